@@ -1,0 +1,3 @@
+"""
+Which agent, what it is told, and the run itself.
+"""

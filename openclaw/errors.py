@@ -1,0 +1,336 @@
+"""
+What goes wrong, each with the type, code and status it has in OpenAI's terms::
+
+    OpenClawError
+    ├── InvalidRequest         400  the caller's request is wrong; names the field
+    ├── AuthenticationFailed   401  no credential, or not a valid one
+    ├── PermissionDenied       403  a valid credential that may not do this
+    ├── NotFound               404  no such path, model or endpoint
+    ├── MethodNotAllowed       405  the path exists, the method does not
+    ├── RequestTimeout         408  the body did not come in time
+    ├── BodyTooLarge           413  more than the configured limit
+    ├── Busy                   429  bounded waiting came to its bound
+    │   └── SessionBusy        429  another run has had the session for too long
+    ├── InternalError          500  our own fault
+    ├── UpstreamError          502  a model provider failed
+    │   ├── UpstreamUnreachable      no connection to it
+    │   ├── UpstreamAuthFailed       it refused our key
+    │   ├── UpstreamRateLimited 429  it asks us to slow down
+    │   ├── UpstreamRefused          it calls our request wrong
+    │   ├── UpstreamTruncated        its answer broke off
+    │   ├── UpstreamTimeout    504   one of the three clocks ran out
+    │   └── EmptyReply               it had nothing to say, twice
+    ├── Unavailable            503  not now
+    │   ├── ShuttingDown       503  the daemon drains
+    │   └── ModelUnavailable   503  the embedded model can't be run here
+    ├── RunCancelled           499  the caller is gone; never sent to anybody
+    ├── ConfigError                 the configuration is wrong; every fault in it
+    ├── StoreError             500  the session store failed
+    └── StartError                  the daemon can't start; one line says why
+
+Only L{openclaw.web.failures} turns these into HTTP, only L{openclaw.cli} into exit
+codes.  Messages are for the caller: they name no secret, path or internal.
+"""
+
+from collections.abc import Sequence
+
+
+class OpenClawError(Exception):
+    """
+    The root of all of ours.
+
+    @cvar status: The HTTP status.
+    @cvar type: OpenAI's C{error.type}.
+    @ivar message: One or two sentences for the caller.
+    @ivar code: OpenAI's C{error.code}: what a program tells this error by.
+    @ivar param: The field of the request that is at fault, if one is.
+    @ivar retryAfter: Seconds after which to try again, if that makes sense.
+    @ivar shouldRetry: C{False} tells the SDKs never to send the request again.
+    """
+
+    status: int = 500
+    type: str = "server_error"
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retryAfter: float | None = None,
+        shouldRetry: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        self.param = param
+        self.retryAfter = retryAfter
+        self.shouldRetry = shouldRetry
+
+
+class InvalidRequest(OpenClawError):
+    """
+    The request is wrong; C{param} says where.
+    """
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class AuthenticationFailed(OpenClawError):
+    """
+    There is no credential, or it is not valid.
+    """
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class PermissionDenied(OpenClawError):
+    """
+    The credential is valid but may not do this.
+    """
+
+    status = 403
+    type = "permission_error"
+    code = "permission_denied"
+
+
+class NotFound(OpenClawError):
+    """
+    Nothing is there.
+    """
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
+class MethodNotAllowed(OpenClawError):
+    """
+    The path exists, but not with this method.
+
+    @ivar allowed: The methods that do exist.
+    """
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: Sequence[str]) -> None:
+        super().__init__(message)
+        self.allowed = tuple(allowed)
+
+
+class RequestTimeout(OpenClawError):
+    """
+    The body did not come in time.
+    """
+
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
+
+
+class BodyTooLarge(OpenClawError):
+    """
+    The body is larger than the configured limit.
+    """
+
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class Busy(OpenClawError):
+    """
+    As many runs as may wait are waiting.
+    """
+
+    status = 429
+    type = "rate_limit_error"
+    code = "gateway_busy"
+
+
+class SessionBusy(Busy):
+    """
+    The session has a run in progress, and the wait for it came to its bound.
+    """
+
+    code = "session_busy"
+
+
+class InternalError(OpenClawError):
+    """
+    Our own fault.
+    """
+
+    code = "internal_error"
+
+
+class UpstreamError(OpenClawError):
+    """
+    A model provider failed.
+    """
+
+    status = 502
+    type = "upstream_error"
+    code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """
+    No connection could be made, or it was lost before an answer began.
+    """
+
+    code = "upstream_unreachable"
+
+
+class UpstreamAuthFailed(UpstreamError):
+    """
+    The provider refused our key.
+    """
+
+    code = "upstream_auth_failed"
+
+
+class UpstreamRateLimited(UpstreamError):
+    """
+    The provider asks us to slow down.
+    """
+
+    status = 429
+    type = "rate_limit_error"
+    code = "upstream_rate_limited"
+
+
+class UpstreamRefused(UpstreamError):
+    """
+    The provider calls our request wrong (a 4xx that is neither of the above).
+    """
+
+    code = "upstream_refused"
+
+
+class UpstreamTruncated(UpstreamError):
+    """
+    The answer broke off before the provider said why it stopped.
+    """
+
+    code = "upstream_truncated"
+
+
+class UpstreamTimeout(UpstreamError):
+    """
+    A clock ran out; C{code} says which: C{upstream_connect_timeout},
+    C{upstream_idle_timeout} or C{run_timeout}.
+    """
+
+    status = 504
+    type = "timeout_error"
+    code = "upstream_idle_timeout"
+
+
+class EmptyReply(UpstreamError):
+    """
+    The model said nothing, also when asked a second time.
+    """
+
+    code = "empty_reply"
+
+
+class Unavailable(OpenClawError):
+    """
+    This can't be served now.
+    """
+
+    status = 503
+    code = "unavailable"
+
+
+class ShuttingDown(Unavailable):
+    """
+    The daemon is draining.
+    """
+
+    code = "server_shutting_down"
+
+
+class ModelUnavailable(Unavailable):
+    """
+    The embedded model can't be run on this machine as it is set up.
+    """
+
+    code = "model_unavailable"
+
+
+class RunCancelled(OpenClawError):
+    """
+    Nobody waits for this run any longer.
+    """
+
+    status = 499
+    code = "run_cancelled"
+
+
+class ConfigError(OpenClawError):
+    """
+    The configuration is wrong.
+
+    @ivar faults: Every fault found, each one line that begins with its key path.
+    """
+
+    code = "invalid_config"
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([message, *(f"  {fault}" for fault in faults)]))
+        self.faults = tuple(faults)
+
+
+class StoreError(OpenClawError):
+    """
+    The session store can't be opened, read or written.
+    """
+
+    code = "store_error"
+
+
+class StartError(OpenClawError):
+    """
+    The daemon can't start.
+    """
+
+    code = "start_error"
+
+
+__all__ = [
+    "AuthenticationFailed",
+    "BodyTooLarge",
+    "Busy",
+    "ConfigError",
+    "EmptyReply",
+    "InternalError",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "ModelUnavailable",
+    "NotFound",
+    "OpenClawError",
+    "PermissionDenied",
+    "RequestTimeout",
+    "RunCancelled",
+    "SessionBusy",
+    "ShuttingDown",
+    "StartError",
+    "StoreError",
+    "Unavailable",
+    "UpstreamAuthFailed",
+    "UpstreamError",
+    "UpstreamRateLimited",
+    "UpstreamRefused",
+    "UpstreamTimeout",
+    "UpstreamTruncated",
+    "UpstreamUnreachable",
+]

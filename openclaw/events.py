@@ -1,0 +1,55 @@
+"""
+What happens in a run, as its one listener is told.
+
+The set is closed.  Events come synchronously and in batches: all that one read
+of the upstream socket brought is one batch, so a listener can answer it with one
+write.  How the run ended is no event: it is what
+L{openclaw.agents.run.AgentRun.done} fires with.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+
+class RunStarted(msgspec.Struct, frozen=True):
+    """
+    The run left the queue: it has its session and is about to ask the model.
+    Always the first event, and sent once.
+    """
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """
+    The model said some more of its answer.
+    """
+
+    text: str
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True):
+    """
+    The model thought aloud; no part of the answer.
+    """
+
+    text: str
+
+
+RunEvent = RunStarted | TextDelta | ReasoningDelta
+ModelEvent = TextDelta | ReasoningDelta
+"""
+The events that a model call can produce; a run passes them on as they are.
+"""
+
+RunListener = Callable[[Sequence[RunEvent]], None]
+ModelListener = Callable[[Sequence[ModelEvent]], None]
+
+__all__ = [
+    "ModelEvent",
+    "ModelListener",
+    "ReasoningDelta",
+    "RunEvent",
+    "RunListener",
+    "RunStarted",
+    "TextDelta",
+]

@@ -1,0 +1,266 @@
+"""
+Every zope Interface of the house: the map of what can be replaced.
+
+Methods that can take time return a Deferred.  What is given to them and what
+comes back is the vocabulary of L{openclaw.messages}, L{openclaw.events} and
+L{openclaw.errors}.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from twisted.cred.credentials import ICredentials
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import Attribute, Interface
+
+from openclaw.events import ModelListener
+from openclaw.messages import FinishReason, Message, Usage
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    How the model shall choose its words.  The names, ranges and meanings are those
+    of OpenAI's chat completions; a field that is C{None} is not sent.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: str | tuple[str, ...] | None = None
+    response_format: dict[str, Any] | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    reasoning_effort: str | None = None
+    parallel_tool_calls: bool | None = None
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    """
+    One question to a model.
+
+    @ivar model: The provider's own id of the model.
+    @ivar system: The system prompt, or the empty string for none.
+    @ivar messages: The conversation, oldest first.
+    """
+
+    model: str
+    system: str
+    messages: Sequence[Message]
+    sampling: Sampling = Sampling()
+
+
+class ModelReply(msgspec.Struct, frozen=True):
+    """
+    What a model answered.
+
+    @ivar text: All of the answer: the L{openclaw.events.TextDelta}s, joined.
+    """
+
+    text: str
+    finishReason: FinishReason
+    usage: Usage
+
+
+class IModelCall(IPushProducer):
+    """
+    One question on its way to a model and back.
+
+    Pausing stops the reading of the upstream socket, so that a reader who is slow
+    makes the model wait instead of filling memory.
+    """
+
+    done: "Deferred[ModelReply]" = Attribute(
+        """
+        A L{Deferred} that fires once: with a L{ModelReply} after the last event,
+        or with an L{openclaw.errors.OpenClawError}.
+        """
+    )
+
+    def cancel() -> None:
+        """
+        Stop the model: close the upstream socket now, in whatever phase the call
+        is.  No event follows, and C{done} fails with
+        L{openclaw.errors.RunCancelled}.  Does nothing once C{done} has fired.
+        """
+
+
+class IModelProvider(Interface):
+    """
+    Where models are.  One for each entry of C{models.providers}.
+    """
+
+    name: str = Attribute(
+        """
+        The name that stands before the C{/} in C{provider/model}.
+        """
+    )
+
+    def ask(request: ModelRequest, listener: ModelListener) -> IModelCall:
+        """
+        Ask a model.  Failures of the provider are reported through the call's
+        C{done}; this method raises only for programming errors.
+
+        @param listener: Called with each batch of events, synchronously, from
+            within the reactor's read of the upstream socket.
+        """
+
+    def close() -> "Deferred[None]":
+        """
+        Let go of what is idle (pooled connections, a child process) as soon as no
+        call needs it.
+        """
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """
+    A run's hold on a session.  While one process holds it no other can begin a
+    turn there.
+
+    @ivar sessionKey: The session.
+    @ivar runID: The run that holds it.
+    """
+
+    sessionKey: str
+    runID: str
+
+
+class SessionInfo(msgspec.Struct, frozen=True):
+    """
+    A session as a list shows it.
+
+    @ivar turns: The number of messages in the transcript.
+    @ivar createdAt: Seconds since the epoch.
+    @ivar updatedAt: Seconds since the epoch.
+    """
+
+    sessionKey: str
+    agentID: str
+    turns: int
+    createdAt: float
+    updatedAt: float
+
+
+class ISessionStore(Interface):
+    """
+    Transcripts, kept.  They are append-only: nothing rewrites what was said.
+
+    Each method is one transaction.  Once its Deferred has fired, what it wrote
+    survives a crash of the process.  All fail with
+    L{openclaw.errors.StoreError} when the store itself does.
+    """
+
+    def open() -> "Deferred[None]":
+        """
+        Make the store ready; create or upgrade its schema.  A schema newer than
+        this program is refused.
+        """
+
+    def close() -> "Deferred[None]":
+        """
+        Finish what is under way, and let go of every thread, file and socket.
+        """
+
+    def beginTurn(
+        claim: Claim,
+        agentID: str,
+        opening: Sequence[Message],
+        following: Sequence[Message],
+    ) -> "Deferred[Sequence[Message] | None]":
+        """
+        Take the claim and, if it could be had, append what the caller said.
+
+        @param opening: What is appended when the session is new or empty.
+        @param following: What is appended when it already has a history.
+
+        @return: The whole transcript with the new messages at its end; or C{None},
+            with nothing written, while another run holds the session.
+        """
+
+    def endTurn(claim: Claim, messages: Sequence[Message]) -> "Deferred[None]":
+        """
+        Append what the run answered (nothing, for a run that failed) and give the
+        claim back.  Without the claim nothing is written and the Deferred fails.
+        """
+
+    def renew(claims: Sequence[Claim]) -> "Deferred[None]":
+        """
+        Say that these claims are alive.  A claim that is not renewed for
+        C{leaseSeconds}, or whose process is known to be dead, can be taken over.
+        """
+
+    leaseSeconds: float = Attribute(
+        """
+        How long a claim lasts without being renewed.
+        """
+    )
+
+    def transcript(sessionKey: str) -> "Deferred[Sequence[Message]]":
+        """
+        All that was said in a session, oldest first; empty for an unknown one.
+        """
+
+    def sessions(agentID: str | None = None) -> "Deferred[Sequence[SessionInfo]]":
+        """
+        The sessions (of one agent), the most lately used first.  Reads no
+        transcript.
+        """
+
+
+class IBearerToken(ICredentials):
+    """
+    The secret of an C{Authorization: Bearer} header.
+    """
+
+    token: bytes = Attribute(
+        """
+        The secret as it was sent.
+        """
+    )
+
+
+class ICaller(Interface):
+    """
+    The avatar: who asks, and what they may do.  All that the house knows of a
+    credential once L{openclaw.auth} has checked it.
+    """
+
+    label: str = Attribute(
+        """
+        A name for logs.  Never a secret.
+        """
+    )
+
+    def hasScope(scope: str) -> bool:
+        """
+        May this caller do what C{scope} (such as C{operator.write}) names?
+        """
+
+    def mayUse(agentID: str) -> bool:
+        """
+        May this caller run the agent?
+        """
+
+    def narrowed(scopes: Sequence[str]) -> "ICaller":
+        """
+        The same caller with no more than these scopes.
+        """
+
+
+__all__ = [
+    "Claim",
+    "IBearerToken",
+    "ICaller",
+    "IModelCall",
+    "IModelProvider",
+    "ISessionStore",
+    "ModelReply",
+    "ModelRequest",
+    "Sampling",
+    "SessionInfo",
+]

@@ -1,0 +1,108 @@
+"""
+What is said: provider-neutral messages, tool calls, and token usage.
+
+These are what a prompt is made of, what a transcript keeps (as JSON, tagged by
+C{role}) and what a model provider turns into its own wire form.  Nothing here
+knows a reactor, a database or HTTP.
+"""
+
+from typing import Literal
+
+import msgspec
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+"""
+Why a model stopped, in OpenAI's words.
+"""
+
+
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A model's wish to have a function called.
+
+    @ivar id: The upstream's id for this call.
+    @ivar name: The function's name.
+    @ivar arguments: The arguments as the model wrote them: JSON text, which may
+        be malformed.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
+    """
+    What the person, or the program in the person's place, said.
+    """
+
+    content: str
+
+
+class AssistantMessage(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    tag_field="role",
+    tag="assistant",
+):
+    """
+    What the model said, and the tools it wanted called.
+    """
+
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class ToolMessage(msgspec.Struct, frozen=True, tag_field="role", tag="tool"):
+    """
+    The result of one tool call.
+
+    @ivar tool_call_id: The L{ToolCall.id} that this answers.
+    """
+
+    tool_call_id: str
+    content: str
+
+
+Message = UserMessage | AssistantMessage | ToolMessage
+"""
+One entry of a conversation.  System text is no message: it belongs to the prompt
+(see L{openclaw.interfaces.ModelRequest.system}).
+"""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """
+    Tokens spent, as the upstream counted them; usages add up.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+NO_USAGE = Usage()
+"""
+Nothing spent.
+"""
+
+__all__ = [
+    "NO_USAGE",
+    "AssistantMessage",
+    "FinishReason",
+    "Message",
+    "ToolCall",
+    "ToolMessage",
+    "Usage",
+    "UserMessage",
+]

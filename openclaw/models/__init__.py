@@ -1,0 +1,3 @@
+"""
+Where models are: one file for each dialect that a provider can speak.
+"""

@@ -1,0 +1,3 @@
+"""
+Conversations that last: their keys, and the store that keeps them.
+"""

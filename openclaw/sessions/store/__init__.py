@@ -1,0 +1,3 @@
+"""
+Transcripts on disk.
+"""

@@ -1,0 +1,3 @@
+"""
+The HTTP door: OpenAI's wire form in, server-sent events out.
+"""

@@ -1,0 +1,17 @@
+"""
+What pyproject.toml can't say; all else is there.
+"""
+
+from setuptools import find_packages, setup
+
+setup(
+    # Without this an editable install hides twisted/plugins from Twisted's search
+    # of sys.path.
+    package_dir={"": "."},
+    # "twisted.plugins" must be named: it is no package of ours and has no __init__.
+    packages=[*find_packages(include=["openclaw", "openclaw.*"]), "twisted.plugins"],
+    package_data={
+        "openclaw": ["py.typed"],
+        "openclaw.sessions.store": ["schema/*.sql"],
+    },
+)

@@ -1,0 +1,3 @@
+"""
+The tests; laid out as L{openclaw} is.
+"""
