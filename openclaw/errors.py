@@ -16,8 +16,9 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     │   ├── UpstreamUnreachable      no connection to it
     │   ├── UpstreamAuthFailed       it refused our key
     │   ├── UpstreamRateLimited 429  it asks us to slow down
-    │   ├── UpstreamRefused          it calls our request wrong
+    │   ├── UpstreamRefused    400   it calls the request wrong
     │   ├── UpstreamTruncated        its answer broke off
+    │   ├── UpstreamMalformed        its answer makes no sense
     │   ├── UpstreamTimeout    504   one of the three clocks ran out
     │   └── EmptyReply               it had nothing to say, twice
     ├── Unavailable            503  not now
@@ -209,9 +210,11 @@ class UpstreamRateLimited(UpstreamError):
 
 class UpstreamRefused(UpstreamError):
     """
-    The provider calls our request wrong (a 4xx that is neither of the above).
+    The provider calls the request wrong: some field that was passed on to it.
     """
 
+    status = 400
+    type = "invalid_request_error"
     code = "upstream_refused"
 
 
@@ -221,6 +224,14 @@ class UpstreamTruncated(UpstreamError):
     """
 
     code = "upstream_truncated"
+
+
+class UpstreamMalformed(UpstreamError):
+    """
+    The provider sent something that can't be read.
+    """
+
+    code = "upstream_malformed"
 
 
 class UpstreamTimeout(UpstreamError):
@@ -328,6 +339,7 @@ __all__ = [
     "Unavailable",
     "UpstreamAuthFailed",
     "UpstreamError",
+    "UpstreamMalformed",
     "UpstreamRateLimited",
     "UpstreamRefused",
     "UpstreamTimeout",

@@ -28,6 +28,7 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
+    max_completion_tokens: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     seed: int | None = None
@@ -134,14 +135,14 @@ class SessionInfo(msgspec.Struct, frozen=True):
     """
     A session as a list shows it.
 
-    @ivar turns: The number of messages in the transcript.
+    @ivar messageCount: The number of messages in the transcript.
     @ivar createdAt: Seconds since the epoch.
     @ivar updatedAt: Seconds since the epoch.
     """
 
     sessionKey: str
     agentID: str
-    turns: int
+    messageCount: int
     createdAt: float
     updatedAt: float
 
@@ -152,7 +153,10 @@ class ISessionStore(Interface):
 
     Each method is one transaction.  Once its Deferred has fired, what it wrote
     survives a crash of the process.  All fail with
-    L{openclaw.errors.StoreError} when the store itself does.
+    L{openclaw.errors.StoreError} when the store itself does, or is not open.
+
+    Cancelling such a Deferred stops the waiting, not the work.  Who must know
+    whether a claim was had waits for C{beginTurn} to its end.
     """
 
     def open() -> "Deferred[None]":
@@ -163,7 +167,9 @@ class ISessionStore(Interface):
 
     def close() -> "Deferred[None]":
         """
-        Finish what is under way, and let go of every thread, file and socket.
+        Finish what is under way, give back the claims that were taken through
+        this object, and let go of every thread, file and socket.  A store that is
+        not open stays so.
         """
 
     def beginTurn(
@@ -178,8 +184,11 @@ class ISessionStore(Interface):
         @param opening: What is appended when the session is new or empty.
         @param following: What is appended when it already has a history.
 
+        @param agentID: Whose a new session is.  It stays with that agent.
+
         @return: The whole transcript with the new messages at its end; or C{None},
-            with nothing written, while another run holds the session.
+            with nothing written, while a run holds the session, be it this one: a
+            run begins a turn once.
         """
 
     def endTurn(claim: Claim, messages: Sequence[Message]) -> "Deferred[None]":
@@ -192,6 +201,7 @@ class ISessionStore(Interface):
         """
         Say that these claims are alive.  A claim that is not renewed for
         C{leaseSeconds}, or whose process is known to be dead, can be taken over.
+        One that was taken over stays lost; one that was not is as good as ever.
         """
 
     leaseSeconds: float = Attribute(

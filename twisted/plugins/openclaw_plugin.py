@@ -6,7 +6,7 @@ from twisted.application.service import ServiceMaker
 
 openclaw = ServiceMaker(
     "OpenClaw",
-    "openclaw.service",
+    "openclaw.tap",
     "An OpenAI-compatible agent gateway.",
     "openclaw",
 )

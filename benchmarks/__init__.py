@@ -1,0 +1,3 @@
+"""
+Load tools: what a request costs, beside other servers on the same machine.
+"""

@@ -1,0 +1,163 @@
+"""
+As much of an HTTP/1.1 client as a load generator needs.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
+CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
+WORD = re.compile(rb'"content": ?"[^"]')
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """
+    One reply, whole.  Times are those of the event loop's clock, in seconds.
+
+    @ivar status: The HTTP status.
+    @ivar body: The body, free of any transfer encoding.
+    @ivar since: When the request was due.
+    @ivar reads: When a piece of the reply came: the first is the one that held the
+        first word, the last is the end of the reply.
+    """
+
+    status: int
+    body: bytes
+    since: float
+    reads: list[float]
+
+
+class Connection(asyncio.Protocol):
+    """
+    One connection, which has at most one request under way.
+
+    @ivar requests: The requests it will send, one after the other.
+    """
+
+    def __init__(
+        self,
+        requests: Iterator[bytes],
+        clock: Callable[[], float],
+        replied: "Callable[[Connection, Reply], None]",
+        lost: "Callable[[Connection, bool], None]",
+    ) -> None:
+        """
+        @param clock: The event loop's C{time}.
+        @param replied: Called with each reply; another request may then be made.
+        @param lost: Called when the server closes the connection, with whether a
+            request was under way.
+        """
+        self.requests = requests
+        self.clock = clock
+        self.replied = replied
+        self.lost = lost
+        self.since: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """
+        The server is there.
+        """
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, reason: Exception | None) -> None:
+        """
+        The server, or this side, has closed the connection.
+        """
+        self.lost(self, self.since is not None)
+
+    def ask(self, since: float) -> None:
+        """
+        Send the next request.
+
+        @param since: When it was due.
+        """
+        self.since = since
+        self.received = bytearray()
+        self.headEnd = -1
+        self.end: int | None = None
+        self.reads: list[float] = []
+        self.transport.write(next(self.requests))
+
+    def close(self) -> None:
+        """
+        Close the connection; C{lost} is not called.
+        """
+        self.lost = lambda connection, underWay: None
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Some of a reply came.
+        """
+        now = self.clock()
+        if self.since is None:
+            return
+        self.received += data
+        if self.headEnd < 0:
+            self.headEnd = self.received.find(b"\r\n\r\n")
+            if self.headEnd < 0:
+                return
+            self.headReceived(bytes(self.received[: self.headEnd]))
+        if self.reads or WORD.search(self.received):
+            self.reads.append(now)
+        body = self.wholeBody()
+        if body is not None:
+            self.reads = self.reads or [now]
+            status = int(self.received[9:12])
+            reply = Reply(status, body, self.since, self.reads)
+            self.since = None
+            if self.closing:
+                self.transport.close()
+            self.replied(self, reply)
+
+    def headReceived(self, head: bytes) -> None:
+        """
+        The head of a reply is here.
+        """
+        self.closing = CLOSE.search(head) is not None
+        self.chunked = CHUNKED.search(head) is not None
+        length = CONTENT_LENGTH.search(head)
+        if length is not None:
+            self.end = self.headEnd + 4 + int(length[1])
+
+    def wholeBody(self) -> bytes | None:
+        """
+        The reply's body, if all of it is here.
+        """
+        if self.chunked:
+            if not self.received.endswith(LAST_CHUNK):
+                return None
+            return dechunked(bytes(self.received[self.headEnd + 4 :]))
+        if self.end is None or len(self.received) < self.end:
+            return None
+        return bytes(self.received[self.headEnd + 4 : self.end])
+
+
+def dechunked(encoded: bytes) -> bytes | None:
+    """
+    The body that a chunked transfer encoding holds, or C{None} if it does not end
+    exactly where the encoded bytes do.
+
+    @raise ValueError: This is no chunked encoding.
+    """
+    pieces: list[bytes] = []
+    position = 0
+    while True:
+        lineEnd = encoded.find(b"\r\n", position)
+        if lineEnd < 0:
+            return None
+        size = int(encoded[position:lineEnd].split(b";")[0], 16)
+        position = lineEnd + 2
+        if size == 0:
+            return b"".join(pieces) if position + 2 == len(encoded) else None
+        pieces.append(encoded[position : position + size])
+        position += size + 2
+
+
+__all__ = ["Connection", "Reply", "dechunked"]

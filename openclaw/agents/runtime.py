@@ -1,0 +1,186 @@
+"""
+All runs of the gateway: the one place where they start, and where they are ended.
+"""
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from openclaw.agents.places import Limits, Places
+from openclaw.agents.run import AgentRun, RunRequest, RunResult, Surroundings
+from openclaw.config import Config
+from openclaw.errors import OpenClawError, ShuttingDown
+from openclaw.events import RunListener
+from openclaw.interfaces import IModelProvider, ISessionStore
+from openclaw.messages import NO_USAGE
+
+DRAIN_RETRY_SECONDS = 5.0
+"""
+What callers are told to wait who come while the daemon goes down.
+"""
+
+
+class Runtime:
+    """
+    Starts runs, and knows those in progress.
+
+    @ivar runs: The runs in progress, by their ids.
+    @ivar draining: True once no more may start.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        providers: Callable[[str], IModelProvider | None],
+        store: ISessionStore,
+        reactor: IReactorTime,
+        log: Logger,
+    ) -> None:
+        self.runs: dict[str, AgentRun] = {}
+        self.draining = False
+        self._store = store
+        self._reactor = reactor
+        self._log = log
+        self._surroundings = Surroundings(
+            reactor=reactor,
+            places=Places(reactor, _limits(config)),
+            store=store,
+            providers=providers,
+            claimWaitSeconds=config.session.waitSeconds,
+            log=log,
+        )
+        self._awaitingIdle: list[Deferred[None]] = []
+        self._renewal = LoopingCall(self._renewClaims)
+        self._renewal.clock = reactor
+
+    def start(self) -> None:
+        """
+        Begin to keep the claims of runs alive.
+        """
+        self._renewal.start(self._store.leaseSeconds / 3, now=False)
+
+    def reconfigure(self, config: Config) -> None:
+        """
+        Let another configuration hold for the runs to come.
+        """
+        self._surroundings.places.limit(_limits(config))
+
+    def begin(self, request: RunRequest, listener: RunListener) -> AgentRun:
+        """
+        Start a run.
+
+        @raise ShuttingDown: The daemon is going down.
+        """
+        if self.draining:
+            raise shuttingDown()
+        run = AgentRun(request, listener, self._surroundings)
+        self.runs[run.runID] = run
+        run.ended.addBoth(self._ended, run, self._reactor.seconds())
+        run.start()
+        return run
+
+    def _ended(self, result: RunResult | Failure, run: AgentRun, began: float) -> None:
+        del self.runs[run.runID]
+        self._report(result, run, self._reactor.seconds() - began)
+        if not self.runs:
+            waiting, self._awaitingIdle = self._awaitingIdle, []
+            for idle in waiting:
+                idle.callback(None)
+
+    def _report(
+        self, result: RunResult | Failure, run: AgentRun, seconds: float
+    ) -> None:
+        """
+        Write the run's one line into the log.
+        """
+        if isinstance(result, RunResult):
+            outcome: str | None = result.finishReason
+            usage, why = result.usage, ""
+        else:
+            error = result.value
+            assert isinstance(error, OpenClawError)
+            outcome, usage, why = error.code, NO_USAGE, f": {error.message}"
+        self._log.info(
+            "run {runID} agent={agent} session={session} outcome={outcome}"
+            " seconds={seconds:.3f} tokens={prompt}+{completion}{why}",
+            runID=run.runID,
+            agent=run.request.agent.id,
+            session=run.request.sessionKey,
+            outcome=outcome,
+            seconds=seconds,
+            prompt=usage.prompt_tokens,
+            completion=usage.completion_tokens,
+            why=why,
+        )
+
+    def drain(self, seconds: float) -> "Deferred[None]":
+        """
+        Start no more runs, let those in progress go on for a while, then end them.
+
+        @return: Fires when none is left.
+        """
+        self.draining = True
+        budget = self._reactor.callLater(seconds, self.endAll)
+        return self._untilIdle().addBoth(
+            lambda _: budget.cancel() if budget.active() else None
+        )
+
+    def endAll(self) -> None:
+        """
+        End the runs in progress now.
+        """
+        self.draining = True
+        for run in list(self.runs.values()):
+            run.cancel(shuttingDown())
+
+    def stop(self) -> "Deferred[None]":
+        """
+        End all runs, and let go of the clock.
+
+        @return: Fires when none is left.
+        """
+        if self._renewal.running:
+            self._renewal.stop()
+        self.endAll()
+        return self._untilIdle()
+
+    def _untilIdle(self) -> "Deferred[None]":
+        if not self.runs:
+            return succeed(None)
+        idle: Deferred[None] = Deferred()
+        self._awaitingIdle.append(idle)
+        return idle
+
+    def _renewClaims(self) -> "Deferred[None] | None":
+        claims = [run.claim for run in self.runs.values() if run.claim is not None]
+        if not claims:
+            return None
+        return self._store.renew(claims).addErrback(
+            lambda failure: self._log.failure("Claims can't be renewed", failure)
+        )
+
+
+def shuttingDown() -> ShuttingDown:
+    """
+    The error for those who come too late, or took too long.
+    """
+    return ShuttingDown(
+        "The gateway is shutting down. Try again soon.", retryAfter=DRAIN_RETRY_SECONDS
+    )
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(
+        running=config.agents.defaults.maxConcurrent,
+        queued=config.agents.defaults.maxQueued,
+        perSession=config.session.maxWaiting,
+        waitSeconds=config.session.waitSeconds,
+    )
+
+
+__all__ = ["DRAIN_RETRY_SECONDS", "Runtime", "shuttingDown"]

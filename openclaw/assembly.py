@@ -1,0 +1,142 @@
+"""
+What is behind every door: providers, sessions and runs, put together.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from openclaw.agents.runtime import Runtime
+from openclaw.config import LOCAL_PROVIDER, Config
+from openclaw.models.registry import Providers
+from openclaw.sessions.store.sqlite import SQLiteSessionStore
+
+STORE_NAME = "sessions.sqlite"
+
+
+class Assembly:
+    """
+    All that it takes to run agents.
+
+    @ivar runtime: Where runs begin.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        state: Path,
+        environ: Mapping[str, str],
+        reactor: Any,
+        log: Logger,
+    ) -> None:
+        """
+        Start nothing yet.
+
+        @param state: The state directory.
+
+        @param reactor: A whole one: time, TCP, processes and threads.
+        """
+        self._config = config
+        self._log = log
+        self._providers = Providers(reactor, environ, log)
+        self._providers.configure(config)
+        self._store = SQLiteSessionStore(
+            reactor=reactor,
+            clock=reactor,
+            path=config.session.store or state / STORE_NAME,
+            log=log,
+        )
+        self._storeFault: str | None = "the session store is not open yet"
+        self._retired: set[Deferred[None]] = set()
+        self.runtime = Runtime(
+            config=config,
+            providers=self._providers.get,
+            store=self._store,
+            reactor=reactor,
+            log=log,
+        )
+
+    async def start(self) -> None:
+        """
+        Make it ready for runs.
+
+        @raise openclaw.errors.StoreError: The session store can't be opened.
+        """
+        self.runtime.start()
+        self._startLocal()
+        try:
+            await self._store.open()
+        except Exception:
+            self._storeFault = "the session store can't be opened"
+            raise
+        self._storeFault = None
+
+    def reconfigure(self, config: Config) -> None:
+        """
+        Let another configuration hold for the runs to come.
+        """
+        self._config = config
+        for provider in self._providers.configure(config):
+            self._retire(provider.close())
+        self.runtime.reconfigure(config)
+        self._startLocal()
+
+    def _retire(self, closing: "Deferred[None]") -> None:
+        """
+        Keep an eye on a provider that still has calls.
+        """
+        self._retired.add(closing)
+
+        def retired(result: object) -> None:
+            self._retired.discard(closing)
+            if isinstance(result, Failure):
+                self._log.failure("A provider could not be closed", failure=result)
+
+        closing.addBoth(retired)
+
+    def failing(self) -> list[str]:
+        """
+        What keeps runs from succeeding, a line for each thing.
+        """
+        found = []
+        if self.runtime.draining:
+            found.append("the gateway is shutting down")
+        if self._storeFault is not None:
+            found.append(self._storeFault)
+        broken = ("unavailable", "failed")
+        if self._usesLocal() and self._providers.local.state in broken:
+            found.append("the embedded model can't be run")
+        return found
+
+    def _usesLocal(self) -> bool:
+        return any(
+            model.provider == LOCAL_PROVIDER
+            for agent in self._config.agentSettings()
+            for model in (agent.model.primary, *agent.model.fallbacks)
+        )
+
+    def _startLocal(self) -> None:
+        if not self._usesLocal():
+            return
+        local = self._providers.local
+        reason = local.unavailableReason()
+        if reason is not None:
+            self._log.warn("{reason}", reason=reason)
+        local.start()
+
+    async def stop(self) -> None:
+        """
+        End all runs, and let go of everything.
+        """
+        await self.runtime.stop()
+        closing = [provider.close() for provider in self._providers.all()]
+        await DeferredList([*closing, *self._retired], consumeErrors=True)
+        await self._store.close()
+
+
+__all__ = ["STORE_NAME", "Assembly"]

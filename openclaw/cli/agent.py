@@ -1,0 +1,220 @@
+"""
+C{openclaw agent}: one turn of an agent, from the terminal.
+
+It is one more door into the same run as the gateway's, in a process of its own.
+Its conversations are the gateway's: both keep them in the same store.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    textFileLogObserver,
+)
+
+from openclaw.agents.prompt import systemPrompt
+from openclaw.agents.run import AgentRun, RunRequest, RunResult
+from openclaw.agents.target import Directory
+from openclaw.assembly import Assembly
+from openclaw.auth.realm import Operator
+from openclaw.config import load, locate, stateDirectory
+from openclaw.errors import OpenClawError
+from openclaw.events import RunEvent, TextDelta
+from openclaw.messages import UserMessage
+from openclaw.sessions.keys import namedKey
+from openclaw.state import prepareState
+
+MAIN_SESSION = "main"
+"""
+The session of an agent for those who name none.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """
+    What the command line asks for.
+
+    @ivar config: The configuration file, if one was named.
+    @ivar json: Print one JSON document at the end, instead of the words as they
+        come.
+    """
+
+    message: str
+    agent: str | None = None
+    sessionKey: str | None = None
+    config: str | None = None
+    json: bool = False
+
+
+class Terminal:
+    """
+    One turn, shown on a terminal.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        *,
+        environ: Mapping[str, str],
+        reactor: Any,
+        stdout: TextIO,
+        stderr: TextIO,
+    ) -> None:
+        self._turn = turn
+        self._environ = environ
+        self._reactor = reactor
+        self._stdout = stdout
+        self._stderr = stderr
+        self._log = Logger(namespace="openclaw", observer=_warningsTo(stderr))
+        self._run: AgentRun | None = None
+
+    async def take(self) -> int:
+        """
+        Run the agent.
+
+        @return: The exit status: 0, or 1 when there is no answer.
+        """
+        try:
+            config = load(
+                locate(self._turn.config, self._environ), self._environ
+            ).config
+            state = stateDirectory(self._environ)
+            prepareState(state, lambda path: None)
+            request = self._request(Directory(config))
+            assembly = Assembly(
+                config=config,
+                state=state,
+                environ=self._environ,
+                reactor=self._reactor,
+                log=self._log,
+            )
+            try:
+                await assembly.start()
+                await self._answer(assembly, request)
+            finally:
+                await assembly.stop()
+        except OpenClawError as error:
+            print(f"openclaw: {error.message}", file=self._stderr)
+            return 1
+        return 0
+
+    def interrupt(self) -> None:
+        """
+        Stop the run, as the user asked.
+        """
+        if self._run is not None:
+            self._run.cancel()
+
+    def _request(self, directory: Directory) -> RunRequest:
+        turn = self._turn
+        agent = directory.find(
+            Operator("terminal"), agentHeader=turn.agent, sessionHeader=turn.sessionKey
+        )
+        said = (UserMessage(turn.message),)
+        return RunRequest(
+            agent=agent,
+            system=systemPrompt(agent, "", ""),
+            sessionKey=namedKey(agent.id, turn.sessionKey or MAIN_SESSION),
+            kept=True,
+            opening=said,
+            following=said,
+        )
+
+    async def _answer(self, assembly: Assembly, request: RunRequest) -> None:
+        began = self._reactor.seconds()
+        self._run = run = assembly.runtime.begin(request, self._show)
+        result = await run.done
+        if self._turn.json:
+            seconds = self._reactor.seconds() - began
+            self._stdout.write(_document(run, result, seconds) + "\n")
+        else:
+            self._stdout.write("\n")
+        self._stdout.flush()
+
+    def _show(self, events: Sequence[RunEvent]) -> None:
+        if self._turn.json:
+            return
+        for event in events:
+            if isinstance(event, TextDelta):
+                self._stdout.write(event.text)
+        self._stdout.flush()
+
+
+def _document(run: AgentRun, result: RunResult, seconds: float) -> str:
+    """
+    The turn as JSON, in the shape of the original's C{openclaw agent --json}.
+    """
+    return msgspec.json.encode(
+        {
+            "runId": run.runID,
+            "sessionKey": run.request.sessionKey,
+            "agentId": run.request.agent.id,
+            "status": "ok",
+            "summary": "completed",
+            "result": {
+                "payloads": [{"text": result.text, "mediaUrl": None}],
+                "meta": {
+                    "durationMs": round(seconds * 1000),
+                    "finishReason": result.finishReason,
+                    "usage": result.usage,
+                },
+            },
+        }
+    ).decode()
+
+
+def _warningsTo(stderr: TextIO) -> FilteringLogObserver:
+    warnings = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
+    return FilteringLogObserver(textFileLogObserver(stderr), [warnings])
+
+
+def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
+    """
+    Run a reactor for one turn.
+
+    @return: The exit status; 130 when the user interrupted it.
+    """
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    terminal = Terminal(
+        turn,
+        environ=environ,
+        reactor=reactor,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+    )
+    statuses: list[int] = []
+    ending: Deferred[None] = Deferred()
+
+    def ended(status: int) -> None:
+        statuses.append(status)
+        ending.callback(None)
+
+    def begin() -> None:
+        Deferred.fromCoroutine(terminal.take()).addCallback(ended).addBoth(
+            lambda failure: reactor.stop() if reactor.running else None
+        )
+
+    def interrupted() -> "Deferred[None] | None":
+        if statuses:
+            return None
+        terminal.interrupt()
+        return ending.addCallback(lambda _: statuses.insert(0, 130))
+
+    reactor.addSystemEventTrigger("before", "shutdown", interrupted)
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    return statuses[0] if statuses else 1
+
+
+__all__ = ["MAIN_SESSION", "Terminal", "Turn", "takeTurn"]

@@ -1,0 +1,67 @@
+"""
+C{openclaw setup}: what a first start needs, written once.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TextIO
+
+from openclaw.config import locate, stateDirectory
+from openclaw.errors import OpenClawError
+from openclaw.state import keptToken, prepareState, tokenFile
+
+CONFIG_NAME = "openclaw.yaml"
+
+FIRST_CONFIG = """\
+# OpenClaw's configuration. Every key is in docs/configuration.md and etc/openclaw.yaml.
+# `openclaw config check` says whether a change is right; SIGHUP lets it take effect.
+
+gateway:
+  port: 18789
+  bind: loopback
+  # Callers show the token that is in the file gateway-token beside this one.
+  http:
+    endpoints:
+      chatCompletions:
+        enabled: true
+
+agents:
+  defaults:
+    model: local/smollm2-135m-instruct
+
+models:
+  local:
+    start: atOnce
+"""
+
+
+def setUp(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    """
+    Make the state directory, with a configuration that enables the endpoint and a
+    random token.  What is there already is left as it is.
+
+    @return: The exit status.
+    """
+    try:
+        state = stateDirectory(environ)
+        prepareState(state, lambda path: None)
+        found = locate(None, environ)
+        if found is None:
+            found = state / CONFIG_NAME
+            descriptor = os.open(found, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(FIRST_CONFIG)
+            print(f"wrote {found}", file=stdout)
+        keptToken(state, lambda path: None)
+    except OSError as error:
+        print(f"openclaw: {error}", file=stderr)
+        return 1
+    except OpenClawError as error:
+        print(f"openclaw: {error.message}", file=stderr)
+        return 1
+    print(f"configuration: {found}", file=stdout)
+    print(f"token: {tokenFile(state)}", file=stdout)
+    return 0
+
+
+__all__ = ["CONFIG_NAME", "FIRST_CONFIG", "setUp"]

@@ -1,0 +1,77 @@
+"""
+The kinds of plain values that a key can have: their ranges and spellings.
+
+Each is an annotated type.  Its C{description}, where it has one, says in an error
+what was expected; otherwise the limits do.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+# A week bounds every wait: longer ones are typing errors, and a timer that is too
+# long for the operating system stops the reactor.
+Seconds = Annotated[float, Meta(gt=0, le=604800)]
+SecondsOrZero = Annotated[float, Meta(ge=0, le=604800)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Amount = Annotated[int, Meta(ge=1, le=1_000_000)]
+AmountOrZero = Annotated[int, Meta(ge=0, le=1_000_000)]
+Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
+ContextSize = Annotated[int, Meta(ge=256, le=1_048_576)]
+Parallel = Annotated[int, Meta(ge=1, le=64)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
+BodyBytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
+Bind = Annotated[str, Meta(description='"loopback", "lan", "custom" or an IP address')]
+Host = Annotated[str, Meta(description="an IP address")]
+BaseURL = Annotated[str, Meta(description="an http or https URL")]
+AgentID = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z",
+        description=(
+            'an agent id (a letter or digit, then at most 63 letters, digits, "_" '
+            'or "-")'
+        ),
+    ),
+]
+ProviderName = Annotated[
+    str,
+    Meta(pattern=r"\A[^/\s]+\Z", description='a name without blanks and "/"'),
+]
+ModelID = Annotated[
+    str, Meta(pattern=r"\A\S+\Z", description="a model id without blanks")
+]
+HeaderName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z",
+        description="a name that HTTP allows for a header",
+    ),
+]
+
+AuthMode = Literal["token", "password", "none"]
+Level = Literal["debug", "info", "warn", "error"]
+Modality = Literal["text", "image"]
+
+__all__ = [
+    "AgentID",
+    "Amount",
+    "AmountOrZero",
+    "AuthMode",
+    "BaseURL",
+    "Bind",
+    "BodyBytes",
+    "ContextSize",
+    "HeaderName",
+    "Host",
+    "Level",
+    "Modality",
+    "ModelID",
+    "Parallel",
+    "Port",
+    "ProviderName",
+    "Seconds",
+    "SecondsOrZero",
+    "Threads",
+    "Tokens",
+]

@@ -1,0 +1,75 @@
+"""
+The whole configuration, and the questions that the rest of the house asks it.
+"""
+
+from msgspec import Struct
+
+from openclaw.config.agents import (
+    AgentSettings,
+    defaultAgentID,
+    entriesByID,
+    settingsOf,
+)
+from openclaw.config.schema import (
+    LOCAL_PROVIDER,
+    Agents,
+    Gateway,
+    Logging,
+    ModelRef,
+    Models,
+    Session,
+)
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """
+    The whole configuration.  C{Config()} is the built-in default.
+    """
+
+    gateway: Gateway = Gateway()
+    agents: Agents = Agents()
+    models: Models = Models()
+    session: Session = Session()
+    logging: Logging = Logging()
+
+    def agentSettings(self) -> tuple[AgentSettings, ...]:
+        """
+        The agents, in the order of the file, with all defaults applied: at least
+        one.
+        """
+        embedded = ModelRef(LOCAL_PROVIDER, self.models.local.id)
+        return tuple(
+            settingsOf(agentID, entry, self.agents, embedded)
+            for agentID, entry in entriesByID(self.agents).items()
+        )
+
+    def defaultAgentID(self) -> str:
+        """
+        The id of the agent for callers who name none.
+        """
+        return defaultAgentID(self.agents)
+
+    def modelFault(self, reference: ModelRef) -> str | None:
+        """
+        Why there is no such model, in one line, or C{None} if there may be one: a
+        provider that lists no models is believed to have every one.
+        """
+        providers = self.models.providers
+        if reference.provider == LOCAL_PROVIDER:
+            known = [self.models.local.id]
+        elif reference.provider not in providers:
+            names = ", ".join([LOCAL_PROVIDER, *providers])
+            return (
+                f'no provider "{reference.provider}" is configured; there are: {names}'
+            )
+        else:
+            known = [model.id for model in providers[reference.provider].models]
+        if not known or reference.model in known:
+            return None
+        return (
+            f'the provider "{reference.provider}" has no model "{reference.model}"; '
+            f"it has: {', '.join(known)}"
+        )
+
+
+__all__ = ["Config"]

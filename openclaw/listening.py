@@ -1,0 +1,139 @@
+"""
+Where the daemon listens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorCore,
+    IStreamServerEndpoint,
+)
+
+from openclaw.config import Gateway
+from openclaw.errors import StartError
+
+
+def descriptionOf(gateway: Gateway) -> str:
+    """
+    The endpoint string for what the configuration says.
+    """
+    interface = quoteStringArgument(gateway.interface())
+    kind = "tcp6" if ":" in gateway.interface() else "tcp"
+    if gateway.tls.certPath is None or gateway.tls.keyPath is None:
+        return f"{kind}:{gateway.port}:interface={interface}"
+    certificate = quoteStringArgument(str(gateway.tls.certPath))
+    key = quoteStringArgument(str(gateway.tls.keyPath))
+    return (
+        f"ssl:{gateway.port}:interface={interface}"
+        f":privateKey={key}:certKey={certificate}:extraCertChain={certificate}"
+    )
+
+
+@dataclass
+class Listening:
+    """
+    The ports of one gateway.
+
+    @ivar ports: Those that are open.
+    """
+
+    endpoints: Sequence[tuple[str, IStreamServerEndpoint]]
+    ports: list[IListeningPort] = field(default_factory=list)
+
+    @classmethod
+    def at(cls, descriptions: Sequence[str], reactor: IReactorCore) -> "Listening":
+        """
+        Understand endpoint strings, without listening yet.
+
+        @raise StartError: One of them makes no sense, or names a certificate that
+            can't be read.
+        """
+        endpoints = []
+        for description in descriptions:
+            try:
+                endpoint = serverFromString(reactor, description)
+            except Exception as error:
+                # Endpoint plug-ins fail with whatever their parsing fails with.
+                reason = str(error) or type(error).__name__
+                raise StartError(f"Can't listen on {description!r}: {reason}") from None
+            endpoints.append((description, endpoint))
+        return cls(endpoints)
+
+    def start(self, factory: IProtocolFactory, allowRemote: bool) -> None:
+        """
+        Listen.
+
+        @param allowRemote: May other machines reach us?
+
+        @raise StartError: A port can't be had, or others could reach it.
+        """
+        for description, endpoint in self.endpoints:
+            outcome: list[object] = []
+            endpoint.listen(factory).addBoth(outcome.append)
+            if not outcome:
+                raise StartError(f"Listening on {description!r} takes too long.")
+            port = outcome[0]
+            if not IListeningPort.providedBy(port):
+                self.stop()
+                reason = getattr(port, "value", port)
+                raise StartError(f"Can't listen on {description!r}: {reason}")
+            self.ports.append(port)
+            if not allowRemote and not isLocal(port.getHost()):
+                self.stop()
+                raise StartError(
+                    f"Refusing to listen on {description!r}: other machines could"
+                    " reach it, and no token or password is configured. Set"
+                    " gateway.auth.token or gateway.auth.password, or bind to loopback."
+                )
+
+    def stop(self) -> "Deferred[None]":
+        """
+        Take no more connections.
+        """
+        ports, self.ports = self.ports, []
+        stopping = [port.stopListening() for port in ports]
+        return DeferredList(
+            [each for each in stopping if isinstance(each, Deferred)]
+        ).addCallback(lambda _: None)
+
+    def urls(self) -> list[str]:
+        """
+        The base URLs of the ports, as a client on this machine writes them.
+        """
+        found = []
+        for port, (description, _) in zip(self.ports, self.endpoints, strict=False):
+            host = port.getHost()
+            if isinstance(host, IPv4Address | IPv6Address):
+                scheme = "https" if description.startswith("ssl:") else "http"
+                found.append(f"{scheme}://{_reachable(host.host)}:{host.port}")
+            else:
+                found.append(description)
+        return found
+
+
+def isLocal(address: IAddress) -> bool:
+    """
+    Can nobody but this machine reach the address?
+    """
+    if isinstance(address, UNIXAddress):
+        return True
+    if isinstance(address, IPv4Address | IPv6Address):
+        return ip_address(address.host.partition("%")[0]).is_loopback
+    return False
+
+
+def _reachable(host: str) -> str:
+    if ip_address(host.partition("%")[0]).is_unspecified:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+__all__ = ["Listening", "descriptionOf", "isLocal"]

@@ -1,0 +1,68 @@
+"""
+The HTTP agent that providers are asked through: one pool of connections each.
+"""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+IDLE_SECONDS = 30
+"""
+How long an idle connection is kept: less than the 60 s after which most servers and
+proxies would close it under us.
+"""
+
+IDLE_CONNECTIONS = 64
+"""
+How many idle connections a provider keeps; Twisted's own default is 2.
+"""
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    """
+    Writes no line into the log for each connection.
+    """
+
+    noisy = False
+
+
+@implementer(IAgent)
+class UpstreamAgent:
+    """
+    An L{Agent} with its own pool, which asks for answers as they are: a compressed
+    stream could hold words back.
+    """
+
+    def __init__(self, reactor: IReactorTime, connectSeconds: float) -> None:
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool._factory = _QuietFactory
+        self._pool.maxPersistentPerHost = IDLE_CONNECTIONS
+        self._pool.cachedConnectionTimeout = IDLE_SECONDS
+        self._agent = Agent(reactor, connectTimeout=connectSeconds, pool=self._pool)
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> "Deferred[IResponse]":
+        """
+        See L{IAgent.request}.
+        """
+        # treq hands over a copy, which has gzip added.
+        if headers is not None:
+            headers.setRawHeaders(b"accept-encoding", [b"identity"])
+        return self._agent.request(method, uri, headers, bodyProducer)
+
+    def close(self) -> "Deferred[None]":
+        """
+        Close the idle connections.
+        """
+        return self._pool.closeCachedConnections()  # type: ignore[no-any-return]
+
+
+__all__ = ["IDLE_CONNECTIONS", "IDLE_SECONDS", "UpstreamAgent"]

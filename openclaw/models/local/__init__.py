@@ -1,0 +1,3 @@
+"""
+The embedded model: llama.cpp in a process of its own, and its provider.
+"""

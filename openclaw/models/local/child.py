@@ -1,0 +1,123 @@
+"""
+The program of the embedded model's process.  Run by
+L{openclaw.models.local.process}, not by people.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from openclaw.models.local.handshake import (
+    ANSWER,
+    STDIN,
+    Answer,
+    Listening,
+    Order,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from xllamacpp import Server
+
+NOT_FOR_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""
+Signals that a terminal or a supervisor sends to the daemon and all its children.
+The daemon drains first and needs its model for that; it ends this process by
+closing the pipe.
+"""
+
+PROMPT_CACHE_MIB = 256
+"""
+Memory for conversations that are not being answered, so that they need not be read
+again from the start.  The library's default would let it grow to 8 GiB.
+"""
+
+
+def dieWith(pipe: int) -> None:
+    """
+    Have the kernel end this process as soon as the other end of C{pipe} closes.
+
+    A thread that reads the pipe could not do it: the library holds Python's lock
+    for as long as it loads a model.  So the signal that announces a change on
+    the pipe, whose default action is to terminate, is turned on (on Linux; where
+    that default is to ignore, the end is seen once the model is loaded).
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
+    fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if select.select([pipe], [], [], 0)[0]:
+        os._exit(0)  # it closed before the signal was turned on
+
+
+def serve(order: Order) -> "Server":
+    """
+    Load the model and listen on a free port of the loopback interface.
+
+    @raise ImportError: The library can't be loaded.
+    @raise RuntimeError: The model can't be loaded; llama.cpp's log says why.
+    """
+    # Late, since it takes a while: by now the signals above are ignored.
+    from xllamacpp import CommonParams, Server
+
+    params = CommonParams()
+    params.model.path = order.model
+    params.model_alias = {order.name}
+    params.api_keys = [order.key]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.ui = False
+    params.offline = True
+    params.endpoint_slots = False  # it would show prompts
+    params.n_parallel = order.parallel
+    # Each conversation has its share to itself: in a common pool, one that grows
+    # too long breaks off all others.
+    params.n_ctx = order.contextSize * order.parallel
+    params.kv_unified = False
+    params.cache_ram_mib = PROMPT_CACHE_MIB
+    if order.threads is not None:
+        params.cpuparams.n_threads = order.threads
+    return Server(params)
+
+
+def say(answer: Answer) -> None:
+    """
+    Tell the daemon how it went, and close the descriptor for that.
+    """
+    with os.fdopen(ANSWER, "wb") as daemon:
+        daemon.write(msgspec.json.encode(answer) + b"\n")
+
+
+def main() -> int:
+    """
+    Take the order, serve, and end with the daemon.
+
+    @return: The exit status.
+    """
+    for number in NOT_FOR_US:
+        signal.signal(number, signal.SIG_IGN)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0
+    order = msgspec.json.decode(line, type=Order)
+    dieWith(STDIN)
+    try:
+        server = serve(order)
+    except Exception as error:
+        say(Refused(str(error)))
+        return 1
+    say(Listening(server.listening_address))
+    sys.stdin.buffer.read()
+    # There is nothing to save, and nobody to wait for.
+    os._exit(0)
+
+
+__all__ = ["NOT_FOR_US", "PROMPT_CACHE_MIB", "dieWith", "main", "say", "serve"]
+
+if __name__ == "__main__":
+    sys.exit(main())

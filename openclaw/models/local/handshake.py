@@ -1,0 +1,72 @@
+"""
+What the daemon and the embedded model's process say to each other::
+
+    daemon ── one Order, as a line of JSON ─────────────► stdin of the process
+    daemon ◄─ one Listening or Refused, likewise ──────── descriptor 3
+
+The daemon keeps its end of stdin open and writes no more.  When that end closes,
+for whatever reason, the process ends.
+"""
+
+import msgspec
+
+STDIN, STDOUT, STDERR, ANSWER = 0, 1, 2, 3
+"""
+The descriptors of the process.
+"""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """
+    What to run.  It goes through a pipe because other users of the machine can
+    read arguments, and the process's own children its environment.
+
+    @ivar model: The path of a GGUF file.
+    @ivar name: The model's id, as it shall stand in answers.
+    @ivar key: What a request must carry in C{Authorization: Bearer}.
+    @ivar contextSize: How much each conversation can hold, in tokens.
+    @ivar parallel: How many answers to work on at once.
+    @ivar threads: How many processor threads to use; C{None} leaves it to
+        llama.cpp.
+    """
+
+    model: str
+    name: str
+    key: str
+    contextSize: int
+    parallel: int
+    threads: int | None
+
+
+class Listening(msgspec.Struct, frozen=True, tag="listening"):
+    """
+    The model is loaded and can be asked.
+
+    @ivar address: Where, such as C{http://127.0.0.1:41259}.
+    """
+
+    address: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """
+    The model can't be run.
+
+    @ivar reason: Why, for the log.
+    """
+
+    reason: str
+
+
+Answer = Listening | Refused
+
+__all__ = [
+    "ANSWER",
+    "STDERR",
+    "STDIN",
+    "STDOUT",
+    "Answer",
+    "Listening",
+    "Order",
+    "Refused",
+]

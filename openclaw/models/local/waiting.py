@@ -1,0 +1,87 @@
+"""
+A call that waits until the embedded model is loaded.
+"""
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from openclaw.errors import OpenClawError, RunCancelled
+from openclaw.events import ModelListener
+from openclaw.interfaces import (
+    IModelCall,
+    IModelProvider,
+    ModelReply,
+    ModelRequest,
+)
+
+
+@implementer(IModelCall)
+class WaitingCall:
+    """
+    Stands for the call that it makes once it can be made.  What it is told before
+    that (to pause, to be cancelled) it remembers.
+    """
+
+    def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
+        self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
+        self._request = request
+        self._listener = listener
+        self._call: IModelCall | None = None
+        self._paused = False
+
+    def begin(self, provider: IModelProvider) -> None:
+        """
+        Make the call, unless there is no more need to.
+        """
+        if self.done.called:
+            return
+        try:
+            self._call = call = provider.ask(self._request, self._listener)
+        except Exception:
+            # A bug; but those who wait behind this call are not to blame.
+            self.done.errback()
+            return
+        if self._paused:
+            call.pauseProducing()
+        call.done.chainDeferred(self.done)
+
+    def fail(self, error: OpenClawError) -> None:
+        """
+        Give up waiting.
+        """
+        if not self.done.called:
+            self.done.errback(error)
+
+    def cancel(self) -> None:
+        """
+        Stop waiting, or stop the call.
+        """
+        if self._call is not None:
+            self._call.cancel()
+        else:
+            self.fail(RunCancelled("Nobody waits for this answer."))
+
+    def pauseProducing(self) -> None:
+        """
+        Read no more of the answer for now.
+        """
+        self._paused = True
+        if self._call is not None:
+            self._call.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Read on.
+        """
+        self._paused = False
+        if self._call is not None:
+            self._call.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """
+        The reader is gone: cancel.
+        """
+        self.cancel()
+
+
+__all__ = ["WaitingCall"]

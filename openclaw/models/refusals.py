@@ -1,0 +1,87 @@
+"""
+What a provider's HTTP error means to the caller.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamRefused,
+)
+
+_KEY_LIKE = re.compile(r"\b(?:sk|pk|key|token)[-_][\w*.-]{6,}|\b[\w-]{32,}", re.I)
+_MESSAGE_CHARACTERS = 500
+
+
+def refusalOf(
+    provider: str, status: int, headers: Headers, body: bytes
+) -> OpenClawError:
+    """
+    Make an error of an answer that is none.
+
+    @param body: As much of the answer's body as was read.
+    """
+    message = _messageIn(body)
+    said = f" It says: {message}" if message else ""
+    if status in (401, 403):
+        # The provider's own words may quote the key.
+        return UpstreamAuthFailed(
+            f"Provider {provider!r} refused the gateway's key.", shouldRetry=False
+        )
+    if status == 429:
+        return UpstreamRateLimited(
+            f"Provider {provider!r} is over its rate limit.{said}",
+            retryAfter=_retryAfter(headers),
+        )
+    if status in (400, 413, 422):
+        return UpstreamRefused(f"Provider {provider!r} refused the request.{said}")
+    return UpstreamError(
+        f"Provider {provider!r} answered with status {status}.{said}",
+        retryAfter=_retryAfter(headers) if status == 503 else None,
+        shouldRetry=None if status >= 500 else False,
+    )
+
+
+def _messageIn(body: bytes) -> str:
+    """
+    The text of C{{"error": {"message": …}}} or one of its common variants.
+    """
+    try:
+        document: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    for name in ("error", "message", "detail"):
+        if isinstance(document, dict) and name in document:
+            document = document[name]
+    if isinstance(document, dict):
+        document = document.get("message")
+    if not isinstance(document, str):
+        return ""
+    text = _KEY_LIKE.sub("***", " ".join(document.split()))
+    return (
+        text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}…"
+    )
+
+
+def _retryAfter(headers: Headers) -> float | None:
+    """
+    C{Retry-After} in seconds; its other form, a date, is not used by providers.
+    """
+    for value in headers.getRawHeaders(b"retry-after", []):
+        try:
+            seconds = float(value)
+        except ValueError:
+            continue
+        if 0 <= seconds < 86400:
+            return seconds
+    return None
+
+
+__all__ = ["refusalOf"]

@@ -1,0 +1,70 @@
+"""
+Server-sent events in: bytes to payloads, without I/O.
+
+Follows U{https://html.spec.whatwg.org/multipage/server-sent-events.html}, as far as
+model providers use it: C{data} fields are kept, C{event}, C{id}, C{retry} and
+comments are passed over, and lines end with LF or CRLF.  More tolerant than the
+standard in two ways: the blank after the colon may be missing, and a last event
+that the end of the stream cut short of its blank line still counts.
+"""
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""
+The longest line, in bytes, that is waited for.
+"""
+
+
+class EventTooLong(Exception):
+    """
+    A line grew past the limit without ending.
+    """
+
+
+class EventStreamDecoder:
+    """
+    Cuts a stream of bytes, in whatever pieces it comes, into the payloads of its
+    events.
+    """
+
+    def __init__(self, maxEventBytes: int = MAX_EVENT_BYTES) -> None:
+        self._maxEventBytes = maxEventBytes
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """
+        @param data: The next bytes of the stream.
+
+        @return: The payloads of the events that these bytes complete.
+
+        @raise EventTooLong: A line is longer than the limit.
+        """
+        if self._rest:
+            data = self._rest + data
+        lines = data.split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > self._maxEventBytes:
+            raise EventTooLong
+        payloads: list[bytes] = []
+        fields = self._data
+        for line in lines:
+            if line[-1:] == b"\r":
+                line = line[:-1]
+            if not line:
+                if fields:
+                    payloads.append(b"\n".join(fields))
+                    fields.clear()
+            elif line[:5] == b"data:":
+                fields.append(line[6:] if line[5:6] == b" " else line[5:])
+        return payloads
+
+    def finish(self) -> list[bytes]:
+        """
+        The stream has ended.
+
+        @return: The payload of the event that was left without its blank line.
+        """
+        return self.feed(b"\n\n")
+
+
+__all__ = ["MAX_EVENT_BYTES", "EventStreamDecoder", "EventTooLong"]

@@ -1,0 +1,421 @@
+"""
+One HTTP call to a model provider: its phases, its clocks and its end.
+
+What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec
+from typing import Protocol as TypingProtocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    RequestTransmissionFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
+
+from openclaw.errors import (
+    InternalError,
+    OpenClawError,
+    RunCancelled,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from openclaw.events import ModelEvent, ModelListener
+from openclaw.interfaces import IModelCall, ModelReply
+
+P = ParamSpec("P")
+
+MAX_REFUSAL_BYTES = 64 * 1024
+"""
+How much of an error's body is read.
+"""
+
+LINGER_SECONDS = 1.0
+"""
+How long a socket may stay open after the provider said that it is done.  Some
+never close it; the others get it back into the pool.
+"""
+
+
+class ReplyDecoder(TypingProtocol):
+    """
+    A dialect's half of a call: the bytes of an answer in, events out.
+    """
+
+    complete: bool
+    """
+    True once the provider has said that nothing follows.
+    """
+
+    def feed(self, data: bytes) -> list[ModelEvent]:
+        """
+        Read the next bytes.
+
+        @raise OpenClawError: The provider reports an error, or makes no sense.
+        """
+
+    def finish(self) -> list[ModelEvent]:
+        """
+        The body has ended, or is complete: whatever was held back.
+        """
+
+    def reply(self) -> ModelReply:
+        """
+        The whole answer.
+
+        @raise openclaw.errors.UpstreamTruncated: It is not whole.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocks:
+    """
+    How long to wait, in seconds: for a connection, and between two bytes.
+    """
+
+    connect: float
+    idle: float
+
+
+Send = Callable[[IBodyProducer], "Deferred[IResponse]"]
+Refusal = Callable[[int, Headers, bytes], OpenClawError]
+
+
+@implementer(IModelCall)
+class UpstreamCall:
+    """
+    A call over HTTP.  Made and started by a dialect.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        send: Send,
+        payload: bytes,
+        decoder: ReplyDecoder,
+        refusal: Refusal,
+        listener: ModelListener,
+        clocks: Clocks,
+        reactor: IReactorTime,
+        log: Logger,
+    ) -> None:
+        """
+        @param send: Sends the request with the body it is given.
+
+        @param refusal: Makes an error of an answer's status, headers and body.
+        """
+        self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
+        self._provider = provider
+        self._send = send
+        self._payload = payload
+        self._decoder = decoder
+        self._refusal = refusal
+        self._listener = listener
+        self._clocks = clocks
+        self._reactor = reactor
+        self._log = log
+        self._finished = False
+        self._paused = False
+        self._retried = False
+        self._pending: Deferred[IResponse] | None = None
+        self._transport: IPushProducer | None = None
+        self._timer: IDelayedCall | None = None
+        self._timeout: Callable[[], OpenClawError] = self._connectTimeout
+        self.ended: Deferred[None] = Deferred()
+        """
+        Fires when the call holds no socket and no timer any more, which may be a
+        moment after C{done}.
+        """
+
+    # The request on its way
+
+    def start(self) -> None:
+        """
+        Send the request.
+        """
+        body = _RequestBody(self._payload, self._connected)
+        self._timeout = self._connectTimeout
+        self._setTimer(self._clocks.connect)
+        self._pending = self._send(body)
+        # A pooled connection takes the request at once; a new one is made first.
+        pooled = body.started
+        self._pending.addCallbacks(
+            self._responded, self._failedToRespond, errbackArgs=(pooled,)
+        )
+
+    def _connected(self) -> None:
+        self._timeout = self._idleTimeout
+        self._setTimer(self._clocks.idle)
+
+    def _failedToRespond(self, failure: Failure, pooled: bool) -> None:
+        self._pending = None
+        if self._finished:
+            self._release()
+            return
+        if failure.check(ResponseNeverReceived, RequestTransmissionFailed):
+            if pooled and not self._retried:
+                # The provider closed an idle connection just as we took it.
+                self._retried = True
+                self.start()
+                return
+            self._fail(self._unreachable("closed the connection without an answer"))
+        elif failure.check(ConnectTimeout):
+            self._fail(self._connectTimeout())
+        elif failure.check(DNSLookupError):
+            self._fail(self._unreachable("has an address that does not resolve"))
+        elif failure.check(ConnectError):
+            self._fail(self._unreachable("refuses connections"))
+        else:
+            self._log.error(
+                "No answer from provider {provider}: {reason}",
+                provider=self._provider,
+                reason=failure.getErrorMessage(),
+            )
+            self._fail(self._unreachable("can't be reached"))
+
+    def _responded(self, response: IResponse) -> None:
+        self._pending = None
+        if response.code == 200:
+            response.deliverBody(_Body(self._bodyStarted, self._read, self._bodyEnded))
+            if self._paused:
+                # deliverBody resumes the transport that it was given.
+                self.pauseProducing()
+            return
+        refused = bytearray()
+
+        def collect(data: bytes) -> None:
+            refused.extend(data)
+            if len(refused) > MAX_REFUSAL_BYTES:
+                refuse(None)
+
+        def refuse(_: Failure | None) -> None:
+            if not self._finished:
+                self._fail(
+                    self._refusal(response.code, response.headers, bytes(refused))
+                )
+            self._transport = None
+            self._release()
+
+        response.deliverBody(_Body(self._bodyStarted, collect, refuse))
+
+    # The answer on its way
+
+    def _bodyStarted(self, transport: IPushProducer) -> None:
+        self._transport = transport
+
+    def _read(self, data: bytes) -> None:
+        if self._finished:
+            return
+        if self._timer is not None:
+            self._timer.reset(self._clocks.idle)
+        self._tell(self._decoder.feed, data)
+        if self._decoder.complete:
+            self._succeed()
+
+    def _bodyEnded(self, reason: Failure) -> None:
+        self._transport = None
+        # Why it ended does not matter: the decoder knows whether it saw the end.
+        self._succeed()
+        self._release()
+
+    def _tell(
+        self, decode: Callable[P, list[ModelEvent]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        try:
+            events = decode(*args, **kwargs)
+            if events:
+                self._listener(events)
+        except OpenClawError as error:
+            self._fail(error)
+        except Exception:
+            self._log.failure("The listener of a model call failed")
+            self._fail(InternalError("The gateway failed."))
+
+    # The end
+
+    def _succeed(self) -> None:
+        if not self._finished:
+            self._tell(self._decoder.finish)
+        if self._finished:
+            return
+        try:
+            reply = self._decoder.reply()
+        except OpenClawError as error:
+            self._fail(error)
+            return
+        self._finished = True
+        self._setTimer(LINGER_SECONDS)
+        self.done.callback(reply)
+
+    def cancel(self) -> None:
+        """
+        Close the socket now.
+        """
+        if not self._finished:
+            self._fail(RunCancelled("The run was cancelled."))
+
+    def _fail(self, error: OpenClawError) -> None:
+        self._finished = True
+        self.drop()
+        self.done.errback(Failure(error))
+
+    def drop(self) -> None:
+        """
+        Close the socket, if there still is one.
+        """
+        self._clearTimer()
+        if self._pending is not None:
+            self._pending.cancel()
+        if self._transport is not None:
+            self._transport.loseConnection()  # type: ignore[attr-defined]
+
+    def _release(self) -> None:
+        self._clearTimer()
+        if self._pending is None and self._transport is None and not self.ended.called:
+            self.ended.callback(None)
+
+    # Back-pressure
+
+    def pauseProducing(self) -> None:
+        """
+        Read no more of the answer for now.  The idle clock stands still: it is not
+        the provider who is slow.
+        """
+        self._paused = True
+        if self._transport is not None and not self._finished:
+            self._clearTimer()
+            self._transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Read on.
+        """
+        self._paused = False
+        if self._transport is not None and not self._finished:
+            self._setTimer(self._clocks.idle)
+            self._transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """
+        The reader is gone.
+        """
+        self.cancel()
+
+    # The clocks
+
+    def _setTimer(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.reset(seconds)
+        else:
+            self._timer = self._reactor.callLater(seconds, self._expired)
+
+    def _clearTimer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expired(self) -> None:
+        self._timer = None
+        if self._finished:
+            self.drop()
+        else:
+            self._fail(self._timeout())
+
+    def _connectTimeout(self) -> OpenClawError:
+        return UpstreamTimeout(
+            f"No connection to provider {self._provider!r}"
+            f" within {self._clocks.connect:g} s.",
+            code="upstream_connect_timeout",
+        )
+
+    def _idleTimeout(self) -> OpenClawError:
+        return UpstreamTimeout(
+            f"Provider {self._provider!r} was silent for {self._clocks.idle:g} s.",
+            code="upstream_idle_timeout",
+        )
+
+    def _unreachable(self, what: str) -> OpenClawError:
+        return UpstreamUnreachable(f"Provider {self._provider!r} {what}.")
+
+
+@implementer(IBodyProducer)
+class _RequestBody:
+    """
+    The request's body; being asked for it tells that there is a connection.
+    """
+
+    def __init__(self, payload: bytes, onStart: Callable[[], None]) -> None:
+        self.length = len(payload)
+        self.started = False
+        self._payload = payload
+        self._onStart = onStart
+
+    def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
+        self.started = True
+        self._onStart()
+        consumer.write(self._payload)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """
+        All has been written at once.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        All has been written at once.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        All has been written at once.
+        """
+
+
+class _Body(Protocol):
+    """
+    Where a response's body goes.
+    """
+
+    def __init__(
+        self,
+        onStart: Callable[[IPushProducer], None],
+        onData: Callable[[bytes], None],
+        onEnd: Callable[[Failure], None],
+    ) -> None:
+        self._onStart = onStart
+        self._onEnd = onEnd
+        self.dataReceived = onData  # type: ignore[method-assign, assignment]
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self._onStart(self.transport)  # type: ignore[arg-type]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._onEnd(reason)
+
+
+__all__ = [
+    "LINGER_SECONDS",
+    "MAX_REFUSAL_BYTES",
+    "Clocks",
+    "ReplyDecoder",
+    "UpstreamCall",
+]

@@ -1,0 +1,240 @@
+"""
+Every SQL statement about sessions, and the transactions made of them.
+
+Nothing here knows a thread or a reactor: it works on a L{sqlite3.Connection} and
+blocks.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim, SessionInfo
+from openclaw.messages import Message
+from openclaw.sessions.store.owners import Owner
+
+BEGIN = "BEGIN IMMEDIATE"
+"""
+Waits for other writers here, where waiting works, and not at the first write after
+a read, where SQLite can only fail.
+"""
+
+FIND = """
+SELECT sessions.id, sessions.message_count, claims.owner, claims.expires_at
+FROM (SELECT ? AS session_key) AS wanted
+LEFT JOIN sessions ON sessions.session_key = wanted.session_key
+LEFT JOIN claims ON claims.session_key = wanted.session_key
+"""
+
+TAKE = """
+INSERT OR REPLACE INTO claims (session_key, run_id, owner, expires_at)
+VALUES (?, ?, ?, ?)
+"""
+
+RENEW = """
+UPDATE claims SET expires_at = ?
+WHERE session_key = ? AND run_id = ? AND owner = ?
+"""
+
+GIVE_BACK = "DELETE FROM claims WHERE session_key = ? AND run_id = ? AND owner = ?"
+
+GIVE_ALL_BACK = "DELETE FROM claims WHERE owner = ?"
+
+CREATE = """
+INSERT INTO sessions (session_key, agent_id, created_at, updated_at, message_count)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+ADVANCE = "UPDATE sessions SET updated_at = ?, message_count = ? WHERE id = ?"
+
+APPEND = """
+INSERT INTO messages (session, position, run_id, created_at, body)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+TRANSCRIPT = """
+SELECT CAST(group_concat(body, ',') AS BLOB)
+FROM (SELECT body FROM messages WHERE session = ? ORDER BY position)
+"""
+"""
+One row, whatever the length: the GIL is given up and fought for again at each row
+that is fetched.  The order is that of the primary key, which the scan follows.
+As a BLOB, so that text which is not UTF-8 comes as far as the decoder.
+"""
+
+SESSIONS = """
+SELECT session_key, agent_id, message_count, created_at, updated_at
+FROM sessions
+WHERE agent_id = ?1 OR ?1 IS NULL
+ORDER BY updated_at DESC, session_key
+"""
+
+ENCODER = msgspec.json.Encoder()
+DECODER = msgspec.json.Decoder(tuple[Message, ...])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionAccess:
+    """
+    What one owner does to the database.  Each method is the whole of one
+    transaction; who calls it commits, or rolls back if it raises.
+
+    @ivar owner: In whose name claims are taken.
+    @ivar leaseSeconds: How long they last.
+    """
+
+    owner: Owner
+    leaseSeconds: float
+
+    def beginTurn(
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        claim: Claim,
+        agentID: str,
+        opening: Sequence[Message],
+        following: Sequence[Message],
+    ) -> Sequence[Message] | None:
+        """
+        See L{openclaw.interfaces.ISessionStore.beginTurn}.
+
+        @param now: Seconds since the epoch.
+        """
+        connection.execute(BEGIN)
+        key = claim.sessionKey
+        session, length, owner, expiresAt = connection.execute(FIND, (key,)).fetchone()
+        if owner is not None and not self._isFree(owner, expiresAt, now):
+            return None
+        connection.execute(
+            TAKE, (key, claim.runID, str(self.owner), now + self.leaseSeconds)
+        )
+        messages = following if length else opening
+        if session is None:
+            row = (key, agentID, now, now, len(messages))
+            session = connection.execute(CREATE, row).lastrowid
+            length = 0
+        elif messages:
+            connection.execute(ADVANCE, (now, length + len(messages), session))
+        _append(connection, now, session, length, claim.runID, messages)
+        return _transcript(connection, key, session, length + len(messages))
+
+    def endTurn(
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        claim: Claim,
+        messages: Sequence[Message],
+    ) -> None:
+        """
+        See L{openclaw.interfaces.ISessionStore.endTurn}.
+
+        @param now: Seconds since the epoch.
+        """
+        connection.execute(BEGIN)
+        claimed = (claim.sessionKey, claim.runID, str(self.owner))
+        if connection.execute(GIVE_BACK, claimed).rowcount != 1:
+            raise StoreError("The run no longer holds its session.")
+        if messages:
+            session, length, _, _ = connection.execute(
+                FIND, (claim.sessionKey,)
+            ).fetchone()
+            connection.execute(ADVANCE, (now, length + len(messages), session))
+            _append(connection, now, session, length, claim.runID, messages)
+
+    def renew(
+        self, connection: sqlite3.Connection, now: float, claims: Sequence[Claim]
+    ) -> None:
+        """
+        See L{openclaw.interfaces.ISessionStore.renew}.
+
+        @param now: Seconds since the epoch.
+        """
+        connection.execute(BEGIN)
+        owner = str(self.owner)
+        expiresAt = now + self.leaseSeconds
+        connection.executemany(
+            RENEW,
+            [(expiresAt, claim.sessionKey, claim.runID, owner) for claim in claims],
+        )
+
+    def giveAllBack(self, connection: sqlite3.Connection) -> None:
+        """
+        Give back every claim of this owner.
+        """
+        connection.execute(BEGIN)
+        connection.execute(GIVE_ALL_BACK, (str(self.owner),))
+
+    def transcript(
+        self, connection: sqlite3.Connection, sessionKey: str
+    ) -> Sequence[Message]:
+        """
+        See L{openclaw.interfaces.ISessionStore.transcript}.
+        """
+        connection.execute("BEGIN")  # two reads that must see the same state
+        session, length, _, _ = connection.execute(FIND, (sessionKey,)).fetchone()
+        if session is None:
+            return ()
+        return _transcript(connection, sessionKey, session, length)
+
+    def sessions(
+        self, connection: sqlite3.Connection, agentID: str | None
+    ) -> Sequence[SessionInfo]:
+        """
+        See L{openclaw.interfaces.ISessionStore.sessions}.
+        """
+        rows = connection.execute(SESSIONS, (agentID,))
+        return tuple(SessionInfo(*row) for row in rows)
+
+    def _isFree(self, owner: str, expiresAt: float, now: float) -> bool:
+        """
+        Can a claim that another run took be taken over?
+        """
+        return expiresAt < now or self.owner.knowsDead(owner)
+
+
+def _append(
+    connection: sqlite3.Connection,
+    now: float,
+    session: int,
+    position: int,
+    runID: str,
+    messages: Sequence[Message],
+) -> None:
+    """
+    Add messages to a session.
+
+    @param position: Where the first one goes.
+    """
+    connection.executemany(
+        APPEND,
+        [
+            (session, place, runID, now, ENCODER.encode(message).decode())
+            for place, message in enumerate(messages, position)
+        ],
+    )
+
+
+def _transcript(
+    connection: sqlite3.Connection, sessionKey: str, session: int, length: int
+) -> Sequence[Message]:
+    """
+    Read a session's messages.
+
+    @param length: How many there must be.
+
+    @raise StoreError: If some are missing or can't be understood.
+    """
+    (bodies,) = connection.execute(TRANSCRIPT, (session,)).fetchone()
+    try:
+        messages = DECODER.decode(b"[%b]" % (bodies or b""))
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
+    if len(messages) != length:
+        raise StoreError(f"The transcript of {sessionKey} is damaged.")
+    return messages
+
+
+__all__ = ["SessionAccess"]

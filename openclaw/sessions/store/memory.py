@@ -1,0 +1,186 @@
+"""
+The session store in memory: for tests, and for those who want nothing kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred, execute, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim, ISessionStore, SessionInfo
+from openclaw.messages import Message
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class _Session:
+    """
+    One conversation.
+    """
+
+    agentID: str
+    createdAt: float
+    updatedAt: float
+    messages: list[Message] = field(default_factory=list)
+
+
+@implementer(ISessionStore)
+class MemorySessionStore:
+    """
+    Transcripts in memory.  Every Deferred it returns has fired already.
+
+    What was said stays while the object lives, also when it is closed and opened
+    again.
+
+    @ivar leaseSeconds: See L{ISessionStore.leaseSeconds}.
+    """
+
+    def __init__(self, *, clock: IReactorTime, leaseSeconds: float = 15.0) -> None:
+        """
+        @param clock: What tells the time.
+        @param leaseSeconds: How long a claim lasts without being renewed.
+        """
+        self.leaseSeconds = leaseSeconds
+        self._clock = clock
+        self._isOpen = False
+        self._sessions: dict[str, _Session] = {}
+        self._claims: dict[str, tuple[str, float]] = {}  # key: (run, expiry)
+
+    def open(self) -> Deferred[None]:
+        """
+        See L{ISessionStore.open}.
+        """
+        return execute(self._open)
+
+    def _open(self) -> None:
+        if self._isOpen:
+            raise StoreError("The session store is open already.")
+        self._isOpen = True
+
+    def close(self) -> Deferred[None]:
+        """
+        See L{ISessionStore.close}.
+        """
+        self._isOpen = False
+        self._claims.clear()
+        return succeed(None)
+
+    def beginTurn(
+        self,
+        claim: Claim,
+        agentID: str,
+        opening: Sequence[Message],
+        following: Sequence[Message],
+    ) -> Deferred[Sequence[Message] | None]:
+        """
+        See L{ISessionStore.beginTurn}.
+        """
+        return self._do(self._beginTurn, claim, agentID, opening, following)
+
+    def _beginTurn(
+        self,
+        claim: Claim,
+        agentID: str,
+        opening: Sequence[Message],
+        following: Sequence[Message],
+    ) -> Sequence[Message] | None:
+        now = self._clock.seconds()
+        key = claim.sessionKey
+        if key in self._claims and self._claims[key][1] >= now:
+            return None
+        self._claims[key] = (claim.runID, now + self.leaseSeconds)
+        session = self._sessions.get(key)
+        if session is None:
+            session = _Session(agentID=agentID, createdAt=now, updatedAt=now)
+            self._sessions[key] = session
+        self._append(session, following if session.messages else opening)
+        return tuple(session.messages)
+
+    def endTurn(self, claim: Claim, messages: Sequence[Message]) -> Deferred[None]:
+        """
+        See L{ISessionStore.endTurn}.
+        """
+        return self._do(self._endTurn, claim, messages)
+
+    def _endTurn(self, claim: Claim, messages: Sequence[Message]) -> None:
+        if not self._holds(claim):
+            raise StoreError("The run no longer holds its session.")
+        del self._claims[claim.sessionKey]
+        self._append(self._sessions[claim.sessionKey], messages)
+
+    def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
+        """
+        See L{ISessionStore.renew}.
+        """
+        return self._do(self._renew, claims)
+
+    def _renew(self, claims: Sequence[Claim]) -> None:
+        expiresAt = self._clock.seconds() + self.leaseSeconds
+        for claim in claims:
+            if self._holds(claim):
+                self._claims[claim.sessionKey] = (claim.runID, expiresAt)
+
+    def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
+        """
+        See L{ISessionStore.transcript}.
+        """
+        return self._do(self._transcript, sessionKey)
+
+    def _transcript(self, sessionKey: str) -> Sequence[Message]:
+        session = self._sessions.get(sessionKey)
+        return () if session is None else tuple(session.messages)
+
+    def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
+        """
+        See L{ISessionStore.sessions}.
+        """
+        return self._do(self._infos, agentID)
+
+    def _infos(self, agentID: str | None) -> Sequence[SessionInfo]:
+        return sorted(
+            (
+                SessionInfo(
+                    sessionKey=key,
+                    agentID=session.agentID,
+                    messageCount=len(session.messages),
+                    createdAt=session.createdAt,
+                    updatedAt=session.updatedAt,
+                )
+                for key, session in self._sessions.items()
+                if agentID is None or session.agentID == agentID
+            ),
+            key=lambda info: (-info.updatedAt, info.sessionKey),
+        )
+
+    def _do(
+        self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        """
+        Do one transaction, if the store is open.
+        """
+        if not self._isOpen:
+            return fail(StoreError("The session store is not open."))
+        return execute(work, *args, **kwargs)
+
+    def _holds(self, claim: Claim) -> bool:
+        """
+        Has nobody taken this claim over or given it back?
+        """
+        return self._claims.get(claim.sessionKey, ("", 0.0))[0] == claim.runID
+
+    def _append(self, session: _Session, messages: Sequence[Message]) -> None:
+        """
+        Add messages to a session; adding none is no use of it.
+        """
+        if messages:
+            session.messages.extend(messages)
+            session.updatedAt = self._clock.seconds()
+
+
+__all__ = ["MemorySessionStore"]

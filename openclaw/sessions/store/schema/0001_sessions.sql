@@ -1,0 +1,31 @@
+-- Conversations, what was said in them, and which run holds which.
+-- Times are seconds since the epoch.
+
+-- One row for each conversation.
+CREATE TABLE sessions (
+    id            INTEGER PRIMARY KEY,
+    session_key   TEXT NOT NULL UNIQUE,
+    agent_id      TEXT NOT NULL,
+    created_at    REAL NOT NULL,
+    updated_at    REAL NOT NULL,
+    message_count INTEGER NOT NULL  -- where the next message goes; saves counting them
+);
+
+-- What was said.  Rows are added and never changed.  WITHOUT ROWID keeps the
+-- messages of a session side by side, so a transcript is one scan of a range.
+CREATE TABLE messages (
+    session    INTEGER NOT NULL REFERENCES sessions (id),
+    position   INTEGER NOT NULL,  -- 0, 1, 2, ... without gaps
+    run_id     TEXT NOT NULL,     -- the run that added it
+    created_at REAL NOT NULL,
+    body       TEXT NOT NULL,     -- JSON, tagged by "role"
+    PRIMARY KEY (session, position)
+) WITHOUT ROWID;
+
+-- The runs that hold a session now.  A row goes when its turn ends.
+CREATE TABLE claims (
+    session_key TEXT PRIMARY KEY,
+    run_id      TEXT NOT NULL,
+    owner       TEXT NOT NULL,    -- host:pid:start of the process:nonce of the store
+    expires_at  REAL NOT NULL
+) WITHOUT ROWID;

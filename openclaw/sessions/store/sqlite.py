@@ -1,0 +1,289 @@
+"""
+The session store in one SQLite file.
+
+SQLite blocks, so it works in a thread of its own.  It is one thread because SQLite
+has one writer at a time anyway, and because one thread keeps the order: what is
+asked for first is done first, and what is asked for last, closing, comes when all
+else is done.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim, ISessionStore, SessionInfo
+from openclaw.messages import Message
+from openclaw.sessions.store.access import SessionAccess
+from openclaw.sessions.store.owners import Owner
+from openclaw.sessions.store.schema import (
+    Upgrade,
+    createPrivately,
+    openingAlone,
+    schemaSteps,
+    switchToWAL,
+    upgrade,
+)
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 5.0
+"""
+How long a transaction waits for one of another process.  Less than a lease, so that
+claims are renewed in time.
+"""
+
+FAULTS = (sqlite3.Error, OSError, UnicodeError)
+"""
+What SQLite, the file system and text that is not Unicode fail with.
+"""
+
+
+@implementer(ISessionStore)
+class SQLiteSessionStore:
+    """
+    Transcripts in a SQLite file.
+
+    Several processes can share the file.  A store that was closed can be opened
+    again.
+
+    @ivar leaseSeconds: See L{ISessionStore.leaseSeconds}.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: IReactorFromThreads,
+        clock: IReactorTime,
+        path: Path,
+        log: Logger,
+        leaseSeconds: float = 15.0,
+    ) -> None:
+        """
+        @param reactor: Where Deferreds fire.  It must also be an
+            L{twisted.internet.interfaces.IReactorCore}; nothing is done before it
+            runs.
+        @param clock: What tells the time: as a rule the reactor.
+        @param path: The file.  It is made if there is none, and so is its directory.
+        @param leaseSeconds: How long a claim lasts without being renewed.
+        """
+        self.leaseSeconds = leaseSeconds
+        self._reactor = reactor
+        self._clock = clock
+        self._path = path
+        self._log = log
+        self._pool: ConnectionPool | None = None
+        self._access: SessionAccess | None = None
+        self._closing: Deferred[None] = succeed(None)
+
+    def open(self) -> Deferred[None]:
+        """
+        See L{ISessionStore.open}.  A directory that is made is private (0700), and
+        so is the file (0600).
+
+        @return: Fails with a L{StoreError} that names the file and the reason.
+        """
+        return Deferred.fromCoroutine(self._open())
+
+    async def _open(self) -> None:
+        if self._pool is not None:
+            raise StoreError("The session store is open already.")
+        pool = self._pool = ConnectionPool(
+            "sqlite3",
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,  # transactions begin where the SQL says so
+            check_same_thread=False,  # a reactor that stops closes from its own
+            cp_min=1,
+            cp_max=1,
+            cp_reactor=self._reactor,
+            cp_openfun=_configure,
+        )
+        try:
+            done = await deferToThreadPool(
+                self._reactor, pool.threadpool, self._prepare, pool
+            )
+        except Exception as error:
+            if self._pool is pool:
+                await self.close()
+            if isinstance(error, FAULTS):
+                raise StoreError(
+                    f"The session store {self._path} can't be opened: {error}"
+                ) from error
+            raise
+        if self._pool is not pool:
+            raise StoreError("The session store was closed while it was opened.")
+        if done.backup is not None:
+            self._log.info(
+                "The session store was upgraded from version {old} to {new}; "
+                "the old one is in {backup}",
+                old=done.old,
+                new=done.new,
+                backup=str(done.backup),
+            )
+        # The owner is made here and not in __init__: a daemon may have forked since
+        self._access = SessionAccess(owner=Owner.here(), leaseSeconds=self.leaseSeconds)
+
+    def _prepare(self, pool: ConnectionPool) -> Upgrade:
+        """
+        In the thread: make the file, connect to it and upgrade it.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with openingAlone(self._path):
+            createPrivately(self._path)
+            connection = pool.connect()
+            done = upgrade(connection, self._path, schemaSteps())
+            switchToWAL(connection)
+        return done
+
+    def close(self) -> Deferred[None]:
+        """
+        See L{ISessionStore.close}.
+        """
+        pool, self._pool = self._pool, None
+        access, self._access = self._access, None
+        if pool is not None:
+            self._closing = Deferred.fromCoroutine(self._shut(pool, access))
+        return _following(self._closing)
+
+    async def _shut(self, pool: ConnectionPool, access: SessionAccess | None) -> None:
+        """
+        Let go of all that C{open} made.
+
+        @param access: C{None} if opening did not succeed.
+        """
+        if access is not None:
+            try:
+                await pool.runWithConnection(access.giveAllBack)
+            except sqlite3.Error as error:
+                self._log.error(
+                    "Claims could not be given back: {reason}", reason=str(error)
+                )
+        await deferToThreadPool(self._reactor, pool.threadpool, _disconnect, pool)
+        pool.close()
+
+    def beginTurn(
+        self,
+        claim: Claim,
+        agentID: str,
+        opening: Sequence[Message],
+        following: Sequence[Message],
+    ) -> Deferred[Sequence[Message] | None]:
+        """
+        See L{ISessionStore.beginTurn}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.beginTurn(
+                connection, now, claim, agentID, opening, following
+            )
+        )
+
+    def endTurn(self, claim: Claim, messages: Sequence[Message]) -> Deferred[None]:
+        """
+        See L{ISessionStore.endTurn}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.endTurn(
+                connection, now, claim, messages
+            )
+        )
+
+    def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
+        """
+        See L{ISessionStore.renew}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.renew(connection, now, claims)
+        )
+
+    def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
+        """
+        See L{ISessionStore.transcript}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.transcript(connection, sessionKey)
+        )
+
+    def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
+        """
+        See L{ISessionStore.sessions}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.sessions(connection, agentID)
+        )
+
+    def _transact(
+        self, work: Callable[[SessionAccess, sqlite3.Connection, float], T]
+    ) -> Deferred[T]:
+        """
+        Do one transaction in the thread.
+
+        @param work: Called with the access, the connection and the time at which
+            the work was asked for, which is before any time spent in waiting.
+        """
+        pool, access = self._pool, self._access
+        if pool is None or access is None:
+            return fail(StoreError("The session store is not open."))
+        now = self._clock.seconds()
+        return _following(
+            pool.runWithConnection(
+                lambda connection: work(access, connection, now)
+            ).addErrback(self._failed)
+        )
+
+    def _failed(self, failure: Failure) -> None:
+        """
+        Tell the operator what is wrong, and the caller that something is.
+        """
+        failure.trap(*FAULTS)
+        error = failure.value
+        self._log.error("The session store failed: {reason}", reason=str(error))
+        raise StoreError("The session store can't be read or written.") from error
+
+
+def _following(work: Deferred[T]) -> Deferred[T]:
+    """
+    What a caller may have of work in the thread, which can't be stopped: cancelling
+    this stops the waiting, and nothing else.
+    """
+    result: Deferred[T] = Deferred()
+    work.addBoth(result.callback)
+    return result
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    """
+    Set what a database does not keep.
+
+    NORMAL: with a WAL, a commit is with the operating system when it returns, so
+    the death of this process loses nothing.  A power cut can take the last commits,
+    though never a part of one.  FULL would keep them too, for a sync of the disk in
+    each of a request's two transactions; and all sessions would wait for these, one
+    after the other.
+    """
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+
+
+def _disconnect(pool: ConnectionPool) -> None:
+    """
+    In the thread: close its connection, if it has one.  SQLite then moves the WAL
+    into the database, which is no work for the reactor's thread.
+    """
+    pool.disconnect(pool.connections.get(pool.threadID()))
+
+
+__all__ = ["SQLiteSessionStore"]

@@ -1,0 +1,50 @@
+"""
+The signals that a daemon listens to.
+"""
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import Service
+
+
+class SignalService(Service):
+    """
+    Reloads on SIGHUP; once the daemon stops, the next SIGTERM or SIGINT hurries it.
+    It is for a process that is all ours: signals belong to the whole of it.
+    """
+
+    def __init__(
+        self, reactor: Any, reload: Callable[[], None], hurry: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._reload = reload
+        self._hurry = hurry
+
+    def startService(self) -> None:
+        """
+        Listen to SIGHUP.
+        """
+        super().startService()
+        self._handle(signal.SIGHUP, self._reload)
+
+    def stopService(self) -> None:
+        """
+        The first SIGTERM has come, and Twisted has no more use for the next.
+        """
+        super().stopService()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._handle(signal.SIGTERM, self._hurry)
+        self._handle(signal.SIGINT, self._hurry)
+
+    def _handle(self, number: int, action: Callable[[], None]) -> None:
+        def received(_: int, frame: FrameType | None) -> None:
+            # A signal handler may do next to nothing itself.
+            self._reactor.callFromThread(action)
+
+        signal.signal(number, received)
+
+
+__all__ = ["SignalService"]

@@ -1,0 +1,73 @@
+"""
+The state directory: where the daemon keeps what must outlive it.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_urlsafe
+
+from openclaw.config import Secret
+from openclaw.errors import StartError
+
+TOKEN_NAME = "gateway-token"
+"""
+The file with the token that was made because none is configured.
+"""
+
+Adopt = Callable[[Path], None]
+"""
+Gives a file to the user that the daemon will run as.
+"""
+
+
+def prepareState(directory: Path, adopt: Adopt) -> None:
+    """
+    Make the state directory, for its owner's eyes only.
+
+    @raise StartError: It can't be made or written.
+    """
+    try:
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700, parents=True)
+            adopt(directory)
+    except OSError as error:
+        raise StartError(
+            f"The state directory {directory} can't be made: {error.strerror}."
+        ) from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise StartError(f"The state directory {directory} can't be written.")
+
+
+def tokenFile(directory: Path) -> Path:
+    """
+    Where the token is that was made here.
+    """
+    return directory / TOKEN_NAME
+
+
+def keptToken(directory: Path, adopt: Adopt) -> Secret:
+    """
+    The token in the state directory; the first time, a random one is made.
+
+    @raise StartError: The file can't be read or written, or it is empty.
+    """
+    path = tokenFile(directory)
+    try:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            token = path.read_text("ascii").strip()
+            if not token:
+                raise StartError(f"The token file {path} is empty.") from None
+            return Secret(token)
+        token = token_urlsafe(32)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{token}\n")
+        adopt(path)
+        return Secret(token)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"The token file {path} can't be used: {error}.") from None
+
+
+__all__ = ["TOKEN_NAME", "Adopt", "keptToken", "prepareState", "tokenFile"]

@@ -1,0 +1,267 @@
+"""
+Doubles for tests of what is built on OpenClaw: models that say what they are told.
+
+L{ScriptedProvider} stands in for a model provider within the process, without any
+I/O; L{ScriptedModelServer} is one on the network, which speaks OpenAI's streaming
+chat completions.  Both hand each call to the test, which plays the model.
+L{MemorySessionStore} keeps sessions without a database.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+from openclaw.errors import OpenClawError, RunCancelled
+from openclaw.events import ModelListener, ReasoningDelta, TextDelta
+from openclaw.interfaces import IModelCall, IModelProvider, ModelReply, ModelRequest
+from openclaw.messages import NO_USAGE, FinishReason, Usage
+from openclaw.sessions.store.memory import MemorySessionStore
+
+
+@implementer(IModelCall)
+class ScriptedCall:
+    """
+    A call of a L{ScriptedProvider}.  The test is the model.
+
+    @ivar request: What was asked.
+    @ivar paused: Is the reader slow?
+    @ivar cancelled: Was the call cancelled?
+    """
+
+    def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
+        self.request = request
+        self.paused = False
+        self.cancelled = False
+        self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
+        self._listener = listener
+        self._text: list[str] = []
+
+    def say(self, *texts: str) -> None:
+        """
+        Say some pieces of the answer, as one batch.
+        """
+        self._text += texts
+        self._listener([TextDelta(text) for text in texts])
+
+    def think(self, text: str) -> None:
+        """
+        Think aloud.
+        """
+        self._listener([ReasoningDelta(text)])
+
+    def finish(self, reason: FinishReason = "stop", usage: Usage = NO_USAGE) -> None:
+        """
+        End the answer.
+        """
+        self.done.callback(ModelReply("".join(self._text), reason, usage))
+
+    def fail(self, error: OpenClawError) -> None:
+        """
+        Fail.
+        """
+        self.done.errback(Failure(error))
+
+    def cancel(self) -> None:
+        """
+        See L{IModelCall.cancel}.
+        """
+        if not self.done.called:
+            self.cancelled = True
+            self.fail(RunCancelled("The run was cancelled."))
+
+    def pauseProducing(self) -> None:
+        """
+        The reader is slow.
+        """
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        The reader has caught up.
+        """
+        self.paused = False
+
+    def stopProducing(self) -> None:
+        """
+        The reader is gone.
+        """
+        self.cancel()
+
+
+@implementer(IModelProvider)
+@dataclass
+class ScriptedProvider:
+    """
+    A provider in the process.
+
+    @ivar calls: All calls so far, oldest first.
+    @ivar answer: Called with each new call, to play the model; by default the test
+        does that itself, later.
+    """
+
+    name: str = "scripted"
+    answer: Callable[[ScriptedCall], None] = lambda call: None
+    calls: list[ScriptedCall] = field(default_factory=list)
+    closed: bool = False
+
+    def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
+        """
+        See L{IModelProvider.ask}.
+        """
+        call = ScriptedCall(request, listener)
+        self.calls.append(call)
+        self.answer(call)
+        return call
+
+    def close(self) -> "Deferred[None]":
+        """
+        See L{IModelProvider.close}.
+        """
+        self.closed = True
+        return succeed(None)
+
+
+class ServedCall:
+    """
+    A request to a L{ScriptedModelServer}.  The test is the model.
+
+    @ivar body: The request's JSON.
+    @ivar headers: Its headers, by their names in lower case.
+    @ivar gone: Fires when the client has closed the connection before the end.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        assert request.content is not None
+        self.body: dict[str, Any] = msgspec.json.decode(request.content.read())
+        self.headers = {
+            name.decode().lower(): values[-1].decode("latin-1")
+            for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        self.gone: Deferred[None] = Deferred()
+        self.ended = False
+        request.notifyFinish().addErrback(lambda _: self._lost())
+
+    def _lost(self) -> None:
+        self.ended = True
+        self.gone.callback(None)
+
+    def send(self, data: bytes) -> None:
+        """
+        Send bytes of an event stream, as they are.
+        """
+        if not self._request.startedWriting:
+            self._request.setHeader("content-type", "text/event-stream")
+        self._request.write(data)
+
+    def chunk(self, **members: Any) -> None:
+        """
+        Send one chunk with these members.
+        """
+        common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1}
+        self.send(b"data: " + msgspec.json.encode({**common, **members}) + b"\n\n")
+
+    def delta(self, finish_reason: str | None = None, **delta: Any) -> None:
+        """
+        Send one chunk with this delta.
+        """
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        self.chunk(choices=[choice])
+
+    def say(self, *texts: str) -> None:
+        """
+        Send pieces of the answer, a chunk each.
+        """
+        for text in texts:
+            self.delta(content=text)
+
+    def finish(self, reason: str = "stop", usage: dict[str, Any] | None = None) -> None:
+        """
+        Send the end of an answer.
+        """
+        self.delta(finish_reason=reason)
+        if usage is not None:
+            self.chunk(choices=[], usage=usage)
+        self.send(b"data: [DONE]\n\n")
+        self.end()
+
+    def end(self) -> None:
+        """
+        End the response, whatever was sent.
+        """
+        self.ended = True
+        self._request.finish()
+
+    def refuse(
+        self, status: int, message: str = "no", headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """
+        Answer with an error.
+        """
+        self._request.setResponseCode(status)
+        for name, value in headers:
+            self._request.setHeader(name, value)
+        self._request.write(msgspec.json.encode({"error": {"message": message}}))
+        self.end()
+
+    def cut(self) -> None:
+        """
+        Break the connection.
+        """
+        self.ended = True
+        self._request.channel.forceAbortClient()
+
+
+class ScriptedModelServer(Resource):
+    """
+    A provider on the network: put it into a L{twisted.web.server.Site}.  Any path
+    that ends in C{/chat/completions} is served.
+
+    @ivar calls: All calls so far, oldest first.
+    @ivar answer: Called with each new call, to play the model.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self, answer: Callable[[ServedCall], None] = lambda call: None
+    ) -> None:
+        super().__init__()
+        self.answer = answer
+        self.calls: list[ServedCall] = []
+        self._awaited: list[Deferred[ServedCall]] = []
+
+    def nextCall(self) -> "Deferred[ServedCall]":
+        """
+        Wait for the next call.
+        """
+        awaited: Deferred[ServedCall] = Deferred()
+        self._awaited.append(awaited)
+        return awaited
+
+    def render_POST(self, request: Request) -> int:
+        """
+        A call came.
+        """
+        call = ServedCall(request)
+        self.calls.append(call)
+        if self._awaited:
+            self._awaited.pop(0).callback(call)
+        self.answer(call)
+        return NOT_DONE_YET
+
+
+__all__ = [
+    "MemorySessionStore",
+    "ScriptedCall",
+    "ScriptedModelServer",
+    "ScriptedProvider",
+    "ServedCall",
+]

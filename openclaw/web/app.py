@@ -1,0 +1,187 @@
+"""
+The Klein tree: which path is whose.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from klein import Klein
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from werkzeug.exceptions import HTTPException
+
+from openclaw.agents.runtime import Runtime
+from openclaw.errors import InternalError, NotFound, OpenClawError
+from openclaw.web.completions import Completions
+from openclaw.web.failures import JSON, answerWith, routingError
+from openclaw.web.site import GatewayRequest
+from openclaw.web.standing import Standing
+
+ENDPOINT_KEY = "gateway.http.endpoints.chatCompletions.enabled"
+
+
+class GatewayApp:
+    """
+    The resources of the gateway.
+    """
+
+    app = Klein()
+    # A redirect helps no API client.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+
+    def __init__(
+        self,
+        *,
+        standing: Callable[[], Standing],
+        runtime: Runtime,
+        failing: Callable[[], Sequence[str]],
+        reactor: IReactorTime,
+        log: Logger,
+    ) -> None:
+        """
+        @param standing: What holds at the time of a request.
+
+        @param failing: What keeps the gateway from serving, a line for each thing.
+        """
+        self._standing = standing
+        self._failing = failing
+        self._log = log
+        self._completions = Completions(runtime, reactor)
+        self._began = int(reactor.seconds())
+
+    @app.route("/v1/chat/completions", methods=["POST"])
+    async def completions(self, request: GatewayRequest) -> None:
+        """
+        An agent's answer.
+        """
+        await self._completions.serve(request, self._enabled())
+
+    @app.route("/v1/models", methods=["GET"])
+    async def models(self, request: GatewayRequest) -> bytes:
+        """
+        The names that a request's C{model} can have.
+        """
+        directory = self._enabled().directory
+        names = directory.models(await request.caller())
+        return _json(
+            request,
+            {"object": "list", "data": [self._model(name) for name in names]},
+        )
+
+    @app.route("/v1/models/<path:name>", methods=["GET"])
+    async def model(self, request: GatewayRequest, name: str) -> bytes:
+        """
+        One of those names, or any other that a request may have.
+        """
+        directory = self._enabled().directory
+        try:
+            directory.find(await request.caller(), model=name)
+        except OpenClawError as error:
+            raise NotFound(
+                f"The model '{name}' does not exist. {error.message}",
+                param="model",
+                code="model_not_found",
+            ) from None
+        return _json(request, self._model(name))
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "object": "model",
+            "created": self._began,
+            "owned_by": "openclaw",
+        }
+
+    def _enabled(self) -> Standing:
+        standing = self._standing()
+        if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
+            raise _disabled()
+        return standing
+
+    @app.route("/healthz", methods=["GET"])
+    @app.route("/health", methods=["GET"])
+    def health(self, request: GatewayRequest) -> bytes:
+        """
+        The process lives.
+        """
+        request.setHeader("cache-control", "no-store")
+        return _json(request, {"ok": True, "status": "live"})
+
+    @app.route("/readyz", methods=["GET"])
+    @app.route("/ready", methods=["GET"])
+    def ready(self, request: GatewayRequest) -> bytes:
+        """
+        The gateway can serve, or what keeps it from that.
+        """
+        request.setHeader("cache-control", "no-store")
+        failing = list(self._failing())
+        if not failing:
+            return _json(request, {"ok": True, "status": "ready"})
+        request.setResponseCode(503)
+        return _json(request, {"ok": False, "status": "not ready", "failing": failing})
+
+    @app.handle_errors(HTTPException)  # type: ignore[arg-type]
+    def routingFailed(self, request: GatewayRequest, failure: Failure) -> bytes:
+        """
+        No route, or not with this method.
+        """
+        path = request.path.rstrip(b"/")
+        if path.startswith(b"/v1/"):
+            endpoint = self._standing().config.gateway.http.endpoints.chatCompletions
+            if not endpoint.enabled and (
+                path == b"/v1/chat/completions" or path.startswith(b"/v1/models")
+            ):
+                return _answer(request, _disabled())
+        error = failure.value
+        assert isinstance(error, HTTPException)
+        return _answer(request, routingError(error, request.path, request.method))
+
+    @app.handle_errors(OpenClawError)  # type: ignore[arg-type]
+    def failed(self, request: GatewayRequest, failure: Failure) -> bytes:
+        """
+        An error that was foreseen.
+        """
+        error = failure.value
+        assert isinstance(error, OpenClawError)
+        return _answer(request, error)
+
+    @app.handle_errors(Exception)  # type: ignore[arg-type]
+    def broke(self, request: GatewayRequest, failure: Failure) -> bytes:
+        """
+        An error of ours.
+        """
+        self._log.failure(
+            "Request {requestID} failed unexpectedly",
+            failure=failure,
+            requestID=request.requestID,
+        )
+        return _answer(request, InternalError("The gateway failed."))
+
+
+def _answer(request: GatewayRequest, error: OpenClawError) -> bytes:
+    if request.startedWriting:
+        # There is no way left to say it, but the end must not look like a success.
+        request.abort()
+        return b""
+    return answerWith(request, error)
+
+
+def _json(request: GatewayRequest, document: object) -> bytes:
+    body = msgspec.json.encode(document)
+    request.setHeader("content-type", JSON)
+    request.setHeader("content-length", b"%d" % len(body))
+    return body
+
+
+def _disabled() -> NotFound:
+    return NotFound(
+        "The endpoint is disabled. To enable it, set"
+        f" `{ENDPOINT_KEY}: true` in the gateway's configuration.",
+        code="endpoint_disabled",
+    )
+
+
+__all__ = ["GatewayApp"]

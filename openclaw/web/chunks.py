@@ -1,0 +1,191 @@
+"""
+A run's answer in OpenAI's wire form, whole or in chunks, without I/O.
+
+Both forms come from the same L{Reply}, so they cannot disagree.  The shapes follow
+U{https://platform.openai.com/docs/api-reference/chat/object} and
+U{https://platform.openai.com/docs/api-reference/chat/streaming}.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from openclaw import __version__
+from openclaw.agents.run import RunResult
+from openclaw.errors import OpenClawError
+from openclaw.events import ReasoningDelta, RunEvent, TextDelta
+from openclaw.messages import Usage
+
+DONE = b"data: [DONE]\n\n"
+KEEPALIVE = b": keepalive\n\n"
+FINGERPRINT = f"openclaw-{__version__}"
+
+_encode = msgspec.json.encode
+
+_LINE_ENDS = tuple(
+    (character.encode(), rf"\u{ord(character):04x}".encode())
+    for character in "\u0085\u2028\u2029"
+)
+"""
+Characters that JSON allows as they are, but at which some clients split lines.
+"""
+
+
+def errorBody(error: OpenClawError) -> dict[str, Any]:
+    """
+    An error in OpenAI's shape, which the SDKs map to attributes.
+    """
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+        }
+    }
+
+
+class Reply:
+    """
+    The answer to one request.
+    """
+
+    def __init__(
+        self,
+        *,
+        completionID: str,
+        created: int,
+        model: str,
+        includeUsage: bool,
+        reasoning: bool,
+    ) -> None:
+        """
+        @param created: Seconds since the epoch.
+
+        @param model: The model string, as the caller sent it.
+
+        @param includeUsage: Put a usage chunk at the end of a stream.
+
+        @param reasoning: Tell what the model thinks, too.
+        """
+        self._common = {
+            "id": completionID,
+            "created": created,
+            "model": model,
+            "system_fingerprint": FINGERPRINT,
+        }
+        self._includeUsage = includeUsage
+        self._reasoning: list[str] | None = [] if reasoning else None
+        # All that is the same in each delta's chunk: 0.4 µs a chunk, not 6.
+        head = _encode({**self._common, "object": "chat.completion.chunk"})
+        self._head = b"data: " + head[:-1] + b',"choices":'
+        self._text = self._head + b'[{"index":0,"delta":{"content":'
+        self._thought = self._head + b'[{"index":0,"delta":{"reasoning_content":'
+        self._tail = b'},"logprobs":null,"finish_reason":null}]}\n\n'
+
+    # In chunks
+
+    def opening(self) -> bytes:
+        """
+        The first frame, with the role.
+        """
+        return self._chunk({"role": "assistant", "content": ""}, None)
+
+    def deltas(self, events: Sequence[RunEvent]) -> bytes:
+        """
+        One frame for each event that the caller may see.
+        """
+        frames = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                frames.append(self._text + _safe(_encode(event.text)) + self._tail)
+            elif isinstance(event, ReasoningDelta) and self._reasoning is not None:
+                frames.append(self._thought + _safe(_encode(event.text)) + self._tail)
+        return b"".join(frames)
+
+    def closing(self, result: RunResult) -> bytes:
+        """
+        The last frames of an answer.
+        """
+        frames = self._chunk({}, result.finishReason)
+        if self._includeUsage:
+            frames += self._head + b'[],"usage":' + _encode(_usage(result.usage))
+            frames += b"}\n\n"
+        return frames + DONE
+
+    def failing(self, error: OpenClawError) -> bytes:
+        """
+        The last frames of an answer that broke off.
+        """
+        return b"data: " + _safe(_encode(errorBody(error))) + b"\n\n" + DONE
+
+    def _chunk(self, delta: dict[str, str], finishReason: str | None) -> bytes:
+        choice = {
+            "index": 0,
+            "delta": delta,
+            "logprobs": None,
+            "finish_reason": finishReason,
+        }
+        return self._head + _encode([choice]) + b"}\n\n"
+
+    # Whole
+
+    def listen(self, events: Sequence[RunEvent]) -> None:
+        """
+        Keep what the whole answer needs beside the run's result.
+        """
+        if self._reasoning is not None:
+            for event in events:
+                if isinstance(event, ReasoningDelta):
+                    self._reasoning.append(event.text)
+
+    def whole(self, result: RunResult) -> bytes:
+        """
+        The body of a plain answer.
+        """
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": result.text,
+            "refusal": None,
+        }
+        if self._reasoning:
+            message["reasoning_content"] = "".join(self._reasoning)
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": None,
+            "finish_reason": result.finishReason,
+        }
+        return _encode(
+            {
+                **self._common,
+                "object": "chat.completion",
+                "choices": [choice],
+                "usage": _usage(result.usage),
+            }
+        )
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def _safe(json: bytes) -> bytes:
+    """
+    Escape what clients would take for the end of a line.
+    """
+    if json.isascii():
+        return json
+    for raw, escaped in _LINE_ENDS:
+        json = json.replace(raw, escaped)
+    return json
+
+
+__all__ = ["DONE", "FINGERPRINT", "KEEPALIVE", "Reply", "errorBody"]

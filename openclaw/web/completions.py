@@ -1,0 +1,186 @@
+"""
+C{POST /v1/chat/completions}: from a request to a run, and back.
+"""
+
+import re
+from collections.abc import Sequence
+from math import floor
+from secrets import token_hex
+
+from twisted.internet.interfaces import IReactorTime
+
+from openclaw.agents.prompt import systemPrompt
+from openclaw.agents.run import AgentRun, RunRequest
+from openclaw.agents.runtime import Runtime
+from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
+from openclaw.errors import InvalidRequest, OpenClawError
+from openclaw.events import RunListener
+from openclaw.interfaces import ICaller
+from openclaw.sessions.keys import SESSION_HEADER, namedKey, statelessKey, userKey
+from openclaw.web.asking import Asking, readAsking
+from openclaw.web.chunks import Reply
+from openclaw.web.failures import JSON
+from openclaw.web.site import GatewayRequest
+from openclaw.web.standing import Standing
+from openclaw.web.stream import CompletionStream
+
+EVENTS_HEADER = "x-openclaw-events"
+CHANNEL_HEADER = "x-openclaw-message-channel"
+MAX_CHANNEL_CHARACTERS = 64
+
+STREAM_HEADERS = {
+    b"content-type": b"text/event-stream; charset=utf-8",
+    b"cache-control": b"no-cache, no-transform",
+    b"x-accel-buffering": b"no",
+}
+
+
+class Completions:
+    """
+    The resource: each request is one run.
+    """
+
+    def __init__(self, runtime: Runtime, reactor: IReactorTime) -> None:
+        self._runtime = runtime
+        self._reactor = reactor
+
+    async def serve(self, request: GatewayRequest, standing: Standing) -> None:
+        """
+        Answer a request.
+
+        @raise OpenClawError: For an error that is known before the first byte.
+        """
+        caller = await request.caller()
+        asking = readAsking(request.body())
+        wanted = self._wanted(request, standing, asking, caller)
+        if asking.ignored:
+            request.setHeader("x-openclaw-ignored-params", _headerList(asking.ignored))
+        reply = Reply(
+            completionID=f"chatcmpl_{token_hex(12)}",
+            created=floor(self._reactor.seconds()),
+            model="openclaw" if asking.model is None else asking.model,
+            includeUsage=asking.includeUsage,
+            reasoning="reasoning" in (request.header(EVENTS_HEADER) or ""),
+        )
+        try:
+            if asking.stream:
+                await self._stream(request, standing, wanted, reply)
+            else:
+                await self._whole(request, wanted, reply)
+        except OpenClawError:
+            # Klein cancels what it waits for when the caller goes away.
+            if not request.gone:
+                raise
+
+    def _wanted(
+        self,
+        request: GatewayRequest,
+        standing: Standing,
+        asking: Asking,
+        caller: ICaller,
+    ) -> RunRequest:
+        sessionHeader = request.header(SESSION_HEADER)
+        agent = standing.directory.find(
+            caller,
+            model=asking.model,
+            agentHeader=request.header(AGENT_HEADER)
+            or request.header("x-openclaw-agent"),
+            sessionHeader=sessionHeader,
+        )
+        if sessionHeader is not None:
+            key: str | None = namedKey(agent.id, sessionHeader)
+        else:
+            key = userKey(agent.id, asking.user) if asking.user else None
+        return RunRequest(
+            agent=agent,
+            system=systemPrompt(agent, asking.instructions, _channel(request)),
+            sessionKey=key or statelessKey(agent.id),
+            kept=key is not None,
+            opening=asking.opening,
+            following=asking.following,
+            sampling=asking.sampling,
+            model=standing.directory.modelOverride(agent, request.header(MODEL_HEADER)),
+        )
+
+    async def _whole(
+        self, request: GatewayRequest, wanted: RunRequest, reply: Reply
+    ) -> None:
+        run = self._begin(request, wanted, reply.listen)
+        body = reply.whole(await run.done)
+        request.setHeader(b"content-type", JSON)
+        request.setHeader(b"content-length", b"%d" % len(body))
+        request.write(body)
+
+    async def _stream(
+        self,
+        request: GatewayRequest,
+        standing: Standing,
+        wanted: RunRequest,
+        reply: Reply,
+    ) -> None:
+        def openHeaders() -> None:
+            for name, value in STREAM_HEADERS.items():
+                request.setHeader(name, value)
+
+        endpoint = standing.config.gateway.http.endpoints.chatCompletions
+        stream = CompletionStream(
+            sink=request,
+            reply=reply,
+            openHeaders=openHeaders,
+            keepAliveSeconds=endpoint.keepAliveSeconds,
+            reactor=self._reactor,
+        )
+        run = self._begin(request, wanted, stream)
+        request.registerProducer(run, True)
+        try:
+            stream.finish(await run.done)
+        except OpenClawError as error:
+            if not stream.opened:
+                raise
+            stream.fail(error)
+        finally:
+            stream.stop()
+            if not request.gone:
+                request.unregisterProducer()
+
+    def _begin(
+        self, request: GatewayRequest, wanted: RunRequest, listener: RunListener
+    ) -> AgentRun:
+        run = self._runtime.begin(wanted, listener)
+        request.setHeader("x-openclaw-run-id", run.runID)
+        request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
+        return run
+
+
+def _channel(request: GatewayRequest) -> str:
+    channel = (request.header(CHANNEL_HEADER) or "").strip()
+    if len(channel) > MAX_CHANNEL_CHARACTERS or not channel.isprintable():
+        raise InvalidRequest(
+            f"`{CHANNEL_HEADER}` must be at most {MAX_CHANNEL_CHARACTERS} printable"
+            " characters.",
+            param=CHANNEL_HEADER,
+        )
+    return channel
+
+
+def _headerText(text: str) -> bytes:
+    """
+    A value for a response header, as UTF-8.
+    """
+    return text.encode("utf-8", "replace")
+
+
+MAX_NAMES = 32
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _headerList(names: Sequence[str]) -> bytes:
+    """
+    Names for a response header.  Whatever is no plain name is left out: the caller
+    chose them.
+    """
+    plain = [name for name in names if _PLAIN.fullmatch(name)]
+    return ", ".join(plain[:MAX_NAMES]).encode("ascii")
+
+
+__all__ = ["Completions"]

@@ -1,0 +1,122 @@
+"""
+A run's events onto an HTTP response, as they happen.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from openclaw.agents.run import RunResult
+from openclaw.errors import OpenClawError
+from openclaw.events import RunEvent, RunStarted
+from openclaw.web.chunks import KEEPALIVE, Reply
+
+SILENCE_SECONDS = 1.0
+"""
+How long a run may be silent before its caller gets the status 200.  Until then a
+failure still has a status of its own.
+"""
+
+
+class Sink(Protocol):
+    """
+    Where bytes go: an HTTP response.
+    """
+
+    def write(self, data: bytes) -> object:
+        """
+        Send some bytes.
+        """
+
+
+class CompletionStream:
+    """
+    The listener of a streamed run.  It writes one frame for each event, and a
+    comment when there is nothing to say for a while.
+    """
+
+    def __init__(
+        self,
+        *,
+        sink: Sink,
+        reply: Reply,
+        openHeaders: Callable[[], None],
+        keepAliveSeconds: float,
+        reactor: IReactorTime,
+    ) -> None:
+        """
+        @param openHeaders: Called once, before the first byte: sets the status and
+            the headers.
+
+        @param keepAliveSeconds: 0 for no comments.
+        """
+        self._sink = sink
+        self._reply = reply
+        self._openHeaders = openHeaders
+        self._keepAliveSeconds = keepAliveSeconds
+        self._reactor = reactor
+        self._timer: IDelayedCall | None = None
+        self.opened = False
+
+    def __call__(self, events: Sequence[RunEvent]) -> None:
+        """
+        Events came: see L{openclaw.events.RunListener}.
+        """
+        if type(events[0]) is RunStarted:
+            # Admitted; what is wrong with the request is known by now.
+            self._setTimer(SILENCE_SECONDS)
+            return
+        frames = self._reply.deltas(events)
+        if not frames:
+            return
+        if not self.opened:
+            frames = self._open() + frames
+        elif self._timer is not None:
+            self._timer.reset(self._keepAliveSeconds)
+        self._sink.write(frames)
+
+    def finish(self, result: RunResult) -> None:
+        """
+        Write the end of a good answer.
+        """
+        start = b"" if self.opened else self._open()
+        self.stop()
+        self._sink.write(start + self._reply.closing(result))
+
+    def fail(self, error: OpenClawError) -> None:
+        """
+        Write the end of an answer that broke off, which must have begun.
+        """
+        self.stop()
+        self._sink.write(self._reply.failing(error))
+
+    def stop(self) -> None:
+        """
+        Write no more comments.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _open(self) -> bytes:
+        self.opened = True
+        self.stop()
+        self._openHeaders()
+        if self._keepAliveSeconds:
+            self._setTimer(self._keepAliveSeconds)
+        return self._reply.opening()
+
+    def _setTimer(self, seconds: float) -> None:
+        self._timer = self._reactor.callLater(seconds, self._silent)
+
+    def _silent(self) -> None:
+        self._timer = None
+        if not self.opened:
+            self._sink.write(self._open())
+        else:
+            self._setTimer(self._keepAliveSeconds)
+            self._sink.write(KEEPALIVE)
+
+
+__all__ = ["SILENCE_SECONDS", "CompletionStream"]

@@ -1,0 +1,58 @@
+"""
+Short ways to put plain data to the checker.
+"""
+
+from pathlib import Path
+
+from openclaw.config import check
+from openclaw.errors import ConfigError
+
+FOLDER = Path("/srv/config")
+ENVIRON = {"HOME": "/home/claw"}
+
+
+def configOf(data, **environ):
+    """
+    The configuration that the data stands for.
+    """
+    return check(data, {**ENVIRON, **environ}, FOLDER)[0]
+
+
+def warningsOf(data, **environ):
+    """
+    The warnings that the data gives rise to.
+    """
+    return list(check(data, {**ENVIRON, **environ}, FOLDER)[1])
+
+
+def faultsOf(data, **environ):
+    """
+    The faults in the data, which must have one.
+    """
+    try:
+        check(data, {**ENVIRON, **environ}, FOLDER)
+    except ConfigError as error:
+        return list(error.faults)
+    raise AssertionError("no fault was found")
+
+
+def at(path, value):
+    """
+    The mapping that holds nothing but a value at a path such as C{gateway.port}.
+    """
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def merged(*mappings):
+    """
+    One mapping with all that is in several, at every depth.
+    """
+    result = {}
+    for mapping in mappings:
+        for key, value in mapping.items():
+            if isinstance(value, dict) and isinstance(result.get(key), dict):
+                value = merged(result[key], value)
+            result[key] = value
+    return result

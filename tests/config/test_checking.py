@@ -1,0 +1,484 @@
+"""
+Tests for L{openclaw.config.checking}: one value at a time.
+"""
+
+import datetime
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import (
+    Config,
+    Model,
+    ModelChoice,
+    ModelRef,
+    Secret,
+    check,
+)
+from openclaw.errors import ConfigError
+from tests.config.asking import FOLDER, at, configOf, faultsOf, merged, warningsOf
+
+ENDPOINT = "gateway.http.endpoints.chatCompletions"
+PROVIDER = at("models.providers.example.baseUrl", "https://api.example.com/v1")
+
+
+class GoodValuesTests(SynchronousTestCase):
+    """
+    What is right arrives, typed.
+    """
+
+    def test_nothingGivesTheDefaults(self):
+        """
+        An empty file, and one of which only the headings are left, change nothing.
+        """
+        headings = merged(
+            at("gateway.auth", None), at("agents.list", None), at("models", None)
+        )
+        for data in (None, {}, headings):
+            self.assertEqual(configOf(data), Config())
+
+    def test_aValueIsKept(self):
+        """
+        A value of each plain kind arrives where the code looks for it.
+        """
+        config = configOf(
+            merged(
+                at("gateway.port", 8080),
+                at(f"{ENDPOINT}.enabled", True),
+                at(f"{ENDPOINT}.modelAliases", {"gpt-4o": "MAIN"}),
+                at("session.waitSeconds", 1.5),
+                at("logging.level", "debug"),
+            )
+        )
+        endpoint = config.gateway.http.endpoints.chatCompletions
+        self.assertEqual(config.gateway.port, 8080)
+        self.assertIs(endpoint.enabled, True)
+        self.assertEqual(endpoint.modelAliases, {"gpt-4o": "main"})
+        self.assertEqual(config.session.waitSeconds, 1.5)
+        self.assertEqual(config.logging.level, "debug")
+
+    def test_wholeNumbersAreNumbers(self):
+        """
+        Nobody has to write C{30.0} for half a minute.
+        """
+        seconds = configOf(at("session.waitSeconds", 30)).session.waitSeconds
+        self.assertEqual((seconds, type(seconds)), (30.0, float))
+
+    def test_secretsAreWrapped(self):
+        """
+        Each of the four kinds of secret is out of sight from the start.
+        """
+        config = configOf(
+            merged(
+                at("gateway.auth", {"token": "t1", "password": "p1"}),
+                PROVIDER,
+                at("models.providers.example.apiKey", "k1"),
+                at("models.providers.example.headers", {"X-Key": "h1"}),
+            )
+        )
+        example = config.models.providers["example"]
+        self.assertEqual(config.gateway.auth.token, Secret("t1"))
+        self.assertEqual(config.gateway.auth.password, Secret("p1"))
+        self.assertEqual(example.apiKey, Secret("k1"))
+        self.assertEqual(example.headers, {"X-Key": Secret("h1")})
+
+    def test_aModelIsAStringOrAChoice(self):
+        """
+        Both spellings of a model mean the same, and its id may hold slashes.
+        """
+        short = configOf(merged(PROVIDER, at("agents.defaults.model", "example/a/b")))
+        self.assertEqual(
+            short.agents.defaults.model, ModelChoice(primary=ModelRef("example", "a/b"))
+        )
+        long = configOf(
+            merged(
+                PROVIDER,
+                at("agents.defaults.model.primary", "example/a/b"),
+                at("agents.defaults.model.fallbacks", ["example/c"]),
+            )
+        )
+        self.assertEqual(
+            long.agents.defaults.model,
+            ModelChoice(
+                primary=ModelRef("example", "a/b"),
+                fallbacks=(ModelRef("example", "c"),),
+            ),
+        )
+
+    def test_aProvidersModelMayBeJustItsId(self):
+        """
+        A list of models can be a list of strings.
+        """
+        config = configOf(
+            merged(
+                PROVIDER,
+                at("models.providers.example.models", ["a", {"id": "b", "input": []}]),
+            )
+        )
+        self.assertEqual(
+            config.models.providers["example"].models,
+            (Model(id="a"), Model(id="b", input=())),
+        )
+
+    def test_pathsStartFromTheFileAndHome(self):
+        """
+        A path means the same wherever the daemon is started from.
+        """
+        for written, meant in (
+            ("key.pem", FOLDER / "key.pem"),
+            ("/etc/key.pem", Path("/etc/key.pem")),
+            ("~/key.pem", Path("/home/claw/key.pem")),
+            ("~", Path("/home/claw")),
+            ("./~/key.pem", FOLDER / "~/key.pem"),
+        ):
+            config = configOf(at("session.store", written))
+            self.assertEqual(config.session.store, meant)
+
+    def test_stringsTakeVariables(self):
+        """
+        A key can stay out of the file.
+        """
+        config = configOf(at("gateway.auth.token", "a-${TOKEN}"), TOKEN="b")
+        self.assertEqual(config.gateway.auth.token, Secret("a-b"))
+
+    def test_addressesCanBeBoundTo(self):
+        """
+        The words for an interface and literal addresses are understood.
+        """
+        for bind, interface, loopback in (
+            ("loopback", "127.0.0.1", True),
+            ("lan", "0.0.0.0", False),
+            ("192.0.2.1", "192.0.2.1", False),
+            ("::1", "::1", True),
+            ("127.0.0.9", "127.0.0.9", True),
+        ):
+            gateway = configOf(at("gateway.bind", bind)).gateway
+            self.assertEqual(gateway.interface(), interface)
+            self.assertEqual(gateway.onLoopback(), loopback)
+
+
+class FaultTests(SynchronousTestCase):
+    """
+    What is wrong is named: where, what it is, and what was expected.
+    """
+
+    def assertFault(self, path, value, text, **environ):
+        """
+        A value at a path is wrong in this way, and in no other.
+        """
+        self.assertEqual(faultsOf(at(path, value), **environ), [f"{path}: {text}"])
+
+    def test_theKindOfTheValueIsNamed(self):
+        """
+        Whoever reads the line sees what they wrote and what they should have.
+        """
+        wanted = "expected an integer between 0 and 65535, got"
+        for value, kind in (
+            ("abc", 'the string "abc"'),
+            (70000, "the integer 70000"),
+            (-1, "the integer -1"),
+            (1.5, "the number 1.5"),
+            (True, "the boolean true"),
+            ([], "a list"),
+            ({}, "a mapping"),
+            (datetime.date(2026, 1, 31), "a date"),
+            (b"80", "binary data"),
+            ({80}, "a set"),
+            (10**5000, "an integer"),
+            ("80" * 30, 'the string "' + "80" * 20 + '..."'),
+        ):
+            self.assertFault("gateway.port", value, f"{wanted} {kind}")
+
+    def test_eachKindOfKeySaysWhatItTakes(self):
+        """
+        The line says what to write, whatever the key.
+        """
+        for path, value, text in (
+            (f"{ENDPOINT}.enabled", "yes", 'true or false, got the string "yes"'),
+            (
+                "session.waitSeconds",
+                float("nan"),
+                "a number between 0 and 604800, got the number nan",
+            ),
+            (
+                "agents.defaults.timeoutSeconds",
+                0,
+                "a number above 0, at most 604800, got the integer 0",
+            ),
+            (
+                "models.local.start",
+                "never",
+                '"firstUse" or "atOnce", got the string "never"',
+            ),
+            (
+                "agents.defaults.model",
+                "gpt-4o",
+                'a model as "provider/id", got the string "gpt-4o"',
+            ),
+            (
+                "agents.defaults.model",
+                7,
+                'a model as "provider/id", or a mapping with "primary" and '
+                '"fallbacks", got an integer',
+            ),
+            (
+                "gateway.bind",
+                "tailnet",
+                '"loopback", "lan", "custom" or an IP address, got the string '
+                '"tailnet"',
+            ),
+            ("agents.list", "main", "a list, got a string"),
+            ("agents.entries", [], "a mapping, got a list"),
+            ("session", "sqlite", "a mapping, got a string"),
+        ):
+            self.assertFault(path, value, f"expected {text}")
+
+    def test_whatYAMLTakesForSomethingElseWantsQuotes(self):
+        """
+        An agent called C{no} or C{12} is explained.
+        """
+        for value, kind in ((False, "boolean false"), (12, "integer 12")):
+            self.assertFault(
+                "agents.defaults.systemPrompt",
+                value,
+                f"expected a string, got the {kind}; put it in quotes",
+            )
+
+    def test_everyFaultIsShown(self):
+        """
+        A file with five mistakes needs one look, not five.
+        """
+        data = {
+            "gateway": {"port": "x", "drainSeconds": -1},
+            "agents": {"list": [{"id": "a"}, {"id": 1}, {"name": "b"}, 5]},
+            "session": {"maxWaiting": 0.5},
+        }
+        self.assertEqual(
+            [fault.partition(":")[0] for fault in faultsOf(data)],
+            [
+                "gateway.port",
+                "gateway.drainSeconds",
+                "agents.list[1].id",
+                "agents.list[2].id",
+                "agents.list[3]",
+                "session.maxWaiting",
+            ],
+        )
+
+    def test_whatIsRequiredIsMissed(self):
+        """
+        A provider without its address, or with none behind the colon, is refused.
+        """
+        for entry in ({}, {"baseUrl": None}, None):
+            self.assertEqual(
+                faultsOf(at("models.providers.example", entry)),
+                [
+                    "models.providers.example.baseUrl: missing; expected an http or "
+                    "https URL"
+                ],
+            )
+        self.assertEqual(
+            faultsOf(at("agents.defaults.model.fallbacks", [])),
+            [
+                "agents.defaults.model.primary: missing; expected a model as "
+                '"provider/id"'
+            ],
+        )
+
+    def test_keysThatAreNamesAreChecked(self):
+        """
+        Ids of agents, names of providers and of headers have rules of their own.
+        """
+        for path, key in (
+            ("agents.entries", "a b"),
+            ("agents.entries", "x" * 65),
+            ("agents.entries", "agent\n"),
+            ("agents.entries", False),
+            ("models.providers", "a/b"),
+            ("models.providers", ""),
+        ):
+            (fault,) = faultsOf(at(path, {key: {"baseUrl": "http://a"}}))
+            self.assertTrue(fault.startswith(f"{path}: a key: expected "), fault)
+        headers = merged(PROVIDER, at("models.providers.example.headers", {"X Y": "z"}))
+        self.assertEqual(
+            faultsOf(headers),
+            [
+                "models.providers.example.headers: a key: expected a name that HTTP "
+                "allows for a header, got a string"
+            ],
+        )
+
+    def test_unusualKeysAreQuoted(self):
+        """
+        A path stays on its line, and its dots can be told apart.
+        """
+        path = f"{ENDPOINT}.modelAliases"
+        self.assertEqual(
+            [fault.partition(": ")[0] for fault in faultsOf(at(path, {"a.b\n": "x"}))],
+            [f'{path}."a.b\\n"'],
+        )
+
+    def test_nothingUnprintableIsShown(self):
+        """
+        A message can't turn a terminal upside down, or fail to be written to it.
+        """
+        text = "a\u202e\ud800\x1b[2J"
+        data = {"logging": {"level": text}, "agents": {"entries": {text: {}}}}
+        faults = faultsOf(data)
+        self.assertEqual(len(faults), 2)
+        self.assertEqual([fault for fault in faults if not fault.isprintable()], [])
+
+    def test_aMissingVariableIsNamed(self):
+        """
+        The line has the key and the variable.
+        """
+        self.assertFault(
+            "agents.defaults.systemPrompt",
+            "I am ${NAME}",
+            "the environment has no variable NAME",
+        )
+
+    def test_badURLsAreRefused(self):
+        """
+        What can't be the address of a provider is found at once.
+        """
+        for url in (
+            "api.example.com/v1",
+            "ftp://api.example.com",
+            "https://",
+            "https://a b/",
+            "https://a:port/",
+            "https://[::1/",
+            "https://a/ ",
+            "https://user:hunter2@a/",
+            "https://a/?key=hunter2",
+            "https://a/#top",
+        ):
+            (fault,) = faultsOf(at("models.providers.example.baseUrl", url))
+            self.assertTrue(fault.startswith("models.providers.example.baseUrl: "))
+            self.assertNotIn("hunter2", fault)
+
+    def test_textThatIsNoTextIsRefused(self):
+        """
+        Half of a surrogate pair would break the first time it is sent.
+        """
+        self.assertFault(
+            "agents.defaults.systemPrompt",
+            "a\ud800",
+            "expected a string, got a string that is no valid Unicode",
+        )
+
+    def test_impossiblePathsAreRefused(self):
+        """
+        An empty path is a mistake, and so is one that no system call takes.
+        """
+        for path in ("", "a\0b", "~nobody-of-that-name/x"):
+            (fault,) = faultsOf(at("session.store", path))
+            self.assertTrue(fault.startswith("session.store: "), fault)
+
+    def test_theFileIsNamed(self):
+        """
+        The first line of the error says which file it is about, and how bad it is.
+        """
+        error = self.assertRaises(
+            ConfigError, check, at("gateway.port", "x"), {}, FOLDER, "/srv/a.yaml"
+        )
+        self.assertEqual(str(error).splitlines()[0], "/srv/a.yaml: 1 fault:")
+        self.assertEqual(str(error).splitlines()[1:], [f"  {error.faults[0]}"])
+
+
+class HiddenValuesTests(SynchronousTestCase):
+    """
+    What may be a secret is never shown.
+    """
+
+    def test_aWrongSecretIsNotShown(self):
+        """
+        A token of the wrong kind, or in the wrong place, is named by its kind only.
+        """
+        for path, value in (
+            ("gateway.auth.token", 314159),
+            ("gateway.auth.token", ["314159"]),
+            ("gateway.auth.token", "314159 "),
+            ("gateway.auth.token", "314159\n"),
+            ("gateway.auth.token", "314159\ud800"),
+            ("gateway.auth", "314159"),
+            ("gateway", 314159),
+            ("models.providers.example", "314159"),
+            ("models.providers.example.headers", "314159"),
+            ("models.providers.example.headers", {"X": 314159}),
+            ("models.providers.example.headers", {"Bearer 314159": "x"}),
+        ):
+            (fault,) = faultsOf(merged(PROVIDER, at(path, value)))
+            self.assertNotIn("314159", fault)
+            self.assertTrue(fault.startswith(path), fault)
+
+    def test_whatCameFromTheEnvironmentIsNotShown(self):
+        """
+        A variable may hold a secret, whatever key it was put into.
+        """
+        self.assertEqual(
+            faultsOf(at("logging.level", "${LEVEL}"), LEVEL="hunter2"),
+            [
+                'logging.level: expected "debug", "info", "warn" or "error", '
+                "got a string"
+            ],
+        )
+
+    def test_uselessSecretsAreRefused(self):
+        """
+        An empty token would let everybody in; one with a line break, nobody.
+        """
+        for token in ("", " a", "a\t", "a\nb", "a\x00"):
+            (fault,) = faultsOf(at("gateway.auth.token", token))
+            self.assertTrue(fault.startswith("gateway.auth.token: "))
+
+
+class UnknownKeyTests(SynchronousTestCase):
+    """
+    A key that means nothing is mentioned, and does no harm.
+    """
+
+    def test_theNearestKeyIsSuggested(self):
+        """
+        A typing error is found by its line.
+        """
+        for path, nearest in (
+            ("gateway.prot", "port"),
+            ("gatway", "gateway"),
+            ("models.providers.example.baseURL", "baseUrl"),
+            ("agents.defaults.sytemPromt", "systemPrompt"),
+        ):
+            self.assertEqual(
+                warningsOf(merged(PROVIDER, at(path, {}))),
+                [f'{path}: unknown key; did you mean "{nearest}"?'],
+            )
+
+    def test_aKeyLikeNoOtherIsJustIgnored(self):
+        """
+        No far-fetched advice is given.
+        """
+        self.assertEqual(
+            warningsOf({"channels": {}, True: 1}),
+            [
+                "channels: unknown key, ignored",
+                "the boolean true: unknown key, ignored",
+            ],
+        )
+
+    def test_itsContentIsNotLookedAt(self):
+        """
+        A configuration of the original works, though most of it means nothing here:
+        not even a variable that only the original needs has to exist.
+        """
+        self.assertEqual(
+            warningsOf(at("channels.telegram", {"botToken": "${TELEGRAM_TOKEN}"})),
+            ["channels: unknown key, ignored"],
+        )
+
+    def test_warningsStandBesideTheConfiguration(self):
+        """
+        What is known is in force, whatever else is in the file.
+        """
+        data = merged(at("gateway.port", 1), at("gateway.prot", 2))
+        self.assertEqual(configOf(data).gateway.port, 1)

@@ -1,0 +1,95 @@
+"""
+Tests for L{openclaw.cli.config}.
+"""
+
+from io import StringIO
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.cli.config import check
+
+
+class ConfigCheckTests(SynchronousTestCase):
+    """
+    C{openclaw config check} says what would go wrong, without starting.
+    """
+
+    def setUp(self):
+        """
+        Make a directory that is all the command can see.
+        """
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+
+    def check(self, content=None, path=None):
+        """
+        Run the command.
+
+        @param content: What the file in the state directory holds, if there is one.
+
+        @return: The exit status, and the lines of both outputs.
+        """
+        if content is not None:
+            (self.folder / "openclaw.yaml").write_text(content)
+        stdout, stderr = StringIO(), StringIO()
+        environ = {"OPENCLAW_STATE_DIR": str(self.folder)}
+        status = check(path, environ, stdout, stderr, self.folder / "none.yaml")
+        return status, stdout.getvalue().splitlines(), stderr.getvalue().splitlines()
+
+    def test_aGoodFileIsOneLine(self):
+        """
+        The line says which file was meant.
+        """
+        self.assertEqual(
+            self.check("gateway: {port: 1}"),
+            (0, [f"{self.folder}/openclaw.yaml: no faults"], []),
+        )
+
+    def test_noFileIsFineToo(self):
+        """
+        The line says that the defaults hold.
+        """
+        self.assertEqual(
+            self.check(), (0, ["there is no configuration file; the defaults hold"], [])
+        )
+
+    def test_warningsDoNotFail(self):
+        """
+        Unknown keys are told, and the daemon would start.
+        """
+        status, out, err = self.check("gateway: {prot: 1}\nchannels: {}")
+        self.assertEqual((status, len(out)), (0, 1))
+        self.assertEqual(
+            err,
+            [
+                'warning: gateway.prot: unknown key; did you mean "port"?',
+                "warning: channels: unknown key, ignored",
+            ],
+        )
+
+    def test_everyFaultIsALine(self):
+        """
+        All faults are told, and a script can rely on the exit status.
+        """
+        status, out, err = self.check("gateway: {port: x, bind: y}")
+        self.assertEqual((status, out), (1, []))
+        self.assertEqual(err[0], f"{self.folder}/openclaw.yaml: 2 faults:")
+        self.assertEqual(
+            [line.partition(":")[0] for line in err[1:]],
+            ["  gateway.port", "  gateway.bind"],
+        )
+
+    def test_aNamedFileIsTheOneThatIsChecked(self):
+        """
+        Another file can be checked, and must exist.
+        """
+        other = self.folder / "other.json"
+        other.write_text("{gateway: {port: 1}}")
+        self.assertEqual(
+            self.check("gateway: {port: x}", path=str(other)),
+            (0, [f"{other}: no faults"], []),
+        )
+        status, _, err = self.check(path=str(self.folder / "missing.yaml"))
+        self.assertEqual(status, 1)
+        self.assertIn("does not exist", err[0])

@@ -1,0 +1,276 @@
+"""
+Tests for L{openclaw.config.consistency}: what keys must agree on.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Config
+from tests.config.asking import at, configOf, faultsOf, merged
+
+ALIASES = "gateway.http.endpoints.chatCompletions.modelAliases"
+
+
+def provider(name, **settings):
+    """
+    A configuration with one provider.
+    """
+    return at("models.providers", {name: {"baseUrl": "http://a", **settings}})
+
+
+class DoorTests(SynchronousTestCase):
+    """
+    The daemon listens where it was told to, and not to everybody.
+    """
+
+    def test_aCustomBindNeedsItsAddress(self):
+        """
+        C{custom} alone does not say where.
+        """
+        self.assertEqual(
+            faultsOf(at("gateway.bind", "custom")),
+            [
+                'gateway.customBindHost: missing; "gateway.bind: custom" needs an IP '
+                "address"
+            ],
+        )
+        data = at("gateway", {"bind": "custom", "customBindHost": "192.0.2.7"})
+        self.assertEqual(configOf(data).gateway.interface(), "192.0.2.7")
+
+    def test_aWrongAddressIsOneFault(self):
+        """
+        The address that is wrong is not called missing too.
+        """
+        data = at("gateway", {"bind": "custom", "customBindHost": "example.com"})
+        (fault,) = faultsOf(data)
+        self.assertTrue(fault.startswith("gateway.customBindHost: expected an IP"))
+
+    def test_anOpenDoorIsOnlyForThisMachine(self):
+        """
+        A gateway that asks for nothing can't be reached from elsewhere.
+        """
+        none = at("gateway.auth.mode", "none")
+        for bind in ("lan", "192.0.2.7", "::"):
+            (fault,) = faultsOf(merged(none, at("gateway.bind", bind)))
+            self.assertTrue(fault.startswith('gateway.auth.mode: "none" is only for'))
+        for bind in ("loopback", "127.0.0.1", "::1"):
+            configOf(merged(none, at("gateway.bind", bind)))
+
+    def test_tlsNeedsBothFiles(self):
+        """
+        A certificate without its key is no TLS, and is not taken for plain HTTP.
+        """
+        for given, missing in (("certPath", "keyPath"), ("keyPath", "certPath")):
+            self.assertEqual(
+                faultsOf(at(f"gateway.tls.{given}", "a.pem")),
+                [f"gateway.tls.{missing}: missing; it belongs to {given}"],
+            )
+        configOf(at("gateway.tls", {"certPath": "a.pem", "keyPath": "b.pem"}))
+        both = at("gateway.tls", {"certPath": "a.pem", "keyPath": 1})
+        self.assertEqual(len(faultsOf(both)), 1)
+
+    def test_passwordModeNeedsAPassword(self):
+        """
+        It may be in the file or in the environment, but it must be somewhere.
+        """
+        data = at("gateway.auth.mode", "password")
+        (fault,) = faultsOf(data)
+        self.assertTrue(fault.startswith("gateway.auth.password: missing"))
+        self.assertIn("OPENCLAW_GATEWAY_PASSWORD", fault)
+        configOf(data, OPENCLAW_GATEWAY_PASSWORD="p")
+        configOf(merged(data, at("gateway.auth.password", "p")))
+        wrong = merged(data, at("gateway.auth.password", 5))
+        self.assertEqual(len(faultsOf(wrong)), 1)
+
+    def test_tokenModeNeedsNoToken(self):
+        """
+        A gateway without a token makes one.
+        """
+        config = configOf(at("gateway.auth.mode", "token"))
+        self.assertEqual(config.gateway.auth.mode, "token")
+
+
+class AgentsTests(SynchronousTestCase):
+    """
+    Each agent can be told from the others.
+    """
+
+    def test_anIdIsTakenOnce(self):
+        """
+        Two agents of one id are found in both forms, and whatever their case.
+        """
+        data = {
+            "agents": {
+                "list": [{"id": "Main"}, {"id": "a"}, {"id": "mAIN"}],
+                "entries": {"A": {}, "b": {}},
+            }
+        }
+        self.assertEqual(
+            faultsOf(data),
+            [
+                'agents.list[2].id: the id "main" is taken by agents.list[0]',
+                'agents.entries.a: the id "a" is taken by agents.list[1]',
+            ],
+        )
+        self.assertEqual(
+            faultsOf(at("agents.entries", {"A": {}, "a": {}})),
+            ["agents.entries.a: stands here twice, but for upper case"],
+        )
+
+    def test_thereIsOneDefault(self):
+        """
+        Two agents can't both be what callers get who name none.
+        """
+        data = {
+            "agents": {
+                "list": [{"id": "a", "default": True}, {"id": "b", "default": False}],
+                "entries": {"c": {"default": True}},
+            }
+        }
+        self.assertEqual(
+            faultsOf(data),
+            ["agents.entries.c.default: agents.list[0] is the default already"],
+        )
+
+    def test_onlyTheDefaultIsCalledDefault(self):
+        """
+        C{openclaw/default} never leads to two different agents.
+        """
+        (fault,) = faultsOf(at("agents.entries", {"main": {}, "default": {}}))
+        self.assertTrue(fault.startswith("agents.entries.default: only the default"))
+        configOf(at("agents.entries", {"default": {}}))
+        configOf(at("agents.entries", {"main": {}, "default": {"default": True}}))
+
+    def test_anAliasLeadsToAnAgent(self):
+        """
+        A model name that leads nowhere is found before somebody asks for it.
+        """
+        self.assertEqual(
+            faultsOf(
+                merged(
+                    at("agents.entries", {"a": {}, "b": {}}), at(ALIASES, {"x": "c"})
+                )
+            ),
+            [f'{ALIASES}.x: there is no agent "c"; there are: a, b'],
+        )
+        configOf(at(ALIASES, {"x": "main"}))
+
+    def test_aFaultyAgentMakesNoOtherFault(self):
+        """
+        An alias of the agent whose id is mistyped is not called wrong too.
+        """
+        data = merged(
+            at("agents.list", [{"id": "a!"}, 5, {"id": "b"}]), at(ALIASES, {"x": "a"})
+        )
+        self.assertEqual(
+            [fault.partition(":")[0] for fault in faultsOf(data)],
+            ["agents.list[0].id", "agents.list[1]"],
+        )
+
+
+class ModelsTests(SynchronousTestCase):
+    """
+    Agents only ask for models that there are.
+    """
+
+    def test_anUnknownProviderIsNamedWithTheKnown(self):
+        """
+        The line shows what could have been meant.
+        """
+        data = merged(provider("example"), at("agents.defaults.model", "exmaple/a"))
+        self.assertEqual(
+            faultsOf(data),
+            [
+                'agents.defaults.model: no provider "exmaple" is configured; '
+                "there are: local, example"
+            ],
+        )
+
+    def test_everyReferenceIsChecked(self):
+        """
+        Fallbacks and the models of single agents are no exception.
+        """
+        model = {"primary": "a/1", "fallbacks": ["local/x", "b/2"]}
+        data = {
+            "agents": {
+                "defaults": {"model": model},
+                "list": [{"id": "m", "model": "c/3"}],
+                "entries": {"n": {"model": model}},
+            }
+        }
+        self.assertEqual(
+            [fault.partition(":")[0] for fault in faultsOf(data)],
+            [
+                "agents.defaults.model.primary",
+                "agents.defaults.model.fallbacks[0]",
+                "agents.defaults.model.fallbacks[1]",
+                "agents.list[0].model",
+                "agents.entries.n.model.primary",
+                "agents.entries.n.model.fallbacks[0]",
+                "agents.entries.n.model.fallbacks[1]",
+            ],
+        )
+
+    def test_aListOfModelsIsComplete(self):
+        """
+        A provider that lists its models has no other; one that lists none has any.
+        """
+        asked = at("agents.defaults.model", "example/c")
+        self.assertEqual(
+            faultsOf(merged(provider("example", models=["a", "b"]), asked)),
+            [
+                'agents.defaults.model: the provider "example" has no model "c"; '
+                "it has: a, b"
+            ],
+        )
+        configOf(merged(provider("example", models=[{"id": "c"}]), asked))
+        configOf(merged(provider("example", models=[]), asked))
+
+    def test_theEmbeddedModelGoesByItsId(self):
+        """
+        Another GGUF file with another id is what C{local/} leads to.
+        """
+        local = at("models.local.id", "qwen")
+        configOf(merged(local, at("agents.defaults.model", "local/qwen")))
+        (fault,) = faultsOf(
+            merged(local, at("agents.defaults.model", "local/smollm2-135m-instruct"))
+        )
+        self.assertIn("it has: qwen", fault)
+
+    def test_localIsTaken(self):
+        """
+        No service can stand in for the embedded model unnoticed.
+        """
+        for name in ("local", "Local"):
+            self.assertEqual(
+                faultsOf(provider(name)),
+                [
+                    f'models.providers.{name}: the name "local" is taken by the '
+                    "embedded model"
+                ],
+            )
+
+    def test_aFaultyProviderMakesNoOtherFault(self):
+        """
+        The models of a provider whose entry is wrong are not called unknown too.
+        """
+        asked = at("agents.defaults.model", "example/a")
+        for broken in (
+            at("models.providers.example", 5),
+            at("models.providers.example", {"baseUrl": 5, "models": ["a"]}),
+            provider("example", models=["b", {"id": 5}]),
+            at("models.providers", "example"),
+            at("models", 5),
+        ):
+            self.assertEqual(len(faultsOf(merged(broken, asked))), 1)
+
+
+class DefaultsTests(SynchronousTestCase):
+    """
+    The built-in configuration.
+    """
+
+    def test_itIsConsistent(self):
+        """
+        The gateway can start without any file.
+        """
+        self.assertEqual(configOf({}), Config())

@@ -1,0 +1,168 @@
+"""
+Tests that the documentation of the configuration is whole and true.
+"""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Config, load
+from openclaw.config.syntax import parseYAML
+from tests.config.shape import keys
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "etc/openclaw.yaml"
+PAGE = ROOT / "docs/configuration.md"
+ENVIRON = {
+    "HOME": "/home/claw",
+    "EXAMPLE_TOKEN": "t",
+    "EXAMPLE_PASSWORD": "p",
+    "EXAMPLE_API_KEY": "k",
+    "EXAMPLE_PROJECT": "x",
+}
+
+
+def unmarked(text):
+    """
+    The shipped file with every setting in force: those behind a C{#} without a
+    blank, too.
+    """
+    return re.sub(r"^( *)#(?=\S)", r"\1", text, flags=re.MULTILINE)
+
+
+def holds(data, path):
+    """
+    Does the data have something at a documented path?
+    """
+    key, _, rest = path.partition(".")
+    several = key.startswith("<")
+    if several:
+        inner = list(data.values()) if isinstance(data, dict) else []
+    else:
+        found = data.get(key.removesuffix("[]")) if isinstance(data, dict) else None
+        inner = found if key.endswith("[]") and found else [found]
+    return any(each is not None and (not rest or holds(each, rest)) for each in inner)
+
+
+class ShippedFileTests(SynchronousTestCase):
+    """
+    C{etc/openclaw.yaml} can be copied, read and changed.
+    """
+
+    def setUp(self):
+        """
+        Make a place for the changed file.
+        """
+        self.path = Path(self.mktemp() + ".yaml").absolute()
+
+    def test_itChangesNothing(self):
+        """
+        What is in force in the shipped file is exactly the built-in default.
+        """
+        loaded = load(SHIPPED, {})
+        self.assertEqual(loaded.config, Config())
+        self.assertEqual(loaded.warnings, ())
+
+    def test_everyExampleInItWorks(self):
+        """
+        Whoever removes the mark in front of a setting, or of all, has a
+        configuration without a fault or warning.
+        """
+        self.path.write_text(unmarked(SHIPPED.read_text()))
+        loaded = load(self.path, ENVIRON)
+        self.assertEqual(loaded.warnings, ())
+        self.assertEqual(
+            [agent.id for agent in loaded.config.agentSettings()], ["helper", "main"]
+        )
+
+    def test_everyKeyIsInIt(self):
+        """
+        There is nothing to configure that the file does not mention.
+        """
+        data = parseYAML(unmarked(SHIPPED.read_text()))
+        # The two forms of a model are shown once, under the defaults.
+        elsewhere = re.compile(r"(entries\.<id>|list\[\])\.model\.")
+        missing = [
+            path
+            for path, _ in keys(Config)
+            if not holds(data, path) and not elsewhere.search(path)
+        ]
+        self.assertEqual(missing, [])
+
+    def test_everySettingHasAComment(self):
+        """
+        No setting stands in the file without a word about it, except those that
+        only show the other form of one.
+        """
+        lines = SHIPPED.read_text().splitlines()
+        setting = re.compile(r" *#?(?:- )?(\w+):")
+        prose = re.compile(r" *# ")
+        explained = {
+            setting.match(line)[1]
+            for before, line in pairwise(lines)
+            if setting.match(line) and prose.match(before)
+        }
+        leaves = {re.split(r"[.\[]", path.rstrip("[]"))[-1] for path, _ in keys(Config)}
+        self.assertEqual({key for key in leaves if key[0] != "<"} - explained, set())
+
+
+class PageTests(SynchronousTestCase):
+    """
+    C{docs/configuration.md} lists what there is.
+    """
+
+    def setUp(self):
+        """
+        Read the tables: the default, as it is written there, of each key.
+        """
+        self.text = PAGE.read_text()
+        self.defaults = {}
+        for line in self.text.splitlines():
+            if line.startswith("| `"):
+                cells = [cell.strip() for cell in line.strip("|").split("|")]
+                names, meaning, _, default = cells
+                self.assertTrue(meaning and default, line)
+                for name in re.findall("`([^`]+)`", names):
+                    self.defaults[name] = default
+
+    def test_itListsEveryKeyAndNoOther(self):
+        """
+        The tables are whole, and nothing in them is out of date.
+        """
+        self.assertEqual(set(self.defaults), {path for path, _ in keys(Config)})
+
+    def test_theDefaultsAreTrue(self):
+        """
+        A default that the page states is the one that holds.
+        """
+        wrong = []
+        for path, field in keys(Config):
+            if field.default is msgspec.NODEFAULT and not path.endswith(">"):
+                expected = "required"
+            elif isinstance(field.default, bool):
+                expected = f"`{str(field.default).lower()}`"
+            elif isinstance(field.default, int | float | str):
+                expected = f"`{field.default}`"
+            else:
+                continue
+            if self.defaults[path] != expected:
+                wrong.append((path, expected))
+        self.assertEqual(wrong, [])
+
+    def test_theExamplesWorkAndAgree(self):
+        """
+        Both examples can be copied, and mean the same.
+        """
+        configs = []
+        for form in ("yaml", "json5"):
+            example = re.search(rf"```{form}\n(.*?)```", self.text, re.DOTALL)
+            path = Path(f"{self.mktemp()}.{form}").absolute()
+            path.write_text(example[1])
+            loaded = load(path, ENVIRON)
+            self.assertEqual(loaded.warnings, ())
+            configs.append(loaded.config)
+        self.assertEqual(*configs)
+        self.assertNotEqual(configs[0], Config())

@@ -1,0 +1,194 @@
+"""
+What holds for any configuration at all, right or wrong.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args, get_origin
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Config, Secret, check, load
+from openclaw.config.kinds import AgentID
+from openclaw.errors import ConfigError
+from tests.config.asking import ENVIRON, FOLDER
+from tests.config.shape import isMapping, present
+
+MARK = "hunter2"
+NUMERIC_MARK = 8675309
+
+NAMES = st.sampled_from(["main", "Main", "a", "b", "local", "example", "x y", ""])
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=5)
+    | NAMES
+    | st.sampled_from(["example/a", "local/smollm2-135m-instruct", "http://a", "::1"])
+    | st.sampled_from(["~/x", "token", "password", "none", "lan", "custom", "firstUse"])
+    | st.sampled_from(["${HOME}", "${NONE}", "$${HOME}"])
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(NAMES | st.integers() | st.none(), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+MARKED = st.sampled_from(
+    [
+        MARK,
+        f"{MARK} ",
+        f"{MARK}\n",
+        f"\ud800{MARK}",
+        f"${{}}{MARK}",
+        "${SECRET}",
+        "${SECRET}\n",
+        NUMERIC_MARK,
+        float(NUMERIC_MARK),
+        [MARK],
+        {MARK: MARK},
+    ]
+)
+"""
+What stands in the place of a secret: the mark, in every way to get it wrong.
+"""
+
+
+def shaped(kind):
+    """
+    Data that looks like a configuration, with something wrong here and there.  Each
+    secret in it has the mark.
+    """
+    kind = present(kind)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Secret:
+        return MARKED
+    if origin is tuple:
+        return st.lists(shaped(arguments[0]), max_size=3) | ANYTHING
+    if origin is Mapping:
+        return st.dictionaries(NAMES, shaped(arguments[1]), max_size=3) | ANYTHING
+    if isMapping(kind):
+        fields = {
+            field.name: shaped(field.type) for field in msgspec.structs.fields(kind)
+        }
+        known = st.fixed_dictionaries({}, optional=fields)
+        strange = st.dictionaries(NAMES, ANYTHING, max_size=1)
+        return st.builds(lambda a, b: {**a, **b}, strange, known) | ANYTHING
+    if kind is bool:
+        return st.booleans() | ANYTHING
+    if kind is AgentID:
+        return NAMES | ANYTHING
+    return ANYTHING
+
+
+CONFIGS = shaped(Config)
+ROUGH = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+class AnyConfigurationTests(SynchronousTestCase):
+    """
+    Whatever is configured, there is a usable configuration or a clear error.
+    """
+
+    def outcome(self, data):
+        """
+        The configuration, or C{None}, and all that is said about the data.
+        """
+        environ = {**ENVIRON, "SECRET": MARK}
+        try:
+            config, warnings = check(data, environ, FOLDER)
+        except ConfigError as error:
+            self.assertTrue(error.faults)
+            for fault in error.faults:
+                self.assertTrue(fault and "\n" not in fault, fault)
+            return None, str(error)
+        return config, "\n".join(warnings)
+
+    def assertUsable(self, config):
+        """
+        The questions that the house asks have answers.
+        """
+        agents = config.agentSettings()
+        ids = [agent.id for agent in agents]
+        self.assertIn(config.defaultAgentID(), ids)
+        self.assertEqual(len(set(ids)), len(ids))
+        for agent in agents:
+            for reference in (agent.model.primary, *agent.model.fallbacks):
+                self.assertIsNone(config.modelFault(reference))
+        self.assertIsInstance(config.gateway.onLoopback(), bool)
+
+    @ROUGH
+    @given(ANYTHING)
+    def test_nothingGetsThroughUnchecked(self, data):
+        """
+        Data that is no configuration at all ends in a clear error too.
+        """
+        config, _ = self.outcome(data)
+        if config is not None:
+            self.assertUsable(config)
+
+    @ROUGH
+    @given(CONFIGS)
+    def test_noSecretIsSeen(self, data):
+        """
+        Neither the messages about a configuration nor the configuration itself, when
+        it is printed, show a secret, however wrong it is.
+        """
+        config, said = self.outcome(data)
+        for text in (said, repr(config)):
+            self.assertNotIn(MARK, text)
+            self.assertNotIn(str(NUMERIC_MARK), text)
+        if config is not None:
+            self.assertUsable(config)
+
+
+class AnyFileTests(SynchronousTestCase):
+    """
+    Whatever is written in a file, its secrets stay in it.
+    """
+
+    def setUp(self):
+        """
+        Make a place for the file.
+        """
+        self.base = self.mktemp()
+
+    @settings(deadline=None)
+    @given(
+        st.sampled_from(
+            [
+                "gateway:\n  auth:\n    token: SECRET\n",
+                "{gateway: {auth: {token: SECRET}}}",
+                "{gateway: {auth: {token: 'SECRET'}}}",
+                '{"gateway": {"auth": {"token": "SECRET"}}}',
+            ]
+        ),
+        st.lists(
+            st.sampled_from([MARK, *"{}[]'\"\\: #&*!|>%@`?-0a\t\x01"]), max_size=8
+        ),
+    )
+    def test_noSyntaxErrorShowsASecret(self, form, pieces):
+        """
+        A token that upsets the parser is not part of what is said about it.
+        """
+        token = "".join([*pieces, MARK])
+        text = form.replace("SECRET", token)
+        for ending in ("yaml", "json5"):
+            path = Path(f"{self.base}.{ending}").absolute()
+            path.write_text(text)
+            try:
+                loaded = load(path, {})
+            except ConfigError as error:
+                self.assertNotIn(MARK, str(error))
+            else:
+                self.assertNotIn(MARK, repr(loaded))

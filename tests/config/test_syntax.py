@@ -1,0 +1,234 @@
+"""
+Tests for L{openclaw.config.syntax}.
+"""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config.syntax import SyntaxFault, parseJSON5, parseYAML
+
+
+def plainData(texts):
+    """
+    What both syntaxes can express, made of some texts.
+    """
+    return st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+
+
+class YAMLTests(SynchronousTestCase):
+    """
+    YAML is read without surprises.
+    """
+
+    def faultIn(self, text):
+        """
+        What is said about a text that is no YAML.
+        """
+        return str(self.assertRaises(SyntaxFault, parseYAML, text))
+
+    def test_aSyntaxErrorSaysWhere(self):
+        """
+        The line and column lead the editor to the mistake.
+        """
+        self.assertEqual(
+            self.faultIn("gateway:\n  port: 1: 2\n"),
+            "line 2, column 10: mapping values are not allowed in this context",
+        )
+
+    def test_anOpenBracketIsFoundWhereItBegins(self):
+        """
+        What is missing at the end of the file is explained by its beginning.
+        """
+        self.assertIn("begins at line 1, column 4", self.faultIn("a: [1,\nb: 2\n\n"))
+
+    def test_nothingOfTheFileIsQuoted(self):
+        """
+        A token that YAML can't digest does not turn up in the message.
+        """
+        for value in (
+            "*hunter2",
+            "!hunter2 x",
+            '"\\hunter2"',
+            "@hunter2",
+            "'hunter2",
+            "{hunter2",
+            "!!int hunter2",
+            "hunter2: hunter2: hunter2",
+            "&hunter2 a\nb: &hunter2 c",
+            "\x01hunter2",
+        ):
+            fault = self.faultIn(f"token: {value}\n")
+            self.assertNotIn("hunter2", fault)
+            self.assertRegex(fault, r"^line \d, column \d+: \w", value)
+
+    def test_aKeyThatComesTwiceIsRefused(self):
+        """
+        The first of two ports is not silently forgotten.
+        """
+        self.assertEqual(
+            self.faultIn("gateway:\n  port: 1\n  bind: lan\n  port: 2\n"),
+            "line 4, column 3: the key port is given a second time",
+        )
+
+    def test_mergedMappingsMayRepeatKeys(self):
+        """
+        YAML's C{<<} works, nested too: there, repeating a key is the purpose.
+        """
+        text = (
+            "top: {<<: &m {<<: &b {x: 1, y: 1}, x: 2}, x: 3}\n"
+            "deep: {mid: {<<: *m, y: 9}, base: *b}\n"
+            "last: {<<: *m}\n"
+        )
+        self.assertEqual(
+            parseYAML(text),
+            {
+                "top": {"x": 3, "y": 1},
+                "deep": {"mid": {"x": 2, "y": 9}, "base": {"x": 1, "y": 1}},
+                "last": {"x": 2, "y": 1},
+            },
+        )
+
+    def test_aDateIsText(self):
+        """
+        A model that is named after a day needs no quotes.
+        """
+        self.assertEqual(parseYAML("model: 2026-01-31"), {"model": "2026-01-31"})
+
+    def test_whatCannotBeBuiltIsASyntaxFault(self):
+        """
+        No tag runs code, and no malformed value comes out as a traceback.
+        """
+        for text in (
+            "a: !!python/object/apply:os.getcwd []",
+            "a: !!timestamp never",
+            "a: 0b_",
+            "a: " + "9" * 5000,
+            "? [1]\n: 2",
+            "---\na: 1\n---\nb: 2",
+            "[" * 5000,
+        ):
+            self.faultIn(text)
+
+    def test_emptyIsNothing(self):
+        """
+        A file of comments only is a configuration of defaults.
+        """
+        for text in ("", "\n# nothing yet\n"):
+            self.assertIsNone(parseYAML(text))
+
+    @given(st.text(max_size=40))
+    def test_anyTextIsReadOrRefused(self, text):
+        """
+        Whatever is in the file, there is a value or one clear error.
+        """
+        try:
+            parseYAML(text)
+        except SyntaxFault as fault:
+            self.assertTrue(str(fault))
+
+
+class JSON5Tests(SynchronousTestCase):
+    """
+    JSON5, and so plain JSON, is read without surprises.
+    """
+
+    def faultIn(self, text):
+        """
+        What is said about a text that is no JSON5.
+        """
+        return str(self.assertRaises(SyntaxFault, parseJSON5, text))
+
+    def test_commentsAndBareKeysAreFine(self):
+        """
+        What people write by hand is understood.
+        """
+        self.assertEqual(
+            parseJSON5("// ours\n{ port: 0x10, 'a-b': [.5, +1,], }"),
+            {"port": 16, "a-b": [0.5, 1]},
+        )
+
+    def test_aSyntaxErrorSaysWhere(self):
+        """
+        The line and column lead the editor to the mistake.
+        """
+        self.assertEqual(
+            self.faultIn("{\n  port: ,\n}"), "line 2, column 9: unexpected character"
+        )
+        self.assertEqual(
+            self.faultIn("{\n  port: 1"),
+            "line 2, column 10: unexpected end of the text",
+        )
+
+    def test_nothingOfTheFileIsQuoted(self):
+        """
+        A token that lacks its quotes does not turn up in the message.
+        """
+        for text in (
+            "{token: hunter2}",
+            '{token: "a"hunter2}',
+            '{token: "hunter2\n"}',
+            '{"token": hunter2}',
+        ):
+            fault = self.faultIn(text)
+            self.assertNotRegex(fault, "hunter2|unexpected h")
+            self.assertRegex(fault, r"^line \d, column \d+: unexpected character$")
+
+    def test_aKeyThatComesTwiceIsRefused(self):
+        """
+        The first of two ports is not silently forgotten, in JSON or in JSON5.
+        """
+        for text in ('{"port": 1, "port": 2}', "{port: 1, port: 2,}"):
+            self.assertEqual(self.faultIn(text), "the key port is given a second time")
+
+    def test_whatIsTooMuchIsASyntaxFault(self):
+        """
+        Endless nesting and endless numbers don't come out as a traceback.
+        """
+        for text in ("[" * 100_000, "{a:" * 5000, "[" + "9" * 5000 + "]"):
+            self.faultIn(text)
+
+    def test_emptyIsNothing(self):
+        """
+        An empty file is a configuration of defaults.
+        """
+        self.assertIsNone(parseJSON5(" \n"))
+
+    @given(plainData(st.text()))
+    def test_jsonComesThrough(self, data):
+        """
+        What other programs write as JSON is what is read.
+        """
+        self.assertEqual(parseJSON5(json.dumps(data)), data)
+
+    @given(st.text("{}[]:,'\"\\/*ab1 \n", max_size=12))
+    def test_anyTextIsReadOrRefused(self, text):
+        """
+        Whatever is in the file, there is a value or one clear error.
+        """
+        try:
+            parseJSON5(text)
+        except SyntaxFault as fault:
+            self.assertTrue(str(fault))
+
+
+class BothSyntaxesTests(SynchronousTestCase):
+    """
+    The two ways to write a configuration mean the same.
+    """
+
+    @given(plainData(st.text(st.characters(max_codepoint=126))))
+    def test_asciiJSONIsYAMLToo(self, data):
+        """
+        A configuration can be moved from one form to the other.
+        """
+        text = json.dumps(data)
+        self.assertEqual(parseYAML(text), parseJSON5(text))

@@ -1,0 +1,76 @@
+"""
+What tests of the store in a SQLite file begin with.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.task import Clock
+from twisted.logger import Logger, formatEvent
+from twisted.trial.unittest import TestCase
+
+from openclaw.sessions.store.sqlite import SQLiteSessionStore
+
+
+class SQLiteTestCase(TestCase):
+    """
+    What tests of the file need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Choose a file.
+        """
+        self.clock = Clock()
+        self.path = Path(self.mktemp()).absolute() / "state" / "sessions.sqlite"
+        self.logged: list[str] = []
+
+    def makeStore(self) -> SQLiteSessionStore:
+        """
+        A store in the file, not yet open.
+        """
+        store = SQLiteSessionStore(
+            reactor=reactor,
+            clock=self.clock,
+            path=self.path,
+            log=Logger(observer=lambda event: self.logged.append(formatEvent(event))),
+        )
+        self.addCleanup(store.close)
+        return store
+
+    async def openStore(self) -> SQLiteSessionStore:
+        """
+        An open store in the file.
+        """
+        store = self.makeStore()
+        await store.open()
+        return store
+
+    def change(self, *statements: str) -> None:
+        """
+        Do something to the database behind the store's back.
+        """
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+def openFiles(path: Path) -> list[str]:
+    """
+    The files of a database that this process has open.
+    """
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:
+            continue  # the one of the listing itself
+        if target.startswith(str(path)):
+            found.append(target)
+    return found
+
+
+__all__ = ["SQLiteTestCase", "openFiles"]

@@ -1,0 +1,58 @@
+"""
+Tests of L{openclaw.sessions.store.memory}.
+"""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from openclaw.interfaces import Claim
+from openclaw.messages import UserMessage
+from openclaw.sessions.store.memory import MemorySessionStore
+from tests.contracts import SessionStoreContract
+
+
+class MemoryContractTests(SessionStoreContract, TestCase):
+    """
+    The store in memory is a session store like any other.
+    """
+
+    def makeStore(self, clock: Clock) -> MemorySessionStore:
+        """
+        See L{SessionStoreContract.makeStore}.
+        """
+        return MemorySessionStore(clock=clock)
+
+
+class AtOnceTests(SynchronousTestCase):
+    """
+    With the store in memory a test needs no reactor.
+    """
+
+    def test_hasFired(self) -> None:
+        """
+        What the store returns has fired already.
+        """
+        store = MemorySessionStore(clock=Clock(), leaseSeconds=3)
+        said = [UserMessage(content="Hello.")]
+        self.successResultOf(store.open())
+        claim = Claim("a", "1")
+        self.assertEqual(
+            list(self.successResultOf(store.beginTurn(claim, "main", said, []))), said
+        )
+        self.successResultOf(store.renew([claim]))
+        self.successResultOf(store.endTurn(claim, []))
+        self.assertEqual(list(self.successResultOf(store.transcript("a"))), said)
+        self.assertEqual(len(self.successResultOf(store.sessions())), 1)
+        self.successResultOf(store.close())
+
+    def test_leaseIsChosen(self) -> None:
+        """
+        How long a claim lasts can be chosen.
+        """
+        clock = Clock()
+        store = MemorySessionStore(clock=clock, leaseSeconds=3)
+        self.successResultOf(store.open())
+        self.successResultOf(store.beginTurn(Claim("a", "1"), "main", [], []))
+        clock.advance(3.25)
+        again = store.beginTurn(Claim("a", "2"), "main", [], [])
+        self.assertEqual(list(self.successResultOf(again)), [])

@@ -1,0 +1,227 @@
+"""
+Tests of L{openclaw.sessions.store.schema}.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from stat import S_IMODE
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import StoreError
+from openclaw.sessions.store.schema import (
+    SchemaStep,
+    createPrivately,
+    schemaSteps,
+    switchToWAL,
+    upgrade,
+    versionOf,
+)
+
+FIRST = SchemaStep(version=1, sql="CREATE TABLE words (word TEXT);")
+SECOND = SchemaStep(version=2, sql="ALTER TABLE words ADD COLUMN meaning TEXT;")
+THIRD = SchemaStep(version=3, sql="UPDATE words SET meaning = 'of ' || word;")
+BROKEN = SchemaStep(version=3, sql="DELETE FROM words; UPDATE nothing SET x = 1;")
+
+
+class SchemaTestCase(SynchronousTestCase):
+    """
+    What tests of the schema need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect to a new database.
+        """
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.path = self.directory / "words.sqlite"
+        self.connection = self.connect(self.path)
+
+    def connect(self, path: Path) -> sqlite3.Connection:
+        """
+        Connect to a database until the test ends.
+        """
+        connection = sqlite3.connect(path, isolation_level=None)
+        self.addCleanup(connection.close)
+        return connection
+
+    def words(self, connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+        """
+        All that is in the database.
+        """
+        return connection.execute("SELECT * FROM words").fetchall()
+
+
+class StepsTests(SynchronousTestCase):
+    """
+    The schema that comes with the program is whole.
+    """
+
+    def test_numbers(self) -> None:
+        """
+        The steps are numbered from 1 on, without gaps.
+        """
+        versions = [step.version for step in schemaSteps()]
+        self.assertEqual(versions, list(range(1, len(versions) + 1)))
+        self.assertNotEqual(versions, [])
+
+    def test_tables(self) -> None:
+        """
+        They make the tables that the documentation names.
+        """
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            upgrade(connection, Path(":memory:"), schemaSteps())
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE sql > ''")
+            self.assertEqual({n for (n,) in tables}, {"sessions", "messages", "claims"})
+
+
+class UpgradeTests(SchemaTestCase):
+    """
+    A database is brought up to date once, in order, and never halfway.
+    """
+
+    def test_new(self) -> None:
+        """
+        A new database gets every step, and needs no backup.
+        """
+        done = upgrade(self.connection, self.path, [FIRST, SECOND, THIRD])
+        self.assertEqual((done.old, done.new, done.backup), (0, 3, None))
+        self.assertEqual(versionOf(self.connection), 3)
+        self.assertEqual(list(self.directory.iterdir()), [self.path])
+
+    def test_current(self) -> None:
+        """
+        A database that is up to date is left alone.
+        """
+        upgrade(self.connection, self.path, [FIRST])
+        self.connection.execute("INSERT INTO words VALUES ('one')")
+        done = upgrade(self.connection, self.path, [FIRST])
+        self.assertEqual((done.old, done.new, done.backup), (1, 1, None))
+        self.assertEqual(self.words(self.connection), [("one",)])
+
+    def test_readOnly(self) -> None:
+        """
+        A database that can't be written is refused, though there is nothing to
+        upgrade.
+        """
+        upgrade(self.connection, self.path, [FIRST])
+        connection = sqlite3.connect(
+            f"file:{self.path}?mode=ro", uri=True, isolation_level=None
+        )
+        self.addCleanup(connection.close)
+        with self.assertRaises(sqlite3.OperationalError):
+            upgrade(connection, self.path, [FIRST])
+        self.assertFalse(connection.in_transaction)
+
+    def test_older(self) -> None:
+        """
+        An older database gets the steps it lacks; as it was before, it stays beside
+        the new one in a private file.
+        """
+        self.addCleanup(os.umask, os.umask(0))
+        upgrade(self.connection, self.path, [FIRST])
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("INSERT INTO words VALUES ('one')")
+        done = upgrade(self.connection, self.path, [FIRST, SECOND, THIRD])
+        self.assertEqual((done.old, done.new), (1, 3))
+        self.assertEqual(self.words(self.connection), [("one", "of one")])
+        self.assertEqual(done.backup.parent, self.directory)
+        self.assertEqual(S_IMODE(done.backup.stat().st_mode), 0o600)
+        backup = self.connect(done.backup)
+        self.assertEqual(self.words(backup), [("one",)])
+        self.assertEqual(versionOf(backup), 1)
+
+    def test_backupsAreKept(self) -> None:
+        """
+        A second upgrade from the same version does not overwrite the first backup.
+        """
+        upgrade(self.connection, self.path, [FIRST])
+        first = upgrade(self.connection, self.path, [FIRST, SECOND]).backup
+        self.connection.execute("PRAGMA user_version = 1")
+        self.connection.execute("ALTER TABLE words DROP COLUMN meaning")
+        self.connection.execute("INSERT INTO words VALUES ('two')")
+        second = upgrade(self.connection, self.path, [FIRST, SECOND]).backup
+        self.assertEqual(self.words(self.connect(first)), [])
+        self.assertEqual(self.words(self.connect(second)), [("two",)])
+
+    def test_brokenStep(self) -> None:
+        """
+        A step that fails changes nothing; those before it stay done.
+        """
+        upgrade(self.connection, self.path, [FIRST])
+        self.connection.execute("INSERT INTO words VALUES ('one')")
+        with self.assertRaises(sqlite3.OperationalError):
+            upgrade(self.connection, self.path, [FIRST, SECOND, BROKEN])
+        self.assertFalse(self.connection.in_transaction)
+        self.assertEqual(versionOf(self.connection), 2)
+        self.assertEqual(self.words(self.connection), [("one", None)])
+
+    def test_newer(self) -> None:
+        """
+        A database of a later program is refused, and stays as it is.
+        """
+        upgrade(self.connection, self.path, [FIRST, SECOND])
+        with self.assertRaises(StoreError):
+            upgrade(self.connection, self.path, [FIRST])
+        self.assertEqual(versionOf(self.connection), 2)
+        self.assertEqual(list(self.directory.iterdir()), [self.path])
+
+    def test_foreign(self) -> None:
+        """
+        The database of some other program is not taken for an empty one.
+        """
+        self.connection.execute("CREATE TABLE sessions (cookie TEXT)")
+        with self.assertRaises(StoreError):
+            upgrade(self.connection, self.path, [FIRST])
+        self.assertEqual(versionOf(self.connection), 0)
+
+
+class SwitchToWALTests(SchemaTestCase):
+    """
+    A store's database has a WAL.
+    """
+
+    def test_kept(self) -> None:
+        """
+        Once switched the database stays so.
+        """
+        upgrade(self.connection, self.path, [FIRST])
+        switchToWAL(self.connection)
+        mode = self.connect(self.path).execute("PRAGMA journal_mode").fetchone()
+        self.assertEqual(mode, ("wal",))
+
+    def test_impossible(self) -> None:
+        """
+        Where there can be no WAL the operator is told so.
+        """
+        with self.assertRaisesRegex(sqlite3.OperationalError, "WAL"):
+            switchToWAL(self.connect(Path(":memory:")))
+
+
+class CreatePrivatelyTests(SchemaTestCase):
+    """
+    The file is private from its first moment.
+    """
+
+    def test_mode(self) -> None:
+        """
+        A file that is made is its owner's only, whatever the umask.
+        """
+        self.addCleanup(os.umask, os.umask(0))
+        path = self.directory / "new.sqlite"
+        createPrivately(path)
+        self.assertEqual(S_IMODE(path.stat().st_mode), 0o600)
+
+    def test_existing(self) -> None:
+        """
+        A file that exists is not touched.
+        """
+        path = self.directory / "old.sqlite"
+        path.write_text("something")
+        path.chmod(0o640)
+        createPrivately(path)
+        self.assertEqual(path.read_text(), "something")
+        self.assertEqual(S_IMODE(path.stat().st_mode), 0o640)

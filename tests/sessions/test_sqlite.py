@@ -1,0 +1,217 @@
+"""
+Tests of L{openclaw.sessions.store.sqlite}, with the real reactor's threads.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from stat import S_IMODE
+
+from twisted.internet import reactor
+from twisted.internet.task import Clock
+from twisted.logger import Logger
+from twisted.trial.unittest import TestCase
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim
+from openclaw.messages import AssistantMessage, UserMessage
+from openclaw.sessions.store.sqlite import SQLiteSessionStore
+from tests.contracts import AGAIN, ANSWER, HELLO, SessionStoreContract
+from tests.sessions.onfile import SQLiteTestCase
+
+
+class SQLiteContractTests(SessionStoreContract, TestCase):
+    """
+    The store in a SQLite file is a session store like any other.
+    """
+
+    def makeStore(self, clock: Clock) -> SQLiteSessionStore:
+        """
+        See L{SessionStoreContract.makeStore}.
+        """
+        path = Path(self.mktemp()) / "sessions.sqlite"
+        return SQLiteSessionStore(reactor=reactor, clock=clock, path=path, log=Logger())
+
+
+class FileTests(SQLiteTestCase):
+    """
+    The transcripts are in a file that is nobody else's business.
+    """
+
+    async def test_private(self) -> None:
+        """
+        Whatever the umask, what is made can be read by its owner only.
+        """
+        self.addCleanup(os.umask, os.umask(0))
+        store = await self.openStore()
+        await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        modes = {
+            entry.name: S_IMODE(entry.stat().st_mode)
+            for entry in self.path.parent.iterdir()
+        }
+        name = self.path.name
+        self.assertEqual(
+            modes, {name: 0o600, f"{name}-wal": 0o600, f"{name}-shm": 0o600}
+        )
+        self.assertEqual(S_IMODE(self.path.parent.stat().st_mode), 0o700)
+
+    async def test_modeIsKept(self) -> None:
+        """
+        A file that is there already keeps the mode that its operator gave it.
+        """
+        store = await self.openStore()
+        await store.close()
+        self.path.chmod(0o640)
+        await store.open()
+        self.assertEqual(S_IMODE(self.path.stat().st_mode), 0o640)
+
+    async def test_nextDaemon(self) -> None:
+        """
+        What was said is there for the next daemon.
+        """
+        store = await self.openStore()
+        await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        await store.endTurn(Claim("a", "1"), [ANSWER])
+        await store.close()
+        store = await self.openStore()
+        self.assertEqual(list(await store.transcript("a")), [HELLO, ANSWER])
+
+    async def test_oneFileWhenClosed(self) -> None:
+        """
+        A database that is closed is one file, which can be copied as it is.
+        """
+        store = await self.openStore()
+        await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        await store.close()
+        self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+
+
+class TwoStoresTests(SQLiteTestCase):
+    """
+    A daemon and a command can have the same file open.
+    """
+
+    async def test_claimIsRespected(self) -> None:
+        """
+        A session that is held through one store is held for the other, until its
+        turn ends; then the other sees what was said.
+        """
+        one, other = await self.openStore(), await self.openStore()
+        await one.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        self.assertIsNone(await other.beginTurn(Claim("a", "2"), "main", [], [AGAIN]))
+        await one.endTurn(Claim("a", "1"), [ANSWER])
+        begun = await other.beginTurn(Claim("a", "2"), "main", [], [AGAIN])
+        self.assertEqual(list(begun), [HELLO, ANSWER, AGAIN])
+
+    async def test_claimIsItsOwners(self) -> None:
+        """
+        A claim can be ended and renewed only through the store that took it, even
+        if the run of another has the same name.
+        """
+        one, other = await self.openStore(), await self.openStore()
+        claim = Claim("a", "1")
+        await one.beginTurn(claim, "main", [HELLO], [])
+        with self.assertRaises(StoreError):
+            await other.endTurn(claim, [ANSWER])
+        self.clock.advance(one.leaseSeconds)
+        await other.renew([claim])
+        self.clock.advance(1)
+        self.assertIsNotNone(await other.beginTurn(claim, "main", [], [AGAIN]))
+        with self.assertRaises(StoreError):
+            await one.endTurn(claim, [ANSWER])
+        self.assertEqual(list(await one.transcript("a")), [HELLO, AGAIN])
+
+    async def test_closeGivesBackItsOwn(self) -> None:
+        """
+        A store that is closed gives back its claims, and nobody else's.
+        """
+        one, other = await self.openStore(), await self.openStore()
+        await one.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        await other.beginTurn(Claim("b", "1"), "main", [HELLO], [])
+        await one.close()
+        self.assertIsNotNone(await other.beginTurn(Claim("a", "2"), "main", [], []))
+        self.assertIsNone(await other.beginTurn(Claim("b", "2"), "main", [], []))
+
+    async def test_waitsForWriter(self) -> None:
+        """
+        While another process writes, a turn waits instead of failing.
+        """
+        store = await self.openStore()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            begun = store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+            self.assertNoResult(begun)
+            reactor.callLater(0, writer.execute, "COMMIT")
+            self.assertEqual(list(await begun), [HELLO])
+
+
+class BrokenLaterTests(SQLiteTestCase):
+    """
+    A database that breaks while the daemon runs fails the runs that need it.
+    """
+
+    async def test_failure(self) -> None:
+        """
+        The caller is told that the store failed and the operator is told why; no
+        path is named, and no part of a turn is written.
+        """
+        store = await self.openStore()
+        self.change("ALTER TABLE messages RENAME TO lost")
+        with self.assertRaises(StoreError) as caught:
+            await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        self.assertIsInstance(caught.exception.__cause__, sqlite3.OperationalError)
+        self.assertNotIn(str(self.path), caught.exception.message)
+        self.assertNotIn("messages", caught.exception.message)
+        self.assertIn("no such table", self.logged[-1])
+        self.change("ALTER TABLE lost RENAME TO messages")
+        self.assertEqual(list(await store.sessions()), [])
+        begun = await store.beginTurn(Claim("a", "2"), "main", [HELLO], [])
+        self.assertEqual(list(begun), [HELLO])
+
+    async def test_notUnicode(self) -> None:
+        """
+        Half a character can't be kept, neither in a key nor in a message; it fails
+        its own run and no other.
+        """
+        store = await self.openStore()
+        half = UserMessage(content="\ud83e")
+        for key, message in [("\ud83e", HELLO), ("a", half)]:
+            with self.assertRaises(StoreError):
+                await store.beginTurn(Claim(key, "1"), "main", [message], [])
+        begun = await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
+        self.assertEqual(list(begun), [HELLO])
+
+    async def test_damagedTranscript(self) -> None:
+        """
+        A transcript that can't be read fails the runs of its session with an error
+        that names it.  Nothing is added to it, and others are not concerned.
+        """
+        store = await self.openStore()
+        for key in ("hurt", "well"):
+            await store.beginTurn(Claim(key, "1"), "main", [HELLO], [])
+            await store.endTurn(Claim(key, "1"), [ANSWER])
+        before = await store.sessions()
+        damaged = "UPDATE messages SET body = {} WHERE session = 1 AND position = 1"
+        for body in ["'{'", '\'{"role":"?"}\'', "X'FF'", "1", "'1,2'", "''"]:
+            self.change(damaged.format(body))
+            with self.assertRaises(StoreError) as caught:
+                await store.transcript("hurt")
+            self.assertIn("hurt", caught.exception.message)
+            with self.assertRaises(StoreError):
+                await store.beginTurn(Claim("hurt", "2"), "main", [], [AGAIN])
+            self.assertEqual(await store.sessions(), before)
+        self.assertEqual(list(await store.transcript("well")), [HELLO, ANSWER])
+        self.change(damaged.format("""'{"role":"assistant","content":"Back."}'"""))
+        begun = await store.beginTurn(Claim("hurt", "2"), "main", [], [AGAIN])
+        self.assertEqual(list(begun), [HELLO, AssistantMessage("Back."), AGAIN])
+
+    async def test_missingMessage(self) -> None:
+        """
+        A transcript with a gap is not taken for a shorter one.
+        """
+        store = await self.openStore()
+        await store.beginTurn(Claim("a", "1"), "main", [HELLO, ANSWER], [])
+        self.change("DELETE FROM messages WHERE position = 0")
+        with self.assertRaises(StoreError):
+            await store.transcript("a")
