@@ -44,13 +44,13 @@ def convert(
     @raise Unfit: It can't be converted.
     """
     hidden = hidden or kind is Secret or kind is HeaderName
+    if isinstance(value, str) and not _isUnicode(value):
+        raise Unfit(f"expected {expected(kind)}, got a string that is no valid Unicode")
     if not _isText(kind):
         return _plain(value, kind, hidden)
     if not isinstance(value, str):
         hint = "; put it in quotes" if _wantsQuotes(value) else ""
         raise Unfit(f"expected {expected(kind)}, got {describe(value, hidden)}{hint}")
-    if not value.isascii() and not _isUnicode(value):
-        raise Unfit(f"expected {expected(kind)}, got a string that is no valid Unicode")
     if kind is Secret:
         return _secret(value)
     if kind is Path:
@@ -92,6 +92,12 @@ def _wantsQuotes(value: object) -> bool:
 
 
 def _isUnicode(text: str) -> bool:
+    """
+    JSON's escapes and the environment can give half of a surrogate pair, which can
+    be written nowhere.
+    """
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -322,10 +322,14 @@ class FaultTests(SynchronousTestCase):
         """
         A message can't turn a terminal upside down, or fail to be written to it.
         """
-        text = "a\u202e\ud800\x1b[2J"
-        data = {"logging": {"level": text}, "agents": {"entries": {text: {}}}}
+        text = "a\u202e\x1b[2J"
+        data = merged(
+            at("logging.level", text),
+            at("agents.entries", {text: {}}),
+            at(f"{ENDPOINT}.modelAliases", {text: "x"}),
+        )
         faults = faultsOf(data)
-        self.assertEqual(len(faults), 2)
+        self.assertEqual(len(faults), 3)
         self.assertEqual([fault for fault in faults if not fault.isprintable()], [])
 
     def test_aMissingVariableIsNamed(self):
@@ -362,11 +366,13 @@ class FaultTests(SynchronousTestCase):
         """
         Half of a surrogate pair would break the first time it is sent.
         """
-        self.assertFault(
-            "agents.defaults.systemPrompt",
-            "a\ud800",
-            "expected a string, got a string that is no valid Unicode",
-        )
+        got = "got a string that is no valid Unicode"
+        for path, wanted in (
+            ("agents.defaults.systemPrompt", "a string"),
+            ("gateway.port", "an integer between 0 and 65535"),
+            ("models.local.start", '"firstUse" or "atOnce"'),
+        ):
+            self.assertFault(path, "a\ud800", f"expected {wanted}, {got}")
 
     def test_impossiblePathsAreRefused(self):
         """

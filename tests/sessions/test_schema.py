@@ -3,6 +3,7 @@ Tests of L{openclaw.sessions.store.schema}.
 """
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from stat import S_IMODE
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import tests
 from openclaw.errors import StoreError
 from openclaw.sessions.store.schema import (
     SchemaStep,
@@ -68,14 +70,29 @@ class StepsTests(SynchronousTestCase):
         self.assertEqual(versions, list(range(1, len(versions) + 1)))
         self.assertNotEqual(versions, [])
 
-    def test_tables(self) -> None:
+    def test_documented(self) -> None:
         """
-        They make the tables that the documentation names.
+        The tables and columns that they make are those in the documentation.
         """
+        page = Path(tests.__file__).absolute().parent.parent / "docs" / "sessions.md"
+        row = re.compile(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", re.MULTILINE)
+        documented = {
+            table: re.findall(r"\w+", columns)
+            for table, columns in row.findall(page.read_text())
+        }
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
             upgrade(connection, Path(":memory:"), schemaSteps())
             tables = connection.execute("SELECT name FROM sqlite_master WHERE sql > ''")
-            self.assertEqual({n for (n,) in tables}, {"sessions", "messages", "claims"})
+            made = {
+                table: [
+                    column
+                    for (column,) in connection.execute(
+                        "SELECT name FROM pragma_table_info(?)", (table,)
+                    )
+                ]
+                for (table,) in tables.fetchall()
+            }
+        self.assertEqual(made, documented)
 
 
 class UpgradeTests(SchemaTestCase):
