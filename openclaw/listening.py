@@ -8,7 +8,12 @@ from ipaddress import ip_address
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.endpoints import (
+    SSL4ServerEndpoint,
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    serverFromString,
+)
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
@@ -20,21 +25,44 @@ from twisted.internet.interfaces import (
 from openclaw.config import Gateway
 from openclaw.errors import StartError
 
+Endpoint = tuple[str, IStreamServerEndpoint]
+"""
+An endpoint, and its name for people.
+"""
 
-def descriptionOf(gateway: Gateway) -> str:
+
+def endpointOf(gateway: Gateway, reactor: IReactorCore) -> Endpoint:
     """
-    The endpoint string for what the configuration says.
+    The endpoint for what the configuration says, and what to call it.
+
+    @raise StartError: The certificate can't be used.
     """
-    interface = quoteStringArgument(gateway.interface())
-    kind = "tcp6" if ":" in gateway.interface() else "tcp"
-    if gateway.tls.certPath is None or gateway.tls.keyPath is None:
-        return f"{kind}:{gateway.port}:interface={interface}"
-    certificate = quoteStringArgument(str(gateway.tls.certPath))
-    key = quoteStringArgument(str(gateway.tls.keyPath))
-    return (
-        f"ssl:{gateway.port}:interface={interface}"
-        f":privateKey={key}:certKey={certificate}:extraCertChain={certificate}"
-    )
+    interface, tls = gateway.interface(), gateway.tls
+    name = f"{f'[{interface}]' if ':' in interface else interface}:{gateway.port}"
+    if tls.certPath is not None and tls.keyPath is not None:
+        # The TLS libraries take 10 MB that others need not spend.
+        from openclaw.tls import serverContext
+
+        context = serverContext(tls.certPath, tls.keyPath)
+        return name, SSL4ServerEndpoint(
+            reactor, gateway.port, context, interface=interface
+        )
+    kind = TCP6ServerEndpoint if ":" in interface else TCP4ServerEndpoint
+    return name, kind(reactor, gateway.port, interface=interface)
+
+
+def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
+    """
+    Understand a Twisted endpoint string, without listening yet.
+
+    @raise StartError: It makes no sense, or names a certificate that can't be read.
+    """
+    try:
+        return description, serverFromString(reactor, description)
+    except Exception as error:
+        # Endpoint plug-ins fail with whatever their parsing fails with.
+        reason = str(error) or type(error).__name__
+        raise StartError(f"Can't listen on {description!r}: {reason}") from None
 
 
 @dataclass
@@ -45,27 +73,8 @@ class Listening:
     @ivar ports: Those that are open.
     """
 
-    endpoints: Sequence[tuple[str, IStreamServerEndpoint]]
+    endpoints: Sequence[Endpoint]
     ports: list[IListeningPort] = field(default_factory=list)
-
-    @classmethod
-    def at(cls, descriptions: Sequence[str], reactor: IReactorCore) -> "Listening":
-        """
-        Understand endpoint strings, without listening yet.
-
-        @raise StartError: One of them makes no sense, or names a certificate that
-            can't be read.
-        """
-        endpoints = []
-        for description in descriptions:
-            try:
-                endpoint = serverFromString(reactor, description)
-            except Exception as error:
-                # Endpoint plug-ins fail with whatever their parsing fails with.
-                reason = str(error) or type(error).__name__
-                raise StartError(f"Can't listen on {description!r}: {reason}") from None
-            endpoints.append((description, endpoint))
-        return cls(endpoints)
 
     def start(self, factory: IProtocolFactory, allowRemote: bool) -> None:
         """
@@ -109,13 +118,14 @@ class Listening:
         The base URLs of the ports, as a client on this machine writes them.
         """
         found = []
-        for port, (description, _) in zip(self.ports, self.endpoints, strict=False):
+        for port, (name, endpoint) in zip(self.ports, self.endpoints, strict=False):
             host = port.getHost()
             if isinstance(host, IPv4Address | IPv6Address):
-                scheme = "https" if description.startswith("ssl:") else "http"
+                secure = isinstance(endpoint, SSL4ServerEndpoint)
+                scheme = "https" if secure else "http"
                 found.append(f"{scheme}://{_reachable(host.host)}:{host.port}")
             else:
-                found.append(description)
+                found.append(name)
         return found
 
 
@@ -136,4 +146,4 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-__all__ = ["Listening", "descriptionOf", "isLocal"]
+__all__ = ["Endpoint", "Listening", "endpointFrom", "endpointOf", "isLocal"]

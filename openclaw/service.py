@@ -34,7 +34,7 @@ from openclaw.config import (
     stateDirectory,
 )
 from openclaw.errors import ConfigError, StoreError
-from openclaw.listening import Listening, descriptionOf
+from openclaw.listening import Listening, endpointFrom, endpointOf
 from openclaw.state import Adopt, keptToken, prepareState, tokenFile
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
@@ -99,8 +99,9 @@ class GatewayService(Service):
         self._standing = self._stand(loaded)
         config = loaded.config
         self._credential = credentialInForce(config, circumstances.environ)
-        self._listening = Listening.at(
-            circumstances.listen or [descriptionOf(config.gateway)], reactor
+        self._listening = Listening(
+            [endpointFrom(each, reactor) for each in circumstances.listen]
+            or [endpointOf(config.gateway, reactor)]
         )
         self._assembly = Assembly(
             config=config,
@@ -229,6 +230,13 @@ class GatewayService(Service):
 
     def _announce(self) -> None:
         config = self._standing.config
+        mode, secret, source = self._credential
+        if mode != "none":
+            self._log.info(
+                "Callers show the {mode} from {source}",
+                mode=mode,
+                source=source if secret is not None else str(tokenFile(self._state)),
+            )
         if not config.gateway.http.endpoints.chatCompletions.enabled:
             self._log.info(
                 "Listening on {urls}; the endpoint is off. To enable it, set"

@@ -140,7 +140,9 @@ class _Walk:
                 continue
             place = child(path, name)
             if key in result:
-                self._findings.fault(place, "stands here twice, but for upper case")
+                self._findings.fault(
+                    place, "is the same as another key, but for upper case"
+                )
             if content is None and _isStruct(kind):
                 content = {}
             value = self._any(place, content, kind)

@@ -113,7 +113,7 @@ class AgentsTests(SynchronousTestCase):
         )
         self.assertEqual(
             faultsOf(at("agents.entries", {"A": {}, "a": {}})),
-            ["agents.entries.a: stands here twice, but for upper case"],
+            ["agents.entries.a: is the same as another key, but for upper case"],
         )
 
     def test_thereIsOneDefault(self):

@@ -10,9 +10,9 @@ exception, a schema that it can't use.  No such text comes out of here.
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
-from constantly import NamedConstant
-from twisted.logger import LogLevel
+Level = Literal["debug", "info", "warn", "error"]
 
 LONGEST_LINE = 500
 """
@@ -23,7 +23,7 @@ _RECORD = re.compile(r"[\d.]+ ([DIWE]) +(.*)")
 _ANSWER = re.compile(r"(got exception|error): .*")  # goes to the caller as well
 _CRASH = re.compile(r"\S+:\d+: (GGML_ASSERT|fatal error)")
 
-_LOADING = {"D": LogLevel.debug, "I": LogLevel.info, "W": LogLevel.warn}
+_LEVELS: dict[str, Level] = {"D": "debug", "I": "info", "W": "warn", "E": "error"}
 
 
 class LineSplitter:
@@ -53,7 +53,7 @@ class LineSplitter:
             self._begun = b""
 
 
-def readRecord(line: bytes, serving: bool) -> tuple[NamedConstant, str] | None:
+def readRecord(line: bytes, serving: bool) -> tuple[Level, str] | None:
     """
     Read one line.
 
@@ -69,13 +69,13 @@ def readRecord(line: bytes, serving: bool) -> tuple[NamedConstant, str] | None:
         if not text:
             return None
         if _CRASH.match(text):
-            return LogLevel.error, text
-        return None if serving else (LogLevel.info, text)
+            return "error", text
+        return None if serving else ("info", text)
     letter, said = record.groups()
     if not serving:
-        return _LOADING.get(letter, LogLevel.error), said
+        return _LEVELS[letter], said
     said, answers = _ANSWER.subn(r"\1", said)
-    return LogLevel.debug if answers or letter != "E" else LogLevel.error, said
+    return "debug" if answers or letter != "E" else "error", said
 
 
-__all__ = ["LONGEST_LINE", "LineSplitter", "readRecord"]
+__all__ = ["LONGEST_LINE", "Level", "LineSplitter", "readRecord"]

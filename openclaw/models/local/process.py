@@ -66,7 +66,7 @@ class ModelProcess(ProcessProtocol):
 
     @ivar listening: Fires with the address of the model's HTTP server, such as
         C{http://127.0.0.1:41259}, once the model is loaded; or with C{None} if it
-        can't be, the process being dead or dying.
+        can't be, once the process has ended.
     @ivar ended: Fires with C{None} once the process is reaped, after C{listening}.
         Nothing is left of it then, neither a descriptor nor a delayed call.
     """
@@ -140,40 +140,42 @@ class ModelProcess(ProcessProtocol):
         for lines in self._lines.values():
             for line in lines.finish():
                 self._logLine(line)
-        self._log.emit(
-            LogLevel.info if self._stopping else LogLevel.error,
-            "The embedded model's process has ended: {reason}",
-            reason=reason.getErrorMessage(),
-        )
-        self._fail()
+        if self._stopping:
+            self._log.info("The embedded model is stopped")
+        else:
+            self._log.error(
+                "The embedded model's process has ended: {reason}",
+                reason=reason.getErrorMessage(),
+            )
+        if not self.listening.called:
+            self.listening.callback(None)
         self.ended.callback(None)
 
     def _answered(self, line: bytes) -> None:
+        if self._stopping:
+            return
         try:
-            # Any | because mypy takes a union for no type
+            # A cast, because mypy takes a union for no type.
             answer = msgspec.json.decode(line, type=cast("type[Answer]", Answer))
         except msgspec.DecodeError:
             self._log.error("The embedded model's process gave no proper answer")
+            self._kill()
+            return
+        if isinstance(answer, Listening):
+            self._cancelKilling()
+            self.listening.callback(answer.address)
         else:
-            if isinstance(answer, Listening):
-                self._cancelKilling()
-                self.listening.callback(answer.address)
-                return
             self._log.error(
                 "The embedded model can't be run: {reason}", reason=answer.reason
             )
-        self._kill()
-        self._fail()
-
-    def _fail(self) -> None:
-        if not self.listening.called:
-            self.listening.callback(None)
 
     def _logLine(self, line: bytes) -> None:
         record = readRecord(line, serving=self.listening.called)
         if record is not None:
             level, text = record
-            self._log.emit(level, "embedded model: {line}", line=text)
+            self._log.emit(
+                LogLevel.levelWithName(level), "embedded model: {line}", line=text
+            )
 
     def _killAfter(self, seconds: float, what: str) -> None:
         self._cancelKilling()

@@ -17,8 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorT
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from openclaw.config.schema import LOCAL_PROVIDER, LocalModel
-from openclaw.config.secret import Secret
+from openclaw.config import LOCAL_PROVIDER, LocalModel, Secret
 from openclaw.errors import (
     ModelUnavailable,
     NotFound,
