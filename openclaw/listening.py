@@ -76,13 +76,11 @@ class Listening:
     endpoints: Sequence[Endpoint]
     ports: list[IListeningPort] = field(default_factory=list)
 
-    def start(self, factory: IProtocolFactory, allowRemote: bool) -> None:
+    def start(self, factory: IProtocolFactory) -> None:
         """
         Listen.
 
-        @param allowRemote: May other machines reach us?
-
-        @raise StartError: A port can't be had, or others could reach it.
+        @raise StartError: A port can't be had.
         """
         for description, endpoint in self.endpoints:
             outcome: list[object] = []
@@ -95,12 +93,19 @@ class Listening:
                 reason = getattr(port, "value", port)
                 raise StartError(f"Can't listen on {description!r}: {reason}")
             self.ports.append(port)
-            if not allowRemote and not isLocal(port.getHost()):
-                self.stop()
+
+    def refuseRemote(self) -> None:
+        """
+        Be sure that nobody but this machine can reach us.
+
+        @raise StartError: They can.
+        """
+        for port, (name, _) in zip(self.ports, self.endpoints, strict=False):
+            if not isLocal(port.getHost()):
                 raise StartError(
-                    f"Refusing to listen on {description!r}: other machines could"
-                    " reach it, and no token or password is configured. Set"
-                    " gateway.auth.token or gateway.auth.password, or bind to loopback."
+                    f"Refusing to listen on {name!r}: other machines could reach it,"
+                    " and no token or password is configured. Set gateway.auth.token"
+                    " or gateway.auth.password, or bind to loopback."
                 )
 
     def stop(self) -> "Deferred[None]":

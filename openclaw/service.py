@@ -13,6 +13,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import (
     FilteringLogObserver,
     Logger,
@@ -26,6 +27,7 @@ from openclaw.assembly import Assembly
 from openclaw.auth.doorkeeper import Doorkeeper
 from openclaw.config import (
     Config,
+    CredentialInForce,
     Loaded,
     Secret,
     credentialInForce,
@@ -33,15 +35,14 @@ from openclaw.config import (
     locate,
     stateDirectory,
 )
-from openclaw.errors import ConfigError, StoreError
+from openclaw.errors import ConfigError, StartError, StoreError
+from openclaw.greeting import greeting
 from openclaw.listening import Listening, endpointFrom, endpointOf
-from openclaw.state import Adopt, keptToken, prepareState, tokenFile
+from openclaw.state import Adopt, keptToken, prepareState
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
 from openclaw.web.site import GatewaySite
 from openclaw.web.standing import Standing
-
-EXAMPLE = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +94,10 @@ class GatewayService(Service):
             observer=FilteringLogObserver(globalLogPublisher, [self._levels]),
         )
         self._state = stateDirectory(circumstances.environ)
-        self._path = locate(circumstances.configOption, circumstances.environ)
-        loaded = load(self._path, circumstances.environ)
+        loaded = self._load()
         prepareState(self._state, circumstances.adopt)
         self._standing = self._stand(loaded)
         config = loaded.config
-        self._credential = credentialInForce(config, circumstances.environ)
         self._listening = Listening(
             [endpointFrom(each, reactor) for each in circumstances.listen]
             or [endpointOf(config.gateway, reactor)]
@@ -122,6 +121,23 @@ class GatewayService(Service):
 
     # What holds
 
+    def _load(self) -> Loaded:
+        """
+        Find the configuration, which may not have been there before, and read it.
+        """
+        environ = self._circumstances.environ
+        return load(locate(self._circumstances.configOption, environ), environ)
+
+    def _checkReach(self, config: Config) -> None:
+        """
+        A credential that was made here is enough for this machine's own users only.
+        """
+        if self._credential(config).secret is None:
+            self._listening.refuseRemote()
+
+    def _credential(self, config: Config) -> CredentialInForce:
+        return credentialInForce(config, self._circumstances.environ)
+
     def _stand(self, loaded: Loaded) -> Standing:
         circumstances, config = self._circumstances, loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
@@ -129,6 +145,7 @@ class GatewayService(Service):
             self._log.warn("{path}: {warning}", path=str(loaded.path), warning=warning)
         return Standing(
             config=config,
+            path=loaded.path,
             directory=Directory(config),
             doorkeeper=Doorkeeper(
                 self._secret(config), circumstances.checkers, self._log
@@ -136,20 +153,29 @@ class GatewayService(Service):
         )
 
     def _secret(self, config: Config) -> Secret | None:
-        mode, secret, _ = credentialInForce(config, self._circumstances.environ)
+        mode, secret, _ = self._credential(config)
         if mode == "none" or secret is not None:
             return secret
         return keptToken(self._state, self._circumstances.adopt)
 
-    def reload(self) -> None:
+    def reload(self) -> "Deferred[None]":
         """
         Read the configuration again.  Runs in progress end as they began; a
         configuration that is wrong changes nothing.
         """
+        return Deferred.fromCoroutine(self._reload())
+
+    async def _reload(self) -> None:
         try:
-            loaded = load(self._path, self._circumstances.environ)
+            # A large JSON5 file takes half a second to parse.
+            loaded = await deferToThreadPool(
+                self._reactor, self._reactor.getThreadPool(), self._load
+            )
+            if not self.running:
+                return
+            self._checkReach(loaded.config)
             standing = self._stand(loaded)
-        except ConfigError as error:
+        except (ConfigError, StartError) as error:
             self._log.error(
                 "The new configuration is refused, the old one stays: {error}",
                 error=error.message,
@@ -157,7 +183,7 @@ class GatewayService(Service):
             return
         before, self._standing = self._standing.config, standing
         self._assembly.reconfigure(loaded.config)
-        self._log.info("The configuration was read again from {path}", path=self._path)
+        self._log.info("The configuration was read again: {path}", path=loaded.path)
         for key in _needRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
@@ -174,9 +200,12 @@ class GatewayService(Service):
 
     def _listen(self) -> None:
         if not self._listening.ports:
-            self._listening.start(
-                self._site, allowRemote=self._credential.secret is not None
-            )
+            self._listening.start(self._site)
+            try:
+                self._checkReach(self._standing.config)
+            except StartError:
+                self._listening.stop()
+                raise
 
     def startService(self) -> None:
         """
@@ -195,7 +224,13 @@ class GatewayService(Service):
             self._log.critical("{error}", error=error.message)
             self.ready.errback(error)
         else:
-            self._announce()
+            text = greeting(
+                standing=self._standing,
+                credential=self._credential(self._standing.config),
+                urls=self._listening.urls(),
+                state=self._state,
+            )
+            self._log.info("{text}", text=text)
             self.ready.callback(None)
 
     def hurry(self) -> None:
@@ -225,56 +260,6 @@ class GatewayService(Service):
         await self._site.close()
         await self._assembly.stop()
         self._log.info("Stopped")
-
-    # What it says
-
-    def _announce(self) -> None:
-        config = self._standing.config
-        mode, secret, source = self._credential
-        if mode != "none":
-            self._log.info(
-                "Callers show the {mode} from {source}",
-                mode=mode,
-                source=source if secret is not None else str(tokenFile(self._state)),
-            )
-        if not config.gateway.http.endpoints.chatCompletions.enabled:
-            self._log.info(
-                "Listening on {urls}; the endpoint is off. To enable it, set"
-                " gateway.http.endpoints.chatCompletions.enabled: true in {path}",
-                urls=", ".join(self._listening.urls()),
-                path=str(self._path or self._state / "openclaw.yaml"),
-            )
-            return
-        self._log.info("{text}", text="\n".join(self._greeting()))
-
-    def _greeting(self) -> list[str]:
-        url = self._listening.urls()[0]
-        mode, secret, source = self._credential
-        header = ""
-        if mode == "none":
-            shown = "none is asked for"
-        elif secret is None:
-            path = tokenFile(self._state)
-            shown = f"in {path}"
-            header = f' -H "Authorization: Bearer $(cat {path})"'
-        else:
-            shown = f"{mode} from {source}"
-            header = ' -H "Authorization: Bearer YOUR_TOKEN"'
-        directory = self._standing.directory
-        agents = ", ".join(
-            f"{agent.id}{' (default)' if agent.id == directory.defaultID else ''}"
-            f" on {agent.model.primary}"
-            for agent in directory.agents.values()
-        )
-        return [
-            f"Ready at {url}/v1",
-            f"credential: {shown}",
-            f"agents: {agents}",
-            "try:",
-            f"curl -sS {url}/v1/chat/completions{header}"
-            " -H 'Content-Type: application/json'"
-            f" -d '{EXAMPLE}'",
-        ]
 
 
 def _needRestart(before: Config, after: Config) -> list[str]:

@@ -17,7 +17,7 @@ class SignalService(Service):
     """
 
     def __init__(
-        self, reactor: Any, reload: Callable[[], None], hurry: Callable[[], None]
+        self, reactor: Any, reload: Callable[[], object], hurry: Callable[[], object]
     ) -> None:
         self._reactor = reactor
         self._reload = reload
@@ -39,7 +39,7 @@ class SignalService(Service):
         self._handle(signal.SIGTERM, self._hurry)
         self._handle(signal.SIGINT, self._hurry)
 
-    def _handle(self, number: int, action: Callable[[], None]) -> None:
+    def _handle(self, number: int, action: Callable[[], object]) -> None:
         def received(_: int, frame: FrameType | None) -> None:
             # A signal handler may do next to nothing itself.
             self._reactor.callFromThread(action)

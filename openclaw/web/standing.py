@@ -3,6 +3,7 @@ What holds now: the part of the gateway that a reload replaces as a whole.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from openclaw.agents.target import Directory
 from openclaw.auth.doorkeeper import Doorkeeper
@@ -13,9 +14,12 @@ from openclaw.config import Config
 class Standing:
     """
     The configuration, and what was made from it.
+
+    @ivar path: The configuration's file, or C{None} for the defaults.
     """
 
     config: Config
+    path: Path | None
     directory: Directory
     doorkeeper: Doorkeeper
 

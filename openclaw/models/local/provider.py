@@ -120,13 +120,14 @@ class LocalModelProvider:
 
     def start(self) -> None:
         """
-        The daemon has started: load the model now, if it is not to wait for its
-        first use.
+        The daemon has started, or was told to look again: load the model now, if
+        it is not to wait for its first use.
         """
         if self._settings.start == "atOnce":
             self._need()
-        elif self.unavailableReason() is not None:
-            self.state = "unavailable"
+        elif self.state in ("stopped", "unavailable"):
+            missing = self.unavailableReason() is not None
+            self.state = "unavailable" if missing else "stopped"
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
         """

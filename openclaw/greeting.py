@@ -1,0 +1,73 @@
+"""
+What the daemon says once it is ready: all that a newcomer needs for a first call.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from openclaw.config import CredentialInForce
+from openclaw.state import tokenFile
+from openclaw.web.app import ENDPOINT_KEY
+from openclaw.web.standing import Standing
+
+EXAMPLE = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}'
+
+
+def greeting(
+    *,
+    standing: Standing,
+    credential: CredentialInForce,
+    urls: Sequence[str],
+    state: Path,
+) -> str:
+    """
+    Some lines for the log.
+
+    @param urls: The base URLs of the ports.
+
+    @param state: The state directory.
+    """
+    shown, header = _credential(credential, tokenFile(state))
+    url = urls[0]
+    if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
+        return (
+            f"Listening on {', '.join(urls)}; callers show {shown}. The endpoint is"
+            f" off: to enable it, set {ENDPOINT_KEY} to true in"
+            f" {standing.path or state / 'openclaw.yaml'}"
+        )
+    directory = standing.directory
+    agents = ", ".join(
+        f"{agent.id}{' (default)' if agent.id == directory.defaultID else ''}"
+        f" on {agent.model.primary}"
+        for agent in directory.agents.values()
+    )
+    others = [f"also at {', '.join(urls[1:])}"] if urls[1:] else []
+    return "\n".join(
+        [
+            f"Ready at {url}/v1",
+            *others,
+            f"callers show: {shown}",
+            f"agents: {agents}",
+            "try:",
+            f"curl -sS {url}/v1/chat/completions{header}"
+            f" -H 'Content-Type: application/json' -d '{EXAMPLE}'",
+        ]
+    )
+
+
+def _credential(credential: CredentialInForce, path: Path) -> tuple[str, str]:
+    """
+    @return: Where the credential is, and the header for curl that has it.
+    """
+    mode, secret, source = credential
+    if mode == "none":
+        return "nothing", ""
+    if secret is None:
+        return (
+            f"the token in {path}",
+            f' -H "Authorization: Bearer $(cat {path})"',
+        )
+    return f"the {mode} from {source}", ' -H "Authorization: Bearer YOUR_TOKEN"'
+
+
+__all__ = ["EXAMPLE", "greeting"]
