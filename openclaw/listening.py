@@ -75,6 +75,7 @@ class Listening:
 
     endpoints: Sequence[Endpoint]
     ports: list[IListeningPort] = field(default_factory=list)
+    _closing: "list[Deferred[None]]" = field(default_factory=list, init=False)
 
     def start(self, factory: IProtocolFactory) -> None:
         """
@@ -111,12 +112,13 @@ class Listening:
     def stop(self) -> "Deferred[None]":
         """
         Take no more connections.
+
+        @return: Fires when all ports are closed, those of a start that failed too.
         """
         ports, self.ports = self.ports, []
         stopping = [port.stopListening() for port in ports]
-        return DeferredList(
-            [each for each in stopping if isinstance(each, Deferred)]
-        ).addCallback(lambda _: None)
+        self._closing += [each for each in stopping if isinstance(each, Deferred)]
+        return DeferredList(self._closing).addCallback(lambda _: None)
 
     def urls(self) -> list[str]:
         """

@@ -35,7 +35,7 @@ from openclaw.config import (
     locate,
     stateDirectory,
 )
-from openclaw.errors import ConfigError, StartError, StoreError
+from openclaw.errors import ConfigError, OpenClawError, StartError, StoreError
 from openclaw.greeting import greeting
 from openclaw.listening import Listening, endpointFrom, endpointOf
 from openclaw.state import Adopt, keptToken, prepareState
@@ -88,6 +88,7 @@ class GatewayService(Service):
         self._circumstances = circumstances
         self._reactor = reactor = circumstances.reactor
         self.ready: Deferred[None] = Deferred()
+        self._stopped: Deferred[None] | None = None
         self._levels = LogLevelFilterPredicate()
         self._log = Logger(
             namespace="openclaw",
@@ -189,6 +190,12 @@ class GatewayService(Service):
 
     # Its life
 
+    def urls(self) -> list[str]:
+        """
+        The base URLs of the open ports, such as C{http://127.0.0.1:18789}.
+        """
+        return self._listening.urls()
+
     def privilegedStartService(self) -> None:
         """
         Listen, while ports below 1024 can still be had.
@@ -199,6 +206,8 @@ class GatewayService(Service):
         self._listen()
 
     def _listen(self) -> None:
+        if self._stopped is not None:
+            raise StartError("A gateway that was stopped can't be started again.")
         if not self._listening.ports:
             self._listening.start(self._site)
             try:
@@ -210,19 +219,27 @@ class GatewayService(Service):
     def startService(self) -> None:
         """
         Start.  C{ready} tells the rest.
+
+        @raise openclaw.errors.StartError: A port can't be had, or this was stopped.
         """
-        super().startService()
         self._listen()
+        super().startService()
         Deferred.fromCoroutine(self._start()).addErrback(
             lambda failure: self._log.failure("Starting failed", failure=failure)
         )
 
     async def _start(self) -> None:
+        fault: OpenClawError | None = None
         try:
             await self._assembly.start()
         except StoreError as error:
-            self._log.critical("{error}", error=error.message)
-            self.ready.errback(error)
+            fault = error
+        if not self.running:
+            # No fault: the store is closed under the hands of who opens it.
+            self.ready.errback(StartError("The gateway was stopped."))
+        elif fault is not None:
+            self._log.critical("{error}", error=fault.message)
+            self.ready.errback(fault)
         else:
             text = greeting(
                 standing=self._standing,
@@ -242,9 +259,13 @@ class GatewayService(Service):
     def stopService(self) -> "Deferred[None]":
         """
         Let runs in progress end within the drain budget, and let go of everything.
+
+        @return: Fires when nothing is left; the same for all who ask.
         """
         super().stopService()
-        return Deferred.fromCoroutine(self._stop())
+        if self._stopped is None:
+            self._stopped = Deferred.fromCoroutine(self._stop())
+        return self._stopped
 
     async def _stop(self) -> None:
         budget = self._standing.config.gateway.drainSeconds

@@ -5,6 +5,7 @@ The state directory: where the daemon keeps what must outlive it.
 import os
 from collections.abc import Callable
 from pathlib import Path
+from pwd import getpwuid
 from secrets import token_urlsafe
 
 from openclaw.config import Secret
@@ -29,14 +30,25 @@ def prepareState(directory: Path, adopt: Adopt) -> None:
     """
     try:
         if not directory.is_dir():
-            directory.mkdir(mode=0o700, parents=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             adopt(directory)
     except OSError as error:
         raise StartError(
             f"The state directory {directory} can't be made: {error.strerror}."
         ) from None
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise StartError(f"The state directory {directory} can't be written.")
+    # Whoever this process acts as; that need not be who started it.
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        raise StartError(
+            f"The state directory {directory} can't be written by {_userName()}."
+        )
+
+
+def _userName() -> str:
+    number = os.geteuid()
+    try:
+        return getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 def tokenFile(directory: Path) -> Path:

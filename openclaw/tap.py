@@ -6,18 +6,27 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from pwd import getpwuid
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
 from twisted.python.failure import Failure
+from twisted.python.util import runAsEffectiveUser
 
+from openclaw.config import stateDirectory
 from openclaw.errors import ConfigError, StartError
 from openclaw.options import Options
 from openclaw.service import GatewayService
 from openclaw.service import makeService as makeGateway
 from openclaw.signals import SignalService
+from openclaw.state import prepareState
+
+STATUS_BYTES = 100
+"""
+As much as twistd reads of why its daemon could not start.
+"""
 
 
 class Daemon(MultiService):
@@ -26,14 +35,16 @@ class Daemon(MultiService):
     says what went wrong.
     """
 
-    def __init__(self, gateway: GatewayService, reactor: Any, twistd: Any) -> None:
+    def __init__(
+        self, gateway: GatewayService, reactor: Any, twistd: Mapping[str, Any]
+    ) -> None:
         """
-        @param twistd: twistd's own options, or C{None} under C{twist}.
+        @param twistd: The options of twistd itself, or of twist.
         """
         super().__init__()
         self._gateway = gateway
         self._reactor = reactor
-        self._twistd = twistd or {}
+        self._twistd = twistd
         gateway.setServiceParent(self)
         SignalService(reactor, gateway.reload, gateway.hurry).setServiceParent(self)
 
@@ -55,9 +66,11 @@ class Daemon(MultiService):
         try:
             start()
         except StartError as error:
-            if self._twistd.get("statusPipe") is not None:
-                # The process that the shell waits for prints this one's exception.
-                raise
+            pipe = self._twistd.get("statusPipe")
+            if pipe is not None:
+                # The process that the shell waits for prints this.
+                os.write(pipe, f"1 {error}".encode()[:STATUS_BYTES])
+                os.close(pipe)
             pidfile = self._twistd.get("pidfile")
             if pidfile:
                 Path(pidfile).unlink(missing_ok=True)
@@ -73,8 +86,10 @@ class Daemon(MultiService):
 
     def _giveUp(self, failure: Failure) -> None:
         """
-        The log has the reason by now.
+        The log has the reason by now, unless there is none but a signal.
         """
+        if not self._gateway.running:
+            return
         atexit.register(os._exit, 1)
         self._reactor.stop()
 
@@ -83,16 +98,44 @@ def _exit(error: Exception) -> NoReturn:
     sys.exit(f"openclaw: {error}")
 
 
-def _adopter(twistd: Any) -> Callable[[Path], None]:
+def _adopter(twistd: Mapping[str, Any]) -> Callable[[Path], None]:
     """
     Files that are made as root belong to the user that the daemon will be.
     """
-    uid, gid = (twistd or {}).get("uid"), (twistd or {}).get("gid")
+    uid, gid = twistd.get("uid"), twistd.get("gid")
     if os.geteuid() != 0 or (uid is None and gid is None):
         return lambda path: None
     return lambda path: os.chown(
         path, -1 if uid is None else uid, -1 if gid is None else gid
     )
+
+
+def _checkState(twistd: Mapping[str, Any]) -> None:
+    """
+    Root can write everywhere; can the user that the daemon will be?
+
+    @raise StartError: The state directory is not theirs.
+    """
+    uid, gid = twistd.get("uid"), twistd.get("gid")
+    if os.geteuid() != 0 or uid is None:
+        return
+    runAsEffectiveUser(
+        uid,
+        getpwuid(uid).pw_gid if gid is None else gid,
+        prepareState,
+        stateDirectory(os.environ),
+        lambda path: None,
+    )
+
+
+def _listensLater(listen: list[str], twistd: Mapping[str, Any]) -> bool:
+    """
+    Must listening wait until the daemon has its own process?  A UNIX socket's lock
+    has the number of the process that made it.
+    """
+    # twist has no such option, and never goes into the background.
+    background = not twistd.get("nodaemon", True)
+    return background and any(each.startswith("unix:") for each in listen)
 
 
 def makeService(options: Options) -> IService:
@@ -102,7 +145,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    twistd = options.parent
+    twistd: Mapping[str, Any] = options.parent or {}
     try:
         gateway = makeGateway(
             reactor=reactor,
@@ -111,9 +154,12 @@ def makeService(options: Options) -> IService:
             checkers=options.get("credCheckers") or (),
             adopt=_adopter(twistd),
         )
+        _checkState(twistd)
+        if not _listensLater(options["listen"], twistd):
+            gateway.privilegedStartService()
     except (ConfigError, StartError) as error:
         _exit(error)
     return Daemon(gateway, reactor, twistd)
 
 
-__all__ = ["Daemon", "Options", "makeService"]
+__all__ = ["STATUS_BYTES", "Daemon", "Options", "makeService"]

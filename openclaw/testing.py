@@ -45,8 +45,10 @@ class ScriptedCall:
 
     def say(self, *texts: str) -> None:
         """
-        Say some pieces of the answer, as one batch.
+        Say some pieces of the answer, as one batch.  After the end nobody listens.
         """
+        if self.done.called:
+            return
         self._text += texts
         self._listener([TextDelta(text) for text in texts])
 
@@ -54,19 +56,22 @@ class ScriptedCall:
         """
         Think aloud.
         """
-        self._listener([ReasoningDelta(text)])
+        if not self.done.called:
+            self._listener([ReasoningDelta(text)])
 
     def finish(self, reason: FinishReason = "stop", usage: Usage = NO_USAGE) -> None:
         """
         End the answer.
         """
-        self.done.callback(ModelReply("".join(self._text), reason, usage))
+        if not self.done.called:
+            self.done.callback(ModelReply("".join(self._text), reason, usage))
 
     def fail(self, error: OpenClawError) -> None:
         """
         Fail.
         """
-        self.done.errback(Failure(error))
+        if not self.done.called:
+            self.done.errback(Failure(error))
 
     def cancel(self) -> None:
         """
@@ -150,8 +155,9 @@ class ServedCall:
         request.notifyFinish().addErrback(lambda _: self._lost())
 
     def _lost(self) -> None:
-        self.ended = True
-        self.gone.callback(None)
+        if not self.ended:
+            self.ended = True
+            self.gone.callback(None)
 
     def send(self, data: bytes) -> None:
         """
@@ -246,10 +252,13 @@ class ScriptedModelServer(Resource):
         self._awaited.append(awaited)
         return awaited
 
-    def render_POST(self, request: Request) -> int:
+    def render_POST(self, request: Request) -> int | bytes:
         """
         A call came.
         """
+        if not request.path.endswith(b"/chat/completions"):
+            request.setResponseCode(404)
+            return b""
         call = ServedCall(request)
         self.calls.append(call)
         if self._awaited:

@@ -2,9 +2,10 @@
 Who may run now, and who waits: one run at a time for a session, and so many in all.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, fail
@@ -48,6 +49,8 @@ class Places:
         self._limits = limits
         self._all = DeferredSemaphore(limits.running)
         self._sessions: defaultdict[str, DeferredLock] = defaultdict(DeferredLock)
+        self._releases: deque[Callable[[], None]] = deque()
+        self._releasing = False
 
     def limit(self, limits: Limits) -> None:
         """
@@ -62,12 +65,20 @@ class Places:
         """
         Wait for a place among those who run.
 
-        @return: What is to be released when the run has ended.  Fails with L{Busy}
-            when too many wait, or it takes too long.
+        @return: What L{leave} wants when the run has ended.  Fails with L{Busy} when
+            too many wait, or it takes too long.
         """
         if not self._all.tokens and len(self._all.waiting) >= self._limits.queued:
             return fail(_busy())
         return self._bounded(self._all.acquire(), _busy)
+
+    def leave(self, place: DeferredSemaphore) -> None:
+        """
+        Let the next one run.
+
+        @param place: What L{enter} gave.
+        """
+        self._release(place.release)
 
     def enterSession(self, sessionKey: str) -> "Deferred[DeferredLock]":
         """
@@ -84,10 +95,29 @@ class Places:
         """
         Let the next one have the session.
         """
+        self._release(partial(self._unlock, sessionKey))
+
+    def _unlock(self, sessionKey: str) -> None:
         lock = self._sessions[sessionKey]
         lock.release()
         if not lock.locked:
             del self._sessions[sessionKey]
+
+    def _release(self, release: Callable[[], None]) -> None:
+        """
+        Give a place to the next one, who may be done with it before C{release}
+        returns.  Then the one after that has to wait for its turn here: a queue can
+        be longer than the stack is deep.
+        """
+        self._releases.append(release)
+        if self._releasing:
+            return
+        self._releasing = True
+        try:
+            while self._releases:
+                self._releases.popleft()()
+        finally:
+            self._releasing = False
 
     def _bounded(
         self, waiting: "Deferred[T]", error: Callable[[], Busy]

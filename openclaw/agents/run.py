@@ -167,7 +167,9 @@ class AgentRun:
         if self._stopped is not None:
             return
         self._stopped = reason or _cancelled()
-        if self._waiting is not None:
+        if self._call is not None:
+            self._call.cancel()
+        elif self._waiting is not None:
             self._waiting.cancel()
 
     def _cancelledByHolder(self, done: "Deferred[RunResult]") -> None:
@@ -180,6 +182,7 @@ class AgentRun:
 
     async def _live(self) -> RunResult:
         places, key = self.surroundings.places, self.request.sessionKey
+        self._checkStopped()
         if not self.request.kept:
             return await self._runInPlace()
         await self._stoppable(places.enterSession(key))
@@ -189,7 +192,8 @@ class AgentRun:
             places.leaveSession(key)
 
     async def _runInPlace(self) -> RunResult:
-        place = await self._stoppable(self.surroundings.places.enter())
+        places = self.surroundings.places
+        place = await self._stoppable(places.enter())
         clock = self.surroundings.reactor.callLater(
             self.request.agent.timeoutSeconds, self._expire
         )
@@ -200,7 +204,7 @@ class AgentRun:
             return await self._answer(self.request.opening)
         finally:
             _stopClock(clock)
-            place.release()
+            places.leave(place)
 
     async def _turn(self) -> RunResult:
         """
@@ -222,26 +226,24 @@ class AgentRun:
         return result
 
     async def _openTurn(self) -> Sequence[Message]:
-        request, waited = self.request, 0.0
+        request, reactor = self.request, self.surroundings.reactor
+        deadline = reactor.seconds() + self.surroundings.claimWaitSeconds
         claim = Claim(request.sessionKey, self.runID)
         while True:
-            self._checkStopped()
             conversation = await self.surroundings.store.beginTurn(
                 claim, request.agent.id, request.opening, request.following
             )
             if conversation is not None:
                 self.claim = claim
                 return conversation
+            self._checkStopped()
             # Another process has the session; it can't tell us when it is done.
-            if waited >= self.surroundings.claimWaitSeconds:
+            if reactor.seconds() >= deadline:
                 raise SessionBusy(
                     "Another process is using this session. Try again soon.",
                     retryAfter=RETRY_SECONDS,
                 )
-            await self._stoppable(
-                deferLater(self.surroundings.reactor, CLAIM_RETRY_SECONDS)
-            )
-            waited += CLAIM_RETRY_SECONDS
+            await self._stoppable(deferLater(reactor, CLAIM_RETRY_SECONDS))
 
     async def _answer(self, conversation: Sequence[Message]) -> RunResult:
         text, usage = "", NO_USAGE
@@ -268,8 +270,11 @@ class AgentRun:
         )
         if self._paused:
             call.pauseProducing()
+        if self._stopped is not None:
+            # The listener was told, and stopped us, before there was a call.
+            call.cancel()
         try:
-            return await self._stoppable(call.done)
+            return await call.done
         finally:
             self._call = None
 
@@ -311,7 +316,9 @@ class AgentRun:
                 "Run {runID} failed unexpectedly", failure=failure, runID=self.runID
             )
             error = InternalError("The gateway failed.")
-        # A new Failure: the old one's frames hold the whole conversation.
+        # A new Failure: the old one's frames hold the whole conversation, and so do
+        # those of the errors that this one came from.
+        error.__cause__ = error.__context__ = None
         outcome = Failure(error.with_traceback(None))
         self.ended.callback(outcome)
         if not self.done.called:

@@ -3,6 +3,7 @@ All runs of the gateway: the one place where they start, and where they are ende
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -69,6 +70,9 @@ class Runtime:
         Let another configuration hold for the runs to come.
         """
         self._surroundings.places.limit(_limits(config))
+        self._surroundings = replace(
+            self._surroundings, claimWaitSeconds=config.session.waitSeconds
+        )
 
     def begin(self, request: RunRequest, listener: RunListener) -> AgentRun:
         """

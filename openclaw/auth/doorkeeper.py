@@ -74,10 +74,13 @@ class Doorkeeper:
             raise AuthenticationFailed("The credential is not valid.") from None
         except CancelledError:
             raise
-        except Exception:
+        except Exception as error:
             # A checker's own failure (a directory that is down) lets nobody in; its
             # traceback could hold the credential, so only the kind is kept.
-            self._log.error("A credentials checker failed; the caller was refused.")
+            self._log.error(
+                "A credentials checker failed with {kind}; the caller was refused.",
+                kind=type(error).__name__,
+            )
             raise AuthenticationFailed("The credential can't be checked.") from None
         return cast(ICaller, caller)
 

@@ -26,7 +26,7 @@ from openclaw.agents.target import Directory
 from openclaw.assembly import Assembly
 from openclaw.auth.realm import Operator
 from openclaw.config import load, locate, stateDirectory
-from openclaw.errors import OpenClawError
+from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import RunEvent, TextDelta
 from openclaw.messages import UserMessage
 from openclaw.sessions.keys import namedKey
@@ -35,6 +35,11 @@ from openclaw.state import prepareState
 MAIN_SESSION = "main"
 """
 The session of an agent for those who name none.
+"""
+
+INTERRUPTED = 130
+"""
+The exit status after Ctrl-C.
 """
 
 
@@ -76,6 +81,7 @@ class Terminal:
         self._stderr = stderr
         self._log = Logger(namespace="openclaw", observer=_warningsTo(stderr))
         self._run: AgentRun | None = None
+        self._interrupted = False
 
     async def take(self) -> int:
         """
@@ -105,12 +111,16 @@ class Terminal:
         except OpenClawError as error:
             print(f"openclaw: {error.message}", file=self._stderr)
             return 1
+        except Exception:
+            self._log.failure("The command failed unexpectedly")
+            return 1
         return 0
 
     def interrupt(self) -> None:
         """
-        Stop the run, as the user asked.
+        Stop the run, as the user asked, or don't begin it.
         """
+        self._interrupted = True
         if self._run is not None:
             self._run.cancel()
 
@@ -130,6 +140,8 @@ class Terminal:
         )
 
     async def _answer(self, assembly: Assembly, request: RunRequest) -> None:
+        if self._interrupted:
+            raise RunCancelled("The run was cancelled.")
         began = self._reactor.seconds()
         self._run = run = assembly.runtime.begin(request, self._show)
         result = await run.done
@@ -181,7 +193,7 @@ def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
     """
     Run a reactor for one turn.
 
-    @return: The exit status; 130 when the user interrupted it.
+    @return: The exit status; L{INTERRUPTED} when the user interrupted it.
     """
     from twisted.internet import reactor as installed
 
@@ -197,24 +209,25 @@ def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
     ending: Deferred[None] = Deferred()
 
     def ended(status: int) -> None:
+        if not statuses:
+            reactor.stop()
         statuses.append(status)
         ending.callback(None)
 
-    def begin() -> None:
-        Deferred.fromCoroutine(terminal.take()).addCallback(ended).addBoth(
-            lambda failure: reactor.stop() if reactor.running else None
-        )
-
-    def interrupted() -> "Deferred[None] | None":
+    def stopping() -> "Deferred[None] | None":
         if statuses:
             return None
+        statuses.append(INTERRUPTED)
         terminal.interrupt()
-        return ending.addCallback(lambda _: statuses.insert(0, 130))
+        return ending
 
-    reactor.addSystemEventTrigger("before", "shutdown", interrupted)
+    def begin() -> None:
+        Deferred.fromCoroutine(terminal.take()).addCallback(ended)
+
+    reactor.addSystemEventTrigger("before", "shutdown", stopping)
     reactor.callWhenRunning(begin)
     reactor.run()
-    return statuses[0] if statuses else 1
+    return statuses[0]
 
 
-__all__ = ["MAIN_SESSION", "Terminal", "Turn", "takeTurn"]
+__all__ = ["INTERRUPTED", "MAIN_SESSION", "Terminal", "Turn", "takeTurn"]

@@ -48,9 +48,12 @@ def _agent(arguments: Namespace) -> int:
     # A reactor and all that runs an agent: half a second that `check` can do without.
     from openclaw.cli.agent import Turn, takeTurn
 
-    message = arguments.message
-    if message == "-":
-        message = sys.stdin.read()
+    try:
+        message = sys.stdin.read() if arguments.message == "-" else arguments.message
+        message.encode()
+    except UnicodeError:
+        print("openclaw: The message is not UTF-8 text.", file=sys.stderr)
+        return 1
     if not message.strip():
         print("openclaw: The message is empty.", file=sys.stderr)
         return 1

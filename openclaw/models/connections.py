@@ -3,7 +3,7 @@ The HTTP agent that providers are asked through: one pool of connections each.
 """
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -27,6 +27,18 @@ class _QuietFactory(_HTTP11ClientFactory):
     """
 
     noisy = False
+
+
+def abort(transport: IPushProducer) -> None:
+    """
+    Close a connection now.  A farewell, which is all that Twisted's HTTP client has
+    to offer, can last for ever: over TLS it waits for the other side's.
+
+    @param transport: The connection as a response's body knows it.
+    """
+    connection = transport._producer  # type: ignore[attr-defined]
+    if connection is not None:
+        connection.abortConnection()
 
 
 @implementer(IAgent)
@@ -62,7 +74,11 @@ class UpstreamAgent:
         """
         Close the idle connections.
         """
+        for connections in self._pool._connections.values():
+            for connection in connections:
+                if connection.state == "QUIESCENT":
+                    connection.transport.abortConnection()
         return self._pool.closeCachedConnections()  # type: ignore[no-any-return]
 
 
-__all__ = ["IDLE_CONNECTIONS", "IDLE_SECONDS", "UpstreamAgent"]
+__all__ = ["IDLE_CONNECTIONS", "IDLE_SECONDS", "UpstreamAgent", "abort"]

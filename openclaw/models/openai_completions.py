@@ -37,9 +37,9 @@ from openclaw.messages import (
 )
 from openclaw.models.connections import UpstreamAgent
 from openclaw.models.refusals import refusalOf
-from openclaw.models.sse import EventStreamDecoder, EventTooLong
+from openclaw.models.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
 from openclaw.models.thinking import ThinkingSplitter
-from openclaw.models.upstream import Clocks, UpstreamCall
+from openclaw.models.upstream import Clocks, Refusal, UpstreamCall
 
 # What comes back, as far as it is read.
 
@@ -75,6 +75,9 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
+    object: Any = None
+    message: Any = None
+    code: Any = None
 
 
 _FINISH: dict[str, FinishReason] = {
@@ -86,14 +89,23 @@ _FINISH: dict[str, FinishReason] = {
 What providers say, in OpenAI's words; all else means C{stop}.
 """
 
+_BROKEN_OFF = frozenset({"error", "abort", "insufficient_system_resource"})
+"""
+What OpenRouter, vLLM and DeepSeek say of an answer that is not whole.
+"""
+
 
 class ChatCompletionDecoder:
     """
     An answer's bytes in, events out; see L{openclaw.models.upstream.ReplyDecoder}.
     """
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, refusal: Refusal) -> None:
+        """
+        @param refusal: Makes an error of what the provider reports in the stream.
+        """
         self._provider = provider
+        self._refusal = refusal
         self._stream = EventStreamDecoder()
         self._decode = msgspec.json.Decoder(_Chunk).decode
         self._splitter = ThinkingSplitter()
@@ -102,6 +114,7 @@ class ChatCompletionDecoder:
         self._usage = NO_USAGE
         self._unstreamed: bytearray | None = None
         self._started = False
+        self._error: OpenClawError | None = None
         self.complete = False
 
     def feed(self, data: bytes) -> list[ModelEvent]:
@@ -117,11 +130,14 @@ class ChatCompletionDecoder:
                 self._unstreamed = bytearray()
         if self._unstreamed is not None:
             self._unstreamed += data
+            if len(self._unstreamed) > MAX_EVENT_BYTES:
+                self._stop(self._unreadable())
             return []
         try:
             payloads = self._stream.feed(data)
         except EventTooLong:
-            raise self._unreadable() from None
+            self._stop(self._unreadable())
+            return []
         return self._events(payloads)
 
     def finish(self) -> list[ModelEvent]:
@@ -132,24 +148,26 @@ class ChatCompletionDecoder:
         if not self.complete:
             whole = self._unstreamed
             left = self._stream.finish() if whole is None else [bytes(whole)]
-            try:
-                events = self._events(left)
-            except UpstreamMalformed:
-                # Half an event: reply() will tell that the answer broke off.
-                pass
+            events = self._events(left)
+            if isinstance(self._error, UpstreamMalformed):
+                # Half an event: the answer broke off.
+                self._error, self.complete = None, False
         return events + self._keep(self._splitter.finish())
 
     def reply(self) -> ModelReply:
         """
         The whole answer; C{[DONE]} or a C{finish_reason} proves that it is whole.
         """
-        if self._finishReason is None and not self.complete:
+        if self._error is not None:
+            raise self._error
+        reason = self._finishReason
+        if reason in _BROKEN_OFF or (reason is None and not self.complete):
             raise UpstreamTruncated(
                 f"The answer of provider {self._provider!r} broke off."
             )
         return ModelReply(
             text="".join(self._text),
-            finishReason=_FINISH.get(self._finishReason or "stop", "stop"),
+            finishReason=_FINISH.get(reason or "stop", "stop"),
             usage=self._usage,
         )
 
@@ -163,15 +181,28 @@ class ChatCompletionDecoder:
                 continue
             try:
                 chunk = self._decode(payload)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                raise self._unreadable() from None
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._stop(self._unreadable())
+                break
             if chunk.choices:
                 self._readChoice(chunk.choices[0], events)
             if chunk.usage is not None:
                 self._usage = _neutral(chunk.usage)
             if chunk.error:
-                raise self._reported(chunk.error)
+                self._stop(self._reported(chunk.error))
+                break
+            if chunk.object == "error":  # vLLM
+                said = {"code": chunk.code, "message": chunk.message}
+                self._stop(self._reported(said))
+                break
         return events
+
+    def _stop(self, error: OpenClawError) -> None:
+        """
+        Read no further.  What came before the error is told all the same.
+        """
+        self._error = error
+        self.complete = True
 
     def _readChoice(self, choice: _Choice, events: list[ModelEvent]) -> None:
         said = choice.delta or choice.message
@@ -199,8 +230,7 @@ class ChatCompletionDecoder:
 
     def _reported(self, error: Any) -> OpenClawError:
         status = error.get("code") if isinstance(error, dict) else None
-        return refusalOf(
-            self._provider,
+        return self._refusal(
             status if isinstance(status, int) and status >= 400 else 500,
             Headers(),
             msgspec.json.encode({"error": error}),
@@ -287,6 +317,7 @@ class OpenAICompletionsProvider:
         """
         self.name = name
         self._url = baseURL.rstrip("/") + "/chat/completions"
+        self._secrets = _secretsIn(headers)
         self._headers = headers.copy()
         self._headers.setRawHeaders(b"Content-Type", [b"application/json"])
         self._headers.setRawHeaders(b"Accept", [b"text/event-stream"])
@@ -305,8 +336,8 @@ class OpenAICompletionsProvider:
             provider=self.name,
             send=self._send,
             payload=encodeRequest(request),
-            decoder=ChatCompletionDecoder(self.name),
-            refusal=lambda *answer: refusalOf(self.name, *answer),
+            decoder=ChatCompletionDecoder(self.name, self._refusal),
+            refusal=self._refusal,
             listener=listener,
             clocks=self._clocks,
             reactor=self._reactor,
@@ -316,6 +347,9 @@ class OpenAICompletionsProvider:
         call.ended.addCallback(lambda _: self._calls.discard(call))
         call.start()
         return call
+
+    def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
+        return refusalOf(self.name, status, headers, body, self._secrets)
 
     def _send(self, body: IBodyProducer) -> "Deferred[IResponse]":
         return cast(
@@ -343,6 +377,20 @@ class OpenAICompletionsProvider:
             if call.done.called:
                 call.drop()
         return Deferred.fromCoroutine(self._closeWhenIdle())
+
+
+def _secretsIn(headers: Headers) -> list[str]:
+    """
+    What a provider could quote of what it was sent: whole values, and what follows
+    the scheme in C{Authorization}.
+    """
+    values = [
+        value.decode("utf-8", "replace")
+        for _, many in headers.getAllRawHeaders()
+        for value in many
+    ]
+    credentials = [value.rpartition(" ")[2] for value in values]
+    return sorted(filter(None, values + credentials), key=len, reverse=True)
 
 
 __all__ = ["ChatCompletionDecoder", "OpenAICompletionsProvider", "encodeRequest"]

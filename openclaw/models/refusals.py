@@ -3,6 +3,7 @@ What a provider's HTTP error means to the caller.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,14 +22,20 @@ _MESSAGE_CHARACTERS = 500
 
 
 def refusalOf(
-    provider: str, status: int, headers: Headers, body: bytes
+    provider: str,
+    status: int,
+    headers: Headers,
+    body: bytes,
+    secrets: Sequence[str] = (),
 ) -> OpenClawError:
     """
     Make an error of an answer that is none.
 
     @param body: As much of the answer's body as was read.
+
+    @param secrets: What must not be shown where the provider's words quote it.
     """
-    message = _messageIn(body)
+    message = _messageIn(body, secrets)
     said = f" It says: {message}" if message else ""
     if status in (401, 403):
         # The provider's own words may quote the key.
@@ -49,13 +56,13 @@ def refusalOf(
     )
 
 
-def _messageIn(body: bytes) -> str:
+def _messageIn(body: bytes, secrets: Sequence[str]) -> str:
     """
     The text of C{{"error": {"message": …}}} or one of its common variants.
     """
     try:
         document: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     for name in ("error", "message", "detail"):
         if isinstance(document, dict) and name in document:
@@ -64,6 +71,8 @@ def _messageIn(body: bytes) -> str:
         document = document.get("message")
     if not isinstance(document, str):
         return ""
+    for secret in secrets:
+        document = document.replace(secret, "***")
     text = _KEY_LIKE.sub("***", " ".join(document.split()))
     return (
         text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}…"

@@ -10,13 +10,13 @@ that the end of the stream cut short of its blank line still counts.
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """
-The longest line, in bytes, that is waited for.
+How much of one event, in bytes, is kept while its end is waited for.
 """
 
 
 class EventTooLong(Exception):
     """
-    A line grew past the limit without ending.
+    An event grew past the limit without ending.
     """
 
 
@@ -30,6 +30,7 @@ class EventStreamDecoder:
         self._maxEventBytes = maxEventBytes
         self._rest = b""
         self._data: list[bytes] = []
+        self._waiting = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """
@@ -37,14 +38,14 @@ class EventStreamDecoder:
 
         @return: The payloads of the events that these bytes complete.
 
-        @raise EventTooLong: A line is longer than the limit.
+        @raise EventTooLong: The event that these bytes leave open is longer than
+            the limit.
         """
+        added = len(data)
         if self._rest:
             data = self._rest + data
         lines = data.split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > self._maxEventBytes:
-            raise EventTooLong
         payloads: list[bytes] = []
         fields = self._data
         for line in lines:
@@ -56,6 +57,9 @@ class EventStreamDecoder:
                     fields.clear()
             elif line[:5] == b"data:":
                 fields.append(line[6:] if line[5:6] == b" " else line[5:])
+        self._waiting = self._waiting + added if fields else len(self._rest)
+        if self._waiting > self._maxEventBytes:
+            raise EventTooLong
         return payloads
 
     def finish(self) -> list[bytes]:

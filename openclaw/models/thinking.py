@@ -10,14 +10,15 @@ _CLOSE = "</think>"
 
 class ThinkingSplitter:
     """
-    Some models write their reasoning into the answer, as one C{<think>} block at
-    its start.  This takes it out.  Only the start is looked at: later on, the tag
-    is text that somebody asked for.
+    Some models write their reasoning into the answer, as a C{<think>} block (or
+    several) at its start.  This takes it out, with the blank text around it.  Only
+    the start is looked at: later on, the tag is text that somebody asked for.
     """
 
     def __init__(self) -> None:
         self._held = ""
         self._thinking = False
+        self._hasThought = False
         self.passing = False
         """
         True once the start is behind: C{feed} then only passes text on, so it
@@ -33,31 +34,37 @@ class ThinkingSplitter:
         """
         if self.passing:
             return [TextDelta(text)] if text else []
-        text = self._held + text
-        self._held = ""
-        if not self._thinking:
-            start = text.lstrip()
+        events: list[ModelEvent] = []
+        rest, self._held = self._held + text, ""
+        while True:
+            if self._thinking:
+                thought, self._thinking, rest = self._readThought(rest)
+                if thought:
+                    events.append(ReasoningDelta(thought))
+                if self._thinking:
+                    return events
+            start = rest.lstrip()
             if not start.startswith(_OPEN):
-                if _OPEN.startswith(start):
-                    self._held = text
-                    return []
-                self.passing = True
-                return [TextDelta(text)]
-            self._thinking = True
-            text = start[len(_OPEN) :]
-        return self._insideThought(text)
+                break
+            self._thinking = self._hasThought = True
+            rest = start[len(_OPEN) :]
+        answer = start if self._hasThought else rest
+        if _OPEN.startswith(start):
+            self._held = answer
+            return events
+        self.passing = True
+        return [*events, TextDelta(answer)]
 
-    def _insideThought(self, text: str) -> list[ModelEvent]:
-        thought, close, answer = text.partition(_CLOSE)
-        if not close:
-            keep = _tailThatMayOpen(text)
-            self._held = text[len(text) - keep :]
-            thought = text[: len(text) - keep]
-            return [ReasoningDelta(thought)] if thought else []
-        self._thinking = False
-        events: list[ModelEvent] = [ReasoningDelta(thought)] if thought else []
-        # What follows may be blank lines, or another block.
-        return events + self.feed(answer.lstrip())
+    def _readThought(self, text: str) -> tuple[str, bool, str]:
+        """
+        @return: What of it is thought, whether that goes on, and what comes after.
+        """
+        thought, close, rest = text.partition(_CLOSE)
+        if close:
+            return thought, False, rest
+        known = len(text) - _tailThatMayClose(text)
+        self._held = text[known:]
+        return text[:known], True, ""
 
     def finish(self) -> list[ModelEvent]:
         """
@@ -69,7 +76,7 @@ class ThinkingSplitter:
         return [ReasoningDelta(held) if self._thinking else TextDelta(held)]
 
 
-def _tailThatMayOpen(text: str) -> int:
+def _tailThatMayClose(text: str) -> int:
     """
     How many characters at the end could be the beginning of the closing tag.
     """

@@ -38,6 +38,7 @@ from openclaw.errors import (
 )
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
+from openclaw.models.connections import abort
 
 P = ParamSpec("P")
 
@@ -60,14 +61,13 @@ class ReplyDecoder(TypingProtocol):
 
     complete: bool
     """
-    True once the provider has said that nothing follows.
+    True once nothing more is to be read: the provider has said that it is done, or
+    reported an error, or makes no sense.
     """
 
     def feed(self, data: bytes) -> list[ModelEvent]:
         """
         Read the next bytes.
-
-        @raise OpenClawError: The provider reports an error, or makes no sense.
         """
 
     def finish(self) -> list[ModelEvent]:
@@ -79,7 +79,8 @@ class ReplyDecoder(TypingProtocol):
         """
         The whole answer.
 
-        @raise openclaw.errors.UpstreamTruncated: It is not whole.
+        @raise OpenClawError: There is none: the provider reports an error, or makes
+            no sense, or its answer broke off.
         """
 
 
@@ -192,28 +193,37 @@ class UpstreamCall:
 
     def _responded(self, response: IResponse) -> None:
         self._pending = None
-        if response.code == 200:
-            response.deliverBody(_Body(self._bodyStarted, self._read, self._bodyEnded))
-            if self._paused:
-                # deliverBody resumes the transport that it was given.
-                self.pauseProducing()
+        self._setTimer(self._clocks.idle)
+        if response.code != 200:
+            self._readRefusal(response)
             return
-        refused = bytearray()
+        response.deliverBody(_Body(self._bodyStarted, self._read, self._bodyEnded))
+        if self._paused:
+            # deliverBody resumes the transport that it was given.
+            self.pauseProducing()
+
+    def _readRefusal(self, response: IResponse) -> None:
+        body = bytearray()
+
+        def refusal() -> OpenClawError:
+            return self._refusal(response.code, response.headers, bytes(body))
 
         def collect(data: bytes) -> None:
-            refused.extend(data)
-            if len(refused) > MAX_REFUSAL_BYTES:
-                refuse(None)
+            if self._finished:
+                return
+            body.extend(data)
+            if len(body) > MAX_REFUSAL_BYTES:
+                self._fail(refusal())
 
-        def refuse(_: Failure | None) -> None:
-            if not self._finished:
-                self._fail(
-                    self._refusal(response.code, response.headers, bytes(refused))
-                )
+        def ended(_: Failure) -> None:
             self._transport = None
+            if not self._finished:
+                self._fail(refusal())
             self._release()
 
-        response.deliverBody(_Body(self._bodyStarted, collect, refuse))
+        # That it is slow to say why does not make it less of a refusal.
+        self._timeout = refusal
+        response.deliverBody(_Body(self._bodyStarted, collect, ended))
 
     # The answer on its way
 
@@ -227,12 +237,12 @@ class UpstreamCall:
             self._timer.reset(self._clocks.idle)
         self._tell(self._decoder.feed, data)
         if self._decoder.complete:
-            self._succeed()
+            self._conclude()
 
     def _bodyEnded(self, reason: Failure) -> None:
         self._transport = None
         # Why it ended does not matter: the decoder knows whether it saw the end.
-        self._succeed()
+        self._conclude()
         self._release()
 
     def _tell(
@@ -242,15 +252,14 @@ class UpstreamCall:
             events = decode(*args, **kwargs)
             if events:
                 self._listener(events)
-        except OpenClawError as error:
-            self._fail(error)
         except Exception:
             self._log.failure("The listener of a model call failed")
-            self._fail(InternalError("The gateway failed."))
+            if not self._finished:
+                self._fail(InternalError("The gateway failed."))
 
     # The end
 
-    def _succeed(self) -> None:
+    def _conclude(self) -> None:
         if not self._finished:
             self._tell(self._decoder.finish)
         if self._finished:
@@ -262,6 +271,9 @@ class UpstreamCall:
             return
         self._finished = True
         self._setTimer(LINGER_SECONDS)
+        if self._paused and self._transport is not None:
+            # Nothing that a slow reader would have to wait for is left in the body.
+            self._transport.resumeProducing()
         self.done.callback(reply)
 
     def cancel(self) -> None:
@@ -275,6 +287,7 @@ class UpstreamCall:
         self._finished = True
         self.drop()
         self.done.errback(Failure(error))
+        self._release()
 
     def drop(self) -> None:
         """
@@ -284,7 +297,7 @@ class UpstreamCall:
         if self._pending is not None:
             self._pending.cancel()
         if self._transport is not None:
-            self._transport.loseConnection()  # type: ignore[attr-defined]
+            abort(self._transport)
 
     def _release(self) -> None:
         self._clearTimer()
@@ -416,6 +429,7 @@ __all__ = [
     "LINGER_SECONDS",
     "MAX_REFUSAL_BYTES",
     "Clocks",
+    "Refusal",
     "ReplyDecoder",
     "UpstreamCall",
 ]

@@ -15,11 +15,10 @@ from werkzeug.exceptions import HTTPException
 from openclaw.agents.runtime import Runtime
 from openclaw.errors import InternalError, NotFound, OpenClawError
 from openclaw.web.completions import Completions
+from openclaw.web.door import ENDPOINT_KEY, disabled
 from openclaw.web.failures import JSON, answerWith, routingError
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
-
-ENDPOINT_KEY = "gateway.http.endpoints.chatCompletions.enabled"
 
 
 class GatewayApp:
@@ -77,8 +76,9 @@ class GatewayApp:
         One of those names, or any other that a request may have.
         """
         directory = self._enabled().directory
+        caller = await request.caller()
         try:
-            directory.find(await request.caller(), model=name)
+            directory.find(caller, model=name)
         except OpenClawError as error:
             raise NotFound(
                 f"The model '{name}' does not exist. {error.message}",
@@ -98,7 +98,7 @@ class GatewayApp:
     def _enabled(self) -> Standing:
         standing = self._standing()
         if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
-            raise _disabled()
+            raise disabled()
         return standing
 
     @app.route("/healthz", methods=["GET"])
@@ -128,13 +128,6 @@ class GatewayApp:
         """
         No route, or not with this method.
         """
-        path = request.path.rstrip(b"/")
-        if path.startswith(b"/v1/"):
-            endpoint = self._standing().config.gateway.http.endpoints.chatCompletions
-            if not endpoint.enabled and (
-                path == b"/v1/chat/completions" or path.startswith(b"/v1/models")
-            ):
-                return _answer(request, _disabled())
         error = failure.value
         assert isinstance(error, HTTPException)
         return _answer(request, routingError(error, request.path, request.method))
@@ -176,12 +169,4 @@ def _json(request: GatewayRequest, document: object) -> bytes:
     return body
 
 
-def _disabled() -> NotFound:
-    return NotFound(
-        "The endpoint is disabled. To enable it, set"
-        f" `{ENDPOINT_KEY}: true` in the gateway's configuration.",
-        code="endpoint_disabled",
-    )
-
-
-__all__ = ["GatewayApp"]
+__all__ = ["ENDPOINT_KEY", "GatewayApp"]

@@ -23,6 +23,7 @@ from openclaw.web.wire import KNOWN_FIELDS, ChatCompletionRequest, Part, WireMes
 _decodeRequest = msgspec.json.Decoder(ChatCompletionRequest).decode
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.S)
+_MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _CLIENT_TOOL_FIELDS = ("tools", "tool_choice", "functions", "function_call")
 
 
@@ -93,11 +94,17 @@ def _decode(body: bytes) -> tuple[ChatCompletionRequest, list[str]]:
         request = _decodeRequest(body)
     except msgspec.ValidationError as error:
         raise _invalidField(str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
         raise InvalidRequest(
-            f"The body is not valid JSON: {error}.", code="invalid_json"
+            "The body is nested too deeply.", code="invalid_json"
         ) from None
-    return request, sorted(names.keys() - KNOWN_FIELDS)
+    except msgspec.DecodeError as error:
+        where = "" if "(byte " in str(error) else f" (byte {len(body)})"
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error}{where}.", code="invalid_json"
+        ) from None
+    given = {name for name, value in names.items() if bytes(value) != b"null"}
+    return request, sorted(given - KNOWN_FIELDS)
 
 
 def _invalidField(text: str) -> InvalidRequest:
@@ -109,6 +116,10 @@ def _invalidField(text: str) -> InvalidRequest:
     what, where = found["what"], found["where"]
     if not where:
         return InvalidRequest(f"The body is invalid: {what}.", code="invalid_json")
+    missing = _MISSING.match(what)
+    if missing is not None:
+        where = f"{where}.{missing['name']}"
+        return InvalidRequest(f"Missing `{where}`.", param=where)
     return InvalidRequest(f"Invalid `{where}`: {what}.", param=where)
 
 
@@ -118,7 +129,7 @@ def _sampling(request: ChatCompletionRequest) -> Sampling:
     }
     if isinstance(fields["stop"], list):
         fields["stop"] = tuple(fields["stop"])
-    if request.logprobs is None and request.top_logprobs is not None:
+    if request.top_logprobs is not None and not request.logprobs:
         raise InvalidRequest(
             "`top_logprobs` needs `logprobs: true`.", param="top_logprobs"
         )

@@ -78,7 +78,7 @@ class Reply:
         self._includeUsage = includeUsage
         self._reasoning: list[str] | None = [] if reasoning else None
         # All that is the same in each delta's chunk: 0.4 µs a chunk, not 6.
-        head = _encode({**self._common, "object": "chat.completion.chunk"})
+        head = _safe(_encode({**self._common, "object": "chat.completion.chunk"}))
         self._head = b"data: " + head[:-1] + b',"choices":'
         self._text = self._head + b'[{"index":0,"delta":{"content":'
         self._thought = self._head + b'[{"index":0,"delta":{"reasoning_content":'

@@ -60,7 +60,7 @@ class Completions:
             created=floor(self._reactor.seconds()),
             model="openclaw" if asking.model is None else asking.model,
             includeUsage=asking.includeUsage,
-            reasoning="reasoning" in (request.header(EVENTS_HEADER) or ""),
+            reasoning="reasoning" in _names(request.header(EVENTS_HEADER)),
         )
         try:
             if asking.stream:
@@ -132,6 +132,7 @@ class Completions:
         )
         run = self._begin(request, wanted, stream)
         request.registerProducer(run, True)
+        stream.begin()
         try:
             stream.finish(await run.done)
         except OpenClawError as error:
@@ -161,6 +162,13 @@ def _channel(request: GatewayRequest) -> str:
             param=CHANNEL_HEADER,
         )
     return channel
+
+
+def _names(header: str | None) -> list[str]:
+    """
+    The names in a request header that is a list.
+    """
+    return [name.strip().lower() for name in (header or "").split(",")]
 
 
 def _headerText(text: str) -> bytes:

@@ -5,15 +5,19 @@ The door's rules: what is decided from the headers alone.
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
-from openclaw.errors import PermissionDenied
+from openclaw.errors import NotFound, PermissionDenied
 from openclaw.interfaces import ICaller
 from openclaw.web.site import Admission, GatewayRequest
 from openclaw.web.standing import Standing
 
-COMPLETIONS = b"/v1/chat/completions"
-MODELS = b"/v1/models"
+COMPLETIONS = "/v1/chat/completions"
+MODELS = "/v1/models"
+ENDPOINT_KEY = "gateway.http.endpoints.chatCompletions.enabled"
+"""
+The configuration's key that switches the endpoint on.
+"""
 
 
 class GatewayDoor:
@@ -33,16 +37,19 @@ class GatewayDoor:
         """
         standing = self._standing()
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
-        path = unquote_to_bytes(request.path).rstrip(b"/")
-        if not endpoint.enabled:
-            return Admission()
+        path = _routed(request.path)
+        if path is None:
+            return Admission(caller=fail(NotFound("Nothing can be at that path.")))
+        ofModels = path == MODELS or path.startswith(f"{MODELS}/")
+        if not endpoint.enabled and (ofModels or path == COMPLETIONS):
+            return Admission(caller=fail(disabled()))
         if path == COMPLETIONS and request.method == b"POST":
             return Admission(
                 caller=self._caller(standing, request, "operator.write"),
                 bodyBytes=endpoint.maxBodyBytes,
                 bodySeconds=endpoint.bodyTimeoutSeconds,
             )
-        if path.startswith(MODELS) and request.method in (b"GET", b"HEAD"):
+        if ofModels and request.method in (b"GET", b"HEAD"):
             return Admission(caller=self._caller(standing, request, "operator.read"))
         return Admission()
 
@@ -61,4 +68,31 @@ class GatewayDoor:
         return Deferred.fromCoroutine(identify())
 
 
-__all__ = ["GatewayDoor"]
+def _routed(path: bytes) -> str | None:
+    """
+    A path as the routes see it, without a slash at its end.
+
+    @return: C{None} for what they can't see right: what does not begin with a slash,
+        or is no UTF-8.
+    """
+    if not path.startswith(b"/"):
+        return None
+    try:
+        plain = unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return "/" + plain.lstrip("/").removesuffix("/")
+
+
+def disabled() -> NotFound:
+    """
+    The error for those who ask for an endpoint that is off.
+    """
+    return NotFound(
+        "The endpoint is disabled. To enable it, set"
+        f" `{ENDPOINT_KEY}: true` in the gateway's configuration.",
+        code="endpoint_disabled",
+    )
+
+
+__all__ = ["ENDPOINT_KEY", "GatewayDoor", "disabled"]

@@ -10,7 +10,7 @@ wanted is counted, kept in memory, and has a deadline.
 from dataclasses import dataclass
 from io import BytesIO
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -82,7 +82,7 @@ class GatewayRequest(Request):
     def __init__(self, channel: HTTPChannel, queued: object = None) -> None:
         super().__init__(channel, queued)
         self.requestID = f"req_{token_hex(12)}"
-        self._caller: Deferred[ICaller] | None = None
+        self._caller: Deferred[ICaller | BaseException] | None = None
         self._complete = False
         self._refused = False
         self._received = 0
@@ -110,22 +110,22 @@ class GatewayRequest(Request):
         if length != 0:
             self._deadline = self.channel.callLater(admission.bodySeconds, self._late)
         if admission.caller is not None:
-            self._caller = admission.caller
-            self._caller.addErrback(self._turnAway)
+            self._caller = admission.caller.addErrback(self._turnAway)
         if length is not None and length > self._limit > 0 and not self._refused:
             self._refuse(_tooLarge(self._limit))
 
-    def _turnAway(self, failure: Failure) -> Any:
+    def _turnAway(self, failure: Failure) -> BaseException:
         """
         The caller is not let in.
+
+        @return: Why not.  If it took long to find out, a resource waits for it.
         """
-        if self._complete:
-            # It took so long to find out that a resource waits for it by now.
-            return failure
         error = failure.value
-        assert isinstance(error, OpenClawError)
-        self._refuse(error)
-        return None
+        assert error is not None
+        decided = self._complete or self._refused or self.gone
+        if isinstance(error, OpenClawError) and not decided:
+            self._refuse(error)
+        return error
 
     def handleContentChunk(self, data: bytes) -> None:
         """
@@ -206,7 +206,17 @@ class GatewayRequest(Request):
         """
         if self._caller is None:
             raise InternalError("The gateway failed.")
-        return await self._caller
+        found = await self._caller
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def getRequestHostname(self) -> bytes:
+        """
+        A name for Klein, which could route by it.  The real one is the caller's word,
+        and need not even be a name.
+        """
+        return b"gateway"
 
     def header(self, name: str) -> str | None:
         """
@@ -246,6 +256,12 @@ class GatewayChannel(HTTPChannel):
         """
         super().connectionMade()
         self.site.connections.add(self)
+
+    def stopProducing(self) -> None:
+        """
+        The connection is about to be lost.  If the run were told now, its request
+        would end as if the caller were there, and the next one would begin.
+        """
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

@@ -57,7 +57,18 @@ class CompletionStream:
         self._keepAliveSeconds = keepAliveSeconds
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
+        self._early: list[bytes] = []
+        self._write: Callable[[bytes], object] = self._early.append
         self.opened = False
+
+    def begin(self) -> None:
+        """
+        Write from now on.  A model can have spoken before the run's headers were
+        known; what it said was kept.
+        """
+        self._write = self._sink.write
+        if self._early:
+            self._write(b"".join(self._early))
 
     def __call__(self, events: Sequence[RunEvent]) -> None:
         """
@@ -66,7 +77,6 @@ class CompletionStream:
         if type(events[0]) is RunStarted:
             # Admitted; what is wrong with the request is known by now.
             self._setTimer(SILENCE_SECONDS)
-            return
         frames = self._reply.deltas(events)
         if not frames:
             return
@@ -74,7 +84,7 @@ class CompletionStream:
             frames = self._open() + frames
         elif self._timer is not None:
             self._timer.reset(self._keepAliveSeconds)
-        self._sink.write(frames)
+        self._write(frames)
 
     def finish(self, result: RunResult) -> None:
         """
@@ -82,14 +92,14 @@ class CompletionStream:
         """
         start = b"" if self.opened else self._open()
         self.stop()
-        self._sink.write(start + self._reply.closing(result))
+        self._write(start + self._reply.closing(result))
 
     def fail(self, error: OpenClawError) -> None:
         """
         Write the end of an answer that broke off, which must have begun.
         """
         self.stop()
-        self._sink.write(self._reply.failing(error))
+        self._write(self._reply.failing(error))
 
     def stop(self) -> None:
         """
@@ -113,10 +123,10 @@ class CompletionStream:
     def _silent(self) -> None:
         self._timer = None
         if not self.opened:
-            self._sink.write(self._open())
+            self._write(self._open())
         else:
             self._setTimer(self._keepAliveSeconds)
-            self._sink.write(KEEPALIVE)
+            self._write(KEEPALIVE)
 
 
 __all__ = ["SILENCE_SECONDS", "CompletionStream"]

@@ -198,6 +198,7 @@ class CallInMemory:
     A call under way.
 
     @ivar paused: Is it paused?
+    @ivar cancelled: Was it cancelled?
     """
 
     def __init__(self, request, listener):
@@ -205,11 +206,13 @@ class CallInMemory:
         self.request = request
         self.listener = listener
         self.paused = False
+        self.cancelled = False
 
     def cancel(self):
         """
         Give up.
         """
+        self.cancelled = True
         self.done.errback(RunCancelled("Cancelled."))
 
     def pauseProducing(self):
@@ -237,18 +240,18 @@ class UpstreamInMemory:
     The provider that talks to a process.
 
     @ivar calls: All that were made.
-    @ivar error: What C{ask} raises, if anything.
+    @ivar error: What C{ask} raises the next time, if anything.
     @ivar closed: Was it told to close?
     @ivar closing: What C{close} returns.
     """
 
     name = "local"
 
-    def __init__(self, baseURL, key):
+    def __init__(self, baseURL, key, error):
         self.baseURL = baseURL
         self.key = key
         self.calls = []
-        self.error = None
+        self.error = error
         self.closed = False
         self.closing = succeed(None)
 
@@ -277,6 +280,7 @@ class LocalModelTestCase(SynchronousTestCase):
 
     @ivar upstreams: One for each process that became ready.
     @ivar missing: The packages that are not installed.
+    @ivar bug: What the first call of each process raises, if anything.
     """
 
     def setUp(self):
@@ -288,6 +292,7 @@ class LocalModelTestCase(SynchronousTestCase):
         self.upstreams = []
         self.events = []
         self.missing = set()
+        self.bug = None
         self.packages = Path(self.mktemp())
         self.packages.mkdir()
         self.weights = self.packages / WEIGHTS_FILE
@@ -312,7 +317,7 @@ class LocalModelTestCase(SynchronousTestCase):
         """
         Stands in for the real provider of the process's API.
         """
-        upstream = UpstreamInMemory(baseURL, key)
+        upstream = UpstreamInMemory(baseURL, key, self.bug)
         self.upstreams.append(upstream)
         return upstream
 

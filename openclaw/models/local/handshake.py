@@ -26,8 +26,8 @@ class Order(msgspec.Struct, frozen=True):
     @ivar key: What a request must carry in C{Authorization: Bearer}.
     @ivar contextSize: How much each conversation can hold, in tokens.
     @ivar parallel: How many answers to work on at once.
-    @ivar threads: How many processor threads to use; C{None} leaves it to
-        llama.cpp.
+    @ivar threads: How many processor threads to use; C{None} leaves it to the
+        process.
     """
 
     model: str

@@ -20,7 +20,7 @@ Bytes; the rest of a line is dropped.
 """
 
 _RECORD = re.compile(r"[\d.]+ ([DIWE]) +(.*)")
-_ANSWER = re.compile(r"(got exception|error): .*")  # goes to the caller as well
+_ANSWER = re.compile(r"\b(got exception|error): .*")  # goes to the caller as well
 _CRASH = re.compile(r"\S+:\d+: (GGML_ASSERT|fatal error)")
 
 _LEVELS: dict[str, Level] = {"D": "debug", "I": "info", "W": "warn", "E": "error"}

@@ -219,7 +219,7 @@ class LocalModelProvider:
         begun = self._clock.seconds()
         address = await process.listening
         since = self._clock.seconds()
-        if address is not None and self.state != "closed":
+        if address is not None:
             self._log.info(
                 "The embedded model {model} is ready after {seconds:.1f} s",
                 model=self._settings.id,
@@ -291,7 +291,9 @@ class LocalModelProvider:
 
 
 def _closed() -> ShuttingDown:
-    return ShuttingDown("The embedded model is being stopped. Try again soon.")
+    return ShuttingDown(
+        "The embedded model is being stopped. Try again soon.", retryAfter=1.0
+    )
 
 
 __all__ = ["HEALTHY_SECONDS", "RETRY_POLICY", "Connect", "LocalModelProvider", "State"]

@@ -31,10 +31,8 @@ class WaitingCall:
 
     def begin(self, provider: IModelProvider) -> None:
         """
-        Make the call, unless there is no more need to.
+        Make the call.
         """
-        if self.done.called:
-            return
         try:
             self._call = call = provider.ask(self._request, self._listener)
         except Exception:

@@ -1,0 +1,352 @@
+"""
+Tests of L{openclaw.agents.run}: what a run does, when nothing goes wrong.
+"""
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from openclaw.agents.run import RunResult
+from openclaw.config import ModelRef
+from openclaw.events import ReasoningDelta, RunStarted, TextDelta
+from openclaw.interfaces import Sampling
+from openclaw.messages import AssistantMessage, Usage, UserMessage
+from tests.agents.stage import AGAIN, AGENT, HELLO, KEY, Stage
+
+
+class UntouchableStore:
+    """
+    A store that nobody may use.
+    """
+
+    def __getattr__(self, name: str) -> None:
+        raise AssertionError(f"the store was asked for {name}")
+
+
+class StageTestCase(SynchronousTestCase):
+    """
+    What tests of runs need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Set the stage.
+        """
+        self.stage = Stage()
+
+    def assertTidy(self) -> None:
+        """
+        Assert that nothing waits for the clock.
+        """
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+
+
+class AnsweringTests(StageTestCase):
+    """
+    A run asks the model and passes on what it says.
+    """
+
+    def test_asks(self) -> None:
+        """
+        The model gets the system prompt, the conversation and the sampling of the
+        request, and is the agent's own.
+        """
+        sampling = Sampling(temperature=0.5)
+        opening = [HELLO, AssistantMessage("Yes?"), AGAIN]
+        self.stage.begin(kept=False, opening=opening, sampling=sampling)
+        request = self.stage.call.request
+        self.assertEqual(request.model, "m1")
+        self.assertEqual(request.system, "Be kind.")
+        self.assertEqual(list(request.messages), opening)
+        self.assertEqual(request.sampling, sampling)
+
+    def test_otherModel(self) -> None:
+        """
+        A caller can ask for another model than the agent's.
+        """
+        self.stage.begin(kept=False, model=ModelRef("scripted", "m2"))
+        self.assertEqual(self.stage.call.request.model, "m2")
+
+    def test_startedFirst(self) -> None:
+        """
+        The listener is told that the run started: once, before anything else, and
+        before the model is asked.
+        """
+        for kept in (False, True):
+            stage = Stage()
+            run = stage.prepare(kept=kept)
+            before: list[list] = []
+            stage.provider.answer = lambda call, run=run, before=before: before.extend(
+                run.batches
+            )
+            run.run.start()
+            self.assertEqual(before, [[RunStarted()]])
+            stage.call.say("Hi.")
+            stage.call.finish()
+            self.assertEqual(run.batches, [[RunStarted()], [TextDelta("Hi.")]])
+
+    def test_notStartedInTheQueue(self) -> None:
+        """
+        A run that waits has not started.
+        """
+        first, second = self.stage.begin(), self.stage.begin()
+        self.assertEqual(second.batches, [])
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertEqual(second.batches, [[RunStarted()]])
+        self.assertEqual(first.result.text, "Hi.")
+
+    def test_atOnceAndInBatches(self) -> None:
+        """
+        What the model says is passed on within the same call, each batch as one.
+        """
+        run = self.stage.begin(kept=False)
+        self.stage.call.say("Hi", " there")
+        self.assertEqual(run.batches[1:], [[TextDelta("Hi"), TextDelta(" there")]])
+        self.stage.call.think("hm")
+        self.assertEqual(run.batches[2:], [[ReasoningDelta("hm")]])
+        self.assertEqual(run.outcomes, [])
+
+    def test_result(self) -> None:
+        """
+        The run ends with the whole answer, why the model stopped, and the tokens.
+        Thoughts are no part of the answer.
+        """
+        run = self.stage.begin(kept=False)
+        self.stage.call.think("hm")
+        self.stage.call.say("Hi", " there")
+        usage = Usage(7, 2, 1, 1)
+        self.stage.call.finish("length", usage)
+        expected = RunResult(text="Hi there", finishReason="length", usage=usage)
+        self.assertEqual(run.outcomes, [expected])
+        self.assertEqual(run.ends, [expected])
+        self.assertTidy()
+
+    def test_names(self) -> None:
+        """
+        Each run has a name of its own.
+        """
+        names = {self.stage.prepare().run.runID for _ in range(100)}
+        self.assertEqual(len(names), 100)
+        for name in names:
+            self.assertRegex(name, r"\Arun_[0-9a-f]{24}\Z")
+
+
+class StatelessTests(StageTestCase):
+    """
+    A run that is not to be kept leaves nothing behind.
+    """
+
+    def setUp(self) -> None:
+        """
+        Take the store away.
+        """
+        self.stage = Stage(makeStore=lambda clock: UntouchableStore())
+
+    def test_success(self) -> None:
+        """
+        A stateless run needs no store.
+        """
+        run = self.stage.begin(kept=False)
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertEqual(run.result.text, "Hi.")
+
+    def test_failure(self) -> None:
+        """
+        Nor does one that fails or is cancelled.
+        """
+        run = self.stage.begin(kept=False)
+        self.stage.call.finish()
+        self.stage.call.finish()
+        self.assertEqual(run.error.code, "empty_reply")
+        run = self.stage.begin(kept=False)
+        run.run.cancel()
+        self.assertEqual(run.error.code, "run_cancelled")
+
+    def test_together(self) -> None:
+        """
+        Stateless runs never wait for each other, whatever their keys.
+        """
+        self.stage.begin(kept=False)
+        self.stage.begin(kept=False)
+        self.assertEqual(len(self.stage.provider.calls), 2)
+
+    def test_storeWouldTell(self) -> None:
+        """
+        A kept run does use the store: these tests can fail.
+        """
+        run = self.stage.begin()
+        self.assertEqual(run.error.code, "internal_error")
+
+
+class KeptTests(StageTestCase):
+    """
+    A conversation is kept.
+    """
+
+    def test_wordsFirst(self) -> None:
+        """
+        What the caller said is kept before the model is asked.
+        """
+        kept: list = []
+        self.stage.provider.answer = lambda call: kept.append(self.stage.kept())
+        self.stage.begin()
+        self.assertEqual(kept, [[HELLO]])
+
+    def test_answerBeforeDone(self) -> None:
+        """
+        The answer is kept before the run says that it is done.
+        """
+        run = self.stage.begin()
+        self.stage.store.held.add("endTurn")
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertEqual(run.outcomes, [])
+        self.assertEqual(self.stage.kept(), [HELLO])
+        atDone: list = []
+        run.run.done.addCallback(lambda _: atDone.extend(self.stage.kept()))
+        self.stage.store.letGo()
+        self.assertEqual(atDone, [HELLO, AssistantMessage("Hi.")])
+        self.assertEqual(run.result.text, "Hi.")
+        self.assertTidy()
+
+    def test_history(self) -> None:
+        """
+        The next run of the session tells the model all that was said, and adds what
+        is new.
+        """
+        self.stage.begin()
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.stage.begin()
+        said = [HELLO, AssistantMessage("Hi."), AGAIN]
+        self.assertEqual(list(self.stage.call.request.messages), said)
+        self.assertEqual(self.stage.kept(), said)
+
+    def test_letGo(self) -> None:
+        """
+        When it is done others can have the session.
+        """
+        run = self.stage.begin()
+        self.assertFalse(self.stage.claim())
+        self.assertEqual(run.run.claim.runID, run.run.runID)
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertIsNone(run.run.claim)
+        self.assertTrue(self.stage.claim())
+
+    def test_owner(self) -> None:
+        """
+        A new session belongs to the agent.
+        """
+        self.stage.begin()
+        (info,) = self.successResultOf(self.stage.store.sessions(AGENT.id))
+        self.assertEqual(info.sessionKey, KEY)
+
+    def test_thoughtsAreNotKept(self) -> None:
+        """
+        What the model thinks is no part of the conversation.
+        """
+        self.stage.begin()
+        self.stage.call.think("hm")
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertEqual(self.stage.kept(), [HELLO, AssistantMessage("Hi.")])
+
+    def test_sessionsAreIndependent(self) -> None:
+        """
+        Runs of different sessions run at the same time.
+        """
+        first, second = self.stage.begin("agent:main:a"), self.stage.begin("agent:b:a")
+        one, two = self.stage.provider.calls
+        two.say("Two.")
+        two.finish()
+        self.assertEqual(second.result.text, "Two.")
+        self.assertEqual(first.outcomes, [])
+        one.say("One.")
+        one.finish()
+        self.assertEqual(first.result.text, "One.")
+
+    def test_runAfterRun(self) -> None:
+        """
+        Runs of one session come one by one, in the order of their beginning.
+        """
+        runs = [
+            self.stage.begin(following=[UserMessage(name)]) for name in ["a", "b", "c"]
+        ]
+        for index in range(3):
+            self.assertEqual(len(self.stage.provider.calls), index + 1)
+            self.stage.call.say(f"{index}")
+            self.stage.call.finish()
+            self.assertEqual(runs[index].result.text, f"{index}")
+        self.assertEqual(
+            [message.content for message in self.stage.kept()],
+            ["Hello.", "0", "b", "1", "c", "2"],
+        )
+        self.assertTidy()
+
+
+class BackPressureTests(StageTestCase):
+    """
+    A slow reader makes the model wait.
+    """
+
+    def test_interface(self) -> None:
+        """
+        A run can be registered as the producer of a response.
+        """
+        verifyObject(IPushProducer, self.stage.prepare().run)
+
+    def test_current(self) -> None:
+        """
+        Pausing and resuming reach the model at once.
+        """
+        run = self.stage.begin()
+        self.assertFalse(self.stage.call.paused)
+        run.run.pauseProducing()
+        self.assertTrue(self.stage.call.paused)
+        run.run.resumeProducing()
+        self.assertFalse(self.stage.call.paused)
+
+    def test_beforeTheCall(self) -> None:
+        """
+        A run that is paused while it waits asks a model that waits.
+        """
+        first, second = self.stage.begin(), self.stage.begin()
+        second.run.pauseProducing()
+        self.assertFalse(self.stage.call.paused)
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertEqual(first.result.text, "Hi.")
+        self.assertTrue(self.stage.call.paused)
+
+    def test_laterCall(self) -> None:
+        """
+        A reader that was slow before the second call still is; one that caught up
+        is not.
+        """
+        for resumed in (False, True):
+            run = self.stage.begin(kept=False)
+            run.run.pauseProducing()
+            if resumed:
+                run.run.resumeProducing()
+            self.stage.call.finish()
+            self.assertEqual(self.stage.call.paused, not resumed)
+            run.run.resumeProducing()
+            self.assertFalse(self.stage.call.paused)
+
+    def test_afterTheEnd(self) -> None:
+        """
+        Whatever a reader does after the end is harmless.
+        """
+        run = self.stage.begin(kept=False)
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        run.run.pauseProducing()
+        run.run.resumeProducing()
+        run.run.stopProducing()
+        run.run.done.cancel()
+        self.assertEqual(run.result.text, "Hi.")
+        self.assertFalse(self.stage.call.paused)
+        self.assertFalse(self.stage.call.cancelled)

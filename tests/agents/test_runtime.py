@@ -1,0 +1,394 @@
+"""
+Tests of L{openclaw.agents.runtime}.
+"""
+
+from typing import Any
+
+from twisted.internet.defer import fail
+from twisted.internet.task import Clock
+from twisted.logger import Logger, LogLevel, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.run import CLAIM_RETRY_SECONDS, RunRequest
+from openclaw.agents.runtime import Runtime
+from openclaw.config import (
+    AgentDefaults,
+    Agents,
+    Config,
+    ModelChoice,
+    ModelRef,
+    Session,
+)
+from openclaw.errors import StoreError, UpstreamRefused
+from openclaw.interfaces import Claim
+from openclaw.messages import Usage, UserMessage
+from openclaw.testing import ScriptedProvider
+from tests.agents.stage import AGENT, KEY, HeldStore, Watched
+
+QUESTION = UserMessage("What is my PIN?")
+ANSWER = "It is 4711."
+
+
+def configured(
+    maxConcurrent: int = 2,
+    maxQueued: int = 2,
+    maxWaiting: int = 2,
+    waitSeconds: float = 30.0,
+) -> Config:
+    """
+    A configuration with these limits.
+    """
+    model = ModelChoice(primary=ModelRef("scripted", "m1"))
+    defaults = AgentDefaults(
+        model=model, maxConcurrent=maxConcurrent, maxQueued=maxQueued
+    )
+    return Config(
+        agents=Agents(defaults=defaults),
+        session=Session(maxWaiting=maxWaiting, waitSeconds=waitSeconds),
+    )
+
+
+class RuntimeTestCase(SynchronousTestCase):
+    """
+    What tests of the runtime need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a runtime that is about to start.
+        """
+        self.clock = Clock()
+        self.provider = ScriptedProvider()
+        self.store = self.makeStore()
+        self.events: list[dict[str, Any]] = []
+        self.runtime = Runtime(
+            config=configured(),
+            providers={"scripted": self.provider}.get,
+            store=self.store,
+            reactor=self.clock,
+            log=Logger(namespace="test", observer=self.events.append),
+        )
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        """
+        Leave nothing behind.
+        """
+        stopping = self.runtime.stop()
+        self.store.letGo()
+        self.successResultOf(stopping)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def makeStore(self) -> HeldStore:
+        """
+        The store to use.
+        """
+        return HeldStore(self.clock)
+
+    @property
+    def logged(self) -> list[str]:
+        """
+        The lines of the log.
+        """
+        return [formatEvent(event) for event in self.events]
+
+    def begin(self, key: str = KEY, kept: bool = True) -> Watched:
+        """
+        Begin a run.
+        """
+        request = RunRequest(
+            agent=AGENT,
+            system="",
+            sessionKey=key,
+            kept=kept,
+            opening=[QUESTION],
+            following=[QUESTION],
+        )
+        batches: list = []
+        run = self.runtime.begin(request, lambda events: batches.append(list(events)))
+        watched = Watched(run, batches)
+        run.done.addBoth(watched.outcomes.append)
+        return watched
+
+    def answer(self, index: int = -1) -> None:
+        """
+        Answer a question to the model.
+        """
+        self.provider.calls[index].say(ANSWER)
+        self.provider.calls[index].finish("stop", Usage(11, 4))
+
+
+class BeginningTests(RuntimeTestCase):
+    """
+    The runtime knows the runs in progress.
+    """
+
+    def test_known(self) -> None:
+        """
+        A run is known while it is in progress, also in the queue.
+        """
+        first, second = self.begin(), self.begin()
+        self.assertEqual(
+            self.runtime.runs,
+            {first.run.runID: first.run, second.run.runID: second.run},
+        )
+        self.answer()
+        self.assertEqual(self.runtime.runs, {second.run.runID: second.run})
+        second.run.cancel()
+        self.assertEqual(self.runtime.runs, {})
+
+    def test_overAtOnce(self) -> None:
+        """
+        A run can be over before C{begin} returns.
+        """
+        self.provider.answer = lambda call: self.answer()
+        run = self.begin()
+        self.assertEqual(run.result.text, ANSWER)
+        self.assertEqual(self.runtime.runs, {})
+
+    def test_manyInOneSession(self) -> None:
+        """
+        Runs of one session that need no time end one after the other, and none is
+        left behind.
+        """
+        runs = [self.begin() for _ in range(3)]
+        self.provider.answer = lambda call: self.answer()
+        self.answer()
+        for run in runs:
+            self.assertEqual(run.result.text, ANSWER)
+        self.assertEqual(self.runtime.runs, {})
+
+    def test_knownUntilItsTransactionEnds(self) -> None:
+        """
+        A run whose caller is gone is known until the store has its claim back.
+        """
+        self.store.held.add("beginTurn")
+        run = self.begin()
+        run.run.done.cancel()
+        self.assertEqual(len(run.outcomes), 1)
+        self.assertEqual(len(self.runtime.runs), 1)
+        self.store.letGo()
+        self.assertEqual(self.runtime.runs, {})
+
+    def test_limits(self) -> None:
+        """
+        The configured limits hold.
+        """
+        runs = [self.begin(kept=False) for _ in range(5)]
+        self.assertEqual(len(self.provider.calls), 2)
+        self.assertEqual(runs[4].error.code, "gateway_busy")
+
+    def test_longQueue(self) -> None:
+        """
+        When a provider fails that a long queue waits for, all of the queue ends.
+        """
+        self.runtime.reconfigure(configured(maxConcurrent=1, maxQueued=1000))
+        runs = [self.begin(kept=False) for _ in range(1001)]
+        self.provider.answer = lambda call: call.fail(UpstreamRefused("No."))
+        self.provider.calls[0].fail(UpstreamRefused("No."))
+        self.assertEqual({type(run.error) for run in runs}, {UpstreamRefused})
+        self.assertEqual(self.runtime.runs, {})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class LogTests(RuntimeTestCase):
+    """
+    Each run has its line in the log.
+    """
+
+    def test_success(self) -> None:
+        """
+        The line says what ran, how it ended, how long it took and what it cost.
+        """
+        run = self.begin()
+        self.clock.advance(1.5)
+        self.answer()
+        self.assertEqual(
+            self.logged,
+            [
+                f"run {run.run.runID} agent=main session={KEY} outcome=stop"
+                " seconds=1.500 tokens=11+4"
+            ],
+        )
+        self.assertIs(self.events[0]["log_level"], LogLevel.info)
+
+    def test_failure(self) -> None:
+        """
+        For a failed run it says why.
+        """
+        run = self.begin()
+        self.provider.calls[0].fail(UpstreamRefused("Too hot."))
+        self.assertEqual(
+            self.logged,
+            [
+                f"run {run.run.runID} agent=main session={KEY}"
+                " outcome=upstream_refused seconds=0.000 tokens=0+0: Too hot."
+            ],
+        )
+
+    def test_cancelled(self) -> None:
+        """
+        A caller who went away is in the log too.
+        """
+        self.begin().run.done.cancel()
+        self.assertIn("outcome=run_cancelled", self.logged[0])
+
+    def test_noWords(self) -> None:
+        """
+        What was said is in no line, nor anywhere else in an event.
+        """
+        self.begin()
+        self.answer()
+        self.begin()
+        self.provider.calls[1].say(ANSWER)
+        self.provider.calls[1].fail(UpstreamRefused("Too hot."))
+        self.begin().run.cancel()
+        self.assertEqual(len(self.events), 3)
+        for event in self.events:
+            for words in (QUESTION.content, ANSWER):
+                self.assertNotIn(words, formatEvent(event))
+                self.assertNotIn(words, repr(event))
+
+
+class FailingRenewal(HeldStore):
+    """
+    A store that can't renew claims.
+    """
+
+    def renew(self, claims):
+        self.asked.append("renew")
+        return fail(StoreError("disk full"))
+
+
+class ClaimTests(RuntimeTestCase):
+    """
+    The claims of runs are kept alive.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start the runtime.
+        """
+        super().setUp()
+        self.runtime.start()
+
+    def assertHeld(self, held: bool) -> None:
+        """
+        Is the session held by some run?
+        """
+        claim = Claim(KEY, "of another process")
+        begun = self.successResultOf(self.store.beginTurn(claim, "main", [], []))
+        self.assertEqual(begun is None, held)
+
+    def test_renewed(self) -> None:
+        """
+        A run that lasts longer than a lease keeps its session.
+        """
+        run = self.begin()
+        for _ in range(30):
+            self.clock.advance(self.store.leaseSeconds / 10)
+            self.assertHeld(True)
+        self.answer()
+        self.assertEqual(run.result.text, ANSWER)
+        self.assertHeld(False)
+
+    def test_idle(self) -> None:
+        """
+        While no run has a claim the store is left alone.
+        """
+        self.begin(kept=False)
+        self.clock.pump([self.store.leaseSeconds / 3] * 6)
+        self.assertEqual(self.store.asked, [])
+
+    def test_ended(self) -> None:
+        """
+        A claim that was given back is not renewed.
+        """
+        self.begin()
+        self.answer()
+        self.clock.pump([self.store.leaseSeconds / 3] * 6)
+        self.assertNotIn("renew", self.store.asked)
+
+    def test_slowStore(self) -> None:
+        """
+        A store that takes its time is not asked again before it has answered.
+        """
+        self.begin()
+        self.store.held.add("renew")
+        self.clock.pump([self.store.leaseSeconds / 3] * 6)
+        self.assertEqual(self.store.waiting, ["renew"])
+
+
+class FailingRenewalTests(RuntimeTestCase):
+    """
+    Claims can't be renewed.
+    """
+
+    def makeStore(self) -> HeldStore:
+        """
+        A store that can't.
+        """
+        return FailingRenewal(self.clock)
+
+    def test_goesOn(self) -> None:
+        """
+        The log says so, it is tried again, and the run goes on.
+        """
+        self.runtime.start()
+        run = self.begin()
+        self.clock.pump([self.store.leaseSeconds / 3] * 2)
+        self.assertEqual(self.store.asked.count("renew"), 2)
+        self.assertEqual(self.logged, ["Claims can't be renewed"] * 2)
+        self.answer()
+        self.assertEqual(run.result.text, ANSWER)
+        self.successResultOf(self.runtime.stop())
+
+
+class ReconfiguringTests(RuntimeTestCase):
+    """
+    A new configuration holds for the runs to come.
+    """
+
+    def test_limits(self) -> None:
+        """
+        More runs may run and wait.
+        """
+        runs = [self.begin(kept=False) for _ in range(5)]
+        self.runtime.reconfigure(configured(maxConcurrent=4))
+        more = [self.begin(kept=False) for _ in range(4)]
+        self.assertEqual(len(self.provider.calls), 6)
+        for index in range(8):
+            self.answer(index)
+        for run in runs[:4] + more:
+            self.assertEqual(run.result.text, ANSWER)
+
+    def test_waiting(self) -> None:
+        """
+        A new bound on waiting holds in the queue.
+        """
+        self.runtime.reconfigure(configured(waitSeconds=5.0))
+        self.begin()
+        waiting = self.begin()
+        self.clock.advance(5)
+        self.assertEqual(waiting.error.code, "session_busy")
+
+    def test_waitingForProcesses(self) -> None:
+        """
+        It holds as well for the wait for another process.
+        """
+        self.store.beginTurn(Claim(KEY, "of another process"), "main", [], [])
+        before = self.begin()
+        self.runtime.reconfigure(configured(waitSeconds=1.0))
+        before.run.cancel()
+        after = self.begin()
+        self.clock.pump([CLAIM_RETRY_SECONDS] * 11)
+        self.assertEqual(after.error.code, "session_busy")
+
+    def test_runsInProgress(self) -> None:
+        """
+        Runs in progress go on.
+        """
+        run = self.begin()
+        self.runtime.reconfigure(configured(maxConcurrent=1))
+        self.answer()
+        self.assertEqual(run.result.text, ANSWER)

@@ -1,0 +1,80 @@
+"""
+Tests of L{openclaw.auth.checkers}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from openclaw.auth.checkers import SHARED_SECRET, SharedSecretChecker
+from openclaw.auth.credentials import BearerToken
+from openclaw.config import Secret
+
+SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+class SharedSecretTests(SynchronousTestCase):
+    """
+    The gateway's own token or password.
+    """
+
+    def isKnown(self, secret: str, shown: bytes) -> bool:
+        """
+        Is the caller who shows this let in where that is the secret?
+        """
+        checker = SharedSecretChecker(Secret(secret))
+        asked = checker.requestAvatarId(BearerToken(shown))
+        outcome: list[object] = []
+        asked.addBoth(outcome.append)
+        if outcome == [SHARED_SECRET]:
+            return True
+        self.assertTrue(outcome[0].check(UnauthorizedLogin))
+        return False
+
+    def test_interface(self) -> None:
+        """
+        The checker is what it says.
+        """
+        verifyObject(ICredentialsChecker, SharedSecretChecker(Secret("s3cr3t")))
+
+    @given(secret=SECRETS)
+    def test_right(self, secret) -> None:
+        """
+        The right secret is known, whatever is in it: on the wire it is UTF-8.
+        """
+        self.assertTrue(self.isKnown(secret, secret.encode()))
+
+    @given(secret=SECRETS, shown=st.binary() | SECRETS.map(str.encode))
+    def test_wrong(self, secret, shown) -> None:
+        """
+        No other secret is.
+        """
+        self.assertEqual(self.isKnown(secret, shown), shown == secret.encode())
+
+    def test_nearlyRight(self) -> None:
+        """
+        Nor one that is nearly right.
+        """
+        for shown in (b"s3cr3", b"s3cr3t3", b"S3cr3t", b"", b" s3cr3t", b"s3cr3t\x00"):
+            self.assertFalse(self.isKnown("s3cr3t", shown))
+
+    def test_environment(self) -> None:
+        """
+        A secret from an environment that is not UTF-8 is known by its bytes.
+        """
+        self.assertTrue(self.isKnown("p\udce4ss", b"p\xe4ss"))
+        self.assertFalse(self.isKnown("p\udce4ss", "p\xe4ss".encode()))
+
+    def test_hidden(self) -> None:
+        """
+        Neither the checker nor its refusal shows what the secret is, or was said
+        to be.
+        """
+        checker = SharedSecretChecker(Secret("s3cr3t"))
+        refusal = self.failureResultOf(checker.requestAvatarId(BearerToken(b"gu3ss")))
+        self.assertNotIn("s3cr3t", refusal.getTraceback(detail="verbose"))
+        self.assertNotIn("gu3ss", refusal.getTraceback(detail="verbose"))
+        self.assertNotIn("s3cr3t", repr(checker) + repr(vars(checker)))

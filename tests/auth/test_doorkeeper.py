@@ -1,0 +1,386 @@
+"""
+Tests of L{openclaw.auth.doorkeeper}.
+"""
+
+import traceback
+from typing import Any
+
+from twisted.cred.checkers import (
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from openclaw.auth.checkers import SHARED_SECRET
+from openclaw.auth.credentials import CREDENTIAL_EXPECTED
+from openclaw.auth.doorkeeper import Doorkeeper
+from openclaw.config import Secret
+from openclaw.errors import AuthenticationFailed
+from openclaw.interfaces import IBearerToken, ICaller
+from tests.auth.test_credentials import basic
+
+TOKEN = "t0ken"
+PASSWORD = b"pa55word"
+
+
+@implementer(ICredentialsChecker)
+class SlowChecker:
+    """
+    A checker that has to ask somebody else: the test.
+
+    @ivar asked: What it has not answered yet.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[Any]] = []
+        self.cancelled = 0
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
+        """
+        See L{ICredentialsChecker.requestAvatarId}.
+        """
+        self.asked.append(Deferred(self._cancel))
+        return self.asked[-1]
+
+    def _cancel(self, asked: Deferred[Any]) -> None:
+        self.cancelled += 1
+
+
+@implementer(ICredentialsChecker)
+class BrokenChecker:
+    """
+    A checker that raises, with the credentials in its error.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
+        """
+        See L{ICredentialsChecker.requestAvatarId}.
+        """
+        raise LookupError(f"no directory for {credentials.password!r}")
+
+
+class DoorTestCase(SynchronousTestCase):
+    """
+    What tests of the door need.
+    """
+
+    def doorkeeper(self, *checkers: Any, secret: str | None = TOKEN) -> Doorkeeper:
+        """
+        A doorkeeper.
+        """
+        return Doorkeeper(
+            Secret(secret) if secret is not None else None,
+            checkers,
+            Logger(namespace="test"),
+        )
+
+    def users(self) -> InMemoryUsernamePasswordDatabaseDontUse:
+        """
+        A checker that knows Ada.
+        """
+        return InMemoryUsernamePasswordDatabaseDontUse(ada=PASSWORD)
+
+    def asking(self, door: Doorkeeper, *headers: bytes | None) -> Deferred[ICaller]:
+        """
+        Ask to be let in.
+        """
+        return Deferred.fromCoroutine(door.admit(*headers))
+
+    def admitted(self, door: Doorkeeper, *headers: bytes | None) -> ICaller:
+        """
+        Be let in.
+        """
+        return self.successResultOf(self.asking(door, *headers))
+
+    def refused(self, asking: Deferred[ICaller]) -> AuthenticationFailed:
+        """
+        Be refused, without any secret being shown by that.
+        """
+        error = self.failureResultOf(asking, AuthenticationFailed).value
+        self.assertEqual(error.status, 401)
+        self.assertEqual(error.code, "invalid_api_key")
+        shown = "".join(traceback.format_exception(error)) + repr(vars(error))
+        for secret in (TOKEN, PASSWORD.decode()):
+            self.assertNotIn(secret, shown)
+        return error
+
+
+class TokenTests(DoorTestCase):
+    """
+    There is a token, or a password in its place.
+    """
+
+    def test_right(self) -> None:
+        """
+        Who shows it may come in, with all scopes.
+        """
+        caller = self.admitted(self.doorkeeper(), b"Bearer t0ken")
+        self.assertEqual(caller.label, "operator")
+        self.assertTrue(caller.hasScope("operator.write"))
+
+    def test_spellings(self) -> None:
+        """
+        The scheme is known in any case and with more blanks.
+        """
+        for header in (b"bearer t0ken", b" BEARER   t0ken "):
+            self.admitted(self.doorkeeper(), header)
+
+    def test_wrong(self) -> None:
+        """
+        Who shows another one is told that it is not valid.
+        """
+        error = self.refused(self.asking(self.doorkeeper(), b"Bearer pa55word"))
+        self.assertEqual(error.message, "The credential is not valid.")
+
+    def test_none(self) -> None:
+        """
+        Who shows nothing is told what to show.
+        """
+        for header in (None, b"", b"Bearer", b"Bearer ", b"Digest t0ken", b"t0ken"):
+            error = self.refused(self.asking(self.doorkeeper(), header))
+            self.assertEqual(error.message, CREDENTIAL_EXPECTED)
+
+    def test_notASCII(self) -> None:
+        """
+        A password may be in any language.
+        """
+        door = self.doorkeeper(secret="pässwörd 密碼")
+        self.admitted(door, b"Bearer " + "pässwörd 密碼".encode())
+        self.refused(self.asking(door, b"Bearer " + "pässwörd".encode("latin-1")))
+
+    def test_scopesDoNotMatter(self) -> None:
+        """
+        The header that narrows scopes is for callers without a credential.
+        """
+        caller = self.admitted(self.doorkeeper(), b"Bearer t0ken", b"operator.read")
+        self.assertTrue(caller.hasScope("operator.write"))
+
+    def test_basicUnwanted(self) -> None:
+        """
+        Without checkers for them, users are told what is expected.
+        """
+        asking = self.asking(self.doorkeeper(), basic(b"ada", PASSWORD))
+        self.assertEqual(self.refused(asking).message, CREDENTIAL_EXPECTED)
+
+    def test_tokenIsNoPassword(self) -> None:
+        """
+        The token is not taken as a user's password.
+        """
+        door = self.doorkeeper(self.users())
+        self.refused(self.asking(door, basic(b"ada", TOKEN.encode())))
+        self.refused(self.asking(door, basic(SHARED_SECRET, TOKEN.encode())))
+        self.refused(self.asking(door, b"Bearer " + PASSWORD))
+
+
+class BasicTests(DoorTestCase):
+    """
+    There are checkers for users.
+    """
+
+    def test_right(self) -> None:
+        """
+        A known user may come in; so may who knows the token.
+        """
+        door = self.doorkeeper(self.users())
+        self.assertEqual(self.admitted(door, basic(b"ada", PASSWORD)).label, "user:ada")
+        self.assertEqual(self.admitted(door, b"Bearer t0ken").label, "operator")
+
+    def test_wrong(self) -> None:
+        """
+        A wrong password, an unknown user and an empty name are not valid.
+        """
+        door = self.doorkeeper(self.users())
+        for header in (
+            basic(b"ada", b"t0ken"),
+            basic(b"bob", PASSWORD),
+            basic(b"", b""),
+            basic(b"ADA", PASSWORD),
+        ):
+            error = self.refused(self.asking(door, header))
+            self.assertEqual(error.message, "The credential is not valid.")
+
+    def test_malformed(self) -> None:
+        """
+        What is no name and password is told to be malformed.
+        """
+        asking = self.asking(self.doorkeeper(self.users()), b"Basic pa55word!")
+        self.assertIn("malformed", self.refused(asking).message)
+
+    def test_slow(self) -> None:
+        """
+        A checker may take its time.
+        """
+        checker = SlowChecker()
+        door = self.doorkeeper(checker)
+        first = self.asking(door, basic(b"ada", PASSWORD))
+        second = self.asking(door, basic(b"bob", PASSWORD))
+        self.assertNoResult(first)
+        checker.asked[1].errback(UnauthorizedLogin())
+        self.refused(second)
+        checker.asked[0].callback(b"ada")
+        self.assertEqual(self.successResultOf(first).label, "user:ada")
+
+    def test_cancelled(self) -> None:
+        """
+        When the caller goes away meanwhile, the checker is told; that is no refusal
+        and no fault.
+        """
+        checker = SlowChecker()
+        asking = self.asking(self.doorkeeper(checker), basic(b"ada", PASSWORD))
+        with capturedLogs() as events:
+            asking.cancel()
+        self.failureResultOf(asking, CancelledError)
+        self.assertEqual(checker.cancelled, 1)
+        self.assertEqual(events, [])
+
+    def test_ownTokensWin(self) -> None:
+        """
+        A plug-in can't take the place of the gateway's own check.
+        """
+        checker = SlowChecker()
+        checker.credentialInterfaces = (IBearerToken,)
+        self.admitted(self.doorkeeper(checker), b"Bearer t0ken")
+        self.assertEqual(checker.asked, [])
+
+
+class BrokenCheckerTests(DoorTestCase):
+    """
+    A checker fails by itself.
+    """
+
+    def check(self, checker: Any, kind: str, answer: Any = None) -> None:
+        """
+        Assert that a failing checker lets nobody in; that the log says so with the
+        kind of the error; and that it shows no secret.
+        """
+        with capturedLogs() as events:
+            asking = self.asking(self.doorkeeper(checker), basic(b"ada", PASSWORD))
+            if answer is not None:
+                answer(checker.asked[0])
+        error = self.refused(asking)
+        self.assertEqual(error.message, "The credential can't be checked.")
+        (event,) = events
+        self.assertEqual(
+            formatEvent(event),
+            f"A credentials checker failed with {kind}; the caller was refused.",
+        )
+        for secret in (TOKEN, PASSWORD.decode()):
+            self.assertNotIn(secret, repr(event))
+
+    def test_raises(self) -> None:
+        """
+        A checker that raises.
+        """
+        self.check(BrokenChecker(), "LookupError")
+
+    def test_fails(self) -> None:
+        """
+        One that fails later.
+        """
+        self.check(
+            SlowChecker(),
+            "ConnectionError",
+            lambda asked: asked.errback(ConnectionError(PASSWORD)),
+        )
+
+    def test_nonsense(self) -> None:
+        """
+        One that answers with what is no avatar's name.
+        """
+        self.check(
+            SlowChecker(), "AttributeError", lambda asked: asked.callback(object())
+        )
+
+
+class OpenDoorTests(DoorTestCase):
+    """
+    There is no credential in force.
+    """
+
+    def setUp(self) -> None:
+        """
+        Leave the door open.
+        """
+        self.door = self.doorkeeper(self.users(), secret=None)
+
+    def test_everybody(self) -> None:
+        """
+        Everybody may come in, whatever they show, with all scopes.
+        """
+        for header in (None, b"", b"Bearer anything", b"Basic !", basic(b"x", b"y")):
+            caller = self.admitted(self.door, header)
+            self.assertEqual(caller.label, "anonymous")
+            self.assertTrue(caller.hasScope("operator.admin"))
+
+    def test_narrowed(self) -> None:
+        """
+        A caller can narrow what they may do, with commas or blanks.
+        """
+        for scopes in (
+            b"operator.read",
+            b" operator.read ,, other",
+            b"operator.read other",
+            b",operator.read,",
+        ):
+            caller = self.admitted(self.door, None, scopes)
+            self.assertTrue(caller.hasScope("operator.read"))
+            self.assertFalse(caller.hasScope("operator.write"))
+
+    def test_several(self) -> None:
+        """
+        Several scopes can be kept.
+        """
+        caller = self.admitted(self.door, None, b"operator.read, operator.write")
+        self.assertTrue(caller.hasScope("operator.write"))
+        self.assertFalse(caller.hasScope("operator.admin"))
+
+    def test_none(self) -> None:
+        """
+        An empty list, one of unknown scopes, and one of odd bytes leave nothing.
+        """
+        for scopes in (b"", b" , ", b"root", b"\xff\xfe", b"OPERATOR.WRITE"):
+            caller = self.admitted(self.door, None, scopes)
+            self.assertFalse(caller.hasScope("operator.read"))
+
+
+class NothingShownTests(DoorTestCase):
+    """
+    Secrets are seen nowhere.
+    """
+
+    def test_log(self) -> None:
+        """
+        Whatever callers show, the log shows no secret of theirs or ours.
+        """
+        door = self.doorkeeper(self.users(), BrokenChecker())
+        with capturedLogs() as events:
+            for header in (
+                b"Bearer t0ken",
+                b"Bearer pa55word",
+                b"Basic pa55word",
+                basic(b"ada", PASSWORD),
+                basic(b"t0ken", PASSWORD),
+            ):
+                self.asking(door, header).addErrback(
+                    lambda failure: failure.trap(AuthenticationFailed)
+                )
+        self.assertEqual(len(events), 2)
+        shown = repr(events) + "".join(formatEvent(event) for event in events)
+        for secret in (TOKEN, PASSWORD.decode()):
+            self.assertNotIn(secret, shown)
+
+    def test_doorkeeper(self) -> None:
+        """
+        Printing the doorkeeper shows none.
+        """
+        door = self.doorkeeper(self.users())
+        self.assertNotIn(TOKEN, repr(door) + repr(vars(door)))

@@ -1,0 +1,363 @@
+"""
+Tests of L{openclaw.cli.agent}, within this process.
+"""
+
+import json
+from io import StringIO
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from openclaw.cli.agent import MAIN_SESSION, Terminal, Turn
+from openclaw.messages import AssistantMessage, Message, UserMessage
+from openclaw.sessions.store.sqlite import SQLiteSessionStore
+from tests.cli.serving import ServedTestCase
+
+
+class Screen(StringIO):
+    """
+    A terminal that tells when something can be read there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._awaited: list[tuple[str, Deferred[None]]] = []
+
+    def until(self, text: str) -> Deferred[None]:
+        """
+        Wait until the terminal shows exactly this.
+        """
+        awaited: Deferred[None] = Deferred()
+        self._awaited.append((text, awaited))
+        return awaited
+
+    def flush(self) -> None:
+        """
+        The program wants to be read.
+        """
+        for text, awaited in list(self._awaited):
+            if self.getvalue() == text:
+                self._awaited.remove((text, awaited))
+                awaited.callback(None)
+
+
+class TerminalTestCase(ServedTestCase):
+    """
+    What tests of a turn need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a terminal.
+        """
+        super().setUp()
+        self.stdout, self.stderr = Screen(), StringIO()
+
+    def terminal(self, message: str = "Hello.", **more) -> Terminal:
+        """
+        A turn that was not taken yet.
+        """
+        return Terminal(
+            Turn(message=message, **more),
+            environ=self.environ,
+            reactor=reactor,
+            stdout=self.stdout,
+            stderr=self.stderr,
+        )
+
+    def take(self, message: str = "Hello.", **more) -> Deferred[int]:
+        """
+        Take a turn.
+        """
+        return Deferred.fromCoroutine(self.terminal(message, **more).take())
+
+    async def transcript(self, key: str) -> list[Message]:
+        """
+        What is kept of a session.
+        """
+        store = SQLiteSessionStore(
+            reactor=reactor,
+            clock=reactor,
+            path=self.state / "sessions.sqlite",
+            log=Logger(),
+        )
+        await store.open()
+        kept = await store.transcript(key)
+        await store.close()
+        return list(kept)
+
+    async def assertRefused(self, taking: Deferred[int], *words: str) -> None:
+        """
+        Assert that there is no answer, but one line that says why.
+        """
+        self.assertEqual(await taking, 1)
+        self.assertEqual(self.stdout.getvalue(), "")
+        self.assertRegex(self.stderr.getvalue(), r"\Aopenclaw: [^\n]+\n\Z")
+        for word in words:
+            self.assertIn(word, self.stderr.getvalue())
+
+
+class AnswerTests(TerminalTestCase):
+    """
+    The agent answers on the terminal.
+    """
+
+    async def test_streams(self) -> None:
+        """
+        Its words are shown as they come, with a line break at the end and nothing
+        else.
+        """
+        asked = self.model.nextCall()
+        taking = self.take()
+        call = await asked
+        for shown in ["Hel", "Hello", "Hello you."]:
+            call.say(shown[len(self.stdout.getvalue()) :])
+            await self.stdout.until(shown)
+        call.finish()
+        self.assertEqual(await taking, 0)
+        self.assertEqual(self.stdout.getvalue(), "Hello you.\n")
+        self.assertEqual(self.stderr.getvalue(), "")
+
+    async def test_asks(self) -> None:
+        """
+        The model is asked what was said, with the agent's prompt.
+        """
+        self.answering("Yes.")
+        await self.take("Are you there?", agent="OPS")
+        (call,) = self.model.calls
+        self.assertEqual(call.body["model"], "m1")
+        self.assertEqual(
+            [(each["role"], each["content"]) for each in call.body["messages"]],
+            [("system", "Be brief."), ("user", "Are you there?")],
+        )
+
+    async def test_conversation(self) -> None:
+        """
+        Turns follow each other in the agent's main session.
+        """
+        self.answering("I am here.")
+        await self.take("Are you there?")
+        await self.take("Still?")
+        self.assertEqual(
+            [each["content"] for each in self.model.calls[1].body["messages"][1:]],
+            ["Are you there?", "I am here.", "Still?"],
+        )
+        answer = AssistantMessage("I am here.")
+        self.assertEqual(
+            await self.transcript(f"agent:main:{MAIN_SESSION}"),
+            [UserMessage("Are you there?"), answer, UserMessage("Still?"), answer],
+        )
+
+    async def test_sessionKey(self) -> None:
+        """
+        A session can be named; a whole key names the agent too.
+        """
+        self.answering("Yes.")
+        await self.take("One.", sessionKey="Mine")
+        await self.take("Two.", sessionKey="agent:ops:Mine")
+        kept = await self.transcript("agent:main:Mine")
+        self.assertEqual(kept, [UserMessage("One."), AssistantMessage("Yes.")])
+        kept = await self.transcript("agent:ops:Mine")
+        self.assertEqual(kept, [UserMessage("Two."), AssistantMessage("Yes.")])
+
+    async def test_thoughts(self) -> None:
+        """
+        What the model thinks is not shown.
+        """
+        asked = self.model.nextCall()
+        taking = self.take()
+        call = await asked
+        call.delta(reasoning_content="hm")
+        call.say("Yes.")
+        call.finish()
+        self.assertEqual(await taking, 0)
+        self.assertEqual(self.stdout.getvalue(), "Yes.\n")
+
+    async def test_private(self) -> None:
+        """
+        What it keeps is for its owner's eyes only.
+        """
+        self.answering("Yes.")
+        self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "new" / "state")
+        await self.take(config=str(self.state / "openclaw.yaml"))
+        directory = self.state / "new" / "state"
+        self.assertEqual(directory.stat().st_mode & 0o777, 0o700)
+        (store,) = directory.glob("*.sqlite")
+        self.assertEqual(store.stat().st_mode & 0o777, 0o600)
+
+
+class DocumentTests(TerminalTestCase):
+    """
+    A program wants the answer as JSON.
+    """
+
+    async def test_document(self) -> None:
+        """
+        One document, in one line, in the shape of the original's.
+        """
+        self.answering("Hello you.")
+        self.assertEqual(await self.take(json=True, agent="ops", sessionKey="x"), 0)
+        self.assertEqual(self.stdout.getvalue().count("\n"), 1)
+        document = json.loads(self.stdout.getvalue())
+        run = document.pop("runId")
+        self.assertTrue(run.startswith("run_"))
+        meta = document["result"]["meta"]
+        self.assertGreaterEqual(meta.pop("durationMs"), 0)
+        self.assertEqual(
+            document,
+            {
+                "sessionKey": "agent:ops:x",
+                "agentId": "ops",
+                "status": "ok",
+                "summary": "completed",
+                "result": {
+                    "payloads": [{"text": "Hello you.", "mediaUrl": None}],
+                    "meta": {
+                        "finishReason": "stop",
+                        "usage": {
+                            "prompt_tokens": 5,
+                            "completion_tokens": 2,
+                            "cached_tokens": 0,
+                            "reasoning_tokens": 0,
+                        },
+                    },
+                },
+            },
+        )
+
+    async def test_failure(self) -> None:
+        """
+        Without an answer there is no document.
+        """
+        self.model.answer = lambda call: call.refuse(401)
+        await self.assertRefused(self.take(json=True), "served")
+
+
+class NoAnswerTests(TerminalTestCase):
+    """
+    There is no answer.
+    """
+
+    async def test_model(self) -> None:
+        """
+        The model refuses: the error says so, and the user's words are kept.
+        """
+        self.model.answer = lambda call: call.refuse(500)
+        await self.assertRefused(self.take("Hello?"), "served")
+        kept = await self.transcript("agent:main:main")
+        self.assertEqual(kept, [UserMessage("Hello?")])
+
+    async def test_cut(self) -> None:
+        """
+        The model's answer breaks off: what came is shown, and then the error.
+        """
+        asked = self.model.nextCall()
+        taking = self.take()
+        call = await asked
+        call.say("Hel")
+        await self.stdout.until("Hel")
+        call.cut()
+        self.assertEqual(await taking, 1)
+        self.assertEqual(self.stdout.getvalue(), "Hel")
+        self.assertRegex(self.stderr.getvalue(), r"\Aopenclaw: [^\n]+\n\Z")
+
+    async def test_wrongTarget(self) -> None:
+        """
+        An unknown agent, a reserved session, and one of another agent are refused
+        before anything is kept.
+        """
+        for request, word in (
+            ({"agent": "ghost"}, "'main', 'ops'"),
+            ({"sessionKey": "cron:x"}, "reserved"),
+            ({"agent": "ops", "sessionKey": "agent:main:x"}, "'main'"),
+        ):
+            self.stderr = StringIO()
+            await self.assertRefused(self.take(**request), word)
+        self.assertEqual(self.model.calls, [])
+        self.assertEqual(list(self.state.glob("*.sqlite")), [])
+
+    async def test_badConfiguration(self) -> None:
+        """
+        A configuration with faults is refused with all of them.
+        """
+        self.configure("gateway: {port: many}\nsession: {waitSeconds: -1}\n")
+        self.assertEqual(await self.take(), 1)
+        for key in ("gateway.port", "session.waitSeconds"):
+            self.assertIn(key, self.stderr.getvalue())
+
+    async def test_noConfiguration(self) -> None:
+        """
+        A configuration that isn't there is named.
+        """
+        missing = str(self.state / "missing.yaml")
+        await self.assertRefused(self.take(config=missing), missing)
+
+    async def test_noStateDirectory(self) -> None:
+        """
+        So is a state directory that can't be made.
+        """
+        self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "openclaw.yaml" / "x")
+        config = str(self.state / "openclaw.yaml")
+        await self.assertRefused(self.take(config=config), "can't be made")
+
+    async def test_noStore(self) -> None:
+        """
+        So is a session store that can't be opened.
+        """
+        (self.state / "sessions.sqlite").mkdir()
+        await self.assertRefused(self.take(), "sessions.sqlite")
+        self.assertEqual(self.model.calls, [])
+
+    async def test_ownFault(self) -> None:
+        """
+        When something fails that never should, the terminal shows what.
+        """
+        self.environ = None
+        self.assertEqual(await self.take(), 1)
+        self.assertIn("Traceback", self.stderr.getvalue())
+
+
+class InterruptTests(TerminalTestCase):
+    """
+    The user has had enough.
+    """
+
+    async def test_whileSpeaking(self) -> None:
+        """
+        The model is stopped, and the half answer not kept.
+        """
+        asked = self.model.nextCall()
+        terminal = self.terminal("Hello?")
+        taking = Deferred.fromCoroutine(terminal.take())
+        call = await asked
+        call.say("Hel")
+        await self.stdout.until("Hel")
+        terminal.interrupt()
+        await call.gone
+        self.assertEqual(await taking, 1)
+        self.assertEqual(self.stderr.getvalue(), "openclaw: The run was cancelled.\n")
+        kept = await self.transcript("agent:main:main")
+        self.assertEqual(kept, [UserMessage("Hello?")])
+
+    async def test_beforeTheRun(self) -> None:
+        """
+        Who interrupts before the run has begun is heard too: nothing is asked and
+        nothing kept.
+        """
+        terminal = self.terminal("Hello?")
+        taking = Deferred.fromCoroutine(terminal.take())
+        terminal.interrupt()
+        self.assertEqual(await taking, 1)
+        self.assertEqual(self.model.calls, [])
+        self.assertEqual(await self.transcript("agent:main:main"), [])
+
+    async def test_afterTheEnd(self) -> None:
+        """
+        Who interrupts too late has the answer.
+        """
+        self.answering("Yes.")
+        terminal = self.terminal()
+        self.assertEqual(await terminal.take(), 0)
+        terminal.interrupt()
+        self.assertEqual(self.stdout.getvalue(), "Yes.\n")

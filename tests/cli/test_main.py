@@ -1,0 +1,134 @@
+"""
+Tests of L{openclaw.cli.main}.
+"""
+
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from openclaw import __version__
+from openclaw.cli.main import main
+from tests.cli.command import Command
+
+
+class UsageTests(SynchronousTestCase):
+    """
+    The command line is understood, or its mistakes are named.
+    """
+
+    def carryOut(self, *arguments: str) -> tuple[int | str | None, str, str]:
+        """
+        Carry out a command line.
+
+        @return: The exit status, and what it wrote to stdout and stderr.
+        """
+        with (
+            redirect_stdout(StringIO()) as stdout,
+            redirect_stderr(StringIO()) as stderr,
+        ):
+            try:
+                status = main(arguments)
+            except SystemExit as leaving:
+                status = leaving.code
+        return status, stdout.getvalue(), stderr.getvalue()
+
+    def test_wrong(self) -> None:
+        """
+        Wrong usage is exit status 2, and a line says what is wrong.
+        """
+        for arguments, words in (
+            ([], "COMMAND"),
+            (["fly"], "fly"),
+            (["agent"], "--message"),
+            (["agent", "--message"], "--message"),
+            (["agent", "-m", "x", "--fly"], "--fly"),
+            (["agent", "-m", "x", "y"], "y"),
+            (["config"], "ACTION"),
+            (["config", "fly"], "fly"),
+            (["setup", "x"], "x"),
+        ):
+            status, stdout, stderr = self.carryOut(*arguments)
+            self.assertEqual((status, stdout), (2, ""), arguments)
+            self.assertIn(words, stderr.splitlines()[-1])
+            self.assertTrue(stderr.startswith("usage: openclaw"))
+
+    def test_help(self) -> None:
+        """
+        Each command explains itself.
+        """
+        for arguments in ([], ["agent"], ["config"], ["config", "check"], ["setup"]):
+            status, stdout, stderr = self.carryOut(*arguments, "--help")
+            self.assertEqual((status, stderr), (0, ""))
+            self.assertTrue(stdout.startswith("usage: openclaw"))
+
+    def test_version(self) -> None:
+        """
+        It says its version.
+        """
+        self.assertEqual(self.carryOut("--version"), (0, f"{__version__}\n", ""))
+
+    def test_check(self) -> None:
+        """
+        C{config check} checks a file, and its exit status says what came of it.
+        """
+        path = Path(self.mktemp()).with_suffix(".yaml").absolute()
+        path.write_text("gateway: {port: 1}\n")
+        self.assertEqual(
+            self.carryOut("config", "check", str(path)),
+            (0, f"{path}: no faults\n", ""),
+        )
+        path.write_text("gateway: {port: many}\n")
+        status, stdout, stderr = self.carryOut("config", "check", str(path))
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertIn("gateway.port", stderr)
+
+    def test_emptyMessage(self) -> None:
+        """
+        An empty message is refused before anything is done.
+        """
+        self.assertEqual(
+            self.carryOut("agent", "--message", " \n"),
+            (1, "", "openclaw: The message is empty.\n"),
+        )
+
+
+class ProcessTests(TestCase):
+    """
+    The command as a process.
+    """
+
+    timeout = 60
+
+    async def carryOut(self, state: Path, *arguments: str) -> Command:
+        """
+        Run the command to its end.
+        """
+        command = Command.start({"OPENCLAW_STATE_DIR": str(state)}, *arguments)
+        self.addCleanup(command.kill)
+        self.status = await command.ended
+        return command
+
+    async def test_firstStart(self) -> None:
+        """
+        After C{setup}, C{config check} has nothing to complain about; doing both
+        again changes nothing.
+        """
+        state = Path(self.mktemp()).absolute()
+        for _ in range(2):
+            setup = await self.carryOut(state, "setup")
+            self.assertEqual((self.status, setup.stderr), (0, ""))
+            check = await self.carryOut(state, "config", "check")
+            self.assertEqual((self.status, check.stderr), (0, ""))
+            self.assertEqual(check.stdout, f"{state / 'openclaw.yaml'}: no faults\n")
+
+    async def test_failure(self) -> None:
+        """
+        A failure is seen in the exit status.
+        """
+        path = Path(self.mktemp()).absolute()
+        path.write_text("")
+        setup = await self.carryOut(path / "state", "setup")
+        self.assertEqual((self.status, setup.stdout), (1, ""))
+        self.assertIn(str(path), setup.stderr)

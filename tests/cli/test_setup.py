@@ -1,0 +1,198 @@
+"""
+Tests of L{openclaw.cli.setup}.
+"""
+
+from io import StringIO
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.cli.setup import CONFIG_NAME, FIRST_CONFIG, setUp
+from openclaw.config import LOCAL_MODEL, credentialInForce, load
+from openclaw.state import keptToken, tokenFile
+
+
+class SetupTestCase(SynchronousTestCase):
+    """
+    What tests of the first start need.
+
+    @ivar state: A state directory that does not exist yet.
+    """
+
+    def setUp(self) -> None:
+        """
+        Choose a directory.
+        """
+        self.home = Path(self.mktemp()).absolute()
+        self.home.mkdir()
+        self.state = self.home / "deep" / "state"
+        self.environ = {"OPENCLAW_STATE_DIR": str(self.state)}
+
+    def carryOut(self) -> tuple[int, str, str]:
+        """
+        Do what the command does.
+
+        @return: The exit status, and what it wrote to stdout and stderr.
+        """
+        stdout, stderr = StringIO(), StringIO()
+        status = setUp(self.environ, stdout, stderr)
+        return status, stdout.getvalue(), stderr.getvalue()
+
+    def contents(self) -> dict[str, tuple[str, int, int]]:
+        """
+        What is in the state directory: text, mode and time of each file.
+        """
+        return {
+            path.name: (
+                path.read_text(),
+                path.stat().st_mode & 0o777,
+                path.stat().st_mtime_ns,
+            )
+            for path in self.state.iterdir()
+        }
+
+
+class FirstTimeTests(SetupTestCase):
+    """
+    Nothing is there yet.
+    """
+
+    def test_written(self) -> None:
+        """
+        A configuration and a token are written for their owner's eyes only, and the
+        command says where; the token itself it does not show.
+        """
+        status, stdout, stderr = self.carryOut()
+        self.assertEqual((status, stderr), (0, ""))
+        config, token = self.state / CONFIG_NAME, tokenFile(self.state)
+        self.assertEqual(
+            stdout.splitlines(),
+            [f"wrote {config}", f"configuration: {config}", f"token: {token}"],
+        )
+        self.assertEqual(self.state.stat().st_mode & 0o777, 0o700)
+        contents = self.contents()
+        self.assertEqual(set(contents), {config.name, token.name})
+        for text, mode, _ in contents.values():
+            self.assertEqual(mode, 0o600)
+            self.assertNotEqual(text.strip(), "")
+        self.assertNotIn(token.read_text().strip(), stdout)
+
+    def test_home(self) -> None:
+        """
+        Without a directory in the environment it is one in the user's home.
+        """
+        self.environ = {"HOME": str(self.home)}
+        self.assertEqual(self.carryOut()[0], 0)
+        self.assertTrue((self.home / ".openclaw" / CONFIG_NAME).is_file())
+
+    def test_configuration(self) -> None:
+        """
+        What is written can be read without a warning.  It enables the endpoint on
+        loopback, behind a token, with the embedded model.
+        """
+        self.carryOut()
+        loaded = load(self.state / CONFIG_NAME, self.environ)
+        self.assertEqual(loaded.warnings, ())
+        gateway = loaded.config.gateway
+        self.assertTrue(gateway.http.endpoints.chatCompletions.enabled)
+        self.assertTrue(gateway.onLoopback())
+        self.assertEqual(credentialInForce(loaded.config, {}).mode, "token")
+        (agent,) = loaded.config.agentSettings()
+        self.assertEqual(str(agent.model.primary), f"local/{LOCAL_MODEL}")
+
+
+class SecondTimeTests(SetupTestCase):
+    """
+    Something is there already.
+    """
+
+    def test_nothingChanges(self) -> None:
+        """
+        The second time says the same, and changes nothing.
+        """
+        _, first, _ = self.carryOut()
+        before = self.contents()
+        status, second, stderr = self.carryOut()
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertEqual(second.splitlines(), first.splitlines()[1:])
+        self.assertEqual(self.contents(), before)
+
+    def test_ownConfiguration(self) -> None:
+        """
+        A configuration of the user's is left as it is, whatever its ending; only the
+        token is added.
+        """
+        self.state.mkdir(parents=True)
+        own = self.state / "openclaw.json"
+        own.write_text("{}")
+        status, stdout, _ = self.carryOut()
+        self.assertEqual(status, 0)
+        self.assertIn(f"configuration: {own}\n", stdout)
+        self.assertEqual(own.read_text(), "{}")
+        self.assertEqual(set(self.contents()), {own.name, tokenFile(self.state).name})
+
+    def test_configurationElsewhere(self) -> None:
+        """
+        So is one that the environment names.
+        """
+        own = self.home / "my.yaml"
+        own.write_text("{}")
+        self.environ["OPENCLAW_CONFIG_PATH"] = str(own)
+        self.assertIn(f"configuration: {own}\n", self.carryOut()[1])
+        self.assertFalse((self.state / CONFIG_NAME).exists())
+
+    def test_ownToken(self) -> None:
+        """
+        So is a token.
+        """
+        self.state.mkdir(parents=True)
+        tokenFile(self.state).write_text("my-own")
+        self.carryOut()
+        self.assertEqual(keptToken(self.state, print).reveal(), "my-own")
+        self.assertEqual((self.state / CONFIG_NAME).read_text(), FIRST_CONFIG)
+
+
+class ImpossibleTests(SetupTestCase):
+    """
+    It can't be done.
+    """
+
+    def assertRefused(self, *words: str) -> None:
+        """
+        Assert that one line says why, and that the exit status says that.
+        """
+        status, stdout, stderr = self.carryOut()
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertRegex(stderr, r"\Aopenclaw: [^\n]+\n\Z")
+        for word in words:
+            self.assertIn(word, stderr)
+
+    def test_directory(self) -> None:
+        """
+        The state directory can't be made.
+        """
+        file = self.home / "file"
+        file.write_text("")
+        self.environ = {"OPENCLAW_STATE_DIR": str(file / "state")}
+        self.assertRefused(str(file))
+
+    def test_configuration(self) -> None:
+        """
+        The configuration can't be written.
+        """
+        (self.state / CONFIG_NAME).mkdir(parents=True)
+        self.assertRefused(CONFIG_NAME)
+
+    def test_missing(self) -> None:
+        """
+        The configuration that the environment names isn't there.
+        """
+        self.environ["OPENCLAW_CONFIG_PATH"] = str(self.home / "missing.yaml")
+        self.assertRefused("missing.yaml")
+
+    def test_noHome(self) -> None:
+        """
+        Nobody knows where the user's home is.
+        """
+        self.environ = {"OPENCLAW_STATE_DIR": "~nobody-of-this-name/state"}
+        self.assertRefused("~nobody-of-this-name")

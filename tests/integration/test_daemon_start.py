@@ -1,0 +1,451 @@
+"""
+Tests of how the daemon starts and ends, under twistd in the foreground and in the
+background, and under twist.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
+
+from tests.integration.daemon import TWISTD
+from tests.integration.house import LOOPBACK, HouseTestCase
+from tests.integration.program import Program
+
+TWIST = TWISTD.with_name("twist")
+
+
+class StartTestCase(HouseTestCase):
+    """
+    A daemon that is started in one of the ways there are.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing runs yet.
+        """
+        super().setUp()
+        self.pidfile = self.folder / "twistd.pid"
+        self.logfile = self.folder / "twistd.log"
+        self.config = self.configure()
+
+    def foreground(self) -> Sequence[str]:
+        """
+        The command for twistd in the foreground.
+        """
+        return [sys.executable, str(TWISTD), "-n", f"--pidfile={self.pidfile}"]
+
+    def background(self) -> Sequence[str]:
+        """
+        The command for twistd in the background.
+        """
+        files = [f"--pidfile={self.pidfile}", f"--logfile={self.logfile}"]
+        return [sys.executable, str(TWISTD), *files]
+
+    def twist(self) -> Sequence[str]:
+        """
+        The command for twist.
+        """
+        return [sys.executable, str(TWIST), "--log-format=text"]
+
+    def launch(self, command: Sequence[str], *options: str, **environ: str) -> Program:
+        """
+        Run it.
+
+        @param options: What stands behind C{openclaw --config FILE}.
+        """
+        program = Program()
+        given = ["openclaw", "--config", str(self.config), *options]
+        program.start(reactor, [*command, *given], self.environment(**environ))
+        self.addCleanup(program.stop, "KILL")
+        return program
+
+    async def runBackground(self, *options: str) -> int:
+        """
+        Start twistd in the background.
+
+        @return: The process that the pidfile names.
+        """
+        starting = self.launch(self.background(), *options)
+        await starting.ended
+        self.assertEqual(starting.status, 0, starting.text)
+        pid = int(self.pidfile.read_text())
+        self.addCleanup(self.end, pid)
+        return pid
+
+    async def end(self, pid: int, number: int = signal.SIGKILL) -> None:
+        """
+        End a process that is not a child of this one, and wait for that.
+        """
+        command = Path(f"/proc/{pid}/cmdline")
+        while command.exists() and command.read_bytes():
+            os.kill(pid, number)
+            number = 0
+            await deferLater(reactor, 0.02)
+
+    def log(self) -> str:
+        """
+        What was logged into the file.
+        """
+        return self.logfile.read_text() if self.logfile.exists() else ""
+
+    async def assertRefused(self, program: Program, *lines: str) -> None:
+        """
+        Assert that a start failed, said why and no more, and left nothing behind.
+
+        @param lines: Patterns of the lines it wrote.
+        """
+        await program.ended
+        self.assertEqual(program.status, 1, program.text)
+        self.assertEqual(len(program.lines), len(lines), program.text)
+        for line, pattern in zip(program.lines, lines, strict=True):
+            self.assertRegex(line, pattern)
+        self.assertFalse(self.pidfile.exists())
+        self.assertEqual(self.log(), "")
+
+
+class _RefusedStartTests:
+    """
+    What is wrong is said in one clear line, before anything is started.
+
+    @cvar misused: The exit status for a wrong command line.
+    """
+
+    misused = 1
+
+    def command(self) -> Sequence[str]:
+        """
+        How the daemon is started.
+        """
+        raise NotImplementedError
+
+    async def refused(self, options: Sequence[str], *lines: str) -> None:
+        """
+        Assert that a start with these options is refused.
+        """
+        await self.assertRefused(self.launch(self.command(), *options), *lines)
+
+    async def test_brokenConfiguration(self) -> None:
+        """
+        Every fault in the configuration is shown.
+        """
+        self.configure({"gateway": {"port": "high"}, "agents": {"list": 7}})
+        await self.refused(
+            [],
+            r"^openclaw: \S+openclaw.json: 2 faults:$",
+            r"^  gateway.port: ",
+            r"^  agents.list: ",
+        )
+
+    async def test_missingConfiguration(self) -> None:
+        """
+        A file that was named must be there.
+        """
+        self.config = self.folder / "nothing.yaml"
+        await self.refused([], r"^openclaw: \S+/nothing.yaml: does not exist")
+
+    async def test_busyPort(self) -> None:
+        """
+        A port that somebody else has is named.
+        """
+        port = self.upstream.url.split(":")[2].removesuffix("/v1")
+        await self.refused(
+            ["--listen", f"tcp:{port}:interface=127.0.0.1"],
+            rf"^openclaw: Can't listen on .*127.0.0.1:{port}: .*Address already in use",
+        )
+
+    async def test_unknownEndpoint(self) -> None:
+        """
+        An endpoint that makes no sense is shown.
+        """
+        await self.refused(
+            ["--listen", "pigeon:7"], r"^openclaw: Can't listen on 'pigeon:7': Unknown"
+        )
+
+    async def test_certificateMissing(self) -> None:
+        """
+        A certificate that is not there is named.
+        """
+        tls = {"certPath": "/nowhere/cert.pem", "keyPath": "/nowhere/key.pem"}
+        self.configure({"gateway": {"tls": tls}})
+        program = self.launch(self.command())
+        await self.assertRefused(program, r"^openclaw: .*/nowhere/cert.pem")
+
+    async def test_certificateBroken(self) -> None:
+        """
+        A certificate that is none is named.
+        """
+        path = self.folder / "cert.pem"
+        path.write_text("This is no certificate.")
+        tls = {"certPath": str(path), "keyPath": str(path)}
+        self.configure({"gateway": {"tls": tls}})
+        program = self.launch(self.command())
+        await self.assertRefused(program, rf"^openclaw: .*{path}")
+
+    async def test_stateDirectory(self) -> None:
+        """
+        A state directory that can't be made is named.
+        """
+        path = self.config / "state"
+        program = self.launch(self.command(), OPENCLAW_STATE_DIR=str(path))
+        await self.assertRefused(
+            program, rf"^openclaw: The state directory {path} can't be made: Not a dir"
+        )
+
+    async def test_unknownOption(self) -> None:
+        """
+        An option that there is not is named, below those that there are.
+        """
+        program = self.launch(self.command(), "--frobnicate")
+        await program.ended
+        self.assertEqual(program.status, self.misused)
+        self.assertIn("option --frobnicate not recognized", program.text)
+        self.assertNotIn("Traceback", program.text)
+
+    async def test_passwordFile(self) -> None:
+        """
+        Callers' passwords must be there from the beginning.
+        """
+        program = self.launch(self.command(), "--auth", "file:/nowhere/passwords")
+        await program.ended
+        self.assertEqual(program.status, self.misused)
+        self.assertIn("the file /nowhere/passwords can't be read", program.text)
+
+
+class ForegroundRefusalTests(_RefusedStartTests, StartTestCase):
+    """
+    Under C{twistd -n}.
+    """
+
+    command = StartTestCase.foreground
+
+
+class BackgroundRefusalTests(_RefusedStartTests, StartTestCase):
+    """
+    Under C{twistd}: the shell that called it gets to know.
+    """
+
+    command = StartTestCase.background
+
+
+class TwistRefusalTests(_RefusedStartTests, StartTestCase):
+    """
+    Under C{twist}.
+    """
+
+    command = StartTestCase.twist
+    misused = os.EX_USAGE
+
+
+class UserTests(StartTestCase):
+    """
+    The daemon of root becomes somebody else.
+    """
+
+    if os.geteuid() != 0:
+        skip = "only root can become somebody else"
+
+    async def test_stateOfAnother(self) -> None:
+        """
+        Root could write the state directory, but the daemon won't be root.
+        """
+        place = Path(mkdtemp())
+        self.addCleanup(rmtree, place)
+        place.chmod(0o755)
+        self.state = place / "state"
+        self.state.mkdir(mode=0o700)
+        program = self.launch([*self.background(), "--uid=65534", "--gid=65534"])
+        await self.assertRefused(
+            program, rf"^openclaw: .*{self.state} can't be written by"
+        )
+        self.assertEqual(list(self.state.iterdir()), [])
+
+
+class ForegroundTests(StartTestCase):
+    """
+    The daemon runs in the foreground.
+    """
+
+    async def test_twistd(self) -> None:
+        """
+        twistd's pidfile is there as long as the daemon is.
+        """
+        program = self.launch(self.foreground(), "--listen", LOOPBACK)
+        url = (await program.line(r"Ready at (\S+)/v1$"))[1]
+        self.assertEqual(self.pidfile.read_text(), str(program.pid))
+        self.assertEqual((await self.caller(url).get("/healthz")).status, 200)
+        await program.stop()
+        self.assertEqual(program.signal, signal.SIGTERM)
+        self.assertFalse(self.pidfile.exists())
+
+    async def test_twist(self) -> None:
+        """
+        twist does as well.
+        """
+        program = self.launch(self.twist(), "--listen", LOOPBACK)
+        url = (await program.line(r"Ready at (\S+)/v1$"))[1]
+        self.assertEqual((await self.caller(url).get("/healthz")).status, 200)
+        await program.stop()
+        self.assertIn("Stopped", program.text)
+
+    async def test_brokenStore(self) -> None:
+        """
+        A store that can't be opened ends the daemon, with a line that says so.
+        """
+        self.state.mkdir()
+        (self.state / "sessions.sqlite").write_text("This is no database." * 99)
+        program = self.launch(self.foreground(), "--listen", LOOPBACK)
+        await program.ended
+        self.assertEqual(program.status, 1)
+        self.assertRegex(program.text, "openclaw#critical.*sessions.sqlite")
+        self.assertNotIn("Traceback", program.text)
+        self.assertFalse(self.pidfile.exists())
+
+
+class BackgroundTests(StartTestCase):
+    """
+    The daemon runs in the background.
+    """
+
+    if not Path("/proc/self/cmdline").exists():
+        skip = "processes can't be seen in /proc"
+
+    async def test_serves(self) -> None:
+        """
+        The port that was opened before the daemon left the shell answers.
+        """
+        pid = await self.runBackground("--listen", LOOPBACK)
+        while "Ready at" not in self.log():
+            await deferLater(reactor, 0.02)
+        url = self.log().split("Ready at ")[1].split("/v1")[0]
+        self.upstream.says("Hello.")
+        answer = await self.caller(url).ask("Hi.")
+        self.assertEqual(await answer.words(), "Hello.")
+        await self.end(pid, signal.SIGTERM)
+        self.assertFalse(self.pidfile.exists())
+        self.assertIn("Stopped", self.log())
+
+    def socket(self) -> str:
+        """
+        The path of a socket; the system allows no long ones.
+        """
+        return os.path.relpath(self.folder / "s")
+
+    async def assertAnswers(self, path: str) -> None:
+        """
+        Assert that somebody listens on a socket.
+        """
+        endpoint = UNIXClientEndpoint(reactor, path)
+        connection = await endpoint.connect(Factory.forProtocol(Protocol))
+        connection.transport.abortConnection()
+
+    async def test_unixSocket(self) -> None:
+        """
+        A daemon can't take the socket of another that runs.
+        """
+        path = self.socket()
+        await self.runBackground("--listen", f"unix:{path}")
+        await self.assertAnswers(path)
+        self.pidfile = self.folder / "second.pid"
+        self.logfile = self.folder / "second.log"
+        second = self.launch(self.background(), "--listen", f"unix:{path}")
+        await second.ended
+        self.assertEqual(second.status, 1)
+        self.assertIn("Can't listen on 'unix:", second.text)
+        self.assertRegex(self.log(), "openclaw: Can't listen on .*acquire lock")
+        self.assertNotIn("Traceback", self.log())
+        self.assertFalse(self.pidfile.exists())
+        await self.assertAnswers(path)
+
+
+class SignalTests(StartTestCase):
+    """
+    The daemon obeys signals.
+    """
+
+    async def start(self) -> Program:
+        """
+        Start a daemon that would let runs end for an hour.
+        """
+        self.configure({"gateway": {"drainSeconds": 3600}})
+        program = self.launch(self.foreground(), "--listen", LOOPBACK)
+        self.url = (await program.line(r"Ready at (\S+)/v1$"))[1]
+        return program
+
+    async def ask(self) -> "Deferred[object]":
+        """
+        Ask for something that the model is slow to answer.
+
+        @return: Fires when the answer begins, or never will.
+        """
+        asking = Deferred.fromCoroutine(self.caller(self.url).ask("Wait for it."))
+        asking.addErrback(lambda failure: None)
+        while not self.upstream.calls:
+            await deferLater(reactor, 0.02)
+        return asking
+
+    async def assertHurries(self, name: str, number: int) -> None:
+        """
+        Assert that of two signals the second cuts the drain short.
+        """
+        program = await self.start()
+        asking = await self.ask()
+        program.send(name)
+        await program.line("Draining: 1 runs may go on for 3600 s")
+        program.send(name)
+        await program.ended
+        self.assertEqual(program.signal, number)
+        self.assertIn("Stopped", program.text)
+        self.assertNotIn("Traceback", program.text)
+        await asking
+
+    async def test_secondTerm(self) -> None:
+        """
+        Who sends SIGTERM again waits no longer.
+        """
+        await self.assertHurries("TERM", signal.SIGTERM)
+
+    async def test_secondInterrupt(self) -> None:
+        """
+        Who presses Ctrl-C again waits no longer.
+        """
+        await self.assertHurries("INT", signal.SIGINT)
+
+    async def test_hangupWhileDraining(self) -> None:
+        """
+        A daemon that drains has no more use for a configuration.
+        """
+        program = await self.start()
+        asking = await self.ask()
+        program.send("TERM")
+        await program.line("Draining")
+        program.send("HUP")
+        self.upstream.calls[0].say("Here it is.")
+        self.upstream.calls[0].finish()
+        answer = await asking
+        self.assertEqual(await answer.words(), "Here it is.")
+        await program.ended
+        self.assertEqual(program.signal, signal.SIGTERM)
+
+    async def test_hangup(self) -> None:
+        """
+        On SIGHUP a new configuration holds; a broken one is refused.
+        """
+        program = await self.start()
+        self.configure({"agents": {"entries": {"another": {}}}})
+        program.send("HUP")
+        await program.line("The configuration was read again")
+        self.configure({"gateway": {"port": "high"}})
+        program.send("HUP")
+        await program.line("The new configuration is refused")
+        models = await (await self.caller(self.url).get("/v1/models")).json()
+        self.assertIn("openclaw/another", [each["id"] for each in models["data"]])

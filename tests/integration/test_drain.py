@@ -1,0 +1,170 @@
+"""
+SIGTERM: what is under way ends well, and nothing new begins.
+"""
+
+import signal
+
+from openclaw.testing import ServedCall
+from tests.integration.caller import Caller, Connection, frames, streamedWords
+from tests.integration.daemon import Daemon
+from tests.integration.house import HouseTestCase
+
+DRAINING = "Draining: 1 runs may go on"
+
+
+class DrainTestCase(HouseTestCase):
+    """
+    A daemon that is asked to stop while it streams.
+    """
+
+    async def startStreaming(
+        self, drainSeconds: float
+    ) -> tuple[Daemon, Caller, Connection, ServedCall]:
+        """
+        Begin a stream, and let one word of it arrive.
+        """
+        config = self.configure({"gateway": {"drainSeconds": drainSeconds}})
+        daemon = await self.startDaemon(config=config)
+        caller = self.caller(daemon)
+        asked = self.upstream.nextCall()
+        connection = await caller.connect("hi", stream=True, user="ann")
+        call = await asked
+        call.say("Hello")
+        await connection.until("Hello")
+        return daemon, caller, connection, call
+
+    def assertShutDown(self, connection: Connection) -> None:
+        """
+        The stream ended with the one error that tells why.
+        """
+        self.assertEqual(streamedWords(connection.received), "Hello")
+        *_, error, end = frames(connection.received)
+        self.assertEqual(error["error"]["code"], "server_shutting_down")
+        self.assertEqual(end, "[DONE]")
+
+    def assertEndedBySIGTERM(self, daemon: Daemon) -> None:
+        """
+        It came to an end in order: twistd, when all is cleaned up, dies of the
+        signal that it was sent, for its parent to see.
+        """
+        self.assertEqual((daemon.status, daemon.signal), (None, signal.SIGTERM))
+        self.assertIn("Stopped", daemon.text)
+        self.assertIn("Server Shut Down", daemon.text)
+
+
+class DrainTests(DrainTestCase):
+    """
+    The first SIGTERM.
+    """
+
+    async def test_streamIsFinished(self) -> None:
+        """
+        A stream that ends within the budget lacks nothing.
+        """
+        daemon, _, connection, call = await self.startStreaming(30)
+        daemon.send("TERM")
+        await daemon.line(DRAINING)
+        call.say(" to you")
+        call.finish()
+        await connection.until("[DONE]")
+        await daemon.ended
+        self.assertEqual(streamedWords(connection.received), "Hello to you")
+        self.assertEndedBySIGTERM(daemon)
+
+    async def test_nothingNewBegins(self) -> None:
+        """
+        Meanwhile new requests are told to come back, load balancers not to send
+        more, and the process counts as alive.
+        """
+        daemon, caller, connection, call = await self.startStreaming(30)
+        self.assertEqual((await caller.get("/readyz")).status, 200)
+        daemon.send("TERM")
+        await daemon.line(DRAINING)
+        for streaming in (False, True):
+            refused = await caller.ask("me too", stream=streaming)
+            self.assertEqual(refused.status, 503)
+            self.assertEqual(await refused.code(), "server_shutting_down")
+            self.assertTrue(int(refused.header("retry-after")) > 0)
+        ready = await caller.get("/readyz")
+        self.assertEqual(ready.status, 503)
+        self.assertEqual(
+            (await ready.json())["failing"], ["the gateway is shutting down"]
+        )
+        self.assertEqual((await caller.get("/healthz")).status, 200)
+        call.finish()
+        await connection.until("[DONE]")
+        await daemon.ended
+        self.assertEqual(len(self.upstream.calls), 1)
+
+    async def test_budgetIsOver(self) -> None:
+        """
+        A stream that takes longer is ended, and says why; the model is stopped.
+        """
+        daemon, _, connection, call = await self.startStreaming(0.2)
+        daemon.send("TERM")
+        await call.gone
+        await daemon.ended
+        await connection.lost
+        self.assertShutDown(connection)
+        self.assertEndedBySIGTERM(daemon)
+
+    async def test_idleConnectionsDoNotHold(self) -> None:
+        """
+        Callers who keep a connection open for later do not delay the end.
+        """
+        self.upstream.says("so")
+        daemon = await self.startDaemon()
+        caller = self.caller(daemon)
+        connection = await caller.connect("hi")
+        await connection.until('"usage"')
+        daemon.send("TERM")
+        await daemon.ended
+        await connection.lost
+        self.assertEndedBySIGTERM(daemon)
+
+
+class HurryTests(DrainTestCase):
+    """
+    The second signal.
+    """
+
+    async def test_endsAtOnce(self) -> None:
+        """
+        Who insists does not wait for the budget; the stream still says why.
+        """
+        daemon, _, connection, call = await self.startStreaming(3600)
+        daemon.send("TERM")
+        await daemon.line(DRAINING)
+        daemon.send("TERM")
+        await call.gone
+        await daemon.ended
+        await connection.lost
+        self.assertShutDown(connection)
+        self.assertEndedBySIGTERM(daemon)
+
+    async def test_controlC(self) -> None:
+        """
+        The same goes for the keyboard.
+        """
+        daemon, _, connection, call = await self.startStreaming(3600)
+        daemon.send("INT")
+        await daemon.line(DRAINING)
+        daemon.send("INT")
+        await call.gone
+        await daemon.ended
+        await connection.lost
+        self.assertShutDown(connection)
+        self.assertEqual(daemon.signal, signal.SIGINT)
+
+    async def test_usersWordsAreKept(self) -> None:
+        """
+        The conversation can go on after that, with what the user had said.
+        """
+        daemon, _, connection, _ = await self.startStreaming(0)
+        daemon.send("TERM")
+        await daemon.ended
+        await connection.lost
+        self.upstream.says("so")
+        caller = self.caller(await self.startDaemon())
+        await (await caller.ask("again", user="ann")).whole()
+        self.assertEqual(self.upstream.heard(), [("user", "hi"), ("user", "again")])

@@ -1,0 +1,218 @@
+"""
+SIGHUP: another configuration holds from now on, and no stream is dropped for it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet import reactor
+
+from openclaw.testing import ServedCall
+from tests.integration.caller import Connection, streamedWords
+from tests.integration.daemon import Daemon
+from tests.integration.house import HouseTestCase
+from tests.integration.upstream import Upstream
+
+ACCEPTED = "The configuration was read again"
+REFUSED = "The new configuration is refused"
+SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
+
+
+class ReloadTestCase(HouseTestCase):
+    """
+    A daemon that streams while its configuration changes.
+    """
+
+    async def setUp(self) -> None:
+        """
+        Begin a stream, and let one word of it arrive.
+        """
+        super().setUp()
+        self.daemon = await self.startDaemon(*self.options())
+        asked = self.upstream.nextCall()
+        self.stream: Connection = await self.caller(self.daemon).connect(
+            "hi", stream=True
+        )
+        self.call: ServedCall = await asked
+        self.call.say("Hello")
+        await self.stream.until("Hello")
+        self.upstream.says("so")
+
+    def options(self) -> list[str]:
+        """
+        More options for the daemon.
+        """
+        return []
+
+    async def reload(self, changes: Mapping[str, Any], outcome: str = ACCEPTED) -> None:
+        """
+        Change the file, and tell the daemon.
+        """
+        self.configure(changes)
+        await self.hangUp(outcome)
+
+    async def hangUp(self, outcome: str) -> None:
+        """
+        Send SIGHUP, and wait for what the log says to it.
+        """
+        said = self.daemon.nextLine(outcome)
+        self.daemon.send("HUP")
+        await said
+
+    async def assertStreamGoesOn(self) -> None:
+        """
+        The stream that was there before comes to its end, and lacks nothing.
+        """
+        self.call.say(" to you")
+        self.call.finish()
+        received = await self.stream.until("[DONE]")
+        self.assertEqual(streamedWords(received), "Hello to you")
+        self.stream.close()
+
+    async def status(self, token: str | None = None, **fields: Any) -> int:
+        """
+        What a new request gets.
+        """
+        caller = self.caller(self.daemon, *([] if token is None else [token]))
+        answer = await caller.ask("hi", **fields)
+        await answer.whole()
+        return answer.status
+
+
+class AcceptedTests(ReloadTestCase):
+    """
+    A configuration that is right.
+    """
+
+    async def test_token(self) -> None:
+        """
+        The old token opens no more, the new one does.
+        """
+        await self.reload({"gateway": {"auth": {"token": "another"}}})
+        self.assertEqual(await self.status(), 401)
+        self.assertEqual(await self.status("another"), 200)
+        await self.assertStreamGoesOn()
+
+    async def test_agent(self) -> None:
+        """
+        An agent that was added can be asked, with what it is told to be; the model
+        list has it.
+        """
+        self.assertEqual(await self.status(model="openclaw/poet"), 400)
+        poet = {"model": "scripted/words", "systemPrompt": "You are a poet."}
+        await self.reload({"agents": {"entries": {"main": {}, "poet": poet}}})
+        self.assertEqual(await self.status(model="openclaw/poet"), 200)
+        system = self.upstream.calls[-1].body["messages"][0]
+        self.assertEqual(system["role"], "system")
+        self.assertIn("You are a poet.", system["content"])
+        models = await (await self.caller(self.daemon).get("/v1/models")).json()
+        self.assertIn("openclaw/poet", [model["id"] for model in models["data"]])
+        await self.assertStreamGoesOn()
+
+    async def test_provider(self) -> None:
+        """
+        A provider that has moved is asked at its new place; the stream from the old
+        one is finished.
+        """
+        moved = Upstream(reactor)
+        self.addCleanup(moved.close)
+        moved.says("so")
+        provider = {"baseUrl": moved.url}
+        await self.reload({"models": {"providers": {"scripted": provider}}})
+        self.assertEqual(await self.status(), 200)
+        self.assertEqual((len(self.upstream.calls), len(moved.calls)), (1, 1))
+        await self.assertStreamGoesOn()
+
+    async def test_endpoint(self) -> None:
+        """
+        The endpoint can be switched off, and on again; who calls meanwhile is told
+        the switch.
+        """
+        endpoints = {"chatCompletions": {"enabled": False}}
+        await self.reload({"gateway": {"http": {"endpoints": endpoints}}})
+        answer = await self.caller(self.daemon).ask("hi")
+        self.assertEqual(answer.status, 404)
+        self.assertIn(SWITCH, await answer.whole())
+        self.assertEqual(await answer.code(), "endpoint_disabled")
+        await self.reload({})
+        self.assertEqual(await self.status(), 200)
+        await self.assertStreamGoesOn()
+
+    async def test_restartNeeded(self) -> None:
+        """
+        The log says what a reload can't change.
+        """
+        said = self.daemon.nextLine("gateway.port changed; .* at a restart")
+        await self.reload({"gateway": {"port": 1}})
+        await said
+        self.assertEqual(await self.status(), 200)
+        await self.assertStreamGoesOn()
+
+
+class RefusedTests(ReloadTestCase):
+    """
+    A configuration that is wrong.
+    """
+
+    async def assertNothingChanged(self, daemon: Daemon) -> None:
+        """
+        All is as it was.
+        """
+        self.assertEqual(await self.status(), 200)
+        await self.assertStreamGoesOn()
+        self.assertNotIn(ACCEPTED, daemon.text)
+
+    async def test_faults(self) -> None:
+        """
+        All faults are in the log, each with its key; the old configuration stays,
+        also where the new one is not wrong.
+        """
+        faults = {
+            "gateway": {"port": "many", "auth": {"token": "another"}},
+            "agents": {"defaults": {"model": "nobody/words"}},
+        }
+        lines = [self.daemon.nextLine(r"gateway\.port: .*many")]
+        lines.append(self.daemon.nextLine(r"agents\.defaults\.model: .*nobody"))
+        await self.reload(faults, REFUSED)
+        for line in lines:
+            await line
+        await self.assertNothingChanged(self.daemon)
+
+    async def test_syntax(self) -> None:
+        """
+        Half a file, as an editor may leave it for a moment, is refused.
+        """
+        path = self.configure()
+        path.write_text(path.read_text()[:-20])
+        await self.hangUp(REFUSED)
+        await self.assertNothingChanged(self.daemon)
+
+    async def test_noFile(self) -> None:
+        """
+        So is none.
+        """
+        self.configure().unlink()
+        await self.hangUp(REFUSED)
+        await self.assertNothingChanged(self.daemon)
+
+
+class OpenPortTests(ReloadTestCase):
+    """
+    A daemon that other machines can reach.
+    """
+
+    def options(self) -> list[str]:
+        """
+        Listen on all interfaces, too.
+        """
+        return ["--listen", "tcp:0:interface=0.0.0.0"]
+
+    async def test_staysClosed(self) -> None:
+        """
+        A reload can't take the token away.
+        """
+        for auth in ({"mode": "none"}, {"token": None}):
+            await self.reload({"gateway": {"auth": auth}}, REFUSED)
+            self.assertEqual(await self.status("a guess"), 401)
+            self.assertEqual(await self.status(), 200)
+        await self.assertStreamGoesOn()

@@ -1,0 +1,136 @@
+"""
+The examples that everybody tries first, as they are written.
+"""
+
+import json
+
+from tests.integration.caller import frames, streamedWords
+from tests.integration.daemon import Daemon
+from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.needs import missingModel, missingProgram
+from tests.integration.program import Program
+
+SHELL = "/bin/sh"
+PORT = "18789"
+
+CONFIG = """\
+{
+  gateway: {
+    http: {
+      endpoints: {
+        chatCompletions: { enabled: true },
+      },
+    },
+  },
+}
+"""
+
+WHOLE = r"""
+curl -sS http://127.0.0.1:18789/v1/chat/completions \
+  -H 'Authorization: Bearer YOUR_TOKEN' -H 'Content-Type: application/json' -H 'x-openclaw-agent-id: main' \
+  -d '{"model": "openclaw", "messages": [{"role":"user","content":"hi"}]}'
+"""  # noqa: E501
+
+STREAM = r"""
+curl -N http://127.0.0.1:18789/v1/chat/completions \
+  -H 'Authorization: Bearer YOUR_TOKEN' -H 'Content-Type: application/json' -H 'x-openclaw-agent-id: main' \
+  -d '{"model": "openclaw", "stream": true, "messages": [{"role":"user","content":"hi"}]}'
+"""  # noqa: E501
+
+
+class SeedTestCase(HouseTestCase):
+    """
+    Runs the examples as a shell does.
+    """
+
+    skip = missingProgram("curl")
+
+    def paste(self, example: str, gateway: Daemon, token: str) -> Program:
+        """
+        Paste an example into a shell, with the real token and port.
+        """
+        port = gateway.url.rpartition(":")[2]
+        command = example.replace("YOUR_TOKEN", token).replace(PORT, port)
+        return self.start(SHELL, "-c", command)
+
+
+class ScriptedSeedTests(SeedTestCase):
+    """
+    The examples, with a model that the test plays.
+    """
+
+    async def test_whole(self) -> None:
+        """
+        The first example prints a completion with the answer in it.
+        """
+        self.upstream.says("Hello", " to you")
+        curl = self.paste(WHOLE, await self.startDaemon(), TOKEN)
+        await curl.ended
+        self.assertEqual(curl.status, 0, curl.text)
+        completion = json.loads(curl.output)
+        self.assertEqual(completion["object"], "chat.completion")
+        self.assertEqual(completion["model"], "openclaw")
+        [choice] = completion["choices"]
+        self.assertEqual(choice["message"]["content"], "Hello to you")
+        self.assertEqual(choice["finish_reason"], "stop")
+
+    async def test_wordsArriveAsTheyAreSaid(self) -> None:
+        """
+        The second example shows a word while the model is still thinking about the
+        next.
+        """
+        asked = self.upstream.nextCall()
+        curl = self.paste(STREAM, await self.startDaemon(), TOKEN)
+        call = await asked
+        for word in ("Hello", "again"):
+            call.say(word)
+            await curl.line(f'"{word}"')
+        self.assertNotIn("[DONE]", curl.text)
+        call.finish()
+        await curl.ended
+        self.assertEqual(curl.status, 0, curl.text)
+        *chunks, end = frames(curl.output)
+        self.assertEqual(streamedWords(curl.output), "Helloagain")
+        self.assertEqual(chunks[-1]["choices"][0]["finish_reason"], "stop")
+        self.assertEqual(end, "[DONE]")
+
+
+class EmbeddedSeedTests(SeedTestCase):
+    """
+    The examples and the configuration, with nothing else: the embedded model
+    answers.
+    """
+
+    skip = SeedTestCase.skip or missingModel()
+
+    async def startSeed(self) -> tuple[Daemon, str]:
+        """
+        A daemon with the example's configuration, and its token.
+        """
+        config = self.folder / "openclaw.json5"
+        config.write_text(CONFIG)
+        daemon = await self.startDaemon(config=config)
+        return daemon, (self.state / "gateway-token").read_text().strip()
+
+    async def test_itAnswers(self) -> None:
+        """
+        The model answers in its own words.
+        """
+        curl = self.paste(WHOLE, *await self.startSeed())
+        await curl.ended
+        self.assertEqual(curl.status, 0, curl.text)
+        completion = json.loads(curl.output)
+        self.assertTrue(completion["choices"][0]["message"]["content"].strip())
+        self.assertGreater(completion["usage"]["completion_tokens"], 0)
+
+    async def test_itStreams(self) -> None:
+        """
+        The model's words come one by one.
+        """
+        curl = self.paste(STREAM, *await self.startSeed())
+        pieces = 0
+        while pieces < 2:
+            said = (await curl.nextLine(r'"content":"(.*?)"\}'))[1]
+            pieces += bool(said)
+        # It may go on for long: it is a small model.
+        await curl.stop("KILL")

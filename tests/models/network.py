@@ -1,0 +1,244 @@
+"""
+A network in memory: the real HTTP client on one side, real servers on the other, and
+between them connections that move only when a test says so.
+"""
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionLost,
+    ConnectionRefusedError,
+)
+from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, SynchronousResolver
+from twisted.python.failure import Failure
+from twisted.test.iosim import FakeTransport
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+
+class End(FakeTransport):
+    """
+    One end of a connection.  Unlike what it is made of it can pause, and a close in
+    good order differs from an abort.
+
+    @ivar paused: Is nothing read here?
+    @ivar aborted: Was it closed at once, without a farewell?
+    """
+
+    paused = False
+    aborted = False
+
+    def pauseProducing(self) -> None:
+        """
+        Read no more.
+        """
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        Read on.
+        """
+        self.paused = False
+
+    def abortConnection(self) -> None:
+        """
+        Close at once; what was not sent yet is lost.
+        """
+        self.stream = []
+        self.aborted = self.disconnecting = True
+        self.disconnectReason = ConnectionAborted()
+
+
+class Link:
+    """
+    A connection.
+
+    @ivar client: Its end at the one who opened it.
+    @ivar server: The other end.
+    """
+
+    def __init__(self, client: IProtocol, server: IProtocol) -> None:
+        here, there = (IPv4Address("TCP", "127.0.0.1", port) for port in (50000, 80))
+        self.client = End(client, False, here, there)
+        self.server = End(server, True, there, here)
+        server.makeConnection(self.server)
+        client.makeConnection(self.client)
+
+    @property
+    def closed(self) -> bool:
+        """
+        Do both sides know that it is over?
+        """
+        return bool(self.client.disconnected and self.server.disconnected)
+
+    def pump(self) -> bool:
+        """
+        Move what can be moved, one read at each end.
+
+        @return: Did anything happen?
+        """
+        both = ((self.client, self.server), (self.server, self.client))
+        return any(self._move(end, other) for end, other in both)
+
+    def _move(self, end: End, other: End) -> bool:
+        if end.disconnected:
+            return False
+        if end.disconnecting:
+            end.disconnected = True
+            end.reportDisconnect()
+            return True
+        data = None if end.paused else other.getOutBuffer()
+        if data:
+            end.bufferReceived(data)
+        elif other.disconnected and not end.paused:
+            if other.aborted:
+                end.disconnectReason = ConnectionLost()
+            end.disconnecting = True
+        else:
+            return False
+        return True
+
+
+class Network(MemoryReactorClock):
+    """
+    The reactor of a client.  Names are resolved at once; a port at which nobody
+    listens refuses, a mute one does not answer.
+
+    @ivar links: All connections that were ever made, oldest first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[Link] = []
+        self._servers: dict[int, IProtocolFactory | None] = {}
+        self._dialled: list[tuple] = []
+
+    def listen(self, port: int, server: IProtocolFactory | None) -> None:
+        """
+        Answer at a port from now on; C{None} makes it mute.
+        """
+        self._servers[port] = server
+
+    def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):
+        """
+        Begin to open a connection; L{flush} takes it further.
+        """
+        connector = super().connectTCP(host, port, factory, timeout, bindAddress)
+        self._dialled.append((port, factory, connector))
+        return connector
+
+    def dial(self, port: int, received: bytearray) -> Link:
+        """
+        Have a connection that does nothing by itself: the test writes to its end.
+
+        @param received: Where to put what comes.
+        """
+        client, server = Protocol(), self._servers[port]
+        client.dataReceived = received.extend
+        self.links.append(Link(client, server.buildProtocol(None)))
+        return self.links[-1]
+
+    def flush(self) -> None:
+        """
+        Let everything arrive that is under way.
+        """
+        self.advance(0)
+        while self._connect() or any(link.pump() for link in self.links):
+            self.advance(0)
+
+    def wait(self, seconds: float) -> None:
+        """
+        Let time pass, with everything arriving before and after.
+        """
+        self.flush()
+        self.advance(seconds)
+        self.flush()
+
+    @property
+    def open(self) -> list[Link]:
+        """
+        The connections that are not closed.
+        """
+        return [link for link in self.links if not link.closed]
+
+    def _connect(self) -> bool:
+        dialled, self._dialled = self._dialled, []
+        for port, factory, connector in dialled:
+            if connector.stoppedConnecting:
+                continue
+            if port not in self._servers:
+                reason = Failure(ConnectionRefusedError())
+                factory.clientConnectionFailed(connector, reason)
+            elif (server := self._servers[port]) is None:
+                self._dialled.append((port, factory, connector))
+            else:
+                client = factory.buildProtocol(connector.getDestination())
+                self.links.append(Link(client, server.buildProtocol(None)))
+        return len(self._dialled) < len(dialled)
+
+
+class Unresolved(SynchronousResolver):
+    """
+    Names that nobody knows, or for which the answer never comes.
+    """
+
+    def __init__(self, answers: bool) -> None:
+        self._answers = answers
+
+    def resolveHostName(self, resolutionReceiver, *args, **kwargs):
+        """
+        Look for a name.
+        """
+        resolutionReceiver.resolutionBegan(None)
+        if self._answers:
+            resolutionReceiver.resolutionComplete()
+
+
+class RawServer(Factory):
+    """
+    A server that answers nothing by itself: the test writes to the wire.
+
+    @ivar received: What came on each connection, oldest first.
+    """
+
+    noisy = False
+
+    def __init__(self) -> None:
+        self.received: list[bytearray] = []
+        self._connections: list[Protocol] = []
+
+    def buildProtocol(self, addr: object) -> Protocol:
+        """
+        Take a connection.
+        """
+        received = bytearray()
+        connection = Protocol()
+        connection.dataReceived = received.extend
+        self.received.append(received)
+        self._connections.append(connection)
+        return connection
+
+    def write(self, data: bytes) -> None:
+        """
+        Write to the latest connection.
+        """
+        self._connections[-1].transport.write(data)
+
+    def close(self) -> None:
+        """
+        Close the latest connection.
+        """
+        self._connections[-1].transport.loseConnection()
+
+
+def siteOf(resource: Resource) -> Site:
+    """
+    A server that keeps connections alive, with no clock to disturb the test's.
+    """
+    return Site(resource, timeout=None, reactor=Clock())
+
+
+__all__ = ["End", "Link", "Network", "RawServer", "Unresolved", "siteOf"]

@@ -1,0 +1,170 @@
+"""
+What the tests of providers and of their codecs have in common.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import AnyStr
+
+from hypothesis import strategies as st
+from twisted.logger import Logger, eventAsText
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import OpenClawError
+from openclaw.events import ModelEvent, ModelListener
+from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
+from openclaw.messages import UserMessage
+from openclaw.models.connections import UpstreamAgent
+from openclaw.models.openai_completions import OpenAICompletionsProvider
+from openclaw.models.upstream import Clocks
+from openclaw.testing import ScriptedModelServer, ServedCall
+from tests.models.network import Network, RawServer, siteOf
+
+KEY = "hush-7/4+b=="
+"""
+A provider's key, such as no pattern would know for one.
+"""
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+"""
+The beginning of an answer, as a L{RawServer} has to write it.
+"""
+
+HELLO = b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
+"""
+The first word of one.
+"""
+
+DONE = b"data: [DONE]\n\n"
+"""
+The end of one.
+"""
+
+
+class ProviderTestCase(SynchronousTestCase):
+    """
+    A provider, and the model's server at the other end of a L{Network}.
+
+    @ivar model: The server, whom the test plays.
+    @ivar events: What the listener was told.
+    @ivar logged: What was logged, formatted.
+    """
+
+    clocks = Clocks(connect=10, idle=60)
+
+    def setUp(self) -> None:
+        """
+        Put a provider and a model into a network.
+        """
+        self.network = Network()
+        self.model = ScriptedModelServer()
+        self.network.listen(80, siteOf(self.model))
+        self.events: list[ModelEvent] = []
+        self.logged: list[str] = []
+        self.provider = self.makeProvider()
+
+    def tearDown(self) -> None:
+        """
+        Whatever happened, the key was not logged.
+        """
+        self.assertNotIn(KEY, "\n".join(self.logged))
+
+    def makeProvider(self, url: str = "http://model.test/v1") -> IModelProvider:
+        """
+        A provider with connections of its own.
+        """
+        return OpenAICompletionsProvider(
+            name="vendor",
+            baseURL=url,
+            headers=Headers({"Authorization": [f"Bearer {KEY}"]}),
+            agent=UpstreamAgent(self.network, self.clocks.connect),
+            clocks=self.clocks,
+            reactor=self.network,
+            log=Logger(observer=lambda event: self.logged.append(eventAsText(event))),
+        )
+
+    def serveRaw(self) -> RawServer:
+        """
+        Have a server from now on that does nothing by itself.
+        """
+        server = RawServer()
+        self.network.listen(80, server)
+        return server
+
+    def ask(self, listener: ModelListener | None = None) -> IModelCall:
+        """
+        Ask the model.  Nothing has moved yet.
+        """
+        question = ModelRequest("some-model", "", [UserMessage("Hello?")])
+        return self.provider.ask(question, listener or self.events.extend)
+
+    def asked(self, listener: ModelListener | None = None) -> IModelCall:
+        """
+        Ask the model, and let the question arrive.
+        """
+        call = self.ask(listener)
+        self.network.flush()
+        return call
+
+    @property
+    def served(self) -> ServedCall:
+        """
+        The latest call as the model sees it.
+        """
+        return self.model.calls[-1]
+
+    @property
+    def text(self) -> str:
+        """
+        The answer so far, as it was told.
+        """
+        return "".join(event.text for event in self.events)
+
+    def failureOf(
+        self, call: IModelCall, kind: type[OpenClawError] = OpenClawError
+    ) -> OpenClawError:
+        """
+        The error of a call, which names the provider but never its key.
+        """
+        error = self.failureResultOf(call.done, kind).value
+        self.assertIs(type(error), kind)
+        self.assertNotIn(KEY, error.message)
+        return error
+
+    def assertNothingLeft(self) -> None:
+        """
+        Assert that every socket is closed and no call is delayed.
+        """
+        self.network.flush()
+        self.assertEqual(self.network.open, [])
+        self.assertEqual(self.network.getDelayedCalls(), [])
+
+    def assertCloses(self) -> None:
+        """
+        Assert that the provider lets go of everything when it is told to.
+        """
+        closing = self.provider.close()
+        self.network.flush()
+        self.successResultOf(closing)
+        self.assertNothingLeft()
+
+
+def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
+    """
+    Cut bytes or text into pieces.
+    """
+    bounds = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
+    return [whole[start:end] for start, end in pairwise(bounds)]
+
+
+def places(limit: int) -> st.SearchStrategy[Sequence[int]]:
+    """
+    Where to L{cut}: anywhere, in two or in many, or between each two.
+    """
+    some = st.lists(st.integers(0, limit), max_size=12)
+    return some | st.just(range(limit))
+
+
+__all__ = ["DONE", "HEAD", "HELLO", "KEY", "ProviderTestCase", "cut", "places"]

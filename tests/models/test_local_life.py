@@ -1,0 +1,316 @@
+"""
+Tests for L{openclaw.models.local}: the process's start, death and return.
+"""
+
+from openclaw.config import LOCAL_MODEL
+from openclaw.errors import ModelUnavailable, RunCancelled
+from openclaw.models.local.process import LOAD_SECONDS
+from openclaw.models.local.provider import HEALTHY_SECONDS
+from tests.models.local_doubles import REPLY, LocalModelTestCase
+
+
+class OrderTests(LocalModelTestCase):
+    """
+    The process is told what to run, and nothing that it need not know.
+    """
+
+    def test_isWhatTheSettingsSay(self):
+        """
+        Every setting reaches the process.
+        """
+        provider = self.makeProvider(
+            id="mine", contextSize=4096, parallel=3, threads=7, start="atOnce"
+        )
+        provider.start()
+        order = self.child.order()
+        self.assertEqual(
+            (order.name, order.contextSize, order.parallel, order.threads),
+            ("mine", 4096, 3, 7),
+        )
+        self.assertEqual(order.model, str(self.weights.absolute()))
+
+    def test_theKeyGoesThroughThePipeOnly(self):
+        """
+        Nobody who lists the machine's processes sees the key.
+        """
+        self.ask(self.makeProvider())
+        key = self.child.order().key
+        self.assertGreaterEqual(len(key), 32)
+        self.assertNotIn(key, " ".join(self.child.args))
+        self.assertNotIn(key, " ".join(self.child.env.values()))
+
+    def test_theEnvironmentIsScrubbed(self):
+        """
+        The daemon's own secrets do not reach the model's process.
+        """
+        self.ask(self.makeProvider())
+        self.assertEqual(self.child.env, {"PATH": "/bin"})
+
+
+class StartTests(LocalModelTestCase):
+    """
+    The model is loaded when the configuration says.
+    """
+
+    def test_onFirstUse(self):
+        """
+        By default a daemon that nobody asks loads nothing.
+        """
+        provider = self.makeProvider()
+        provider.start()
+        self.assertEqual((self.processes.children, provider.state), ([], "stopped"))
+
+    def test_atOnce(self):
+        """
+        With C{atOnce} it is loaded before anybody asks, and only once.
+        """
+        provider = self.makeProvider(start="atOnce")
+        provider.start()
+        provider.start()
+        self.ask(provider)
+        self.assertEqual(len(self.processes.children), 1)
+
+    def test_telling(self):
+        """
+        The log says that the model is ready, and after how long.
+        """
+        provider = self.makeProvider()
+        self.ask(provider)
+        self.clock.advance(1.5)
+        self.child.listens()
+        self.assertEqual(
+            self.lines(), [f"The embedded model {LOCAL_MODEL} is ready after 1.5 s"]
+        )
+
+
+class FailedStartTests(LocalModelTestCase):
+    """
+    A model that can't be loaded is an answer of 503, not a long wait.
+    """
+
+    def setUp(self):
+        """
+        One call waits for the model to load.
+        """
+        super().setUp()
+        self.provider = self.makeProvider()
+        self.call = self.ask(self.provider)
+
+    def assertFailed(self):
+        """
+        The caller is told to come back after the ten seconds until the next try.
+        """
+        error = self.failureResultOf(self.call.done, ModelUnavailable).value
+        self.assertEqual((error.status, error.retryAfter), (503, 10.0))
+        self.assertEqual(self.provider.state, "failed")
+
+    def test_becauseTheModelIsRefused(self):
+        """
+        llama.cpp can't read the file: its reason is in the log only.
+        """
+        self.child.refuses("Bad magic in /secret/path.")
+        self.child.ends(status=1)
+        self.assertFailed()
+        [refusal, _] = self.lines("error")
+        self.assertIn("Bad magic in /secret/path.", refusal)
+
+    def test_becauseTheProcessDies(self):
+        """
+        The process dies as it loads.
+        """
+        self.child.ends(signal=9)
+        self.assertFailed()
+        [line] = self.lines("error")
+        self.assertIn("signal 9", line)
+
+    def test_becauseTheAnswerIsNone(self):
+        """
+        A process that answers anything else is killed.
+        """
+        self.child.says(b"Hello?\n")
+        self.assertEqual(self.child.signals, ["KILL"])
+        self.child.ends(signal=9)
+        self.assertFailed()
+
+    def test_becauseTheAnswerNeverEnds(self):
+        """
+        A process that floods the daemon with its answer is killed.
+        """
+        for _ in range(65):
+            self.child.says(b"x" * 1024)
+        self.assertEqual(self.child.signals, ["KILL"])
+
+    def test_becauseItTakesTooLong(self):
+        """
+        A process that is not ready in time is killed.
+        """
+        self.clock.advance(LOAD_SECONDS - 1)
+        self.assertEqual(self.child.signals, [])
+        self.clock.advance(1)
+        self.assertEqual(self.child.signals, ["KILL"])
+        self.child.ends(signal=9)
+        self.assertFailed()
+
+    def test_becauseNoProcessCanBeHad(self):
+        """
+        The operating system has no process to give.
+        """
+        self.child.ends(signal=9)
+        self.clock.advance(10)
+        self.processes.error = OSError("No more processes.")
+        error = self.failureResultOf(
+            self.ask(self.provider).done, ModelUnavailable
+        ).value
+        self.assertEqual(error.retryAfter, 20.0)
+        self.assertIn("No more processes.", self.lines("error")[-1])
+
+    def test_asksAreRefusedUntilTheNextTry(self):
+        """
+        Meanwhile callers are told at once, and no process is started for them.
+        """
+        self.child.ends(status=1)
+        self.clock.advance(4)
+        again = self.failureResultOf(self.ask(self.provider).done, ModelUnavailable)
+        self.assertEqual(again.value.retryAfter, 6.0)
+        self.assertEqual(len(self.processes.children), 1)
+
+    def test_isTriedAgainWhenAsked(self):
+        """
+        After the pause the next question tries once more, and may succeed.
+        """
+        self.child.ends(status=1)
+        self.clock.advance(10)
+        self.assertEqual(len(self.processes.children), 1)
+        call = self.ask(self.provider)
+        self.child.listens()
+        self.upstream.calls[0].done.callback(REPLY)
+        self.assertEqual(self.successResultOf(call.done), REPLY)
+
+    def test_pausesGrow(self):
+        """
+        A model that never loads is tried less and less often.
+        """
+        for pause in (10.0, 20.0, 30.0):
+            call = self.ask(self.provider)
+            self.child.ends(status=1)
+            error = self.failureResultOf(call.done, ModelUnavailable)
+            self.assertEqual(error.value.retryAfter, pause)
+            self.clock.advance(pause)
+        self.assertFailed()
+
+    def test_atOnceTriesByItself(self):
+        """
+        A model that shall always be there is tried again without being asked.
+        """
+        provider = self.makeProvider(start="atOnce")
+        provider.start()
+        self.child.ends(status=1)
+        self.clock.advance(10)
+        self.assertEqual(len(self.processes.children), 3)
+        self.assertEqual(provider.state, "starting")
+        self.child.listens()
+        self.assertEqual(provider.state, "ready")
+
+
+class DeathTests(LocalModelTestCase):
+    """
+    A model whose process died comes back.
+    """
+
+    def setUp(self):
+        """
+        A process was ready, and was killed by the kernel.
+        """
+        super().setUp()
+        self.provider = self.makeProvider()
+        self.ask(self.provider)
+        self.child.listens()
+        self.child.ends(signal=9)
+
+    def test_connectionsAreClosed(self):
+        """
+        What was pooled for the dead process is let go.
+        """
+        self.assertTrue(self.upstream.closed)
+        self.assertEqual(self.provider.state, "died")
+
+    def test_callsWaitForTheNextOne(self):
+        """
+        A call that comes in the pause waits and is answered by the next process.
+        """
+        call = self.ask(self.provider)
+        self.assertNoResult(call.done)
+        self.assertEqual(len(self.processes.children), 1)
+        self.clock.advance(10)
+        self.assertEqual(len(self.processes.children), 2)
+        self.child.listens()
+        self.upstream.calls[0].done.callback(REPLY)
+        self.assertEqual(self.successResultOf(call.done), REPLY)
+
+    def test_itStaysAwayUnneeded(self):
+        """
+        Nobody asks, so nothing is loaded again until somebody does.
+        """
+        self.clock.advance(10)
+        self.assertEqual(len(self.processes.children), 1)
+        self.assertEqual(self.provider.state, "stopped")
+        self.ask(self.provider)
+        self.assertEqual(len(self.processes.children), 2)
+
+    def test_aCallerWhoLeftNeedsNothing(self):
+        """
+        A call that was cancelled in the pause is no reason to load the model.
+        """
+        call = self.ask(self.provider)
+        call.cancel()
+        self.failureResultOf(call.done, RunCancelled)
+        self.clock.advance(10)
+        self.assertEqual(len(self.processes.children), 1)
+
+    def test_atOnceComesBackByItself(self):
+        """
+        A model that shall always be there is loaded again without being asked.
+        """
+        provider = self.makeProvider(start="atOnce")
+        provider.start()
+        self.child.listens()
+        self.child.ends(signal=9)
+        self.clock.advance(10)
+        self.assertEqual(provider.state, "starting")
+
+    def test_eachHasItsOwnKey(self):
+        """
+        The key of a process is worth nothing once it is dead.
+        """
+        self.clock.advance(10)
+        self.ask(self.provider)
+        first, second = (child.order().key for child in self.processes.children)
+        self.assertNotEqual(first, second)
+
+    def test_aShortLifeMakesThePauseLonger(self):
+        """
+        A model that dies whenever it is asked is not loaded all the time.
+        """
+        self.ask(self.provider)
+        self.clock.advance(10)
+        self.child.listens()
+        self.clock.advance(HEALTHY_SECONDS - 1)
+        self.child.ends(signal=9)
+        self.ask(self.provider)
+        self.clock.advance(19)
+        self.assertEqual(len(self.processes.children), 2)
+        self.clock.advance(1)
+        self.assertEqual(len(self.processes.children), 3)
+
+    def test_aLongLifeMakesItShortAgain(self):
+        """
+        A model that was well for a while is back soon.
+        """
+        self.ask(self.provider)
+        self.clock.advance(10)
+        self.child.listens()
+        self.clock.advance(HEALTHY_SECONDS)
+        self.child.ends(signal=9)
+        self.ask(self.provider)
+        self.clock.advance(10)
+        self.assertEqual(len(self.processes.children), 3)

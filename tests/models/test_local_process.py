@@ -1,0 +1,362 @@
+"""
+Tests for L{openclaw.models.local} with real processes, and with the real model
+where it is installed.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger, LogLevel, formatEvent
+from twisted.trial.unittest import TestCase
+from twisted.web.client import Agent
+
+import openclaw
+from openclaw.config import LOCAL_MODEL, LocalModel
+from openclaw.errors import ModelUnavailable
+from openclaw.models.local.child import NOT_FOR_US
+from openclaw.models.local.handshake import Order
+from openclaw.models.local.loglines import LineSplitter
+from openclaw.models.local.process import ModelProcess
+from openclaw.models.local.provider import LocalModelProvider
+from openclaw.models.local.weights import Weights
+from tests.models.local_doubles import UpstreamInMemory
+from tests.models.local_parent import LOADING, READY
+
+PATIENCE = 60
+"""
+Seconds after which a test has failed; none needs more than a few.
+"""
+
+ROOT = Path(openclaw.__file__).parent.parent
+
+
+def missing():
+    """
+    Why the real model can't be run here; C{None} if it can.
+    """
+    try:
+        Weights(modelPath=None).path()
+    except ModelUnavailable as error:
+        return error.message
+    return None
+
+
+class DeathWatch:
+    """
+    Tells when a process, which need not be a child, has died.
+
+    @ivar died: Fires with C{None}.
+    """
+
+    def __init__(self, reactor, pid):
+        self.died = Deferred()
+        self._reactor = reactor
+        self._pidfd = os.pidfd_open(pid)
+        reactor.addReader(self)
+
+    def fileno(self):
+        """
+        What becomes readable when the process dies.
+        """
+        return self._pidfd
+
+    def logPrefix(self):
+        """
+        A name for the reactor's log.
+        """
+        return "death watch"
+
+    def doRead(self):
+        """
+        It died.
+        """
+        self._reactor.removeReader(self)
+        os.close(self._pidfd)
+        self.died.callback(None)
+
+    def connectionLost(self, reason):
+        """
+        The reactor gives up watching.
+        """
+
+
+class Parent(ProcessProtocol):
+    """
+    L{tests.models.local_parent} at work.
+
+    @ivar ended: Fires when it is reaped.
+    """
+
+    def __init__(self):
+        self.ended = Deferred()
+        self._splitter = LineSplitter()
+        self._awaited = {}
+
+    def line(self, accept):
+        """
+        Fires with the first line from now on that C{accept} says yes to.
+        """
+        awaited = Deferred()
+        self._awaited[awaited] = accept
+        return awaited
+
+    def outReceived(self, data):
+        """
+        It has something to say.
+        """
+        for line in self._splitter.feed(data):
+            text = line.decode()
+            for awaited, accept in list(self._awaited.items()):
+                if accept(text):
+                    del self._awaited[awaited]
+                    awaited.callback(text)
+
+    def processEnded(self, reason):
+        """
+        It is dead.
+        """
+        self.ended.callback(None)
+
+
+class RealProcessTestCase(TestCase):
+    """
+    Works with real processes, on the real reactor.
+    """
+
+    timeout = PATIENCE
+    skip = missing()
+
+    def setUp(self):
+        """
+        What is logged is kept.
+        """
+        from twisted.internet import reactor
+
+        self.reactor = reactor
+        self.events = []
+        self.log = Logger(namespace="local", observer=self.events.append)
+
+    def fifo(self):
+        """
+        A model file that takes for ever to load.
+        """
+        path = os.path.abspath(self.mktemp())
+        os.mkfifo(path)
+        return path
+
+
+class RealModelTests(RealProcessTestCase):
+    """
+    The provider starts the real model, and stops it.
+    """
+
+    def setUp(self):
+        """
+        The model is ready.
+        """
+        super().setUp()
+        self.connected = Deferred()
+        self.provider = LocalModelProvider(
+            settings=LocalModel(contextSize=512, threads=1, start="atOnce"),
+            reactor=self.reactor,
+            clock=self.reactor,
+            connect=self.connect,
+            environment=os.environ,
+            log=self.log,
+        )
+        self.addCleanup(self.provider.close)
+        self.http = HTTPClient(Agent(self.reactor))
+        self.provider.start()
+        self.pid = self.provider._process.transport.pid
+        return self.connected
+
+    def connect(self, baseURL, key):
+        """
+        Learn where the model is.
+        """
+        self.upstream = UpstreamInMemory(baseURL, key, None)
+        # The provider is not yet done with this.
+        self.reactor.callLater(0, self.connected.callback, None)
+        return self.upstream
+
+    async def post(self, body, key=None):
+        """
+        Ask the model over HTTP, with its own key if none is given.
+
+        @return: The status and the answer.
+        """
+        key = self.upstream.key.reveal() if key is None else key
+        response = await self.http.post(
+            f"{self.upstream.baseURL}/chat/completions",
+            json=body,
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        return response.code, await response.json()
+
+    async def test_answers(self):
+        """
+        The model answers in its own words, under the name that it was given.
+        """
+        question = [{"role": "user", "content": "Say hello."}]
+        status, answer = await self.post({"messages": question, "max_tokens": 8})
+        self.assertEqual(status, 200)
+        self.assertEqual(answer["model"], LOCAL_MODEL)
+        self.assertTrue(answer["choices"][0]["message"]["content"].strip())
+
+    async def test_asksForTheKey(self):
+        """
+        Other users of the machine can't use the model: without the key it is 401.
+        """
+        status, _ = await self.post({"messages": []}, key="guessed")
+        self.assertEqual(status, 401)
+
+    async def test_eachConversationHasItsShare(self):
+        """
+        The context that is configured is there for each conversation, and no more.
+        """
+        question = [{"role": "user", "content": "word " * 600}]
+        status, answer = await self.post({"messages": question})
+        self.assertEqual(status, 400)
+        self.assertEqual(answer["error"]["n_ctx"], 512)
+
+    async def test_keepsConfidences(self):
+        """
+        What people say, and the key, stay out of the log: also where llama.cpp
+        itself would print them.
+        """
+        said = {"content": "xyzzy"}
+        schema = {"type": "object", "properties": {"a": {"pattern": "xyzzy(("}}}
+        wanted = {"type": "json_schema", "json_schema": {"schema": schema}}
+        good = {"messages": [{"role": "user", **said}], "max_tokens": 1}
+        bodies = [good, {"messages": [said]}, {**good, "response_format": wanted}]
+        statuses = [(await self.post(body))[0] for body in bodies]
+        self.assertEqual(statuses, [200, 500, 200])
+        await self.provider.close()
+        logged = [formatEvent(event) for event in self.events]
+        self.assertTrue([line for line in logged if line.endswith("got exception")])
+        self.assertNotIn("xyzzy", repr(self.events))
+        self.assertNotIn(self.upstream.key.reveal(), repr(self.events))
+
+    async def test_isNotStoppedBySignalsToAll(self):
+        """
+        Ctrl-C in the daemon's terminal, or a supervisor that signals all of its
+        processes, leaves the daemon its model to drain with.
+        """
+        for number in NOT_FOR_US:
+            os.kill(self.pid, number)
+        status, _ = await self.post(
+            {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+        )
+        self.assertEqual(status, 200)
+
+    async def test_closeLeavesNoProcess(self):
+        """
+        Once it is closed there is no such process, and nothing was killed.
+        """
+        await self.provider.close()
+        self.assertRaises(ProcessLookupError, os.kill, self.pid, 0)
+        logged = [formatEvent(event) for event in self.events]
+        self.assertEqual(logged[-1], "The embedded model is stopped")
+
+    async def test_comesBackWhenKilled(self):
+        """
+        A model that is killed is loaded anew.
+        """
+        self.connected = Deferred()
+        os.kill(self.pid, signal.SIGKILL)
+        await self.connected
+        self.assertNotEqual(self.provider._process.transport.pid, self.pid)
+        status, _ = await self.post(
+            {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+        )
+        self.assertEqual(status, 200)
+
+
+class RealStartTests(RealProcessTestCase):
+    """
+    A real process before it is ready.
+    """
+
+    def spawn(self, model):
+        """
+        Start a process for this model.
+        """
+        order = Order(
+            model=model, name="m", key="k", contextSize=512, parallel=1, threads=1
+        )
+        process = ModelProcess(order=order, clock=self.reactor, log=self.log)
+        process.spawn(self.reactor, os.environ)
+        return process
+
+    async def test_aFileThatIsNoModel(self):
+        """
+        A file of another kind is refused, and llama.cpp's reason is in the log.
+        """
+        process = self.spawn(__file__)
+        self.assertIsNone(await process.listening)
+        await process.ended
+        errors = [
+            formatEvent(event)
+            for event in self.events
+            if event["log_level"] is LogLevel.error
+        ]
+        self.assertIn("The embedded model can't be run: ", "".join(errors))
+        self.assertIn(f"failed to load model, '{__file__}'", "".join(errors))
+
+    async def test_stopsWhileItLoads(self):
+        """
+        A model that loads for ever can be stopped, without being killed.
+        """
+        process = self.spawn(self.fifo())
+        process.stop()
+        await process.ended
+        logged = [formatEvent(event) for event in self.events]
+        self.assertEqual(logged[-1], "The embedded model is stopped")
+        self.assertEqual([line for line in logged if "killed" in line], [])
+
+
+class OrphanTests(RealProcessTestCase):
+    """
+    The process does not outlive the daemon, even one that is killed.
+    """
+
+    if not hasattr(os, "pidfd_open"):
+        skip = "needs pidfd_open to watch a process that is no child"
+
+    async def killedWhen(self, state, model):
+        """
+        Run a daemon until it says C{state}, kill it, and wait for the end of its
+        model's process.
+        """
+        parent = Parent()
+        begun, reached = parent.line(str.isdigit), parent.line(state.__eq__)
+        self.reactor.spawnProcess(
+            parent,
+            sys.executable,
+            [sys.executable, "-m", "tests.models.local_parent", model],
+            env=os.environ,
+            path=str(ROOT),
+            childFDs={0: "w", 1: "r", 2: 2},
+        )
+        watch = DeathWatch(self.reactor, int(await begun))
+        await reached
+        self.assertFalse(watch.died.called)
+        parent.transport.signalProcess("KILL")
+        await DeferredList([parent.ended, watch.died])
+
+    async def test_killedWhenReady(self):
+        """
+        C{kill -9} of a daemon whose model is ready leaves no process behind.
+        """
+        await self.killedWhen(READY, str(Weights(modelPath=None).path()))
+
+    async def test_killedWhileLoading(self):
+        """
+        Nor does it while the model loads, however long that would have taken.
+        """
+        await self.killedWhen(LOADING, self.fifo())

@@ -1,0 +1,3 @@
+"""
+Tests of L{openclaw.web}: raw bytes in, raw bytes out, without a socket.
+"""
