@@ -310,7 +310,7 @@ class LocalModel(Struct, frozen=True, kw_only=True):
     @ivar modelPath: A GGUF file.  Default: the packaged weights.
     @ivar start: When its process starts: C{firstUse}, the default, or C{atOnce}.
     @ivar contextSize: How much each of its conversations can hold, in tokens.
-        Default: 8192.
+        Default: 4096.
     @ivar parallel: How many answers it works on at once.  Default: 2.
     @ivar threads: The processor threads it uses.  Default: its own choice.
     """
@@ -318,7 +318,7 @@ class LocalModel(Struct, frozen=True, kw_only=True):
     id: ModelID = LOCAL_MODEL
     modelPath: Path | None = None
     start: Literal["firstUse", "atOnce"] = "firstUse"
-    contextSize: ContextSize = 8192
+    contextSize: ContextSize = 4096
     parallel: Parallel = 2
     threads: Threads | None = None
 

@@ -16,6 +16,12 @@ from openclaw.models.local.provider import LocalModelProvider
 from openclaw.models.openai_completions import OpenAICompletionsProvider
 from openclaw.models.upstream import Clocks
 
+LOCAL_IDLE_SECONDS = 600
+"""
+How long the embedded model may be silent: questions wait in line inside its process,
+and a large GGUF takes its time to read a long prompt.
+"""
+
 
 class Providers:
     """
@@ -82,7 +88,10 @@ class Providers:
             reactor=self._reactor,
             clock=self._reactor,
             connect=lambda baseURL, key: self._remote(
-                name, Provider(baseUrl=baseURL, apiKey=key)
+                name,
+                Provider(
+                    baseUrl=baseURL, apiKey=key, timeoutSeconds=LOCAL_IDLE_SECONDS
+                ),
             ),
             environment=self._environment,
             log=self._log,

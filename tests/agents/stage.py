@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
 from twisted.python.failure import Failure
@@ -15,6 +15,7 @@ from zope.interface import implementer
 from openclaw.agents.places import Limits, Places
 from openclaw.agents.run import AgentRun, RunRequest, RunResult, Surroundings
 from openclaw.config import AgentSettings, ModelChoice, ModelRef
+from openclaw.errors import StoreError
 from openclaw.events import RunEvent, TextDelta
 from openclaw.interfaces import Claim, ISessionStore, SessionInfo
 from openclaw.messages import Message, UserMessage
@@ -132,6 +133,27 @@ class HeldStore:
         See L{ISessionStore.sessions}.
         """
         return self.inner.sessions(agentID)
+
+
+class FailingStore(HeldStore):
+    """
+    A store of which some transactions fail, as one does whose disk is full.
+
+    @ivar failing: The names of the methods that fail.
+    """
+
+    failing: frozenset[str] = frozenset()
+
+    def _do(self, name, *arguments):
+        if name not in self.failing:
+            return super()._do(name, *arguments)
+        try:
+            try:
+                raise OSError("disk full")
+            except OSError as error:
+                raise StoreError("The store failed.") from error
+        except StoreError:
+            return fail(Failure())
 
 
 @dataclass
@@ -291,6 +313,7 @@ __all__ = [
     "LIMITS",
     "OTHER_KEY",
     "TIMEOUT_SECONDS",
+    "FailingStore",
     "HeldStore",
     "Stage",
     "Watched",

@@ -5,7 +5,7 @@ Tests of L{openclaw.agents.run}: what goes wrong.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -27,7 +27,7 @@ from openclaw.interfaces import (
     ModelRequest,
 )
 from openclaw.messages import Message
-from tests.agents.stage import HELLO, HeldStore, Stage, Watched
+from tests.agents.stage import HELLO, FailingStore, Stage, Watched
 
 
 def raising(error: BaseException) -> Callable:
@@ -254,27 +254,6 @@ class OtherProviderTests(FailingTestCase):
         run.run.cancel()
         self.assertTrue(call.cancelled)
         self.assertFailed(run, RunCancelled)
-
-
-class FailingStore(HeldStore):
-    """
-    A store of which some transactions fail, as one does whose disk is full.
-
-    @ivar failing: The names of the methods that fail.
-    """
-
-    failing: frozenset[str] = frozenset()
-
-    def _do(self, name, *arguments):
-        if name not in self.failing:
-            return super()._do(name, *arguments)
-        try:
-            try:
-                raise OSError("disk full")
-            except OSError as error:
-                raise StoreError("The store failed.") from error
-        except StoreError:
-            return fail(Failure())
 
 
 class StoreFailureTests(FailingTestCase):

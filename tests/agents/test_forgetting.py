@@ -13,8 +13,7 @@ from openclaw.agents.run import AgentRun
 from openclaw.errors import EmptyReply, StoreError, UpstreamAuthFailed
 from openclaw.messages import UserMessage
 from openclaw.testing import ScriptedCall
-from tests.agents.stage import Stage
-from tests.agents.test_failing import FailingStore, raising
+from tests.agents.stage import FailingStore, Stage
 
 SECRET_WORDS = "my PIN is 4711"
 
@@ -114,7 +113,10 @@ class ForgettingTests(SynchronousTestCase):
         """
 
         def end(stage: Stage, run: AgentRun) -> None:
-            stage.provider.answer = raising(ZeroDivisionError(SECRET_WORDS))
+            def fault(call: ScriptedCall) -> None:
+                raise ZeroDivisionError(SECRET_WORDS)
+
+            stage.provider.answer = fault
             run.start()
             stage.events.clear()
 

@@ -4,9 +4,10 @@ Tests of L{openclaw.agents.target}: which model answers.
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.target import MODEL_HEADER
+from openclaw.agents.target import MODEL_HEADER, Directory
 from openclaw.config import ModelRef
 from openclaw.errors import NotFound
+from tests.config.asking import configOf
 
 
 class OverrideTests(SynchronousTestCase):
@@ -18,14 +19,18 @@ class OverrideTests(SynchronousTestCase):
         """
         Have providers: one that lists its models, and one that doesn't.
         """
-        self.directory = directoryOf(
-            {"id": "main", "model": {"primary": "listed/a", "fallbacks": ["open/z"]}},
-            models={
-                "providers": {
-                    "listed": {"baseUrl": "http://a/v1", "models": ["a", "x/b"]},
-                    "open": {"baseUrl": "http://b/v1"},
+        model = {"primary": "listed/a", "fallbacks": ["open/z"]}
+        providers = {
+            "listed": {"baseUrl": "http://a/v1", "models": ["a", "x/b"]},
+            "open": {"baseUrl": "http://b/v1"},
+        }
+        self.directory = Directory(
+            configOf(
+                {
+                    "agents": {"list": [{"id": "main", "model": model}]},
+                    "models": {"providers": providers},
                 }
-            },
+            )
         )
         self.agent = self.directory.agents["main"]
 

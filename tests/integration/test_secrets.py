@@ -1,0 +1,262 @@
+"""
+Secrets stay where they are: no log line, no error and no answer ever has one.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from openclaw.testing import ServedCall
+from tests.integration.caller import Answer, Caller
+from tests.integration.daemon import Daemon
+from tests.integration.house import HouseTestCase, merged
+
+# None of them looks like a secret, so nothing finds them by their shape.
+TOKEN = "Quince7Marmalade"
+PASSWORD = "Walnut8Cupboard"
+BASIC = "Saffron9Doorstep"
+KEY = "Juniper4Lantern"
+HEADER = "Copper5Thimble"
+SECRETS = (TOKEN, PASSWORD, BASIC, KEY, HEADER)
+
+
+def basic(password: str) -> str:
+    """
+    The value of an C{Authorization} header.
+    """
+    return f"Basic {b64encode(f'ann:{password}'.encode()).decode()}"
+
+
+def forms(secret: str) -> list[str]:
+    """
+    What must not be seen of a secret: itself, alone or with a name in base64, and
+    each half of it.
+    """
+    half = len(secret) // 2
+    return [
+        secret,
+        secret[:half],
+        secret[half:],
+        b64encode(secret.encode()).decode().rstrip("="),
+        basic(secret).removeprefix("Basic ").rstrip("="),
+    ]
+
+
+class SecretTests(HouseTestCase):
+    """
+    Sessions of a daemon in which everything goes wrong that can.
+    """
+
+    def setUp(self) -> None:
+        """
+        Keep what is seen.
+        """
+        super().setUp()
+        self.seen: list[str] = []
+
+    def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """
+        A configuration that is full of secrets, and of talk.
+        """
+        ours = {
+            "gateway": {"auth": {"token": TOKEN, "password": PASSWORD}},
+            "models": {
+                "providers": {"scripted": {"apiKey": KEY, "headers": {"X-Id": HEADER}}}
+            },
+            "logging": {"level": "debug"},
+        }
+        return super().document(merged(ours, changes or {}))
+
+    async def see(self, answer: Answer) -> int:
+        """
+        Keep all of an answer.
+        """
+        self.seen += [
+            f"{name.decode()}: {value.decode()}"
+            for name, values in answer.headers.getAllRawHeaders()
+            for value in values
+        ]
+        self.seen.append(await answer.whole())
+        return answer.status
+
+    def assertNothingSeen(self, *daemons: Daemon) -> None:
+        """
+        Neither the answers nor what the daemons wrote has a secret.
+        """
+        everything = "\n".join([*self.seen, *(daemon.text for daemon in daemons)])
+        for secret in SECRETS:
+            for form in forms(secret):
+                self.assertNotIn(form.lower(), everything.lower())
+
+    async def knock(self, daemon: Daemon, right: str, wrong: str) -> None:
+        """
+        Show all kinds of credentials.
+        """
+        stranger = self.caller(daemon, None)
+        self.assertEqual(await self.see(await stranger.ask("hi")), 401)
+        for token, status in (
+            (right, 200),
+            (wrong, 401),
+            (right + "x", 401),
+            (right[:-1], 401),
+        ):
+            caller = self.caller(daemon, token)
+            self.assertEqual(await self.see(await caller.ask("hi")), status)
+            self.assertEqual(await self.see(await caller.get("/v1/models")), status)
+        for header in (
+            f"Basic {right}",
+            f"Basic {b64encode(right.encode()).decode()}",
+            basic(right),
+            f"Digest {right}",
+            right,
+        ):
+            answer = await stranger.ask("hi", headers={"authorization": header})
+            self.assertEqual(await self.see(answer), 401)
+        answer = await stranger.get(f"/v1/models?token={right}")
+        self.assertEqual(await self.see(answer), 401)
+
+    async def test_credentials(self) -> None:
+        """
+        Credentials, right and wrong, in all places.
+        """
+        self.upstream.says("so")
+        byToken = await self.startDaemon()
+        await self.knock(byToken, TOKEN, PASSWORD)
+        config = self.configure({"gateway": {"auth": {"mode": "password"}}})
+        byPassword = await self.startDaemon(config=config)
+        await self.knock(byPassword, PASSWORD, TOKEN)
+        environ = {
+            "OPENCLAW_GATEWAY_TOKEN": TOKEN,
+            "OPENCLAW_GATEWAY_PASSWORD": PASSWORD,
+        }
+        config = self.configure({"gateway": {"auth": {"token": None}}})
+        byVariable = await self.startDaemon(config=config, environ=environ)
+        await self.knock(byVariable, TOKEN, PASSWORD)
+        self.assertNothingSeen(byToken, byPassword, byVariable)
+
+    async def test_basic(self) -> None:
+        """
+        A name's password, right and wrong, and a password file that breaks.
+        """
+        self.upstream.says("so")
+        passwords = self.folder / "passwords"
+        passwords.write_text(f"ann:{BASIC}\n")
+        daemon = await self.startDaemon("--auth", f"file:{passwords}")
+        stranger = self.caller(daemon, None)
+        for password, status in ((BASIC, 200), (PASSWORD, 401), (BASIC + "x", 401)):
+            headers = {"authorization": basic(password)}
+            answer = await stranger.ask("hi", headers=headers)
+            self.assertEqual(await self.see(answer), status)
+        passwords.unlink()
+        headers = {"authorization": basic(BASIC)}
+        self.assertEqual(
+            await self.see(await stranger.ask("hi", headers=headers)), 401
+        )
+        await daemon.line("Traceback")
+        self.assertNothingSeen(daemon)
+
+    async def test_provider(self) -> None:
+        """
+        A provider that quotes what it was sent, in errors of all kinds.
+        """
+        daemon = await self.startDaemon()
+        caller = self.caller(daemon, TOKEN)
+        for answer in ANSWERS:
+            self.upstream.answer = answer
+            for streaming in (False, True):
+                asked = await caller.ask("hi", stream=streaming)
+                await self.see(asked)
+                self.assertIn("error", self.seen[-1])
+        sent = self.upstream.calls[-1].headers
+        self.assertEqual((sent["authorization"], sent["x-id"]), (f"Bearer {KEY}", HEADER))
+        self.assertNothingSeen(daemon)
+
+    async def test_configuration(self) -> None:
+        """
+        A configuration that is wrong right where the secrets are, at the start and
+        at a reload.
+        """
+        self.upstream.says("so")
+        running = await self.startDaemon()
+        daemons = [running]
+        for text in self.brokenConfigurations():
+            (self.folder / "openclaw.json").write_text(text)
+            refused = running.nextLine("The new configuration is refused")
+            running.send("HUP")
+            await refused
+            config = self.folder / "broken.json"
+            config.write_text(text)
+            daemon = self.spawn(config=config)
+            await daemon.ended
+            self.assertEqual(daemon.status, 1)
+            daemons.append(daemon)
+        caller = self.caller(running, TOKEN)
+        self.assertEqual(await self.see(await caller.ask("hi")), 200)
+        self.assertNothingSeen(*daemons)
+
+    def brokenConfigurations(self) -> list[str]:
+        """
+        Files that can't be used.
+        """
+        auth = {"token": [TOKEN], "password": {PASSWORD: 1}, "mode": TOKEN}
+        provider = {"apiKey": [KEY], "headers": {"X-Id": [HEADER], "bad name": HEADER}}
+        wrongKinds = self.document(
+            {"gateway": {"auth": auth}, "models": {"providers": {"scripted": provider}}}
+        )
+        whole = json.dumps(self.document())
+        return [
+            json.dumps(wrongKinds),
+            whole.replace(f'"{TOKEN}"', f'"{TOKEN}'),
+            whole.replace(f'"{KEY}"', f'"{KEY}" "{HEADER}"'),
+            whole.replace(f'"{KEY}"', f'"{KEY}${{NO_SUCH_VARIABLE}}"'),
+        ]
+
+    async def test_brokenStore(self) -> None:
+        """
+        A session store that breaks under the run.
+        """
+        self.upstream.says("so")
+        daemon = await self.startDaemon()
+        caller = self.caller(daemon, TOKEN)
+        self.assertEqual(await self.see(await caller.ask("hi", user="ann")), 200)
+        (self.state / "sessions.sqlite").write_bytes(b"no database" * 1000)
+        (self.state / "sessions.sqlite-wal").write_bytes(b"no log" * 1000)
+        await self.see(await caller.ask("hi", user="bob"))
+        await self.see(await caller.ask("hi", stream=True, user="bob"))
+        await daemon.stop()
+        self.assertNothingSeen(daemon)
+
+
+def quoting(call: ServedCall) -> str:
+    """
+    What a careless provider says.
+    """
+    sent = call.headers
+    return f"Got {sent['authorization']} and {sent['x-id']}"
+
+
+def breakOff(call: ServedCall) -> None:
+    """
+    An error in the middle.
+    """
+    call.say("some words")
+    call.chunk(error={"message": quoting(call)})
+    call.end()
+
+
+ANSWERS = (
+    *(
+        lambda call, status=status: call.refuse(status, quoting(call))
+        for status in (400, 401, 403, 404, 422, 429, 500, 503)
+    ),
+    lambda call: call.refuse(302, quoting(call), [("location", f"/{KEY}")]),
+    breakOff,
+    lambda call: (call.send(f"data: {quoting(call)}\n\n".encode()), call.end()),
+    lambda call: (call.send(quoting(call).encode()), call.end()),
+    lambda call: (call.send(b"data: \xff" + KEY.encode() + b"\n\n"), call.end()),
+    lambda call: call.cut(),
+)
+"""
+What a provider can answer that is no answer.
+"""
