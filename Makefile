@@ -38,7 +38,7 @@ test: $(VENV)/.test $(VENV)/.weights
 	$(BIN)/ruff check . || failed="$$failed, ruff check"; \
 	$(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
 	$(BIN)/mypy || failed="$$failed, mypy"; \
-	$(BIN)/python -m twisted.trial $(TESTS) || failed="$$failed, tests"; \
+	$(BIN)/python -m twisted.trial --reporter=text $(TESTS) || failed="$$failed, tests"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$${failed#,}" >&2; exit 1; fi
 
 bench: $(VENV)/.installed

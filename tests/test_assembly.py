@@ -16,6 +16,7 @@ from openclaw.messages import UserMessage
 from openclaw.testing import ScriptedModelServer, ServedCall
 from tests.cli.serving import ServedTestCase
 from tests.config.asking import configOf
+from tests.sessions.onfile import openFiles
 
 SAID = (UserMessage("Hello?"),)
 
@@ -32,15 +33,20 @@ class AssemblyTestCase(ServedTestCase):
         super().setUp()
         self.logged: list[str] = []
 
-    def config(self, model: str = "served/m1", **more) -> Config:
+    def config(
+        self, model: str = "served/m1", local: dict | None = None, **more
+    ) -> Config:
         """
         A configuration for the served model.
+
+        @param local: What it says about the embedded one.
+        @param more: More keys of it.
         """
         providers = {"served": {"baseUrl": self.baseURL}}
         return configOf(
             {
                 "agents": {"defaults": {"model": model}},
-                "models": {"providers": providers},
+                "models": {"providers": providers, "local": local or {}},
                 **more,
             }
         )
@@ -156,9 +162,9 @@ class HealthTests(AssemblyTestCase):
         An embedded model that can't be run here is one thing that fails, if an agent
         uses it; the log says how to get it, and a run says so too.
         """
-        missing = {"local": {"modelPath": str(self.state / "missing.gguf")}}
         local = f"local/{Config().models.local.id}"
-        config = configOf({"agents": {"defaults": {"model": local}}, "models": missing})
+        missing = {"modelPath": str(self.state / "missing.gguf")}
+        config = self.config(local, local=missing)
         assembly = await self.started(config)
         self.assertEqual(assembly.failing(), ["the embedded model can't be run"])
         (line,) = self.logged
@@ -166,19 +172,23 @@ class HealthTests(AssemblyTestCase):
         with self.assertRaises(ModelUnavailable):
             await self.begin(assembly, config).done
 
+    async def test_embeddedModelNoLonger(self) -> None:
+        """
+        Once no agent uses it any more it is no fault that it can't be run.
+        """
+        local = f"local/{Config().models.local.id}"
+        missing = {"modelPath": str(self.state / "missing.gguf")}
+        assembly = await self.started(self.config(local, local=missing))
+        self.assertEqual(assembly.failing(), ["the embedded model can't be run"])
+        assembly.reconfigure(self.config(local=missing))
+        self.assertEqual(assembly.failing(), [])
+
     async def test_embeddedModelUnused(self) -> None:
         """
         Nobody is told of one that no agent uses.
         """
-        missing = {"local": {"modelPath": str(self.state / "missing.gguf")}}
-        providers = {"providers": {"served": {"baseUrl": self.baseURL}}}
-        config = configOf(
-            {
-                "agents": {"defaults": {"model": "served/m1"}},
-                "models": {**missing, **providers},
-            }
-        )
-        assembly = await self.started(config)
+        missing = {"modelPath": str(self.state / "missing.gguf")}
+        assembly = await self.started(self.config(local=missing))
         self.assertEqual(assembly.failing(), [])
         self.assertEqual(self.logged, [])
 
@@ -279,6 +289,16 @@ class StoppingTests(AssemblyTestCase):
         assembly = await self.started()
         await self.begin(assembly).done
         await assembly.stop()
+
+    async def test_files(self) -> None:
+        """
+        The store's files are closed.
+        """
+        path = self.state / STORE_NAME
+        assembly = await self.started()
+        self.assertNotEqual(openFiles(path), [])
+        await assembly.stop()
+        self.assertEqual(openFiles(path), [])
 
     async def test_neverStarted(self) -> None:
         """

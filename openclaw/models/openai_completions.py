@@ -351,7 +351,11 @@ class OpenAICompletionsProvider:
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
         return refusalOf(self.name, status, headers, body, self._secrets)
 
-    def _send(self, body: IBodyProducer) -> "Deferred[IResponse]":
+    def _send(
+        self, body: IBodyProducer, onNewConnection: bool
+    ) -> "Deferred[IResponse]":
+        if onNewConnection:
+            self._agent.close()
         return cast(
             "Deferred[IResponse]",
             self._http.request(

@@ -10,7 +10,7 @@ from typing import ParamSpec
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import (
     IConsumer,
@@ -94,7 +94,7 @@ class Clocks:
     idle: float
 
 
-Send = Callable[[IBodyProducer], "Deferred[IResponse]"]
+Send = Callable[[IBodyProducer, bool], "Deferred[IResponse]"]
 Refusal = Callable[[int, Headers, bytes], OpenClawError]
 
 
@@ -118,7 +118,8 @@ class UpstreamCall:
         log: Logger,
     ) -> None:
         """
-        @param send: Sends the request with the body it is given.
+        @param send: Sends the request with the body it is given; if it is also told
+            so, on a new connection.
 
         @param refusal: Makes an error of an answer's status, headers and body.
         """
@@ -154,7 +155,7 @@ class UpstreamCall:
         body = _RequestBody(self._payload, self._connected)
         self._timeout = self._connectTimeout
         self._setTimer(self._clocks.connect)
-        self._pending = self._send(body)
+        self._pending = self._send(body, self._retried)
         # A pooled connection takes the request at once; a new one is made first.
         pooled = body.started
         self._pending.addCallbacks(
@@ -172,7 +173,8 @@ class UpstreamCall:
             return
         if failure.check(ResponseNeverReceived, RequestTransmissionFailed):
             if pooled and not self._retried:
-                # The provider closed an idle connection just as we took it.
+                # The provider closed an idle connection just as we took it; others
+                # may be closed as well.
                 self._retried = True
                 self.start()
                 return
@@ -181,7 +183,7 @@ class UpstreamCall:
             self._fail(self._connectTimeout())
         elif failure.check(DNSLookupError):
             self._fail(self._unreachable("has an address that does not resolve"))
-        elif failure.check(ConnectError):
+        elif failure.check(ConnectionRefusedError):
             self._fail(self._unreachable("refuses connections"))
         else:
             self._log.error(

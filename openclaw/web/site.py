@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -122,9 +122,10 @@ class GatewayRequest(Request):
         """
         error = failure.value
         assert error is not None
-        decided = self._complete or self._refused or self.gone
-        if isinstance(error, OpenClawError) and not decided:
-            self._refuse(error)
+        if isinstance(error, OpenClawError):
+            error.__traceback__ = None  # Its frames hold this request.
+            if not (self._complete or self._refused or self.gone):
+                self._refuse(error)
         return error
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -256,6 +257,15 @@ class GatewayChannel(HTTPChannel):
         """
         super().connectionMade()
         self.site.connections.add(self)
+
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
+        """
+        Let a run have the connection, which may be full already: of the answer to
+        the request before it.
+        """
+        super().registerProducer(producer, streaming)
+        if self._waitingForTransport:
+            producer.pauseProducing()
 
     def stopProducing(self) -> None:
         """

@@ -33,7 +33,8 @@ class _Cancelling:
     @ivar kept: Is it in a session?
     @ivar foreign: Does another process have that session?
     @ivar inTransaction: Does the run have to wait for the store before it can end?
-    @ivar tooLate: Can it only succeed by then?
+    @ivar ending: Is it certain by then how it ends?
+    @ivar tooLate: Has it succeeded by then?
     @ivar calls: How many questions to the model it has asked.
     @ivar batches: How much its listener was told.
     @ivar transcript: What is in the session in the end.
@@ -42,6 +43,7 @@ class _Cancelling:
     kept = True
     foreign = False
     inTransaction = False
+    ending = False
     tooLate = False
     calls = 0
     batches = 0
@@ -166,9 +168,10 @@ class _Cancelling:
 
     def test_moreThanOnce(self) -> None:
         """
-        Stopping a run again changes nothing.
+        Stopping a run again changes nothing: for the house the first reason holds.
         """
-        self.watched.run.cancel(ShuttingDown("Going down."))
+        reason = ShuttingDown("Going down.")
+        self.watched.run.cancel(reason)
         outcomes = list(self.watched.outcomes)
         self.watched.run.cancel()
         self.watched.run.stopProducing()
@@ -177,6 +180,8 @@ class _Cancelling:
         self.settle()
         self.assertEqual(len(self.watched.outcomes), 1)
         self.assertNothingLeft()
+        if not self.ending:
+            self.assertIs(self.watched.ends[0].value, reason)
 
 
 class QueuedForSessionTests(_Cancelling, SynchronousTestCase):
@@ -367,6 +372,7 @@ class EndingTurnTests(_Cancelling, SynchronousTestCase):
     """
 
     inTransaction = True
+    ending = True
     tooLate = True
     calls = 1
     batches = 2
@@ -390,6 +396,7 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
     """
 
     inTransaction = True
+    ending = True
     calls = 1
     batches = 1
     transcript = (HELLO,)

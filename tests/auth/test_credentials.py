@@ -104,6 +104,7 @@ class BasicTests(SynchronousTestCase):
             b"s3c",
             b"\xff\xfe",
             b64encode(b"s3cr3t"),
+            b"!" + b64encode(b"ada:s3cr3t"),
             b"=",
             b"a b",
         ):

@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.error import (
+    ProcessDone,
+    ProcessExitedAlready,
+    ProcessTerminated,
+)
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -124,8 +128,10 @@ class Program(ProcessProtocol):
         """
         End it with a signal, unless it has ended, and wait for that.
         """
-        if not self.ended.called:
+        try:
             self.send(signal)
+        except ProcessExitedAlready:
+            pass
         await self.ended
 
     def processEnded(self, reason: Failure) -> None:

@@ -92,6 +92,13 @@ class StartTestCase(HouseTestCase):
             number = 0
             await deferLater(reactor, 0.02)
 
+    async def endNamed(self) -> None:
+        """
+        End the process that the pidfile names, if there is one.
+        """
+        if self.pidfile.exists():
+            await self.end(int(self.pidfile.read_text()))
+
     def log(self) -> str:
         """
         What was logged into the file.
@@ -358,6 +365,7 @@ class BackgroundTests(StartTestCase):
         self.pidfile = self.folder / "second.pid"
         self.logfile = self.folder / "second.log"
         second = self.launch(self.background(), "--listen", f"unix:{path}")
+        self.addCleanup(self.endNamed)
         await second.ended
         self.assertEqual(second.status, 1)
         self.assertIn("Can't listen on 'unix:", second.text)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import Answer, Caller
+from tests.integration.caller import Answer
 from tests.integration.daemon import Daemon
 from tests.integration.house import HouseTestCase, merged
 
@@ -19,6 +19,31 @@ BASIC = "Saffron9Doorstep"
 KEY = "Juniper4Lantern"
 HEADER = "Copper5Thimble"
 SECRETS = (TOKEN, PASSWORD, BASIC, KEY, HEADER)
+
+
+CARELESS_CHECKER = """
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import ICheckerFactory
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+
+@implementer(ICheckerFactory, ICredentialsChecker, IPlugin)
+class Careless:
+    authType = "careless"
+    authHelp = argStringFormat = ""
+    credentialInterfaces = (IUsernamePassword,)
+
+    def generateChecker(self, argument):
+        return self
+
+    def requestAvatarId(self, credentials):
+        raise RuntimeError(f"no directory for {credentials.password}")
+
+
+careless = Careless()
+"""
 
 
 def basic(password: str) -> str:
@@ -66,7 +91,7 @@ class SecretTests(HouseTestCase):
             },
             "logging": {"level": "debug"},
         }
-        return super().document(merged(ours, changes or {}))
+        return merged(super().document(ours), changes or {})
 
     async def see(self, answer: Answer) -> int:
         """
@@ -150,10 +175,24 @@ class SecretTests(HouseTestCase):
             self.assertEqual(await self.see(answer), status)
         passwords.unlink()
         headers = {"authorization": basic(BASIC)}
-        self.assertEqual(
-            await self.see(await stranger.ask("hi", headers=headers)), 401
-        )
-        await daemon.line("Traceback")
+        self.assertEqual(await self.see(await stranger.ask("hi", headers=headers)), 401)
+        await daemon.line("#error")
+        self.assertNothingSeen(daemon)
+
+    async def test_brokenChecker(self) -> None:
+        """
+        A checker that fails, and says too much in its traceback.
+        """
+        plugins = self.folder / "python" / "twisted" / "plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "careless.py").write_text(CARELESS_CHECKER)
+        environ = {"PYTHONPATH": str(self.folder / "python")}
+        daemon = await self.startDaemon("--auth", "careless", environ=environ)
+        stranger = self.caller(daemon, None)
+        headers = {"authorization": basic(BASIC)}
+        answer = await stranger.ask("hi", headers=headers)
+        self.assertEqual(await self.see(answer), 401)
+        await daemon.line("checker failed")
         self.assertNothingSeen(daemon)
 
     async def test_provider(self) -> None:
@@ -169,7 +208,9 @@ class SecretTests(HouseTestCase):
                 await self.see(asked)
                 self.assertIn("error", self.seen[-1])
         sent = self.upstream.calls[-1].headers
-        self.assertEqual((sent["authorization"], sent["x-id"]), (f"Bearer {KEY}", HEADER))
+        self.assertEqual(
+            (sent["authorization"], sent["x-id"]), (f"Bearer {KEY}", HEADER)
+        )
         self.assertNothingSeen(daemon)
 
     async def test_configuration(self) -> None:
@@ -179,27 +220,28 @@ class SecretTests(HouseTestCase):
         """
         self.upstream.says("so")
         running = await self.startDaemon()
-        daemons = [running]
-        for text in self.brokenConfigurations():
-            (self.folder / "openclaw.json").write_text(text)
-            refused = running.nextLine("The new configuration is refused")
-            running.send("HUP")
-            await refused
-            config = self.folder / "broken.json"
+        refused = []
+        for number, text in enumerate(self.brokenConfigurations()):
+            config = self.folder / f"broken{number}.json"
             config.write_text(text)
-            daemon = self.spawn(config=config)
+            refused.append(self.spawn(config=config))
+            (self.folder / "openclaw.json").write_text(text)
+            said = running.nextLine("The new configuration is refused")
+            running.send("HUP")
+            await said
+        for daemon in refused:
             await daemon.ended
             self.assertEqual(daemon.status, 1)
-            daemons.append(daemon)
+            self.assertIn(".json", daemon.text)
         caller = self.caller(running, TOKEN)
         self.assertEqual(await self.see(await caller.ask("hi")), 200)
-        self.assertNothingSeen(*daemons)
+        self.assertNothingSeen(running, *refused)
 
     def brokenConfigurations(self) -> list[str]:
         """
         Files that can't be used.
         """
-        auth = {"token": [TOKEN], "password": {PASSWORD: 1}, "mode": TOKEN}
+        auth = {"token": [TOKEN], "password": {PASSWORD: 1}}
         provider = {"apiKey": [KEY], "headers": {"X-Id": [HEADER], "bad name": HEADER}}
         wrongKinds = self.document(
             {"gateway": {"auth": auth}, "models": {"providers": {"scripted": provider}}}

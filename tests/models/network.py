@@ -47,6 +47,8 @@ class End(FakeTransport):
         """
         Close at once; what was not sent yet is lost.
         """
+        # TLS does not take it lightly either.
+        assert not self.disconnected, "it is closed already"
         self.stream = []
         self.aborted = self.disconnecting = True
         self.disconnectReason = ConnectionAborted()
@@ -76,9 +78,9 @@ class Link:
 
     def pump(self) -> bool:
         """
-        Move what can be moved, one read at each end.
+        Let one end have one read, or learn that it is over.
 
-        @return: Did anything happen?
+        @return: Was there anything?
         """
         both = ((self.client, self.server), (self.server, self.client))
         return any(self._move(end, other) for end, other in both)
@@ -114,6 +116,7 @@ class Network(MemoryReactorClock):
         super().__init__()
         self.links: list[Link] = []
         self._servers: dict[int, IProtocolFactory | None] = {}
+        self._errors: dict[int, Exception] = {}
         self._dialled: list[tuple] = []
 
     def listen(self, port: int, server: IProtocolFactory | None) -> None:
@@ -122,10 +125,17 @@ class Network(MemoryReactorClock):
         """
         self._servers[port] = server
 
+    def fail(self, port: int, error: Exception) -> None:
+        """
+        Have no connection to a port come about.
+        """
+        self._errors[port] = error
+
     def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):
         """
         Begin to open a connection; L{flush} takes it further.
         """
+        factory.doStart()
         connector = super().connectTCP(host, port, factory, timeout, bindAddress)
         self._dialled.append((port, factory, connector))
         return connector
@@ -169,8 +179,9 @@ class Network(MemoryReactorClock):
         for port, factory, connector in dialled:
             if connector.stoppedConnecting:
                 continue
-            if port not in self._servers:
-                reason = Failure(ConnectionRefusedError())
+            if port not in self._servers or port in self._errors:
+                error = self._errors.get(port, ConnectionRefusedError())
+                reason = Failure(error)
                 factory.clientConnectionFailed(connector, reason)
             elif (server := self._servers[port]) is None:
                 self._dialled.append((port, factory, connector))

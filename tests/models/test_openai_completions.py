@@ -184,7 +184,8 @@ class EndTests(SynchronousTestCase):
         """
         wire = stream(says(content="Hi.")).replace(b"[DONE]", b"[DONE] ")
         for more in (stream(says(content="More.")), b"data: {nonsense\n\n"):
-            self.assertEqual(understood(wire + more).told, "Hi.")
+            outcome = understood(wire + more)
+            self.assertEqual(outcome.end, ModelReply("Hi.", "stop", NO_USAGE))
 
     def test_heldBack(self) -> None:
         """
@@ -342,7 +343,10 @@ class ReportedErrorTests(SynchronousTestCase):
             {"object": "error", "message": "Out of memory", "code": 500},
         ]:
             message = self.assertReported(chunk, UpstreamError)
-            self.assertTrue(message.endswith(" It says: Out of memory"), message)
+            self.assertEqual(
+                message,
+                "Provider 'vendor' answered with status 500. It says: Out of memory",
+            )
 
     def test_noWords(self) -> None:
         """

@@ -1,6 +1,6 @@
 """
-Tests of L{openclaw.models.upstream}: a question, its answer, and cancelling
-it.
+Tests of L{openclaw.models.upstream}: a question and its answer, and
+cancelling.
 """
 
 from gzip import compress

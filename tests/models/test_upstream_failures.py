@@ -2,6 +2,8 @@
 Tests of L{openclaw.models.upstream}: providers that fail.
 """
 
+from twisted.internet.error import NoRouteError, TimeoutError
+
 from openclaw.errors import (
     InternalError,
     RunCancelled,
@@ -10,6 +12,7 @@ from openclaw.errors import (
     UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamRefused,
+    UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnreachable,
 )
@@ -36,6 +39,24 @@ class FailureTests(ProviderTestCase):
         self.assertEqual(error.message, "Provider 'vendor' refuses connections.")
         self.assertNothingLeft()
         self.assertCloses()
+
+    def test_noConnection(self) -> None:
+        """
+        The network says by itself that there is no way, and why is logged; or that
+        nobody answers.
+        """
+        for problem, kind, code in [
+            (NoRouteError(), UpstreamUnreachable, "upstream_unreachable"),
+            (TimeoutError(), UpstreamTimeout, "upstream_connect_timeout"),
+        ]:
+            self.network.fail(80, problem)
+            call = self.asked()
+            self.network.wait(0.5)
+            error = self.failureOf(call, kind)
+            self.assertEqual(error.code, code)
+            self.assertNothingLeft()
+        [line] = self.logged
+        self.assertIn("No route to host", line)
 
     def test_unknownName(self) -> None:
         """

@@ -1,6 +1,5 @@
 """
-Tests of L{openclaw.models.upstream}: providers that are slow, and readers that
-are.
+Tests of L{openclaw.models.upstream}: slow providers and slow readers.
 """
 
 from hypothesis import given, settings
@@ -194,6 +193,8 @@ class BackPressureTests(ProviderTestCase):
         call.pauseProducing()
         call.resumeProducing()
         self.served.say("a")
+        self.network.flush()
+        self.assertTrue(self.reading)
         self.served.finish()
         self.network.flush()
         self.assertEqual(self.successResultOf(call.done).text, "a")

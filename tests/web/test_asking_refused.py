@@ -160,7 +160,8 @@ class FieldTests(RefusedTestCase):
             "top_logprobs": (-1, 21),
         }.items():
             for value in values:
-                self.assertParam(name, {"messages": [HI], name: value})
+                body = {"messages": [HI], "logprobs": True, name: value}
+                self.assertParam(name, body)
 
     def test_oneChoiceOnly(self):
         """

@@ -60,6 +60,20 @@ class WholeTests(GatewayTestCase):
             },
         )
 
+    def test_contentType(self):
+        """
+        What the client calls its body is of no importance: it is JSON.
+        """
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "multipart/form-data",
+            "rubbish",
+        ):
+            answer = self.answered(HELLO, ("Content-Type", kind))
+            self.assertEqual(answer.text, "Yes?")
+
     def test_nothingBeforeTheEnd(self):
         """
         Nothing is sent before the answer is whole, however long that takes.

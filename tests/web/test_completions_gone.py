@@ -232,6 +232,23 @@ class SlowReaderTests(GatewayTestCase):
         self.assertEqual(terminalsOf(caller.answer.frames), ["stop"])
         self.resume(caller)
 
+    def test_fullAlready(self):
+        """
+        A reader who has not caught up with one answer is slow for the next one, too.
+        """
+        caller = self.gateway.post(STREAMED)
+        self.gateway.ask(caller, STREAMED)
+        self.pause(caller)
+        self.gateway.call.say("Yes?")
+        self.gateway.call.finish()
+        self.assertEqual(len(self.gateway.provider.calls), 2)
+        self.assertTrue(self.gateway.call.paused)
+        self.resume(caller)
+        self.assertFalse(self.gateway.call.paused)
+        self.gateway.call.say("Yes?")
+        self.gateway.call.finish()
+        self.assertEqual([answer.text for answer in caller.answers], ["Yes?"] * 2)
+
     def test_gone(self):
         """
         A slow reader can leave, too.

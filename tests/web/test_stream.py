@@ -105,7 +105,8 @@ class Play:
             self.stream.finish(STOPPED)
         elif self.stream.opened:
             self.stream.fail(error)
-        self.stream.stop()
+        else:
+            self.stream.stop()
 
 
 class OpeningTests(SynchronousTestCase):

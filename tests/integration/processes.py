@@ -1,0 +1,83 @@
+"""
+Processes that are not the tests' own children (on Linux).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+
+def missingProcesses() -> str | None:
+    """
+    Why tests that look at such processes are skipped; C{None} if they can be.
+    """
+    if not hasattr(os, "pidfd_open") or not _childrenOf(os.getpid()).exists():
+        return "the system does not tell enough about its processes"
+    return None
+
+
+def _childrenOf(pid: int) -> Path:
+    return Path(f"/proc/{pid}/task/{pid}/children")
+
+
+def children(pid: int) -> list[int]:
+    """
+    The processes that a process has started, and that are still there.
+    """
+    return [int(child) for child in _childrenOf(pid).read_text().split()]
+
+
+@implementer(IReadDescriptor)
+class Watch:
+    """
+    An eye on a process.
+
+    @ivar ended: Fires when it has ended.
+    """
+
+    def __init__(self, reactor: Any, pid: int) -> None:
+        self.ended: Deferred[None] = Deferred()
+        self._reactor = reactor
+        self._descriptor = os.pidfd_open(pid)
+        reactor.addReader(self)
+
+    def fileno(self) -> int:
+        """
+        A descriptor that can be read once the process has ended.
+        """
+        return self._descriptor
+
+    def doRead(self) -> None:
+        """
+        It has.
+        """
+        self.stop()
+        self.ended.callback(None)
+
+    def stop(self) -> None:
+        """
+        Look away.
+        """
+        if self._descriptor >= 0:
+            self._reactor.removeReader(self)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        See L{IReadDescriptor}.
+        """
+
+    def logPrefix(self) -> str:
+        """
+        See L{IReadDescriptor}.
+        """
+        return "watch"
+
+
+__all__ = ["Watch", "children", "missingProcesses"]

@@ -1,0 +1,160 @@
+"""
+The embedded model, through the whole daemon: a real model's own words.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet import reactor
+
+from tests.integration.caller import Answer, frames
+from tests.integration.daemon import Daemon
+from tests.integration.house import HouseTestCase, merged
+from tests.integration.needs import missingModel
+from tests.integration.processes import Watch, children, missingProcesses
+
+MODEL = "local/smollm2-135m-instruct"
+TOKENS = 12
+
+
+class ModelTestCase(HouseTestCase):
+    """
+    A daemon whose agent runs on the embedded model.
+    """
+
+    def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """
+        One thread is enough here, and is not slowed down by what else runs.
+        """
+        ours = {
+            "agents": {"defaults": {"model": MODEL}},
+            "models": {"local": {"threads": 1, "start": "atOnce"}},
+        }
+        return merged(super().document(ours), changes or {})
+
+    async def ask(self, daemon: Daemon, **fields: Any) -> Answer:
+        """
+        Ask for a short answer.
+        """
+        return await self.caller(daemon).ask("Say hello.", max_tokens=TOKENS, **fields)
+
+    async def assertAnswers(self, daemon: Daemon) -> None:
+        """
+        The model says something.
+        """
+        self.assertTrue((await (await self.ask(daemon)).words()).strip())
+
+    async def watchModel(self, daemon: Daemon) -> tuple[int, Watch]:
+        """
+        The model's process, once it is there.
+        """
+        await daemon.line("embedded model .* is ready")
+        [pid] = children(daemon.pid)
+        watch = Watch(reactor, pid)
+        self.addCleanup(watch.stop)
+        return pid, watch
+
+
+class AnswerTests(ModelTestCase):
+    """
+    What callers get.
+    """
+
+    skip = missingModel()
+
+    async def test_wholeAndStreamed(self) -> None:
+        """
+        The model answers in its own words, whole and word by word, and counts them.
+        """
+        daemon = await self.startDaemon()
+        completion = await (await self.ask(daemon)).json()
+        self.assertTrue(completion["choices"][0]["message"]["content"].strip())
+        self.assertIn(completion["choices"][0]["finish_reason"], ("stop", "length"))
+        self.assertLessEqual(completion["usage"]["completion_tokens"], TOKENS)
+        self.assertGreater(completion["usage"]["prompt_tokens"], 0)
+
+        usage = {"include_usage": True}
+        stream = await self.ask(daemon, stream=True, stream_options=usage)
+        *chunks, last, end = frames(await stream.whole())
+        pieces = [chunk["choices"][0]["delta"].get("content") for chunk in chunks]
+        self.assertGreater(len([piece for piece in pieces if piece]), 1)
+        self.assertGreater(last["usage"]["completion_tokens"], 1)
+        self.assertEqual(end, "[DONE]")
+
+
+class LifeTests(ModelTestCase):
+    """
+    The model's process.
+    """
+
+    skip = missingModel() or missingProcesses()
+
+    async def test_startedAgain(self) -> None:
+        """
+        When it dies, another is started, and answers.
+        """
+        daemon = await self.startDaemon()
+        pid, watch = await self.watchModel(daemon)
+        said = daemon.nextLine("embedded model's process has ended")
+        os.kill(pid, signal.SIGKILL)
+        await watch.ended
+        await said
+        await self.assertAnswers(daemon)
+        [another] = children(daemon.pid)
+        self.assertNotEqual(another, pid)
+
+    async def test_endsWithTheDaemon(self) -> None:
+        """
+        SIGTERM leaves no process behind.
+        """
+        daemon = await self.startDaemon()
+        _, watch = await self.watchModel(daemon)
+        await daemon.stop()
+        await watch.ended
+        self.assertEqual(daemon.signal, signal.SIGTERM)
+
+    async def test_endsWithAKilledDaemon(self) -> None:
+        """
+        Nor does SIGKILL, even while the model speaks.
+        """
+        daemon = await self.startDaemon()
+        _, watch = await self.watchModel(daemon)
+        speaking = await self.caller(daemon).connect("Count to 1000.", stream=True)
+        await speaking.until('"content":" ')
+        await daemon.stop("KILL")
+        await watch.ended
+        await speaking.lost
+
+
+class MissingTests(ModelTestCase):
+    """
+    A machine without the weights.
+    """
+
+    async def test_saysSo(self) -> None:
+        """
+        The daemon starts and says in one line what is missing; callers of the agent
+        are told that it can't be asked, those of another one don't notice.
+        """
+        local = {"modelPath": str(self.folder / "nowhere.gguf")}
+        away = {"away": {"model": "scripted/words"}}
+        config = self.configure(
+            {"models": {"local": local}, "agents": {"entries": {"main": {}, **away}}}
+        )
+        daemon = await self.startDaemon(config=config)
+        for streaming in (False, True):
+            answer = await self.ask(daemon, stream=streaming)
+            self.assertEqual(answer.status, 503)
+            self.assertEqual(await answer.code(), "model_unavailable")
+        warnings = [line for line in daemon.lines if "#warn]" in line]
+        self.assertEqual(len(warnings), 1, daemon.text)
+        self.assertIn("The embedded model needs", warnings[0])
+        self.assertNotIn("nowhere.gguf", await answer.whole())
+        ready = await (await self.caller(daemon).get("/readyz")).json()
+        self.assertEqual(ready["failing"], ["the embedded model can't be run"])
+        self.upstream.says("so")
+        self.assertEqual(
+            await (await self.ask(daemon, model="openclaw/away")).words(), "so"
+        )
