@@ -45,7 +45,7 @@ bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks.run
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) node_modules build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
 	find openclaw tests benchmarks twisted -name __pycache__ -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 

@@ -4,6 +4,7 @@ What the daemon says once it is ready: all that a newcomer needs for a first cal
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from openclaw.config import CredentialInForce
 from openclaw.state import tokenFile
@@ -28,7 +29,6 @@ def greeting(
     @param state: The state directory.
     """
     shown, header = _credential(credential, tokenFile(state))
-    url = urls[0]
     if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
         return (
             f"Listening on {', '.join(urls)}; callers show {shown}. The endpoint is"
@@ -44,15 +44,25 @@ def greeting(
     others = [f"also at {', '.join(urls[1:])}"] if urls[1:] else []
     return "\n".join(
         [
-            f"Ready at {url}/v1",
+            f"Ready at {urls[0]}/v1",
             *others,
             f"callers show: {shown}",
             f"agents: {agents}",
             "try:",
-            f"curl -sS {url}/v1/chat/completions{header}"
+            f"curl -sS {_target(urls[0])}/v1/chat/completions{header}"
             f" -H 'Content-Type: application/json' -d '{EXAMPLE}'",
         ]
     )
+
+
+def _target(url: str) -> str:
+    """
+    A base URL as curl wants it, which knows UNIX sockets by an option.
+    """
+    kind, _, rest = url.partition(":")
+    if kind != "unix":
+        return url
+    return f"--unix-socket {quote(rest.partition(':')[0])} http://localhost"
 
 
 def _credential(credential: CredentialInForce, path: Path) -> tuple[str, str]:
@@ -65,7 +75,7 @@ def _credential(credential: CredentialInForce, path: Path) -> tuple[str, str]:
     if secret is None:
         return (
             f"the token in {path}",
-            f' -H "Authorization: Bearer $(cat {path})"',
+            f' -H "Authorization: Bearer $(cat {quote(str(path))})"',
         )
     return f"the {mode} from {source}", ' -H "Authorization: Bearer YOUR_TOKEN"'
 

@@ -35,7 +35,13 @@ from openclaw.config import (
     locate,
     stateDirectory,
 )
-from openclaw.errors import ConfigError, OpenClawError, StartError, StoreError
+from openclaw.errors import (
+    ConfigError,
+    InternalError,
+    OpenClawError,
+    StartError,
+    StoreError,
+)
 from openclaw.greeting import greeting
 from openclaw.listening import Listening, endpointFrom, endpointOf
 from openclaw.state import Adopt, keptToken, prepareState
@@ -234,6 +240,10 @@ class GatewayService(Service):
             await self._assembly.start()
         except StoreError as error:
             fault = error
+        except Exception:
+            self._log.failure("The gateway could not start")
+            fault = InternalError("The gateway could not start.")
+        self._listening.accept()
         if not self.running:
             # No fault: the store is closed under the hands of who opens it.
             self.ready.errback(StartError("The gateway was stopped."))

@@ -66,15 +66,17 @@ class Daemon(MultiService):
         try:
             start()
         except StartError as error:
-            pipe = self._twistd.get("statusPipe")
-            if pipe is not None:
-                # The process that the shell waits for prints this.
-                os.write(pipe, f"1 {error}".encode()[:STATUS_BYTES])
-                os.close(pipe)
             pidfile = self._twistd.get("pidfile")
             if pidfile:
                 Path(pidfile).unlink(missing_ok=True)
-            _exit(error)
+            pipe = self._twistd.get("statusPipe")
+            if pipe is None:
+                _exit(error)
+            # To the log, and to the process that the shell waits for.
+            print(f"openclaw: {error}", file=sys.stderr)
+            os.write(pipe, f"1 {error}".encode()[:STATUS_BYTES])
+            os.close(pipe)
+            sys.exit(1)
 
     def _settle(self, _: None) -> None:
         """

@@ -5,7 +5,6 @@ Tests of what is built from the project, and of what comes of installing it.
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import venv
 from functools import cache
@@ -87,8 +86,9 @@ class Place:
         root = self.root / name
         venv.create(root, symlinks=True)
         [site] = root.glob("lib/python*/site-packages")
-        paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-        (site / "dependencies.pth").write_text("\n".join(paths))
+        # Found there, .pth files count for nothing: what is being tested stays hidden.
+        packages = [path for path in sys.path if path.endswith("-packages")]
+        (site / "dependencies.pth").write_text("\n".join(packages))
         python = root / "bin" / "python"
         quiet = ["--quiet", "--disable-pip-version-check", "--ignore-installed"]
         offline = ["--no-index", "--no-deps", "--no-build-isolation"]

@@ -311,6 +311,8 @@ class LocalModel(Struct, frozen=True, kw_only=True):
     @ivar start: When its process starts: C{firstUse}, the default, or C{atOnce}.
     @ivar contextSize: How much each of its conversations can hold, in tokens.
         Default: 4096.
+    @ivar maxTokens: The longest answer where a request names no limit, in tokens.
+        Default: 512.
     @ivar parallel: How many answers it works on at once.  Default: 2.
     @ivar threads: The processor threads it uses.  Default: its own choice.
     """
@@ -319,6 +321,7 @@ class LocalModel(Struct, frozen=True, kw_only=True):
     modelPath: Path | None = None
     start: Literal["firstUse", "atOnce"] = "firstUse"
     contextSize: ContextSize = 4096
+    maxTokens: Tokens = 512
     parallel: Parallel = 2
     threads: Threads | None = None
 

@@ -2,6 +2,8 @@
 SIGTERM: what is under way ends well, and nothing new begins.
 """
 
+import fcntl
+import os
 import signal
 
 from openclaw.testing import ServedCall
@@ -168,3 +170,32 @@ class HurryTests(DrainTestCase):
         caller = self.caller(await self.startDaemon())
         await (await caller.ask("again", user="ann")).whole()
         self.assertEqual(self.upstream.heard(), [("user", "hi"), ("user", "again")])
+
+
+class StartingTests(DrainTestCase):
+    """
+    SIGTERM before the daemon is ready.
+    """
+
+    async def test_isNoFault(self) -> None:
+        """
+        A daemon that still waits for its session store says that it is not ready,
+        and ends like any other.
+        """
+        self.state.mkdir()
+        # As another process does that makes a store here.
+        lock = os.open(self.state, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        daemon = self.spawn()
+        port = (await daemon.line(r"starting on (\d+)"))[1]
+        ready = await self.caller(f"http://127.0.0.1:{port}").get("/readyz")
+        self.assertEqual(ready.status, 503)
+        self.assertIn("session store is not open yet", await ready.whole())
+        daemon.send("TERM")
+        await daemon.line(f"TCP Port {port} Closed")
+        os.close(lock)
+        await daemon.ended
+        self.assertEndedBySIGTERM(daemon)
+        self.assertNotIn("Ready at", daemon.text)
+        for trouble in ("Traceback", "#error", "#critical"):
+            self.assertNotIn(trouble, daemon.text)

@@ -122,7 +122,7 @@ class LifeTests(ModelTestCase):
         daemon = await self.startDaemon()
         _, watch = await self.watchModel(daemon)
         speaking = await self.caller(daemon).connect("Count to 1000.", stream=True)
-        await speaking.until('"content":" ')
+        await speaking.until('"delta":{"content":')
         await daemon.stop("KILL")
         await watch.ended
         await speaking.lost

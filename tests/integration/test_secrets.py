@@ -18,7 +18,8 @@ PASSWORD = "Walnut8Cupboard"
 BASIC = "Saffron9Doorstep"
 KEY = "Juniper4Lantern"
 HEADER = "Copper5Thimble"
-SECRETS = (TOKEN, PASSWORD, BASIC, KEY, HEADER)
+NUMBER = 4815162342
+SECRETS = (TOKEN, PASSWORD, BASIC, KEY, HEADER, str(NUMBER))
 
 
 CARELESS_CHECKER = """
@@ -247,8 +248,15 @@ class SecretTests(HouseTestCase):
             {"gateway": {"auth": auth}, "models": {"providers": {"scripted": provider}}}
         )
         whole = json.dumps(self.document())
+        noQuotes = self.document(
+            {
+                "gateway": {"auth": {"token": NUMBER}},
+                "models": {"providers": {"scripted": {"apiKey": NUMBER}}},
+            }
+        )
         return [
             json.dumps(wrongKinds),
+            json.dumps(noQuotes),
             whole.replace(f'"{TOKEN}"', f'"{TOKEN}'),
             whole.replace(f'"{KEY}"', f'"{KEY}" "{HEADER}"'),
             whole.replace(f'"{KEY}"', f'"{KEY}${{NO_SUCH_VARIABLE}}"'),

@@ -38,7 +38,14 @@ def main():
     Run until killed.
     """
     order = Order(
-        model=sys.argv[1], name="m", key="k", contextSize=512, parallel=1, threads=1
+        model=sys.argv[1],
+        name="m",
+        key="k",
+        contextSize=512,
+        maxTokens=64,
+        packaged=False,
+        parallel=1,
+        threads=1,
     )
     process = ModelProcess(order=order, clock=reactor, log=Logger(observer=observe))
     process.spawn(reactor, os.environ)

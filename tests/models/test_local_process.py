@@ -287,7 +287,14 @@ class RealStartTests(RealProcessTestCase):
         Start a process for this model.
         """
         order = Order(
-            model=model, name="m", key="k", contextSize=512, parallel=1, threads=1
+            model=model,
+            name="m",
+            key="k",
+            contextSize=512,
+            maxTokens=64,
+            packaged=False,
+            parallel=1,
+            threads=1,
         )
         process = ModelProcess(order=order, clock=self.reactor, log=self.log)
         process.spawn(self.reactor, os.environ)

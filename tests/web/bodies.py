@@ -3,9 +3,15 @@ What Hypothesis makes requests of: good ones, bad ones, and rubbish.
 """
 
 import msgspec
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from openclaw.web.wire import KNOWN_FIELDS
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""
+No test fails because the machine has other things to do.
+"""
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 """
@@ -131,4 +137,13 @@ rubbish = st.one_of(
 Bodies that are wrong in most cases, and some that are right by accident.
 """
 
-__all__ = ["anything", "contents", "messages", "rubbish", "spoken", "texts", "valid"]
+__all__ = [
+    "anything",
+    "contents",
+    "messages",
+    "rubbish",
+    "spoken",
+    "texts",
+    "unhurried",
+    "valid",
+]

@@ -142,10 +142,15 @@ class _Bytes(BytesIO):
     """
 
     def makefile(self, mode):
+        """
+        The file of the socket.
+        """
         return self
 
     def close(self):
-        pass
+        """
+        Stay open: there may be another response behind this one.
+        """
 
 
 class Caller:

@@ -248,6 +248,10 @@ class UnexpectedTests(GatewayTestCase):
         """
 
         class Broken:
+            """
+            What C{/readyz} asks, broken.
+            """
+
             def __iter__(self):
                 raise Unforeseen(TOKEN)
 

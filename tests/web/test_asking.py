@@ -10,7 +10,7 @@ from openclaw.interfaces import Sampling
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 from openclaw.web.asking import readAsking
 from openclaw.web.wire import KNOWN_FIELDS
-from tests.web.bodies import valid
+from tests.web.bodies import unhurried, valid
 
 HI = {"role": "user", "content": "Hi."}
 
@@ -119,6 +119,7 @@ class PlainTests(SynchronousTestCase):
         asked = asking(store=True, metadata={}, zebra=0, model="openclaw")
         self.assertEqual(asked.ignored, ["metadata", "store", "zebra"])
 
+    @unhurried
     @given(valid)
     def test_anyValidRequest(self, document):
         """

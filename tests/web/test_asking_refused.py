@@ -3,12 +3,12 @@ Tests of L{openclaw.web.asking} and L{openclaw.web.wire}: requests that are wron
 """
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import InvalidRequest
 from openclaw.web.asking import Asking, readAsking
-from tests.web.bodies import rubbish
+from tests.web.bodies import rubbish, unhurried
 
 HI = {"role": "user", "content": "Hi."}
 CALL = {"id": "call_1", "function": {"name": "look", "arguments": "{}"}}
@@ -304,7 +304,7 @@ class RubbishTests(SynchronousTestCase):
     Nothing that anybody can send breaks the reading of it.
     """
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @unhurried
     @given(rubbish)
     def test_anyBody(self, body):
         """

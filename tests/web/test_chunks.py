@@ -14,7 +14,7 @@ from openclaw.errors import UpstreamTruncated
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.messages import Usage
 from openclaw.web.chunks import DONE, KEEPALIVE, Reply
-from tests.web.bodies import texts
+from tests.web.bodies import texts, unhurried
 from tests.web.frames import folded, framesOf
 
 LINE_ENDS = "a\r\nb\rc\x0bd\x0ce\x1cf\x85g\u2028h\u2029i"
@@ -68,6 +68,7 @@ class SameTests(SynchronousTestCase):
     Streamed or not, an answer is the same.
     """
 
+    @unhurried
     @given(batches, results, texts, st.booleans(), st.booleans())
     def test_foldedIsWhole(self, said, result, model, includeUsage, reasoning):
         """

@@ -2,11 +2,11 @@
 Tests of L{openclaw.web.completions}: answers, whole and streamed.
 """
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from openclaw.errors import UpstreamRateLimited, UpstreamTruncated
 from openclaw.messages import Usage
-from tests.web.bodies import rubbish
+from tests.web.bodies import rubbish, unhurried
 from tests.web.frames import folded, terminalsOf
 from tests.web.gateway import HELLO, STREAMED, GatewayTestCase, configOf
 
@@ -263,7 +263,7 @@ class RubbishTests(GatewayTestCase):
 
         self.gateway.provider.answer = answer
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @unhurried
     @given(rubbish)
     def test_anyBody(self, body):
         """

@@ -31,6 +31,12 @@ The daemon drains first and needs its model for that; it ends this process by
 closing the pipe.
 """
 
+TEMPERATURE, TOP_P, REPEAT_PENALTY = 0.2, 0.9, 1.1
+"""
+How the packaged weights speak best where a request says nothing of it: the first two
+by their makers, U{https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct}.
+"""
+
 PROMPT_CACHE_MIB = 256
 """
 Memory for conversations that are not being answered, so that they need not be read
@@ -97,6 +103,12 @@ def serve(order: Order) -> "Server":
     params.kv_unified = False
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.cpuparams.n_threads = order.threads or ownThreads()
+    # A small model easily loops, and would go on until its context is full.
+    params.n_predict = order.maxTokens
+    if order.packaged:
+        params.sampling.temp = TEMPERATURE
+        params.sampling.top_p = TOP_P
+        params.sampling.penalty_repeat = REPEAT_PENALTY
     return Server(params)
 
 

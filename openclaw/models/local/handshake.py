@@ -25,6 +25,8 @@ class Order(msgspec.Struct, frozen=True):
     @ivar name: The model's id, as it shall stand in answers.
     @ivar key: What a request must carry in C{Authorization: Bearer}.
     @ivar contextSize: How much each conversation can hold, in tokens.
+    @ivar maxTokens: The longest answer where a request names no limit, in tokens.
+    @ivar packaged: Are these the packaged weights, whose makers say how to sample?
     @ivar parallel: How many answers to work on at once.
     @ivar threads: How many processor threads to use; C{None} leaves it to the
         process.
@@ -34,6 +36,8 @@ class Order(msgspec.Struct, frozen=True):
     name: str
     key: str
     contextSize: int
+    maxTokens: int
+    packaged: bool
     parallel: int
     threads: int | None
 

@@ -199,6 +199,8 @@ class LocalModelProvider:
             name=self._settings.id,
             key=key,
             contextSize=self._settings.contextSize,
+            maxTokens=self._settings.maxTokens,
+            packaged=self._settings.modelPath is None,
             parallel=self._settings.parallel,
             threads=self._settings.threads,
         )
