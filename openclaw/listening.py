@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import (
@@ -80,7 +79,7 @@ class Listening:
 
     def start(self, factory: IProtocolFactory) -> None:
         """
-        Listen; connections are taken from L{accept} on.
+        Listen.
 
         @raise StartError: A port can't be had.
         """
@@ -95,17 +94,6 @@ class Listening:
                 reason = getattr(port, "value", port)
                 raise StartError(f"Can't listen on {description!r}: {reason}")
             self.ports.append(port)
-            # Those who come now wait in the kernel until we can serve them.
-            if isinstance(port, FileDescriptor):
-                port.stopReading()
-
-    def accept(self) -> None:
-        """
-        Take connections.
-        """
-        for port in self.ports:
-            if isinstance(port, FileDescriptor):
-                port.startReading()
 
     def refuseRemote(self) -> None:
         """

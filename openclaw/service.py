@@ -243,7 +243,6 @@ class GatewayService(Service):
         except Exception:
             self._log.failure("The gateway could not start")
             fault = InternalError("The gateway could not start.")
-        self._listening.accept()
         if not self.running:
             # No fault: the store is closed under the hands of who opens it.
             self.ready.errback(StartError("The gateway was stopped."))

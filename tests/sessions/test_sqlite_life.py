@@ -99,6 +99,37 @@ class UnusableFileTests(SQLiteTestCase):
         self.assertEqual(list(await store.sessions()), [])
 
 
+class OpeningTests(SQLiteTestCase):
+    """
+    Those who come while the store is opened.
+    """
+
+    async def test_theyWait(self) -> None:
+        """
+        A turn that is begun meanwhile begins when the store is open.
+        """
+        store = self.makeStore()
+        opening = store.open()
+        turn = store.beginTurn(Claim("agent:main:a", "run_1"), "main", [HELLO], [])
+        self.assertFalse(turn.called)
+        await opening
+        self.assertEqual(list(await turn), [HELLO])
+        await store.close()
+
+    async def test_inVain(self) -> None:
+        """
+        Where it can't be opened, neither can a turn.
+        """
+        self.path.mkdir(parents=True)
+        store = self.makeStore()
+        opening = store.open()
+        turn = store.beginTurn(Claim("agent:main:a", "run_1"), "main", [HELLO], [])
+        with self.assertRaises(StoreError):
+            await turn
+        with self.assertRaises(StoreError):
+            await opening
+
+
 class LettingGoTests(SQLiteTestCase):
     """
     A store that is closed leaves nothing behind, and drops nothing.

@@ -84,15 +84,27 @@ class SQLiteSessionStore:
         self._pool: ConnectionPool | None = None
         self._access: SessionAccess | None = None
         self._closing: Deferred[None] = succeed(None)
+        self._awaitingOpen: list[Deferred[None]] = []
 
     def open(self) -> Deferred[None]:
         """
         See L{ISessionStore.open}.  A directory that is made is private (0700), and
-        so is the file (0600).
+        so is the file (0600).  What is asked for meanwhile waits.
 
         @return: Fails with a L{StoreError} that names the file and the reason.
         """
-        return Deferred.fromCoroutine(self._open())
+        result: Deferred[None] = Deferred()
+        Deferred.fromCoroutine(self._open()).addBoth(self._opened, result)
+        return result
+
+    def _opened(self, outcome: None | Failure, result: Deferred[None]) -> None:
+        """
+        Opening has come to its end, a good or a bad one.
+        """
+        result.callback(outcome)  # type: ignore[arg-type]
+        waiting, self._awaitingOpen = self._awaitingOpen, []
+        for each in waiting:
+            each.callback(None)
 
     async def _open(self) -> None:
         if self._pool is not None:
@@ -231,6 +243,10 @@ class SQLiteSessionStore:
             the work was asked for, which is before any time spent in waiting.
         """
         pool, access = self._pool, self._access
+        if pool is not None and access is None:
+            opened: Deferred[None] = Deferred()
+            self._awaitingOpen.append(opened)
+            return opened.addCallback(lambda _: self._transact(work))
         if pool is None or access is None:
             return fail(StoreError("The session store is not open."))
         now = self._clock.seconds()
