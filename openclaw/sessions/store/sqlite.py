@@ -101,7 +101,7 @@ class SQLiteSessionStore:
         """
         Opening has come to its end, a good or a bad one.
         """
-        result.callback(outcome)  # type: ignore[arg-type]
+        result.callback(outcome)
         waiting, self._awaitingOpen = self._awaitingOpen, []
         for each in waiting:
             each.callback(None)
