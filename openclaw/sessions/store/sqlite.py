@@ -97,7 +97,7 @@ class SQLiteSessionStore:
         Deferred.fromCoroutine(self._open()).addBoth(self._opened, result)
         return result
 
-    def _opened(self, outcome: None | Failure, result: Deferred[None]) -> None:
+    def _opened(self, outcome: Failure | None, result: Deferred[None]) -> None:
         """
         Opening has come to its end, a good or a bad one.
         """
