@@ -109,17 +109,15 @@ class Runtime:
             error = result.value
             assert isinstance(error, OpenClawError)
             outcome, usage, why = error.code, NO_USAGE, f": {error.message}"
+        request = run.request
+        # One field costs a third of what nine do.
         self._log.info(
-            "run {runID} agent={agent} session={session} outcome={outcome}"
-            " seconds={seconds:.3f} tokens={prompt}+{completion}{why}",
+            "run {run}",
+            run=f"{run.runID} agent={request.agent.id} session={request.sessionKey}"
+            f" outcome={outcome} seconds={seconds:.3f}"
+            f" tokens={usage.prompt_tokens}+{usage.completion_tokens}{why}",
             runID=run.runID,
-            agent=run.request.agent.id,
-            session=run.request.sessionKey,
             outcome=outcome,
-            seconds=seconds,
-            prompt=usage.prompt_tokens,
-            completion=usage.completion_tokens,
-            why=why,
         )
 
     def drain(self, seconds: float) -> "Deferred[None]":

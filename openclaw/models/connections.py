@@ -3,10 +3,27 @@ The HTTP agent that providers are asked through: one pool of connections each.
 """
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, IReactorTime
-from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IPushProducer,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.web.client import (
+    URI,
+    Agent,
+    BrowserLikePolicyForHTTPS,
+    HTTPConnectionPool,
+    _HTTP11ClientFactory,
+)
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import (
+    IAgent,
+    IAgentEndpointFactory,
+    IBodyProducer,
+    IResponse,
+)
 from zope.interface import implementer
 
 IDLE_SECONDS = 30
@@ -41,6 +58,42 @@ def abort(transport: IPushProducer) -> None:
         connection.abortConnection()
 
 
+@implementer(IAgentEndpointFactory)
+class _Endpoints:
+    """
+    Makes the endpoint for an address once.  Twisted makes one for each request, only
+    to find a pooled connection: that is a tenth of what a request costs.
+    """
+
+    def __init__(self, reactor: IReactorTime, connectSeconds: float) -> None:
+        self._reactor = reactor
+        self._connectSeconds = connectSeconds
+        self._policy = BrowserLikePolicyForHTTPS()
+        self._made: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """
+        See L{IAgentEndpointFactory}.
+        """
+        address = (uri.scheme, uri.host, uri.port)
+        made = self._made.get(address)
+        if made is None:
+            made = self._made[address] = self._make(uri)
+        return made
+
+    def _make(self, uri: URI) -> IStreamClientEndpoint:
+        endpoint = HostnameEndpoint(
+            self._reactor, uri.host, uri.port, timeout=self._connectSeconds
+        )
+        if uri.scheme == b"http":
+            return endpoint
+        if uri.scheme != b"https":
+            raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")
+        return wrapClientTLS(
+            self._policy.creatorForNetloc(uri.host, uri.port), endpoint
+        )
+
+
 @implementer(IAgent)
 class UpstreamAgent:
     """
@@ -53,7 +106,8 @@ class UpstreamAgent:
         self._pool._factory = _QuietFactory
         self._pool.maxPersistentPerHost = IDLE_CONNECTIONS
         self._pool.cachedConnectionTimeout = IDLE_SECONDS
-        self._agent = Agent(reactor, connectTimeout=connectSeconds, pool=self._pool)
+        endpoints = _Endpoints(reactor, connectSeconds)
+        self._agent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
 
     def request(
         self,
@@ -68,7 +122,10 @@ class UpstreamAgent:
         # treq hands over a copy, which has gzip added.
         if headers is not None:
             headers.setRawHeaders(b"accept-encoding", [b"identity"])
-        return self._agent.request(method, uri, headers, bodyProducer)
+        answer: Deferred[IResponse] = self._agent.request(
+            method, uri, headers, bodyProducer
+        )
+        return answer
 
     def close(self) -> "Deferred[None]":
         """

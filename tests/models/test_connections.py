@@ -5,7 +5,11 @@ Tests of L{openclaw.models.connections}, by the providers that use them.
 from gc import collect
 from weakref import ref
 
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.error import SchemeNotSupported
 
 from openclaw.errors import (
     RunCancelled,
@@ -15,7 +19,11 @@ from openclaw.errors import (
     UpstreamUnreachable,
 )
 from openclaw.interfaces import IModelCall
-from openclaw.models.connections import IDLE_CONNECTIONS, IDLE_SECONDS
+from openclaw.models.connections import (
+    IDLE_CONNECTIONS,
+    IDLE_SECONDS,
+    UpstreamAgent,
+)
 from openclaw.testing import ServedCall
 from tests.models.support import ProviderTestCase
 
@@ -26,6 +34,59 @@ def answer(call: ServedCall) -> None:
     """
     call.say("Good", " day")
     call.finish()
+
+
+class EndpointTests(SynchronousTestCase):
+    """
+    Addresses are looked at once.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a network that takes connections and says nothing.
+        """
+        self.reactor = MemoryReactorClock()
+        self.agent = UpstreamAgent(self.reactor, 3.0)
+
+    def ask(self, url: bytes) -> "Deferred[object]":
+        """
+        Ask for a page, with no interest in it.
+        """
+        asked = self.agent.request(b"GET", url)
+        asked.addErrback(lambda failure: failure)
+        self.addCleanup(asked.addErrback, lambda failure: None)
+        return asked
+
+    def test_eachItsOwn(self) -> None:
+        """
+        Each scheme, host and port has its own endpoint, with the connect timeout.
+        """
+        self.ask(b"http://127.0.0.1:81/a")
+        self.ask(b"http://127.0.0.1:82/a")
+        self.ask(b"http://127.0.0.1:81/b")
+        self.assertEqual(
+            [(c[0], c[1], c[3]) for c in self.reactor.tcpClients],
+            [("127.0.0.1", port, 3.0) for port in (81, 82, 81)],
+        )
+
+    def test_encrypted(self) -> None:
+        """
+        https begins with a TLS handshake.
+        """
+        self.ask(b"https://127.0.0.1/v1")
+        host, port, factory, *_ = self.reactor.tcpClients[0]
+        self.assertEqual((host, port), ("127.0.0.1", 443))
+        transport = StringTransport()
+        factory.buildProtocol(None).makeConnection(transport)
+        handshake = 22  # the type of a TLS record
+        self.assertEqual(transport.value()[0], handshake)
+
+    def test_otherScheme(self) -> None:
+        """
+        There is no other.
+        """
+        asked = self.agent.request(b"GET", b"gopher://127.0.0.1/")
+        self.failureResultOf(asked, SchemeNotSupported)
 
 
 class ReuseTests(ProviderTestCase):
