@@ -36,6 +36,17 @@ def answer(call: ServedCall) -> None:
     call.finish()
 
 
+class Socket(StringTransport):
+    """
+    A connection that keeps what was written.
+    """
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        There is no delay.
+        """
+
+
 class EndpointTests(SynchronousTestCase):
     """
     Addresses are looked at once.
@@ -76,7 +87,7 @@ class EndpointTests(SynchronousTestCase):
         self.ask(b"https://127.0.0.1/v1")
         host, port, factory, *_ = self.reactor.tcpClients[0]
         self.assertEqual((host, port), ("127.0.0.1", 443))
-        transport = StringTransport()
+        transport = Socket()
         factory.buildProtocol(None).makeConnection(transport)
         handshake = 22  # the type of a TLS record
         self.assertEqual(transport.value()[0], handshake)
