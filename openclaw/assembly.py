@@ -10,10 +10,12 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from openclaw.agents.equipment import Equipment
 from openclaw.agents.runtime import Runtime
 from openclaw.config import LOCAL_PROVIDER, Config
 from openclaw.models.registry import Providers
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
+from openclaw.tools.catalogue import Catalogue
 
 STORE_NAME = "sessions.sqlite"
 
@@ -23,6 +25,7 @@ class Assembly:
     All that it takes to run agents.
 
     @ivar runtime: Where runs begin.
+    @ivar equipment: What each agent works with.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Assembly:
         """
         self._config = config
         self._log = log
+        self.equipment = Equipment(Catalogue(log=log))
         self._providers = Providers(reactor, environ, log)
         self._providers.configure(config)
         self._store = SQLiteSessionStore(

@@ -20,7 +20,9 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     │   ├── UpstreamTruncated        its answer broke off
     │   ├── UpstreamMalformed        its answer makes no sense
     │   ├── UpstreamTimeout    504   one of the three clocks ran out
-    │   └── EmptyReply               it had nothing to say, twice
+    │   ├── EmptyReply               it had nothing to say, twice
+    │   ├── ToolLoop                 it calls tools without an end
+    │   └── ToolChoiceUnmet          it did not call the tool that it had to
     ├── Unavailable            503  not now
     │   ├── ShuttingDown       503  the daemon drains
     │   └── ModelUnavailable   503  the embedded model can't be run here
@@ -253,6 +255,23 @@ class EmptyReply(UpstreamError):
     code = "empty_reply"
 
 
+class ToolLoop(UpstreamError):
+    """
+    The model does not come to an end; C{code} says what it was stopped for:
+    C{max_model_calls} or C{repeated_tool_call}.
+    """
+
+    code = "max_model_calls"
+
+
+class ToolChoiceUnmet(UpstreamError):
+    """
+    The caller asked for a tool call, and the model made none.
+    """
+
+    code = "tool_choice_unmet"
+
+
 class Unavailable(OpenClawError):
     """
     This can't be served now.
@@ -336,6 +355,8 @@ __all__ = [
     "ShuttingDown",
     "StartError",
     "StoreError",
+    "ToolChoiceUnmet",
+    "ToolLoop",
     "Unavailable",
     "UpstreamAuthFailed",
     "UpstreamError",

@@ -35,8 +35,25 @@ class ReasoningDelta(msgspec.Struct, frozen=True):
     text: str
 
 
-RunEvent = RunStarted | TextDelta | ReasoningDelta
-ModelEvent = TextDelta | ReasoningDelta
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """
+    The model wrote some more of a tool call.  From a run these are the client's own
+    calls only: what the agent's tools do stays inside.
+
+    @ivar index: Which of the answer's calls it is, from 0.
+    @ivar id: The call's id, with its first delta; C{None} with the others.
+    @ivar name: The function's name, with the first delta; C{None} with the others.
+    @ivar arguments: The next piece of the arguments' JSON text, which may be empty.
+    """
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+RunEvent = RunStarted | TextDelta | ReasoningDelta | ToolCallDelta
+ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta
 """
 The events that a model call can produce; a run passes them on as they are.
 """
@@ -52,4 +69,5 @@ __all__ = [
     "RunListener",
     "RunStarted",
     "TextDelta",
+    "ToolCallDelta",
 ]

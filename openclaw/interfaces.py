@@ -6,17 +6,21 @@ comes back is the vocabulary of L{openclaw.messages}, L{openclaw.events} and
 L{openclaw.errors}.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 from twisted.cred.credentials import ICredentials
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.plugin import IPlugin
 from zope.interface import Attribute, Interface
 
 from openclaw.events import ModelListener
-from openclaw.messages import FinishReason, Message, Usage
+from openclaw.messages import FinishReason, Message, ToolCall, Usage
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +45,34 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     parallel_tool_calls: bool | None = None
 
 
+class ToolSpec(msgspec.Struct, frozen=True):
+    """
+    A tool as a model sees it.
+
+    @ivar parameters: The JSON Schema of its arguments, an object's.
+    @ivar strict: OpenAI's wish that arguments follow the schema to the letter.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    strict: bool | None = None
+
+
+class NamedTool(msgspec.Struct, frozen=True):
+    """
+    The wish that the model calls this one tool.
+    """
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
+"""
+What the model may do with its tools; C{required} means any of them, but one.
+"""
+
+
 class ModelRequest(msgspec.Struct, frozen=True):
     """
     One question to a model.
@@ -48,12 +80,18 @@ class ModelRequest(msgspec.Struct, frozen=True):
     @ivar model: The provider's own id of the model.
     @ivar system: The system prompt, or the empty string for none.
     @ivar messages: The conversation, oldest first.
+    @ivar tools: What the model may call.
+    @ivar maxOutputTokens: The most that this model can answer, where that is
+        configured; some dialects must name a bound.
     """
 
     model: str
     system: str
     messages: Sequence[Message]
     sampling: Sampling = Sampling()
+    tools: Sequence[ToolSpec] = ()
+    toolChoice: ToolChoice = "auto"
+    maxOutputTokens: int | None = None
 
 
 class ModelReply(msgspec.Struct, frozen=True):
@@ -61,11 +99,13 @@ class ModelReply(msgspec.Struct, frozen=True):
     What a model answered.
 
     @ivar text: All of the answer: the L{openclaw.events.TextDelta}s, joined.
+    @ivar toolCalls: The calls that the L{openclaw.events.ToolCallDelta}s add up to.
     """
 
     text: str
     finishReason: FinishReason
     usage: Usage
+    toolCalls: Sequence[ToolCall] = ()
 
 
 class IModelCall(IPushProducer):
@@ -115,6 +155,77 @@ class IModelProvider(Interface):
         """
         Let go of what is idle (pooled connections, a child process) as soon as no
         call needs it.
+        """
+
+
+class ToolError(Exception):
+    """
+    A tool could not do what it was asked.  The model is told, and may try something
+    else; the run goes on.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolContext:
+    """
+    Where a tool call takes place.
+
+    @ivar reactor: A whole one: time, TCP, processes and threads.
+    @ivar workspace: The agent's directory, or C{None} if it has none.
+    @ivar sessions: The session store, for reading.
+    @ivar settings: What C{tools.<name>} of the configuration says for this tool.
+    @ivar log: For the tool's own troubles; never for arguments or results.
+    """
+
+    agentID: str
+    sessionKey: str
+    runID: str
+    workspace: Path | None
+    reactor: Any
+    sessions: "ISessionStore"
+    settings: Any
+    log: Logger
+
+
+class ITool(IPlugin):
+    """
+    Something that an agent can do.  Tools are found by L{twisted.plugin} in
+    C{openclaw.plugins}; one object serves all runs, at once.
+    """
+
+    name: str = Attribute(
+        """
+        What the model calls it: letters, digits, C{_} and C{-}.
+        """
+    )
+
+    description: str = Attribute(
+        """
+        What it does and when to use it, for the model.  The first line stands for
+        the whole in lists.
+        """
+    )
+
+    parameters: Mapping[str, Any] = Attribute(
+        """
+        The JSON Schema of its arguments, an object's.  Arguments are checked against
+        it before C{run} is called.
+        """
+    )
+
+    readOnly: bool = Attribute(
+        """
+        It changes nothing, anywhere: it may run beside others, and once too often.
+        """
+    )
+
+    def run(arguments: Mapping[str, Any], context: ToolContext) -> "Deferred[str]":
+        """
+        Do it.
+
+        @return: What the model is told.  Fails with L{ToolError} for what the model
+            should know.  Cancelling it stops the work, and leaves nothing behind:
+            no process, no socket, no half-written file.
         """
 
 
@@ -269,8 +380,14 @@ __all__ = [
     "IModelCall",
     "IModelProvider",
     "ISessionStore",
+    "ITool",
     "ModelReply",
     "ModelRequest",
+    "NamedTool",
     "Sampling",
     "SessionInfo",
+    "ToolChoice",
+    "ToolContext",
+    "ToolError",
+    "ToolSpec",
 ]

@@ -31,12 +31,56 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: str
 
 
+class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    """
+    Some text of what a person said.
+    """
+
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image"):
+    """
+    An image, as part of what a person said.
+
+    @ivar mediaType: Such as C{image/png}; looked up in the data, not believed.
+    @ivar data: The image's bytes in base64.
+    """
+
+    mediaType: str
+    data: str
+
+
+Part = TextPart | ImagePart
+
+
 class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
     """
     What the person, or the program in the person's place, said.
+
+    @ivar content: Text, or parts in their order when there is more than text.
     """
 
-    content: str
+    content: str | tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """
+        The text alone, its parts joined by line ends.
+        """
+        if isinstance(self.content, str):
+            return self.content
+        texts = [part.text for part in self.content if isinstance(part, TextPart)]
+        return "\n".join(texts)
+
+    @property
+    def images(self) -> "tuple[ImagePart, ...]":
+        """
+        The images alone.
+        """
+        if isinstance(self.content, str):
+            return ()
+        return tuple(part for part in self.content if isinstance(part, ImagePart))
 
 
 class AssistantMessage(
@@ -100,7 +144,10 @@ __all__ = [
     "NO_USAGE",
     "AssistantMessage",
     "FinishReason",
+    "ImagePart",
     "Message",
+    "Part",
+    "TextPart",
     "ToolCall",
     "ToolMessage",
     "Usage",

@@ -44,6 +44,7 @@ from openclaw.errors import (
 )
 from openclaw.greeting import greeting
 from openclaw.listening import Listening, endpointFrom, endpointOf
+from openclaw.models.registry import checkDialects
 from openclaw.state import Adopt, keptToken, prepareState
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
@@ -119,6 +120,7 @@ class GatewayService(Service):
         app = GatewayApp(
             standing=lambda: self._standing,
             runtime=self._assembly.runtime,
+            equipment=self._assembly.equipment,
             failing=self._assembly.failing,
             reactor=reactor,
             log=self._log,
@@ -133,7 +135,9 @@ class GatewayService(Service):
         Find the configuration, which may not have been there before, and read it.
         """
         environ = self._circumstances.environ
-        return load(locate(self._circumstances.configOption, environ), environ)
+        loaded = load(locate(self._circumstances.configOption, environ), environ)
+        checkDialects(loaded.config)
+        return loaded
 
     def _checkReach(self, config: Config) -> None:
         """

@@ -19,9 +19,9 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from openclaw.errors import OpenClawError, RunCancelled
-from openclaw.events import ModelListener, ReasoningDelta, TextDelta
+from openclaw.events import ModelListener, ReasoningDelta, TextDelta, ToolCallDelta
 from openclaw.interfaces import IModelCall, IModelProvider, ModelReply, ModelRequest
-from openclaw.messages import NO_USAGE, FinishReason, Usage
+from openclaw.messages import NO_USAGE, FinishReason, ToolCall, Usage
 from openclaw.sessions.store.memory import MemorySessionStore
 
 
@@ -42,6 +42,7 @@ class ScriptedCall:
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._listener = listener
         self._text: list[str] = []
+        self._toolCalls: list[ToolCall] = []
 
     def say(self, *texts: str) -> None:
         """
@@ -59,12 +60,26 @@ class ScriptedCall:
         if not self.done.called:
             self._listener([ReasoningDelta(text)])
 
+    def callTool(self, callID: str, name: str, *argumentPieces: str) -> None:
+        """
+        Call a tool.  Its id and name come first, then each piece of the arguments'
+        JSON text, a batch each.  It is for C{finish("tool_calls")} to end the turn.
+        """
+        if self.done.called:
+            return
+        index = len(self._toolCalls)
+        self._toolCalls.append(ToolCall(callID, name, "".join(argumentPieces)))
+        self._listener([ToolCallDelta(index, callID, name, "")])
+        for piece in argumentPieces:
+            self._listener([ToolCallDelta(index, None, None, piece)])
+
     def finish(self, reason: FinishReason = "stop", usage: Usage = NO_USAGE) -> None:
         """
         End the answer.
         """
         if not self.done.called:
-            self.done.callback(ModelReply("".join(self._text), reason, usage))
+            said, calls = "".join(self._text), tuple(self._toolCalls)
+            self.done.callback(ModelReply(said, reason, usage, calls))
 
     def fail(self, error: OpenClawError) -> None:
         """

@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 
 from openclaw import testing
 from openclaw.errors import RunCancelled, UpstreamError
-from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
+from openclaw.events import ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta
 from openclaw.interfaces import (
     IModelCall,
     IModelProvider,
@@ -16,7 +16,7 @@ from openclaw.interfaces import (
     ModelReply,
     ModelRequest,
 )
-from openclaw.messages import NO_USAGE, Usage, UserMessage
+from openclaw.messages import NO_USAGE, ToolCall, Usage, UserMessage
 from openclaw.testing import (
     MemorySessionStore,
     ScriptedCall,
@@ -115,6 +115,29 @@ class ScriptedProviderTests(SynchronousTestCase):
         reply = self.successResultOf(self.call.done)
         self.assertEqual(reply, ModelReply("", "stop", NO_USAGE))
 
+    def test_toolCalls(self) -> None:
+        """
+        Calls of tools are told as they come, and are in the reply.
+        """
+        self.call.say("Let me see.")
+        self.call.callTool("c1", "look", '{"at":', ' "it"}')
+        self.call.callTool("c2", "wait")
+        self.assertEqual(
+            self.batches[1:],
+            [
+                [ToolCallDelta(0, "c1", "look", "")],
+                [ToolCallDelta(0, None, None, '{"at":')],
+                [ToolCallDelta(0, None, None, ' "it"}')],
+                [ToolCallDelta(1, "c2", "wait", "")],
+            ],
+        )
+        self.call.finish("tool_calls")
+        calls = (ToolCall("c1", "look", '{"at": "it"}'), ToolCall("c2", "wait", ""))
+        self.assertEqual(
+            self.successResultOf(self.call.done),
+            ModelReply("Let me see.", "tool_calls", NO_USAGE, calls),
+        )
+
     def test_failure(self) -> None:
         """
         It can fail with any error.
@@ -153,6 +176,7 @@ class ScriptedProviderTests(SynchronousTestCase):
             self.assertTrue(call.cancelled)
             call.say("Good")
             call.think("Hm.")
+            call.callTool("c1", "look", "{}")
             call.finish()
             call.fail(UpstreamError("No."))
             call.cancel()

@@ -14,10 +14,10 @@ a run that is cancelled during one ends right behind it, so that a claim never
 outlives its run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
@@ -26,35 +26,36 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from openclaw.agents.conversation import repaired
 from openclaw.agents.places import RETRY_SECONDS, Places
-from openclaw.config import AgentSettings, ModelRef
+from openclaw.agents.toolbox import OfferedTool, Toolbox
+from openclaw.agents.turns import Ear, RunResult, Turns
+from openclaw.config import AgentSettings, Model, ModelRef
 from openclaw.errors import (
-    EmptyReply,
     InternalError,
     ModelUnavailable,
     OpenClawError,
     RunCancelled,
     SessionBusy,
+    UpstreamAuthFailed,
     UpstreamTimeout,
 )
-from openclaw.events import RunListener, RunStarted
+from openclaw.events import ModelListener, RunListener, RunStarted
 from openclaw.interfaces import (
     Claim,
     IModelCall,
     IModelProvider,
     ISessionStore,
+    ITool,
     ModelReply,
     ModelRequest,
     Sampling,
+    ToolChoice,
+    ToolContext,
+    ToolSpec,
 )
-from openclaw.messages import (
-    NO_USAGE,
-    AssistantMessage,
-    FinishReason,
-    Message,
-    Usage,
-    UserMessage,
-)
+from openclaw.messages import Message, ToolCall, ToolMessage
+from openclaw.models.failover import Attempts, RefusedKeys
 
 T = TypeVar("T")
 
@@ -62,12 +63,6 @@ CLAIM_RETRY_SECONDS = 0.1
 """
 How often a session is asked for that another process holds.
 """
-
-NUDGE = UserMessage("Your last reply was empty. Please answer now.")
-"""
-What a model is told, once, that had nothing to say.  Never kept.
-"""
-
 
 DEFAULT_SAMPLING = Sampling()
 
@@ -84,6 +79,9 @@ class RunRequest:
     @ivar opening: What the caller said, for a conversation that has no history yet.
     @ivar following: The same without what such a history must hold already.
     @ivar model: Asked instead of the agent's own, if given.
+    @ivar clientTools: Tools that the caller carries out.
+    @ivar toolChoice: What the model may do with those.
+    @ivar tools: The agent's own tools that this caller may reach.
     """
 
     agent: AgentSettings
@@ -94,20 +92,9 @@ class RunRequest:
     following: Sequence[Message]
     sampling: Sampling = DEFAULT_SAMPLING
     model: ModelRef | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """
-    What came of a run.
-
-    @ivar text: The whole answer.
-    @ivar usage: The sum over all calls of the model.
-    """
-
-    text: str
-    finishReason: FinishReason
-    usage: Usage
+    clientTools: Sequence[ToolSpec] = ()
+    toolChoice: ToolChoice = "auto"
+    tools: Mapping[str, OfferedTool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +107,9 @@ class Surroundings:
     places: Places
     store: ISessionStore
     providers: Callable[[str], IModelProvider | None]
+    refusedKeys: RefusedKeys
+    toolSettings: Callable[[str], Any]
+    modelOf: Callable[[ModelRef], Model | None]
     claimWaitSeconds: float
     log: Logger
 
@@ -151,6 +141,22 @@ class AgentRun:
 
     def __post_init__(self) -> None:
         self.done = Deferred(self._cancelledByHolder)
+        self.toolbox = Toolbox(
+            self.request.tools, self._toolContext, self.surroundings.log
+        )
+
+    def _toolContext(self, tool: ITool) -> ToolContext:
+        request, surroundings = self.request, self.surroundings
+        return ToolContext(
+            agentID=request.agent.id,
+            sessionKey=request.sessionKey,
+            runID=self.runID,
+            workspace=request.agent.workspace,
+            reactor=surroundings.reactor,
+            sessions=surroundings.store,
+            settings=surroundings.toolSettings(tool.name),
+            log=surroundings.log,
+        )
 
     def start(self) -> None:
         """
@@ -201,7 +207,7 @@ class AgentRun:
             if self.request.kept:
                 return await self._turn()
             self.listener((RunStarted(),))
-            return await self._answer(self.request.opening)
+            return await self._answer(self._turns(), self.request.opening)
         finally:
             _stopClock(clock)
             places.leave(place)
@@ -212,18 +218,17 @@ class AgentRun:
         """
         store = self.surroundings.store
         conversation = await self._openTurn()
-        kept: tuple[Message, ...] = ()
+        turns = self._turns()
         try:
             self._checkStopped()
             self.listener((RunStarted(),))
-            result = await self._answer(conversation)
-            kept = (AssistantMessage(result.text),)
+            return await self._answer(turns, conversation)
         finally:
             claim, self.claim = self.claim, None
             assert claim is not None
-            # Only an answer that is on disk may be called finished.
-            await store.endTurn(claim, kept)
-        return result
+            # Only an answer that is on disk may be called finished.  Of a run that
+            # failed, what its tools did is kept: it was done.
+            await store.endTurn(claim, turns.said)
 
     async def _openTurn(self) -> Sequence[Message]:
         request, reactor = self.request, self.surroundings.reactor
@@ -245,28 +250,80 @@ class AgentRun:
                 )
             await self._stoppable(deferLater(reactor, CLAIM_RETRY_SECONDS))
 
-    async def _answer(self, conversation: Sequence[Message]) -> RunResult:
-        text, usage = "", NO_USAGE
-        for asked in (conversation, [*conversation, NUDGE]):
-            reply = await self._askModel(asked)
-            text += reply.text
-            usage += reply.usage
-            if text.strip() or reply.finishReason != "stop":
-                return RunResult(
-                    text=text, finishReason=reply.finishReason, usage=usage
-                )
-        raise EmptyReply("The model had nothing to say.")
-
-    async def _askModel(self, conversation: Sequence[Message]) -> ModelReply:
+    def _turns(self) -> Turns:
         request = self.request
-        model = request.model or request.agent.model.primary
-        provider = self.surroundings.providers(model.provider)
+        return Turns(
+            ask=self._ask,
+            carryOut=self._carryOut,
+            listener=self.listener,
+            maxModelCalls=request.agent.maxModelCalls,
+            clientTools=() if request.toolChoice == "none" else request.clientTools,
+            toolChoice=request.toolChoice,
+        )
+
+    async def _answer(self, turns: Turns, conversation: Sequence[Message]) -> RunResult:
+        try:
+            return await turns.answer(repaired(conversation))
+        except OpenClawError as error:
+            if self.toolbox.hadEffects:
+                # Asking again would do it all again.
+                error.shouldRetry = False
+            raise
+
+    async def _carryOut(self, calls: Sequence[ToolCall]) -> Sequence[ToolMessage]:
+        self._checkStopped()
+        return await self._stoppable(self.toolbox.run(calls))
+
+    async def _ask(
+        self,
+        conversation: Sequence[Message],
+        choice: ToolChoice,
+        ear: Ear,
+    ) -> ModelReply:
+        """
+        Ask the agent's model, or another where that fails before it has said a word.
+        """
+        agent = self.request.agent
+        asked = self.request.model
+        models = (asked,) if asked else (agent.model.primary, *agent.model.fallbacks)
+        attempts = Attempts(models)
+        while True:
+            self._checkStopped()
+            try:
+                return await self._askOne(attempts.model, conversation, choice, ear)
+            except OpenClawError as error:
+                if ear.heard:
+                    raise
+                wait = attempts.afterFailure(error)
+            if wait:
+                await self._stoppable(deferLater(self.surroundings.reactor, wait))
+
+    async def _askOne(
+        self,
+        model: ModelRef,
+        conversation: Sequence[Message],
+        choice: ToolChoice,
+        listener: ModelListener,
+    ) -> ModelReply:
+        request, surroundings = self.request, self.surroundings
+        provider = surroundings.providers(model.provider)
         if provider is None:
             raise ModelUnavailable(f"There is no provider {model.provider!r} now.")
-        self._checkStopped()
+        surroundings.refusedKeys.check(provider)
+        clientTools = () if choice == "none" else request.clientTools
+        tools = [*(each.spec() for each in request.tools.values()), *clientTools]
+        known = surroundings.modelOf(model)
         self._call = call = provider.ask(
-            ModelRequest(model.model, request.system, conversation, request.sampling),
-            self.listener,
+            ModelRequest(
+                model.model,
+                request.system,
+                conversation,
+                request.sampling,
+                tools,
+                "auto" if choice == "none" else choice,
+                known.maxTokens if known is not None else None,
+            ),
+            listener,
         )
         if self._paused:
             call.pauseProducing()
@@ -275,6 +332,9 @@ class AgentRun:
             call.cancel()
         try:
             return await call.done
+        except UpstreamAuthFailed:
+            surroundings.refusedKeys.remember(provider)
+            raise
         finally:
             self._call = None
 
@@ -358,4 +418,4 @@ def _stopClock(clock: IDelayedCall) -> None:
         clock.cancel()
 
 
-__all__ = ["NUDGE", "AgentRun", "RunRequest", "RunResult", "Surroundings"]
+__all__ = ["AgentRun", "RunRequest", "RunResult", "Surroundings"]

@@ -12,12 +12,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from openclaw.agents.places import Limits, Places
-from openclaw.agents.run import AgentRun, RunRequest, RunResult, Surroundings
+from openclaw.agents.run import AgentRun, RunRequest, Surroundings
+from openclaw.agents.turns import RunResult
 from openclaw.config import Config
 from openclaw.errors import OpenClawError, ShuttingDown
 from openclaw.events import RunListener
 from openclaw.interfaces import IModelProvider, ISessionStore
 from openclaw.messages import NO_USAGE
+from openclaw.models.failover import RefusedKeys
 
 DRAIN_RETRY_SECONDS = 5.0
 """
@@ -52,6 +54,9 @@ class Runtime:
             places=Places(reactor, _limits(config)),
             store=store,
             providers=providers,
+            refusedKeys=RefusedKeys(reactor),
+            toolSettings=config.toolSettings,
+            modelOf=config.modelOf,
             claimWaitSeconds=config.session.waitSeconds,
             log=log,
         )
@@ -71,7 +76,10 @@ class Runtime:
         """
         self._surroundings.places.limit(_limits(config))
         self._surroundings = replace(
-            self._surroundings, claimWaitSeconds=config.session.waitSeconds
+            self._surroundings,
+            claimWaitSeconds=config.session.waitSeconds,
+            toolSettings=config.toolSettings,
+            modelOf=config.modelOf,
         )
 
     def begin(self, request: RunRequest, listener: RunListener) -> AgentRun:

@@ -20,15 +20,18 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+from openclaw.agents.equipment import Equipment
 from openclaw.agents.prompt import systemPrompt
-from openclaw.agents.run import AgentRun, RunRequest, RunResult
+from openclaw.agents.run import AgentRun, RunRequest
 from openclaw.agents.target import Directory
+from openclaw.agents.turns import RunResult
 from openclaw.assembly import Assembly
 from openclaw.auth.realm import Operator
 from openclaw.config import load, locate, stateDirectory
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import RunEvent, TextDelta
 from openclaw.messages import UserMessage
+from openclaw.models.registry import checkDialects
 from openclaw.sessions.keys import namedKey
 from openclaw.state import prepareState
 
@@ -93,9 +96,9 @@ class Terminal:
             config = load(
                 locate(self._turn.config, self._environ), self._environ
             ).config
+            checkDialects(config)
             state = stateDirectory(self._environ)
             prepareState(state, lambda path: None)
-            request = self._request(Directory(config))
             assembly = Assembly(
                 config=config,
                 state=state,
@@ -103,6 +106,7 @@ class Terminal:
                 reactor=self._reactor,
                 log=self._log,
             )
+            request = self._request(Directory(config), assembly.equipment)
             try:
                 await assembly.start()
                 await self._answer(assembly, request)
@@ -124,19 +128,27 @@ class Terminal:
         if self._run is not None:
             self._run.cancel()
 
-    def _request(self, directory: Directory) -> RunRequest:
+    def _request(self, directory: Directory, equipment: Equipment) -> RunRequest:
         turn = self._turn
         agent = directory.find(
             Operator("terminal"), agentHeader=turn.agent, sessionHeader=turn.sessionKey
         )
+        tools = equipment.toolsOf(agent)
         said = (UserMessage(turn.message),)
+        system = systemPrompt(
+            agent,
+            tools=[each.spec() for each in tools.values()],
+            workspace=equipment.workspaceOf(agent),
+            now=self._reactor.seconds(),
+        )
         return RunRequest(
             agent=agent,
-            system=systemPrompt(agent, "", ""),
+            system=system,
             sessionKey=namedKey(agent.id, turn.sessionKey or MAIN_SESSION),
             kept=True,
             opening=said,
             following=said,
+            tools=tools,
         )
 
     async def _answer(self, assembly: Assembly, request: RunRequest) -> None:

@@ -2,7 +2,7 @@
 Typed configuration, read from YAML and JSON5; every error names its key.
 """
 
-from openclaw.config.agents import MAIN_AGENT, AgentSettings
+from openclaw.config.agents import MAIN_AGENT, AgentSettings, AgentTools
 from openclaw.config.checking import check
 from openclaw.config.credentials import (
     PASSWORD_VARIABLE,
@@ -10,7 +10,7 @@ from openclaw.config.credentials import (
     CredentialInForce,
     credentialInForce,
 )
-from openclaw.config.kinds import AuthMode
+from openclaw.config.kinds import AuthMode, ToolProfile
 from openclaw.config.reading import Loaded, load, locate, stateDirectory
 from openclaw.config.root import Config
 from openclaw.config.schema import (
@@ -25,6 +25,7 @@ from openclaw.config.schema import (
     ChatCompletions,
     Endpoints,
     Gateway,
+    Images,
     ListedAgent,
     LocalModel,
     Logging,
@@ -36,6 +37,15 @@ from openclaw.config.schema import (
     Session,
 )
 from openclaw.config.secret import Secret
+from openclaw.config.tools import (
+    ExecSettings,
+    GrepSettings,
+    ReachableTools,
+    ToolPolicy,
+    Tools,
+    WebFetchSettings,
+    WebTools,
+)
 
 __all__ = [
     "HTTP",
@@ -48,6 +58,7 @@ __all__ = [
     "AgentDefaults",
     "AgentEntry",
     "AgentSettings",
+    "AgentTools",
     "Agents",
     "Auth",
     "AuthMode",
@@ -55,7 +66,10 @@ __all__ = [
     "Config",
     "CredentialInForce",
     "Endpoints",
+    "ExecSettings",
     "Gateway",
+    "GrepSettings",
+    "Images",
     "ListedAgent",
     "Loaded",
     "LocalModel",
@@ -65,8 +79,14 @@ __all__ = [
     "ModelRef",
     "Models",
     "Provider",
+    "ReachableTools",
     "Secret",
     "Session",
+    "ToolPolicy",
+    "ToolProfile",
+    "Tools",
+    "WebFetchSettings",
+    "WebTools",
     "check",
     "credentialInForce",
     "load",

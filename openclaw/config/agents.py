@@ -6,12 +6,34 @@ from pathlib import Path
 
 import msgspec
 
-from openclaw.config.schema import AgentEntry, Agents, ModelChoice, ModelRef
+from openclaw.config.kinds import ToolProfile
+from openclaw.config.schema import (
+    AgentDefaults,
+    AgentEntry,
+    Agents,
+    ModelChoice,
+    ModelRef,
+)
+from openclaw.config.tools import ToolPolicy
 
 MAIN_AGENT = "main"
 """
 The id of the agent that exists when none is configured.
 """
+
+
+class AgentTools(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which tools an agent has.
+
+    @ivar profile: The set of tools to begin with.
+    @ivar allow: More than the profile gives.
+    @ivar deny: What is taken away, whoever gave it.
+    """
+
+    profile: ToolProfile = "none"
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +46,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     @ivar systemPrompt: Its own instructions, or C{None}.
     @ivar workspace: Its directory, an absolute path, or C{None}.
     @ivar timeoutSeconds: How long one of its runs may take in all.
+    @ivar maxModelCalls: How often one of its runs may ask a model.
+    @ivar tools: Which tools it has.
     """
 
     id: str
@@ -32,6 +56,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     systemPrompt: str | None
     workspace: Path | None
     timeoutSeconds: float
+    maxModelCalls: int = AgentDefaults().maxModelCalls
+    tools: AgentTools = AgentTools()
 
 
 def entriesByID(agents: Agents) -> dict[str, AgentEntry]:
@@ -55,6 +81,21 @@ def defaultAgentID(agents: Agents) -> str:
     return MAIN_AGENT if MAIN_AGENT in entries else next(iter(entries))
 
 
+def _toolsOf(own: ToolPolicy, defaults: ToolPolicy) -> AgentTools:
+    """
+    Which tools an agent has.
+
+    @param own: What its entry says.  Its C{allow} stands in the place of the
+        defaults'; its C{deny} adds to theirs.
+    """
+    allow = defaults.allow if own.allow is None else own.allow
+    return AgentTools(
+        profile=own.profile or defaults.profile or "none",
+        allow=allow or (),
+        deny=tuple(dict.fromkeys((*defaults.deny, *own.deny))),
+    )
+
+
 def settingsOf(
     agentID: str, entry: AgentEntry, agents: Agents, embedded: ModelRef
 ) -> AgentSettings:
@@ -65,7 +106,6 @@ def settingsOf(
     """
     defaults = agents.defaults
     prompt = entry.systemPrompt
-    timeout = entry.timeoutSeconds
     return AgentSettings(
         id=agentID,
         name=entry.name or agentID,
@@ -73,13 +113,17 @@ def settingsOf(
         # An empty prompt is a choice too: it switches the default off.
         systemPrompt=defaults.systemPrompt if prompt is None else prompt,
         workspace=entry.workspace or defaults.workspace,
-        timeoutSeconds=defaults.timeoutSeconds if timeout is None else timeout,
+        # None of the numbers can be 0.
+        timeoutSeconds=entry.timeoutSeconds or defaults.timeoutSeconds,
+        maxModelCalls=entry.maxModelCalls or defaults.maxModelCalls,
+        tools=_toolsOf(entry.tools, defaults.tools),
     )
 
 
 __all__ = [
     "MAIN_AGENT",
     "AgentSettings",
+    "AgentTools",
     "defaultAgentID",
     "entriesByID",
     "settingsOf",

@@ -9,6 +9,7 @@ from openclaw.config.credentials import PASSWORD_VARIABLE, credentialInForce
 from openclaw.config.findings import Findings, child, item
 from openclaw.config.root import Config
 from openclaw.config.schema import LOCAL_PROVIDER, AgentEntry, ModelRef
+from openclaw.config.tools import OWN_KEYS
 
 RESERVED_AGENT = "default"
 """
@@ -36,6 +37,7 @@ def checkConsistency(
     _checkTLS(config, findings)
     _checkAgents(config, findings)
     _checkAliases(config, findings)
+    _checkTools(config, findings)
     _checkModels(config, references, findings)
 
 
@@ -121,6 +123,21 @@ def _checkAliases(config: Config, findings: Findings) -> None:
                 child(path, alias),
                 f'there is no agent "{agentID}"; there are: {", ".join(known)}',
             )
+
+
+def _checkTools(config: Config, findings: Findings) -> None:
+    for name in config.tools.plugins:
+        if name in OWN_KEYS:
+            findings.fault(
+                child("tools.plugins", name),
+                f'is no plug-in; what can be set for it is in "{OWN_KEYS[name]}"',
+            )
+    key, bound = "tools.exec.timeoutSeconds", "tools.exec.maxTimeoutSeconds"
+    if findings.isFaulty(key, bound, "tools", "tools.exec"):
+        return
+    usual, most = config.tools.exec.timeoutSeconds, config.tools.exec.maxTimeoutSeconds
+    if usual > most:
+        findings.fault(key, f"{usual:g} is more than {bound}, which is {most:g}")
 
 
 def _checkModels(

@@ -14,12 +14,14 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(gt=0, le=604800)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=604800)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+RemotePort = Annotated[int, Meta(ge=1, le=65535)]
 Amount = Annotated[int, Meta(ge=1, le=1_000_000)]
 AmountOrZero = Annotated[int, Meta(ge=0, le=1_000_000)]
 Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
 ContextSize = Annotated[int, Meta(ge=256, le=1_048_576)]
 Parallel = Annotated[int, Meta(ge=1, le=64)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]
+Bytes = Annotated[int, Meta(ge=1, le=1_073_741_824)]
 BodyBytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
 Bind = Annotated[str, Meta(description='"loopback", "lan", "custom" or an IP address')]
 Host = Annotated[str, Meta(description="an IP address")]
@@ -41,6 +43,41 @@ ProviderName = Annotated[
 ModelID = Annotated[
     str, Meta(pattern=r"\A\S+\Z", description="a model id without blanks")
 ]
+Dialect = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z0-9-]+\Z",
+        description=(
+            'the name of a dialect, such as "openai-completions" (lower-case letters, '
+            'digits and "-")'
+        ),
+    ),
+]
+# What every provider takes as the name of a function.
+ToolName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9_-]{1,64}\Z",
+        description=(
+            'the name of a tool (at most 64 letters, digits, "_" and "-", without '
+            "wildcards)"
+        ),
+    ),
+]
+VariableName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z",
+        description="the name of an environment variable",
+    ),
+]
+HostPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z",
+        description='the name of a host; "*." at its beginning stands for any below it',
+    ),
+]
 HeaderName = Annotated[
     str,
     Meta(
@@ -52,6 +89,7 @@ HeaderName = Annotated[
 AuthMode = Literal["token", "password", "none"]
 Level = Literal["debug", "info", "warn", "error"]
 Modality = Literal["text", "image"]
+ToolProfile = Literal["none", "readonly", "coding", "full"]
 
 __all__ = [
     "AgentID",
@@ -61,17 +99,24 @@ __all__ = [
     "BaseURL",
     "Bind",
     "BodyBytes",
+    "Bytes",
     "ContextSize",
+    "Dialect",
     "HeaderName",
     "Host",
+    "HostPattern",
     "Level",
     "Modality",
     "ModelID",
     "Parallel",
     "Port",
     "ProviderName",
+    "RemotePort",
     "Seconds",
     "SecondsOrZero",
     "Threads",
     "Tokens",
+    "ToolName",
+    "ToolProfile",
+    "VariableName",
 ]

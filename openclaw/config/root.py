@@ -2,6 +2,8 @@
 The whole configuration, and the questions that the rest of the house asks it.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from openclaw.config.agents import (
@@ -15,10 +17,12 @@ from openclaw.config.schema import (
     Agents,
     Gateway,
     Logging,
+    Model,
     ModelRef,
     Models,
     Session,
 )
+from openclaw.config.tools import Tools
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -28,6 +32,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     gateway: Gateway = Gateway()
     agents: Agents = Agents()
+    tools: Tools = Tools()
     models: Models = Models()
     session: Session = Session()
     logging: Logging = Logging()
@@ -48,6 +53,26 @@ class Config(Struct, frozen=True, kw_only=True):
         The id of the agent for callers who name none.
         """
         return defaultAgentID(self.agents)
+
+    def toolSettings(self, name: str) -> Any:
+        """
+        What is set for a tool, for its L{openclaw.interfaces.ToolContext}.
+        """
+        return self.tools.settingsOf(name)
+
+    def modelOf(self, reference: ModelRef) -> Model | None:
+        """
+        What is configured about a model, or C{None} if nothing is: a provider that
+        lists no models may have this one all the same.
+        """
+        if reference.provider == LOCAL_PROVIDER:
+            local = self.models.local
+            known = [Model(id=local.id, contextWindow=local.contextSize)]
+        elif reference.provider in self.models.providers:
+            known = [*self.models.providers[reference.provider].models]
+        else:
+            known = []
+        return next((model for model in known if model.id == reference.model), None)
 
     def modelFault(self, reference: ModelRef) -> str | None:
         """

@@ -22,9 +22,12 @@ from openclaw.config.kinds import (
     BaseURL,
     Bind,
     BodyBytes,
+    Bytes,
     ContextSize,
+    Dialect,
     HeaderName,
     Host,
+    HostPattern,
     Level,
     Modality,
     ModelID,
@@ -37,6 +40,7 @@ from openclaw.config.kinds import (
     Tokens,
 )
 from openclaw.config.secret import Secret
+from openclaw.config.tools import ReachableTools, ToolPolicy
 
 LOCAL_PROVIDER = "local"
 """
@@ -124,6 +128,36 @@ class TLS(Struct, frozen=True, kw_only=True):
     keyPath: Path | None = None
 
 
+class Images(Struct, frozen=True, kw_only=True):
+    """
+    Images that callers give by their URL, for the gateway to fetch.
+
+    @ivar allowUrl: Whether they are fetched at all.  Default: no.
+    @ivar urlAllowlist: The hosts they may be on; C{*.example.com} is every host below
+        C{example.com}, but not itself.  Default: any on the public Internet.
+    @ivar maxBytes: The largest image, in bytes.  Default: 10 MiB.
+    @ivar timeoutSeconds: How long a fetch may take, redirects included.
+        Default: 10.
+    """
+
+    allowUrl: bool = False
+    urlAllowlist: tuple[HostPattern, ...] = ()
+    maxBytes: Bytes = 10_485_760
+    timeoutSeconds: Seconds = 10
+
+    def allowsHost(self, host: str) -> bool:
+        """
+        May an image be on this host?  C{allowUrl} is another question.
+        """
+        name = host.lower().removesuffix(".")
+        for pattern in map(str.lower, self.urlAllowlist):
+            if name == pattern:
+                return True
+            if pattern.startswith("*.") and name.endswith(pattern[1:]):
+                return True
+        return not self.urlAllowlist
+
+
 class ChatCompletions(Struct, frozen=True, kw_only=True):
     """
     The endpoint C{/v1/chat/completions} and its companions below C{/v1}.
@@ -136,6 +170,7 @@ class ChatCompletions(Struct, frozen=True, kw_only=True):
         never.  Default: 15.
     @ivar modelAliases: Model names that programs ask for, and the id of the agent
         that answers.  Default: none.
+    @ivar images: Images that are given by their URL.
     """
 
     enabled: bool = False
@@ -143,6 +178,7 @@ class ChatCompletions(Struct, frozen=True, kw_only=True):
     bodyTimeoutSeconds: Seconds = 30
     keepAliveSeconds: SecondsOrZero = 15
     modelAliases: Mapping[str, AgentID] = {}
+    images: Images = Images()
 
 
 class Endpoints(Struct, frozen=True, kw_only=True):
@@ -171,6 +207,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     @ivar customBindHost: The IP address for C{bind: custom}.  Default: none.
     @ivar drainSeconds: How long runs in progress may go on after SIGTERM; 0 ends
         them at once.  Default: 25.
+    @ivar tools: What callers over HTTP may reach of an agent's tools.
     """
 
     port: Port = 18789
@@ -180,6 +217,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     tls: TLS = TLS()
     drainSeconds: SecondsOrZero = 25
     http: HTTP = HTTP()
+    tools: ReachableTools = ReachableTools()
 
     def interface(self) -> str:
         """
@@ -205,6 +243,8 @@ class AgentDefaults(Struct, frozen=True, kw_only=True):
     @ivar workspace: The agent's directory.  Default: none.
     @ivar systemPrompt: The agent's own instructions.  Default: none.
     @ivar timeoutSeconds: How long a run may take in all.  Default: 600.
+    @ivar maxModelCalls: How often a run may ask a model.  Default: 25.
+    @ivar tools: The tools of an agent.  Default: none.
     @ivar maxConcurrent: The runs at once in the whole gateway.  Default: 256.
     @ivar maxQueued: The runs that may wait for a place.  Default: 256.
     """
@@ -213,6 +253,8 @@ class AgentDefaults(Struct, frozen=True, kw_only=True):
     workspace: Path | None = None
     systemPrompt: str | None = None
     timeoutSeconds: Seconds = 600
+    maxModelCalls: Amount = 25
+    tools: ToolPolicy = ToolPolicy()
     maxConcurrent: Amount = 256
     maxQueued: AmountOrZero = 256
 
@@ -231,6 +273,8 @@ class AgentEntry(Struct, frozen=True, kw_only=True):
     systemPrompt: str | None = None
     workspace: Path | None = None
     timeoutSeconds: Seconds | None = None
+    maxModelCalls: Amount | None = None
+    tools: ToolPolicy = ToolPolicy()
 
 
 class ListedAgent(AgentEntry, frozen=True, kw_only=True):
@@ -285,7 +329,9 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     @ivar baseUrl: Where it is, such as C{https://api.example.com/v1}.
     @ivar apiKey: The key to show it.  Default: none is shown.
-    @ivar api: The dialect it speaks.  Default: C{openai-completions}.
+    @ivar api: The dialect it speaks: C{openai-completions}, which is the default,
+        C{openai-responses}, C{anthropic-messages}, C{ollama},
+        C{google-generative-ai}, or that of a plug-in.
     @ivar headers: HTTP headers to add to each request.  Default: none.
     @ivar connectTimeoutSeconds: How long connecting may take.  Default: 10.
     @ivar timeoutSeconds: The longest silence between two bytes of an answer.
@@ -295,7 +341,7 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     baseUrl: BaseURL
     apiKey: Secret | None = None
-    api: Literal["openai-completions"] = "openai-completions"
+    api: Dialect = "openai-completions"
     headers: Mapping[HeaderName, Secret] = {}
     connectTimeoutSeconds: Seconds = 10
     timeoutSeconds: Seconds = 120
@@ -375,6 +421,7 @@ __all__ = [
     "ChatCompletions",
     "Endpoints",
     "Gateway",
+    "Images",
     "ListedAgent",
     "LocalModel",
     "Logging",

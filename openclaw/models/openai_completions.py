@@ -7,39 +7,26 @@ C{[DONE]} or the C{finish_reason} (not both) may be left out, an answer may come
 unstreamed though a stream was asked for.
 """
 
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
-from treq.client import HTTPClient
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
-from zope.interface import implementer
 
-from openclaw.errors import OpenClawError, UpstreamMalformed, UpstreamTruncated
-from openclaw.events import ModelEvent, ModelListener, ReasoningDelta, TextDelta
-from openclaw.interfaces import (
-    IModelCall,
-    IModelProvider,
-    ModelReply,
-    ModelRequest,
-)
+from openclaw.config import Secret
+from openclaw.errors import UpstreamTruncated
+from openclaw.interfaces import ModelRequest, NamedTool, ToolSpec
 from openclaw.messages import (
-    NO_USAGE,
     AssistantMessage,
     FinishReason,
     Message,
+    TextPart,
     ToolMessage,
     Usage,
     UserMessage,
 )
-from openclaw.models.connections import UpstreamAgent
-from openclaw.models.refusals import refusalOf
-from openclaw.models.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
-from openclaw.models.thinking import ThinkingSplitter
-from openclaw.models.upstream import Clocks, Refusal, UpstreamCall
+from openclaw.models.replies import StreamedReply
+from openclaw.models.requests import dataURI
+from openclaw.models.upstream import Refusal, ReplyDecoder
 
 # What comes back, as far as it is read.
 
@@ -59,10 +46,22 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _CompletionDetails | None = None
 
 
+class _FunctionDelta(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _CallDelta(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _FunctionDelta | None = None
+
+
 class _Text(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None  # DeepSeek, vLLM, llama.cpp
     reasoning: str | None = None  # OpenRouter, Ollama
+    tool_calls: list[_CallDelta] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -81,6 +80,8 @@ class _Chunk(msgspec.Struct):
 
 
 _FINISH: dict[str, FinishReason] = {
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
     "length": "length",
     "max_tokens": "length",
     "content_filter": "content_filter",
@@ -95,145 +96,68 @@ What OpenRouter, vLLM and DeepSeek say of an answer that is not whole.
 """
 
 
-class ChatCompletionDecoder:
+_decodeChunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class ChatCompletionDecoder(StreamedReply):
     """
     An answer's bytes in, events out; see L{openclaw.models.upstream.ReplyDecoder}.
     """
 
-    def __init__(self, provider: str, refusal: Refusal) -> None:
+    def read(self, payload: bytes) -> None:
         """
-        @param refusal: Makes an error of what the provider reports in the stream.
+        Understand one chunk, or a whole completion.
         """
-        self._provider = provider
-        self._refusal = refusal
-        self._stream = EventStreamDecoder()
-        self._decode = msgspec.json.Decoder(_Chunk).decode
-        self._splitter = ThinkingSplitter()
-        self._text: list[str] = []
-        self._finishReason: str | None = None
-        self._usage = NO_USAGE
-        self._unstreamed: bytearray | None = None
-        self._started = False
-        self._error: OpenClawError | None = None
-        self.complete = False
-
-    def feed(self, data: bytes) -> list[ModelEvent]:
-        """
-        Read the next bytes of the body.
-        """
-        if not self._started:
-            start = data.lstrip()
-            if not start:
-                return []
-            self._started = True
-            if start[:1] == b"{":
-                self._unstreamed = bytearray()
-        if self._unstreamed is not None:
-            self._unstreamed += data
-            if len(self._unstreamed) > MAX_EVENT_BYTES:
-                self._stop(self._unreadable())
-            return []
-        try:
-            payloads = self._stream.feed(data)
-        except EventTooLong:
-            self._stop(self._unreadable())
-            return []
-        return self._events(payloads)
-
-    def finish(self) -> list[ModelEvent]:
-        """
-        Read what is left when the body has ended.
-        """
-        events: list[ModelEvent] = []
-        if not self.complete:
-            whole = self._unstreamed
-            left = self._stream.finish() if whole is None else [bytes(whole)]
-            events = self._events(left)
-            if isinstance(self._error, UpstreamMalformed):
-                # Half an event: the answer broke off.
-                self._error, self.complete = None, False
-        return events + self._keep(self._splitter.finish())
-
-    def reply(self) -> ModelReply:
-        """
-        The whole answer; C{[DONE]} or a C{finish_reason} proves that it is whole.
-        """
-        if self._error is not None:
-            raise self._error
-        reason = self._finishReason
-        if reason in _BROKEN_OFF or (reason is None and not self.complete):
+        chunk = _decodeChunk(payload)
+        if chunk.choices:
+            self._readChoice(chunk.choices[0])
+        if chunk.usage is not None:
+            self.usage = _neutral(chunk.usage)
+        if chunk.error:
+            self._report(chunk.error)
+        if chunk.object == "error":  # vLLM
+            self._report({"code": chunk.code, "message": chunk.message})
+        if chunk.choices and chunk.choices[0].finish_reason in _BROKEN_OFF:
             raise UpstreamTruncated(
-                f"The answer of provider {self._provider!r} broke off."
+                f"The answer of provider {self.provider!r} broke off."
             )
-        return ModelReply(
-            text="".join(self._text),
-            finishReason=_FINISH.get(reason or "stop", "stop"),
-            usage=self._usage,
-        )
 
-    def _events(self, payloads: list[bytes]) -> list[ModelEvent]:
-        events: list[ModelEvent] = []
-        for payload in payloads:
-            if payload[:6] == b"[DONE]":
-                self.complete = True
-                break
-            if not payload.strip():
-                continue
-            try:
-                chunk = self._decode(payload)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._stop(self._unreadable())
-                break
-            if chunk.choices:
-                self._readChoice(chunk.choices[0], events)
-            if chunk.usage is not None:
-                self._usage = _neutral(chunk.usage)
-            if chunk.error:
-                self._stop(self._reported(chunk.error))
-                break
-            if chunk.object == "error":  # vLLM
-                said = {"code": chunk.code, "message": chunk.message}
-                self._stop(self._reported(said))
-                break
-        return events
-
-    def _stop(self, error: OpenClawError) -> None:
-        """
-        Read no further.  What came before the error is told all the same.
-        """
-        self._error = error
-        self.complete = True
-
-    def _readChoice(self, choice: _Choice, events: list[ModelEvent]) -> None:
+    def _readChoice(self, choice: _Choice) -> None:
         said = choice.delta or choice.message
         if said is not None:
             thought = said.reasoning_content or said.reasoning
             if thought:
-                events.append(ReasoningDelta(thought))
+                self.think(thought)
             if said.content:
-                if self._splitter.passing:
-                    events.append(TextDelta(said.content))
-                    self._text.append(said.content)
-                else:
-                    events += self._keep(self._splitter.feed(said.content))
+                self.say(said.content)
+            if said.tool_calls:
+                for position, call in enumerate(said.tool_calls):
+                    self._readCall(call, position)
         if choice.finish_reason:
-            self._finishReason = choice.finish_reason
+            self.finishReason = _FINISH.get(choice.finish_reason, "stop")
 
-    def _keep(self, events: list[ModelEvent]) -> list[ModelEvent]:
-        self._text += [event.text for event in events if type(event) is TextDelta]
-        return events
+    def _readCall(self, call: _CallDelta, position: int) -> None:
+        """
+        Some servers leave the index out, others the id; what is new has a name.
+        """
+        function = call.function
+        key: object = position if call.index is None else call.index
+        if function is None:
+            return
+        if function.name and (not self.knowsCall(key) or call.index is None):
+            if self.knowsCall(key):
+                key = call.id or object()
+            self.beginCall(key, function.name, call.id)
+        arguments = function.arguments
+        if arguments:
+            if not isinstance(arguments, str):
+                arguments = msgspec.json.encode(arguments).decode()
+            self.continueCall(key, arguments)
 
-    def _unreadable(self) -> OpenClawError:
-        return UpstreamMalformed(
-            f"Provider {self._provider!r} sent something that is no chat completion."
-        )
-
-    def _reported(self, error: Any) -> OpenClawError:
+    def _report(self, error: Any) -> None:
         status = error.get("code") if isinstance(error, dict) else None
-        return self._refusal(
-            status if isinstance(status, int) and status >= 400 else 500,
-            Headers(),
-            msgspec.json.encode({"error": error}),
+        raise self.reported(
+            status if isinstance(status, int) and status >= 400 else 500, error
         )
 
 
@@ -263,15 +187,26 @@ class _ToolCall(msgspec.Struct):
 
 class _Said(msgspec.Struct, omit_defaults=True):
     role: str
-    content: str
+    content: str | list[dict[str, Any]]
     tool_calls: list[_ToolCall] | None = None
     tool_call_id: str | None = None
 
 
 def _wireMessage(message: Message) -> _Said:
     match message:
-        case UserMessage(content=content):
+        case UserMessage(content=str(content)):
             return _Said("user", content)
+        case UserMessage():
+            return _Said(
+                "user",
+                [
+                    {"type": "text", "text": part.text}
+                    if isinstance(part, TextPart)
+                    else {"type": "image_url", "image_url": {"url": dataURI(part)}}
+                    for part in message.content
+                    if not isinstance(part, str)
+                ],
+            )
         case AssistantMessage(content=content, tool_calls=calls):
             wanted = [_ToolCall(c.id, _Function(c.name, c.arguments)) for c in calls]
             return _Said("assistant", content, wanted or None)
@@ -279,122 +214,63 @@ def _wireMessage(message: Message) -> _Said:
             return _Said("tool", content, tool_call_id=callID)
 
 
-def encodeRequest(request: ModelRequest) -> bytes:
-    """
-    The JSON body that asks for a stream with usage.
-    """
-    said = [_Said("system", request.system)] if request.system else []
-    said += map(_wireMessage, request.messages)
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": said,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    body.update(msgspec.to_builtins(request.sampling))
-    return msgspec.json.encode(body)
+def _wireTool(tool: ToolSpec) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
 
 
-@implementer(IModelProvider)
-class OpenAICompletionsProvider:
+class OpenAICompletions:
     """
-    A provider at C{baseUrl}, asked with C{POST {baseUrl}/chat/completions}.
+    The dialect; see L{openclaw.models.provider.Dialect}.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        baseURL: str,
-        headers: Headers,
-        agent: UpstreamAgent,
-        clocks: Clocks,
-        reactor: IReactorTime,
-        log: Logger,
-    ) -> None:
+    def path(self, request: ModelRequest) -> str:
         """
-        @param headers: What every request carries, the key included.
+        The same for every model.
         """
-        self.name = name
-        self._url = baseURL.rstrip("/") + "/chat/completions"
-        self._secrets = _secretsIn(headers)
-        self._headers = headers.copy()
-        self._headers.setRawHeaders(b"Content-Type", [b"application/json"])
-        self._headers.setRawHeaders(b"Accept", [b"text/event-stream"])
-        self._agent = agent
-        self._http = HTTPClient(agent)
-        self._clocks = clocks
-        self._reactor = reactor
-        self._log = log
-        self._calls: set[UpstreamCall] = set()
+        return "/chat/completions"
 
-    def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
+    def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
         """
-        Send the request.
+        The key as a bearer token.
         """
-        call = UpstreamCall(
-            provider=self.name,
-            send=self._send,
-            payload=encodeRequest(request),
-            decoder=ChatCompletionDecoder(self.name, self._refusal),
-            refusal=self._refusal,
-            listener=listener,
-            clocks=self._clocks,
-            reactor=self._reactor,
-            log=self._log,
-        )
-        self._calls.add(call)
-        call.ended.addCallback(lambda _: self._calls.discard(call))
-        call.start()
-        return call
+        accept = ("Accept", "text/event-stream")
+        if key is None:
+            return [accept]
+        return [accept, ("Authorization", f"Bearer {key.reveal()}")]
 
-    def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
-        return refusalOf(self.name, status, headers, body, self._secrets)
-
-    def _send(
-        self, body: IBodyProducer, onNewConnection: bool
-    ) -> "Deferred[IResponse]":
-        if onNewConnection:
-            self._agent.close()
-        return cast(
-            "Deferred[IResponse]",
-            self._http.request(
-                "POST",
-                self._url,
-                headers=self._headers,
-                data=body,
-                unbuffered=True,
-                allow_redirects=False,
-                reactor=cast(Any, self._reactor),
-            ),
-        )
-
-    async def _closeWhenIdle(self) -> None:
-        await DeferredList([call.ended for call in self._calls])
-        await self._agent.close()
-
-    def close(self) -> "Deferred[None]":
+    def encode(self, request: ModelRequest) -> bytes:
         """
-        Wait for the calls under way, then close the idle connections.
+        The JSON body that asks for a stream with usage.
         """
-        for call in self._calls:
-            if call.done.called:
-                call.drop()
-        return Deferred.fromCoroutine(self._closeWhenIdle())
+        said = [_Said("system", request.system)] if request.system else []
+        said += map(_wireMessage, request.messages)
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": said,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        body.update(msgspec.to_builtins(request.sampling))
+        if request.tools:
+            body["tools"] = [_wireTool(tool) for tool in request.tools]
+            choice = request.toolChoice
+            if isinstance(choice, NamedTool):
+                function = {"name": choice.name}
+                body["tool_choice"] = {"type": "function", "function": function}
+            elif choice != "auto":
+                body["tool_choice"] = choice
+        return msgspec.json.encode(body)
+
+    def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
+        """
+        See L{ChatCompletionDecoder}.
+        """
+        return ChatCompletionDecoder(provider, refusal)
 
 
-def _secretsIn(headers: Headers) -> list[str]:
-    """
-    What a provider could quote of what it was sent: whole values, and what follows
-    the scheme in C{Authorization}.
-    """
-    values = [
-        value.decode("utf-8", "replace")
-        for _, many in headers.getAllRawHeaders()
-        for value in many
-    ]
-    credentials = [value.rpartition(" ")[2] for value in values]
-    return sorted(filter(None, values + credentials), key=len, reverse=True)
-
-
-__all__ = ["ChatCompletionDecoder", "OpenAICompletionsProvider", "encodeRequest"]
+__all__ = ["ChatCompletionDecoder", "OpenAICompletions"]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from twisted.internet.defer import Deferred, fail
 from twisted.web.http_headers import Headers
+from zope.interface import implementer
 
 from openclaw.errors import (
     OpenClawError,
@@ -16,6 +18,7 @@ from openclaw.errors import (
     UpstreamRateLimited,
     UpstreamRefused,
 )
+from openclaw.interfaces import IModelCall, ModelReply
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|key|token)[-_][\w*.-]{6,}|\b[\w-]{32,}", re.I)
 _MESSAGE_CHARACTERS = 500
@@ -93,4 +96,34 @@ def _retryAfter(headers: Headers) -> float | None:
     return None
 
 
-__all__ = ["refusalOf"]
+@implementer(IModelCall)
+class RefusedCall:
+    """
+    A call that was never made.
+    """
+
+    def __init__(self, error: OpenClawError) -> None:
+        self.done: Deferred[ModelReply] = fail(error)
+
+    def cancel(self) -> None:
+        """
+        It is over.
+        """
+
+    def pauseProducing(self) -> None:
+        """
+        There is nothing to pause.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        There is nothing to resume.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        It is over.
+        """
+
+
+__all__ = ["RefusedCall", "refusalOf"]

@@ -3,6 +3,7 @@ From the configuration to the providers it names.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from twisted.logger import Logger
@@ -10,11 +11,27 @@ from twisted.web.http_headers import Headers
 
 from openclaw import __version__
 from openclaw.config import LOCAL_PROVIDER, Config, LocalModel, Provider, Secret
+from openclaw.errors import ConfigError
 from openclaw.interfaces import IModelProvider
 from openclaw.models.connections import UpstreamAgent
 from openclaw.models.local.provider import LocalModelProvider
-from openclaw.models.openai_completions import OpenAICompletionsProvider
+from openclaw.models.provider import Dialect, HTTPModelProvider
 from openclaw.models.upstream import Clocks
+
+DIALECTS = {
+    "openai-completions": ("openclaw.models.openai_completions", "OpenAICompletions"),
+    "openai-responses": ("openclaw.models.openai_responses", "OpenAIResponses"),
+    "anthropic-messages": ("openclaw.models.anthropic_messages", "AnthropicMessages"),
+    "ollama": ("openclaw.models.ollama", "Ollama"),
+    "google-generative-ai": (
+        "openclaw.models.google_generative_ai",
+        "GoogleGenerativeAI",
+    ),
+}
+"""
+The modules and names of the dialects, by what C{models.providers.<name>.api} says.
+A dialect is imported when a provider speaks it.
+"""
 
 LOCAL_IDLE_SECONDS = 600
 """
@@ -102,10 +119,12 @@ class Providers:
         clocks = Clocks(
             connect=settings.connectTimeoutSeconds, idle=settings.timeoutSeconds
         )
-        return OpenAICompletionsProvider(
+        dialect = dialectOf(settings.api)
+        return HTTPModelProvider(
             name=name,
             baseURL=settings.baseUrl,
-            headers=_headers(settings.apiKey, settings.headers),
+            dialect=dialect,
+            headers=_headers(settings.headers, dialect, settings.apiKey),
             agent=UpstreamAgent(self._reactor, clocks.connect),
             clocks=clocks,
             reactor=self._reactor,
@@ -113,13 +132,40 @@ class Providers:
         )
 
 
-def _headers(key: Secret | None, more: Mapping[str, Secret]) -> Headers:
+def dialectOf(api: str) -> Dialect:
+    """
+    The dialect that a provider speaks.
+
+    @raise KeyError: There is no such dialect.
+    """
+    module, name = DIALECTS[api]
+    made: Dialect = getattr(import_module(module), name)()
+    return made
+
+
+def checkDialects(config: Config) -> None:
+    """
+    @raise ConfigError: A provider speaks a dialect that there is not.
+    """
+    faults = [
+        f"models.providers.{name}.api: expected one of {', '.join(DIALECTS)},"
+        f' got "{provider.api}"'
+        for name, provider in config.models.providers.items()
+        if provider.api not in DIALECTS
+    ]
+    if faults:
+        raise ConfigError("The configuration is wrong:", faults)
+
+
+def _headers(
+    more: Mapping[str, Secret], dialect: Dialect, key: Secret | None
+) -> Headers:
     headers = Headers({"User-Agent": [f"openclaw-twisted/{__version__}"]})
-    if key is not None:
-        headers.setRawHeaders("Authorization", [f"Bearer {key.reveal()}"])
-    for name, value in more.items():
-        headers.setRawHeaders(name, [value.reveal()])
+    for name, value in dialect.headers(key):
+        headers.setRawHeaders(name, [value])
+    for name, secret in more.items():
+        headers.setRawHeaders(name, [secret.reveal()])
     return headers
 
 
-__all__ = ["Providers"]
+__all__ = ["DIALECTS", "Providers", "checkDialects", "dialectOf"]

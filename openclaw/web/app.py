@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
+from openclaw.agents.equipment import Equipment
 from openclaw.agents.runtime import Runtime
 from openclaw.errors import InternalError, NotFound, OpenClawError
 from openclaw.web.completions import Completions
@@ -36,6 +37,7 @@ class GatewayApp:
         *,
         standing: Callable[[], Standing],
         runtime: Runtime,
+        equipment: Equipment,
         failing: Callable[[], Sequence[str]],
         reactor: IReactorTime,
         log: Logger,
@@ -48,7 +50,7 @@ class GatewayApp:
         self._standing = standing
         self._failing = failing
         self._log = log
-        self._completions = Completions(runtime, reactor)
+        self._completions = Completions(runtime, equipment, reactor)
         self._began = int(reactor.seconds())
 
     @app.route("/v1/chat/completions", methods=["POST"])

@@ -10,21 +10,17 @@ from typing import Any
 import msgspec
 
 from openclaw.errors import InvalidRequest
-from openclaw.interfaces import Sampling
-from openclaw.messages import (
-    AssistantMessage,
-    Message,
-    ToolCall,
-    ToolMessage,
-    UserMessage,
-)
-from openclaw.web.wire import KNOWN_FIELDS, ChatCompletionRequest, Part, WireMessage
+from openclaw.interfaces import Sampling, ToolChoice, ToolSpec
+from openclaw.messages import Message
+from openclaw.web.client_tools import readToolChoice, readTools
+from openclaw.web.messages import afterAssistant, readMessages
+from openclaw.web.wire import KNOWN_FIELDS, ChatCompletionRequest
 
 _decodeRequest = msgspec.json.Decoder(ChatCompletionRequest).decode
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.S)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
-_CLIENT_TOOL_FIELDS = ("tools", "tool_choice", "functions", "function_call")
+_OUTDATED = {"functions": "tools", "function_call": "tool_choice"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +32,7 @@ class Asking:
     @ivar opening: The whole conversation, without system texts.
     @ivar following: What of it comes after the last thing the assistant said.
     @ivar instructions: The system and developer texts.
+    @ivar tools: What the client can do itself.
     @ivar ignored: The names of the fields that are not used.
     """
 
@@ -47,6 +44,8 @@ class Asking:
     following: Sequence[Message]
     instructions: str
     sampling: Sampling
+    tools: Sequence[ToolSpec]
+    toolChoice: ToolChoice
     ignored: Sequence[str]
 
 
@@ -59,14 +58,15 @@ def readAsking(body: bytes) -> Asking:
     request, ignored = _decode(body)
     if request.n is not None and request.n != 1:
         raise InvalidRequest("Only `n: 1` is supported.", param="n")
-    for name in _CLIENT_TOOL_FIELDS:
+    for name, instead in _OUTDATED.items():
         if getattr(request, name) not in (None, [], "none"):
             raise InvalidRequest(
-                f"`{name}` is not supported by this version of the gateway.",
+                f"`{name}` is not supported; use `{instead}`.",
                 param=name,
                 code="unsupported_parameter",
             )
-    instructions, conversation = _readMessages(request.messages or [])
+    tools = readTools(request.tools)
+    instructions, conversation = readMessages(request.messages or [])
     options = request.stream_options
     return Asking(
         model=request.model,
@@ -74,9 +74,11 @@ def readAsking(body: bytes) -> Asking:
         includeUsage=bool(options and options.include_usage),
         user=request.user,
         opening=conversation,
-        following=_afterAssistant(conversation),
+        following=afterAssistant(conversation),
         instructions=instructions,
         sampling=_sampling(request),
+        tools=tools,
+        toolChoice=readToolChoice(request.tool_choice, tools),
         ignored=ignored,
     )
 
@@ -134,97 +136,6 @@ def _sampling(request: ChatCompletionRequest) -> Sampling:
             "`top_logprobs` needs `logprobs: true`.", param="top_logprobs"
         )
     return Sampling(**fields)
-
-
-# Messages
-
-
-def _readMessages(wire: Sequence[WireMessage]) -> tuple[str, tuple[Message, ...]]:
-    """
-    @return: The system texts, and the conversation.
-    """
-    instructions: list[str] = []
-    conversation: list[Message] = []
-    called: set[str] = set()
-    asked = False
-    for index, said in enumerate(wire):
-        where = f"messages[{index}]"
-        text = _text(said, where)
-        match said.role:
-            case "system" | "developer":
-                if text.strip():
-                    instructions.append(text)
-            case "user":
-                conversation.append(UserMessage(text))
-                asked = asked or bool(text.strip())
-            case "assistant":
-                calls = _toolCalls(said)
-                called.update(call.id for call in calls)
-                conversation.append(AssistantMessage(text, calls))
-            case "tool":
-                conversation.append(_toolMessage(said, text, where, called))
-                asked = True
-            case role:
-                raise InvalidRequest(
-                    f"Invalid `{where}.role`: {role!r} is none of system, developer,"
-                    " user, assistant and tool.",
-                    param=f"{where}.role",
-                )
-    if not asked:
-        raise InvalidRequest("Missing user message in `messages`.", param="messages")
-    return "\n\n".join(instructions), tuple(conversation)
-
-
-def _toolCalls(said: WireMessage) -> tuple[ToolCall, ...]:
-    return tuple(
-        ToolCall(call.id, call.function.name, call.function.arguments)
-        for call in said.tool_calls or ()
-    )
-
-
-def _toolMessage(
-    said: WireMessage, text: str, where: str, called: set[str]
-) -> ToolMessage:
-    if said.tool_call_id not in called:
-        raise InvalidRequest(
-            f"`{where}.tool_call_id` answers no tool call before it:"
-            f" {said.tool_call_id!r}.",
-            param=f"{where}.tool_call_id",
-        )
-    assert said.tool_call_id is not None
-    return ToolMessage(said.tool_call_id, text)
-
-
-def _text(said: WireMessage, where: str) -> str:
-    """
-    A message's text, its parts joined by line ends.
-    """
-    if said.content is None or isinstance(said.content, str):
-        return said.content or ""
-    return "\n".join(
-        _partText(part, f"{where}.content[{index}]")
-        for index, part in enumerate(said.content)
-    )
-
-
-def _partText(part: Part, where: str) -> str:
-    if part.type not in ("text", "input_text"):
-        raise InvalidRequest(
-            f"Invalid `{where}`: parts of type {part.type!r} are not supported.",
-            param=where,
-            code="unsupported_content",
-        )
-    text = part.text if part.text is not None else part.input_text
-    if text is None:
-        raise InvalidRequest(f"Missing `{where}.text`.", param=f"{where}.text")
-    return text
-
-
-def _afterAssistant(conversation: Sequence[Message]) -> Sequence[Message]:
-    for index in range(len(conversation) - 1, -1, -1):
-        if isinstance(conversation[index], AssistantMessage):
-            return conversation[index + 1 :]
-    return conversation
 
 
 __all__ = ["Asking", "readAsking"]

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from openclaw import __version__
-from openclaw.agents.run import RunResult
+from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
-from openclaw.events import ReasoningDelta, RunEvent, TextDelta
-from openclaw.messages import Usage
+from openclaw.events import ReasoningDelta, RunEvent, TextDelta, ToolCallDelta
+from openclaw.messages import ToolCall, Usage
 
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": keepalive\n\n"
@@ -102,6 +102,8 @@ class Reply:
                 frames.append(self._text + _safe(_encode(event.text)) + self._tail)
             elif isinstance(event, ReasoningDelta) and self._reasoning is not None:
                 frames.append(self._thought + _safe(_encode(event.text)) + self._tail)
+            elif isinstance(event, ToolCallDelta):
+                frames.append(self._chunk({"tool_calls": [_wireDelta(event)]}, None))
         return b"".join(frames)
 
     def closing(self, result: RunResult) -> bytes:
@@ -120,14 +122,14 @@ class Reply:
         """
         return b"data: " + _safe(_encode(errorBody(error))) + b"\n\n" + DONE
 
-    def _chunk(self, delta: dict[str, str], finishReason: str | None) -> bytes:
+    def _chunk(self, delta: dict[str, Any], finishReason: str | None) -> bytes:
         choice = {
             "index": 0,
             "delta": delta,
             "logprobs": None,
             "finish_reason": finishReason,
         }
-        return self._head + _encode([choice]) + b"}\n\n"
+        return self._head + _safe(_encode([choice])) + b"}\n\n"
 
     # Whole
 
@@ -146,9 +148,11 @@ class Reply:
         """
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": result.text,
+            "content": result.text or (None if result.toolCalls else ""),
             "refusal": None,
         }
+        if result.toolCalls:
+            message["tool_calls"] = [_wireCall(call) for call in result.toolCalls]
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
         choice = {
@@ -165,6 +169,27 @@ class Reply:
                 "usage": _usage(result.usage),
             }
         )
+
+
+def _wireDelta(event: ToolCallDelta) -> dict[str, Any]:
+    """
+    A piece of a tool call.  Accumulators join what is repeated, so id and name come
+    once.
+    """
+    if event.id is None:
+        function = {"arguments": event.arguments}
+        return {"index": event.index, "function": function}
+    return {
+        "index": event.index,
+        "id": event.id,
+        "type": "function",
+        "function": {"name": event.name, "arguments": event.arguments},
+    }
+
+
+def _wireCall(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -3,19 +3,23 @@ C{POST /v1/chat/completions}: from a request to a run, and back.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
 from secrets import token_hex
 
 from twisted.internet.interfaces import IReactorTime
 
+from openclaw.agents.equipment import Equipment
 from openclaw.agents.prompt import systemPrompt
 from openclaw.agents.run import AgentRun, RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
+from openclaw.agents.toolbox import OfferedTool
+from openclaw.config import Config, ModelRef
 from openclaw.errors import InvalidRequest, OpenClawError
 from openclaw.events import RunListener
-from openclaw.interfaces import ICaller
+from openclaw.interfaces import ICaller, ToolSpec
+from openclaw.messages import Message, UserMessage
 from openclaw.sessions.keys import SESSION_HEADER, namedKey, statelessKey, userKey
 from openclaw.web.asking import Asking, readAsking
 from openclaw.web.chunks import Reply
@@ -40,8 +44,11 @@ class Completions:
     The resource: each request is one run.
     """
 
-    def __init__(self, runtime: Runtime, reactor: IReactorTime) -> None:
+    def __init__(
+        self, runtime: Runtime, equipment: Equipment, reactor: IReactorTime
+    ) -> None:
         self._runtime = runtime
+        self._equipment = equipment
         self._reactor = reactor
 
     async def serve(self, request: GatewayRequest, standing: Standing) -> None:
@@ -91,15 +98,31 @@ class Completions:
             key: str | None = namedKey(agent.id, sessionHeader)
         else:
             key = userKey(agent.id, asking.user) if asking.user else None
+        model = standing.directory.modelOverride(agent, request.header(MODEL_HEADER))
+        reachable = standing.config.gateway.tools
+        tools = self._equipment.toolsOf(agent, reachable.permits)
+        _checkClash(asking.tools, tools)
+        _checkImages(asking.opening, model or agent.model.primary, standing.config)
+        system = systemPrompt(
+            agent,
+            instructions=asking.instructions,
+            channel=_channel(request),
+            tools=[each.spec() for each in tools.values()],
+            workspace=self._equipment.workspaceOf(agent),
+            now=self._reactor.seconds(),
+        )
         return RunRequest(
             agent=agent,
-            system=systemPrompt(agent, asking.instructions, _channel(request)),
+            system=system,
             sessionKey=key or statelessKey(agent.id),
             kept=key is not None,
             opening=asking.opening,
             following=asking.following,
             sampling=asking.sampling,
-            model=standing.directory.modelOverride(agent, request.header(MODEL_HEADER)),
+            clientTools=asking.tools,
+            toolChoice=asking.toolChoice,
+            tools=tools,
+            model=model,
         )
 
     async def _whole(
@@ -151,6 +174,33 @@ class Completions:
         request.setHeader("x-openclaw-run-id", run.runID)
         request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
         return run
+
+
+def _checkClash(clients: Sequence[ToolSpec], own: Mapping[str, OfferedTool]) -> None:
+    for index, tool in enumerate(clients):
+        if tool.name in own:
+            raise InvalidRequest(
+                f"Invalid tools/tool_choice: the agent has a tool {tool.name!r} of its"
+                " own",
+                param=f"tools[{index}].function.name",
+            )
+
+
+def _checkImages(
+    conversation: Sequence[Message], asked: ModelRef, config: Config
+) -> None:
+    """
+    A model that is known to read text only would not see them.
+    """
+    model = config.modelOf(asked)
+    if model is None or "image" in model.input:
+        return
+    if any(isinstance(said, UserMessage) and said.images for said in conversation):
+        raise InvalidRequest(
+            f"The model {asked} can't read images.",
+            param="messages",
+            code="unsupported_content",
+        )
 
 
 def _channel(request: GatewayRequest) -> str:

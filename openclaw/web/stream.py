@@ -7,7 +7,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from openclaw.agents.run import RunResult
+from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
 from openclaw.events import RunEvent, RunStarted
 from openclaw.web.chunks import KEEPALIVE, Reply

@@ -15,6 +15,14 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Count = Annotated[int, Meta(ge=1)]
 
 
+class ImageURL(Struct):
+    """
+    Where an image is.
+    """
+
+    url: str | None = None
+
+
 class Part(Struct):
     """
     A part of a message's content.
@@ -23,6 +31,7 @@ class Part(Struct):
     type: str
     text: str | None = None
     input_text: str | None = None
+    image_url: ImageURL | str | None = None
 
 
 class WireFunction(Struct):
@@ -74,7 +83,7 @@ class ChatCompletionRequest(Struct):
     stream_options: StreamOptions | None = None
     user: str | None = None
     n: int | None = None
-    tools: list[Any] | None = None
+    tools: Any = None
     tool_choice: Any = None
     functions: list[Any] | None = None
     function_call: Any = None
@@ -102,6 +111,7 @@ KNOWN_FIELDS = frozenset(
 __all__ = [
     "KNOWN_FIELDS",
     "ChatCompletionRequest",
+    "ImageURL",
     "Part",
     "StreamOptions",
     "WireFunction",

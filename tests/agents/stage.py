@@ -19,6 +19,7 @@ from openclaw.errors import StoreError
 from openclaw.events import RunEvent, TextDelta
 from openclaw.interfaces import Claim, ISessionStore, SessionInfo
 from openclaw.messages import Message, UserMessage
+from openclaw.models.failover import RefusedKeys
 from openclaw.testing import MemorySessionStore, ScriptedCall, ScriptedProvider
 
 KEY = "agent:main:a"
@@ -230,6 +231,9 @@ class Stage:
             places=self.places,
             store=self.store,
             providers={"scripted": self.provider}.get,
+            refusedKeys=RefusedKeys(self.clock),
+            toolSettings=lambda name: {},
+            modelOf=lambda model: None,
             claimWaitSeconds=CLAIM_WAIT_SECONDS,
             log=Logger(namespace="test", observer=self.events.append),
         )

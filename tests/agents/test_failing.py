@@ -17,6 +17,7 @@ from openclaw.errors import (
     RunCancelled,
     StoreError,
     UpstreamAuthFailed,
+    UpstreamRefused,
 )
 from openclaw.events import ModelListener
 from openclaw.interfaces import (
@@ -113,8 +114,8 @@ class ModelFailureTests(FailingTestCase):
         After a failure the next run of the session begins.
         """
         first, second = self.stage.begin(), self.stage.begin()
-        self.stage.call.fail(UpstreamAuthFailed("The provider refuses us."))
-        self.assertIs(type(first.error), UpstreamAuthFailed)
+        self.stage.call.fail(UpstreamRefused("The provider refuses it."))
+        self.assertIs(type(first.error), UpstreamRefused)
         self.stage.call.say("Hi.")
         self.stage.call.finish()
         self.assertEqual(second.result.text, "Hi.")

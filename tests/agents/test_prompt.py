@@ -2,11 +2,23 @@
 Tests of L{openclaw.agents.prompt}.
 """
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.prompt import systemPrompt
+from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings
+from openclaw.interfaces import ToolSpec
 from tests.agents.stage import AGENT
+
+NOW = 1709251199.0
+"""
+The last second of 2024-02-29, a Thursday, in UTC.
+"""
+
+READ = ToolSpec("read", "Read a file.\nLong ones in pieces.", {"type": "object"})
+GREET = ToolSpec("greet", "\n  Greet somebody. \n\nBe kind.\n", {"type": "object"})
 
 
 def agent(systemPrompt: str | None = None, name: str = "Main") -> AgentSettings:
@@ -32,36 +44,179 @@ class SystemPromptTests(SynchronousTestCase):
         """
         It is what is configured, without the blanks that a block of YAML leaves.
         """
-        self.assertEqual(systemPrompt(agent("Be kind.\n"), "", ""), "Be kind.")
+        self.assertEqual(systemPrompt(agent("Be kind.\n")), "Be kind.")
 
     def test_unconfigured(self) -> None:
         """
         Without one the agent is told its name at least.
         """
-        told = systemPrompt(agent(name="Ada"), "", "")
+        told = systemPrompt(agent(name="Ada"))
         self.assertEqual(told, "You are Ada, a helpful assistant.")
-        self.assertIn("main", systemPrompt(agent(name=""), "", ""))
+        self.assertIn("main", systemPrompt(agent(name="")))
 
     def test_switchedOff(self) -> None:
         """
         An empty one is a choice: the agent is told nothing.
         """
-        self.assertEqual(systemPrompt(agent(""), "", ""), "")
-        self.assertEqual(systemPrompt(agent(" \n"), "", ""), "")
+        self.assertEqual(systemPrompt(agent("")), "")
+        self.assertEqual(systemPrompt(agent(" \n")), "")
 
     def test_instructions(self) -> None:
         """
         The request's own instructions follow.
         """
-        told = systemPrompt(agent("Be kind."), "Be brief.", "")
+        told = systemPrompt(agent("Be kind."), instructions="Be brief.")
         self.assertEqual(told, "Be kind.\n\nBe brief.")
-        self.assertEqual(systemPrompt(agent(""), "Be brief.", ""), "Be brief.")
+        self.assertEqual(systemPrompt(agent(""), instructions="Be brief."), "Be brief.")
 
     def test_channel(self) -> None:
         """
         The channel stands between them.
         """
         self.assertEqual(
-            systemPrompt(agent("Be kind."), "Be brief.", "slack"),
+            systemPrompt(agent("Be kind."), instructions="Be brief.", channel="slack"),
             "Be kind.\n\nYou are talking through the channel slack.\n\nBe brief.",
         )
+
+
+class ToolTests(SynchronousTestCase):
+    """
+    An agent with tools is told what it needs to use them.
+    """
+
+    def told(self, *tools: ToolSpec, **more: object) -> str:
+        """
+        The prompt of an agent with these tools.
+        """
+        return systemPrompt(agent("Be kind."), tools=tools, now=NOW, **more)
+
+    def test_lines(self) -> None:
+        """
+        The tools are there in a line each, in their order, and the date before.
+        """
+        self.assertEqual(
+            self.told(READ, GREET),
+            "Be kind.\n\n"
+            "Today is Thursday, 2024-02-29.\n\n"
+            "Your tools:\n- read: Read a file.\n- greet: Greet somebody.",
+        )
+
+    def test_instructions(self) -> None:
+        """
+        The request's own instructions still come last.
+        """
+        told = self.told(READ, instructions="Be brief.", channel="slack")
+        self.assertTrue(told.endswith("\n\nBe brief."))
+        self.assertLess(told.index("slack"), told.index("Today"))
+
+    def test_noTools(self) -> None:
+        """
+        Without tools there is no date, so that the prompt is the same every day
+        and a model can keep what it made of it.
+        """
+        self.assertEqual(self.told(), "Be kind.")
+
+    def test_noClock(self) -> None:
+        """
+        Who does not say what time it is gets no date.
+        """
+        told = systemPrompt(agent("Be kind."), tools=[READ])
+        self.assertEqual(told, "Be kind.\n\nYour tools:\n- read: Read a file.")
+
+    def test_switchedOff(self) -> None:
+        """
+        An agent without words of its own is still told of its tools.
+        """
+        told = systemPrompt(agent(""), tools=[READ])
+        self.assertEqual(told, "Your tools:\n- read: Read a file.")
+
+
+class WorkspaceTests(SynchronousTestCase):
+    """
+    An agent is told what its workspace says.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have an empty one.
+        """
+        self.path = Path(self.mktemp())
+        self.path.mkdir()
+
+    def told(self, *tools: ToolSpec, **more: object) -> str:
+        """
+        The prompt of an agent that works there.
+        """
+        return systemPrompt(
+            agent("Be kind."), tools=tools, workspace=Workspace(self.path), **more
+        )
+
+    def writeSkill(self) -> None:
+        """
+        Let there be a skill.
+        """
+        folder = self.path / "skills" / "pdf"
+        folder.mkdir(parents=True)
+        (folder / "SKILL.md").write_text("---\nname: pdf\ndescription: Read PDFs.\n---")
+
+    def test_files(self) -> None:
+        """
+        Its files follow with their names, before the request's instructions.
+        """
+        (self.path / "USER.md").write_text("Ada likes tea.\n")
+        (self.path / "AGENTS.md").write_text("Ask first.\n")
+        self.assertEqual(
+            self.told(instructions="Be brief."),
+            "Be kind.\n\n# AGENTS.md\n\nAsk first.\n\n"
+            "# USER.md\n\nAda likes tea.\n\nBe brief.",
+        )
+
+    def test_changed(self) -> None:
+        """
+        What changes there is told from the next run on.
+        """
+        self.assertEqual(self.told(), "Be kind.")
+        (self.path / "SOUL.md").write_text("Sing.")
+        self.assertIn("Sing.", self.told())
+
+    def test_skills(self) -> None:
+        """
+        Skills are listed in a line each, with where to read them.
+        """
+        self.writeSkill()
+        self.assertEqual(
+            self.told(READ),
+            "Be kind.\n\nYour tools:\n- read: Read a file.\n\n"
+            f"Your workspace is the directory {self.path}.\n\n"
+            "Skills, to be read before use:\n"
+            "- pdf: Read PDFs. (skills/pdf/SKILL.md)",
+        )
+
+    def test_skillsUnread(self) -> None:
+        """
+        An agent that can't read files is told of no skills, nor where it is.
+        """
+        self.writeSkill()
+        for tools in ((), (GREET,)):
+            told = self.told(*tools)
+            self.assertNotIn("pdf", told)
+            self.assertNotIn(str(self.path), told)
+
+
+class LengthTests(SynchronousTestCase):
+    """
+    Small models answer short prompts best.
+    """
+
+    def test_short(self) -> None:
+        """
+        Without tools and files an agent's prompt is below 1,000 characters, and by
+        far.
+        """
+        path = Path(self.mktemp())
+        path.mkdir()
+        for workspace in (None, Workspace(path), Workspace(path / "gone")):
+            told = systemPrompt(
+                agent(name="A" * 64), channel="slack", workspace=workspace, now=NOW
+            )
+            self.assertLess(len(told), 200)

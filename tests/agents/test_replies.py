@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.run import NUDGE, RunResult
-from openclaw.errors import EmptyReply, UpstreamTruncated
+from openclaw.agents.turns import NUDGE, RunResult
+from openclaw.errors import EmptyReply, UpstreamRefused
 from openclaw.messages import NO_USAGE, AssistantMessage, Usage
 from openclaw.testing import ScriptedCall
 from tests.agents.stage import AGAIN, HELLO, Stage
@@ -121,8 +121,8 @@ class EmptyReplyTests(SynchronousTestCase):
         """
         run = self.stage.begin()
         self.stage.call.finish()
-        self.stage.call.fail(UpstreamTruncated("Cut."))
-        self.assertIs(type(run.error), UpstreamTruncated)
+        self.stage.call.fail(UpstreamRefused("No."))
+        self.assertIs(type(run.error), UpstreamRefused)
         self.assertEqual(self.stage.kept(), [HELLO])
 
     def test_usage(self) -> None:

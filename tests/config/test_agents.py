@@ -6,7 +6,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import AgentSettings, Config, ModelChoice, ModelRef
+from openclaw.config import (
+    AgentSettings,
+    AgentTools,
+    Config,
+    Model,
+    ModelChoice,
+    ModelRef,
+)
 from tests.config.asking import at, configOf, merged
 
 EMBEDDED = ModelChoice(primary=ModelRef("local", "smollm2-135m-instruct"))
@@ -31,6 +38,8 @@ class AgentSettingsTests(SynchronousTestCase):
                     systemPrompt=None,
                     workspace=None,
                     timeoutSeconds=600,
+                    maxModelCalls=25,
+                    tools=AgentTools(),
                 ),
             ),
         )
@@ -49,6 +58,8 @@ class AgentSettingsTests(SynchronousTestCase):
                         "systemPrompt": "Be brief.",
                         "workspace": "/w",
                         "timeoutSeconds": 5,
+                        "maxModelCalls": 6,
+                        "tools": {"profile": "readonly"},
                     },
                 ),
                 at("agents.list", [{"id": "A"}]),
@@ -64,6 +75,8 @@ class AgentSettingsTests(SynchronousTestCase):
                     systemPrompt="Be brief.",
                     workspace=Path("/w"),
                     timeoutSeconds=5,
+                    maxModelCalls=6,
+                    tools=AgentTools(profile="readonly"),
                 ),
             ),
         )
@@ -81,6 +94,8 @@ class AgentSettingsTests(SynchronousTestCase):
             "systemPrompt": "",
             "workspace": "/v",
             "timeoutSeconds": 7,
+            "maxModelCalls": 8,
+            "tools": {"profile": "coding"},
         }
         config = configOf(
             merged(
@@ -105,6 +120,8 @@ class AgentSettingsTests(SynchronousTestCase):
                     systemPrompt="",
                     workspace=Path("/v"),
                     timeoutSeconds=7,
+                    maxModelCalls=8,
+                    tools=AgentTools(profile="coding"),
                 ),
             ),
         )
@@ -145,6 +162,44 @@ class DefaultAgentTests(SynchronousTestCase):
         ):
             config = configOf(at("agents.entries", entries))
             self.assertEqual(config.defaultAgentID(), expected)
+
+
+class ConfiguredModelTests(SynchronousTestCase):
+    """
+    What is configured about a model can be asked for.
+    """
+
+    def test_aListedModelIsFound(self):
+        """
+        The limits that somebody wrote down for a model are those that hold.
+        """
+        models = ["a", {"id": "b/c", "contextWindow": 8192, "input": ["image"]}]
+        config = configOf(
+            at("models.providers.example", {"baseUrl": "http://a", "models": models})
+        )
+        self.assertEqual(
+            config.modelOf(ModelRef("example", "b/c")),
+            Model(id="b/c", contextWindow=8192, input=("image",)),
+        )
+        self.assertEqual(config.modelOf(ModelRef("example", "a")), Model(id="a"))
+
+    def test_theEmbeddedOneHasItsContext(self):
+        """
+        The embedded model reads text, as much as its conversations can hold.
+        """
+        config = configOf(at("models.local", {"id": "qwen", "contextSize": 512}))
+        self.assertEqual(
+            config.modelOf(ModelRef("local", "qwen")),
+            Model(id="qwen", contextWindow=512, input=("text",)),
+        )
+
+    def test_ofOthersNothingIsKnown(self):
+        """
+        A model that is not listed, or of no provider, has no limits to go by.
+        """
+        config = configOf(at("models.providers.example.baseUrl", "http://a"))
+        for text in ("example/a", "other/a", "local/a"):
+            self.assertIsNone(config.modelOf(ModelRef.parse(text)))
 
 
 class ModelRefTests(SynchronousTestCase):

@@ -11,12 +11,14 @@ from twisted.logger import Logger, eventAsText
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
+from openclaw.config import Secret
 from openclaw.errors import OpenClawError
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
 from openclaw.messages import UserMessage
 from openclaw.models.connections import UpstreamAgent
-from openclaw.models.openai_completions import OpenAICompletionsProvider
+from openclaw.models.openai_completions import OpenAICompletions
+from openclaw.models.provider import HTTPModelProvider
 from openclaw.models.upstream import Clocks
 from openclaw.testing import ScriptedModelServer, ServedCall
 from tests.models.network import Network, RawServer, siteOf
@@ -75,10 +77,14 @@ class ProviderTestCase(SynchronousTestCase):
         """
         A provider with connections of its own.
         """
-        return OpenAICompletionsProvider(
+        dialect = OpenAICompletions()
+        return HTTPModelProvider(
             name="vendor",
             baseURL=url,
-            headers=Headers({"Authorization": [f"Bearer {KEY}"]}),
+            dialect=dialect,
+            headers=Headers(
+                {name: [value] for name, value in dialect.headers(Secret(KEY))}
+            ),
             agent=UpstreamAgent(self.network, self.clocks.connect),
             clocks=self.clocks,
             reactor=self.network,

@@ -4,8 +4,6 @@ Tests of L{openclaw.models.openai_completions}: what is understood.
 How it travels is tested in L{tests.models.test_upstream}.
 """
 
-from functools import partial
-
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +21,8 @@ from openclaw.events import ReasoningDelta, TextDelta
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, Usage
 from openclaw.models.openai_completions import ChatCompletionDecoder
-from openclaw.models.refusals import refusalOf
 from openclaw.models.sse import MAX_EVENT_BYTES
+from tests.models.reading import REFUSAL
 from tests.models.samples import EVERY_SAMPLE, UNSTREAMED, Outcome
 from tests.models.support import cut, places
 
@@ -33,7 +31,7 @@ def understood(*pieces: bytes) -> Outcome:
     """
     Read an answer as a call does: until it is complete, or has ended.
     """
-    decoder = ChatCompletionDecoder("vendor", partial(refusalOf, "vendor"))
+    decoder = ChatCompletionDecoder("vendor", REFUSAL)
     events = []
     for piece in pieces:
         events += decoder.feed(piece)
@@ -153,8 +151,10 @@ class EndTests(SynchronousTestCase):
         """
         No answer is none.
         """
-        for pieces in ([], [b""], [b"\r\n"], [b": wait\n\n"], [b"<html></html>"]):
+        for pieces in ([], [b""], [b"\r\n"], [b": wait\n\n"]):
             self.assertEqual(understood(*pieces).end[0], UpstreamTruncated)
+        page = understood(b"<html></html>")
+        self.assertEqual(page.end[0], UpstreamMalformed)
 
     def test_reasons(self) -> None:
         """
@@ -264,7 +264,7 @@ class MalformedTests(SynchronousTestCase):
     What can't be read is said to be so.
     """
 
-    MESSAGE = "Provider 'vendor' sent something that is no chat completion."
+    MESSAGE = "Provider 'vendor' sent something that is no answer."
 
     def test_malformed(self) -> None:
         """
@@ -295,7 +295,7 @@ class MalformedTests(SynchronousTestCase):
         up.
         """
         for start in (b"data: ", b'{"a":"'):
-            decoder = ChatCompletionDecoder("vendor", partial(refusalOf, "vendor"))
+            decoder = ChatCompletionDecoder("vendor", REFUSAL)
             decoder.feed(start)
             megabyte = b"x" * 1024 * 1024
             for _ in range(MAX_EVENT_BYTES // len(megabyte)):

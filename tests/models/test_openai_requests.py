@@ -13,7 +13,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.openai_completions import encodeRequest
+from openclaw.models.openai_completions import OpenAICompletions
 
 
 class RequestTests(SynchronousTestCase):
@@ -28,7 +28,7 @@ class RequestTests(SynchronousTestCase):
         The body of a request.
         """
         request = ModelRequest("some-model", system, messages, Sampling(**sampling))
-        return msgspec.json.decode(encodeRequest(request))
+        return msgspec.json.decode(OpenAICompletions().encode(request))
 
     def test_least(self) -> None:
         """

@@ -10,11 +10,13 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.agents.equipment import Equipment
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.target import Directory
 from openclaw.auth.doorkeeper import Doorkeeper
 from openclaw.config import Secret, check
 from openclaw.testing import MemorySessionStore, ScriptedProvider
+from openclaw.tools.catalogue import Catalogue
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
 from openclaw.web.site import GatewaySite
@@ -30,7 +32,9 @@ STREAMED = {**HELLO, "stream": True}
 NOTHING: dict[str, object] = {}
 
 
-def configOf(endpoint=NOTHING, agents=NOTHING, defaults=NOTHING, session=NOTHING):
+def configOf(
+    endpoint=NOTHING, agents=NOTHING, defaults=NOTHING, session=NOTHING, models=()
+):
     """
     A configuration whose agents ask the scripted model.
 
@@ -41,7 +45,10 @@ def configOf(endpoint=NOTHING, agents=NOTHING, defaults=NOTHING, session=NOTHING
     @param defaults: What it has for all agents.
 
     @param session: What it has for sessions.
+
+    @param models: What it has about the models.
     """
+    scripted = {"baseUrl": "http://model.example", "models": list(models)}
     chatCompletions = {"enabled": True, **endpoint}
     data = {
         "gateway": {"http": {"endpoints": {"chatCompletions": chatCompletions}}},
@@ -49,7 +56,7 @@ def configOf(endpoint=NOTHING, agents=NOTHING, defaults=NOTHING, session=NOTHING
             "defaults": {"model": "scripted/one", **defaults},
             "entries": agents,
         },
-        "models": {"providers": {"scripted": {"baseUrl": "http://model.example"}}},
+        "models": {"providers": {"scripted": scripted}},
         "session": session,
     }
     return check(data, {}, Path("/srv"))[0]
@@ -68,13 +75,15 @@ class MemoryGateway:
         them out.
     """
 
-    def __init__(self, config=None, secret=TOKEN, checkers=()):
+    def __init__(self, config=None, secret=TOKEN, checkers=(), tools=()):
         """
         Put it together.
 
         @param secret: The token, or C{None} for none.
 
         @param checkers: For HTTP Basic.
+
+        @param tools: Those that are installed.
         """
         self.clock = Clock()
         self.clock.advance(EPOCH)
@@ -94,6 +103,7 @@ class MemoryGateway:
         app = GatewayApp(
             standing=lambda: self.standing,
             runtime=self.runtime,
+            equipment=Equipment(Catalogue(log=self._log, find=lambda: tools)),
             failing=lambda: self.failing,
             reactor=self.clock,
             log=self._log,

@@ -121,7 +121,6 @@ class FieldTests(RefusedTestCase):
             "stream_options.include_usage": 1,
             "user": {"id": 1},
             "n": "1",
-            "tools": {},
             "temperature": "hot",
             "max_tokens": 1.5,
             "seed": "x",
@@ -179,14 +178,11 @@ class FieldTests(RefusedTestCase):
                 "top_logprobs", {"messages": [HI], "top_logprobs": 2, **others}
             )
 
-    def test_clientTools(self):
+    def test_outdatedTools(self):
         """
-        Tools of the caller are refused, not forgotten.
+        The fields that C{tools} came after are refused, not forgotten.
         """
-        tool = {"type": "function", "function": {"name": "f"}}
         for name, value in {
-            "tools": [tool],
-            "tool_choice": "auto",
             "functions": [{"name": "f"}],
             "function_call": {"name": "f"},
         }.items():
@@ -243,11 +239,18 @@ class MessageTests(RefusedTestCase):
         A part of a type that can't be read is named by its index, and by its type.
         """
         text = {"type": "text", "text": "What is this?"}
-        for kind in ("image_url", "input_audio", "file", "refusal", ""):
+        for role, kind in (
+            ("user", "input_audio"),
+            ("user", "file"),
+            ("user", "refusal"),
+            ("user", ""),
+            ("assistant", "image_url"),
+            ("system", "image_url"),
+        ):
             error = self.assertMessageParam(
                 "messages[1].content[1]",
                 HI,
-                {"role": "user", "content": [text, {"type": kind, kind: {}}]},
+                {"role": role, "content": [text, {"type": kind, kind: {}}]},
             )
             self.assertEqual(error.code, "unsupported_content")
             self.assertIn(repr(kind), error.message)

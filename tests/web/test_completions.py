@@ -11,8 +11,9 @@ from tests.web.frames import folded, terminalsOf
 from tests.web.gateway import HELLO, STREAMED, GatewayTestCase, configOf
 
 COUNTED = {**STREAMED, "stream_options": {"include_usage": True}}
-LIMITED = UpstreamRateLimited("The provider is busy.", retryAfter=3)
-TRUNCATED = UpstreamTruncated("The answer broke off.")
+# Neither is worth another try.
+LIMITED = UpstreamRateLimited("The provider is busy.", retryAfter=30)
+TRUNCATED = UpstreamTruncated("The answer broke off.", shouldRetry=False)
 
 
 class WholeTests(GatewayTestCase):
@@ -105,8 +106,8 @@ class WholeTests(GatewayTestCase):
         self.gateway.call.say("Ye")
         self.gateway.call.fail(LIMITED)
         self.assertRefused(caller.answer, 429, "upstream_rate_limited")
-        self.assertEqual(caller.answer.headers["retry-after"], "3")
-        self.assertEqual(caller.answer.headers["retry-after-ms"], "3000")
+        self.assertEqual(caller.answer.headers["retry-after"], "30")
+        self.assertEqual(caller.answer.headers["retry-after-ms"], "30000")
 
     def test_emptyTwice(self):
         """
@@ -181,7 +182,7 @@ class StreamTests(GatewayTestCase):
         self.gateway.clock.advance(0.75)
         self.gateway.call.fail(LIMITED)
         self.assertRefused(caller.answer, 429, "upstream_rate_limited")
-        self.assertEqual(caller.answer.headers["retry-after"], "3")
+        self.assertEqual(caller.answer.headers["retry-after"], "30")
 
     def test_errorBehindAWord(self):
         """

@@ -7,7 +7,7 @@ from tests.web.frames import folded
 from tests.web.gateway import HELLO, STREAMED, GatewayTestCase, configOf
 
 AGENTS = {"main": {"systemPrompt": "Be kind."}, "research": {"systemPrompt": "Dig."}}
-TRUNCATED = UpstreamTruncated("The answer broke off.")
+TRUNCATED = UpstreamTruncated("The answer broke off.", shouldRetry=False)
 
 
 class HeaderTests(GatewayTestCase):

@@ -124,7 +124,9 @@ class NamedTests(SessionTestCase):
         A run that fails leaves what the user said, and a session that works.
         """
         self.gateway.post({"messages": [user("A")]}, NOTES)
-        self.gateway.call.fail(UpstreamTruncated("The answer broke off."))
+        self.gateway.call.fail(
+            UpstreamTruncated("The answer broke off.", shouldRetry=False)
+        )
         self.assertEqual(self.kept("agent:main:notes"), ["A"])
         asked, _ = self.ask(user("B"), headers=[NOTES])
         self.assertEqual(asked, ["A", "B"])

@@ -66,7 +66,9 @@ class KeepAliveTests(GatewayTestCase):
             self.gateway.ask(caller, STREAMED)
             for text in spoken:
                 self.gateway.call.say(text)
-            self.gateway.call.fail(UpstreamTruncated("The answer broke off."))
+            self.gateway.call.fail(
+                UpstreamTruncated("The answer broke off.", shouldRetry=False)
+            )
         self.ask(caller, HELLO)
         failed, broken, good = caller.answers
         self.assertRefused(failed, 502, "upstream_truncated")

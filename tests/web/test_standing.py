@@ -22,7 +22,9 @@ class ReloadTests(GatewayTestCase):
         self.assertRefused(self.gateway.get("/v1/models"), 404, "endpoint_disabled")
         self.gateway.provider.calls[0].say("s?")
         self.gateway.provider.calls[0].finish()
-        self.gateway.provider.calls[1].fail(UpstreamTruncated("It broke off."))
+        self.gateway.provider.calls[1].fail(
+            UpstreamTruncated("It broke off.", shouldRetry=False)
+        )
         self.assertEqual(stream.answer.text, "Yes?")
         self.assertRefused(whole.answer, 502, "upstream_truncated")
 

@@ -1,0 +1,132 @@
+"""
+The tools of one agent, and what happens when its model calls them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from openclaw.interfaces import ITool, ToolContext, ToolError, ToolSpec
+from openclaw.messages import ToolCall, ToolMessage
+from openclaw.tools.arguments import ArgumentReader
+
+MAX_RESULT_CHARACTERS = 100_000
+"""
+The longest result that a model is told; tools have narrower bounds of their own.
+"""
+
+MAX_NAME_CHARACTERS = 64
+"""
+As much is repeated of the name of a tool that there is not.
+"""
+
+
+@dataclass(frozen=True)
+class OfferedTool:
+    """
+    A tool that an agent has.
+    """
+
+    tool: ITool
+    reader: ArgumentReader
+
+    def spec(self) -> ToolSpec:
+        """
+        The tool as a model sees it.
+        """
+        return ToolSpec(self.tool.name, self.tool.description, self.tool.parameters)
+
+
+Context = Callable[[ITool], ToolContext]
+
+
+@dataclass
+class Toolbox:
+    """
+    An agent's tools, in one run.
+
+    @ivar tools: By their names.
+    @ivar context: Makes the context of a call.
+    @ivar hadEffects: True once a tool ran that may have changed something.
+    """
+
+    tools: Mapping[str, OfferedTool]
+    context: Context
+    log: Logger
+    hadEffects: bool = field(default=False, init=False)
+
+    def run(self, calls: Sequence[ToolCall]) -> "Deferred[list[ToolMessage]]":
+        """
+        Carry out the calls of one turn: all at once if none of them changes
+        anything, else one after the other.
+
+        @return: Their results, in the order of the calls.  Never fails but when it
+            is cancelled, which cancels the calls.
+        """
+        offered = [self.tools.get(call.name) for call in calls]
+        if all(each is not None and each.tool.readOnly for each in offered):
+            return Deferred.fromCoroutine(self._atOnce(calls))
+        return Deferred.fromCoroutine(self._inTurn(calls))
+
+    async def _atOnce(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
+        running = [Deferred.fromCoroutine(self._one(call)) for call in calls]
+        results = []
+        # All come to their ends, also those that take their time when cancelled.
+        for _, result in await DeferredList(running, consumeErrors=True):
+            if isinstance(result, Failure):
+                result.raiseException()
+            results.append(result)
+        return results
+
+    async def _inTurn(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
+        return [await self._one(call) for call in calls]
+
+    async def _one(self, call: ToolCall) -> ToolMessage:
+        offered = self.tools.get(call.name)
+        if offered is None:
+            name = call.name[:MAX_NAME_CHARACTERS]
+            self.log.warn("tool {tool!r} refused: not offered", tool=name)
+            return ToolMessage(call.id, f"Error: there is no tool {name!r}.")
+        tool, context = offered.tool, self.context(offered.tool)
+        began = context.reactor.seconds()
+        outcome = "ok"
+        try:
+            arguments = offered.reader.read(call.arguments)
+            if not tool.readOnly:
+                self.hadEffects = True
+            result = _bounded(await tool.run(arguments, context))
+        except CancelledError:
+            outcome = "cancelled"
+            raise
+        except ToolError as error:
+            outcome = "refused"
+            result = _bounded(f"Error: {error}")
+        except Exception:
+            outcome = "failed"
+            self.log.failure("Tool {tool} failed unexpectedly", tool=tool.name)
+            result = "Error: the tool failed."
+        finally:
+            self.log.info(
+                "tool {tool} run={runID} agent={agent} outcome={outcome}"
+                " seconds={seconds:.3f}",
+                tool=tool.name,
+                runID=context.runID,
+                agent=context.agentID,
+                outcome=outcome,
+                seconds=context.reactor.seconds() - began,
+            )
+        return ToolMessage(call.id, result)
+
+
+def _bounded(result: str) -> str:
+    if not isinstance(result, str):
+        raise TypeError(f"a tool's result is a str, not {type(result).__name__}")
+    if len(result) <= MAX_RESULT_CHARACTERS:
+        return result
+    return f"{result[:MAX_RESULT_CHARACTERS]}\n[The rest is left out.]"
+
+
+__all__ = ["MAX_RESULT_CHARACTERS", "OfferedTool", "Toolbox"]

@@ -1,0 +1,260 @@
+"""
+What the decoders of answers have in common, without I/O.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import OpenClawError, UpstreamMalformed, UpstreamTruncated
+from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, FinishReason, Usage
+from openclaw.models.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
+from openclaw.models.thinking import ThinkingSplitter
+from openclaw.models.tool_calls import ToolCallAssembler
+from openclaw.models.upstream import Refusal
+
+
+class Framing(Protocol):
+    """
+    What cuts a body into the JSON texts in it, as L{EventStreamDecoder} does.
+    """
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """
+        The texts that these bytes complete.
+
+        @raise EventTooLong: One is longer than the limit.
+        """
+
+    def finish(self) -> list[bytes]:
+        """
+        The body has ended: what it left open.
+        """
+
+
+class StreamedReply(ABC):
+    """
+    An answer in server-sent events, each of them a JSON object: bytes in, events
+    out; see L{openclaw.models.upstream.ReplyDecoder}.
+
+    A dialect extends it with C{read}, which says what an object means by the other
+    methods.  An answer that comes as one JSON object, though a stream was asked
+    for, goes to C{read} too.
+
+    An error does not raise at once: what came before it is told, however the bytes
+    were cut, and C{reply} raises it.
+
+    @ivar complete: Set by C{read} when nothing follows.
+    @ivar finishReason: Set by C{read} when the provider says why it stopped.
+    @ivar usage: Set by C{read}; what was spent so far.
+    """
+
+    def __init__(
+        self, provider: str, refusal: Refusal, lines: Framing | None = None
+    ) -> None:
+        """
+        @param provider: The provider's name, for messages.
+
+        @param refusal: Makes an error of what the provider reports in its answer.
+
+        @param lines: What cuts the body, where it is none of server-sent events.
+        """
+        self.complete = False
+        self.finishReason: FinishReason | None = None
+        self.usage: Usage = NO_USAGE
+        self.provider = provider
+        self._refusal = refusal
+        self._stream: Framing = lines or EventStreamDecoder()
+        self._splitter = ThinkingSplitter()
+        self._calls = ToolCallAssembler()
+        self._withoutArguments: dict[object, None] = {}
+        self._text: list[str] = []
+        self._events: list[ModelEvent] = []
+        self._unstreamed: bytearray | None = None
+        self._started = lines is not None
+        self._error: OpenClawError | None = None
+
+    @abstractmethod
+    def read(self, payload: bytes) -> None:
+        """
+        Understand one JSON object.
+
+        @raise OpenClawError: The provider reports an error, or makes no sense.
+        @raise msgspec.DecodeError: The latter, too.
+        """
+
+    # What a call asks of a decoder
+
+    def feed(self, data: bytes) -> list[ModelEvent]:
+        """
+        Read the next bytes of the body.
+        """
+        if not self._started:
+            start = data.lstrip()[:1]
+            if not start:
+                return []
+            self._started = True
+            if start == b"<":
+                # A web page: some other server answered.
+                self._fail(self.unreadable())
+                return []
+            if start in b"{[":
+                self._unstreamed = bytearray()
+        if self._unstreamed is not None:
+            self._unstreamed += data
+            if len(self._unstreamed) > MAX_EVENT_BYTES:
+                self._fail(self.unreadable())
+            return []
+        try:
+            self._readAll(self._stream.feed(data))
+        except EventTooLong:
+            self._fail(self.unreadable())
+        return self._drain()
+
+    def finish(self) -> list[ModelEvent]:
+        """
+        Read what is left when the body has ended.
+        """
+        if not self.complete:
+            whole = self._unstreamed
+            self._readAll(self._stream.finish() if whole is None else [bytes(whole)])
+            if isinstance(self._error, UpstreamMalformed):
+                # Half an object: the answer broke off.
+                self._error, self.complete = None, False
+        self._keep(self._splitter.finish())
+        if self.finishReason in ("stop", "tool_calls"):
+            for key in list(self._withoutArguments):
+                self.continueCall(key, "{}")
+        return self._drain()
+
+    def reply(self) -> ModelReply:
+        """
+        The whole answer; a reason to stop, or the end mark, proves that it is whole.
+        """
+        if self._error is not None:
+            raise self._error
+        if self.finishReason is None and not self.complete:
+            raise UpstreamTruncated(
+                f"The answer of provider {self.provider!r} broke off."
+            )
+        calls = self._calls.calls()
+        reason = self.finishReason or "stop"
+        if reason in ("stop", "tool_calls"):
+            # Some say the one and mean the other.
+            reason = "tool_calls" if calls else "stop"
+        return ModelReply(
+            text="".join(self._text),
+            finishReason=reason,
+            usage=self.usage,
+            toolCalls=calls,
+        )
+
+    # What a dialect tells
+
+    def say(self, text: str) -> None:
+        """
+        The model said some more.
+        """
+        if self._splitter.passing:
+            if text:
+                self._keep([TextDelta(text)])
+        else:
+            self._keep(self._splitter.feed(text))
+
+    def think(self, text: str) -> None:
+        """
+        The model thought some more.
+        """
+        if text:
+            self._events.append(ReasoningDelta(text))
+
+    def beginCall(self, key: object, name: str | None, id: str | None) -> None:
+        """
+        The model begins a tool call.
+
+        @param key: What the dialect tells the call's pieces by.
+
+        @param id: The provider's id for it, if it has one.
+        """
+        if not name:
+            raise self.unreadable()
+        self._keep(self._splitter.finish())
+        self._events.append(self._calls.begin(key, name, id))
+        self._withoutArguments[key] = None
+
+    def knowsCall(self, key: object) -> bool:
+        """
+        Has this call begun?
+        """
+        return self._calls.knows(key)
+
+    def lacksArguments(self, key: object) -> bool:
+        """
+        Has this call begun, and nothing of its arguments come?
+        """
+        return key in self._withoutArguments
+
+    def continueCall(self, key: object, arguments: str) -> None:
+        """
+        The model wrote some more of a call's arguments.
+        """
+        if not self._calls.knows(key):
+            raise self.unreadable()
+        if arguments:
+            self._withoutArguments.pop(key, None)
+            self._events.append(self._calls.more(key, arguments))
+
+    def unreadable(self) -> OpenClawError:
+        """
+        The error for what makes no sense.
+        """
+        return UpstreamMalformed(
+            f"Provider {self.provider!r} sent something that is no answer."
+        )
+
+    def reported(self, status: int, error: Any) -> OpenClawError:
+        """
+        The error that the provider reports within its answer.
+
+        @param status: The HTTP status that it would have had at the start.
+
+        @param error: Its description, of JSON types.
+        """
+        body = msgspec.json.encode({"error": error})
+        return self._refusal(status, Headers(), body)
+
+    # How it is kept
+
+    def _readAll(self, payloads: Sequence[bytes]) -> None:
+        for payload in payloads:
+            if self.complete:
+                break
+            if payload[:6] == b"[DONE]":
+                self.complete = True
+            elif payload.strip():
+                try:
+                    self.read(payload)
+                except OpenClawError as error:
+                    self._fail(error)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    self._fail(self.unreadable())
+
+    def _fail(self, error: OpenClawError) -> None:
+        self._error = error
+        self.complete = True
+
+    def _keep(self, events: Sequence[ModelEvent]) -> None:
+        self._text += [event.text for event in events if type(event) is TextDelta]
+        self._events += events
+
+    def _drain(self) -> list[ModelEvent]:
+        events, self._events = self._events, []
+        return events
+
+
+__all__ = ["Framing", "StreamedReply"]

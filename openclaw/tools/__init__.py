@@ -1,0 +1,3 @@
+"""
+What an agent may do, and the policy that says whether.
+"""

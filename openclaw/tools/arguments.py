@@ -1,0 +1,77 @@
+"""
+What a model wrote as a tool's arguments: read, and checked against its schema.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
+
+import fastjsonschema
+import msgspec
+
+from openclaw.interfaces import ToolError
+
+ROOT = "arguments"
+"""
+What messages call the whole of the arguments.
+"""
+
+
+class BadSchema(Exception):
+    """
+    A tool's C{parameters} are no JSON Schema of an object.
+    """
+
+
+class ArgumentReader:
+    """
+    Reads the arguments of one tool.  Compiles its schema, once.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        """
+        @raise BadSchema: The schema can't be used.
+        """
+        if parameters.get("type") != "object":
+            raise BadSchema("the schema must be of an object")
+        try:
+            self._validate = fastjsonschema.compile(
+                dict(parameters),
+                # Nothing is fetched from anywhere because a schema says so.
+                handlers={"http": _noReference, "https": _noReference},
+                use_default=False,
+            )
+        except Exception as error:
+            raise BadSchema(str(error)) from error
+
+    def read(self, text: str) -> dict[str, Any]:
+        """
+        Arguments as Python values.
+
+        @param text: JSON; nothing at all stands for no arguments, as some models
+            write it.
+
+        @raise ToolError: They are not what the schema asks for.  The message names
+            the place, and repeats no value.
+        """
+        try:
+            arguments = msgspec.json.decode(text) if text.strip() else {}
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise ToolError(f"The arguments are not valid JSON: {error}") from None
+        try:
+            self._validate(arguments, name_prefix=ROOT)
+        except fastjsonschema.JsonSchemaValueException as error:
+            raise ToolError(f"The arguments are wrong: {_message(error)}.") from None
+        except RecursionError:
+            raise ToolError("The arguments are nested too deeply.") from None
+        return cast("dict[str, Any]", arguments)
+
+
+def _noReference(uri: str) -> NoReturn:
+    raise BadSchema(f"the schema refers to {uri}")
+
+
+def _message(error: fastjsonschema.JsonSchemaValueException) -> str:
+    return str(error.message).removeprefix(f"{ROOT}.")
+
+
+__all__ = ["ROOT", "ArgumentReader", "BadSchema"]

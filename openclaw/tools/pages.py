@@ -1,0 +1,129 @@
+"""
+Bytes from the web, as text that a model can read.
+
+HTML is made text of by C{inscriptis}: it lays tables and lists out, its parser is
+libxml2's, which copes with hostile pages in no time, and its licence is free.  It is
+imported when the first page is there.
+"""
+
+import codecs
+import re
+from email.message import Message
+
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+TEXT_TYPES = frozenset(
+    {
+        "application/json",
+        "application/ld+json",
+        "application/markdown",
+        "application/x-ndjson",
+        "application/xml",
+        "application/yaml",
+    }
+)
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_META = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.I)
+_META_BYTES = 2048
+_USUAL_CHARSETS = {
+    # What pages mean when they say these.
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+}
+_NO_CHARSETS = frozenset(
+    # Of the names that Python knows, these stand for something else, or are slow.
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
+
+
+def mediaType(contentType: str) -> tuple[str, str | None]:
+    """
+    A C{Content-Type}, taken apart.
+
+    @return: The type in lower case, and the charset if there is one.
+    """
+    message = Message()
+    message["Content-Type"] = contentType.replace("\r", " ").replace("\n", " ")
+    charset = message.get_param("charset")
+    kind = contentType.partition(";")[0].strip().lower()
+    return kind, charset if isinstance(charset, str) else None
+
+
+def isText(kind: str) -> bool:
+    """
+    Is this media type one of those that can be read?
+    """
+    return (
+        kind.startswith("text/")
+        or kind in HTML_TYPES
+        or kind in TEXT_TYPES
+        or kind.endswith(("+json", "+xml"))
+    )
+
+
+def decoded(data: bytes, charset: str | None, html: bool) -> str:
+    """
+    Text, in the charset that its bytes, its header or its HTML says, else UTF-8.
+
+    @param charset: What the header says.
+    """
+    for mark, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data.decode(name, "replace")
+    names = [charset]
+    if html and (meta := _META.search(data[:_META_BYTES])):
+        names.append(meta[1].decode("ascii", "replace"))
+    for said in names:
+        codec = _codec(said)
+        if codec is not None:
+            return data.decode(codec, "replace")
+    return data.decode("utf-8", "replace")
+
+
+def _codec(charset: str | None) -> str | None:
+    """
+    Python's name of a charset, or C{None} if there is no such charset.
+    """
+    if not charset:
+        return None
+    try:
+        name = codecs.lookup(charset).name
+        # Some codecs make no text of bytes, which only an attempt tells.
+        b"x".decode(name, "replace")
+    except (LookupError, ValueError):
+        return None
+    if name in _NO_CHARSETS:
+        return None
+    return _USUAL_CHARSETS.get(name, name)
+
+
+def readable(html: str) -> str:
+    """
+    The text of a page, its title first, links as C{[text](address)}.
+
+    Takes up to half a second for a megabyte: work for a thread.
+    """
+    from inscriptis import Inscriptis
+    from inscriptis.model.config import ParserConfig
+    from lxml.etree import ParserError
+    from lxml.html import HTMLParser, document_fromstring
+
+    try:
+        tree = document_fromstring(
+            html.encode("utf-8", "replace"), parser=HTMLParser(encoding="utf-8")
+        )
+    except (ParserError, ValueError):
+        return ""
+    title = " ".join((tree.findtext(".//title") or "").split())
+    text = Inscriptis(tree, ParserConfig(display_links=True)).get_text()
+    lines = [line.rstrip() for line in text.splitlines()]
+    body = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    return f"{title}\n\n{body}" if title else body
+
+
+__all__ = ["HTML_TYPES", "TEXT_TYPES", "decoded", "isText", "mediaType", "readable"]

@@ -1,0 +1,149 @@
+"""
+The conversation in a request: from OpenAI's wire form to the house's own words.
+"""
+
+from collections.abc import Sequence
+
+from openclaw.errors import InvalidRequest
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.messages import Part as MessagePart
+from openclaw.web.images import ImageBudget, readDataURI
+from openclaw.web.wire import ImageURL, Part, WireMessage
+
+
+def readMessages(wire: Sequence[WireMessage]) -> tuple[str, tuple[Message, ...]]:
+    """
+    Read the C{messages} of a request.
+
+    @return: The system texts, and the conversation.
+
+    @raise InvalidRequest: They are not valid; C{param} names the place.
+    """
+    budget = ImageBudget()
+    instructions: list[str] = []
+    conversation: list[Message] = []
+    called: set[str] = set()
+    asked = False
+    for index, said in enumerate(wire):
+        where = f"messages[{index}]"
+        if said.role == "user":
+            message = _userMessage(said, where, budget)
+            conversation.append(message)
+            asked = asked or bool(message.text.strip() or message.images)
+            continue
+        text = _text(said, where)
+        match said.role:
+            case "system" | "developer":
+                if text.strip():
+                    instructions.append(text)
+            case "assistant":
+                calls = _toolCalls(said)
+                called.update(call.id for call in calls)
+                conversation.append(AssistantMessage(text, calls))
+            case "tool":
+                conversation.append(_toolMessage(said, text, where, called))
+                asked = True
+            case role:
+                raise InvalidRequest(
+                    f"Invalid `{where}.role`: {role!r} is none of system, developer,"
+                    " user, assistant and tool.",
+                    param=f"{where}.role",
+                )
+    if not asked:
+        raise InvalidRequest("Missing user message in `messages`.", param="messages")
+    return "\n\n".join(instructions), tuple(conversation)
+
+
+def _toolCalls(said: WireMessage) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(call.id, call.function.name, call.function.arguments)
+        for call in said.tool_calls or ()
+    )
+
+
+def _toolMessage(
+    said: WireMessage, text: str, where: str, called: set[str]
+) -> ToolMessage:
+    if said.tool_call_id not in called:
+        raise InvalidRequest(
+            f"`{where}.tool_call_id` answers no tool call before it:"
+            f" {said.tool_call_id!r}.",
+            param=f"{where}.tool_call_id",
+        )
+    assert said.tool_call_id is not None
+    return ToolMessage(said.tool_call_id, text)
+
+
+def _text(said: WireMessage, where: str) -> str:
+    """
+    A message's text, its parts joined by line ends.
+    """
+    if said.content is None or isinstance(said.content, str):
+        return said.content or ""
+    return "\n".join(
+        _partText(part, f"{where}.content[{index}]")
+        for index, part in enumerate(said.content)
+    )
+
+
+def _partText(part: Part, where: str) -> str:
+    if part.type not in ("text", "input_text"):
+        raise InvalidRequest(
+            f"Invalid `{where}`: parts of type {part.type!r} are not supported.",
+            param=where,
+            code="unsupported_content",
+        )
+    text = part.text if part.text is not None else part.input_text
+    if text is None:
+        raise InvalidRequest(f"Missing `{where}.text`.", param=f"{where}.text")
+    return text
+
+
+def _userMessage(said: WireMessage, where: str, budget: ImageBudget) -> UserMessage:
+    """
+    What the user said; parts stay parts only where there is an image among them.
+    """
+    if not isinstance(said.content, list) or all(
+        part.type != "image_url" for part in said.content
+    ):
+        return UserMessage(_text(said, where))
+    return UserMessage(
+        tuple(
+            _part(part, f"{where}.content[{index}]", budget)
+            for index, part in enumerate(said.content)
+        )
+    )
+
+
+def _part(part: Part, where: str, budget: ImageBudget) -> MessagePart:
+    if part.type != "image_url":
+        return TextPart(_partText(part, where))
+    budget.take(where)
+    url = part.image_url
+    if isinstance(url, ImageURL):
+        url = url.url
+    if not isinstance(url, str) or not url.strip():
+        raise InvalidRequest(
+            f"Missing `{where}.image_url.url`.", param=f"{where}.image_url"
+        )
+    return readDataURI(url, f"{where}.image_url.url")
+
+
+def afterAssistant(conversation: Sequence[Message]) -> Sequence[Message]:
+    """
+    What comes after the last thing the assistant said.
+    """
+    for index in range(len(conversation) - 1, -1, -1):
+        if isinstance(conversation[index], AssistantMessage):
+            return conversation[index + 1 :]
+    return conversation
+
+
+__all__ = ["afterAssistant", "readMessages"]

@@ -1,0 +1,379 @@
+"""
+Tests of L{openclaw.agents.turns}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.turns import NUDGE, SAME_FAILURES, SEPARATOR, Turns
+from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop
+from openclaw.events import TextDelta, ToolCallDelta
+from openclaw.interfaces import ModelReply, NamedTool, ToolSpec
+from openclaw.messages import (
+    AssistantMessage,
+    ToolCall,
+    ToolMessage,
+    Usage,
+    UserMessage,
+)
+
+HELLO = UserMessage("Hello.")
+WEATHER = ToolSpec("weather", "", {"type": "object"})
+OTHER = ToolSpec("other", "", {"type": "object"})
+
+
+def reply(*texts, calls=(), reason=None, usage=None):
+    """
+    What the model answers, and how it streams it: each text a delta, each call two.
+
+    @param calls: Names of tools.
+    """
+    made = tuple(ToolCall(f"{n}{i}", n, '{"a": 1}') for i, n in enumerate(calls))
+    events = [TextDelta(text) for text in texts]
+    for index, call in enumerate(made):
+        events.append(ToolCallDelta(index, call.id, call.name, ""))
+        events.append(ToolCallDelta(index, None, None, call.arguments))
+    reason = reason or ("tool_calls" if made else "stop")
+    return events, ModelReply("".join(texts), reason, usage or Usage(1, 2), made)
+
+
+class TurnsTestCase(SynchronousTestCase):
+    """
+    A model with a script, and tools that all say C{done}.
+    """
+
+    def setUp(self):
+        """
+        Nothing was asked, said or done yet.
+        """
+        self.begin()
+
+    def begin(self):
+        """
+        Forget what was asked, said and done.
+        """
+        self.asked = []
+        self.heard = []
+        self.carriedOut = []
+        self.result = "done"
+
+    def turns(self, *replies, maxModelCalls=25, clientTools=(), toolChoice="auto"):
+        """
+        A loop over these replies; the last is given again and again.
+        """
+        script = list(replies)
+
+        def ask(conversation, choice, listener):
+            self.asked.append(list(conversation))
+            events, answer = script.pop(0) if len(script) > 1 else script[0]
+            for event in events:
+                listener([event])
+            return succeed(answer)
+
+        def carryOut(calls):
+            self.carriedOut.append([call.name for call in calls])
+            return succeed([ToolMessage(call.id, self.result) for call in calls])
+
+        return Turns(
+            ask=ask,
+            carryOut=carryOut,
+            listener=self.heard.extend,
+            maxModelCalls=maxModelCalls,
+            clientTools=clientTools,
+            toolChoice=toolChoice,
+        )
+
+    def answer(self, *replies, **settings):
+        """
+        What comes of these replies.
+        """
+        self.loop = self.turns(*replies, **settings)
+        return self.successResultOf(Deferred.fromCoroutine(self.loop.answer([HELLO])))
+
+    def failing(self, kind, *replies, **settings):
+        """
+        The error that comes of these replies.
+        """
+        self.loop = self.turns(*replies, **settings)
+        done = Deferred.fromCoroutine(self.loop.answer([HELLO]))
+        return self.failureResultOf(done, kind).value
+
+    def streamed(self):
+        """
+        The text that the caller heard.
+        """
+        return "".join(e.text for e in self.heard if isinstance(e, TextDelta))
+
+    def heardCalls(self):
+        """
+        The pieces of calls that the caller heard.
+        """
+        return [e for e in self.heard if isinstance(e, ToolCallDelta)]
+
+
+class OwnToolTests(TurnsTestCase):
+    """
+    The agent's own tools do their work within the run.
+    """
+
+    def test_resultThenAnswer(self):
+        """
+        The model is told what its call came to, and answers; the caller sees the
+        answer alone.
+        """
+        result = self.answer(reply(calls=["look"]), reply("It is blue."))
+        self.assertEqual(
+            (result.text, result.finishReason, result.toolCalls),
+            ("It is blue.", "stop", ()),
+        )
+        call = ToolCall("look0", "look", '{"a": 1}')
+        told = [AssistantMessage("", (call,)), ToolMessage("look0", "done")]
+        self.assertEqual(self.asked, [[HELLO], [HELLO, *told]])
+        self.assertEqual(self.loop.said, [*told, AssistantMessage("It is blue.")])
+        self.assertEqual(self.heard, [TextDelta("It is blue.")])
+
+    def test_usage(self):
+        """
+        What all calls of the model took adds up.
+        """
+        result = self.answer(
+            reply(calls=["look"], usage=Usage(10, 20, 3, 4)),
+            reply("", usage=Usage(100, 0, 0, 0)),
+            reply("Yes.", usage=Usage(1, 2, 5, 6)),
+        )
+        self.assertEqual(result.usage, Usage(111, 22, 8, 10))
+
+    def test_brokenOff(self):
+        """
+        Calls of an answer that came to its length are not carried out: their
+        arguments may be half written.
+        """
+        result = self.answer(reply("So", calls=["look"], reason="length"))
+        self.assertEqual((result.text, result.finishReason), ("So", "length"))
+        self.assertEqual(self.carriedOut, [])
+        self.assertEqual(self.loop.said, [AssistantMessage("So")])
+
+    def test_unknown(self):
+        """
+        A tool that nobody has is carried out like the agent's own, which tells the
+        model that there is none; the client never hears of it.
+        """
+        result = self.answer(
+            reply(calls=["nothing"]), reply("Sorry."), clientTools=[WEATHER]
+        )
+        self.assertEqual(result.text, "Sorry.")
+        self.assertEqual(self.carriedOut, [["nothing"]])
+        self.assertEqual(self.heardCalls(), [])
+
+
+class ClientToolTests(TurnsTestCase):
+    """
+    The client's tools are the client's to carry out.
+    """
+
+    def test_endsTheRun(self):
+        """
+        A call of a client's tool ends the run; the text before it is kept.
+        """
+        result = self.answer(
+            reply("Let me see.", calls=["weather"]), clientTools=[WEATHER]
+        )
+        call = ToolCall("weather0", "weather", '{"a": 1}')
+        self.assertEqual(result.finishReason, "tool_calls")
+        self.assertEqual((result.text, result.toolCalls), ("Let me see.", (call,)))
+        self.assertEqual(self.carriedOut, [])
+        self.assertEqual(self.loop.said, [AssistantMessage("Let me see.", (call,))])
+
+    def test_mixed(self):
+        """
+        In a turn with both kinds the agent's calls are carried out, and the client
+        hears of its own only, counted from 0.
+        """
+        result = self.answer(
+            reply(calls=["look", "weather", "look", "other"]),
+            clientTools=[WEATHER, OTHER],
+        )
+        self.assertEqual([c.id for c in result.toolCalls], ["weather1", "other3"])
+        self.assertEqual(result.finishReason, "tool_calls")
+        self.assertEqual(self.carriedOut, [["look", "look"]])
+        self.assertEqual(
+            self.heardCalls(),
+            [
+                ToolCallDelta(0, "weather1", "weather", ""),
+                ToolCallDelta(0, None, None, '{"a": 1}'),
+                ToolCallDelta(1, "other3", "other", ""),
+                ToolCallDelta(1, None, None, '{"a": 1}'),
+            ],
+        )
+        kept, *results = self.loop.said
+        self.assertEqual(len(kept.tool_calls), 4)
+        self.assertEqual([r.tool_call_id for r in results], ["look0", "look2"])
+
+
+class ToolChoiceTests(TurnsTestCase):
+    """
+    A client that asked for a call gets one, or an error.
+    """
+
+    def unmet(self, choice, *replies):
+        """
+        The code of the error that comes of a model which does not do as it must.
+        """
+        error = self.failing(
+            ToolChoiceUnmet,
+            *replies,
+            clientTools=[WEATHER, OTHER],
+            toolChoice=choice,
+        )
+        return error.code
+
+    def test_required(self):
+        """
+        Text where a call was required is an error; a call is not.
+        """
+        self.assertEqual(self.unmet("required", reply("No.")), "tool_choice_unmet")
+        result = self.answer(
+            reply(calls=["other"]), clientTools=[OTHER], toolChoice="required"
+        )
+        self.assertEqual(result.finishReason, "tool_calls")
+
+    def test_named(self):
+        """
+        Text, or a call of another tool, is an error where a tool was named.
+        """
+        choice = NamedTool("weather")
+        for answer in (
+            reply("No."),
+            reply(calls=["other"]),
+            reply(calls=["look", "other"]),
+        ):
+            self.assertEqual(self.unmet(choice, answer), "tool_choice_unmet")
+        result = self.answer(
+            reply(calls=["weather"]), clientTools=[WEATHER], toolChoice=choice
+        )
+        self.assertEqual(result.finishReason, "tool_calls")
+
+    def test_brokenOff(self):
+        """
+        An answer that came to its length says so instead.
+        """
+        result = self.answer(reply("Well", reason="length"), toolChoice="required")
+        self.assertEqual(result.finishReason, "length")
+
+
+class BoundTests(TurnsTestCase):
+    """
+    A model that comes to no end is stopped.
+    """
+
+    def test_modelCalls(self):
+        """
+        The model is asked as often as is configured, and no more.
+        """
+        error = self.failing(ToolLoop, reply(calls=["look"]), maxModelCalls=7)
+        self.assertEqual(error.code, "max_model_calls")
+        self.assertEqual(len(self.asked), 7)
+
+    def test_lastCallAnswers(self):
+        """
+        An answer to the last question that may be asked is one.
+        """
+        result = self.answer(reply(calls=["look"]), reply("Yes."), maxModelCalls=2)
+        self.assertEqual(result.text, "Yes.")
+
+    def test_sameFailure(self):
+        """
+        A model that makes the same failing call over and over is stopped, and what
+        it did is known.
+        """
+        self.result = "Error: no such file"
+        error = self.failing(ToolLoop, reply(calls=["look"]))
+        self.assertEqual(error.code, "repeated_tool_call")
+        self.assertEqual(len(self.carriedOut), SAME_FAILURES)
+        self.assertEqual(len(self.loop.said), 2 * SAME_FAILURES)
+
+    def test_otherCallsBetween(self):
+        """
+        Failures are counted in a row only.
+        """
+        self.result = "Error: no such file"
+        looks = [reply(calls=["look"])] * (SAME_FAILURES - 1)
+        result = self.answer(*looks, reply(calls=["list"]), *looks, reply("No."))
+        self.assertEqual(result.text, "No.")
+
+    def test_success(self):
+        """
+        The same call may be made again as long as it does not fail.
+        """
+        looks = [reply(calls=["look"])] * (2 * SAME_FAILURES)
+        self.assertEqual(self.answer(*looks, reply("Yes.")).text, "Yes.")
+
+
+class EmptyReplyTests(TurnsTestCase):
+    """
+    A model with nothing to say is asked once more.
+    """
+
+    def test_nudged(self):
+        """
+        It is told so, and that is not kept.
+        """
+        result = self.answer(reply(), reply("Yes."))
+        self.assertEqual(result.text, "Yes.")
+        self.assertEqual(self.asked, [[HELLO], [HELLO, NUDGE]])
+        self.assertEqual(self.loop.said, [AssistantMessage("Yes.")])
+
+    def test_blank(self):
+        """
+        Blanks are nothing.
+        """
+        self.answer(reply(" \n"), reply("Yes."))
+        self.assertEqual(len(self.asked), 2)
+
+    def test_twice(self):
+        """
+        After that it is an error.
+        """
+        self.assertEqual(self.failing(EmptyReply, reply()).code, "empty_reply")
+        self.assertEqual(len(self.asked), 2)
+
+    def test_toldOnce(self):
+        """
+        A model that then calls a tool is not told again that it said nothing.
+        """
+        self.answer(reply(), reply(calls=["look"]), reply("Yes."))
+        self.assertEqual([NUDGE in asked for asked in self.asked], [False, True, False])
+
+
+PIECES = st.lists(st.sampled_from(["", " ", "\n", "a", "Hello.", "é"]), max_size=4)
+
+
+class TextTests(TurnsTestCase):
+    """
+    The text of several turns is one text.
+    """
+
+    def test_separated(self):
+        """
+        A paragraph is between what was said before a tool call and after it.
+        """
+        result = self.answer(
+            reply("I look.", calls=["look"]), reply(calls=["look"]), reply("Bl", "ue.")
+        )
+        self.assertEqual(result.text, f"I look.{SEPARATOR}Blue.")
+
+    @given(st.lists(PIECES, max_size=4), PIECES)
+    def test_streamIsText(self, before, last):
+        """
+        Whoever puts the stream together has the text of the result, however the
+        model cut it into pieces.
+        """
+        self.begin()
+        calling = [reply(*pieces, calls=["look"]) for pieces in before]
+        result = self.answer(*calling, reply(*last), reply("Yes."))
+        self.assertEqual(self.streamed(), result.text)
+        said = [text for text in map("".join, [*before, last]) if text.strip()]
+        for text in said:
+            self.assertIn(text, result.text)

@@ -1,0 +1,445 @@
+"""
+Tests of L{openclaw.agents.workspace}.
+"""
+
+import os
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.workspace import (
+    FILES,
+    MAX_FILE_CHARACTERS,
+    MAX_SKILL_CHARACTERS,
+    MAX_SKILL_NAME_CHARACTERS,
+    MAX_SKILLS,
+    Skill,
+    Workspace,
+)
+
+LEFT_OUT = "[The rest of the file is left out.]"
+PDF = "---\nname: pdf\ndescription: Read PDF files.\n---\n\nUse pdftotext.\n"
+
+
+class WorkspaceTestCase(SynchronousTestCase):
+    """
+    A workspace in an empty directory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make it.
+        """
+        self.path = Path(self.mktemp())
+        self.path.mkdir()
+        self.workspace = Workspace(self.path)
+
+    def write(self, name: str, text: str, modified: int = 1) -> Path:
+        """
+        Write a file in place, as an editor does that makes no copy.
+
+        @param modified: When that was: seconds since the epoch.
+        """
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (modified, modified))
+        return path
+
+    def swap(self, path: Path, text: str) -> None:
+        """
+        Change a file's text in a way that nobody can see without reading it.
+        """
+        before = path.stat()
+        assert before.st_size == len(text)
+        path.write_text(text)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+class TextTests(WorkspaceTestCase):
+    """
+    Some files say who the agent is.
+    """
+
+    def test_none(self) -> None:
+        """
+        An empty directory says nothing, nor does one that is not there.
+        """
+        for workspace in (self.workspace, Workspace(self.path / "gone")):
+            self.assertEqual(workspace.texts(), [])
+            self.assertEqual(workspace.skills(), [])
+
+    def test_links(self) -> None:
+        """
+        A link within the workspace is followed, one that leads out of it is not.
+        """
+        outside = Path(self.mktemp())
+        outside.write_text("Keep this to yourself.")
+        self.write("notes.md", "Be kind.")
+        (self.path / "SOUL.md").symlink_to("notes.md")
+        (self.path / "AGENTS.md").symlink_to(outside.absolute())
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+
+    def test_order(self) -> None:
+        """
+        They come in their own order, not in that of the directory; others do not.
+        """
+        for name in (*sorted(FILES), "README.md"):
+            self.write(name, f"This is {name}.\n")
+        self.assertEqual(
+            self.workspace.texts(), [(name, f"This is {name}.") for name in FILES]
+        )
+        self.assertEqual(
+            FILES, ("AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md")
+        )
+
+    def test_some(self) -> None:
+        """
+        Those that are missing, empty or blank are left out.
+        """
+        self.write("AGENTS.md", "")
+        self.write("USER.md", " \n\n")
+        self.write("SOUL.md", "Be kind.")
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+
+    def test_bounded(self) -> None:
+        """
+        A long file is cut, and the model is told so.
+        """
+        self.write("SOUL.md", "x" * (MAX_FILE_CHARACTERS + 1))
+        ((_, text),) = self.workspace.texts()
+        self.assertEqual(text, "x" * MAX_FILE_CHARACTERS + "\n" + LEFT_OUT)
+
+    def test_justFits(self) -> None:
+        """
+        One that just fits is whole, also with the line's end that follows.
+        """
+        self.write("SOUL.md", "x" * MAX_FILE_CHARACTERS + "\n")
+        ((_, text),) = self.workspace.texts()
+        self.assertEqual(text, "x" * MAX_FILE_CHARACTERS)
+
+    def test_boundedBlanks(self) -> None:
+        """
+        Blanks at its beginning do not hide that a file was cut.
+        """
+        self.write("SOUL.md", "\n" + "x" * 2 * MAX_FILE_CHARACTERS)
+        ((_, text),) = self.workspace.texts()
+        self.assertTrue(text.endswith(LEFT_OUT))
+
+    def test_otherEncodings(self) -> None:
+        """
+        What is not UTF-8 is shown as far as it can be; a byte order mark is not.
+        """
+        (self.path / "SOUL.md").write_bytes(b"\xef\xbb\xbfB\xe9 kind.")
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "B\ufffd kind.")])
+
+    def test_noFiles(self) -> None:
+        """
+        Directories and pipes are no texts; a pipe would keep everybody waiting.
+        """
+        (self.path / "AGENTS.md").mkdir()
+        os.mkfifo(self.path / "SOUL.md")
+        self.assertEqual(self.workspace.texts(), [])
+
+
+class ChangeTests(WorkspaceTestCase):
+    """
+    Files are read when they have changed.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have read a file.
+        """
+        super().setUp()
+        self.file = self.write("SOUL.md", "Be kind.")
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+
+    def test_unchanged(self) -> None:
+        """
+        A file that looks the same is not read again.
+        """
+        self.swap(self.file, "Be mean.")
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+
+    def test_modified(self) -> None:
+        """
+        A later time is a change.
+        """
+        self.write("SOUL.md", "Be mean.", modified=2)
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be mean.")])
+
+    def test_earlier(self) -> None:
+        """
+        So is an earlier one: somebody went back to an old copy.
+        """
+        self.write("SOUL.md", "Be mean.", modified=0)
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be mean.")])
+
+    def test_size(self) -> None:
+        """
+        So is another size.
+        """
+        self.write("SOUL.md", "Be very kind.")
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be very kind.")])
+
+    def test_replaced(self) -> None:
+        """
+        So is another file in its place, however alike.
+        """
+        self.write("new", "Be mean.").rename(self.file)
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be mean.")])
+
+    def test_gone(self) -> None:
+        """
+        A file that is gone is not remembered, also when it comes back.
+        """
+        self.file.rename(self.path / "away")
+        self.assertEqual(self.workspace.texts(), [])
+        (self.path / "away").rename(self.file)
+        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+
+    def test_came(self) -> None:
+        """
+        A file that was not there at first is found.
+        """
+        self.write("AGENTS.md", "Listen.")
+        self.assertEqual(
+            self.workspace.texts(), [("AGENTS.md", "Listen."), ("SOUL.md", "Be kind.")]
+        )
+
+
+class SkillTestCase(WorkspaceTestCase):
+    """
+    What tests of skills need.
+    """
+
+    def skill(self, folder: str, text: str, modified: int = 1) -> Path:
+        """
+        Write a skill.
+        """
+        return self.write(f"skills/{folder}/SKILL.md", text, modified)
+
+    def described(self, front: str) -> list[Skill]:
+        """
+        The skills, when there is one with this front matter.
+        """
+        self.skill("one", f"---\n{front}\n---\n")
+        return Workspace(self.path).skills()
+
+    def touch(self, modified: int) -> None:
+        """
+        Let the skills' folder have changed at this time, so that no two changes
+        within one tick look like one.
+        """
+        os.utime(self.path / "skills", (modified, modified))
+
+
+class SkillTests(SkillTestCase):
+    """
+    Skills are known by their name, their description and where they are.
+    """
+
+    def test_one(self) -> None:
+        """
+        All three are found.
+        """
+        self.skill("pdf", PDF)
+        self.assertEqual(
+            self.workspace.skills(),
+            [Skill("pdf", "Read PDF files.", "skills/pdf/SKILL.md")],
+        )
+
+    def test_windows(self) -> None:
+        """
+        The file may come from another system.
+        """
+        self.skill("pdf", "\ufeff" + PDF.replace("\n", "\r\n"))
+        self.assertEqual([each.name for each in self.workspace.skills()], ["pdf"])
+
+    def test_order(self) -> None:
+        """
+        They come in the order of their folders.
+        """
+        for name in ("b", "c", "a"):
+            self.skill(name, PDF)
+        self.assertEqual(
+            [each.path for each in self.workspace.skills()],
+            [f"skills/{name}/SKILL.md" for name in "abc"],
+        )
+
+    def test_nameless(self) -> None:
+        """
+        One without a name is called after its folder.
+        """
+        for name in ("", "name:\n", "name: []\n"):
+            (skill,) = self.described(f"{name}description: D.")
+            self.assertEqual(skill.name, "one")
+
+    def test_folded(self) -> None:
+        """
+        A name and a description of several lines become one line each.
+        """
+        (skill,) = self.described("name: |\n  a\n  b\ndescription: >\n  One.\n\n  Two.")
+        self.assertEqual((skill.name, skill.description), ("a b", "One. Two."))
+
+    def test_plainWords(self) -> None:
+        """
+        Numbers, dates and truth values are words here.
+        """
+        (skill,) = self.described("name: 2024\ndescription: 2024-02-30")
+        self.assertEqual((skill.name, skill.description), ("2024", "2024-02-30"))
+
+    def test_bounded(self) -> None:
+        """
+        Names and descriptions are cut, and so is the list.
+        """
+        (skill,) = self.described(f"name: {'n' * 1000}\ndescription: {'d' * 1000}")
+        self.assertEqual(len(skill.name), MAX_SKILL_NAME_CHARACTERS)
+        self.assertEqual(len(skill.description), MAX_SKILL_CHARACTERS)
+        for number in range(MAX_SKILLS):
+            self.skill(f"{number:03}", PDF)
+        self.assertEqual(len(self.workspace.skills()), MAX_SKILLS)
+
+    def test_long(self) -> None:
+        """
+        A skill may be longer than what is read of it for the list.
+        """
+        self.skill("pdf", PDF + "x" * 2 * MAX_FILE_CHARACTERS)
+        self.assertEqual(len(self.workspace.skills()), 1)
+
+
+class BrokenSkillTests(SkillTestCase):
+    """
+    A skill that makes no sense is left out, and the others are there.
+    """
+
+    def test_broken(self) -> None:
+        """
+        In every way that people break them.
+        """
+        self.skill("pdf", PDF)
+        for text in (
+            "",
+            "Just words.",
+            "---\nname: a\ndescription: It never ends.",
+            "---\nname: a\n---\n",
+            "---\nname: a\ndescription:\n---\n",
+            "---\nname: a\ndescription: '  '\n---\n",
+            "---\nname: a\ndescription: [a, list]\n---\n",
+            "---\n- a\n- list\n---\n",
+            "---\ndescription: {\n---\n",
+            "---\ndescription: a: b: c\n---\n",
+            "---\n? [a]\n: b\n---\n",
+            f"---\ndescription: {'[' * 5000}\n---\n",
+            '---\ndescription: "\\UFFFFFFFF"\n---\n',
+        ):
+            self.skill("broken", text)
+            found = Workspace(self.path).skills()
+            self.assertEqual([each.name for each in found], ["pdf"], text[:60])
+
+    @given(st.text(max_size=60))
+    def test_anything(self, front: str) -> None:
+        """
+        Nothing in such a file stops a run, now or when the prompt is sent.
+        """
+        path = self.path / "skills" / "any" / "SKILL.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"---\ndescription: {front}\n---\n", encoding="utf-8")
+        for skill in Workspace(self.path).skills():
+            line = f"{skill.name}: {skill.description}"
+            self.assertEqual(len(line.splitlines()), 1)
+            line.encode()
+
+    def test_surrogates(self) -> None:
+        """
+        What YAML can write and UTF-8 can't becomes a question mark.
+        """
+        (skill,) = self.described('name: a\ndescription: "b \\ud800"')
+        self.assertEqual(skill.description, "b ?")
+
+    def test_folders(self) -> None:
+        """
+        Folders without the file, files beside the folders, and names that don't fit
+        into a line are none.
+        """
+        self.skill("pdf", PDF)
+        self.skill("two\nlines", PDF)
+        self.write("skills/README.md", "Our skills.")
+        (self.path / "skills" / "empty").mkdir()
+        (self.path / "skills" / os.fsdecode(b"\xff")).mkdir()
+        self.assertEqual(
+            [each.path for each in self.workspace.skills()], ["skills/pdf/SKILL.md"]
+        )
+
+    def test_noFolder(self) -> None:
+        """
+        A file where the folder should be holds no skills.
+        """
+        self.write("skills", "Soon.")
+        self.assertEqual(self.workspace.skills(), [])
+
+
+class SkillChangeTests(SkillTestCase):
+    """
+    Skills are read when they have changed.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have read a skill, and one that is broken.
+        """
+        super().setUp()
+        self.file = self.skill("pdf", PDF)
+        self.broken = self.skill("broken", "-" * len(PDF))
+        self.touch(1)
+        self.assertEqual(self.names(), ["pdf"])
+
+    def names(self) -> list[str]:
+        """
+        What the skills are called now.
+        """
+        return [each.name for each in self.workspace.skills()]
+
+    def test_unchanged(self) -> None:
+        """
+        Those that look the same are not read again, sound or broken.
+        """
+        self.swap(self.file, PDF.replace("pdf\n", "new\n"))
+        self.swap(self.broken, PDF)
+        self.assertEqual(self.names(), ["pdf"])
+
+    def test_changed(self) -> None:
+        """
+        One that was changed is read, and one that was mended is there.
+        """
+        self.skill("pdf", PDF.replace("pdf\n", "PDF\n"), modified=2)
+        self.skill("broken", PDF.replace("pdf\n", "mended\n"), modified=2)
+        self.assertEqual(self.names(), ["mended", "PDF"])
+
+    def test_spoilt(self) -> None:
+        """
+        One that makes no sense any more is gone.
+        """
+        self.skill("pdf", "Just words.", modified=2)
+        self.assertEqual(self.names(), [])
+
+    def test_added(self) -> None:
+        """
+        A new folder is found.
+        """
+        self.skill("new", PDF.replace("pdf\n", "new\n"))
+        self.touch(2)
+        self.assertEqual(self.names(), ["new", "pdf"])
+
+    def test_removed(self) -> None:
+        """
+        One that is taken away is gone, with or without its folder.
+        """
+        self.file.unlink()
+        self.assertEqual(self.names(), [])
+        self.file.parent.rmdir()
+        self.touch(2)
+        self.assertEqual(self.names(), [])

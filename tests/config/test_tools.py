@@ -1,0 +1,289 @@
+"""
+Tests for L{openclaw.config.tools}: who has which tools, and how they are set.
+"""
+
+import os
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import (
+    AgentTools,
+    Config,
+    ExecSettings,
+    GrepSettings,
+    WebFetchSettings,
+)
+from tests.config.asking import at, configOf, faultsOf, merged, warningsOf
+
+
+def toolsOf(own, defaults):
+    """
+    What the only agent has, by its entry and the defaults.
+    """
+    config = configOf(
+        merged(at("agents.entries.a.tools", own), at("agents.defaults.tools", defaults))
+    )
+    (agent,) = config.agentSettings()
+    return agent.tools
+
+
+class AgentToolsTests(SynchronousTestCase):
+    """
+    An agent has the tools that it was given, and no other.
+    """
+
+    def test_aNewAgentHasNone(self):
+        """
+        Without a word about tools, nothing can be changed or run.
+        """
+        (agent,) = Config().agentSettings()
+        self.assertEqual(agent.tools, AgentTools(profile="none", allow=(), deny=()))
+
+    def test_theDefaultsHold(self):
+        """
+        An agent without tools of its own has those of the defaults.
+        """
+        defaults = {"profile": "coding", "allow": ["x"], "deny": ["exec"]}
+        expected = AgentTools(profile="coding", allow=("x",), deny=("exec",))
+        for own in (None, {}, {"profile": None, "allow": None, "deny": None}):
+            self.assertEqual(toolsOf(own, defaults), expected)
+
+    def test_itsOwnProfileAndListStandInTheirPlace(self):
+        """
+        An agent can have less than the others, by C{none} or an empty list too.
+        """
+        defaults = {"profile": "full", "allow": ["x", "y"]}
+        self.assertEqual(
+            toolsOf({"profile": "none", "allow": []}, defaults),
+            AgentTools(profile="none", allow=(), deny=()),
+        )
+        self.assertEqual(toolsOf({"allow": ["z"]}, defaults).profile, "full")
+        self.assertEqual(toolsOf({"allow": ["z"]}, defaults).allow, ("z",))
+        self.assertEqual(toolsOf({"profile": "none"}, defaults).allow, ("x", "y"))
+
+    def test_whatIsDeniedToAllStaysDenied(self):
+        """
+        No agent can give itself back what the defaults take away.
+        """
+        defaults = {"deny": ["exec", "write"]}
+        for own, denied in (
+            ({"deny": []}, ("exec", "write")),
+            ({"deny": ["edit", "exec"]}, ("exec", "write", "edit")),
+            ({"profile": "full", "allow": ["exec"]}, ("exec", "write")),
+        ):
+            self.assertEqual(toolsOf(own, defaults).deny, denied)
+
+    def test_eachFormOfAnAgentCanHaveThem(self):
+        """
+        The older form of an agent knows the keys too.
+        """
+        entry = {"id": "a", "maxModelCalls": 3, "tools": {"profile": "readonly"}}
+        (agent,) = configOf(at("agents.list", [entry])).agentSettings()
+        self.assertEqual((agent.tools.profile, agent.maxModelCalls), ("readonly", 3))
+
+    def test_mistakesAreNamed(self):
+        """
+        A profile that there is not, and names that no tool can have, are refused: a
+        wildcard in C{deny} would leave open what it means to close.
+        """
+        for key, value, text in (
+            (
+                "profile",
+                "minimal",
+                'expected "none", "readonly", "coding" or "full", got the string '
+                '"minimal"',
+            ),
+            ("allow", "read", "expected a list, got a string"),
+        ):
+            path = f"agents.defaults.tools.{key}"
+            self.assertEqual(faultsOf(at(path, value)), [f"{path}: {text}"])
+        for path in (
+            "agents.entries.a.tools",
+            "agents.defaults.tools",
+            "gateway.tools",
+        ):
+            for name in ("*", "web.fetch", "", "a b", "a\n", "x" * 65, 5):
+                (fault,) = faultsOf(at(path, {"deny": ["read", name]}))
+                self.assertTrue(
+                    fault.startswith(f"{path}.deny[1]: expected the name of a tool"),
+                    fault,
+                )
+
+
+class ReachableToolsTests(SynchronousTestCase):
+    """
+    Callers over HTTP may be given fewer tools than an agent has.
+    """
+
+    def permitted(self, settings):
+        """
+        Which of three tools they reach.
+        """
+        reachable = configOf(at("gateway.tools", settings)).gateway.tools
+        return [tool for tool in ("exec", "ls", "read") if reachable.permits(tool)]
+
+    def test_allAreReachedUnlessSomeAreNamed(self):
+        """
+        Nothing, and an empty list, leave all; a list leaves what is in it.
+        """
+        self.assertEqual(self.permitted({}), ["exec", "ls", "read"])
+        self.assertEqual(self.permitted({"allow": []}), ["exec", "ls", "read"])
+        self.assertEqual(self.permitted({"allow": ["ls"]}), ["ls"])
+
+    def test_denyWins(self):
+        """
+        A tool that is in both lists is out of reach.
+        """
+        self.assertEqual(self.permitted({"deny": ["exec"]}), ["ls", "read"])
+        self.assertEqual(
+            self.permitted({"allow": ["exec", "ls"], "deny": ["exec"]}), ["ls"]
+        )
+        self.assertEqual(self.permitted({"allow": ["exec"], "deny": ["exec"]}), [])
+
+
+class ToolSettingsTests(SynchronousTestCase):
+    """
+    Each tool gets its own settings.
+    """
+
+    def test_ourToolsHaveDefaults(self):
+        """
+        The tools work without any configuration.
+        """
+        for name, settings in (
+            ("grep", GrepSettings()),
+            ("exec", ExecSettings()),
+            ("web_fetch", WebFetchSettings()),
+            ("read", {}),
+        ):
+            self.assertEqual(Config().toolSettings(name), settings)
+
+    def test_whatIsSetArrives(self):
+        """
+        The keys lead to the tools they are named after.
+        """
+        config = configOf(
+            at(
+                "tools",
+                {
+                    "grep": {"timeoutSeconds": 3},
+                    "exec": {"environment": ["JAVA_HOME"]},
+                    "web": {"fetch": {"allowPrivate": True, "ports": [8080]}},
+                },
+            )
+        )
+        for name, settings in (
+            ("grep", GrepSettings(timeoutSeconds=3)),
+            ("exec", ExecSettings(environment=("JAVA_HOME",))),
+            ("web_fetch", WebFetchSettings(allowPrivate=True, ports=(8080,))),
+        ):
+            self.assertEqual(config.toolSettings(name), settings)
+
+    def test_aPluginIsToldWhatIsWritten(self):
+        """
+        Nobody but the plug-in knows what its settings mean; variables are filled in
+        where a string stands directly below its name.
+        """
+        settings = {"key": "${KEY}", "cities": ["Ulm"], "deep": {"n": 1}, "off": None}
+        config = configOf(at("tools.plugins.weather", settings), KEY="k")
+        self.assertEqual(
+            config.toolSettings("weather"),
+            {"key": "k", "cities": ["Ulm"], "deep": {"n": 1}, "off": None},
+        )
+        self.assertEqual(config.toolSettings("tides"), {})
+
+    def test_aPluginsSecretsAreNotPrinted(self):
+        """
+        A plug-in's key does not get into a log together with the configuration.
+        """
+        config = configOf(at("tools.plugins.weather", {"key": "hunter2"}))
+        self.assertNotIn("hunter2", repr(config))
+
+    def test_mistakesAreNamed(self):
+        """
+        The line says what the key takes.
+        """
+        for path, value, text in (
+            ("tools.plugins.weather", "hunter2", "expected a mapping, got a string"),
+            (
+                "tools.exec.environment",
+                ["A=b"],
+                'expected the name of an environment variable, got the string "A=b"',
+            ),
+            (
+                "tools.web.fetch.ports",
+                [0],
+                "expected an integer between 1 and 65535, got the integer 0",
+            ),
+        ):
+            (fault,) = faultsOf(at(path, value))
+            self.assertEqual(fault.partition(": ")[2], text)
+            self.assertTrue(fault.startswith(path), fault)
+
+    def test_ourToolsAreNoPlugins(self):
+        """
+        Settings in a place where nobody looks for them are found.
+        """
+        for name, key in (
+            ("grep", "tools.grep"),
+            ("exec", "tools.exec"),
+            ("web_fetch", "tools.web.fetch"),
+        ):
+            self.assertEqual(
+                faultsOf(at("tools.plugins", {name: {}})),
+                [
+                    f"tools.plugins.{name}: is no plug-in; what can be set for it is "
+                    f'in "{key}"'
+                ],
+            )
+
+    def test_aCommandsUsualTimeIsNotAboveTheMost(self):
+        """
+        A time that would silently be cut is a fault, unless something else is wrong
+        with it.
+        """
+        self.assertEqual(
+            faultsOf(at("tools.exec.maxTimeoutSeconds", 60)),
+            [
+                "tools.exec.timeoutSeconds: 120 is more than "
+                "tools.exec.maxTimeoutSeconds, which is 60"
+            ],
+        )
+        same = at("tools.exec", {"timeoutSeconds": 60, "maxTimeoutSeconds": 60})
+        configOf(same)
+        wrong = at("tools.exec", {"timeoutSeconds": 700, "maxTimeoutSeconds": "x"})
+        self.assertEqual(len(faultsOf(wrong)), 1)
+
+    def test_unknownKeysAreMentioned(self):
+        """
+        A typing error in a tool's settings is found by its line; a plug-in's keys are
+        its own business.
+        """
+        data = merged(
+            at("tools.exec.timeoutSecond", 5), at("tools.plugins.weather.unit", "C")
+        )
+        self.assertEqual(
+            warningsOf(data),
+            ['tools.exec.timeoutSecond: unknown key; did you mean "timeoutSeconds"?'],
+        )
+
+    def test_itTakesNoTools(self):
+        """
+        To read a configuration, nothing of the tools themselves has to be imported.
+        """
+        script = (
+            "import sys, openclaw.config\n"
+            "print([each for each in sys.modules\n"
+            "       if each.partition('.')[0] == 'twisted'\n"
+            "       or each.startswith('openclaw.tools')])\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        self.assertEqual(done.stdout.strip(), "[]")

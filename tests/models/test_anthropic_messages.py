@@ -1,0 +1,387 @@
+"""
+Tests of L{openclaw.models.anthropic_messages}: what is understood.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTruncated,
+)
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, ToolCall, Usage
+from openclaw.models.anthropic_messages import MessagesDecoder
+from openclaw.models.sse import MAX_EVENT_BYTES
+from tests.models.anthropic_answers import (
+    EVERY_SAMPLE,
+    STARTS,
+    STOPS,
+    begins,
+    ends,
+    goesOn,
+    says,
+    uses,
+    writes,
+)
+from tests.models.reading import REFUSAL, Outcome, cut, events, outcomeOf, places
+
+
+def understood(*pieces: bytes) -> Outcome:
+    """
+    Read an answer.
+    """
+    return outcomeOf(MessagesDecoder("vendor", REFUSAL), pieces)
+
+
+def failure(*described: dict[str, object]) -> OpenClawError:
+    """
+    The error that comes of an answer.
+    """
+    decoder = MessagesDecoder("vendor", REFUSAL)
+    decoder.feed(events(*described))
+    decoder.finish()
+    try:
+        return decoder.reply()
+    except OpenClawError as error:
+        return error
+
+
+class SampleTests(SynchronousTestCase):
+    """
+    What comes in the documented form is understood.
+    """
+
+    def test_atOnce(self) -> None:
+        """
+        All words, thoughts, calls, counts and reasons are found.
+        """
+        for name, (wire, outcome) in EVERY_SAMPLE.items():
+            self.assertEqual(understood(wire), outcome, name)
+
+    def test_everyCut(self) -> None:
+        """
+        A read may end at any byte, within a character, an escape or a line end.
+        """
+        for name, (wire, outcome) in EVERY_SAMPLE.items():
+            for sent in (wire, wire.replace(b"\n", b"\r\n")):
+                for place in range(len(sent)):
+                    self.assertEqual(understood(*cut(sent, [place])), outcome, name)
+
+    @settings(deadline=None)
+    @given(st.sampled_from(sorted(EVERY_SAMPLE)), places(2000))
+    def test_manyCuts(self, name: str, where: list[int]) -> None:
+        """
+        However many reads it takes, down to one for each byte.
+        """
+        wire, outcome = EVERY_SAMPLE[name]
+        self.assertEqual(understood(*cut(wire, where)), outcome)
+
+    def test_brokenOff(self) -> None:
+        """
+        An answer that breaks off anywhere is never mistaken for another one: it is
+        the beginning of what it would have been, and whole or known not to be.
+        """
+        for name, (wire, outcome) in EVERY_SAMPLE.items():
+            for length in range(len(wire)):
+                left = understood(wire[:length])
+                self.assertTrue(left.mayBecome(outcome), name)
+                if left != outcome:
+                    self.assertIs(left.end[0], UpstreamTruncated, name)
+
+
+class StopTests(SynchronousTestCase):
+    """
+    A client learns why the model stopped, and that it did.
+    """
+
+    def assertStops(self, reason: str | None, expected: str) -> None:
+        """
+        Assert what a reason to stop becomes.
+        """
+        outcome = understood(events(STARTS, says("Yes"), ends(reason), STOPS))
+        self.assertEqual(outcome.end.finishReason, expected)
+
+    def test_reasons(self) -> None:
+        """
+        Each reason has its word in OpenAI's terms.
+        """
+        self.assertStops("end_turn", "stop")
+        self.assertStops("stop_sequence", "stop")
+        self.assertStops("max_tokens", "length")
+        self.assertStops("model_context_window_exceeded", "length")
+        self.assertStops("refusal", "content_filter")
+
+    def test_unknownReason(self) -> None:
+        """
+        A reason of the future, or none, is a stop.
+        """
+        self.assertStops("weariness", "stop")
+        self.assertStops(None, "stop")
+
+    def test_callsWithoutSayingSo(self) -> None:
+        """
+        Calls are calls, also of a server that says the model has just stopped.
+        """
+        outcome = understood(events(STARTS, uses(0, "ls"), ends("end_turn"), STOPS))
+        self.assertEqual(outcome.end.finishReason, "tool_calls")
+
+    def test_noCallsThough(self) -> None:
+        """
+        Without a call there is none to wait for, whatever the server says.
+        """
+        outcome = understood(events(STARTS, says("Hm"), ends("tool_use"), STOPS))
+        self.assertEqual(outcome.end.finishReason, "stop")
+
+    def test_callCutByTheBound(self) -> None:
+        """
+        A call that the bound on tokens cut is no call to run: C{length} wins.
+        """
+        outcome = understood(
+            events(STARTS, uses(0, "read"), writes(0, '{"pa'), ends("max_tokens"))
+        )
+        self.assertEqual(outcome.end.finishReason, "length")
+        self.assertEqual(outcome.calls, (ToolCall("toolu_0", "read", '{"pa'),))
+
+    def test_nothing(self) -> None:
+        """
+        An answer that is empty broke off.
+        """
+        self.assertIs(understood(b"").end[0], UpstreamTruncated)
+
+    def test_callBrokenOff(self) -> None:
+        """
+        An answer that ends within a call broke off, and the call has no arguments
+        that nobody wrote.
+        """
+        outcome = understood(events(STARTS, uses(0, "ls")))
+        self.assertIs(outcome.end[0], UpstreamTruncated)
+        self.assertEqual(outcome.calls, (ToolCall("toolu_0", "ls", ""),))
+
+
+class UsageTests(SynchronousTestCase):
+    """
+    The counts are comparable with those of other providers.
+    """
+
+    def usageOf(self, first: dict[str, object], last: dict[str, object]) -> Usage:
+        """
+        The usage of an answer that counts twice.
+        """
+        start = {"type": "message_start", "message": {"usage": first}}
+        return understood(
+            events(start, says("Yes"), ends("end_turn", **last), STOPS)
+        ).end.usage
+
+    def test_cache(self) -> None:
+        """
+        What was written to and read from the cache is part of the prompt.
+        """
+        usage = self.usageOf(
+            {
+                "input_tokens": 5,
+                "cache_creation_input_tokens": 30,
+                "cache_read_input_tokens": 200,
+            },
+            {"output_tokens": 8},
+        )
+        self.assertEqual(usage, Usage(235, 8, cached_tokens=200))
+
+    def test_countedTwice(self) -> None:
+        """
+        Counts that come again are not added up.
+        """
+        usage = self.usageOf(
+            {"input_tokens": 5, "cache_read_input_tokens": 10, "output_tokens": 1},
+            {"input_tokens": 5, "cache_read_input_tokens": 10, "output_tokens": 8},
+        )
+        self.assertEqual(usage, Usage(15, 8, cached_tokens=10))
+
+    def test_countedLate(self) -> None:
+        """
+        A server that knows the prompt's size at the end only is believed.
+        """
+        usage = self.usageOf({"input_tokens": 0}, {"input_tokens": 9})
+        self.assertEqual(usage, Usage(9))
+
+    def test_nulls(self) -> None:
+        """
+        Counts may be missing.
+        """
+        usage = self.usageOf(
+            {"input_tokens": None},
+            {"output_tokens": None, "output_tokens_details": None},
+        )
+        self.assertEqual(usage, NO_USAGE)
+
+
+class LeniencyTests(SynchronousTestCase):
+    """
+    What is new or of no interest does no harm.
+    """
+
+    def test_unknownThings(self) -> None:
+        """
+        Unknown events, blocks and pieces are passed over.
+        """
+        outcome = understood(
+            events(
+                STARTS,
+                {"type": "mood", "delta": {"color": 3}},
+                begins(0, type="text", text=""),
+                goesOn(0, "citations_delta"),
+                says("Yes"),
+                begins(1, type="redacted_thinking", data="x"),
+                begins(2, type="server_tool_use", id="s", name="web_search", input={}),
+                writes(2, '{"query"'),
+                ends("end_turn"),
+                STOPS,
+            )
+        )
+        self.assertEqual(outcome.end, ModelReply("Yes", "stop", Usage(7)))
+        self.assertEqual(outcome.calls, ())
+
+    def test_thoughtsInTheText(self) -> None:
+        """
+        Thoughts that a server left in the text are taken out of it.
+        """
+        outcome = understood(
+            events(STARTS, says("<thi"), says("nk>Hm</think>Yes"), STOPS)
+        )
+        self.assertEqual((outcome.text, outcome.thought), ("Yes", "Hm"))
+
+    def test_endMarkOfOthers(self) -> None:
+        """
+        C{[DONE]} ends an answer, too.
+        """
+        outcome = understood(events(STARTS, says("Yes")) + b"data: [DONE]\n\n")
+        self.assertEqual(outcome.end.finishReason, "stop")
+
+    def test_nothingAfterTheEnd(self) -> None:
+        """
+        What follows the end is not listened to.
+        """
+        outcome = understood(events(STARTS, says("Yes"), STOPS, says(" and no")))
+        self.assertEqual(outcome.text, "Yes")
+
+
+class NonsenseTests(SynchronousTestCase):
+    """
+    An answer that can't be read is an error that says so.
+    """
+
+    def assertNonsense(self, wire: bytes) -> None:
+        """
+        Assert that this makes no sense, and is known to at once.
+        """
+        decoder = MessagesDecoder("vendor", REFUSAL)
+        decoder.feed(wire)
+        self.assertTrue(decoder.complete)
+        decoder.finish()
+        error = self.assertRaises(UpstreamMalformed, decoder.reply)
+        self.assertEqual(
+            error.message, "Provider 'vendor' sent something that is no answer."
+        )
+
+    def test_noJSON(self) -> None:
+        """
+        Each event is JSON, and an object.
+        """
+        for wire in (b"data: {oops}\n\n", b"data: [1]\n\n", b'data: {"type":3}\n\n'):
+            self.assertNonsense(wire)
+
+    def test_badText(self) -> None:
+        """
+        Text is UTF-8.
+        """
+        self.assertNonsense(events(says("@")).replace(b"@", b"\xff"))
+
+    def test_deepJSON(self) -> None:
+        """
+        JSON that is nested beyond all reason does no harm.
+        """
+        self.assertNonsense(b'data: {"type":"x","error":' + b"[" * 99999 + b"\n\n")
+
+    def test_argumentsOfNoCall(self) -> None:
+        """
+        Arguments belong to a call.
+        """
+        self.assertNonsense(events(writes(4, "{}")))
+
+    def test_callWithoutName(self) -> None:
+        """
+        A call says what is to be called.
+        """
+        self.assertNonsense(events(begins(0, type="tool_use", id="toolu_1")))
+
+    def test_webPage(self) -> None:
+        """
+        A page, such as of a captive portal, is no answer.
+        """
+        self.assertNonsense(b"\n <!DOCTYPE html><p>Log in")
+
+    def test_endless(self) -> None:
+        """
+        An event that never ends does not fill the memory.
+        """
+        self.assertNonsense(b"data: " + b"x" * MAX_EVENT_BYTES)
+        self.assertNonsense(b"{" + b"x" * MAX_EVENT_BYTES)
+
+
+class ErrorTests(SynchronousTestCase):
+    """
+    An error within the answer is told from others by its class.
+    """
+
+    def test_everyType(self) -> None:
+        """
+        Each type is what its status would be at the beginning.
+        """
+        for kind, expected in {
+            "invalid_request_error": UpstreamRefused,
+            "authentication_error": UpstreamAuthFailed,
+            "permission_error": UpstreamAuthFailed,
+            "request_too_large": UpstreamRefused,
+            "rate_limit_error": UpstreamRateLimited,
+            "billing_error": UpstreamError,
+            "not_found_error": UpstreamError,
+            "api_error": UpstreamError,
+            "timeout_error": UpstreamError,
+            "overloaded_error": UpstreamError,
+            "unheard_of_error": UpstreamError,
+        }.items():
+            error = failure(
+                {"type": "error", "error": {"type": kind, "message": "No."}}
+            )
+            self.assertIs(type(error), expected, kind)
+            if expected is not UpstreamAuthFailed:
+                self.assertIn("It says: No.", error.message)
+
+    def test_mayPass(self) -> None:
+        """
+        What passes by itself may be tried again; what does not, may not.
+        """
+        for kind, shouldRetry in (("overloaded_error", None), ("billing_error", False)):
+            error = failure({"type": "error", "error": {"type": kind}})
+            self.assertIs(error.shouldRetry, shouldRetry)
+
+    def test_withoutDescription(self) -> None:
+        """
+        An error that says nothing of itself is one.
+        """
+        for described in ({}, {"error": None}, {"error": "Bad day."}):
+            error = failure({"type": "error", **described})
+            self.assertIs(type(error), UpstreamError)
+
+    def test_insteadOfAnAnswer(self) -> None:
+        """
+        An error that came with a good status, and not as an event, is one.
+        """
+        end = understood(b'{"type":"error","error":{"type":"rate_limit_error"}}').end
+        self.assertIs(end[0], UpstreamRateLimited)

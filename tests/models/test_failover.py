@@ -1,0 +1,299 @@
+"""
+Tests of L{openclaw.models.failover}.
+"""
+
+from collections.abc import Callable, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import ModelRef
+from openclaw.errors import (
+    InvalidRequest,
+    ModelUnavailable,
+    OpenClawError,
+    RunCancelled,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from openclaw.models.failover import (
+    BUDGET_SECONDS,
+    REMEMBERED_SECONDS,
+    RETRIES,
+    Attempts,
+    RefusedKeys,
+)
+from openclaw.testing import ScriptedProvider
+
+A, B, C = (ModelRef("scripted", name) for name in "abc")
+
+
+def attempts(*models: ModelRef, jitter: Callable[[], float] = lambda: 1.0) -> Attempts:
+    """
+    The tries of one call, with the longest waits unless told otherwise.
+    """
+    return Attempts(models, jitter)
+
+
+def waits(tries: Attempts, error: OpenClawError) -> list[float]:
+    """
+    All waits until that error is the caller's.
+    """
+    found = []
+    while True:
+        try:
+            found.append(tries.afterFailure(error))
+        except OpenClawError as raised:
+            assert raised is error
+            return found
+
+
+class RetryTests(SynchronousTestCase):
+    """
+    A model that fails for a moment is asked again.
+    """
+
+    def test_backOff(self) -> None:
+        """
+        A broken provider is asked twice more, each time after a longer wait.
+        """
+        for error in (
+            UpstreamError("It broke."),
+            UpstreamTruncated("It broke off."),
+            UpstreamMalformed("It makes no sense."),
+        ):
+            self.assertEqual(waits(attempts(A), error), [0.5, 1.0])
+
+    def test_jitter(self) -> None:
+        """
+        Callers who failed together do not come back together.
+        """
+        error = UpstreamError("It broke.")
+        self.assertEqual(waits(attempts(A, jitter=lambda: 0.0), error), [0.25, 0.5])
+        self.assertEqual(waits(attempts(A, jitter=lambda: 0.5), error), [0.375, 0.75])
+
+    def test_sameModel(self) -> None:
+        """
+        It is the same model that is asked again, though there are others.
+        """
+        tries = attempts(A, B)
+        tries.afterFailure(UpstreamError("It broke."))
+        self.assertEqual(tries.model, A)
+
+    def test_retryAfter(self) -> None:
+        """
+        The provider knows best how long to wait.
+        """
+        for kind in (UpstreamError, UpstreamRateLimited):
+            error = kind("Later.", retryAfter=3.0)
+            self.assertEqual(waits(attempts(A), error), [3.0, 3.0])
+
+    def test_retryAfterNothing(self) -> None:
+        """
+        One that says "now" is not hammered.
+        """
+        for kind in (UpstreamError, UpstreamRateLimited):
+            error = kind("Later.", retryAfter=0.0)
+            self.assertEqual(waits(attempts(A), error), [0.5, 1.0])
+
+    def test_budget(self) -> None:
+        """
+        Whoever asks for more time than there is gets no other try.
+        """
+        for kind in (UpstreamError, UpstreamRateLimited):
+            whole = kind("Later.", retryAfter=BUDGET_SECONDS)
+            self.assertEqual(waits(attempts(A), whole), [BUDGET_SECONDS])
+            more = kind("Later.", retryAfter=BUDGET_SECONDS + 1)
+            self.assertEqual(waits(attempts(A), more), [])
+
+    def test_rateLimitWithoutTime(self) -> None:
+        """
+        A limit that ends nobody knows when, such as a used-up quota, is told at
+        once.
+        """
+        self.assertEqual(waits(attempts(A), UpstreamRateLimited("Enough.")), [])
+
+    def test_hopeless(self) -> None:
+        """
+        What would only fail again is told at once.
+        """
+        for error in (
+            UpstreamAuthFailed("The key is wrong."),
+            UpstreamUnreachable("Nobody is there."),
+            UpstreamTimeout("It is silent."),
+            ModelUnavailable("There is no such provider."),
+            UpstreamError("No such path.", shouldRetry=False),
+        ):
+            self.assertEqual(waits(attempts(A), error), [])
+
+
+class FallbackTests(SynchronousTestCase):
+    """
+    When a model does not get better, the next one is asked.
+    """
+
+    def test_order(self) -> None:
+        """
+        The models are asked in their order, at once, and the last one's error is
+        the caller's.
+        """
+        tries = attempts(A, B, C)
+        asked = [tries.model]
+        for _ in range(2):
+            wait = tries.afterFailure(UpstreamUnreachable("Nobody is there."))
+            self.assertEqual(wait, 0.0)
+            asked.append(tries.model)
+        self.assertEqual(asked, [A, B, C])
+        last = UpstreamTimeout("It is silent.")
+        self.assertIs(self.assertRaises(type(last), tries.afterFailure, last), last)
+
+    def test_hopeless(self) -> None:
+        """
+        Each failure that is this provider's own leads to the next model at once.
+        """
+        for error in (
+            UpstreamAuthFailed("The key is wrong."),
+            UpstreamUnreachable("Nobody is there."),
+            UpstreamTimeout("It is silent."),
+            UpstreamRateLimited("Slow down.", retryAfter=1.0),
+            ModelUnavailable("There is no such provider."),
+            UpstreamError("No such path.", shouldRetry=False),
+        ):
+            tries = attempts(A, B)
+            self.assertEqual(tries.afterFailure(error), 0.0)
+            self.assertEqual(tries.model, B)
+
+    def test_afterRetries(self) -> None:
+        """
+        A broken provider's model is left after its tries, and the next one has as
+        many.
+        """
+        error = UpstreamError("It broke.")
+        self.assertEqual(waits(attempts(A, B), error), [0.5, 1.0, 0.0, 0.5, 1.0])
+
+    def test_lastWaits(self) -> None:
+        """
+        The last model's rate limit is waited for: there is no other.
+        """
+        error = UpstreamRateLimited("Slow down.", retryAfter=2.0)
+        self.assertEqual(waits(attempts(A, B), error), [0.0, 2.0, 2.0])
+
+    def test_oneBudget(self) -> None:
+        """
+        The models share one budget.
+        """
+        tries = attempts(A, B)
+        slow = UpstreamError("Later.", retryAfter=BUDGET_SECONDS - 1)
+        self.assertEqual(tries.afterFailure(slow), BUDGET_SECONDS - 1)
+        self.assertEqual(tries.afterFailure(slow), 0.0)
+        self.assertEqual(tries.model, B)
+        self.assertRaises(UpstreamError, tries.afterFailure, slow)
+
+    def test_callersFault(self) -> None:
+        """
+        What is wrong with the request no model makes right, and a caller who is
+        gone needs none.
+        """
+        for error in (
+            InvalidRequest("Nonsense.", param="messages"),
+            UpstreamRefused("Nonsense."),
+            RunCancelled("The run was cancelled."),
+        ):
+            tries = attempts(A, B)
+            self.assertEqual(waits(tries, error), [])
+            self.assertEqual(tries.model, A)
+
+    @given(
+        st.integers(1, 4),
+        st.lists(
+            st.sampled_from(
+                [UpstreamError, UpstreamRateLimited, UpstreamTimeout, UpstreamTruncated]
+            )
+        ),
+        st.none() | st.floats(0, 20),
+        st.floats(0, 1, exclude_max=True),
+    )
+    def test_bounds(
+        self,
+        count: int,
+        kinds: Sequence[type[UpstreamError]],
+        retryAfter: float | None,
+        jitter: float,
+    ) -> None:
+        """
+        Whatever happens, nobody waits longer than the budget, or asks more often
+        than each model may be.
+        """
+        tries = attempts(*[A] * count, jitter=lambda: jitter)
+        waited = []
+        try:
+            for kind in [*kinds, *[UpstreamError] * 20]:
+                waited.append(tries.afterFailure(kind("No.", retryAfter=retryAfter)))
+        except UpstreamError:
+            pass
+        else:
+            self.fail("It goes on for ever.")
+        self.assertLessEqual(sum(waited), BUDGET_SECONDS)
+        self.assertLess(len(waited), count * (1 + RETRIES))
+
+
+class RefusedKeysTests(SynchronousTestCase):
+    """
+    A provider that refused its key is left alone for a short time.
+    """
+
+    def setUp(self) -> None:
+        """
+        One provider refused its key.
+        """
+        self.clock = Clock()
+        self.refused = RefusedKeys(self.clock)
+        self.provider = ScriptedProvider("a")
+        self.refused.check(self.provider)
+        self.refused.remember(self.provider)
+
+    def test_remembered(self) -> None:
+        """
+        It need not be asked again to know, and the SDKs need not ask us.
+        """
+        error = self.assertRaises(UpstreamAuthFailed, self.refused.check, self.provider)
+        self.assertIn("'a'", error.message)
+        self.assertIs(error.shouldRetry, False)
+
+    def test_forgotten(self) -> None:
+        """
+        A key that was put right at the provider's works soon.
+        """
+        self.clock.advance(REMEMBERED_SECONDS - 0.1)
+        self.assertRaises(UpstreamAuthFailed, self.refused.check, self.provider)
+        self.clock.advance(0.1)
+        self.refused.check(self.provider)
+
+    def test_again(self) -> None:
+        """
+        The time begins anew with each refusal.
+        """
+        self.clock.advance(REMEMBERED_SECONDS)
+        self.refused.remember(self.provider)
+        self.clock.advance(REMEMBERED_SECONDS - 0.1)
+        self.assertRaises(UpstreamAuthFailed, self.refused.check, self.provider)
+
+    def test_others(self) -> None:
+        """
+        Other providers are not punished.
+        """
+        self.refused.check(ScriptedProvider("b"))
+
+    def test_anotherKey(self) -> None:
+        """
+        Nor is one of the same name that a reload made, with another key.
+        """
+        self.refused.check(ScriptedProvider("a"))

@@ -1,0 +1,291 @@
+"""
+Tests for L{openclaw.tools.web_fetch}: what is read, and how it ends.
+"""
+
+import gzip
+
+from openclaw.tools.web_fetch import MAX_REDIRECTS
+from tests.tools.doubles import appearing
+from tests.tools.internet import SITE, FetchTestCase, answer, redirect
+
+
+class ReadingTests(FetchTestCase):
+    """
+    Pages are read.
+    """
+
+    async def test_plain(self):
+        """
+        Text comes as it is, below its address; the connection is closed.
+        """
+        self.page("Füße\n".encode())
+        told = await self.fetch("http://site.example")
+        self.assertEqual(told, "http://site.example/\n\nFüße\n")
+        await self.server.allClosed()
+
+    async def test_request(self):
+        """
+        The server is asked for what the URL says, by its name, and is told no
+        secrets and no fragment.
+        """
+        self.server.pages["/a%20b?c=d"] = answer(b"x")
+        await self.fetch("http://Site.Example/a b?c=d#e")
+        [conversation] = self.server.conversations
+        lines = conversation.received.decode().split("\r\n")
+        self.assertEqual(lines[0], "GET /a%20b?c=d HTTP/1.1")
+        self.assertIn("Host: site.example", lines)
+        names = {line.partition(":")[0].lower() for line in lines[1:] if line}
+        self.assertEqual(
+            names, {"host", "user-agent", "accept", "accept-encoding", "connection"}
+        )
+
+    async def test_html(self):
+        """
+        HTML comes as text.
+        """
+        page = "<title>T</title><p>Ein <b>Fuß</b><script>no</script>"
+        self.page(page.encode("latin-1"), content_type="text/html; charset=latin-1")
+        told = await self.fetch("http://site.example/")
+        self.assertEqual(told.split(), ["http://site.example/", "T", "Ein", "Fuß"])
+
+    async def test_json(self):
+        """
+        JSON comes as it is.
+        """
+        self.page(b'{"a": 1}', content_type="application/json")
+        told = await self.fetch("http://site.example/")
+        self.assertTrue(told.endswith('\n{"a": 1}'))
+
+    async def test_compressed(self):
+        """
+        A page can come compressed.
+        """
+        self.page(gzip.compress(b"text"), content_encoding="gzip")
+        told = await self.fetch("http://site.example/")
+        self.assertTrue(told.endswith("\ntext"), told)
+
+    async def test_untilClosed(self):
+        """
+        A page without a length ends with the connection.
+        """
+        self.page(b"text", content_length=None, connection="close")
+        call = self.fetch("http://site.example/")
+        await appearing(lambda: self.server.open)
+        [conversation] = self.server.conversations
+        await appearing(lambda: conversation.received)
+        conversation.transport.loseConnection()
+        self.assertEqual(await call, "http://site.example/\n\ntext")
+
+    async def test_empty(self):
+        """
+        An empty page is told from no answer.
+        """
+        self.page(b"")
+        told = await self.fetch("http://site.example/")
+        self.assertEqual(told, "http://site.example/\n\n[no text]")
+
+    async def test_notText(self):
+        """
+        What is not text is not read, whatever it says it is.
+        """
+        self.page(b"\x89PNG", content_type="image/png")
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, "http://site.example/ is not text but image/png.")
+        self.page(b"\x89PNG\0")
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, "http://site.example/ is not text.")
+
+    async def test_refusedByServer(self):
+        """
+        The model is told what the server answers.
+        """
+        self.page(b"x", status=b"404 Not Found")
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, "http://site.example/ answers 404 Not Found.")
+
+    async def test_broken(self):
+        """
+        What is no HTTP is told.
+        """
+        self.server.greeting = b"220 mail.example ESMTP\r\n"
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, "http://site.example/ gives no proper answer.")
+
+    async def test_nobodyThere(self):
+        """
+        A host that is not there, or does not answer, is told.
+        """
+        told = await self.failing(self.fetch("http://none.example/"))
+        self.assertEqual(told, "There is no host none.example.")
+        self.net.routes.clear()
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, "site.example can't be connected to.")
+
+
+class RedirectTests(FetchTestCase):
+    """
+    Redirects are followed, within bounds.
+    """
+
+    async def test_followed(self):
+        """
+        Each kind of redirect leads on, relative ones too; the model is told where to,
+        and each connection is closed.
+        """
+        self.net.hosts["other.example"] = [SITE]
+        self.server.pages["/x/y"] = answer(b"there")
+        for status in [b"301 M", b"302 F", b"303 S", b"307 T", b"308 P"]:
+            for location in ["/x/y", "//other.example/x/y", "x/y#part"]:
+                self.server.pages["/"] = redirect(location, status)
+                told = await self.fetch("http://site.example/")
+                self.assertTrue(told.endswith("/x/y\n\nthere"), told)
+        await self.server.allClosed()
+
+    async def test_bounded(self):
+        """
+        Redirects in a circle end.
+        """
+        self.server.pages["/"] = redirect("/")
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, f"More than {MAX_REDIRECTS} redirects.")
+        self.assertEqual(len(self.server.conversations), MAX_REDIRECTS + 1)
+
+
+class BoundsTests(FetchTestCase):
+    """
+    No server can keep us, or fill our memory.
+    """
+
+    async def test_longPage(self):
+        """
+        Of a long page the beginning is read, and the connection is closed though
+        the server would go on.
+        """
+        self.page(b"x" * 1000, content_length=1 << 40)
+        told = await self.fetch("http://site.example/", maxBytes=100)
+        self.assertEqual(
+            told,
+            f"http://site.example/\n\n{'x' * 100}"
+            "\n[only the first 100 bytes were read]",
+        )
+        await self.server.allClosed()
+
+    async def test_longText(self):
+        """
+        The model gets only so much.
+        """
+        self.page(b"x" * 1000)
+        told = await self.fetch("http://site.example/", maxCharacters=10)
+        self.assertTrue(
+            told.endswith("\n\nxxxxxxxxxx\n[990 characters more are not shown]")
+        )
+
+    async def test_bomb(self):
+        """
+        A page that is small until it is unpacked is bounded too.
+        """
+        self.page(gzip.compress(b"x" * 5_000_000), content_encoding="gzip")
+        told = await self.fetch("http://site.example/", maxBytes=100)
+        self.assertIn("[only the first 100 bytes were read]", told)
+
+    async def test_endlessHeaders(self):
+        """
+        A server that only ever sends headers is left.
+        """
+        self.server.greeting = b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 400_000
+        told = await self.failing(self.fetch("http://site.example/"))
+        self.assertEqual(told, "http://site.example/ gives no proper answer.")
+        await self.server.allClosed()
+
+    async def test_tooSlow(self):
+        """
+        A server that does not answer in time, or not to the end, is left.
+        """
+        self.server.pages["/cut"] = answer(b"x", content_length=9)
+        for path in ["silent", "cut"]:
+            told = await self.failing(
+                self.fetch(f"http://site.example/{path}", timeoutSeconds=0.2)
+            )
+            self.assertEqual(told, "The fetch took longer than 0.2 s.")
+            await self.server.allClosed()
+
+    async def test_resolverTooSlow(self):
+        """
+        A name that takes for ever to look up is given up.
+        """
+        self.net.unresolved = True
+        told = await self.failing(
+            self.fetch("http://site.example/", timeoutSeconds=0.1)
+        )
+        self.assertEqual(told, "The fetch took longer than 0.1 s.")
+
+    async def test_cutShort(self):
+        """
+        A page that breaks off is shown as far as it came, and said to be cut.
+        """
+        self.page(b"text", content_length=9)
+        call = self.fetch("http://site.example/")
+        await appearing(lambda: self.server.open)
+        [conversation] = self.server.conversations
+        await appearing(lambda: conversation.received)
+        conversation.transport.loseConnection()
+        self.assertEqual(
+            await call,
+            "http://site.example/\n\ntext\n[only the first 4 bytes were read]",
+        )
+
+
+class CancelTests(FetchTestCase):
+    """
+    A fetch that is cancelled closes its socket, in every phase.
+    """
+
+    async def test_resolving(self):
+        """
+        While the name is looked up.
+        """
+        self.net.unresolved = True
+        call = self.fetch("http://site.example/")
+        self.assertEqual(self.net.asked, ["site.example"])
+        await self.cancelling(call)
+        self.assertEqual(self.net.connected, [])
+
+    async def test_connecting(self):
+        """
+        While it connects.
+        """
+        call = self.fetch("http://site.example/")
+        self.assertEqual(self.net.connected, [(SITE, 80)])
+        await self.cancelling(call)
+        await self.server.allClosed()
+
+    async def test_waiting(self):
+        """
+        While it waits for an answer.
+        """
+        call = self.fetch("http://site.example/silent")
+        await appearing(lambda: self.server.open)
+        await self.cancelling(call)
+        await self.server.allClosed()
+
+    async def test_reading(self):
+        """
+        While the page arrives.
+        """
+        self.page(b"x", content_length=9)
+        call = self.fetch("http://site.example/")
+        await appearing(lambda: self.server.open)
+        [conversation] = self.server.conversations
+        await appearing(lambda: conversation.received)
+        await self.cancelling(call)
+        await self.server.allClosed()
+
+    async def test_tls(self):
+        """
+        While TLS is made, with somebody who does not answer.
+        """
+        server = self.serve(SITE, 443)
+        call = self.fetch("https://site.example/")
+        await appearing(lambda: server.open)
+        await self.cancelling(call)
+        await server.allClosed()
