@@ -71,13 +71,6 @@ VariableName = Annotated[
         description="the name of an environment variable",
     ),
 ]
-HostPattern = Annotated[
-    str,
-    Meta(
-        pattern=r"\A(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z",
-        description='the name of a host; "*." at its beginning stands for any below it',
-    ),
-]
 HeaderName = Annotated[
     str,
     Meta(
@@ -104,7 +97,6 @@ __all__ = [
     "Dialect",
     "HeaderName",
     "Host",
-    "HostPattern",
     "Level",
     "Modality",
     "ModelID",

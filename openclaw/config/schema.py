@@ -22,12 +22,10 @@ from openclaw.config.kinds import (
     BaseURL,
     Bind,
     BodyBytes,
-    Bytes,
     ContextSize,
     Dialect,
     HeaderName,
     Host,
-    HostPattern,
     Level,
     Modality,
     ModelID,
@@ -128,36 +126,6 @@ class TLS(Struct, frozen=True, kw_only=True):
     keyPath: Path | None = None
 
 
-class Images(Struct, frozen=True, kw_only=True):
-    """
-    Images that callers give by their URL, for the gateway to fetch.
-
-    @ivar allowUrl: Whether they are fetched at all.  Default: no.
-    @ivar urlAllowlist: The hosts they may be on; C{*.example.com} is every host below
-        C{example.com}, but not itself.  Default: any on the public Internet.
-    @ivar maxBytes: The largest image, in bytes.  Default: 10 MiB.
-    @ivar timeoutSeconds: How long a fetch may take, redirects included.
-        Default: 10.
-    """
-
-    allowUrl: bool = False
-    urlAllowlist: tuple[HostPattern, ...] = ()
-    maxBytes: Bytes = 10_485_760
-    timeoutSeconds: Seconds = 10
-
-    def allowsHost(self, host: str) -> bool:
-        """
-        May an image be on this host?  C{allowUrl} is another question.
-        """
-        name = host.lower().removesuffix(".")
-        for pattern in map(str.lower, self.urlAllowlist):
-            if name == pattern:
-                return True
-            if pattern.startswith("*.") and name.endswith(pattern[1:]):
-                return True
-        return not self.urlAllowlist
-
-
 class ChatCompletions(Struct, frozen=True, kw_only=True):
     """
     The endpoint C{/v1/chat/completions} and its companions below C{/v1}.
@@ -170,7 +138,6 @@ class ChatCompletions(Struct, frozen=True, kw_only=True):
         never.  Default: 15.
     @ivar modelAliases: Model names that programs ask for, and the id of the agent
         that answers.  Default: none.
-    @ivar images: Images that are given by their URL.
     """
 
     enabled: bool = False
@@ -178,7 +145,6 @@ class ChatCompletions(Struct, frozen=True, kw_only=True):
     bodyTimeoutSeconds: Seconds = 30
     keepAliveSeconds: SecondsOrZero = 15
     modelAliases: Mapping[str, AgentID] = {}
-    images: Images = Images()
 
 
 class Endpoints(Struct, frozen=True, kw_only=True):
@@ -421,7 +387,6 @@ __all__ = [
     "ChatCompletions",
     "Endpoints",
     "Gateway",
-    "Images",
     "ListedAgent",
     "LocalModel",
     "Logging",

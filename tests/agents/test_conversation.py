@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.conversation import NO_RESULT, cutPoint, repaired, tokensOf
+from openclaw.agents.conversation import NO_RESULT, repaired
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 
 IDS = st.sampled_from(["a", "b", "c", "d"])
@@ -104,32 +104,3 @@ class RepairedTests(SynchronousTestCase):
             repaired([asked, question]),
             [asked, ToolMessage("a", NO_RESULT), question],
         )
-
-
-class CutTests(SynchronousTestCase):
-    """
-    A conversation that is too long is cut where that does no harm.
-    """
-
-    @given(whole(), st.integers(0, 100))
-    def test_wholeParts(self, messages, budget):
-        """
-        The newest part begins with the person's words, with the last of them at the
-        latest, so that it holds calls and their results together.
-        """
-        asked = [i for i, m in enumerate(messages) if isinstance(m, UserMessage)]
-        cut = cutPoint(messages, budget)
-        if asked:
-            self.assertIn(cut, asked)
-        else:
-            self.assertEqual(cut, 0)
-
-    @given(whole(), st.integers(0, 100))
-    def test_fits(self, messages, budget):
-        """
-        The newest part fits, unless it is the last turn, which is never cut.
-        """
-        asked = [i for i, m in enumerate(messages) if isinstance(m, UserMessage)]
-        cut = cutPoint(messages, budget)
-        if asked and cut != asked[-1]:
-            self.assertLessEqual(sum(map(tokensOf, messages[cut:])), budget)

@@ -135,21 +135,6 @@ class GoodValuesTests(SynchronousTestCase):
             (fault,) = faultsOf(merged(PROVIDER, at(api, name)))
             self.assertTrue(fault.startswith(f"{api}: expected the name of a dialect"))
 
-    def test_imagesAreOnlyFetchedFromWhereTheyMay(self):
-        """
-        The list of hosts is exact, but for upper case and a star at the beginning;
-        an empty one is for any host.
-        """
-        images = configOf({}).gateway.http.endpoints.chatCompletions.images
-        self.assertIs(images.allowUrl, False)
-        self.assertTrue(images.allowsHost("example.com"))
-        listed = at(f"{ENDPOINT}.images.urlAllowlist", ["Example.com", "*.cdn.net"])
-        images = configOf(listed).gateway.http.endpoints.chatCompletions.images
-        for host in ("example.com", "EXAMPLE.com.", "a.cdn.net", "a.b.CDN.net"):
-            self.assertTrue(images.allowsHost(host), host)
-        for host in ("a.example.com", "cdn.net", "evilcdn.net", "cdn.net.evil", ""):
-            self.assertFalse(images.allowsHost(host), host)
-
     def test_pathsStartFromTheFileAndHome(self):
         """
         A path means the same wherever the daemon is started from.
@@ -337,17 +322,6 @@ class FaultTests(SynchronousTestCase):
                 "allows for a header, got a string"
             ],
         )
-
-    def test_aHostIsNoURLAndNoWildcardElsewhere(self):
-        """
-        A line in the list of hosts that could never fit is found.
-        """
-        path = f"{ENDPOINT}.images.urlAllowlist"
-        for host in ("https://a", "a/b", "a:80", "*", "a.*.b", "*a", "a.", "", "a\n"):
-            (fault,) = faultsOf(at(path, [host]))
-            self.assertTrue(
-                fault.startswith(f"{path}[0]: expected the name of a host"), fault
-            )
 
     def test_unusualKeysAreQuoted(self):
         """
