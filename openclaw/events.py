@@ -38,7 +38,7 @@ class ReasoningDelta(msgspec.Struct, frozen=True):
 class ToolCallDelta(msgspec.Struct, frozen=True):
     """
     The model wrote some more of a tool call.  From a run these are the client's own
-    calls only: what the agent's tools do stays inside.
+    calls only.
 
     @ivar index: Which of the answer's calls it is, from 0.
     @ivar id: The call's id, with its first delta; C{None} with the others.
@@ -52,7 +52,22 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
     arguments: str
 
 
-RunEvent = RunStarted | TextDelta | ReasoningDelta | ToolCallDelta
+class ToolProgress(msgspec.Struct, frozen=True):
+    """
+    One of the agent's own tools began its work, or ended it.
+
+    @ivar id: The call's id.
+    @ivar tool: The tool's name.
+    @ivar outcome: How it ended: C{ok}, C{refused} or C{failed}; C{None} when it
+        begins.
+    """
+
+    id: str
+    tool: str
+    outcome: str | None
+
+
+RunEvent = RunStarted | TextDelta | ReasoningDelta | ToolCallDelta | ToolProgress
 ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta
 """
 The events that a model call can produce; a run passes them on as they are.
@@ -70,4 +85,5 @@ __all__ = [
     "RunStarted",
     "TextDelta",
     "ToolCallDelta",
+    "ToolProgress",
 ]

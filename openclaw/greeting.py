@@ -72,6 +72,8 @@ def _credential(credential: CredentialInForce, path: Path) -> tuple[str, str]:
     mode, secret, source = credential
     if mode == "none":
         return "nothing", ""
+    if mode == "trusted-proxy":
+        return "what a trusted proxy says of them", ""
     if secret is None:
         return (
             f"the token in {path}",

@@ -20,7 +20,7 @@ from twisted.plugin import IPlugin
 from zope.interface import Attribute, Interface
 
 from openclaw.events import ModelListener
-from openclaw.messages import FinishReason, Message, ToolCall, Usage
+from openclaw.messages import FinishReason, Message, Thought, ToolCall, Usage
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,6 +83,9 @@ class ModelRequest(msgspec.Struct, frozen=True):
     @ivar tools: What the model may call.
     @ivar maxOutputTokens: The most that this model can answer, where that is
         configured; some dialects must name a bound.
+    @ivar contextWindow: How much this model can read, in tokens, where that is
+        configured.
+    @ivar reasoning: The model is known to think before it answers.
     """
 
     model: str
@@ -92,6 +95,8 @@ class ModelRequest(msgspec.Struct, frozen=True):
     tools: Sequence[ToolSpec] = ()
     toolChoice: ToolChoice = "auto"
     maxOutputTokens: int | None = None
+    contextWindow: int | None = None
+    reasoning: bool = False
 
 
 class ModelReply(msgspec.Struct, frozen=True):
@@ -100,12 +105,14 @@ class ModelReply(msgspec.Struct, frozen=True):
 
     @ivar text: All of the answer: the L{openclaw.events.TextDelta}s, joined.
     @ivar toolCalls: The calls that the L{openclaw.events.ToolCallDelta}s add up to.
+    @ivar thoughts: What the provider wants back in the next request.
     """
 
     text: str
     finishReason: FinishReason
     usage: Usage
     toolCalls: Sequence[ToolCall] = ()
+    thoughts: Sequence[Thought] = ()
 
 
 class IModelCall(IPushProducer):
@@ -158,6 +165,83 @@ class IModelProvider(Interface):
         """
 
 
+Vector = bytes | Sequence[float]
+"""
+An embedding: its numbers, or the same as OpenAI's base64 stands for, 32 bits each and
+little-endian.
+"""
+
+
+class EmbeddingRequest(msgspec.Struct, frozen=True):
+    """
+    Texts to embed.
+
+    @ivar model: The provider's own id of the model.
+    @ivar inputs: The texts, each as it is or as the model's tokens; none is empty.
+    @ivar dimensions: How long the vectors shall be; C{None} leaves it to the model.
+    @ivar base64: The caller wants base64, so that no other form need be made.
+    """
+
+    model: str
+    inputs: Sequence[str | Sequence[int]]
+    dimensions: int | None = None
+    base64: bool = False
+
+
+class EmbeddingReply(msgspec.Struct, frozen=True):
+    """
+    The embeddings of texts.
+
+    @ivar vectors: One for each input, in the same order, all of one length.
+    @ivar promptTokens: What was read, in tokens; 0 where the provider does not say.
+    """
+
+    vectors: Sequence[Vector]
+    promptTokens: int
+
+
+class IEmbedder(Interface):
+    """
+    What a provider of models can do besides, if it has models for that.
+    """
+
+    def embed(request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
+        """
+        Embed texts.
+
+        @return: Fails with an L{openclaw.errors.OpenClawError}.  Cancelling it closes
+            the upstream socket at once.
+        """
+
+
+class IModelProviderMaker(IPlugin):
+    """
+    One way to reach models: what C{models.providers.<name>.api} names.  Makers are
+    found by L{twisted.plugin} in C{openclaw.plugins}.
+    """
+
+    api: str = Attribute(
+        """
+        What the configuration calls it: lower-case letters, digits and C{-}.
+        """
+    )
+
+    def makeProvider(
+        name: str, settings: Any, reactor: Any, log: Logger
+    ) -> IModelProvider:
+        """
+        Make a provider.  It connects to nobody before it is asked.
+
+        @param name: What the configuration calls it.
+        @param settings: What the configuration says of it, an
+            L{openclaw.config.Provider}.
+        @param reactor: A whole one: time, TCP, processes and threads.
+        @param log: For the provider's own troubles; never for keys or texts.
+
+        @raise ValueError: The settings are wrong; the message says how.
+        """
+
+
 class ToolError(Exception):
     """
     A tool could not do what it was asked.  The model is told, and may try something
@@ -170,6 +254,7 @@ class ToolContext:
     """
     Where a tool call takes place.
 
+    @ivar namespace: Whose sessions the run may see, as in L{ICaller}.
     @ivar reactor: A whole one: time, TCP, processes and threads.
     @ivar workspace: The agent's directory, or C{None} if it has none.
     @ivar sessions: The session store, for reading.
@@ -185,6 +270,7 @@ class ToolContext:
     sessions: "ISessionStore"
     settings: Any
     log: Logger
+    namespace: str = ""
 
 
 class ITool(IPlugin):
@@ -242,6 +328,31 @@ class Claim(msgspec.Struct, frozen=True):
     runID: str
 
 
+class Summary(msgspec.Struct, frozen=True):
+    """
+    What stands for the oldest part of a transcript, where the whole of it is more
+    than a model can read.
+
+    @ivar text: The summary.
+    @ivar messageCount: How many messages, from the first one on, it stands for.
+    """
+
+    text: str
+    messageCount: int
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """
+    A session, as a run's turn begins.
+
+    @ivar messages: What was said since the summary, oldest first.
+    @ivar summary: The newest summary of what was said before that, if there is one.
+    """
+
+    messages: Sequence[Message]
+    summary: Summary | None = None
+
+
 class SessionInfo(msgspec.Struct, frozen=True):
     """
     A session as a list shows it.
@@ -288,7 +399,7 @@ class ISessionStore(Interface):
         agentID: str,
         opening: Sequence[Message],
         following: Sequence[Message],
-    ) -> "Deferred[Sequence[Message] | None]":
+    ) -> "Deferred[Conversation | None]":
         """
         Take the claim and, if it could be had, append what the caller said.
 
@@ -297,15 +408,23 @@ class ISessionStore(Interface):
 
         @param agentID: Whose a new session is.  It stays with that agent.
 
-        @return: The whole transcript with the new messages at its end; or C{None},
-            with nothing written, while a run holds the session, be it this one: a
-            run begins a turn once.
+        @return: The conversation with the new messages at its end, without what the
+            newest summary stands for; or C{None}, with nothing written, while a run
+            holds the session, be it this one: a run begins a turn once.  Fails with
+            L{openclaw.errors.InvalidRequest}, with nothing written and no claim
+            taken, when a tool's result among what would be appended answers no call
+            that is without a result.
         """
 
-    def endTurn(claim: Claim, messages: Sequence[Message]) -> "Deferred[None]":
+    def endTurn(
+        claim: Claim, messages: Sequence[Message], summary: Summary | None = None
+    ) -> "Deferred[None]":
         """
         Append what the run answered (nothing, for a run that failed) and give the
         claim back.  Without the claim nothing is written and the Deferred fails.
+
+        @param summary: A new one.  It may stand for messages that are appended now;
+            the transcript keeps all that it stands for.
         """
 
     def renew(claims: Sequence[Claim]) -> "Deferred[None]":
@@ -345,6 +464,31 @@ class IBearerToken(ICredentials):
     )
 
 
+class INamedToken(ICredentials):
+    """
+    The same of a token that may be one of those that have names.
+    """
+
+    token: bytes = Attribute(
+        """
+        The token as it was sent.
+        """
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quota:
+    """
+    How much of the gateway a caller may have; C{None} is for no bound.
+
+    @ivar concurrentRuns: The runs at once.
+    @ivar requestsPerMinute: The requests in any 60 seconds.
+    """
+
+    concurrentRuns: int | None = None
+    requestsPerMinute: int | None = None
+
+
 class ICaller(Interface):
     """
     The avatar: who asks, and what they may do.  All that the house knows of a
@@ -354,6 +498,21 @@ class ICaller(Interface):
     label: str = Attribute(
         """
         A name for logs.  Never a secret.
+        """
+    )
+
+    namespace: str = Attribute(
+        """
+        What the names of the caller's sessions begin with, which are the only ones
+        that the caller may see and continue: such as C{token:ci} or C{user:ann}.
+        The empty string is the operator's, who may see and continue all.
+        """
+    )
+
+    quota: Quota = Attribute(
+        """
+        How much of the gateway the caller may have, in all requests together of
+        those who have this label.
         """
     )
 
@@ -375,19 +534,28 @@ class ICaller(Interface):
 
 __all__ = [
     "Claim",
+    "Conversation",
+    "EmbeddingReply",
+    "EmbeddingRequest",
     "IBearerToken",
     "ICaller",
+    "IEmbedder",
     "IModelCall",
     "IModelProvider",
+    "IModelProviderMaker",
+    "INamedToken",
     "ISessionStore",
     "ITool",
     "ModelReply",
     "ModelRequest",
     "NamedTool",
+    "Quota",
     "Sampling",
     "SessionInfo",
+    "Summary",
     "ToolChoice",
     "ToolContext",
     "ToolError",
     "ToolSpec",
+    "Vector",
 ]

@@ -5,6 +5,7 @@ Where the daemon listens.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TYPE_CHECKING, Self
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList
@@ -19,11 +20,16 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
     IReactorCore,
+    IReactorTime,
     IStreamServerEndpoint,
 )
+from twisted.logger import Logger
 
 from openclaw.config import Gateway
 from openclaw.errors import StartError
+
+if TYPE_CHECKING:
+    from openclaw.tls import RenewedCertificate
 
 Endpoint = tuple[str, IStreamServerEndpoint]
 """
@@ -31,24 +37,60 @@ An endpoint, and its name for people.
 """
 
 
-def endpointOf(gateway: Gateway, reactor: IReactorCore) -> Endpoint:
+BACKLOG = 1024
+"""
+How many connections may wait to be taken.  Of those that come together and are more,
+the callers' systems try again after a second.
+"""
+
+
+class SecureEndpoint(SSL4ServerEndpoint):
+    """
+    An endpoint with a certificate that can be renewed.
+    """
+
+    certificate: "RenewedCertificate"
+
+    @classmethod
+    def of(cls, gateway: Gateway, reactor: IReactorCore, log: Logger) -> Self | None:
+        """
+        The one that the configuration wants, if it wants TLS.
+
+        @raise StartError: The certificate can't be used.
+        """
+        certPath, keyPath = gateway.tls.certPath, gateway.tls.keyPath
+        if certPath is None or keyPath is None:
+            return None
+        # The TLS libraries take 10 MB that others need not spend.
+        from openclaw.tls import RenewedCertificate
+
+        certificate = RenewedCertificate(certPath, keyPath, IReactorTime(reactor), log)
+        endpoint = cls(
+            reactor,
+            gateway.port,
+            certificate,
+            backlog=BACKLOG,
+            interface=gateway.interface(),
+        )
+        endpoint.certificate = certificate
+        return endpoint
+
+
+def endpointOf(gateway: Gateway, reactor: IReactorCore, log: Logger) -> Endpoint:
     """
     The endpoint for what the configuration says, and what to call it.
 
+    @param log: Hears of renewed certificates.
+
     @raise StartError: The certificate can't be used.
     """
-    interface, tls = gateway.interface(), gateway.tls
+    interface = gateway.interface()
     name = f"{f'[{interface}]' if ':' in interface else interface}:{gateway.port}"
-    if tls.certPath is not None and tls.keyPath is not None:
-        # The TLS libraries take 10 MB that others need not spend.
-        from openclaw.tls import serverContext
-
-        context = serverContext(tls.certPath, tls.keyPath)
-        return name, SSL4ServerEndpoint(
-            reactor, gateway.port, context, interface=interface
-        )
+    secure = SecureEndpoint.of(gateway, reactor, log)
+    if secure is not None:
+        return name, secure
     kind = TCP6ServerEndpoint if ":" in interface else TCP4ServerEndpoint
-    return name, kind(reactor, gateway.port, interface=interface)
+    return name, kind(reactor, gateway.port, backlog=BACKLOG, interface=interface)
 
 
 def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
@@ -120,6 +162,25 @@ class Listening:
         self._closing += [each for each in stopping if isinstance(each, Deferred)]
         return DeferredList(self._closing).addCallback(lambda _: None)
 
+    def renew(self) -> None:
+        """
+        Take up certificates that were renewed.
+        """
+        for _, endpoint in self.endpoints:
+            if isinstance(endpoint, SecureEndpoint):
+                endpoint.certificate.renew()
+
+    def loopback(self) -> frozenset[tuple[str, int]]:
+        """
+        The ports that only this machine can reach, by TCP: hosts and ports.
+        """
+        hosts = [port.getHost() for port in self.ports]
+        return frozenset(
+            (host.host, host.port)
+            for host in hosts
+            if isinstance(host, IPv4Address | IPv6Address) and isLocal(host)
+        )
+
     def urls(self) -> list[str]:
         """
         The base URLs of the ports, as a client on this machine writes them.
@@ -153,4 +214,11 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-__all__ = ["Endpoint", "Listening", "endpointFrom", "endpointOf", "isLocal"]
+__all__ = [
+    "Endpoint",
+    "Listening",
+    "SecureEndpoint",
+    "endpointFrom",
+    "endpointOf",
+    "isLocal",
+]

@@ -6,6 +6,7 @@ C{role}) and what a model provider turns into its own wire form.  Nothing here
 knows a reactor, a database or HTTP.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -24,11 +25,26 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
     @ivar name: The function's name.
     @ivar arguments: The arguments as the model wrote them: JSON text, which may
         be malformed.
+    @ivar signature: What some providers want back with the call, to the letter.
     """
 
     id: str
     name: str
     arguments: str
+    signature: str = ""
+
+
+class Thought(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A model's thinking before tool calls, as far as its provider wants it back.
+
+    @ivar text: What it thought; empty if the provider keeps that to itself.
+    @ivar signature: The provider's proof that these are its own words, or the
+        thought itself in its cipher; useless to all other providers.
+    """
+
+    text: str
+    signature: str
 
 
 class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
@@ -92,10 +108,13 @@ class AssistantMessage(
 ):
     """
     What the model said, and the tools it wanted called.
+
+    @ivar thoughts: What its provider wants back with it.
     """
 
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
+    thoughts: tuple[Thought, ...] = ()
 
 
 class ToolMessage(msgspec.Struct, frozen=True, tag_field="role", tag="tool"):
@@ -114,6 +133,35 @@ Message = UserMessage | AssistantMessage | ToolMessage
 One entry of a conversation.  System text is no message: it belongs to the prompt
 (see L{openclaw.interfaces.ModelRequest.system}).
 """
+
+
+def strayResult(messages: Sequence[Message], start: int = 0) -> ToolMessage | None:
+    """
+    Find a tool's result that answers no call.  Results directly follow the message
+    that made the calls, in any order; each call has one.  One that is repeated to the
+    letter does no harm: callers try again after a failure.
+
+    @param messages: A conversation, oldest first.
+    @param start: Where to begin looking.  What comes before says only which calls
+        there are, and which of them have results.
+
+    @return: The first such result, or C{None} if there is none.
+    """
+    if not any(isinstance(message, ToolMessage) for message in messages[start:]):
+        return None
+    unanswered: set[str] = set()
+    answers: set[ToolMessage] = set()
+    for index, message in enumerate(messages):
+        if isinstance(message, AssistantMessage):
+            unanswered = {call.id for call in message.tool_calls}
+        elif isinstance(message, UserMessage):
+            unanswered = set()
+        elif message.tool_call_id in unanswered:
+            unanswered.remove(message.tool_call_id)
+            answers.add(message)
+        elif index >= start and message not in answers:
+            return message
+    return None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -148,8 +196,10 @@ __all__ = [
     "Message",
     "Part",
     "TextPart",
+    "Thought",
     "ToolCall",
     "ToolMessage",
     "Usage",
     "UserMessage",
+    "strayResult",
 ]

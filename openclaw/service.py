@@ -24,7 +24,12 @@ from twisted.logger import (
 
 from openclaw.agents.target import Directory
 from openclaw.assembly import Assembly
-from openclaw.auth.doorkeeper import Doorkeeper
+from openclaw.auth.doorkeeper import Doorkeeper, Memory, Terms
+from openclaw.auth.origin import TrustedProxies
+from openclaw.auth.proxy import ProxiedUsers
+from openclaw.auth.quotas import Quotas
+from openclaw.auth.throttle import Throttle
+from openclaw.auth.tokens import NamedTokens
 from openclaw.config import (
     Config,
     CredentialInForce,
@@ -43,11 +48,13 @@ from openclaw.errors import (
     StoreError,
 )
 from openclaw.greeting import greeting
+from openclaw.installed import checkInstalled
 from openclaw.listening import Listening, endpointFrom, endpointOf
-from openclaw.models.registry import checkDialects
+from openclaw.metrics.page import MetricsPage
 from openclaw.state import Adopt, keptToken, prepareState
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
+from openclaw.web.limits import descriptorLimit
 from openclaw.web.site import GatewaySite
 from openclaw.web.standing import Standing
 
@@ -104,11 +111,17 @@ class GatewayService(Service):
         self._state = stateDirectory(circumstances.environ)
         loaded = self._load()
         prepareState(self._state, circumstances.adopt)
+        self._memory = Memory(
+            tokens=NamedTokens(self._state, reactor.seconds, self._log),
+            throttle=Throttle(loaded.config.gateway.auth.rateLimit, reactor, self._log),
+            quotas=Quotas(reactor),
+        )
+        self._heed(loaded)
         self._standing = self._stand(loaded)
         config = loaded.config
         self._listening = Listening(
             [endpointFrom(each, reactor) for each in circumstances.listen]
-            or [endpointOf(config.gateway, reactor)]
+            or [endpointOf(config.gateway, reactor, self._log)]
         )
         self._assembly = Assembly(
             config=config,
@@ -117,16 +130,25 @@ class GatewayService(Service):
             reactor=reactor,
             log=self._log,
         )
+        runtime = self._assembly.runtime
+        self._metrics = MetricsPage(runtime.tally, runtime.inProgress, reactor)
         app = GatewayApp(
             standing=lambda: self._standing,
-            runtime=self._assembly.runtime,
+            runtime=runtime,
             equipment=self._assembly.equipment,
             failing=self._assembly.failing,
+            metrics=self._metrics,
             reactor=reactor,
             log=self._log,
         )
         door = GatewayDoor(lambda: self._standing)
-        self._site = GatewaySite(app.app.resource(), door, reactor)
+        self._site = GatewaySite(
+            app.app.resource(),
+            door,
+            reactor,
+            lambda: self._standing.config.gateway.http,
+            descriptorLimit(),
+        )
 
     # What holds
 
@@ -136,36 +158,52 @@ class GatewayService(Service):
         """
         environ = self._circumstances.environ
         loaded = load(locate(self._circumstances.configOption, environ), environ)
-        checkDialects(loaded.config)
+        checkInstalled(loaded, self._log)
         return loaded
 
     def _checkReach(self, config: Config) -> None:
         """
         A credential that was made here is enough for this machine's own users only.
         """
-        if self._credential(config).secret is None:
+        credential = self._credential(config)
+        # Without named tokens, only a trusted proxy can let anybody in.
+        if credential.secret is None and credential.mode != "trusted-proxy":
             self._listening.refuseRemote()
 
     def _credential(self, config: Config) -> CredentialInForce:
         return credentialInForce(config, self._circumstances.environ)
 
-    def _stand(self, loaded: Loaded) -> Standing:
-        circumstances, config = self._circumstances, loaded.config
+    def _heed(self, loaded: Loaded) -> None:
+        config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
+        self._memory.throttle.limit(config.gateway.auth.rateLimit)
         for warning in loaded.warnings:
             self._log.warn("{path}: {warning}", path=str(loaded.path), warning=warning)
+
+    def _stand(self, loaded: Loaded) -> Standing:
+        circumstances, config = self._circumstances, loaded.config
         return Standing(
             config=config,
             path=loaded.path,
             directory=Directory(config),
             doorkeeper=Doorkeeper(
-                self._secret(config), circumstances.checkers, self._log
+                self._terms(config), circumstances.checkers, self._memory, self._log
             ),
+        )
+
+    def _terms(self, config: Config) -> Terms:
+        gateway, mode = config.gateway, self._credential(config).mode
+        proxied = mode == "trusted-proxy"
+        return Terms(
+            mode=mode,
+            secret=self._secret(config),
+            proxies=TrustedProxies(gateway.trustedProxies),
+            proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
         )
 
     def _secret(self, config: Config) -> Secret | None:
         mode, secret, _ = self._credential(config)
-        if mode == "none" or secret is not None:
+        if mode != "token" or secret is not None:
             return secret
         return keptToken(self._state, self._circumstances.adopt)
 
@@ -177,6 +215,7 @@ class GatewayService(Service):
         return Deferred.fromCoroutine(self._reload())
 
     async def _reload(self) -> None:
+        self._listening.renew()
         try:
             # A large JSON5 file takes half a second to parse.
             loaded = await deferToThreadPool(
@@ -186,6 +225,7 @@ class GatewayService(Service):
                 return
             self._checkReach(loaded.config)
             standing = self._stand(loaded)
+            self._assembly.reconfigure(loaded.config)
         except (ConfigError, StartError) as error:
             self._log.error(
                 "The new configuration is refused, the old one stays: {error}",
@@ -193,12 +233,19 @@ class GatewayService(Service):
             )
             return
         before, self._standing = self._standing.config, standing
-        self._assembly.reconfigure(loaded.config)
+        self._heed(loaded)
         self._log.info("The configuration was read again: {path}", path=loaded.path)
         for key in _needRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
     # Its life
+
+    def logsJSON(self) -> bool:
+        """
+        Does the configuration want the log as JSON?  It is for who runs this to see
+        to that: a log belongs to the whole process.
+        """
+        return self._standing.config.logging.format == "json"
 
     def urls(self) -> list[str]:
         """
@@ -220,6 +267,7 @@ class GatewayService(Service):
             raise StartError("A gateway that was stopped can't be started again.")
         if not self._listening.ports:
             self._listening.start(self._site)
+            self._site.loopback = self._listening.loopback()
             try:
                 self._checkReach(self._standing.config)
             except StartError:
@@ -292,6 +340,7 @@ class GatewayService(Service):
         await runtime.drain(budget)
         await self._listening.stop()
         await self._site.close()
+        self._metrics.stop()
         await self._assembly.stop()
         self._log.info("Stopped")
 
@@ -305,6 +354,7 @@ def _needRestart(before: Config, after: Config) -> list[str]:
         "gateway.bind": (before.gateway.interface(), after.gateway.interface()),
         "gateway.tls": (before.gateway.tls, after.gateway.tls),
         "session.store": (before.session.store, after.session.store),
+        "logging.format": (before.logging.format, after.logging.format),
     }
     return [key for key, (old, new) in pairs.items() if old != new]
 

@@ -12,11 +12,14 @@ from pwd import getpwuid
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.python.util import runAsEffectiveUser
 
 from openclaw.config import stateDirectory
 from openclaw.errors import ConfigError, StartError
+from openclaw.logs import jsonObserver
 from openclaw.options import Options
 from openclaw.service import GatewayService
 from openclaw.service import makeService as makeGateway
@@ -31,9 +34,11 @@ As much as twistd reads of why its daemon could not start.
 
 class Daemon(MultiService):
     """
-    The gateway with what only a process of its own needs: signals, and an exit that
-    says what went wrong.
+    The gateway with what only a process of its own needs: signals, a log, and an exit
+    that says what went wrong.
     """
+
+    _log = Logger(namespace="openclaw")
 
     def __init__(
         self, gateway: GatewayService, reactor: Any, twistd: Mapping[str, Any]
@@ -45,8 +50,20 @@ class Daemon(MultiService):
         self._gateway = gateway
         self._reactor = reactor
         self._twistd = twistd
+        self._wantsJSON = gateway.logsJSON()
         gateway.setServiceParent(self)
         SignalService(reactor, gateway.reload, gateway.hurry).setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Become a part of twistd's application, which is asked for a log.
+        """
+        super().setServiceParent(parent)
+        if self._wantsJSON and isinstance(parent, Componentized):
+            observer = jsonObserver(self._twistd, self._reactor)
+            if observer is not None:
+                parent.setComponent(ILogObserver, observer)
+                self._wantsJSON = False
 
     def privilegedStartService(self) -> None:
         """
@@ -59,6 +76,11 @@ class Daemon(MultiService):
         Start.
         """
         self._gateway.ready.addCallbacks(self._settle, self._giveUp)
+        if self._wantsJSON:
+            self._log.warn(
+                "logging.format is without effect: the log of this process is set up by"
+                " the options of its command"
+            )
         # twist has no privileged start.
         self._orExit(super().startService)
 

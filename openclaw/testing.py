@@ -20,7 +20,16 @@ from zope.interface import implementer
 
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import ModelListener, ReasoningDelta, TextDelta, ToolCallDelta
-from openclaw.interfaces import IModelCall, IModelProvider, ModelReply, ModelRequest
+from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IEmbedder,
+    IModelCall,
+    IModelProvider,
+    ModelReply,
+    ModelRequest,
+    Vector,
+)
 from openclaw.messages import NO_USAGE, FinishReason, ToolCall, Usage
 from openclaw.sessions.store.memory import MemorySessionStore
 
@@ -115,7 +124,38 @@ class ScriptedCall:
         self.cancel()
 
 
-@implementer(IModelProvider)
+class ScriptedEmbedding:
+    """
+    A call for embeddings of a L{ScriptedProvider}.
+
+    @ivar request: What was asked.
+    @ivar done: Fires with the reply.
+    @ivar cancelled: Was the call cancelled?
+    """
+
+    def __init__(self, request: EmbeddingRequest) -> None:
+        self.request = request
+        self.cancelled = False
+        self.done: Deferred[EmbeddingReply] = Deferred(lambda _: self._cancel())
+
+    def give(self, *vectors: Vector, tokens: int = 0) -> None:
+        """
+        Answer with these vectors.
+        """
+        self.done.callback(EmbeddingReply(vectors, tokens))
+
+    def fail(self, error: OpenClawError) -> None:
+        """
+        Fail.
+        """
+        self.done.errback(error)
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        self.fail(RunCancelled("Cancelled."))
+
+
+@implementer(IModelProvider, IEmbedder)
 @dataclass
 class ScriptedProvider:
     """
@@ -124,11 +164,13 @@ class ScriptedProvider:
     @ivar calls: All calls so far, oldest first.
     @ivar answer: Called with each new call, to play the model; by default the test
         does that itself, later.
+    @ivar embeddings: All calls for embeddings so far.
     """
 
     name: str = "scripted"
     answer: Callable[[ScriptedCall], None] = lambda call: None
     calls: list[ScriptedCall] = field(default_factory=list)
+    embeddings: list[ScriptedEmbedding] = field(default_factory=list)
     closed: bool = False
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
@@ -139,6 +181,14 @@ class ScriptedProvider:
         self.calls.append(call)
         self.answer(call)
         return call
+
+    def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
+        """
+        See L{IEmbedder.embed}.
+        """
+        call = ScriptedEmbedding(request)
+        self.embeddings.append(call)
+        return call.done
 
     def close(self) -> "Deferred[None]":
         """
@@ -152,6 +202,7 @@ class ServedCall:
     """
     A request to a L{ScriptedModelServer}.  The test is the model.
 
+    @ivar path: What was asked for, such as C{/v1/chat/completions}.
     @ivar body: The request's JSON.
     @ivar headers: Its headers, by their names in lower case.
     @ivar gone: Fires when the client has closed the connection before the end.
@@ -159,6 +210,7 @@ class ServedCall:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self.path = request.path.decode()
         assert request.content is not None
         self.body: dict[str, Any] = msgspec.json.decode(request.content.read())
         self.headers = {
@@ -178,8 +230,9 @@ class ServedCall:
         """
         Send bytes of an event stream, as they are.
         """
-        if not self._request.startedWriting:
-            self._request.setHeader("content-type", "text/event-stream")
+        headers = self._request.responseHeaders
+        if not headers.hasHeader("content-type"):
+            headers.setRawHeaders("content-type", ["text/event-stream"])
         self._request.write(data)
 
     def chunk(self, **members: Any) -> None:
@@ -213,6 +266,14 @@ class ServedCall:
         self.send(b"data: [DONE]\n\n")
         self.end()
 
+    def give(self, document: Any) -> None:
+        """
+        Answer with one JSON document, as for embeddings.
+        """
+        self._request.setHeader("content-type", "application/json")
+        self.send(msgspec.json.encode(document))
+        self.end()
+
     def end(self) -> None:
         """
         End the response, whatever was sent.
@@ -221,7 +282,11 @@ class ServedCall:
         self._request.finish()
 
     def refuse(
-        self, status: int, message: str = "no", headers: Sequence[tuple[str, str]] = ()
+        self,
+        status: int,
+        message: str = "no",
+        headers: Sequence[tuple[str, str]] = (),
+        code: str | None = None,
     ) -> None:
         """
         Answer with an error.
@@ -229,7 +294,10 @@ class ServedCall:
         self._request.setResponseCode(status)
         for name, value in headers:
             self._request.setHeader(name, value)
-        self._request.write(msgspec.json.encode({"error": {"message": message}}))
+        error = {"message": message}
+        if code is not None:
+            error["code"] = code
+        self._request.write(msgspec.json.encode({"error": error}))
         self.end()
 
     def cut(self) -> None:
@@ -243,7 +311,7 @@ class ServedCall:
 class ScriptedModelServer(Resource):
     """
     A provider on the network: put it into a L{twisted.web.server.Site}.  Any path
-    that ends in C{/chat/completions} is served.
+    that ends in C{/chat/completions} or C{/embeddings} is served.
 
     @ivar calls: All calls so far, oldest first.
     @ivar answer: Called with each new call, to play the model.
@@ -271,7 +339,7 @@ class ScriptedModelServer(Resource):
         """
         A call came.
         """
-        if not request.path.endswith(b"/chat/completions"):
+        if not request.path.endswith((b"/chat/completions", b"/embeddings")):
             request.setResponseCode(404)
             return b""
         call = ServedCall(request)
@@ -285,6 +353,7 @@ class ScriptedModelServer(Resource):
 __all__ = [
     "MemorySessionStore",
     "ScriptedCall",
+    "ScriptedEmbedding",
     "ScriptedModelServer",
     "ScriptedProvider",
     "ServedCall",

@@ -6,9 +6,18 @@ import re
 from pathlib import Path
 
 from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
 
 from openclaw.errors import StartError
+
+CHECK_SECONDS = 60.0
+"""
+How often it is looked at whether the files have changed, at most.
+"""
 
 _CERTIFICATE = re.compile(
     rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S
@@ -53,4 +62,78 @@ def _read(path: Path) -> bytes:
         raise StartError(f"{path} can't be read: {error.strerror}.") from None
 
 
-__all__ = ["serverContext"]
+Marks = tuple[object, ...]
+"""
+What tells a file from the one that was there before under its name.
+"""
+
+
+def _marksOf(*paths: Path) -> Marks:
+    marks: list[object] = []
+    for path in paths:
+        try:
+            found = path.stat()
+        except OSError as error:
+            marks.append(error.errno)
+        else:
+            marks += [found.st_ino, found.st_size, found.st_mtime_ns]
+    return tuple(marks)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class RenewedCertificate:
+    """
+    A certificate in two files that somebody renews from time to time.  New
+    connections get the new one, soon after it is there.
+    """
+
+    def __init__(
+        self, certPath: Path, keyPath: Path, reactor: IReactorTime, log: Logger
+    ) -> None:
+        """
+        Load it, see L{serverContext}.
+
+        @raise StartError: It can't be used.
+        """
+        self._paths = (certPath, keyPath)
+        self._reactor = reactor
+        self._log = log
+        self._marks = _marksOf(*self._paths)
+        self._checked = reactor.seconds()
+        self._options = serverContext(*self._paths)
+
+    def serverConnectionForTLS(
+        self, tlsProtocol: TLSMemoryBIOProtocol
+    ) -> SSL.Connection:
+        """
+        Somebody connects.
+        """
+        if self._reactor.seconds() - self._checked >= CHECK_SECONDS:
+            self.renew()
+        return SSL.Connection(self._options.getContext(), None)
+
+    def renew(self) -> None:
+        """
+        Take up the files if they have changed.  If they can't be used, the old
+        certificate stays in force.
+        """
+        self._checked = self._reactor.seconds()
+        marks = _marksOf(*self._paths)
+        if marks == self._marks:
+            return
+        # Files that can't be used are looked at again only when they have changed.
+        self._marks = marks
+        try:
+            self._options = serverContext(*self._paths)
+        except StartError as error:
+            self._log.error(
+                "The renewed certificate is refused, the old one stays: {error}",
+                error=error.message,
+            )
+        else:
+            self._log.info(
+                "The renewed certificate {path} is in force", path=str(self._paths[0])
+            )
+
+
+__all__ = ["CHECK_SECONDS", "RenewedCertificate", "serverContext"]

@@ -8,7 +8,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger, formatEvent
 
-from openclaw.agents.run import AgentRun, RunRequest, RunResult
+from openclaw.agents.requests import RunRequest
+from openclaw.agents.run import AgentRun
+from openclaw.agents.turns import RunResult
 from openclaw.assembly import STORE_NAME, Assembly
 from openclaw.config import Config
 from openclaw.errors import ModelUnavailable, ShuttingDown, StoreError

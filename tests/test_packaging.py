@@ -155,7 +155,8 @@ class ContentTests(SynchronousTestCase):
         """
         with tarfile.open(made().sdist) as sdist:
             found = {name.partition("/")[2] for name in sdist.getnames()}
-        for folder in ("openclaw", "tests", "benchmarks", "docs", "etc"):
+        grafted = ("tests", "benchmarks", "docs", "etc", "twistd-plugin")
+        for folder in ("openclaw", *grafted):
             self.assertEqual(self.files(folder) - found, set())
         self.assertLessEqual({"Makefile", "LICENSE", "README.md", PLUGIN}, found)
 

@@ -10,6 +10,9 @@ from openclaw import testing
 from openclaw.errors import RunCancelled, UpstreamError
 from openclaw.events import ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta
 from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IEmbedder,
     IModelCall,
     IModelProvider,
     ISessionStore,
@@ -106,6 +109,25 @@ class ScriptedProviderTests(SynchronousTestCase):
             self.successResultOf(self.call.done),
             ModelReply("Good day!", "length", Usage(3, 2)),
         )
+
+    def test_embeddings(self) -> None:
+        """
+        It embeds as well: the test gives the vectors, or sees that nobody wants them.
+        """
+        self.assertTrue(verifyObject(IEmbedder, self.provider))
+        request = EmbeddingRequest("some-model", ["a"])
+        done = [self.provider.embed(request) for _ in range(3)]
+        given, failing, cancelled = self.provider.embeddings
+        self.assertEqual(given.request, request)
+        given.give([1.0, 2.0], tokens=3)
+        self.assertEqual(
+            self.successResultOf(done[0]), EmbeddingReply(([1.0, 2.0],), 3)
+        )
+        failing.fail(UpstreamError("Oops."))
+        self.failureResultOf(done[1], UpstreamError)
+        done[2].cancel()
+        self.assertTrue(cancelled.cancelled)
+        self.failureResultOf(done[2], RunCancelled)
 
     def test_ordinaryEnd(self) -> None:
         """
@@ -318,6 +340,18 @@ class ScriptedModelServerTests(SynchronousTestCase):
             self.assertTrue(
                 self.answered.endswith(b'"%s"},"finish_reason":null}]}\n\n' % word)
             )
+
+    def test_document(self) -> None:
+        """
+        Embeddings are asked for elsewhere, and answered with one document.
+        """
+        self.post(b"/v1/embeddings")
+        [call] = self.server.calls
+        self.assertEqual(call.path, "/v1/embeddings")
+        call.give({"data": []})
+        self.assertTrue(call.ended)
+        self.assertIn(b"Content-Type: application/json\r\n", self.answered)
+        self.assertTrue(self.answered.endswith(b'{"data":[]}'))
 
     def test_rawBytes(self) -> None:
         """

@@ -14,104 +14,38 @@ a run that is cancelled during one ends right behind it, so that a claim never
 outlives its run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from secrets import token_hex
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from openclaw.agents.conversation import repaired
-from openclaw.agents.places import RETRY_SECONDS, Places
-from openclaw.agents.toolbox import OfferedTool, Toolbox
-from openclaw.agents.turns import Ear, RunResult, Turns
-from openclaw.config import AgentSettings, Model, ModelRef
+from openclaw.agents.context import Context
+from openclaw.agents.model_calls import ModelCalls
+from openclaw.agents.places import RETRY_SECONDS
+from openclaw.agents.requests import RunRequest, Surroundings
+from openclaw.agents.stop import Stop, cancelled
+from openclaw.agents.toolbox import Toolbox
+from openclaw.agents.turns import RunResult, Turns
 from openclaw.errors import (
     InternalError,
-    ModelUnavailable,
     OpenClawError,
     RunCancelled,
     SessionBusy,
-    UpstreamAuthFailed,
     UpstreamTimeout,
 )
-from openclaw.events import ModelListener, RunListener, RunStarted
-from openclaw.interfaces import (
-    Claim,
-    IModelCall,
-    IModelProvider,
-    ISessionStore,
-    ITool,
-    ModelReply,
-    ModelRequest,
-    Sampling,
-    ToolChoice,
-    ToolContext,
-    ToolSpec,
-)
-from openclaw.messages import Message, ToolCall, ToolMessage
-from openclaw.models.failover import Attempts, RefusedKeys
-
-T = TypeVar("T")
+from openclaw.events import RunEvent, RunListener, RunStarted
+from openclaw.interfaces import Claim, Conversation, ITool, ToolContext
+from openclaw.messages import NO_USAGE, Message, ToolCall, ToolMessage
+from openclaw.metrics.account import RunAccount
 
 CLAIM_RETRY_SECONDS = 0.1
 """
 How often a session is asked for that another process holds.
 """
-
-DEFAULT_SAMPLING = Sampling()
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """
-    What a caller wants, as every door puts it.
-
-    @ivar agent: Who shall answer.
-    @ivar system: The whole system prompt.
-    @ivar sessionKey: The conversation's key.
-    @ivar kept: False for a stateless run, which leaves nothing behind.
-    @ivar opening: What the caller said, for a conversation that has no history yet.
-    @ivar following: The same without what such a history must hold already.
-    @ivar model: Asked instead of the agent's own, if given.
-    @ivar clientTools: Tools that the caller carries out.
-    @ivar toolChoice: What the model may do with those.
-    @ivar tools: The agent's own tools that this caller may reach.
-    """
-
-    agent: AgentSettings
-    system: str
-    sessionKey: str
-    kept: bool
-    opening: Sequence[Message]
-    following: Sequence[Message]
-    sampling: Sampling = DEFAULT_SAMPLING
-    model: ModelRef | None = None
-    clientTools: Sequence[ToolSpec] = ()
-    toolChoice: ToolChoice = "auto"
-    tools: Mapping[str, OfferedTool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """
-    What a run needs of the house.
-    """
-
-    reactor: IReactorTime
-    places: Places
-    store: ISessionStore
-    providers: Callable[[str], IModelProvider | None]
-    refusedKeys: RefusedKeys
-    toolSettings: Callable[[str], Any]
-    modelOf: Callable[[ModelRef], Model | None]
-    claimWaitSeconds: float
-    log: Logger
 
 
 @implementer(IPushProducer)
@@ -120,29 +54,57 @@ class AgentRun:
     """
     One run, with one life.
 
-    @ivar runID: Its name in logs and headers.
     @ivar done: For the door: fires once, with a L{RunResult} or an
         L{openclaw.errors.OpenClawError}.  Cancelling it cancels the run.
     @ivar ended: For the house: the same outcome, when the run has let go of its
         place and its claim; for a run that was cancelled this may be later.
+    @ivar begunAt: When its request had arrived, by the reactor's clock.
+    @ivar admittedAt: When it left the queue, once it has.
+    @ivar spokeAt: When it first had something to say, once it has.
+    @ivar callerGone: Did whoever wanted the answer go away?
     """
 
     request: RunRequest
     listener: RunListener
     surroundings: Surroundings
-    runID: str = field(default_factory=lambda: f"run_{token_hex(12)}")
     done: "Deferred[RunResult]" = field(init=False)
     ended: "Deferred[RunResult | Failure]" = field(init=False, default_factory=Deferred)
     claim: Claim | None = field(init=False, default=None)
-    _stopped: OpenClawError | None = field(init=False, default=None)
-    _waiting: "Deferred[object] | None" = field(init=False, default=None)
-    _call: IModelCall | None = field(init=False, default=None)
-    _paused: bool = field(init=False, default=False)
+    begunAt: float = field(init=False)
+    admittedAt: float | None = field(init=False, default=None)
+    spokeAt: float | None = field(init=False, default=None)
+    callerGone: bool = field(init=False, default=False)
+    _stop: Stop = field(init=False, default_factory=Stop)
+    _context: Context = field(init=False, default_factory=Context)
+
+    @property
+    def runID(self) -> str:
+        """
+        Its name in logs and headers.
+        """
+        return self.request.runID
 
     def __post_init__(self) -> None:
+        request, surroundings, stop = self.request, self.surroundings, self._stop
         self.done = Deferred(self._cancelledByHolder)
-        self.toolbox = Toolbox(
-            self.request.tools, self._toolContext, self.surroundings.log
+        arrived = request.arrivedAt
+        self.begunAt = surroundings.reactor.seconds() if arrived is None else arrived
+        self._toolbox = Toolbox(
+            request.tools,
+            self._toolContext,
+            stop.check,
+            surroundings.log,
+            surroundings.tally.toolEnded,
+            self.listener,
+        )
+        self._modelCalls = ModelCalls(request, surroundings, stop, self._context)
+        self._turns = Turns(
+            ask=self._modelCalls.ask,
+            carryOut=self._carryOut,
+            listener=self._hear,
+            maxModelCalls=request.agent.maxModelCalls,
+            clientTools=request.offeredClientTools,
+            toolChoice=request.toolChoice,
         )
 
     def _toolContext(self, tool: ITool) -> ToolContext:
@@ -156,6 +118,7 @@ class AgentRun:
             sessions=surroundings.store,
             settings=surroundings.toolSettings(tool.name),
             log=surroundings.log,
+            namespace=request.namespace,
         )
 
     def start(self) -> None:
@@ -168,30 +131,27 @@ class AgentRun:
         """
         Stop as soon as can be: the model at once, a transaction behind its end.
 
-        @param reason: What C{done} fails with.
+        @param reason: What C{done} fails with.  Without one, nobody wants the answer
+            any more.
         """
-        if self._stopped is not None:
-            return
-        self._stopped = reason or _cancelled()
-        if self._call is not None:
-            self._call.cancel()
-        elif self._waiting is not None:
-            self._waiting.cancel()
+        if reason is None:
+            self.callerGone = True
+        self._stop.give(reason)
 
     def _cancelledByHolder(self, done: "Deferred[RunResult]") -> None:
         self.cancel()
         if not done.called:
             # It is in a transaction.
-            done.errback(Failure(_cancelled()))
+            done.errback(Failure(cancelled()))
 
     # Its phases
 
     async def _live(self) -> RunResult:
         places, key = self.surroundings.places, self.request.sessionKey
-        self._checkStopped()
+        self._stop.check()
         if not self.request.kept:
             return await self._runInPlace()
-        await self._stoppable(places.enterSession(key))
+        await self._stop.during(places.enterSession(key))
         try:
             return await self._runInPlace()
         finally:
@@ -199,18 +159,27 @@ class AgentRun:
 
     async def _runInPlace(self) -> RunResult:
         places = self.surroundings.places
-        place = await self._stoppable(places.enter())
+        place = await self._stop.during(places.enter())
         clock = self.surroundings.reactor.callLater(
             self.request.agent.timeoutSeconds, self._expire
         )
         try:
             if self.request.kept:
                 return await self._turn()
-            self.listener((RunStarted(),))
-            return await self._answer(self._turns(), self.request.opening)
+            self._tellStart()
+            return await self._answer(self.request.opening)
         finally:
             _stopClock(clock)
             places.leave(place)
+
+    def _tellStart(self) -> None:
+        self.admittedAt = self.surroundings.reactor.seconds()
+        self.listener((RunStarted(),))
+
+    def _hear(self, events: Sequence[RunEvent]) -> None:
+        if self.spokeAt is None:
+            self.spokeAt = self.surroundings.reactor.seconds()
+        self.listener(events)
 
     async def _turn(self) -> RunResult:
         """
@@ -218,19 +187,19 @@ class AgentRun:
         """
         store = self.surroundings.store
         conversation = await self._openTurn()
-        turns = self._turns()
+        self._context.stored = conversation.summary
         try:
-            self._checkStopped()
-            self.listener((RunStarted(),))
-            return await self._answer(turns, conversation)
+            self._stop.check()
+            self._tellStart()
+            return await self._answer(conversation.messages)
         finally:
             claim, self.claim = self.claim, None
             assert claim is not None
             # Only an answer that is on disk may be called finished.  Of a run that
             # failed, what its tools did is kept: it was done.
-            await store.endTurn(claim, turns.said)
+            await store.endTurn(claim, self._turns.said, self._context.made)
 
-    async def _openTurn(self) -> Sequence[Message]:
+    async def _openTurn(self) -> Conversation:
         request, reactor = self.request, self.surroundings.reactor
         deadline = reactor.seconds() + self.surroundings.claimWaitSeconds
         claim = Claim(request.sessionKey, self.runID)
@@ -241,118 +210,63 @@ class AgentRun:
             if conversation is not None:
                 self.claim = claim
                 return conversation
-            self._checkStopped()
+            self._stop.check()
             # Another process has the session; it can't tell us when it is done.
             if reactor.seconds() >= deadline:
                 raise SessionBusy(
                     "Another process is using this session. Try again soon.",
                     retryAfter=RETRY_SECONDS,
                 )
-            await self._stoppable(deferLater(reactor, CLAIM_RETRY_SECONDS))
+            await self._stop.during(deferLater(reactor, CLAIM_RETRY_SECONDS))
 
-    def _turns(self) -> Turns:
-        request = self.request
-        return Turns(
-            ask=self._ask,
-            carryOut=self._carryOut,
-            listener=self.listener,
-            maxModelCalls=request.agent.maxModelCalls,
-            clientTools=() if request.toolChoice == "none" else request.clientTools,
-            toolChoice=request.toolChoice,
-        )
-
-    async def _answer(self, turns: Turns, conversation: Sequence[Message]) -> RunResult:
+    async def _answer(self, conversation: Sequence[Message]) -> RunResult:
         try:
-            return await turns.answer(repaired(conversation))
+            result = await self._turns.answer(conversation)
         except OpenClawError as error:
-            if self.toolbox.hadEffects:
+            if self._toolbox.hadEffects:
                 # Asking again would do it all again.
                 error.shouldRetry = False
             raise
+        spent = self._modelCalls.spent
+        if spent is NO_USAGE:
+            return result
+        return replace(result, usage=result.usage + spent)
 
     async def _carryOut(self, calls: Sequence[ToolCall]) -> Sequence[ToolMessage]:
-        self._checkStopped()
-        return await self._stoppable(self.toolbox.run(calls))
-
-    async def _ask(
-        self,
-        conversation: Sequence[Message],
-        choice: ToolChoice,
-        ear: Ear,
-    ) -> ModelReply:
-        """
-        Ask the agent's model, or another where that fails before it has said a word.
-        """
-        agent = self.request.agent
-        asked = self.request.model
-        models = (asked,) if asked else (agent.model.primary, *agent.model.fallbacks)
-        attempts = Attempts(models)
-        while True:
-            self._checkStopped()
-            try:
-                return await self._askOne(attempts.model, conversation, choice, ear)
-            except OpenClawError as error:
-                if ear.heard:
-                    raise
-                wait = attempts.afterFailure(error)
-            if wait:
-                await self._stoppable(deferLater(self.surroundings.reactor, wait))
-
-    async def _askOne(
-        self,
-        model: ModelRef,
-        conversation: Sequence[Message],
-        choice: ToolChoice,
-        listener: ModelListener,
-    ) -> ModelReply:
-        request, surroundings = self.request, self.surroundings
-        provider = surroundings.providers(model.provider)
-        if provider is None:
-            raise ModelUnavailable(f"There is no provider {model.provider!r} now.")
-        surroundings.refusedKeys.check(provider)
-        clientTools = () if choice == "none" else request.clientTools
-        tools = [*(each.spec() for each in request.tools.values()), *clientTools]
-        known = surroundings.modelOf(model)
-        self._call = call = provider.ask(
-            ModelRequest(
-                model.model,
-                request.system,
-                conversation,
-                request.sampling,
-                tools,
-                "auto" if choice == "none" else choice,
-                known.maxTokens if known is not None else None,
-            ),
-            listener,
-        )
-        if self._paused:
-            call.pauseProducing()
-        if self._stopped is not None:
-            # The listener was told, and stopped us, before there was a call.
-            call.cancel()
-        try:
-            return await call.done
-        except UpstreamAuthFailed:
-            surroundings.refusedKeys.remember(provider)
-            raise
-        finally:
-            self._call = None
+        self._stop.check()
+        return await self._stop.during(self._toolbox.run(calls))
 
     # Its end
 
-    async def _stoppable(self, waiting: "Deferred[T]") -> T:
+    def account(self, outcome: RunResult | Failure) -> RunAccount:
         """
-        Wait for something that C{cancel} may break off.
+        What is to be said of it now that it is over.
         """
-        self._waiting = waiting  # type: ignore[assignment]
-        try:
-            return await waiting
-        finally:
-            self._waiting = None
-
-    def _checkStopped(self) -> None:
-        if self._stopped is not None:
-            raise self._stopped
+        now, request = self.surroundings.reactor.seconds(), self.request
+        if isinstance(outcome, RunResult):
+            ending: str = outcome.finishReason
+            error = None
+        else:
+            assert isinstance(outcome.value, OpenClawError)
+            error = outcome.value.message
+            ending = outcome.value.code or "unknown"
+        arrived, started, spoke = self.begunAt, self.admittedAt, self.spokeAt
+        model = self._modelCalls.model
+        return RunAccount(
+            run=request.runID,
+            request=request.requestID,
+            caller=request.caller,
+            agent=request.agent.id,
+            session=request.sessionKey,
+            model=None if model is None else str(model),
+            outcome=ending,
+            callerGone=self.callerGone,
+            queueSeconds=_between(arrived, now if started is None else started),
+            firstSeconds=None if spoke is None else _between(arrived, spoke),
+            totalSeconds=_between(arrived, now),
+            usage=self._modelCalls.usage,
+            error=error,
+        )
 
     def _expire(self) -> None:
         seconds = self.request.agent.timeoutSeconds
@@ -366,14 +280,16 @@ class AgentRun:
         self.ended.callback(result)
         if not self.done.called:
             self.done.callback(result)
+        self._letGo()
 
     def _fail(self, failure: Failure) -> None:
         error = failure.value
-        if self._stopped is not None and failure.check(CancelledError, RunCancelled):
-            error = self._stopped
+        stopped = self._stop.reason
+        if stopped is not None and failure.check(CancelledError, RunCancelled):
+            error = stopped
         if not isinstance(error, OpenClawError):
             self.surroundings.log.failure(
-                "Run {runID} failed unexpectedly", failure=failure, runID=self.runID
+                "Run {run} failed unexpectedly", failure=failure, run=self.runID
             )
             error = InternalError("The gateway failed.")
         # A new Failure: the old one's frames hold the whole conversation, and so do
@@ -383,6 +299,15 @@ class AgentRun:
         self.ended.callback(outcome)
         if not self.done.called:
             self.done.errback(outcome)
+        self._letGo()
+
+    def _letGo(self) -> None:
+        """
+        Hold nobody any more who holds this run: the conversation, which may be large,
+        shall not have to wait for the collector of such circles.
+        """
+        self.listener = _toNobody
+        del self._toolbox, self._turns
 
     # Back-pressure
 
@@ -390,17 +315,13 @@ class AgentRun:
         """
         The listener's reader is slow: make the model wait.
         """
-        self._paused = True
-        if self._call is not None:
-            self._call.pauseProducing()
+        self._modelCalls.pause()
 
     def resumeProducing(self) -> None:
         """
         The reader has caught up.
         """
-        self._paused = False
-        if self._call is not None:
-            self._call.resumeProducing()
+        self._modelCalls.resume()
 
     def stopProducing(self) -> None:
         """
@@ -409,8 +330,15 @@ class AgentRun:
         self.cancel()
 
 
-def _cancelled() -> RunCancelled:
-    return RunCancelled("The run was cancelled.")
+def _toNobody(events: Sequence[RunEvent]) -> None:
+    """
+    Listen no more.
+    """
+
+
+def _between(begin: float, end: float) -> float:
+    # The clock of the machine can be set back.
+    return end - begin if end > begin else 0.0
 
 
 def _stopClock(clock: IDelayedCall) -> None:
@@ -418,4 +346,4 @@ def _stopClock(clock: IDelayedCall) -> None:
         clock.cancel()
 
 
-__all__ = ["AgentRun", "RunRequest", "RunResult", "Surroundings"]
+__all__ = ["AgentRun"]

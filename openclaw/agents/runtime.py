@@ -2,23 +2,31 @@
 All runs of the gateway: the one place where they start, and where they are ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from openclaw.agents.embeddings import Embeddings
 from openclaw.agents.places import Limits, Places
-from openclaw.agents.run import AgentRun, RunRequest, Surroundings
+from openclaw.agents.requests import RunRequest, Surroundings
+from openclaw.agents.run import AgentRun
 from openclaw.agents.turns import RunResult
 from openclaw.config import Config
-from openclaw.errors import OpenClawError, ShuttingDown
+from openclaw.errors import ShuttingDown, StoreError
 from openclaw.events import RunListener
-from openclaw.interfaces import IModelProvider, ISessionStore
-from openclaw.messages import NO_USAGE
+from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IModelProvider,
+    ISessionStore,
+)
+from openclaw.messages import Message
+from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
 
 DRAIN_RETRY_SECONDS = 5.0
@@ -33,6 +41,7 @@ class Runtime:
 
     @ivar runs: The runs in progress, by their ids.
     @ivar draining: True once no more may start.
+    @ivar tally: What is counted of them.
     """
 
     def __init__(
@@ -46,19 +55,28 @@ class Runtime:
     ) -> None:
         self.runs: dict[str, AgentRun] = {}
         self.draining = False
+        self.tally = Tally()
         self._store = store
         self._reactor = reactor
         self._log = log
+        refusedKeys = RefusedKeys(reactor)
+        self._embeddings = Embeddings(
+            most=_mostEmbeddings(config),
+            providers=providers,
+            refusedKeys=refusedKeys,
+            reactor=reactor,
+        )
         self._surroundings = Surroundings(
             reactor=reactor,
             places=Places(reactor, _limits(config)),
             store=store,
             providers=providers,
-            refusedKeys=RefusedKeys(reactor),
+            refusedKeys=refusedKeys,
             toolSettings=config.toolSettings,
             modelOf=config.modelOf,
             claimWaitSeconds=config.session.waitSeconds,
             log=log,
+            tally=self.tally,
         )
         self._awaitingIdle: list[Deferred[None]] = []
         self._renewal = LoopingCall(self._renewClaims)
@@ -75,6 +93,7 @@ class Runtime:
         Let another configuration hold for the runs to come.
         """
         self._surroundings.places.limit(_limits(config))
+        self._embeddings.most = _mostEmbeddings(config)
         self._surroundings = replace(
             self._surroundings,
             claimWaitSeconds=config.session.waitSeconds,
@@ -92,41 +111,54 @@ class Runtime:
             raise shuttingDown()
         run = AgentRun(request, listener, self._surroundings)
         self.runs[run.runID] = run
-        run.ended.addBoth(self._ended, run, self._reactor.seconds())
+        run.ended.addBoth(self._ended, run)
         run.start()
         return run
 
-    def _ended(self, result: RunResult | Failure, run: AgentRun, began: float) -> None:
+    def embed(
+        self, provider: str, request: EmbeddingRequest, seconds: float
+    ) -> "Deferred[EmbeddingReply]":
+        """
+        Have texts embedded; see L{Embeddings.begin}.
+
+        @raise ShuttingDown: The daemon is going down.
+        """
+        if self.draining:
+            raise shuttingDown()
+        return self._embeddings.begin(provider, request, seconds)
+
+    def transcript(self, sessionKey: str) -> "Deferred[Sequence[Message]]":
+        """
+        See L{ISessionStore.transcript}.
+        """
+        return self._store.transcript(sessionKey)
+
+    def inProgress(self) -> tuple[int, int]:
+        """
+        How many runs go on, and how many wait for a place or for their session.
+        """
+        going = sum(run.admittedAt is not None for run in self.runs.values())
+        return going, len(self.runs) - going
+
+    def _ended(self, result: RunResult | Failure, run: AgentRun) -> None:
         del self.runs[run.runID]
-        self._report(result, run, self._reactor.seconds() - began)
+        self._report(result, run)
         if not self.runs:
             waiting, self._awaitingIdle = self._awaitingIdle, []
             for idle in waiting:
                 idle.callback(None)
 
-    def _report(
-        self, result: RunResult | Failure, run: AgentRun, seconds: float
-    ) -> None:
+    def _report(self, result: RunResult | Failure, run: AgentRun) -> None:
         """
-        Write the run's one line into the log.
+        Count the run, and write its one line into the log.
         """
-        if isinstance(result, RunResult):
-            outcome: str | None = result.finishReason
-            usage, why = result.usage, ""
-        else:
-            error = result.value
-            assert isinstance(error, OpenClawError)
-            outcome, usage, why = error.code, NO_USAGE, f": {error.message}"
-        request = run.request
-        # One field costs a third of what nine do.
-        self._log.info(
-            "run {run}",
-            run=f"{run.runID} agent={request.agent.id} session={request.sessionKey}"
-            f" outcome={outcome} seconds={seconds:.3f}"
-            f" tokens={usage.prompt_tokens}+{usage.completion_tokens}{why}",
-            runID=run.runID,
-            outcome=outcome,
-        )
+        account = run.account(result)
+        self.tally.runEnded(account)
+        if isinstance(result, Failure) and result.check(StoreError):
+            self.tally.storeErrors += 1
+        # One field costs a third of what nine do; this one is made into text, or into
+        # JSON, by who writes it.
+        self._log.info("{run}", run=account)
 
     def drain(self, seconds: float) -> "Deferred[None]":
         """
@@ -147,6 +179,7 @@ class Runtime:
         self.draining = True
         for run in list(self.runs.values()):
             run.cancel(shuttingDown())
+        self._embeddings.endAll(shuttingDown)
 
     def stop(self) -> "Deferred[None]":
         """
@@ -161,18 +194,20 @@ class Runtime:
 
     def _untilIdle(self) -> "Deferred[None]":
         if not self.runs:
-            return succeed(None)
+            return self._embeddings.untilIdle()
         idle: Deferred[None] = Deferred()
         self._awaitingIdle.append(idle)
-        return idle
+        return idle.addCallback(lambda _: self._embeddings.untilIdle())
 
     def _renewClaims(self) -> "Deferred[None] | None":
         claims = [run.claim for run in self.runs.values() if run.claim is not None]
         if not claims:
             return None
-        return self._store.renew(claims).addErrback(
-            lambda failure: self._log.failure("Claims can't be renewed", failure)
-        )
+        return self._store.renew(claims).addErrback(self._renewalFailed)
+
+    def _renewalFailed(self, failure: Failure) -> None:
+        self.tally.storeErrors += 1
+        self._log.failure("Claims can't be renewed", failure)
 
 
 def shuttingDown() -> ShuttingDown:
@@ -191,6 +226,10 @@ def _limits(config: Config) -> Limits:
         perSession=config.session.maxWaiting,
         waitSeconds=config.session.waitSeconds,
     )
+
+
+def _mostEmbeddings(config: Config) -> int:
+    return config.gateway.http.endpoints.embeddings.maxConcurrent
 
 
 __all__ = ["DRAIN_RETRY_SECONDS", "Runtime", "shuttingDown"]

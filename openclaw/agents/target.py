@@ -147,7 +147,7 @@ class Directory:
         )
 
     def _knownModels(self, agent: AgentSettings) -> list[ModelRef]:
-        known = [agent.model.primary, *agent.model.fallbacks]
+        known = [agent.model.primary, *agent.model.fallbacks, agent.embeddingModel]
         for name, provider in self.config.models.providers.items():
             known += [ModelRef(name, model.id) for model in provider.models]
         known.append(ModelRef("local", self.config.models.local.id))

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from openclaw.events import RunListener, ToolProgress
 from openclaw.interfaces import ITool, ToolContext, ToolError, ToolSpec
 from openclaw.messages import ToolCall, ToolMessage
 from openclaw.tools.arguments import ArgumentReader
@@ -41,6 +42,8 @@ class OfferedTool:
 
 
 Context = Callable[[ITool], ToolContext]
+Check = Callable[[], None]
+Counted = Callable[[str, str], None]
 
 
 @dataclass
@@ -50,12 +53,18 @@ class Toolbox:
 
     @ivar tools: By their names.
     @ivar context: Makes the context of a call.
+    @ivar check: Raises if no more calls may begin.
+    @ivar counted: Is told of each call: its tool, and its outcome.
+    @ivar listener: Is told when a call begins and ends.
     @ivar hadEffects: True once a tool ran that may have changed something.
     """
 
     tools: Mapping[str, OfferedTool]
     context: Context
+    check: Check
     log: Logger
+    counted: Counted = lambda tool, outcome: None
+    listener: RunListener = lambda events: None
     hadEffects: bool = field(default=False, init=False)
 
     def run(self, calls: Sequence[ToolCall]) -> "Deferred[list[ToolMessage]]":
@@ -64,7 +73,7 @@ class Toolbox:
         anything, else one after the other.
 
         @return: Their results, in the order of the calls.  Never fails but when it
-            is cancelled, which cancels the calls.
+            is cancelled, which cancels the calls, or by C{check}.
         """
         offered = [self.tools.get(call.name) for call in calls]
         if all(each is not None and each.tool.readOnly for each in offered):
@@ -85,6 +94,8 @@ class Toolbox:
         return [await self._one(call) for call in calls]
 
     async def _one(self, call: ToolCall) -> ToolMessage:
+        # A tool may end as if nothing was when it is cancelled.
+        self.check()
         offered = self.tools.get(call.name)
         if offered is None:
             name = call.name[:MAX_NAME_CHARACTERS]
@@ -93,6 +104,7 @@ class Toolbox:
         tool, context = offered.tool, self.context(offered.tool)
         began = context.reactor.seconds()
         outcome = "ok"
+        self.listener((ToolProgress(call.id, tool.name, None),))
         try:
             arguments = offered.reader.read(call.arguments)
             if not tool.readOnly:
@@ -109,15 +121,17 @@ class Toolbox:
             self.log.failure("Tool {tool} failed unexpectedly", tool=tool.name)
             result = "Error: the tool failed."
         finally:
+            self.counted(tool.name, outcome)
             self.log.info(
-                "tool {tool} run={runID} agent={agent} outcome={outcome}"
+                "tool {tool} run={run} agent={agent} outcome={outcome}"
                 " seconds={seconds:.3f}",
                 tool=tool.name,
-                runID=context.runID,
+                run=context.runID,
                 agent=context.agentID,
                 outcome=outcome,
                 seconds=context.reactor.seconds() - began,
             )
+        self.listener((ToolProgress(call.id, tool.name, outcome),))
         return ToolMessage(call.id, result)
 
 

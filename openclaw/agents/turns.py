@@ -80,6 +80,17 @@ class Ear:
         """
         Pass on what is for the caller.
         """
+        heard: Sequence[RunEvent] = events
+        if self._separate or ToolCallDelta in map(type, events):
+            heard = self._sifted(events)
+        if heard:
+            # What a model thought before it failed does no harm.
+            self.heard = self.heard or any(
+                not isinstance(event, ReasoningDelta) for event in heard
+            )
+            self._listener(heard)
+
+    def _sifted(self, events: Sequence[ModelEvent]) -> Sequence[RunEvent]:
         heard: list[RunEvent] = []
         for event in events:
             if isinstance(event, ToolCallDelta):
@@ -89,12 +100,7 @@ class Ear:
                 heard += (TextDelta(SEPARATOR), event)
             else:
                 heard.append(event)
-        if heard:
-            # What a model thought before it failed does no harm.
-            self.heard = self.heard or any(
-                not isinstance(event, ReasoningDelta) for event in heard
-            )
-            self._listener(heard)
+        return heard
 
     def _hearCall(self, event: ToolCallDelta, heard: list[RunEvent]) -> None:
         if event.name in self._clientNames:
@@ -104,9 +110,10 @@ class Ear:
             heard.append(ToolCallDelta(position, event.id, event.name, event.arguments))
 
 
-Ask = Callable[[Sequence[Message], ToolChoice, Ear], Awaitable[ModelReply]]
+Ask = Callable[[Sequence[Message], Ear], Awaitable[ModelReply]]
 """
-Asks the model; what it says goes to the listener as it comes.
+Asks the model to go on with a conversation; what it says goes to the listener as it
+comes.
 """
 
 CarryOut = Callable[[Sequence[ToolCall]], Awaitable[Sequence[ToolMessage]]]
@@ -161,7 +168,11 @@ class Turns:
                     return self._finished("tool_calls", clients)
                 continue
             if clients or reply.finishReason != "stop" or self._text.strip():
-                self.said.append(AssistantMessage(blanks + reply.text, clients))
+                self.said.append(
+                    AssistantMessage(
+                        blanks + reply.text, clients, tuple(reply.thoughts)
+                    )
+                )
                 return self._finished(reply.finishReason, clients)
             if nudged:
                 raise EmptyReply("The model had nothing to say.")
@@ -175,7 +186,7 @@ class Turns:
     async def _turn(self, asked: Sequence[Message]) -> ModelReply:
         separated = bool(self._text.strip())
         ear = Ear(self.listener, self._clientNames, separated)
-        reply = await self.ask(asked, self.toolChoice, ear)
+        reply = await self.ask(asked, ear)
         if separated and reply.text:
             self._text += SEPARATOR
         self._text += reply.text
@@ -195,7 +206,9 @@ class Turns:
 
     async def _carryOut(self, reply: ModelReply, own: Sequence[ToolCall]) -> None:
         results = await self.carryOut(own)
-        self.said.append(AssistantMessage(reply.text, tuple(reply.toolCalls)))
+        self.said.append(
+            AssistantMessage(reply.text, tuple(reply.toolCalls), tuple(reply.thoughts))
+        )
         self.said += results
         signature = [
             (call.name, call.arguments, result.content)

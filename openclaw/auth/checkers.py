@@ -1,5 +1,6 @@
 """
-The checker of the gateway's own shared secret.  Others come from strcred plug-ins.
+The checkers of the gateway's own credentials: the shared secret, and the tokens that
+have names.  Others come from strcred plug-ins.
 """
 
 from hashlib import sha256
@@ -10,12 +11,18 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from openclaw.auth.tokens import NamedTokens
 from openclaw.config import Secret
-from openclaw.interfaces import IBearerToken
+from openclaw.interfaces import IBearerToken, INamedToken
 
 SHARED_SECRET = b"shared-secret"
 """
 The avatar ID of whoever knows the gateway's token or password.
+"""
+
+TOKEN_AVATAR = b"token:"
+"""
+How the avatar ID of a token with a name begins.  Its label follows.
 """
 
 
@@ -46,4 +53,33 @@ class SharedSecretChecker:
         return fail(UnauthorizedLogin())
 
 
-__all__ = ["SHARED_SECRET", "SharedSecretChecker"]
+@implementer(ICredentialsChecker)
+class NamedTokenChecker:
+    """
+    Knows the tokens that have names.
+    """
+
+    credentialInterfaces = (INamedToken,)
+
+    def __init__(self, tokens: NamedTokens) -> None:
+        self._tokens = tokens
+
+    def requestAvatarId(
+        self, credentials: INamedToken
+    ) -> "Deferred[bytes | tuple[()]]":
+        """
+        @return: L{TOKEN_AVATAR} and the token's label, or a failure with
+            L{UnauthorizedLogin}.
+        """
+        found = self._tokens.find(credentials.token)
+        if found is None:
+            return fail(UnauthorizedLogin())
+        return succeed(TOKEN_AVATAR + found.label.encode())
+
+
+__all__ = [
+    "SHARED_SECRET",
+    "TOKEN_AVATAR",
+    "NamedTokenChecker",
+    "SharedSecretChecker",
+]

@@ -4,13 +4,14 @@ What an C{Authorization} header carries, as Twisted cred credentials.
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twisted.cred.credentials import ICredentials, UsernamePassword
 from zope.interface import implementer
 
 from openclaw.errors import AuthenticationFailed
-from openclaw.interfaces import IBearerToken
+from openclaw.interfaces import IBearerToken, INamedToken
 
 CREDENTIAL_EXPECTED = (
     "Send the gateway's credential in the header `Authorization: Bearer <token>`."
@@ -25,6 +26,28 @@ class BearerToken:
     """
 
     token: bytes = field(repr=False)
+
+
+@implementer(INamedToken)
+@dataclass(frozen=True, slots=True)
+class NamedToken:
+    """
+    The same, if it looks like a token that has a name.
+    """
+
+    token: bytes = field(repr=False)
+
+
+def theOnly(values: Sequence[bytes] | None) -> bytes | None:
+    """
+    The value of the C{Authorization} header, or C{None} where there is none.
+
+    @raise AuthenticationFailed: There are several.  Somebody before us may have
+        looked at another one.
+    """
+    if values is not None and len(values) > 1:
+        raise AuthenticationFailed("Send one `Authorization` header, and no more.")
+    return values[0] if values else None
 
 
 def credentialsFrom(authorization: bytes | None) -> ICredentials:
@@ -56,4 +79,10 @@ def _basic(encoded: bytes) -> ICredentials:
     return credentials
 
 
-__all__ = ["CREDENTIAL_EXPECTED", "BearerToken", "credentialsFrom"]
+__all__ = [
+    "CREDENTIAL_EXPECTED",
+    "BearerToken",
+    "NamedToken",
+    "credentialsFrom",
+    "theOnly",
+]

@@ -3,6 +3,7 @@ Lets callers in, or not: the one place where a request's credential is looked at
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from twisted.cred.checkers import AllowAnonymousAccess, ICredentialsChecker
@@ -10,74 +11,186 @@ from twisted.cred.credentials import Anonymous, ICredentials
 from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
+from twisted.web.http_headers import Headers
 
-from openclaw.auth.checkers import SharedSecretChecker
-from openclaw.auth.credentials import CREDENTIAL_EXPECTED, credentialsFrom
-from openclaw.auth.realm import OperatorRealm
-from openclaw.config import Secret
+from openclaw.auth.checkers import NamedTokenChecker, SharedSecretChecker
+from openclaw.auth.credentials import (
+    CREDENTIAL_EXPECTED,
+    BearerToken,
+    NamedToken,
+    credentialsFrom,
+    theOnly,
+)
+from openclaw.auth.origin import NO_PROXIES, Origin, TrustedProxies
+from openclaw.auth.proxy import ProxiedUsers
+from openclaw.auth.quotas import Quotas
+from openclaw.auth.realm import GatewayRealm, UserRealm
+from openclaw.auth.throttle import Throttle
+from openclaw.auth.tokens import PREFIX, NamedTokens
+from openclaw.config import AuthMode, Secret
 from openclaw.errors import AuthenticationFailed
 from openclaw.interfaces import ICaller
 
+UNGUESSABLE_CHARACTERS = 20
+"""
+A token that is shorter is as good as a password.
+"""
 
+SCOPES_HEADER = "x-openclaw-scopes"
+_NAMED = PREFIX.encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """
+    Who may come in.
+
+    @ivar secret: The gateway's token or password; C{None} if there is neither.
+    @ivar proxies: Who is believed that says for whom they ask.
+    @ivar proxiedUsers: For the mode C{trusted-proxy}.
+    """
+
+    mode: AuthMode
+    secret: Secret | None = None
+    proxies: TrustedProxies = NO_PROXIES
+    proxiedUsers: ProxiedUsers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """
+    What must outlive a change of the terms.
+    """
+
+    tokens: NamedTokens
+    throttle: Throttle
+    quotas: Quotas
+
+
+class _Wrong(Exception):
+    """
+    The credential is not valid.
+    """
+
+
+@dataclass
 class Doorkeeper:
     """
-    Turns C{Authorization} headers into callers through a cred L{Portal}.
+    Turns the headers of requests into callers, through cred's L{Portal}s.
+
+    @ivar checkers: strcred's, for HTTP Basic.
     """
 
-    def __init__(
-        self,
-        secret: Secret | None,
-        checkers: Sequence[ICredentialsChecker],
-        log: Logger,
-    ) -> None:
-        """
-        @param secret: The gateway's token or password; C{None} for
-            C{gateway.auth.mode: none}, which lets everybody in.
+    terms: Terms
+    checkers: Sequence[ICredentialsChecker]
+    memory: Memory
+    log: Logger = field(repr=False)
 
-        @param checkers: strcred's checkers, for HTTP Basic.
+    def __post_init__(self) -> None:
         """
-        self._open = secret is None
-        self._log = log
-        self._portal = Portal(OperatorRealm(), checkers)
-        if secret is None:
-            self._portal.registerChecker(AllowAnonymousAccess())
+        Two portals, so that a user's name can't be taken for one of our own callers.
+        """
+        terms, tokens = self.terms, self.memory.tokens
+        self._users = Portal(UserRealm(), self.checkers)
+        self._own = Portal(GatewayRealm(tokens))
+        if terms.mode == "none":
+            self._own.registerChecker(AllowAnonymousAccess())
         else:
-            self._portal.registerChecker(SharedSecretChecker(secret))
+            self._own.registerChecker(NamedTokenChecker(tokens))
+        if terms.secret is not None:
+            self._own.registerChecker(SharedSecretChecker(terms.secret))
 
-    async def admit(
-        self, authorization: bytes | None, scopes: bytes | None = None
-    ) -> ICaller:
+    def origin(self, headers: Headers, transport: ITransport) -> Origin:
         """
-        Find out who asks.
+        Where a request comes from.
+        """
+        return self.terms.proxies.origin(transport, headers)
 
-        @param authorization: The C{Authorization} header's value.
+    async def admit(self, headers: Headers, origin: Origin) -> ICaller:
+        """
+        Find out who asks, and count the request.
 
-        @param scopes: The C{x-openclaw-scopes} header's value, a list with commas
-            or blanks; it narrows what an anonymous caller may do.
+        @param headers: All of the request's.
 
         @raise AuthenticationFailed: Nobody whom we know.
-        """
-        if not self._open:
-            return await self._login(credentialsFrom(authorization))
-        caller = await self._login(Anonymous())
-        if scopes is None:
-            return caller
-        return caller.narrowed(scopes.decode("latin-1").replace(",", " ").split())
 
-    async def _login(self, credentials: ICredentials) -> ICaller:
+        @raise openclaw.errors.TooManyAttempts: The origin has shown too many wrong
+            credentials.
+
+        @raise openclaw.errors.PermissionDenied: The caller does not come as they
+            have to.
+
+        @raise openclaw.errors.QuotaExceeded: The caller has sent too many requests.
+        """
+        caller = await self._identify(headers, origin)
+        self.memory.quotas.request(caller)
+        return caller
+
+    async def _identify(self, headers: Headers, origin: Origin) -> ICaller:
+        terms = self.terms
+        if terms.mode == "none":
+            return _narrowed(await self._login(self._own, Anonymous()), headers)
+        authorization = theOnly(headers.getRawHeaders(b"authorization"))
+        if terms.proxiedUsers is None:
+            return await self._known(credentialsFrom(authorization), origin)
+        # Proxies pass on what they looked at themselves, and that is not for us.
+        if _isNamed(authorization):
+            return await self._known(credentialsFrom(authorization), origin)
+        return _narrowed(terms.proxiedUsers.caller(origin, headers), headers)
+
+    async def _known(self, credentials: ICredentials, origin: Origin) -> ICaller:
+        """
+        Whose credentials these are.
+        """
+        if isinstance(credentials, BearerToken) and _looksNamed(credentials.token):
+            try:
+                return await self._login(self._own, NamedToken(credentials.token))
+            except _Wrong:
+                # It may be the gateway's own, which can look like anything.
+                pass
+        kind, throttle = self._kind(credentials), self.memory.throttle
+        guessable = kind != "token"
+        if guessable:
+            throttle.check(origin, kind)
+        portal = self._own if isinstance(credentials, BearerToken) else self._users
         try:
-            _, caller, _ = await self._portal.login(credentials, None, ICaller)
+            caller = await self._login(portal, credentials)
+        except _Wrong:
+            throttle.check(origin, kind)
+            throttle.failed(origin, kind)
+            raise AuthenticationFailed("The credential is not valid.") from None
+        if guessable:
+            # Others of many guesses at once were wrong, and that was enough.
+            throttle.check(origin, kind)
+        return caller
+
+    def _kind(self, credentials: ICredentials) -> str:
+        if not isinstance(credentials, BearerToken):
+            return "user's password"
+        secret = self.terms.secret
+        if self.terms.mode == "password" or (
+            secret is not None and len(secret.reveal()) < UNGUESSABLE_CHARACTERS
+        ):
+            return "password"
+        return "token"
+
+    async def _login(self, portal: Portal, credentials: ICredentials) -> ICaller:
+        try:
+            _, caller, _ = await portal.login(credentials, None, ICaller)
         except UnhandledCredentials:
+            if isinstance(credentials, BearerToken):
+                raise _Wrong from None
             raise AuthenticationFailed(CREDENTIAL_EXPECTED) from None
         except UnauthorizedLogin:
-            raise AuthenticationFailed("The credential is not valid.") from None
+            raise _Wrong from None
         except CancelledError:
             raise
         except Exception as error:
             # A checker's own failure (a directory that is down) lets nobody in; its
             # traceback could hold the credential, so only the kind is kept.
-            self._log.error(
+            self.log.error(
                 "A credentials checker failed with {kind}; the caller was refused.",
                 kind=type(error).__name__,
             )
@@ -85,4 +198,30 @@ class Doorkeeper:
         return cast(ICaller, caller)
 
 
-__all__ = ["Doorkeeper"]
+def _looksNamed(token: bytes) -> bool:
+    return token.startswith(_NAMED)
+
+
+def _isNamed(authorization: bytes | None) -> bool:
+    """
+    Is this a token that could have a name?
+    """
+    try:
+        credentials = credentialsFrom(authorization)
+    except AuthenticationFailed:
+        return False
+    return isinstance(credentials, BearerToken) and _looksNamed(credentials.token)
+
+
+def _narrowed(caller: ICaller, headers: Headers) -> ICaller:
+    """
+    A caller who shows no credential to us can ask for less than they may do: in a
+    list with commas or blanks.
+    """
+    lists = headers.getRawHeaders(SCOPES_HEADER.encode())
+    if lists is None:
+        return caller
+    return caller.narrowed(b" ".join(lists).decode("latin-1").replace(",", " ").split())
+
+
+__all__ = ["UNGUESSABLE_CHARACTERS", "Doorkeeper", "Memory", "Terms"]

@@ -2,41 +2,57 @@
 Who callers are once they are let in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from twisted.cred.checkers import ANONYMOUS
+from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from zope.interface import implementer
 
-from openclaw.auth.checkers import SHARED_SECRET
-from openclaw.interfaces import ICaller
+from openclaw.auth.checkers import SHARED_SECRET, TOKEN_AVATAR
+from openclaw.auth.tokens import KeptToken, NamedTokens
+from openclaw.interfaces import ICaller, Quota
 
 OPERATOR_SCOPES = frozenset({"operator.admin", "operator.write", "operator.read"})
+USER_SCOPES = frozenset({"operator.write"})
+"""
+What a caller may do who is one of several.
+"""
+
+UNLIMITED = Quota()
 _IMPLIED = {
     "operator.admin": {"operator.write", "operator.read"},
     "operator.write": {"operator.read"},
 }
 
 
+def _includes(held: Iterable[str], scope: str) -> bool:
+    """
+    C{operator.admin} includes C{operator.write}, which includes C{operator.read}.
+    """
+    return any(scope == each or scope in _IMPLIED.get(each, ()) for each in held)
+
+
 @implementer(ICaller)
 @dataclass(frozen=True, slots=True)
 class Operator:
     """
-    A caller who may run every agent, within their scopes.
+    A caller who may run every agent and see every session, within their scopes.
     """
 
     label: str
     scopes: frozenset[str] = OPERATOR_SCOPES
+    namespace: str = ""
+    quota: Quota = UNLIMITED
 
     def hasScope(self, scope: str) -> bool:
         """
         C{operator.admin} includes C{operator.write}, which includes
         C{operator.read}.
         """
-        return scope in self.scopes or any(
-            scope in _IMPLIED.get(held, ()) for held in self.scopes
-        )
+        return _includes(self.scopes, scope)
 
     def mayUse(self, agentID: str) -> bool:
         """
@@ -52,34 +68,145 @@ class Operator:
         return replace(self, scopes=kept)
 
 
+@implementer(ICaller)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guest:
+    """
+    A caller among others, who has sessions of their own.
+
+    @ivar label: A kind and a name, such as C{token:ci}.  No two callers share it, and
+        there is one colon in it.
+    @ivar agents: The agents that they may use; C{None} for all.
+    """
+
+    label: str
+    scopes: frozenset[str] = USER_SCOPES
+    agents: frozenset[str] | None = None
+    quota: Quota = UNLIMITED
+
+    @property
+    def namespace(self) -> str:
+        """
+        The label.
+        """
+        return self.label
+
+    def hasScope(self, scope: str) -> bool:
+        """
+        See L{Operator.hasScope}.
+        """
+        return _includes(self.scopes, scope)
+
+    def mayUse(self, agentID: str) -> bool:
+        """
+        Those agents.
+        """
+        return self.agents is None or agentID in self.agents
+
+    def narrowed(self, scopes: Sequence[str]) -> "Guest":
+        """
+        The same caller with those of the scopes that were theirs.
+        """
+        kept = frozenset(scope for scope in scopes if self.hasScope(scope))
+        return replace(self, scopes=kept)
+
+
+def user(name: bytes) -> Guest:
+    """
+    A caller whom somebody else knows by a name.
+
+    @param name: In any characters.  In the label all but letters, digits and C{-_.~@}
+        are as in a URL, so that it begins and ends where it seems to.
+    """
+    return Guest(label=f"user:{quote(name, safe='@')}")
+
+
+def holder(token: KeptToken) -> Guest:
+    """
+    The caller who has a token.
+    """
+    return Guest(
+        label=f"token:{token.label}",
+        scopes=frozenset(token.scopes) & OPERATOR_SCOPES,
+        agents=None if token.agents is None else frozenset(token.agents),
+        quota=Quota(
+            concurrentRuns=token.maxConcurrent,
+            requestsPerMinute=token.requestsPerMinute,
+        ),
+    )
+
+
 def _forget() -> None:
     """
     A caller's stay ends with the request; there is nothing to log out of.
     """
 
 
+_Avatar = tuple[type, ICaller, Callable[[], None]]
+
+
+def _checkWanted(interfaces: tuple[type, ...]) -> None:
+    if ICaller not in interfaces:
+        raise NotImplementedError("This realm knows only ICaller.")
+
+
 @implementer(IRealm)
-class OperatorRealm:
+class GatewayRealm:
     """
-    Makes an L{Operator} of everybody whom a checker knows.
+    Makes callers of those whom the gateway itself knows.  Nobody else's checkers may
+    name them.
     """
+
+    def __init__(self, tokens: NamedTokens | None = None) -> None:
+        self._tokens = tokens
 
     def requestAvatar(
         self, avatarId: bytes | tuple[()], mind: object, *interfaces: type
-    ) -> tuple[type, ICaller, Callable[[], None]]:
+    ) -> _Avatar:
         """
         @param avatarId: L{SHARED_SECRET}, the empty tuple of an anonymous caller,
-            or the user's name from a strcred checker.
+            or the avatar ID of a token.
         """
-        if ICaller not in interfaces:
-            raise NotImplementedError("This realm knows only ICaller.")
+        _checkWanted(interfaces)
         if avatarId is ANONYMOUS or isinstance(avatarId, tuple):
-            label = "anonymous"
-        elif avatarId == SHARED_SECRET:
-            label = "operator"
-        else:
-            label = f"user:{avatarId.decode('utf-8', 'replace')}"
-        return ICaller, Operator(label), _forget
+            return ICaller, Operator("anonymous"), _forget
+        if avatarId == SHARED_SECRET:
+            return ICaller, Operator("operator"), _forget
+        label = avatarId.removeprefix(TOKEN_AVATAR).decode("ascii")
+        token = None if self._tokens is None else self._tokens.labelled(label)
+        if token is None:
+            raise UnauthorizedLogin()
+        return ICaller, holder(token), _forget
 
 
-__all__ = ["OPERATOR_SCOPES", "Operator", "OperatorRealm"]
+@implementer(IRealm)
+class UserRealm:
+    """
+    Makes callers of the users whom strcred's checkers know, whatever their names are.
+    """
+
+    def requestAvatar(
+        self, avatarId: object, mind: object, *interfaces: type
+    ) -> _Avatar:
+        """
+        @param avatarId: The user's name.
+        """
+        _checkWanted(interfaces)
+        if isinstance(avatarId, str):
+            avatarId = avatarId.encode("utf-8", "surrogateescape")
+        if not isinstance(avatarId, bytes) or not avatarId:
+            raise TypeError("A checker must give a user's name.")
+        return ICaller, user(avatarId), _forget
+
+
+__all__ = [
+    "OPERATOR_SCOPES",
+    "UNLIMITED",
+    "USER_SCOPES",
+    "GatewayRealm",
+    "Guest",
+    "Operator",
+    "UserRealm",
+    "holder",
+    "user",
+]

@@ -22,7 +22,8 @@ from twisted.logger import (
 
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.prompt import systemPrompt
-from openclaw.agents.run import AgentRun, RunRequest
+from openclaw.agents.requests import RunRequest
+from openclaw.agents.run import AgentRun
 from openclaw.agents.target import Directory
 from openclaw.agents.turns import RunResult
 from openclaw.assembly import Assembly
@@ -30,9 +31,9 @@ from openclaw.auth.realm import Operator
 from openclaw.config import load, locate, stateDirectory
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import RunEvent, TextDelta
+from openclaw.installed import checkInstalled
 from openclaw.messages import UserMessage
-from openclaw.models.registry import checkDialects
-from openclaw.sessions.keys import namedKey
+from openclaw.sessions.keys import OPERATOR, namedKey
 from openclaw.state import prepareState
 
 MAIN_SESSION = "main"
@@ -93,10 +94,9 @@ class Terminal:
         @return: The exit status: 0, or 1 when there is no answer.
         """
         try:
-            config = load(
-                locate(self._turn.config, self._environ), self._environ
-            ).config
-            checkDialects(config)
+            loaded = load(locate(self._turn.config, self._environ), self._environ)
+            checkInstalled(loaded, self._log)
+            config = loaded.config
             state = stateDirectory(self._environ)
             prepareState(state, lambda path: None)
             assembly = Assembly(
@@ -144,7 +144,7 @@ class Terminal:
         return RunRequest(
             agent=agent,
             system=system,
-            sessionKey=namedKey(agent.id, turn.sessionKey or MAIN_SESSION),
+            sessionKey=namedKey(agent.id, turn.sessionKey or MAIN_SESSION, OPERATOR),
             kept=True,
             opening=said,
             following=said,

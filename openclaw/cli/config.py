@@ -6,8 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from openclaw.config.reading import SYSTEM_PATH, load, locate
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
+from zope.interface import implementer
+
+from openclaw.config.reading import SYSTEM_PATH, Loaded, load, locate
 from openclaw.errors import ConfigError
+from openclaw.installed import checkInstalled
+from openclaw.models.registry import Providers
+
+
+@implementer(ILogObserver)
+class _Warnings:
+    """
+    Writes what is logged as a line each.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: LogEvent) -> None:
+        if event["log_level"] >= LogLevel.warn:
+            print(f"warning: {formatEvent(event)}", file=self._stream)
 
 
 def check(
@@ -29,6 +48,7 @@ def check(
     """
     try:
         loaded = load(locate(path, environ, system), environ)
+        _checkPlugIns(loaded, environ, Logger(observer=_Warnings(stderr)))
     except ConfigError as error:
         print(error, file=stderr)
         return 1
@@ -39,6 +59,20 @@ def check(
     else:
         print(f"{loaded.path}: no faults", file=stdout)
     return 0
+
+
+def _checkPlugIns(loaded: Loaded, environ: Mapping[str, str], log: Logger) -> None:
+    """
+    Is all that is named there installed, and does it take its settings?
+
+    @raise ConfigError: It is not, or does not.
+    """
+    checkInstalled(loaded, log)
+    if loaded.config.models.providers:
+        from twisted.internet import reactor
+
+        # They are made, as the daemon would, but not asked.
+        Providers(reactor, environ, log).configure(loaded.config)
 
 
 __all__ = ["check"]

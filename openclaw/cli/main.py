@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from time import time
 
 from openclaw import __version__
 
@@ -37,11 +38,68 @@ def _parser() -> ArgumentParser:
     check.add_argument("path", nargs="?", metavar="PATH")
     check.set_defaults(run=_check)
 
+    _addToken(commands.add_parser("token", help="say who else may come in"))
+
     setup = commands.add_parser(
         "setup", help="write a first configuration and token, if there are none"
     )
     setup.set_defaults(run=_setUp)
     return parser
+
+
+def _addToken(token: ArgumentParser) -> None:
+    actions = token.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="make a token, and show it once")
+    add.add_argument("label", help="its name: lower-case letters, digits and -")
+    add.add_argument(
+        "--agent",
+        action="append",
+        metavar="ID",
+        help="an agent that it may use, may be given again (by default all)",
+    )
+    add.add_argument(
+        "--scope",
+        action="append",
+        metavar="SCOPE",
+        help="what it may do, may be given again (by default operator.write)",
+    )
+    add.add_argument(
+        "--max-concurrent", metavar="N", help="the most runs at once (no bound)"
+    )
+    add.add_argument(
+        "--rpm", metavar="N", help="the most requests in a minute (no bound)"
+    )
+    add.add_argument(
+        "--expires", metavar="WHEN", help="such as 30d, 12h or 2027-01-31 (never)"
+    )
+    add.set_defaults(run=_token)
+    listing = actions.add_parser("list", help="show which there are")
+    listing.add_argument("--json", action="store_true", help="print one JSON document")
+    listing.set_defaults(run=_token)
+    revoke = actions.add_parser("revoke", help="make one worthless, at once")
+    revoke.add_argument("label")
+    revoke.set_defaults(run=_token)
+    for action, name in ((add, "add"), (listing, "list"), (revoke, "revoke")):
+        action.set_defaults(action=name)
+
+
+def _token(arguments: Namespace) -> int:
+    from openclaw.cli.token import Wanted, addToken, listTokens, revokeToken
+
+    environ = dict(os.environ)
+    if arguments.action == "list":
+        return listTokens(arguments.json, environ, time(), sys.stdout, sys.stderr)
+    if arguments.action == "revoke":
+        return revokeToken(arguments.label, environ, sys.stdout, sys.stderr)
+    wanted = Wanted(
+        label=arguments.label,
+        agents=arguments.agent,
+        scopes=arguments.scope,
+        maxConcurrent=arguments.max_concurrent,
+        requestsPerMinute=arguments.rpm,
+        expires=arguments.expires,
+    )
+    return addToken(wanted, environ, time(), sys.stdout, sys.stderr)
 
 
 def _agent(arguments: Namespace) -> int:

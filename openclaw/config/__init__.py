@@ -10,31 +10,33 @@ from openclaw.config.credentials import (
     CredentialInForce,
     credentialInForce,
 )
-from openclaw.config.kinds import AuthMode, ToolProfile
-from openclaw.config.reading import Loaded, load, locate, stateDirectory
-from openclaw.config.root import Config
-from openclaw.config.schema import (
+from openclaw.config.entries import AgentDefaults, AgentEntry, Agents, ListedAgent
+from openclaw.config.gateway import (
     HTTP,
-    LOCAL_MODEL,
-    LOCAL_PROVIDER,
     TLS,
-    AgentDefaults,
-    AgentEntry,
-    Agents,
     Auth,
     ChatCompletions,
     Endpoints,
     Gateway,
-    ListedAgent,
+    RateLimit,
+    TrustedProxy,
+)
+from openclaw.config.images import Images
+from openclaw.config.kinds import AuthMode, ToolProfile
+from openclaw.config.metrics import Metrics
+from openclaw.config.models import (
+    LOCAL_MODEL,
+    LOCAL_PROVIDER,
     LocalModel,
-    Logging,
     Model,
     ModelChoice,
     ModelRef,
     Models,
     Provider,
-    Session,
 )
+from openclaw.config.origins import CORS
+from openclaw.config.reading import Loaded, load, locate, stateDirectory
+from openclaw.config.root import Config, Logging, Session
 from openclaw.config.secret import Secret
 from openclaw.config.tools import (
     ExecSettings,
@@ -47,6 +49,7 @@ from openclaw.config.tools import (
 )
 
 __all__ = [
+    "CORS",
     "HTTP",
     "LOCAL_MODEL",
     "LOCAL_PROVIDER",
@@ -68,21 +71,25 @@ __all__ = [
     "ExecSettings",
     "Gateway",
     "GrepSettings",
+    "Images",
     "ListedAgent",
     "Loaded",
     "LocalModel",
     "Logging",
+    "Metrics",
     "Model",
     "ModelChoice",
     "ModelRef",
     "Models",
     "Provider",
+    "RateLimit",
     "ReachableTools",
     "Secret",
     "Session",
     "ToolPolicy",
     "ToolProfile",
     "Tools",
+    "TrustedProxy",
     "WebFetchSettings",
     "WebTools",
     "check",

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from openclaw.config.entries import AgentDefaults, AgentEntry, Agents
 from openclaw.config.kinds import ToolProfile
-from openclaw.config.schema import (
-    AgentDefaults,
-    AgentEntry,
-    Agents,
-    ModelChoice,
-    ModelRef,
-)
+from openclaw.config.models import LOCAL_MODEL, LOCAL_PROVIDER, ModelChoice, ModelRef
 from openclaw.config.tools import ToolPolicy
 
 MAIN_AGENT = "main"
@@ -43,6 +38,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     @ivar id: Its id, in lower case.
     @ivar name: Its name for people.
     @ivar model: Which model it asks.
+    @ivar embeddingModel: Which model embeds texts for its callers.
     @ivar systemPrompt: Its own instructions, or C{None}.
     @ivar workspace: Its directory, an absolute path, or C{None}.
     @ivar timeoutSeconds: How long one of its runs may take in all.
@@ -56,6 +52,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     systemPrompt: str | None
     workspace: Path | None
     timeoutSeconds: float
+    embeddingModel: ModelRef = ModelRef(LOCAL_PROVIDER, LOCAL_MODEL)
     maxModelCalls: int = AgentDefaults().maxModelCalls
     tools: AgentTools = AgentTools()
 
@@ -110,6 +107,7 @@ def settingsOf(
         id=agentID,
         name=entry.name or agentID,
         model=entry.model or defaults.model or ModelChoice(primary=embedded),
+        embeddingModel=entry.embeddingModel or defaults.embeddingModel or embedded,
         # An empty prompt is a choice too: it switches the default off.
         systemPrompt=defaults.systemPrompt if prompt is None else prompt,
         workspace=entry.workspace or defaults.workspace,

@@ -15,8 +15,8 @@ from msgspec.structs import FieldInfo
 
 from openclaw.config.consistency import checkConsistency
 from openclaw.config.findings import Findings, child, describe, expected, item
+from openclaw.config.models import ModelRef
 from openclaw.config.root import Config
-from openclaw.config.schema import ModelRef
 from openclaw.config.substitution import SubstitutionFailed, substitute
 from openclaw.config.values import Unfit, convert
 from openclaw.errors import ConfigError

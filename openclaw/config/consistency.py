@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from openclaw.config.agents import entriesByID
 from openclaw.config.credentials import PASSWORD_VARIABLE, credentialInForce
+from openclaw.config.entries import AgentEntry
 from openclaw.config.findings import Findings, child, item
+from openclaw.config.models import LOCAL_PROVIDER, ModelRef
 from openclaw.config.root import Config
-from openclaw.config.schema import LOCAL_PROVIDER, AgentEntry, ModelRef
 from openclaw.config.tools import OWN_KEYS
 
 RESERVED_AGENT = "default"
@@ -34,7 +35,9 @@ def checkConsistency(
     """
     _checkBind(config, findings)
     _checkAuth(config, environ, findings)
+    _checkProxies(config, findings)
     _checkTLS(config, findings)
+    _checkBodies(config, findings)
     _checkAgents(config, findings)
     _checkAliases(config, findings)
     _checkTools(config, findings)
@@ -66,6 +69,22 @@ def _checkAuth(config: Config, environ: Mapping[str, str], findings: Findings) -
         )
 
 
+def _checkProxies(config: Config, findings: Findings) -> None:
+    gateway = config.gateway
+    proxies, header = "gateway.trustedProxies", "gateway.auth.trustedProxy.userHeader"
+    if gateway.auth.mode != "trusted-proxy":
+        return
+    needs = 'missing; "gateway.auth.mode: trusted-proxy" needs'
+    # One of a wrong address was noted already.
+    noted = any(fault.startswith(proxies) for fault in findings.faults)
+    if not gateway.trustedProxies and not noted:
+        findings.fault(proxies, f"{needs} the addresses of the proxies")
+    if gateway.auth.trustedProxy.userHeader is None and not findings.isFaulty(
+        header, "gateway.auth.trustedProxy"
+    ):
+        findings.fault(header, f"{needs} the header that names the user")
+
+
 def _checkTLS(config: Config, findings: Findings) -> None:
     tls = config.gateway.tls
     certificate, key = "gateway.tls.certPath", "gateway.tls.keyPath"
@@ -75,6 +94,20 @@ def _checkTLS(config: Config, findings: Findings) -> None:
         findings.fault(certificate, "missing; it belongs to keyPath")
     if tls.keyPath is None and tls.certPath is not None:
         findings.fault(key, "missing; it belongs to certPath")
+
+
+def _checkBodies(config: Config, findings: Findings) -> None:
+    http = config.gateway.http
+    key, bound = (
+        "gateway.http.endpoints.chatCompletions.maxBodyBytes",
+        "gateway.http.maxBodyBytesInFlight",
+    )
+    if findings.isFaulty(key, bound, "gateway", "gateway.http"):
+        return
+    largest = http.endpoints.chatCompletions.maxBodyBytes
+    most = http.maxBodyBytesInFlight
+    if largest > most:
+        findings.fault(bound, f"{most} is less than {key}, which is {largest}")
 
 
 def _places(config: Config) -> Iterator[tuple[str, str, AgentEntry]]:

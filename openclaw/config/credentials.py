@@ -19,8 +19,8 @@ class CredentialInForce(NamedTuple):
     What a caller must show.
 
     @ivar mode: The kind of credential.
-    @ivar secret: The credential; C{None} in the mode C{none}, and in the mode
-        C{token} when one has yet to be made.
+    @ivar secret: The credential; C{None} in the modes C{none} and C{trusted-proxy},
+        and in the mode C{token} when one has yet to be made.
     @ivar source: Where it was found, for the log.
     """
 
@@ -42,7 +42,7 @@ def credentialInForce(config: Config, environ: Mapping[str, str]) -> CredentialI
     mode = auth.mode
     if mode is None:
         mode = "password" if token[0] is None and password[0] is not None else "token"
-    if mode == "none":
+    if mode in ("none", "trusted-proxy"):
         return CredentialInForce(mode, None, NONE_CONFIGURED)
     return CredentialInForce(mode, *(token if mode == "token" else password))
 

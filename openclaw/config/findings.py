@@ -116,7 +116,7 @@ def expected(kind: Any) -> str:
     """
     What a key of this kind takes.
 
-    @param kind: A type as it stands in L{openclaw.config.schema}.
+    @param kind: The type of an attribute of a configuration Struct.
     """
     if hasattr(kind, "expectation"):
         return str(kind.expectation)

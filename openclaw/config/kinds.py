@@ -17,14 +17,27 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 RemotePort = Annotated[int, Meta(ge=1, le=65535)]
 Amount = Annotated[int, Meta(ge=1, le=1_000_000)]
 AmountOrZero = Annotated[int, Meta(ge=0, le=1_000_000)]
+Milliseconds = Annotated[int, Meta(ge=1, le=604_800_000)]
 Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
 ContextSize = Annotated[int, Meta(ge=256, le=1_048_576)]
 Parallel = Annotated[int, Meta(ge=1, le=64)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]
 Bytes = Annotated[int, Meta(ge=1, le=1_073_741_824)]
 BodyBytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
+AllBytes = Annotated[int, Meta(ge=1024, le=1_099_511_627_776)]
 Bind = Annotated[str, Meta(description='"loopback", "lan", "custom" or an IP address')]
 Host = Annotated[str, Meta(description="an IP address")]
+# The bits behind a network's prefix must be 0: who writes 10.0.0.5/8 may not mean all
+# of 10.
+ProxyAddress = Annotated[
+    str,
+    Meta(
+        description=(
+            'an IP address, a network such as "10.0.0.0/8" (not that of all addresses) '
+            'or "unix"'
+        )
+    ),
+]
 BaseURL = Annotated[str, Meta(description="an http or https URL")]
 AgentID = Annotated[
     str,
@@ -71,6 +84,23 @@ VariableName = Annotated[
         description="the name of an environment variable",
     ),
 ]
+HostPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z",
+        description='the name of a host; "*." at its beginning stands for any below it',
+    ),
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*|[a-z][a-z0-9+.-]*://[a-z0-9._\[\]:-]+)\Z",
+        description=(
+            'the origin of web pages as browsers write it, such as "https://example.com"'
+            ' (in lower case, without a path), or "*"'
+        ),
+    ),
+]
 HeaderName = Annotated[
     str,
     Meta(
@@ -79,13 +109,15 @@ HeaderName = Annotated[
     ),
 ]
 
-AuthMode = Literal["token", "password", "none"]
+AuthMode = Literal["token", "password", "none", "trusted-proxy"]
 Level = Literal["debug", "info", "warn", "error"]
+LogFormat = Literal["text", "json"]
 Modality = Literal["text", "image"]
 ToolProfile = Literal["none", "readonly", "coding", "full"]
 
 __all__ = [
     "AgentID",
+    "AllBytes",
     "Amount",
     "AmountOrZero",
     "AuthMode",
@@ -97,12 +129,17 @@ __all__ = [
     "Dialect",
     "HeaderName",
     "Host",
+    "HostPattern",
     "Level",
+    "LogFormat",
+    "Milliseconds",
     "Modality",
     "ModelID",
+    "Origin",
     "Parallel",
     "Port",
     "ProviderName",
+    "ProxyAddress",
     "RemotePort",
     "Seconds",
     "SecondsOrZero",

@@ -1,7 +1,12 @@
 """
 The whole configuration, and the questions that the rest of the house asks it.
+
+There is one Struct for each mapping of the file, with the same keys; the defaults of
+the attributes are the built-in defaults.  A reader of these classes can rely on every
+value: L{openclaw.config.checking} has converted and compared them.
 """
 
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -12,17 +17,38 @@ from openclaw.config.agents import (
     entriesByID,
     settingsOf,
 )
-from openclaw.config.schema import (
-    LOCAL_PROVIDER,
-    Agents,
-    Gateway,
-    Logging,
-    Model,
-    ModelRef,
-    Models,
-    Session,
-)
+from openclaw.config.entries import Agents
+from openclaw.config.gateway import Gateway
+from openclaw.config.kinds import AmountOrZero, Level, LogFormat, SecondsOrZero
+from openclaw.config.models import LOCAL_PROVIDER, Model, ModelRef, Models
 from openclaw.config.tools import Tools
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """
+    Conversations that are kept.
+
+    @ivar store: The SQLite file.  Default: C{sessions.sqlite} in the state
+        directory.
+    @ivar waitSeconds: The longest wait for a session that has a run.  Default: 60.
+    @ivar maxWaiting: The runs that may wait for one session.  Default: 16.
+    """
+
+    store: Path | None = None
+    waitSeconds: SecondsOrZero = 60
+    maxWaiting: AmountOrZero = 16
+
+
+class Logging(Struct, frozen=True, kw_only=True):
+    """
+    The daemon's log.
+
+    @ivar level: The least important lines that are written.  Default: C{info}.
+    @ivar format: C{text}, or C{json} for one JSON object a line.  Default: C{text}.
+    """
+
+    level: Level = "info"
+    format: LogFormat = "text"
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -97,4 +123,4 @@ class Config(Struct, frozen=True, kw_only=True):
         )
 
 
-__all__ = ["Config"]
+__all__ = ["Config", "Logging", "Session"]

@@ -80,6 +80,8 @@ class ExecSettings(Struct, frozen=True, kw_only=True):
 
 class WebFetchSettings(Struct, frozen=True, kw_only=True):
     """
+    The first two hold for images that callers give by their URL, too.
+
     @ivar allowPrivate: May it reach addresses that are not of the public Internet?
         Default: no.
     @ivar ports: The TCP ports it may reach.  Default: 80 and 443.

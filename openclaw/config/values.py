@@ -4,7 +4,7 @@ One value of the file, made into what a key holds: a number, a secret, a path.
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import urlsplit
@@ -12,8 +12,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from openclaw.config.findings import describe, expected
-from openclaw.config.kinds import AgentID, BaseURL, Bind, HeaderName, Host
-from openclaw.config.schema import ModelRef
+from openclaw.config.kinds import (
+    AgentID,
+    BaseURL,
+    Bind,
+    HeaderName,
+    Host,
+    ProxyAddress,
+)
+from openclaw.config.models import ModelRef
 from openclaw.config.secret import Secret
 
 _NAMED_BINDS = ("loopback", "lan", "custom")
@@ -36,7 +43,7 @@ def convert(
     Convert a value that is neither a mapping nor a list to what C{kind} stands for.
 
     @param value: Plain data; in strings the variables are already filled in.
-    @param kind: A type as it stands in L{openclaw.config.schema}.
+    @param kind: The type of an attribute of a configuration Struct.
     @param environ: Says where home is.
     @param folder: What a relative path starts from.
     @param hidden: The value must not be shown.
@@ -122,6 +129,8 @@ def _text(text: str, kind: Any, hidden: bool) -> str:
         if not _isAddress(text):
             raise unfit
         return text
+    if kind is ProxyAddress and text != "unix" and not _isNetwork(text):
+        raise unfit
     try:
         value: str = msgspec.convert(text, kind, strict=True)
     except msgspec.ValidationError:
@@ -165,6 +174,16 @@ def _isAddress(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _isNetwork(text: str) -> bool:
+    """
+    Is this a network, or an address, but not all that there are?
+    """
+    try:
+        return ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
 
 
 def _url(text: str) -> str:

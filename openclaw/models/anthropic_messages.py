@@ -6,51 +6,20 @@ U{https://platform.claude.com/docs/en/build-with-claude/streaming} for the answe
 U{https://platform.claude.com/docs/en/api/errors} for the errors in it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from openclaw.config import Secret
 from openclaw.errors import OpenClawError
-from openclaw.interfaces import (
-    ModelRequest,
-    NamedTool,
-    Sampling,
-    ToolChoice,
-    ToolSpec,
-)
-from openclaw.messages import (
-    AssistantMessage,
-    FinishReason,
-    ImagePart,
-    Message,
-    Part,
-    TextPart,
-    ToolMessage,
-    Usage,
-    UserMessage,
-)
+from openclaw.interfaces import ModelRequest
+from openclaw.messages import FinishReason, Usage
+from openclaw.models.anthropic_requests import REDACTED, bodyOf
 from openclaw.models.replies import StreamedReply
-from openclaw.models.requests import (
-    argumentsOf,
-    callID,
-    outputLimit,
-    refuseFields,
-    stopSequences,
-    unsupported,
-)
-from openclaw.models.translation import wantedFormat
 from openclaw.models.upstream import Refusal
 
-API = "anthropic-messages"
 VERSION = "2023-06-01"
-
-DEFAULT_MAX_TOKENS = 4096
-"""
-The bound, which the API insists on, where neither the request nor the configuration
-has one.
-"""
 
 # What comes back, as far as it is read.
 
@@ -75,6 +44,8 @@ class _Block(msgspec.Struct):
     type: str
     text: str | None = None
     thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
     id: str | None = None
     name: str | None = None
     input: Any = None
@@ -84,6 +55,7 @@ class _Delta(msgspec.Struct):
     type: str | None = None
     text: str | None = None
     thinking: str | None = None
+    signature: str | None = None
     partial_json: str | None = None
     stop_reason: str | None = None
 
@@ -140,6 +112,7 @@ class MessagesDecoder(StreamedReply):
         super().__init__(provider, refusal)
         self._decode = msgspec.json.Decoder(_Event).decode
         self._others: set[int | None] = set()
+        self._thought: list[str] = []
 
     def read(self, payload: bytes) -> None:
         """
@@ -168,7 +141,11 @@ class MessagesDecoder(StreamedReply):
             case "text":
                 self.say(block.text or "")
             case "thinking":
-                self.think(block.thinking or "")
+                self._thought.clear()
+                self._goOnThinking(block.thinking or "")
+                self._signThought(block.signature)
+            case "redacted_thinking" if block.data:
+                self.keepThought("", REDACTED + block.data)
             case "tool_use":
                 self.beginCall(index, block.name, block.id)
                 if block.input:
@@ -181,9 +158,19 @@ class MessagesDecoder(StreamedReply):
             case "text_delta":
                 self.say(delta.text or "")
             case "thinking_delta":
-                self.think(delta.thinking or "")
+                self._goOnThinking(delta.thinking or "")
+            case "signature_delta":
+                self._signThought(delta.signature)
             case "input_json_delta" if index not in self._others:
                 self.continueCall(index, delta.partial_json or "")
+
+    def _goOnThinking(self, text: str) -> None:
+        self._thought.append(text)
+        self.think(text)
+
+    def _signThought(self, signature: str | None) -> None:
+        if signature:
+            self.keepThought("".join(self._thought), signature)
 
     def _stop(self, reason: str | None) -> None:
         if reason is not None:
@@ -221,144 +208,6 @@ class MessagesDecoder(StreamedReply):
         return self.reported(_STATUS.get(str(kind), 500), error)
 
 
-# What is sent.
-
-_REFUSED: dict[str, Any] = {
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "seed": None,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
-}
-"""
-What the API has no word for, with the values that ask for nothing.  Mapped are
-C{temperature}, C{top_p}, C{max_tokens}, C{max_completion_tokens}, C{stop},
-C{reasoning_effort}, C{parallel_tool_calls}, and C{response_format} with a schema.
-"""
-
-_EFFORTS = {"minimal": "low"}
-"""
-The efforts that have another name here.
-"""
-
-_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
-
-_Role = Literal["user", "assistant"]
-_Blocks = list[dict[str, Any]]
-
-
-def _text(text: str) -> _Blocks:
-    # The API takes no text without a letter in it.
-    return [{"type": "text", "text": text}] if text.strip() else []
-
-
-def _part(part: Part) -> _Blocks:
-    match part:
-        case TextPart(text=text):
-            return _text(text)
-        case ImagePart(mediaType=mediaType, data=data):
-            source = {"type": "base64", "media_type": mediaType, "data": data}
-            return [{"type": "image", "source": source}]
-
-
-def _blocks(message: Message) -> tuple[_Role, _Blocks]:
-    match message:
-        case UserMessage(content=content):
-            if isinstance(content, str):
-                return "user", _text(content)
-            return "user", [block for part in content for block in _part(part)]
-        case AssistantMessage(content=text, tool_calls=calls):
-            uses = [
-                {
-                    "type": "tool_use",
-                    "id": callID(call.id),
-                    "name": call.name,
-                    "input": argumentsOf(call),
-                }
-                for call in calls
-            ]
-            return "assistant", _text(text) + uses
-        case ToolMessage(tool_call_id=id, content=text):
-            result: dict[str, Any] = {"type": "tool_result", "tool_use_id": callID(id)}
-            if text.strip():
-                result["content"] = text
-            return "user", [result]
-
-
-def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """
-    The conversation as turns of the two roles, which begin with the user, take
-    turns, and have the results of calls first.
-    """
-    turns: list[dict[str, Any]] = []
-    for role, blocks in map(_blocks, messages):
-        if not blocks:
-            continue
-        if not turns and role == "assistant":
-            # Such as when the oldest messages were left out.
-            turns.append({"role": "user", "content": _text("…")})
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        else:
-            turns.append({"role": role, "content": blocks})
-    for turn in turns:
-        if turn["role"] == "user":
-            turn["content"].sort(key=lambda block: block["type"] != "tool_result")
-    return turns
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    encoded: dict[str, Any] = {
-        "name": tool.name,
-        "description": tool.description,
-        "input_schema": {"type": "object", **tool.parameters},
-    }
-    if tool.strict:
-        encoded["strict"] = True
-    return encoded
-
-
-def _toolFields(
-    tools: Sequence[ToolSpec], choice: ToolChoice, parallel: bool | None
-) -> dict[str, Any]:
-    if not tools:
-        return {}
-    encoded: dict[str, Any] = (
-        {"type": "tool", "name": choice.name}
-        if isinstance(choice, NamedTool)
-        else {"type": _CHOICES[choice]}
-    )
-    if parallel is False and choice != "none":
-        encoded["disable_parallel_tool_use"] = True
-    return {"tools": [_tool(tool) for tool in tools], "tool_choice": encoded}
-
-
-def _samplingFields(sampling: Sampling) -> dict[str, Any]:
-    refuseFields(sampling, _REFUSED, API)
-    fields: dict[str, Any] = {}
-    if sampling.temperature is not None:
-        fields["temperature"] = sampling.temperature
-    if sampling.top_p is not None:
-        fields["top_p"] = sampling.top_p
-    if stop := stopSequences(sampling):
-        fields["stop_sequences"] = stop
-    output: dict[str, Any] = {}
-    effort = sampling.reasoning_effort
-    if effort == "none":
-        fields["thinking"] = {"type": "disabled"}
-    elif effort is not None:
-        output["effort"] = _EFFORTS.get(effort, effort)
-    schema = wantedFormat(sampling, API)
-    if schema == "json":
-        raise unsupported("response_format", API)
-    if schema is not None:
-        output["format"] = {"type": "json_schema", "schema": schema}
-    if output:
-        fields["output_config"] = output
-    return fields
-
-
 class AnthropicMessages:
     """
     The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL is without
@@ -386,22 +235,7 @@ class AnthropicMessages:
 
         @raise openclaw.errors.InvalidRequest: It wants what the API can't do.
         """
-        sampling = request.sampling
-        body: dict[str, Any] = {
-            "model": request.model,
-            "max_tokens": (
-                outputLimit(request) or request.maxOutputTokens or DEFAULT_MAX_TOKENS
-            ),
-            "messages": _turns(request.messages),
-            "stream": True,
-        }
-        if request.system.strip():
-            body["system"] = request.system
-        body |= _samplingFields(sampling)
-        body |= _toolFields(
-            request.tools, request.toolChoice, sampling.parallel_tool_calls
-        )
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(bodyOf(request))
 
     def decoder(self, provider: str, refusal: Refusal) -> MessagesDecoder:
         """
@@ -411,8 +245,6 @@ class AnthropicMessages:
 
 
 __all__ = [
-    "API",
-    "DEFAULT_MAX_TOKENS",
     "VERSION",
     "AnthropicMessages",
     "MessagesDecoder",

@@ -126,10 +126,11 @@ class Attempts:
         """
         @return: C{None} where the same model would only fail again.
         """
-        if isinstance(error, UpstreamRateLimited) and (
-            error.retryAfter is None or len(self._models) > 1
-        ):
+        isLimit = isinstance(error, UpstreamRateLimited)
+        if len(self._models) > 1 and (isLimit or error.retryAfter):
             # With another model at hand there is no need to wait for this one.
+            return None
+        if isLimit and error.retryAfter is None:
             return None
         if isinstance(
             error, UpstreamAuthFailed | UpstreamUnreachable | UpstreamTimeout

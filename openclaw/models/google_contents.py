@@ -38,8 +38,9 @@ What the API takes in place of a signature that nobody has, or has any more.
 class ThoughtSignatures:
     """
     What models want back with their calls.  Gemini 3 and later seal their thoughts
-    into a signature, and refuse to go on from a call that lacks it.  Transcripts and
-    clients don't keep it, so it is remembered here, for the calls of late.
+    into a signature, and refuse to go on from a call that lacks it.  Clients that
+    keep the conversation themselves don't keep it, so it is remembered here, for the
+    calls of late.
     """
 
     def __init__(self, limit: int = MAX_SIGNATURES) -> None:
@@ -82,7 +83,7 @@ class Conversation:
 
     def __init__(self, request: ModelRequest, signatures: ThoughtSignatures) -> None:
         """
-        @param signatures: Those of the calls in it, as far as they are known.
+        @param signatures: Those of calls that come without, as far as they are known.
         """
         self._messages = request.messages
         self._signatures = signatures
@@ -130,11 +131,11 @@ class Conversation:
         for call in calls:
             called = {"id": call.id, "name": call.name, "args": argumentsOf(call)}
             part: dict[str, Any] = {"functionCall": called}
-            signature = self._signatures.of(call)
-            if signature is None and self._sealed and not parts:
+            signature = call.signature or self._signatures.of(call)
+            if not signature and self._sealed and not parts:
                 # Of the calls of one turn, only the first needs one.
                 signature = NO_SIGNATURE
-            if signature is not None:
+            if signature:
                 part["thoughtSignature"] = signature
             parts.append(part)
         return parts

@@ -157,7 +157,7 @@ class GenerateContentDecoder(WholeCallsReply):
             self._failure = reason
 
     def _readCall(self, call: _FunctionCall, signature: str | None) -> None:
-        callID = self.call(call.name, call.id, call.args)
+        callID = self.call(call.name, call.id, call.args, signature)
         if signature:
             self._signatures.keep(callID, call.name, signature)
 
@@ -218,12 +218,12 @@ C{reasoning_effort} in tokens, as Google's own OpenAI endpoint takes it.
 
 def _thinking(request: ModelRequest) -> dict[str, Any] | None:
     """
-    How much to think.  The thoughts are asked for only with it: models that don't
-    think refuse either.
+    How much to think, and that the thoughts shall be told: models that don't think
+    refuse either.
     """
     effort = request.sampling.reasoning_effort
     if effort is None:
-        return None
+        return {"includeThoughts": True} if request.reasoning else None
     leveled = (generation(request.model) or 3) > 2
     known: Mapping[str, object] = _LEVELS if leveled else _BUDGETS
     if effort not in known:

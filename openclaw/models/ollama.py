@@ -133,6 +133,8 @@ def _options(request: ModelRequest) -> dict[str, Any]:
         frequency_penalty=asked.frequency_penalty,
         presence_penalty=asked.presence_penalty,
         stop=stopSequences(asked) or None,
+        # Left out, it is a few thousand tokens, and what is more is cut off unsaid.
+        num_ctx=request.contextWindow,
         # Without a bound, a model that repeats itself goes on for ever.
         num_predict=request.maxOutputTokens if limit is None else limit,
     )
@@ -148,7 +150,7 @@ def _think(request: ModelRequest) -> bool | str | None:
     """
     effort = request.sampling.reasoning_effort
     if effort is None:
-        return None
+        return True if request.reasoning else None
     if effort == "none":
         return False
     if effort not in _LEVELS:

@@ -7,6 +7,7 @@ C{[DONE]} or the C{finish_reason} (not both) may be left out, an answer may come
 unstreamed though a stream was asked for.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ import msgspec
 
 from openclaw.config import Secret
 from openclaw.errors import UpstreamTruncated
-from openclaw.interfaces import ModelRequest, NamedTool, ToolSpec
+from openclaw.interfaces import ModelReply, ModelRequest, NamedTool, ToolSpec
 from openclaw.messages import (
     AssistantMessage,
     FinishReason,
@@ -104,30 +105,46 @@ class ChatCompletionDecoder(StreamedReply):
     An answer's bytes in, events out; see L{openclaw.models.upstream.ReplyDecoder}.
     """
 
+    def __init__(self, provider: str, refusal: Refusal) -> None:
+        super().__init__(provider, refusal)
+        self._thought: list[str] = []
+        self._thoughtField = ""
+
     def read(self, payload: bytes) -> None:
         """
         Understand one chunk, or a whole completion.
         """
         chunk = _decodeChunk(payload)
-        if chunk.choices:
-            self._readChoice(chunk.choices[0])
+        choice = chunk.choices[0] if chunk.choices else None
+        if choice is not None:
+            self._readChoice(choice)
         if chunk.usage is not None:
             self.usage = _neutral(chunk.usage)
         if chunk.error:
             self._report(chunk.error)
         if chunk.object == "error":  # vLLM
             self._report({"code": chunk.code, "message": chunk.message})
-        if chunk.choices and chunk.choices[0].finish_reason in _BROKEN_OFF:
+        if choice is not None and choice.finish_reason in _BROKEN_OFF:
             raise UpstreamTruncated(
                 f"The answer of provider {self.provider!r} broke off."
             )
 
+    def reply(self) -> ModelReply:
+        """
+        The whole answer.  DeepSeek and others insist on having the thoughts back that
+        led to calls; in place of a signature is the field in which they came.
+        """
+        if self._thought:
+            self.keepThought("".join(self._thought), self._thoughtField)
+        return super().reply()
+
     def _readChoice(self, choice: _Choice) -> None:
         said = choice.delta or choice.message
         if said is not None:
-            thought = said.reasoning_content or said.reasoning
-            if thought:
-                self.think(thought)
+            if said.reasoning_content:
+                self._think("reasoning_content", said.reasoning_content)
+            elif said.reasoning:
+                self._think("reasoning", said.reasoning)
             if said.content:
                 self.say(said.content)
             if said.tool_calls:
@@ -135,6 +152,11 @@ class ChatCompletionDecoder(StreamedReply):
                     self._readCall(call, position)
         if choice.finish_reason:
             self.finishReason = _FINISH.get(choice.finish_reason, "stop")
+
+    def _think(self, field: str, text: str) -> None:
+        self._thoughtField = field
+        self._thought.append(text)
+        self.think(text)
 
     def _readCall(self, call: _CallDelta, position: int) -> None:
         """
@@ -190,6 +212,8 @@ class _Said(msgspec.Struct, omit_defaults=True):
     content: str | list[dict[str, Any]]
     tool_calls: list[_ToolCall] | None = None
     tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 def _wireMessage(message: Message) -> _Said:
@@ -207,9 +231,16 @@ def _wireMessage(message: Message) -> _Said:
                     if not isinstance(part, str)
                 ],
             )
-        case AssistantMessage(content=content, tool_calls=calls):
+        case AssistantMessage(content=content, tool_calls=calls, thoughts=thoughts):
             wanted = [_ToolCall(c.id, _Function(c.name, c.arguments)) for c in calls]
-            return _Said("assistant", content, wanted or None)
+            fields = {thought.signature: thought.text for thought in thoughts}
+            return _Said(
+                "assistant",
+                content,
+                wanted or None,
+                reasoning_content=fields.get("reasoning_content"),
+                reasoning=fields.get("reasoning"),
+            )
         case ToolMessage(tool_call_id=callID, content=content):
             return _Said("tool", content, tool_call_id=callID)
 
@@ -221,6 +252,21 @@ def _wireTool(tool: ToolSpec) -> dict[str, Any]:
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
+
+
+_TAKES_NO_MAX_TOKENS = re.compile(r"(?:openai/)?(?:o\d|gpt-(?:[5-9]|\d\d))")
+"""
+Models of OpenAI's that know the bound by its newer name only.  Other servers may
+know the older one only.
+"""
+
+
+def _samplingFields(request: ModelRequest) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(request.sampling)
+    if "max_tokens" in fields and _TAKES_NO_MAX_TOKENS.match(request.model):
+        older = fields.pop("max_tokens")
+        fields.setdefault("max_completion_tokens", older)
+    return fields
 
 
 class OpenAICompletions:
@@ -255,7 +301,7 @@ class OpenAICompletions:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        body.update(msgspec.to_builtins(request.sampling))
+        body |= _samplingFields(request)
         if request.tools:
             body["tools"] = [_wireTool(tool) for tool in request.tools]
             choice = request.toolChoice

@@ -6,35 +6,18 @@ Follows U{https://platform.openai.com/docs/api-reference/responses}, with
 U{https://platform.openai.com/docs/api-reference/responses-streaming} for the answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from openclaw.config import Secret
 from openclaw.errors import OpenClawError
-from openclaw.interfaces import (
-    ModelRequest,
-    NamedTool,
-    Sampling,
-    ToolChoice,
-    ToolSpec,
-)
-from openclaw.messages import (
-    AssistantMessage,
-    ImagePart,
-    Message,
-    Part,
-    TextPart,
-    ToolMessage,
-    Usage,
-    UserMessage,
-)
+from openclaw.interfaces import ModelRequest
+from openclaw.messages import Usage
+from openclaw.models.openai_responses_requests import bodyOf
 from openclaw.models.replies import StreamedReply
-from openclaw.models.requests import callID, dataURI, outputLimit, refuseFields
 from openclaw.models.upstream import Refusal
-
-API = "openai-responses"
 
 # What comes back, as far as it is read.
 
@@ -60,13 +43,14 @@ class _Said(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
-    # The last three have other types in items that are of no interest here.
+    # The last four have other types in items that are of no interest here.
     type: str | None = None
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: Any = None
     content: Any = None
+    encrypted_content: Any = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -141,6 +125,7 @@ class ResponseDecoder(StreamedReply):
         super().__init__(provider, refusal)
         self._decode = msgspec.json.Decoder(_Event).decode
         self._told: set[int | None] = set()
+        self._kept: set[int | None] = set()
 
     def read(self, payload: bytes) -> None:
         """
@@ -213,6 +198,10 @@ class ResponseDecoder(StreamedReply):
                 self._beginCall(index, item)
             elif self.lacksArguments(index):
                 self.continueCall(index, self._string(item.arguments))
+        elif item.type == "reasoning" and index not in self._kept:
+            self._kept.add(index)
+            if sealed := self._string(item.encrypted_content):
+                self.keepThought("", sealed)
         elif item.type == "message" and index not in self._told:
             self._told.add(index)
             for said in msgspec.convert(item.content or [], list[_Said]):
@@ -250,115 +239,6 @@ def _neutral(usage: _Usage) -> Usage:
     )
 
 
-# What is sent.
-
-_REFUSED: dict[str, Any] = {
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "seed": None,
-    "stop": (),
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
-}
-"""
-What the API has no word for (or, of log probabilities, what an answer of ours has no
-place for), with the values that ask for nothing.  Mapped are C{temperature}, C{top_p},
-C{max_tokens}, C{max_completion_tokens}, C{response_format}, C{reasoning_effort} and
-C{parallel_tool_calls}.
-"""
-
-
-def _part(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart(text=text):
-            return {"type": "input_text", "text": text}
-        case ImagePart():
-            return {
-                "type": "input_image",
-                "image_url": dataURI(part),
-                "detail": "auto",
-            }
-
-
-def _items(message: Message) -> Iterator[dict[str, Any]]:
-    match message:
-        case UserMessage(content=content):
-            if not isinstance(content, str):
-                yield {"role": "user", "content": [_part(part) for part in content]}
-            else:
-                yield {"role": "user", "content": content}
-        case AssistantMessage(content=text, tool_calls=calls):
-            if text:
-                yield {"role": "assistant", "content": text}
-            for call in calls:
-                yield {
-                    "type": "function_call",
-                    "call_id": callID(call.id),
-                    "name": call.name,
-                    "arguments": call.arguments or "{}",
-                }
-        case ToolMessage(tool_call_id=id, content=text):
-            yield {
-                "type": "function_call_output",
-                "call_id": callID(id),
-                "output": text,
-            }
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        # Left out, it would mean yes here.
-        "strict": bool(tool.strict),
-    }
-
-
-def _toolFields(
-    tools: Sequence[ToolSpec], choice: ToolChoice, parallel: bool | None
-) -> dict[str, Any]:
-    if not tools:
-        return {}
-    fields: dict[str, Any] = {
-        "tools": [_tool(tool) for tool in tools],
-        "tool_choice": (
-            {"type": "function", "name": choice.name}
-            if isinstance(choice, NamedTool)
-            else choice
-        ),
-    }
-    if parallel is not None:
-        fields["parallel_tool_calls"] = parallel
-    return fields
-
-
-def _samplingFields(sampling: Sampling) -> dict[str, Any]:
-    refuseFields(sampling, _REFUSED, API)
-    fields: dict[str, Any] = {}
-    if sampling.temperature is not None:
-        fields["temperature"] = sampling.temperature
-    if sampling.top_p is not None:
-        fields["top_p"] = sampling.top_p
-    if sampling.reasoning_effort is not None:
-        fields["reasoning"] = {"effort": sampling.reasoning_effort}
-    if sampling.response_format is not None:
-        fields["text"] = {"format": _format(sampling.response_format)}
-    return fields
-
-
-def _format(wanted: dict[str, Any]) -> dict[str, Any]:
-    """
-    As in chat completions, but without the schema's frame.
-    """
-    described = wanted.get("json_schema")
-    if not isinstance(described, dict):
-        return wanted
-    return {"type": "json_schema", **described}
-
-
 class OpenAIResponses:
     """
     The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL is with the
@@ -386,23 +266,7 @@ class OpenAIResponses:
 
         @raise openclaw.errors.InvalidRequest: It wants what the API can't do.
         """
-        sampling = request.sampling
-        body: dict[str, Any] = {
-            "model": request.model,
-            "input": [item for said in request.messages for item in _items(said)],
-            "store": False,
-            "stream": True,
-        }
-        if request.system:
-            body["instructions"] = request.system
-        limit = outputLimit(request)
-        if limit is not None:
-            body["max_output_tokens"] = limit
-        body |= _samplingFields(sampling)
-        body |= _toolFields(
-            request.tools, request.toolChoice, sampling.parallel_tool_calls
-        )
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(bodyOf(request))
 
     def decoder(self, provider: str, refusal: Refusal) -> ResponseDecoder:
         """
@@ -411,4 +275,4 @@ class OpenAIResponses:
         return ResponseDecoder(provider, refusal)
 
 
-__all__ = ["API", "OpenAIResponses", "ResponseDecoder"]
+__all__ = ["OpenAIResponses", "ResponseDecoder"]

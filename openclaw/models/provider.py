@@ -3,12 +3,15 @@ A provider that is asked over HTTP, in whatever dialect.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any, Protocol, cast
 
-from treq.client import HTTPClient
-from twisted.internet.defer import Deferred, DeferredList
+import msgspec
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
@@ -16,10 +19,30 @@ from zope.interface import implementer
 from openclaw.config import Secret
 from openclaw.errors import InvalidRequest, OpenClawError
 from openclaw.events import ModelListener
-from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
-from openclaw.models.connections import UpstreamAgent
+from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IEmbedder,
+    IModelCall,
+    IModelProvider,
+    ModelRequest,
+    Vector,
+)
+from openclaw.models.connections import Target, UpstreamAgent
+from openclaw.models.embeddings import (
+    LARGE_BYTES,
+    EmbeddingDialect,
+    WholeAnswer,
+    readAnswer,
+)
 from openclaw.models.refusals import RefusedCall, refusalOf
+from openclaw.models.seals import sealed, unsealed
 from openclaw.models.upstream import Clocks, Refusal, ReplyDecoder, UpstreamCall
+
+TARGETS = 64
+"""
+How many paths of a provider are kept in mind; some APIs have one for each model.
+"""
 
 
 class Dialect(Protocol):
@@ -39,7 +62,8 @@ class Dialect(Protocol):
 
     def encode(self, request: ModelRequest) -> bytes:
         """
-        The body.
+        The body.  Of thoughts and signatures the request has only what this model
+        itself gave, as the decoder found it.
         """
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
@@ -50,7 +74,7 @@ class Dialect(Protocol):
         """
 
 
-@implementer(IModelProvider)
+@implementer(IModelProvider, IEmbedder)
 class HTTPModelProvider:
     """
     A provider at a base URL.
@@ -67,9 +91,12 @@ class HTTPModelProvider:
         clocks: Clocks,
         reactor: IReactorTime,
         log: Logger,
+        embeddings: EmbeddingDialect | None = None,
     ) -> None:
         """
         @param headers: What every request carries, the key included.
+
+        @param embeddings: What it puts on the wire for embeddings, if it has any.
         """
         self.name = name
         self._baseURL = baseURL.rstrip("/")
@@ -77,8 +104,12 @@ class HTTPModelProvider:
         self._dialect = dialect
         self._headers = headers.copy()
         self._headers.setRawHeaders(b"Content-Type", [b"application/json"])
+        self._plainHeaders = self._headers.copy()
+        self._plainHeaders.setRawHeaders(b"Accept", [b"application/json"])
+        self._embeddings = embeddings
         self._agent = agent
-        self._http = HTTPClient(agent)
+        # Headers are equal only to themselves here: there are two of them.
+        self._target = lru_cache(maxsize=TARGETS)(self._makeTarget)
         self._clocks = clocks
         self._reactor = reactor
         self._log = log
@@ -88,47 +119,108 @@ class HTTPModelProvider:
         """
         Send the request.  What the dialect can't say fails the call.
         """
+        owner = f"{self.name}/{request.model}"
+        request = msgspec.structs.replace(
+            request, messages=unsealed(request.messages, owner)
+        )
         try:
             payload = self._dialect.encode(request)
         except InvalidRequest as error:
             return RefusedCall(error)
-        url = self._baseURL + self._dialect.path(request)
+        decoder = self._dialect.decoder(self.name, self._refusal)
+        path = self._dialect.path(request)
+        call = self._call(path, payload, decoder, listener, self._headers)
+        call.done.addCallback(partial(sealed, owner=owner))
+        call.start()
+        return call
+
+    def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
+        """
+        See L{IEmbedder.embed}.  More inputs than the API takes at once go one part
+        after the other.
+        """
+        if self._embeddings is None:
+            return fail(noEmbeddings(self.name))
+        return Deferred.fromCoroutine(self._embed(self._embeddings, request))
+
+    async def _embed(
+        self, dialect: EmbeddingDialect, request: EmbeddingRequest
+    ) -> EmbeddingReply:
+        vectors: list[Vector] = []
+        tokens = 0
+        for begin in range(0, len(request.inputs), dialect.most):
+            inputs = request.inputs[begin : begin + dialect.most]
+            part = msgspec.structs.replace(request, inputs=inputs)
+            reply = await self._embedPart(dialect, part)
+            vectors += reply.vectors
+            tokens += reply.promptTokens
+        return EmbeddingReply(vectors, tokens)
+
+    async def _embedPart(
+        self, dialect: EmbeddingDialect, request: EmbeddingRequest
+    ) -> EmbeddingReply:
+        call = self._call(
+            dialect.path(request),
+            dialect.encode(request),
+            WholeAnswer(self.name, len(request.inputs)),
+            lambda events: None,
+            self._plainHeaders,
+        )
+        call.start()
+        answer = (await call.done).text
+        if len(answer) <= LARGE_BYTES:
+            return readAnswer(self.name, dialect, request, answer)
+        reactor = cast(Any, self._reactor)
+        return await deferToThreadPool(
+            reactor,
+            reactor.getThreadPool(),
+            readAnswer,
+            self.name,
+            dialect,
+            request,
+            answer,
+        )
+
+    def _call(
+        self,
+        path: str,
+        payload: bytes,
+        decoder: ReplyDecoder,
+        listener: ModelListener,
+        headers: Headers,
+    ) -> UpstreamCall:
         call = UpstreamCall(
             provider=self.name,
-            send=lambda body, onNewConnection: self._send(url, body, onNewConnection),
+            send=partial(self._send, path, headers),
             payload=payload,
-            decoder=self._dialect.decoder(self.name, self._refusal),
+            decoder=decoder,
             refusal=self._refusal,
             listener=listener,
             clocks=self._clocks,
+            reads=self._agent.reads,
             reactor=self._reactor,
             log=self._log,
         )
         self._calls.add(call)
         call.ended.addCallback(lambda _: self._calls.discard(call))
-        call.start()
         return call
 
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
         return refusalOf(self.name, status, headers, body, self._secrets)
 
     def _send(
-        self, url: str, body: IBodyProducer, onNewConnection: bool
+        self, path: str, headers: Headers, body: IBodyProducer, onNewConnection: bool
     ) -> "Deferred[IResponse]":
         if onNewConnection:
             self._agent.close()
-        return cast(
-            "Deferred[IResponse]",
-            self._http.request(
-                "POST",
-                url,
-                headers=self._headers,
-                data=body,
-                unbuffered=True,
-                allow_redirects=False,
-                reactor=cast(Any, self._reactor),
-            ),
-        )
+        try:
+            target = self._target(path, headers)
+        except (ValueError, SchemeNotSupported):
+            return fail()
+        return self._agent.post(target, body)
+
+    def _makeTarget(self, path: str, headers: Headers) -> Target:
+        return self._agent.target(self._baseURL + path, headers)
 
     async def _closeWhenIdle(self) -> None:
         await DeferredList([call.ended for call in self._calls])
@@ -142,6 +234,17 @@ class HTTPModelProvider:
             if call.done.called:
                 call.drop()
         return Deferred.fromCoroutine(self._closeWhenIdle())
+
+
+def noEmbeddings(provider: str) -> InvalidRequest:
+    """
+    The error for those who ask a provider for embeddings that has none.
+    """
+    return InvalidRequest(
+        f"Provider {provider!r} has no embeddings.",
+        param="model",
+        code="unsupported_model",
+    )
 
 
 def _secretsIn(headers: Headers) -> list[str]:
@@ -158,4 +261,4 @@ def _secretsIn(headers: Headers) -> list[str]:
     return sorted(filter(None, values + credentials), key=len, reverse=True)
 
 
-__all__ = ["Dialect", "HTTPModelProvider"]
+__all__ = ["Dialect", "HTTPModelProvider", "noEmbeddings"]

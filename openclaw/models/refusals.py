@@ -2,16 +2,14 @@
 What a provider's HTTP error means to the caller.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Any
 
-import msgspec
 from twisted.internet.defer import Deferred, fail
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from openclaw.errors import (
+    ContextTooLong,
     OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
@@ -19,9 +17,7 @@ from openclaw.errors import (
     UpstreamRefused,
 )
 from openclaw.interfaces import IModelCall, ModelReply
-
-_KEY_LIKE = re.compile(r"\b(?:sk|pk|key|token)[-_][\w*.-]{6,}|\b[\w-]{32,}", re.I)
-_MESSAGE_CHARACTERS = 500
+from openclaw.models.complaints import complaintIn
 
 
 def refusalOf(
@@ -38,9 +34,9 @@ def refusalOf(
 
     @param secrets: What must not be shown where the provider's words quote it.
     """
-    message = _messageIn(body, secrets)
-    said = f" It says: {message}" if message else ""
-    if status in (401, 403):
+    complaint = complaintIn(body, secrets)
+    said = f" It says: {complaint.message}" if complaint.message else ""
+    if status in (401, 403) or complaint.keyRefused:
         # The provider's own words may quote the key.
         return UpstreamAuthFailed(
             f"Provider {provider!r} refused the gateway's key.", shouldRetry=False
@@ -50,35 +46,18 @@ def refusalOf(
             f"Provider {provider!r} is over its rate limit.{said}",
             retryAfter=_retryAfter(headers),
         )
+    if complaint.contextTooLong:
+        # Some say so with a status of 500, or within a stream without any.
+        return ContextTooLong(
+            f"Provider {provider!r} refused the request: the conversation is longer"
+            f" than the model can read.{said}"
+        )
     if status in (400, 413, 422):
         return UpstreamRefused(f"Provider {provider!r} refused the request.{said}")
     return UpstreamError(
         f"Provider {provider!r} answered with status {status}.{said}",
         retryAfter=_retryAfter(headers) if status == 503 else None,
         shouldRetry=None if status >= 500 else False,
-    )
-
-
-def _messageIn(body: bytes, secrets: Sequence[str]) -> str:
-    """
-    The text of C{{"error": {"message": …}}} or one of its common variants.
-    """
-    try:
-        document: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    for name in ("error", "message", "detail"):
-        if isinstance(document, dict) and name in document:
-            document = document[name]
-    if isinstance(document, dict):
-        document = document.get("message")
-    if not isinstance(document, str):
-        return ""
-    for secret in secrets:
-        document = document.replace(secret, "***")
-    text = _KEY_LIKE.sub("***", " ".join(document.split()))
-    return (
-        text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}…"
     )
 
 

@@ -2,42 +2,93 @@
 From the configuration to the providers it names.
 """
 
-from collections.abc import Mapping
-from importlib import import_module
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
-from twisted.web.http_headers import Headers
+from twisted.plugin import getPlugins
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
 
-from openclaw import __version__
-from openclaw.config import LOCAL_PROVIDER, Config, LocalModel, Provider, Secret
+from openclaw.config import LOCAL_PROVIDER, Config, LocalModel, Provider
 from openclaw.errors import ConfigError
-from openclaw.interfaces import IModelProvider
-from openclaw.models.connections import UpstreamAgent
+from openclaw.interfaces import IModelProvider, IModelProviderMaker
 from openclaw.models.local.provider import LocalModelProvider
-from openclaw.models.provider import Dialect, HTTPModelProvider
-from openclaw.models.upstream import Clocks
-
-DIALECTS = {
-    "openai-completions": ("openclaw.models.openai_completions", "OpenAICompletions"),
-    "openai-responses": ("openclaw.models.openai_responses", "OpenAIResponses"),
-    "anthropic-messages": ("openclaw.models.anthropic_messages", "AnthropicMessages"),
-    "ollama": ("openclaw.models.ollama", "Ollama"),
-    "google-generative-ai": (
-        "openclaw.models.google_generative_ai",
-        "GoogleGenerativeAI",
-    ),
-}
-"""
-The modules and names of the dialects, by what C{models.providers.<name>.api} says.
-A dialect is imported when a provider speaks it.
-"""
+from openclaw.models.maker import HTTPProviderMaker
 
 LOCAL_IDLE_SECONDS = 600
 """
 How long the embedded model may be silent: questions wait in line inside its process,
 and a large GGUF takes its time to read a long prompt.
 """
+
+
+LLAMA_CPP = HTTPProviderMaker(
+    "llama.cpp",
+    "openclaw.models.openai_completions.OpenAICompletions",
+    "openclaw.models.openai_embeddings.LlamaCppEmbeddings",
+)
+"""
+How the embedded model's process is asked.
+"""
+
+
+def installedMakers() -> Iterable[Any]:
+    """
+    What L{twisted.plugin} finds.
+    """
+    from openclaw import plugins
+
+    return getPlugins(IModelProviderMaker, plugins)
+
+
+Find = Callable[[], Iterable[Any]]
+"""
+Finds makers of providers.
+"""
+
+
+class Makers:
+    """
+    The makers that are installed, ours and others', by what C{api} calls them.
+    """
+
+    def __init__(self, log: Logger, find: Find = installedMakers) -> None:
+        """
+        Look for them.
+        """
+        self._found: dict[str, list[IModelProviderMaker]] = {}
+        for maker in find():
+            try:
+                verifyObject(IModelProviderMaker, maker)
+            except Invalid as error:
+                log.error(
+                    "The model provider {origin} is left out: {fault}",
+                    origin=_origin(maker),
+                    fault=" ".join(str(error).split()),
+                )
+            else:
+                self._found.setdefault(maker.api, []).append(maker)
+
+    def get(self, api: str) -> IModelProviderMaker:
+        """
+        The maker of that name.
+
+        @raise ValueError: There is none, or more than one.
+        """
+        found = self._found.get(api, ())
+        if not found:
+            there = ", ".join(sorted(self._found))
+            raise ValueError(f'no plug-in has "{api}"; there are: {there}')
+        if len(found) > 1:
+            origins = " and ".join(sorted(map(_origin, found)))
+            raise ValueError(f'two plug-ins have "{api}": {origins}')
+        return found[0]
+
+
+def _origin(maker: Any) -> str:
+    kind = type(maker)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class Providers:
@@ -50,16 +101,21 @@ class Providers:
     local: LocalModelProvider
 
     def __init__(
-        self, reactor: Any, environment: Mapping[str, str], log: Logger
+        self,
+        reactor: Any,
+        environment: Mapping[str, str],
+        log: Logger,
+        find: Find = installedMakers,
     ) -> None:
         """
-        @param reactor: A whole one: time, TCP and processes.
+        @param reactor: A whole one: time, TCP, processes and threads.
 
         @param environment: Whence the embedded model's process gets what it needs.
         """
         self._reactor = reactor
         self._environment = environment
         self._log = log
+        self._find = find
         self._made: dict[str, tuple[Provider | LocalModel, IModelProvider]] = {}
 
     def get(self, name: str) -> IModelProvider | None:
@@ -76,20 +132,27 @@ class Providers:
 
         @return: The providers that are no longer in force.  They still serve the
             calls that they have; it is for the caller to close them.
+
+        @raise ConfigError: A provider can't be made.  Then nothing has changed.
         """
-        before = self._made
-        self._made = {}
         named: dict[str, Provider | LocalModel] = {
             **config.models.providers,
             LOCAL_PROVIDER: config.models.local,
         }
-        for name, settings in named.items():
-            kept = before.get(name)
-            if kept is not None and kept[0] == settings:
-                self._made[name] = before.pop(name)
-            else:
-                self._made[name] = (settings, self._make(name, settings))
-        return [provider for _, provider in before.values()]
+        made = {
+            name: entry
+            for name, entry in self._made.items()
+            if name in named and entry[0] == named[name]
+        }
+        new = {name: named[name] for name in named if name not in made}
+        for name, provider in self._makeAll(new).items():
+            made[name] = (new[name], provider)
+        before, self._made = self._made, made
+        local = made[LOCAL_PROVIDER][1]
+        assert isinstance(local, LocalModelProvider)
+        self.local = local
+        kept = {id(provider) for _, provider in made.values()}
+        return [each for _, each in before.values() if id(each) not in kept]
 
     def all(self) -> list[IModelProvider]:
         """
@@ -97,75 +160,69 @@ class Providers:
         """
         return [provider for _, provider in self._made.values()]
 
-    def _make(self, name: str, settings: Provider | LocalModel) -> IModelProvider:
-        if isinstance(settings, Provider):
-            return self._remote(name, settings)
-        self.local = LocalModelProvider(
+    def _makeAll(
+        self, named: Mapping[str, Provider | LocalModel]
+    ) -> dict[str, IModelProvider]:
+        makers: Makers | None = None
+        made: dict[str, IModelProvider] = {}
+        faults: list[str] = []
+        for name, settings in named.items():
+            if isinstance(settings, LocalModel):
+                made[name] = self._local(settings)
+                continue
+            try:
+                # Looking for makers can import all plug-ins.
+                makers = makers or Makers(self._log, self._find)
+                maker = makers.get(settings.api)
+                made[name] = maker.makeProvider(
+                    name, settings, self._reactor, self._log
+                )
+            except ValueError as error:
+                faults.append(f"models.providers.{name}: {error}")
+            except Exception as error:
+                self._log.failure("The provider {name} can't be made", name=name)
+                faults.append(
+                    f"models.providers.{name}: the plug-in for "
+                    f'"{settings.api}" failed with {type(error).__name__}'
+                )
+        if faults:
+            raise ConfigError("The configuration is wrong:", faults)
+        return made
+
+    def _local(self, settings: LocalModel) -> LocalModelProvider:
+        return LocalModelProvider(
             settings=settings,
             reactor=self._reactor,
             clock=self._reactor,
-            connect=lambda baseURL, key: self._remote(
-                name,
+            connect=lambda baseURL, key: LLAMA_CPP.makeProvider(
+                LOCAL_PROVIDER,
                 Provider(
                     baseUrl=baseURL, apiKey=key, timeoutSeconds=LOCAL_IDLE_SECONDS
                 ),
+                self._reactor,
+                self._log,
             ),
             environment=self._environment,
             log=self._log,
         )
-        return self.local
-
-    def _remote(self, name: str, settings: Provider) -> IModelProvider:
-        clocks = Clocks(
-            connect=settings.connectTimeoutSeconds, idle=settings.timeoutSeconds
-        )
-        dialect = dialectOf(settings.api)
-        return HTTPModelProvider(
-            name=name,
-            baseURL=settings.baseUrl,
-            dialect=dialect,
-            headers=_headers(settings.headers, dialect, settings.apiKey),
-            agent=UpstreamAgent(self._reactor, clocks.connect),
-            clocks=clocks,
-            reactor=self._reactor,
-            log=self._log,
-        )
 
 
-def dialectOf(api: str) -> Dialect:
+def dialectFaults(
+    config: Config, log: Logger, find: Find = installedMakers
+) -> list[str]:
     """
-    The dialect that a provider speaks.
-
-    @raise KeyError: There is no such dialect.
+    The providers that nobody can make, a line for each, which begins with its key.
     """
-    module, name = DIALECTS[api]
-    made: Dialect = getattr(import_module(module), name)()
-    return made
+    if not config.models.providers:
+        return []
+    makers = Makers(log, find)
+    faults = []
+    for name, provider in config.models.providers.items():
+        try:
+            makers.get(provider.api)
+        except ValueError as error:
+            faults.append(f"models.providers.{name}.api: {error}")
+    return faults
 
 
-def checkDialects(config: Config) -> None:
-    """
-    @raise ConfigError: A provider speaks a dialect that there is not.
-    """
-    faults = [
-        f"models.providers.{name}.api: expected one of {', '.join(DIALECTS)},"
-        f' got "{provider.api}"'
-        for name, provider in config.models.providers.items()
-        if provider.api not in DIALECTS
-    ]
-    if faults:
-        raise ConfigError("The configuration is wrong:", faults)
-
-
-def _headers(
-    more: Mapping[str, Secret], dialect: Dialect, key: Secret | None
-) -> Headers:
-    headers = Headers({"User-Agent": [f"openclaw-twisted/{__version__}"]})
-    for name, value in dialect.headers(key):
-        headers.setRawHeaders(name, [value])
-    for name, secret in more.items():
-        headers.setRawHeaders(name, [secret.reveal()])
-    return headers
-
-
-__all__ = ["DIALECTS", "Providers", "checkDialects", "dialectOf"]
+__all__ = ["Makers", "Providers", "dialectFaults", "installedMakers"]

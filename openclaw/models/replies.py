@@ -12,11 +12,29 @@ from twisted.web.http_headers import Headers
 from openclaw.errors import OpenClawError, UpstreamMalformed, UpstreamTruncated
 from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
 from openclaw.interfaces import ModelReply
-from openclaw.messages import NO_USAGE, FinishReason, Usage
+from openclaw.messages import NO_USAGE, FinishReason, Thought, Usage
 from openclaw.models.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
 from openclaw.models.thinking import ThinkingSplitter
 from openclaw.models.tool_calls import ToolCallAssembler
 from openclaw.models.upstream import Refusal
+
+MOST_BYTES = 512 * 1024 * 1024
+"""
+The most that an answer may have on the wire: what never ends is given up before all
+memory is full of it.
+"""
+
+MOST_TOKENS = 2**53
+"""
+The largest count that every reader of JSON can tell from its neighbours.
+"""
+
+
+def plausible(count: int) -> int:
+    """
+    A provider's count of tokens if it can be one, else the nearest that can.
+    """
+    return min(max(0, count), MOST_TOKENS)
 
 
 class Framing(Protocol):
@@ -51,7 +69,6 @@ class StreamedReply(ABC):
 
     @ivar complete: Set by C{read} when nothing follows.
     @ivar finishReason: Set by C{read} when the provider says why it stopped.
-    @ivar usage: Set by C{read}; what was spent so far.
     """
 
     def __init__(
@@ -66,17 +83,19 @@ class StreamedReply(ABC):
         """
         self.complete = False
         self.finishReason: FinishReason | None = None
-        self.usage: Usage = NO_USAGE
+        self._usage = NO_USAGE
         self.provider = provider
         self._refusal = refusal
         self._stream: Framing = lines or EventStreamDecoder()
         self._splitter = ThinkingSplitter()
         self._calls = ToolCallAssembler()
         self._withoutArguments: dict[object, None] = {}
+        self._thoughts: list[Thought] = []
         self._text: list[str] = []
         self._events: list[ModelEvent] = []
         self._unstreamed: bytearray | None = None
         self._started = lines is not None
+        self._received = 0
         self._error: OpenClawError | None = None
 
     @abstractmethod
@@ -94,6 +113,10 @@ class StreamedReply(ABC):
         """
         Read the next bytes of the body.
         """
+        self._received += len(data)
+        if self._received > MOST_BYTES:
+            self._fail(self.unreadable())
+            return self._drain()
         if not self._started:
             start = data.lstrip()[:1]
             if not start:
@@ -127,7 +150,10 @@ class StreamedReply(ABC):
                 # Half an object: the answer broke off.
                 self._error, self.complete = None, False
         self._keep(self._splitter.finish())
-        if self.finishReason in ("stop", "tool_calls"):
+        reason = self.finishReason
+        if reason is None and self.complete and self._error is None:
+            reason = "stop"
+        if reason in ("stop", "tool_calls"):
             for key in list(self._withoutArguments):
                 self.continueCall(key, "{}")
         return self._drain()
@@ -152,17 +178,33 @@ class StreamedReply(ABC):
             finishReason=reason,
             usage=self.usage,
             toolCalls=calls,
+            # After an answer that ends with words, nobody wants them back.
+            thoughts=tuple(self._thoughts) if calls else (),
         )
 
     # What a dialect tells
+
+    @property
+    def usage(self) -> Usage:
+        """
+        What was spent so far.  Set by C{read}; counts that can't be are corrected.
+        """
+        return self._usage
+
+    @usage.setter
+    def usage(self, told: Usage) -> None:
+        counts = msgspec.structs.astuple(told)
+        self._usage = Usage(*map(plausible, counts))
 
     def say(self, text: str) -> None:
         """
         The model said some more.
         """
         if self._splitter.passing:
+            # All but the first few words of an answer.
             if text:
-                self._keep([TextDelta(text)])
+                self._text.append(text)
+                self._events.append(TextDelta(text))
         else:
             self._keep(self._splitter.feed(text))
 
@@ -172,6 +214,14 @@ class StreamedReply(ABC):
         """
         if text:
             self._events.append(ReasoningDelta(text))
+
+    def keepThought(self, text: str, signature: str) -> None:
+        """
+        The provider wants this back with the calls that follow.
+
+        @param text: What of it was told by L{think}.
+        """
+        self._thoughts.append(Thought(text, signature))
 
     def beginCall(self, key: object, name: str | None, id: str | None) -> None:
         """
@@ -183,9 +233,18 @@ class StreamedReply(ABC):
         """
         if not name:
             raise self.unreadable()
+        if key in self._withoutArguments:
+            # Whatever comes now under this key is not for the call that had it.
+            self.continueCall(key, "{}")
         self._keep(self._splitter.finish())
         self._events.append(self._calls.begin(key, name, id))
         self._withoutArguments[key] = None
+
+    def signCall(self, key: object, signature: str) -> None:
+        """
+        The provider wants this back with a call that has begun.
+        """
+        self._calls.sign(key, signature)
 
     def knowsCall(self, key: object) -> bool:
         """
@@ -236,7 +295,7 @@ class StreamedReply(ABC):
                 break
             if payload[:6] == b"[DONE]":
                 self.complete = True
-            elif payload.strip():
+            elif payload[:1] == b"{" or payload.strip():
                 try:
                     self.read(payload)
                 except OpenClawError as error:
@@ -257,4 +316,4 @@ class StreamedReply(ABC):
         return events
 
 
-__all__ = ["Framing", "StreamedReply"]
+__all__ = ["MOST_BYTES", "MOST_TOKENS", "Framing", "StreamedReply", "plausible"]

@@ -6,19 +6,12 @@ What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec
-from typing import Protocol as TypingProtocol
+from typing import ParamSpec, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import (
-    IConsumer,
-    IDelayedCall,
-    IPushProducer,
-    IReactorTime,
-)
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import (
@@ -38,7 +31,9 @@ from openclaw.errors import (
 )
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
-from openclaw.models.connections import abort
+from openclaw.messages import Usage
+from openclaw.models.bodies import RequestBody, ResponseBody
+from openclaw.models.connections import Reads, abort
 
 P = ParamSpec("P")
 
@@ -54,7 +49,7 @@ never close it; the others get it back into the pool.
 """
 
 
-class ReplyDecoder(TypingProtocol):
+class ReplyDecoder(Protocol):
     """
     A dialect's half of a call: the bytes of an answer in, events out.
     """
@@ -63,6 +58,11 @@ class ReplyDecoder(TypingProtocol):
     """
     True once nothing more is to be read: the provider has said that it is done, or
     reported an error, or makes no sense.
+    """
+
+    usage: Usage
+    """
+    What the provider said so far that was spent.
     """
 
     def feed(self, data: bytes) -> list[ModelEvent]:
@@ -114,6 +114,7 @@ class UpstreamCall:
         refusal: Refusal,
         listener: ModelListener,
         clocks: Clocks,
+        reads: Reads,
         reactor: IReactorTime,
         log: Logger,
     ) -> None:
@@ -122,6 +123,8 @@ class UpstreamCall:
             so, on a new connection.
 
         @param refusal: Makes an error of an answer's status, headers and body.
+
+        @param reads: When the reads of the connection are over.
         """
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._provider = provider
@@ -131,6 +134,7 @@ class UpstreamCall:
         self._refusal = refusal
         self._listener = listener
         self._clocks = clocks
+        self._reads = reads
         self._reactor = reactor
         self._log = log
         self._finished = False
@@ -146,13 +150,20 @@ class UpstreamCall:
         moment after C{done}.
         """
 
+    @property
+    def usage(self) -> Usage:
+        """
+        What is known to have been spent so far.
+        """
+        return self._decoder.usage
+
     # The request on its way
 
     def start(self) -> None:
         """
         Send the request.
         """
-        body = _RequestBody(self._payload, self._connected)
+        body = RequestBody(self._payload, self._connected)
         self._timeout = self._connectTimeout
         self._setTimer(self._clocks.connect)
         self._pending = self._send(body, self._retried)
@@ -195,11 +206,15 @@ class UpstreamCall:
 
     def _responded(self, response: IResponse) -> None:
         self._pending = None
+        # It may be large, and what has ended may be kept for a while.
+        self._payload = b""
         self._setTimer(self._clocks.idle)
         if response.code != 200:
             self._readRefusal(response)
             return
-        response.deliverBody(_Body(self._bodyStarted, self._read, self._bodyEnded))
+        response.deliverBody(
+            ResponseBody(self._reads, self._bodyStarted, self._read, self._bodyEnded)
+        )
         if self._paused:
             # deliverBody resumes the transport that it was given.
             self.pauseProducing()
@@ -225,7 +240,9 @@ class UpstreamCall:
 
         # That it is slow to say why does not make it less of a refusal.
         self._timeout = refusal
-        response.deliverBody(_Body(self._bodyStarted, collect, ended))
+        response.deliverBody(
+            ResponseBody(self._reads, self._bodyStarted, collect, ended)
+        )
 
     # The answer on its way
 
@@ -287,6 +304,7 @@ class UpstreamCall:
 
     def _fail(self, error: OpenClawError) -> None:
         self._finished = True
+        self._payload = b""
         self.drop()
         self.done.errback(Failure(error))
         self._release()
@@ -304,6 +322,8 @@ class UpstreamCall:
     def _release(self) -> None:
         self._clearTimer()
         if self._pending is None and self._transport is None and not self.ended.called:
+            # A method of its own, which would be a circle.
+            self._timeout = _over
             self.ended.callback(None)
 
     # Back-pressure
@@ -370,61 +390,11 @@ class UpstreamCall:
         return UpstreamUnreachable(f"Provider {self._provider!r} {what}.")
 
 
-@implementer(IBodyProducer)
-class _RequestBody:
+def _over() -> OpenClawError:
     """
-    The request's body; being asked for it tells that there is a connection.
+    What no clock of a call that is over will ask for.
     """
-
-    def __init__(self, payload: bytes, onStart: Callable[[], None]) -> None:
-        self.length = len(payload)
-        self.started = False
-        self._payload = payload
-        self._onStart = onStart
-
-    def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
-        self.started = True
-        self._onStart()
-        consumer.write(self._payload)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """
-        All has been written at once.
-        """
-
-    def resumeProducing(self) -> None:
-        """
-        All has been written at once.
-        """
-
-    def stopProducing(self) -> None:
-        """
-        All has been written at once.
-        """
-
-
-class _Body(Protocol):
-    """
-    Where a response's body goes.
-    """
-
-    def __init__(
-        self,
-        onStart: Callable[[IPushProducer], None],
-        onData: Callable[[bytes], None],
-        onEnd: Callable[[Failure], None],
-    ) -> None:
-        self._onStart = onStart
-        self._onEnd = onEnd
-        self.dataReceived = onData  # type: ignore[method-assign, assignment]
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self._onStart(self.transport)  # type: ignore[arg-type]
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._onEnd(reason)
+    return InternalError("The gateway failed.")
 
 
 __all__ = [

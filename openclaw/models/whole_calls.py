@@ -21,12 +21,20 @@ class WholeCallsReply(StreamedReply):
         super().__init__(provider, refusal, lines)
         self._seen: dict[str, ToolCall] = {}
 
-    def call(self, name: str, id: str | None, arguments: msgspec.Raw) -> str:
+    def call(
+        self,
+        name: str,
+        id: str | None,
+        arguments: msgspec.Raw,
+        signature: str | None = None,
+    ) -> str:
         """
         The model calls a tool.  A call that is sent again, with its id, is passed
         over.
 
         @param id: The provider's id for it, if it has one.
+
+        @param signature: What the provider wants back with it, if it wants anything.
 
         @return: The id that the call goes by.
         """
@@ -42,6 +50,8 @@ class WholeCallsReply(StreamedReply):
         key = object()
         self.beginCall(key, name, id)
         self.continueCall(key, written)
+        if signature:
+            self.signCall(key, signature)
         return self._calls.calls()[-1].id
 
 

@@ -3,11 +3,15 @@ The names of conversations.
 
 A session key is C{agent:<agent id>:<name>}.  Callers may name a session, a C{user}
 names one, and a call with neither gets a key that is used once.
+
+Callers who have a namespace, such as C{token:ci} or C{user:ann}, are at home in
+C{agent:<agent id>:<namespace>:<name>}, and nowhere else.  A namespace is a kind and a
+name with one colon in between, so none is the beginning of another one.
 """
 
 from uuid import uuid4
 
-from openclaw.errors import InvalidRequest
+from openclaw.errors import InvalidRequest, PermissionDenied
 
 MAX_NAME_CHARACTERS = 512
 RESERVED = ("subagent:", "cron:", "acp:", "harness:")
@@ -15,19 +19,42 @@ RESERVED = ("subagent:", "cron:", "acp:", "harness:")
 How the names begin that only the gateway itself may use.
 """
 
+OPERATOR = ""
+"""
+The namespace of who may see all sessions.
+"""
 
-def statelessKey(agentID: str) -> str:
+SESSION_HEADER = "x-openclaw-session-key"
+
+
+def _home(agentID: str, namespace: str) -> str:
+    """
+    How the keys begin of those who have this namespace.
+    """
+    return f"agent:{agentID}:{namespace}:" if namespace else f"agent:{agentID}:"
+
+
+def mayVisit(namespace: str, agentID: str, key: str) -> bool:
+    """
+    Is this session of an agent one that the holders of a namespace may see?
+    """
+    return key.startswith(_home(agentID, namespace)) if namespace else True
+
+
+def statelessKey(agentID: str, namespace: str) -> str:
     """
     A key for a run that leaves nothing behind.
     """
-    return f"agent:{agentID}:openai:{uuid4()}"
+    return f"{_home(agentID, namespace)}openai:{uuid4()}"
 
 
-def userKey(agentID: str, user: str) -> str | None:
+def userKey(agentID: str, user: str, namespace: str) -> str | None:
     """
     The key of a caller's conversation with one user.
 
     @param user: The request's C{user}, of which case matters but outer blanks don't.
+
+    @param namespace: The caller's.
 
     @return: C{None} when nothing is left of it.
 
@@ -37,7 +64,7 @@ def userKey(agentID: str, user: str) -> str | None:
     if not name:
         return None
     _check(name, "user", "user")
-    return f"agent:{agentID}:openai-user:{name}"
+    return f"{_home(agentID, namespace)}openai-user:{name}"
 
 
 def agentOfKey(key: str) -> str | None:
@@ -51,18 +78,25 @@ def agentOfKey(key: str) -> str | None:
     return agentID.strip().lower()
 
 
-def namedKey(agentID: str, key: str) -> str:
+def namedKey(agentID: str, key: str, namespace: str) -> str:
     """
     The key for a session that the caller named.
 
     @param key: A bare name, or a whole key of this agent.
 
+    @param namespace: The caller's.
+
     @raise InvalidRequest: The name is reserved, empty, too long, or has control
         characters.
+
+    @raise PermissionDenied: It is a whole key, and in no home of the caller's.  What
+        there is behind the key has no part in that.
     """
     key = key.strip()
     if agentOfKey(key) is not None:
         key = key.split(":", 2)[2].strip()
+        if namespace:
+            key = _atHome(key, namespace)
     if not key:
         raise InvalidRequest("The session key is empty.", param=SESSION_HEADER)
     _check(key, "session key", SESSION_HEADER)
@@ -73,10 +107,22 @@ def namedKey(agentID: str, key: str) -> str:
             param=SESSION_HEADER,
             code="reserved_session_key",
         )
-    return f"agent:{agentID}:{key}"
+    return f"{_home(agentID, namespace)}{key}"
 
 
-SESSION_HEADER = "x-openclaw-session-key"
+def _atHome(name: str, namespace: str) -> str:
+    """
+    What comes behind the namespace in a whole key.
+    """
+    home = f"{namespace}:"
+    if not name.startswith(home):
+        raise PermissionDenied(
+            "You may name your own sessions only: by a bare name, or by the key that"
+            f" `{SESSION_HEADER}` of an answer has.",
+            param=SESSION_HEADER,
+            code="session_not_yours",
+        )
+    return name.removeprefix(home).strip()
 
 
 def _check(name: str, what: str, param: str) -> None:
@@ -90,9 +136,11 @@ def _check(name: str, what: str, param: str) -> None:
 
 __all__ = [
     "MAX_NAME_CHARACTERS",
+    "OPERATOR",
     "RESERVED",
     "SESSION_HEADER",
     "agentOfKey",
+    "mayVisit",
     "namedKey",
     "statelessKey",
     "userKey",

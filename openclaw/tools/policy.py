@@ -5,8 +5,11 @@ Profiles name tools one by one.  A plug-in's tool, whatever it says of itself, i
 C{full} alone; elsewhere it must be allowed by name.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Literal
+
+from openclaw.config import Config, ReachableTools, ToolPolicy
+from openclaw.config.findings import child, item
 
 Profile = Literal["none", "readonly", "coding", "full"]
 
@@ -52,12 +55,43 @@ def _inProfile(name: str, profile: Profile) -> bool:
     return profile == "readonly" and name in READONLY
 
 
-def unknown(tools: Collection[str], names: Sequence[str]) -> tuple[str, ...]:
+def toolFaults(config: Config, tools: Callable[[], Collection[str]]) -> list[str]:
     """
-    Those of the names in a configuration's list that no tool has: faults, since a
-    misspelt C{deny} would leave open what it means to close.
+    The names in a configuration that no tool has, a line for each, which begins with
+    its key.  They are faults, since a misspelt C{deny} would leave open what it means
+    to close.
+
+    @param tools: Finds the names of all tools that there are.  That takes its time,
+        so it is done only for names that are not of our own tools.
     """
-    return tuple(name for name in names if name not in tools)
+    strange = [(path, name) for path, name in _named(config) if name not in CODING]
+    if not strange:
+        return []
+    there = tools()
+    names = ", ".join(sorted(there))
+    return [
+        f'{path}: there is no tool "{name}"; there are: {names}'
+        for path, name in strange
+        if name not in there
+    ]
 
 
-__all__ = ["CODING", "READONLY", "Profile", "allowed", "unknown"]
+def _named(config: Config) -> Iterator[tuple[str, str]]:
+    """
+    The names of tools in a configuration, with the paths of their keys.
+    """
+    policies: dict[str, ToolPolicy | ReachableTools] = {
+        "gateway.tools": config.gateway.tools,
+        "agents.defaults.tools": config.agents.defaults.tools,
+    }
+    for index, agent in enumerate(config.agents.list):
+        policies[f"{item('agents.list', index)}.tools"] = agent.tools
+    for agentID, entry in config.agents.entries.items():
+        policies[f"{child('agents.entries', agentID)}.tools"] = entry.tools
+    for place, policy in policies.items():
+        for key, names in (("allow", policy.allow), ("deny", policy.deny)):
+            for index, name in enumerate(names or ()):
+                yield item(f"{place}.{key}", index), name
+
+
+__all__ = ["CODING", "READONLY", "Profile", "allowed", "toolFaults"]

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from openclaw.interfaces import ITool, SessionInfo, ToolContext, ToolError
 from openclaw.messages import AssistantMessage, Message, ToolMessage, UserMessage
+from openclaw.sessions.keys import mayVisit
 
 USUAL_SESSIONS = 20
 MAX_SESSIONS = 100
@@ -56,11 +57,23 @@ class SessionsListTool:
         )
 
     async def _run(self, limit: int, context: ToolContext) -> str:
-        found = await context.sessions.sessions(context.agentID)
+        found = await _visible(context)
         lines = [_line(info, context.sessionKey) for info in found[:limit]]
         if len(found) > limit:
             lines.append(f"[{len(found) - limit} more are not shown]")
         return "\n".join(lines) or "[there are no sessions]"
+
+
+async def _visible(context: ToolContext) -> list[SessionInfo]:
+    """
+    The agent's sessions that whoever started the run may see.
+    """
+    # A key says which agent it is of, but the store knows.
+    return [
+        info
+        for info in await context.sessions.sessions(context.agentID)
+        if mayVisit(context.namespace, context.agentID, info.sessionKey)
+    ]
 
 
 def _line(info: SessionInfo, current: str) -> str:
@@ -112,9 +125,7 @@ class SessionsHistoryTool:
         )
 
     async def _run(self, key: str, limit: int, context: ToolContext) -> str:
-        # A key says which agent it is of, but the store knows.
-        own = await context.sessions.sessions(context.agentID)
-        if not any(info.sessionKey == key for info in own):
+        if not any(info.sessionKey == key for info in await _visible(context)):
             raise ToolError("You have no such session.")
         return shownMessages(await context.sessions.transcript(key), limit)
 

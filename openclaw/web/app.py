@@ -7,17 +7,21 @@ from typing import Any
 
 import msgspec
 from klein import Klein
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
 from openclaw.agents.equipment import Equipment
+from openclaw.agents.ledger import Ledger
 from openclaw.agents.runtime import Runtime
 from openclaw.errors import InternalError, NotFound, OpenClawError
+from openclaw.metrics.page import MetricsPage
 from openclaw.web.completions import Completions
-from openclaw.web.door import ENDPOINT_KEY, disabled
+from openclaw.web.door import EMBEDDINGS_KEY, ENDPOINT_KEY, disabled
+from openclaw.web.embeddings import Embeddings
 from openclaw.web.failures import JSON, answerWith, routingError
+from openclaw.web.plain import rawModel
+from openclaw.web.runs import Runs
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
 
@@ -39,18 +43,25 @@ class GatewayApp:
         runtime: Runtime,
         equipment: Equipment,
         failing: Callable[[], Sequence[str]],
-        reactor: IReactorTime,
+        metrics: MetricsPage,
+        reactor: Any,
         log: Logger,
     ) -> None:
         """
         @param standing: What holds at the time of a request.
 
         @param failing: What keeps the gateway from serving, a line for each thing.
+
+        @param reactor: A whole one: time, TCP, names and threads.
         """
         self._standing = standing
         self._failing = failing
+        self._metrics = metrics
         self._log = log
-        self._completions = Completions(runtime, equipment, reactor)
+        ledger = Ledger(reactor)
+        self._completions = Completions(runtime, ledger, equipment, reactor)
+        self._embeddings = Embeddings(runtime, reactor)
+        self._runs = Runs(runtime, ledger, reactor)
         self._began = int(reactor.seconds())
 
     @app.route("/v1/chat/completions", methods=["POST"])
@@ -59,6 +70,16 @@ class GatewayApp:
         An agent's answer.
         """
         await self._completions.serve(request, self._enabled())
+
+    @app.route("/v1/embeddings", methods=["POST"])
+    async def embeddings(self, request: GatewayRequest) -> None:
+        """
+        Vectors of texts.
+        """
+        standing = self._enabled()
+        if not standing.config.gateway.http.endpoints.embeddings.enabled:
+            raise disabled(EMBEDDINGS_KEY)
+        await self._embeddings.serve(request, standing)
 
     @app.route("/v1/models", methods=["GET"])
     async def models(self, request: GatewayRequest) -> bytes:
@@ -77,10 +98,12 @@ class GatewayApp:
         """
         One of those names, or any other that a request may have.
         """
-        directory = self._enabled().directory
+        standing = self._enabled()
         caller = await request.caller()
+        aliases = standing.config.gateway.http.endpoints.chatCompletions.modelAliases
+        agent, _ = rawModel(name, aliases)
         try:
-            directory.find(caller, model=name)
+            standing.directory.find(caller, model=agent)
         except OpenClawError as error:
             raise NotFound(
                 f"The model '{name}' does not exist. {error.message}",
@@ -97,11 +120,56 @@ class GatewayApp:
             "owned_by": "openclaw",
         }
 
+    @app.route("/v1/runs", methods=["GET"])
+    async def runs(self, request: GatewayRequest) -> bytes:
+        """
+        What is running.
+        """
+        self._enabled()
+        return _json(request, self._runs.all(await request.caller()))
+
+    @app.route("/v1/runs/<runID>", methods=["GET"])
+    async def run(self, request: GatewayRequest, runID: str) -> bytes:
+        """
+        One run, and what came of it.
+        """
+        self._enabled()
+        return _json(request, self._runs.one(await request.caller(), runID))
+
+    @app.route("/v1/runs/<runID>/cancel", methods=["POST"])
+    async def cancelRun(self, request: GatewayRequest, runID: str) -> bytes:
+        """
+        Stop a run.
+        """
+        self._enabled()
+        return _json(request, self._runs.cancel(await request.caller(), runID))
+
+    @app.route("/v1/runs/<runID>/events", methods=["GET"])
+    async def runEvents(self, request: GatewayRequest, runID: str) -> None:
+        """
+        What a run says.
+        """
+        await self._runs.events(request, self._enabled(), runID)
+
     def _enabled(self) -> Standing:
         standing = self._standing()
         if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
             raise disabled()
         return standing
+
+    @app.route("/metrics", methods=["GET"])
+    async def metrics(self, request: GatewayRequest) -> bytes:
+        """
+        The gateway's numbers.
+        """
+        if not self._standing().config.gateway.http.endpoints.metrics.open:
+            await request.caller()
+        connections = len(request.channel.site.connections)
+        text, kind = self._metrics.show(connections, request.header("accept") or "")
+        request.setHeader("content-type", kind)
+        request.setHeader("content-length", b"%d" % len(text))
+        request.setHeader("cache-control", "no-store")
+        return text
 
     @app.route("/healthz", methods=["GET"])
     @app.route("/health", methods=["GET"])
@@ -149,9 +217,9 @@ class GatewayApp:
         An error of ours.
         """
         self._log.failure(
-            "Request {requestID} failed unexpectedly",
+            "Request {request} failed unexpectedly",
             failure=failure,
-            requestID=request.requestID,
+            request=request.requestID,
         )
         return _answer(request, InternalError("The gateway failed."))
 

@@ -2,24 +2,22 @@
 From the bytes of a request to what is asked: decoding and checking, without I/O.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import Sampling, ToolChoice, ToolSpec
 from openclaw.messages import Message
 from openclaw.web.client_tools import readToolChoice, readTools
-from openclaw.web.messages import afterAssistant, readMessages
-from openclaw.web.wire import KNOWN_FIELDS, ChatCompletionRequest
+from openclaw.web.decoding import BodyReader
+from openclaw.web.images import ImageReader, RemoteImage
+from openclaw.web.messages import StrayResult, afterAssistant, readMessages
+from openclaw.web.wire import ChatCompletionRequest
 
-_decodeRequest = msgspec.json.Decoder(ChatCompletionRequest).decode
-_decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.S)
-_MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
+_reader = BodyReader(ChatCompletionRequest)
+USUAL_IMAGES = Images()
 _OUTDATED = {"functions": "tools", "function_call": "tool_choice"}
 
 
@@ -34,6 +32,8 @@ class Asking:
     @ivar instructions: The system and developer texts.
     @ivar tools: What the client can do itself.
     @ivar ignored: The names of the fields that are not used.
+    @ivar remoteImages: The images in the conversation that are to be fetched.
+    @ivar stray: See L{openclaw.web.messages.Said}.
     """
 
     model: str | None
@@ -47,15 +47,19 @@ class Asking:
     tools: Sequence[ToolSpec]
     toolChoice: ToolChoice
     ignored: Sequence[str]
+    remoteImages: Sequence[RemoteImage]
+    stray: StrayResult | None
 
 
-def readAsking(body: bytes) -> Asking:
+def readAsking(body: bytes, images: Images = USUAL_IMAGES) -> Asking:
     """
     Read the body of a request.
 
+    @param images: What images may be.
+
     @raise InvalidRequest: It is not valid; C{param} names the field.
     """
-    request, ignored = _decode(body)
+    request, ignored = _reader.read(body)
     if request.n is not None and request.n != 1:
         raise InvalidRequest("Only `n: 1` is supported.", param="n")
     for name, instead in _OUTDATED.items():
@@ -66,63 +70,24 @@ def readAsking(body: bytes) -> Asking:
                 code="unsupported_parameter",
             )
     tools = readTools(request.tools)
-    instructions, conversation = readMessages(request.messages or [])
+    reader = ImageReader(allowed=images)
+    said = readMessages(request.messages or [], reader)
     options = request.stream_options
     return Asking(
         model=request.model,
         stream=bool(request.stream),
         includeUsage=bool(options and options.include_usage),
         user=request.user,
-        opening=conversation,
-        following=afterAssistant(conversation),
-        instructions=instructions,
+        opening=said.conversation,
+        following=afterAssistant(said.conversation),
+        instructions=said.instructions,
         sampling=_sampling(request),
         tools=tools,
         toolChoice=readToolChoice(request.tool_choice, tools),
         ignored=ignored,
+        remoteImages=reader.remote,
+        stray=said.stray,
     )
-
-
-def _decode(body: bytes) -> tuple[ChatCompletionRequest, list[str]]:
-    try:
-        # msgspec does not look into the strings that it passes over.
-        body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(
-            f"The body is not valid UTF-8 (byte {error.start}).", code="invalid_json"
-        ) from None
-    try:
-        names = _decodeObject(body)
-        request = _decodeRequest(body)
-    except msgspec.ValidationError as error:
-        raise _invalidField(str(error)) from None
-    except RecursionError:
-        raise InvalidRequest(
-            "The body is nested too deeply.", code="invalid_json"
-        ) from None
-    except msgspec.DecodeError as error:
-        where = "" if "(byte " in str(error) else f" (byte {len(body)})"
-        raise InvalidRequest(
-            f"The body is not valid JSON: {error}{where}.", code="invalid_json"
-        ) from None
-    given = {name for name, value in names.items() if bytes(value) != b"null"}
-    return request, sorted(given - KNOWN_FIELDS)
-
-
-def _invalidField(text: str) -> InvalidRequest:
-    """
-    msgspec's C{Expected `str`, got `int` - at `$.messages[0].role`}, as ours.
-    """
-    found = _WHERE.match(text)
-    assert found is not None
-    what, where = found["what"], found["where"]
-    if not where:
-        return InvalidRequest(f"The body is invalid: {what}.", code="invalid_json")
-    missing = _MISSING.match(what)
-    if missing is not None:
-        where = f"{where}.{missing['name']}"
-        return InvalidRequest(f"Missing `{where}`.", param=where)
-    return InvalidRequest(f"Invalid `{where}`: {what}.", param=where)
 
 
 def _sampling(request: ChatCompletionRequest) -> Sampling:

@@ -7,6 +7,7 @@ U{https://platform.openai.com/docs/api-reference/chat/streaming}.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,7 +15,13 @@ import msgspec
 from openclaw import __version__
 from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
-from openclaw.events import ReasoningDelta, RunEvent, TextDelta, ToolCallDelta
+from openclaw.events import (
+    ReasoningDelta,
+    RunEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolProgress,
+)
 from openclaw.messages import ToolCall, Usage
 
 DONE = b"data: [DONE]\n\n"
@@ -46,37 +53,43 @@ def errorBody(error: OpenClawError) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReplyForm:
+    """
+    What stays the same however often an answer is given.
+
+    @ivar created: Seconds since the epoch.
+    @ivar model: The model string, as the caller sent it.
+    @ivar stream: In chunks?
+    @ivar includeUsage: Put a usage chunk at the end of a stream.
+    @ivar reasoning: Tell what the model thinks, too.
+    @ivar tools: Tell what the agent's own tools do, too.
+    """
+
+    completionID: str
+    created: int
+    model: str
+    stream: bool = False
+    includeUsage: bool = False
+    reasoning: bool = False
+    tools: bool = False
+
+
 class Reply:
     """
     The answer to one request.
     """
 
-    def __init__(
-        self,
-        *,
-        completionID: str,
-        created: int,
-        model: str,
-        includeUsage: bool,
-        reasoning: bool,
-    ) -> None:
-        """
-        @param created: Seconds since the epoch.
-
-        @param model: The model string, as the caller sent it.
-
-        @param includeUsage: Put a usage chunk at the end of a stream.
-
-        @param reasoning: Tell what the model thinks, too.
-        """
+    def __init__(self, form: ReplyForm) -> None:
         self._common = {
-            "id": completionID,
-            "created": created,
-            "model": model,
+            "id": form.completionID,
+            "created": form.created,
+            "model": form.model,
             "system_fingerprint": FINGERPRINT,
         }
-        self._includeUsage = includeUsage
-        self._reasoning: list[str] | None = [] if reasoning else None
+        self._includeUsage = form.includeUsage
+        self._tools = form.tools
+        self._reasoning: list[str] | None = [] if form.reasoning else None
         # All that is the same in each delta's chunk: 0.4 µs a chunk, not 6.
         head = _safe(_encode({**self._common, "object": "chat.completion.chunk"}))
         self._head = b"data: " + head[:-1] + b',"choices":'
@@ -97,13 +110,16 @@ class Reply:
         One frame for each event that the caller may see.
         """
         frames = []
+        text, tail = self._text, self._tail
         for event in events:
-            if isinstance(event, TextDelta):
-                frames.append(self._text + _safe(_encode(event.text)) + self._tail)
+            if type(event) is TextDelta:
+                frames.append(text + _safe(_encode(event.text)) + tail)
             elif isinstance(event, ReasoningDelta) and self._reasoning is not None:
                 frames.append(self._thought + _safe(_encode(event.text)) + self._tail)
             elif isinstance(event, ToolCallDelta):
                 frames.append(self._chunk({"tool_calls": [_wireDelta(event)]}, None))
+            elif isinstance(event, ToolProgress) and self._tools:
+                frames.append(self._progress(event))
         return b"".join(frames)
 
     def closing(self, result: RunResult) -> bytes:
@@ -131,6 +147,19 @@ class Reply:
         }
         return self._head + _safe(_encode([choice])) + b"}\n\n"
 
+    def _progress(self, event: ToolProgress) -> bytes:
+        """
+        A chunk that says nothing, for clients that know no more, with a member of
+        ours.
+        """
+        tool = {
+            "id": event.id,
+            "name": event.tool,
+            "status": event.outcome or "started",
+        }
+        nothing = self._chunk({}, None).removesuffix(b"}\n\n")
+        return nothing + b',"openclaw":' + _safe(_encode({"tool": tool})) + b"}\n\n"
+
     # Whole
 
     def listen(self, events: Sequence[RunEvent]) -> None:
@@ -145,6 +174,12 @@ class Reply:
     def whole(self, result: RunResult) -> bytes:
         """
         The body of a plain answer.
+        """
+        return _encode(self.document(result))
+
+    def document(self, result: RunResult) -> dict[str, Any]:
+        """
+        The same, before it is made JSON.
         """
         message: dict[str, Any] = {
             "role": "assistant",
@@ -161,14 +196,12 @@ class Reply:
             "logprobs": None,
             "finish_reason": result.finishReason,
         }
-        return _encode(
-            {
-                **self._common,
-                "object": "chat.completion",
-                "choices": [choice],
-                "usage": _usage(result.usage),
-            }
-        )
+        return {
+            **self._common,
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": _usage(result.usage),
+        }
 
 
 def _wireDelta(event: ToolCallDelta) -> dict[str, Any]:
@@ -213,4 +246,4 @@ def _safe(json: bytes) -> bytes:
     return json
 
 
-__all__ = ["DONE", "FINGERPRINT", "KEEPALIVE", "Reply", "errorBody"]
+__all__ = ["DONE", "FINGERPRINT", "KEEPALIVE", "Reply", "ReplyForm", "errorBody"]

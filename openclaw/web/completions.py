@@ -2,52 +2,53 @@
 C{POST /v1/chat/completions}: from a request to a run, and back.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from math import floor
 from secrets import token_hex
-
-from twisted.internet.interfaces import IReactorTime
+from typing import Any, TypeVar
 
 from openclaw.agents.equipment import Equipment
-from openclaw.agents.prompt import systemPrompt
-from openclaw.agents.run import AgentRun, RunRequest
+from openclaw.agents.ledger import Asked, Ledger
+from openclaw.agents.records import RunRecord
+from openclaw.agents.requests import RunRequest
 from openclaw.agents.runtime import Runtime
-from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
-from openclaw.agents.toolbox import OfferedTool
-from openclaw.config import Config, ModelRef
-from openclaw.errors import InvalidRequest, OpenClawError
-from openclaw.events import RunListener
-from openclaw.interfaces import ICaller, ToolSpec
-from openclaw.messages import Message, UserMessage
-from openclaw.sessions.keys import SESSION_HEADER, namedKey, statelessKey, userKey
+from openclaw.config import Config
+from openclaw.errors import OpenClawError
+from openclaw.interfaces import ICaller
+from openclaw.tools.threads import inThread
 from openclaw.web.asking import Asking, readAsking
-from openclaw.web.chunks import Reply
+from openclaw.web.branches import onBranch
+from openclaw.web.chunks import Reply, ReplyForm
+from openclaw.web.decoding import LARGE_BODY_BYTES, tellIgnored
 from openclaw.web.failures import JSON
+from openclaw.web.remote_images import checkURLs, fetchImages, termsFor, withImages
+from openclaw.web.repeating import askedOf, goesOn
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
-from openclaw.web.stream import CompletionStream
+from openclaw.web.stream import CompletionStream, openStream
+from openclaw.web.wanted import wantedOf
 
 EVENTS_HEADER = "x-openclaw-events"
-CHANNEL_HEADER = "x-openclaw-message-channel"
-MAX_CHANNEL_CHARACTERS = 64
-
-STREAM_HEADERS = {
-    b"content-type": b"text/event-stream; charset=utf-8",
-    b"cache-control": b"no-cache, no-transform",
-    b"x-accel-buffering": b"no",
-}
+_Outcome = TypeVar("_Outcome")
 
 
 class Completions:
     """
-    The resource: each request is one run.
+    The resource: each request is one run, or one more listener to a run.
     """
 
     def __init__(
-        self, runtime: Runtime, equipment: Equipment, reactor: IReactorTime
+        self, runtime: Runtime, ledger: Ledger, equipment: Equipment, reactor: Any
     ) -> None:
+        """
+        @param ledger: The runs that can be found again.
+
+        @param reactor: A whole one: time, TCP, names and threads.
+        """
         self._runtime = runtime
+        self._ledger = ledger
         self._equipment = equipment
         self._reactor = reactor
 
@@ -57,161 +58,148 @@ class Completions:
 
         @raise OpenClawError: For an error that is known before the first byte.
         """
-        caller = await request.caller()
-        asking = readAsking(request.body())
-        wanted = self._wanted(request, standing, asking, caller)
-        if asking.ignored:
-            request.setHeader("x-openclaw-ignored-params", _headerList(asking.ignored))
-        reply = Reply(
-            completionID=f"chatcmpl_{token_hex(12)}",
-            created=floor(self._reactor.seconds()),
-            model="openclaw" if asking.model is None else asking.model,
-            includeUsage=asking.includeUsage,
-            reasoning="reasoning" in _names(request.header(EVENTS_HEADER)),
-        )
         try:
-            if asking.stream:
-                await self._stream(request, standing, wanted, reply)
-            else:
-                await self._whole(request, wanted, reply)
+            caller = await request.caller()
+            asked = askedOf(request, caller.label)
+            record = self._found(asked)
+            if record is None:
+                new = await self._newRecord(request, standing, caller, asked)
+                # The same request may have come once more meanwhile.
+                record = self._found(asked) or new
+            quotas = standing.doorkeeper.memory.quotas
+            begin = partial(self._begin, record, asked, partial(quotas.run, caller))
+            await self._answer(request, standing, record, begin)
         except OpenClawError:
             # Klein cancels what it waits for when the caller goes away.
             if not request.gone:
                 raise
 
-    def _wanted(
+    def _found(self, asked: Asked | None) -> RunRecord | None:
+        return None if asked is None else self._ledger.find(asked)
+
+    async def _newRecord(
         self,
         request: GatewayRequest,
         standing: Standing,
-        asking: Asking,
         caller: ICaller,
-    ) -> RunRequest:
-        sessionHeader = request.header(SESSION_HEADER)
-        agent = standing.directory.find(
+        asked: Asked | None,
+    ) -> RunRecord:
+        """
+        What a request asks for, of which the run has not begun.
+        """
+        asking = await self._asking(request, standing)
+        wanted = wantedOf(
+            request,
+            standing,
+            asking,
             caller,
-            model=asking.model,
-            agentHeader=request.header(AGENT_HEADER)
-            or request.header("x-openclaw-agent"),
-            sessionHeader=sessionHeader,
-        )
-        if sessionHeader is not None:
-            key: str | None = namedKey(agent.id, sessionHeader)
-        else:
-            key = userKey(agent.id, asking.user) if asking.user else None
-        model = standing.directory.modelOverride(agent, request.header(MODEL_HEADER))
-        reachable = standing.config.gateway.tools
-        tools = self._equipment.toolsOf(agent, reachable.permits)
-        _checkClash(asking.tools, tools)
-        _checkImages(asking.opening, model or agent.model.primary, standing.config)
-        system = systemPrompt(
-            agent,
-            instructions=asking.instructions,
-            channel=_channel(request),
-            tools=[each.spec() for each in tools.values()],
-            workspace=self._equipment.workspaceOf(agent),
+            equipment=self._equipment,
             now=self._reactor.seconds(),
         )
-        return RunRequest(
-            agent=agent,
-            system=system,
-            sessionKey=key or statelessKey(agent.id),
-            kept=key is not None,
-            opening=asking.opening,
-            following=asking.following,
-            sampling=asking.sampling,
-            clientTools=asking.tools,
-            toolChoice=asking.toolChoice,
-            tools=tools,
-            model=model,
+        wanted = await onBranch(request, standing, wanted, self._runtime.transcript)
+        tellIgnored(request, asking.ignored)
+        if asking.remoteImages:
+            wanted = await self._withImages(wanted, standing.config, asking)
+        events = _names(request.header(EVENTS_HEADER))
+        form = ReplyForm(
+            completionID=f"chatcmpl_{token_hex(12)}",
+            created=floor(self._reactor.seconds()),
+            model="openclaw" if asking.model is None else asking.model,
+            stream=asking.stream,
+            includeUsage=asking.includeUsage,
+            reasoning="reasoning" in events,
+            tools="tools" in events,
+        )
+        return RunRecord(
+            wanted, recorded=asked is not None, goesOn=goesOn(request), made=form
         )
 
-    async def _whole(
-        self, request: GatewayRequest, wanted: RunRequest, reply: Reply
-    ) -> None:
-        run = self._begin(request, wanted, reply.listen)
-        body = reply.whole(await run.done)
-        request.setHeader(b"content-type", JSON)
-        request.setHeader(b"content-length", b"%d" % len(body))
-        request.write(body)
+    async def _asking(self, request: GatewayRequest, standing: Standing) -> Asking:
+        body = request.body()
+        images = standing.config.gateway.http.endpoints.chatCompletions.images
+        if len(body) <= LARGE_BODY_BYTES:
+            return readAsking(body, images)
+        return await inThread(self._reactor, lambda _: readAsking(body, images))
 
-    async def _stream(
+    async def _withImages(
+        self, wanted: RunRequest, config: Config, asking: Asking
+    ) -> RunRequest:
+        """
+        Fetch the images that are given by their URL.  When the caller goes away, this
+        is cancelled.
+        """
+        images = config.gateway.http.endpoints.chatCompletions.images
+        terms = termsFor(images, config.tools.web.fetch)
+        checkURLs(asking.remoteImages, terms)
+        fetched = await fetchImages(self._reactor, asking.remoteImages, terms)
+        return replace(
+            wanted,
+            opening=withImages(wanted.opening, fetched),
+            following=withImages(wanted.following, fetched),
+        )
+
+    async def _answer(
         self,
         request: GatewayRequest,
         standing: Standing,
-        wanted: RunRequest,
-        reply: Reply,
+        record: RunRecord,
+        begin: Callable[[], None],
     ) -> None:
-        def openHeaders() -> None:
-            for name, value in STREAM_HEADERS.items():
-                request.setHeader(name, value)
-
+        wanted, form = record.request, record.made
+        # Now, since a model may answer before its run has quite begun.
+        request.setHeader("x-openclaw-run-id", wanted.runID)
+        request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
+        if record.run is not None:
+            request.setHeader("idempotent-replayed", "true")
+        reply = Reply(form)
+        if not form.stream:
+            listening = record.listen(reply.listen)
+            begin()
+            body = reply.whole(await listening.done)
+            request.setHeader(b"content-type", JSON)
+            request.setHeader(b"content-length", b"%d" % len(body))
+            request.write(body)
+            return
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=request,
             reply=reply,
-            openHeaders=openHeaders,
+            openHeaders=partial(openStream, request),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
-        run = self._begin(request, wanted, stream)
-        request.registerProducer(run, True)
-        stream.begin()
-        try:
-            stream.finish(await run.done)
-        except OpenClawError as error:
-            if not stream.opened:
-                raise
-            stream.fail(error)
-        finally:
-            stream.stop()
-            if not request.gone:
-                request.unregisterProducer()
+        listening = record.listen(stream)
+        begin()
+        await stream.follow(request, listening)
 
     def _begin(
-        self, request: GatewayRequest, wanted: RunRequest, listener: RunListener
-    ) -> AgentRun:
-        run = self._runtime.begin(wanted, listener)
-        request.setHeader("x-openclaw-run-id", run.runID)
-        request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
-        return run
+        self,
+        record: RunRecord,
+        asked: Asked | None,
+        enter: Callable[[], Callable[[], None]],
+    ) -> None:
+        """
+        Start a run that is new.
+
+        @param enter: Takes a place among the caller's runs, and returns what gives it
+            back.
+        """
+        if record.run is None:
+            leave = enter()
+            try:
+                record.begin(self._runtime.begin)
+            except BaseException:
+                leave()
+                raise
+            assert record.run is not None
+            record.run.ended.addBoth(_then, leave)
+            if asked is not None:
+                self._ledger.keep(asked, record)
 
 
-def _checkClash(clients: Sequence[ToolSpec], own: Mapping[str, OfferedTool]) -> None:
-    for index, tool in enumerate(clients):
-        if tool.name in own:
-            raise InvalidRequest(
-                f"Invalid tools/tool_choice: the agent has a tool {tool.name!r} of its"
-                " own",
-                param=f"tools[{index}].function.name",
-            )
-
-
-def _checkImages(
-    conversation: Sequence[Message], asked: ModelRef, config: Config
-) -> None:
-    """
-    A model that is known to read text only would not see them.
-    """
-    model = config.modelOf(asked)
-    if model is None or "image" in model.input:
-        return
-    if any(isinstance(said, UserMessage) and said.images for said in conversation):
-        raise InvalidRequest(
-            f"The model {asked} can't read images.",
-            param="messages",
-            code="unsupported_content",
-        )
-
-
-def _channel(request: GatewayRequest) -> str:
-    channel = (request.header(CHANNEL_HEADER) or "").strip()
-    if len(channel) > MAX_CHANNEL_CHARACTERS or not channel.isprintable():
-        raise InvalidRequest(
-            f"`{CHANNEL_HEADER}` must be at most {MAX_CHANNEL_CHARACTERS} printable"
-            " characters.",
-            param=CHANNEL_HEADER,
-        )
-    return channel
+def _then(outcome: _Outcome, leave: Callable[[], None]) -> _Outcome:
+    leave()
+    return outcome
 
 
 def _names(header: str | None) -> list[str]:
@@ -226,19 +214,6 @@ def _headerText(text: str) -> bytes:
     A value for a response header, as UTF-8.
     """
     return text.encode("utf-8", "replace")
-
-
-MAX_NAMES = 32
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-def _headerList(names: Sequence[str]) -> bytes:
-    """
-    Names for a response header.  Whatever is no plain name is left out: the caller
-    chose them.
-    """
-    plain = [name for name in names if _PLAIN.fullmatch(name)]
-    return ", ".join(plain[:MAX_NAMES]).encode("ascii")
 
 
 __all__ = ["Completions"]

@@ -3,21 +3,37 @@ The door's rules: what is decided from the headers alone.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, fail
 
+from openclaw.config import HTTP
 from openclaw.errors import NotFound, PermissionDenied
 from openclaw.interfaces import ICaller
+from openclaw.web.cors import mayAsk, originHeaders, preflightHeaders
+from openclaw.web.hosts import isAllowed
 from openclaw.web.site import Admission, GatewayRequest
 from openclaw.web.standing import Standing
 
 COMPLETIONS = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
 MODELS = "/v1/models"
+METRICS = "/metrics"
+RUNS = "/v1/runs"
+METHODS = ("GET", "HEAD", "POST")
+"""
+Those that any path has.
+"""
+
+HOSTS_KEY = "gateway.http.allowedHosts"
+ORIGINS_KEY = "gateway.http.cors.allowedOrigins"
 ENDPOINT_KEY = "gateway.http.endpoints.chatCompletions.enabled"
 """
 The configuration's key that switches the endpoint on.
 """
+EMBEDDINGS_KEY = "gateway.http.endpoints.embeddings.enabled"
+METRICS_KEY = "gateway.http.endpoints.metrics.enabled"
 
 
 class GatewayDoor:
@@ -36,36 +52,102 @@ class GatewayDoor:
         See L{openclaw.web.site.Door.admit}.
         """
         standing = self._standing()
+        http = standing.config.gateway.http
+        admission = _stranded(http, request)
+        if not http.cors.allowedOrigins:
+            return admission or self._route(standing, request)
+        headers = originHeaders(http.cors, request.getHeader(b"origin"))
+        admission = (
+            admission or _preflight(http, request) or self._route(standing, request)
+        )
+        return replace(admission, headers=headers)
+
+    def _route(self, standing: Standing, request: GatewayRequest) -> Admission:
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         path = _routed(request.path)
         if path is None:
             return Admission(caller=fail(NotFound("Nothing can be at that path.")))
+        if path == METRICS and request.method in (b"GET", b"HEAD"):
+            return self._metrics(standing, request)
         ofModels = path == MODELS or path.startswith(f"{MODELS}/")
-        if not endpoint.enabled and (ofModels or path == COMPLETIONS):
+        ofRuns = path == RUNS or path.startswith(f"{RUNS}/")
+        ofEndpoint = path in (COMPLETIONS, EMBEDDINGS)
+        if not endpoint.enabled and (ofModels or ofRuns or ofEndpoint):
             return Admission(caller=fail(disabled()))
-        if path == COMPLETIONS and request.method == b"POST":
+        embeddings = standing.config.gateway.http.endpoints.embeddings
+        if path == EMBEDDINGS and not embeddings.enabled:
+            return Admission(caller=fail(disabled(EMBEDDINGS_KEY)))
+        if ofEndpoint and request.method == b"POST":
             return Admission(
                 caller=self._caller(standing, request, "operator.write"),
                 bodyBytes=endpoint.maxBodyBytes,
                 bodySeconds=endpoint.bodyTimeoutSeconds,
             )
-        if ofModels and request.method in (b"GET", b"HEAD"):
+        if (ofModels or ofRuns) and request.method in (b"GET", b"HEAD"):
             return Admission(caller=self._caller(standing, request, "operator.read"))
+        if ofRuns and request.method == b"POST":
+            return Admission(caller=self._caller(standing, request, "operator.write"))
         return Admission()
+
+    def _metrics(self, standing: Standing, request: GatewayRequest) -> Admission:
+        endpoint = standing.config.gateway.http.endpoints.metrics
+        if not endpoint.enabled:
+            return Admission(caller=fail(disabled(METRICS_KEY)))
+        if endpoint.open:
+            return Admission()
+        return Admission(caller=self._caller(standing, request, "operator.read"))
 
     def _caller(
         self, standing: Standing, request: GatewayRequest, scope: str
     ) -> "Deferred[ICaller]":
         async def identify() -> ICaller:
-            caller = await standing.doorkeeper.admit(
-                request.getHeader(b"authorization"),
-                request.getHeader(b"x-openclaw-scopes"),
-            )
+            headers, keeper = request.requestHeaders, standing.doorkeeper
+            transport = request.channel.transport
+            assert transport is not None
+            origin = keeper.origin(headers, transport)
+            caller = await keeper.admit(headers, origin)
             if not caller.hasScope(scope):
                 raise PermissionDenied(f"missing scope: {scope}", code="missing_scope")
             return caller
 
         return Deferred.fromCoroutine(identify())
+
+
+def _stranded(http: HTTP, request: GatewayRequest) -> Admission | None:
+    """
+    Refuse who believes to speak to somebody else: see L{openclaw.web.hosts}.
+    """
+    channel = request.channel
+    if not channel.onLoopback and not (http.allowedHosts and channel.onNetwork):
+        return None
+    host = request.getHeader(b"host")
+    if host is None or isAllowed(host, http.allowedHosts):
+        return None
+    error = PermissionDenied(
+        "The gateway is not known by the name in the Host header. If it should be, add"
+        f" the name to `{HOSTS_KEY}` in the gateway's configuration.",
+        code="host_not_allowed",
+    )
+    return Admission(caller=fail(error))
+
+
+def _preflight(http: HTTP, request: GatewayRequest) -> Admission | None:
+    """
+    Answer a browser that asks, before it sends a request of a web page, whether it
+    may.  It has no token yet.
+    """
+    origin = request.getHeader(b"origin")
+    asked = request.getHeader(b"access-control-request-method")
+    if request.method != b"OPTIONS" or origin is None or asked is None:
+        return None
+    if not mayAsk(http.cors, origin):
+        error = PermissionDenied(
+            f"Pages from this origin may not use the gateway. See `{ORIGINS_KEY}`.",
+            code="origin_not_allowed",
+        )
+        return Admission(caller=fail(error))
+    names = request.getHeader(b"access-control-request-headers")
+    return Admission(preflight=preflightHeaders(METHODS, names))
 
 
 def _routed(path: bytes) -> str | None:
@@ -84,13 +166,15 @@ def _routed(path: bytes) -> str | None:
     return "/" + plain.lstrip("/").removesuffix("/")
 
 
-def disabled() -> NotFound:
+def disabled(key: str = ENDPOINT_KEY) -> NotFound:
     """
     The error for those who ask for an endpoint that is off.
+
+    @param key: The configuration's key that switches it on.
     """
     return NotFound(
         "The endpoint is disabled. To enable it, set"
-        f" `{ENDPOINT_KEY}: true` in the gateway's configuration.",
+        f" `{key}: true` in the gateway's configuration.",
         code="endpoint_disabled",
     )
 

@@ -5,6 +5,7 @@ From the house's errors to HTTP: the one place that knows how.
 from math import ceil
 
 import msgspec
+from twisted.web.http import RESPONSES
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as RouteMethodNotAllowed
@@ -19,6 +20,29 @@ from openclaw.web.chunks import errorBody
 
 JSON = b"application/json; charset=utf-8"
 
+PLAIN_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+"""
+What every answer has, unless it says otherwise: what a browser shall not do with it.
+"""
+
+REASONS = {
+    **RESPONSES,
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+}
+"""
+What HTTP calls its statuses, those that Twisted does not know too.
+"""
+
+MAX_SHOWN = 200
+"""
+How many characters of a path an error shows.
+"""
+
 
 def answerWith(request: Request, error: OpenClawError) -> bytes:
     """
@@ -26,25 +50,45 @@ def answerWith(request: Request, error: OpenClawError) -> bytes:
 
     @return: The body.
     """
-    headers = request.responseHeaders
-    request.setResponseCode(error.status)
-    headers.setRawHeaders(b"content-type", [JSON])
-    if isinstance(error, AuthenticationFailed):
-        headers.setRawHeaders(b"www-authenticate", [b'Bearer realm="openclaw"'])
-    if isinstance(error, MethodNotAllowed):
-        headers.setRawHeaders(b"allow", [", ".join(error.allowed).encode()])
-    if error.retryAfter is not None:
-        headers.setRawHeaders(b"retry-after", [b"%d" % max(1, ceil(error.retryAfter))])
-        headers.setRawHeaders(
-            b"retry-after-ms", [b"%d" % ceil(error.retryAfter * 1000)]
-        )
-    if error.shouldRetry is not None:
-        headers.setRawHeaders(
-            b"x-should-retry", [b"true" if error.shouldRetry else b"false"]
-        )
+    request.setResponseCode(error.status, REASONS.get(error.status))
     body = msgspec.json.encode(errorBody(error))
-    headers.setRawHeaders(b"content-length", [b"%d" % len(body)])
+    for name, value in _headersOf(error, body):
+        request.responseHeaders.setRawHeaders(name, [value])
     return body
+
+
+def answerTo(requestID: str, error: OpenClawError) -> bytes:
+    """
+    A whole answer with an error, where there is no request that could be answered:
+    the last thing that is said on a connection.
+    """
+    body = msgspec.json.encode(errorBody(error))
+    headers = [
+        (b"x-request-id", requestID.encode()),
+        *PLAIN_HEADERS,
+        *_headersOf(error, body),
+        (b"connection", b"close"),
+    ]
+    lines = [b"HTTP/1.1 %d %s" % (error.status, REASONS[error.status])]
+    lines += [b"%s: %s" % header for header in headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+def _headersOf(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:
+    headers = [(b"content-type", JSON)]
+    if isinstance(error, AuthenticationFailed):
+        headers.append((b"www-authenticate", b'Bearer realm="openclaw"'))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(error.allowed).encode()))
+    if error.retryAfter is not None:
+        headers += [
+            (b"retry-after", b"%d" % max(1, ceil(error.retryAfter))),
+            (b"retry-after-ms", b"%d" % ceil(error.retryAfter * 1000)),
+        ]
+    if error.shouldRetry is not None:
+        headers.append((b"x-should-retry", b"true" if error.shouldRetry else b"false"))
+    headers.append((b"content-length", b"%d" % len(body)))
+    return headers
 
 
 def routingError(error: HTTPException, path: bytes, method: bytes) -> OpenClawError:
@@ -52,6 +96,8 @@ def routingError(error: HTTPException, path: bytes, method: bytes) -> OpenClawEr
     What Klein's routing found, in our terms.
     """
     where = path.decode("utf-8", "replace")
+    if len(where) > MAX_SHOWN:
+        where = where[:MAX_SHOWN] + "…"
     if isinstance(error, RouteMethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"OPTIONS"})
         return MethodNotAllowed(
@@ -62,4 +108,4 @@ def routingError(error: HTTPException, path: bytes, method: bytes) -> OpenClawEr
     return NotFound(f"There is nothing at {where}.")
 
 
-__all__ = ["JSON", "answerWith", "routingError"]
+__all__ = ["JSON", "PLAIN_HEADERS", "answerTo", "answerWith", "routingError"]

@@ -3,6 +3,7 @@ The conversation in a request: from OpenAI's wire form to the house's own words.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from openclaw.errors import InvalidRequest
 from openclaw.messages import (
@@ -14,19 +15,54 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.messages import Part as MessagePart
-from openclaw.web.images import ImageBudget, readDataURI
+from openclaw.web.images import ImageReader
 from openclaw.web.wire import ImageURL, Part, WireMessage
 
 
-def readMessages(wire: Sequence[WireMessage]) -> tuple[str, tuple[Message, ...]]:
+@dataclass(frozen=True, kw_only=True)
+class StrayResult:
+    """
+    A tool result that answers no call before it.
+
+    @ivar where: The field that names the call.
+    """
+
+    where: str
+    callID: str | None
+
+    def error(self) -> InvalidRequest:
+        """
+        The error for those who may not have one.
+        """
+        return InvalidRequest(
+            f"`{self.where}` answers no tool call before it: {self.callID!r}.",
+            param=self.where,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """
+    What the C{messages} of a request say.
+
+    @ivar instructions: The system and developer texts.
+    @ivar conversation: The rest.
+    @ivar stray: The first tool result that answers no call before it.  The call may
+        have been made earlier, if this is not the whole conversation.
+    """
+
+    instructions: str
+    conversation: tuple[Message, ...]
+    stray: StrayResult | None = None
+
+
+def readMessages(wire: Sequence[WireMessage], images: ImageReader) -> Said:
     """
     Read the C{messages} of a request.
 
-    @return: The system texts, and the conversation.
-
     @raise InvalidRequest: They are not valid; C{param} names the place.
     """
-    budget = ImageBudget()
+    stray: StrayResult | None = None
     instructions: list[str] = []
     conversation: list[Message] = []
     called: set[str] = set()
@@ -34,7 +70,7 @@ def readMessages(wire: Sequence[WireMessage]) -> tuple[str, tuple[Message, ...]]
     for index, said in enumerate(wire):
         where = f"messages[{index}]"
         if said.role == "user":
-            message = _userMessage(said, where, budget)
+            message = _userMessage(said, where, images)
             conversation.append(message)
             asked = asked or bool(message.text.strip() or message.images)
             continue
@@ -48,7 +84,10 @@ def readMessages(wire: Sequence[WireMessage]) -> tuple[str, tuple[Message, ...]]
                 called.update(call.id for call in calls)
                 conversation.append(AssistantMessage(text, calls))
             case "tool":
-                conversation.append(_toolMessage(said, text, where, called))
+                result = _toolMessage(said, text, where)
+                if result.tool_call_id not in called:
+                    stray = stray or _stray(said, where)
+                conversation.append(result)
                 asked = True
             case role:
                 raise InvalidRequest(
@@ -58,7 +97,11 @@ def readMessages(wire: Sequence[WireMessage]) -> tuple[str, tuple[Message, ...]]
                 )
     if not asked:
         raise InvalidRequest("Missing user message in `messages`.", param="messages")
-    return "\n\n".join(instructions), tuple(conversation)
+    return Said(
+        instructions="\n\n".join(instructions),
+        conversation=tuple(conversation),
+        stray=stray,
+    )
 
 
 def _toolCalls(said: WireMessage) -> tuple[ToolCall, ...]:
@@ -68,17 +111,14 @@ def _toolCalls(said: WireMessage) -> tuple[ToolCall, ...]:
     )
 
 
-def _toolMessage(
-    said: WireMessage, text: str, where: str, called: set[str]
-) -> ToolMessage:
-    if said.tool_call_id not in called:
-        raise InvalidRequest(
-            f"`{where}.tool_call_id` answers no tool call before it:"
-            f" {said.tool_call_id!r}.",
-            param=f"{where}.tool_call_id",
-        )
-    assert said.tool_call_id is not None
+def _toolMessage(said: WireMessage, text: str, where: str) -> ToolMessage:
+    if said.tool_call_id is None:
+        raise _stray(said, where).error()
     return ToolMessage(said.tool_call_id, text)
+
+
+def _stray(said: WireMessage, where: str) -> StrayResult:
+    return StrayResult(where=f"{where}.tool_call_id", callID=said.tool_call_id)
 
 
 def _text(said: WireMessage, where: str) -> str:
@@ -106,7 +146,7 @@ def _partText(part: Part, where: str) -> str:
     return text
 
 
-def _userMessage(said: WireMessage, where: str, budget: ImageBudget) -> UserMessage:
+def _userMessage(said: WireMessage, where: str, images: ImageReader) -> UserMessage:
     """
     What the user said; parts stay parts only where there is an image among them.
     """
@@ -116,16 +156,16 @@ def _userMessage(said: WireMessage, where: str, budget: ImageBudget) -> UserMess
         return UserMessage(_text(said, where))
     return UserMessage(
         tuple(
-            _part(part, f"{where}.content[{index}]", budget)
+            _part(part, f"{where}.content[{index}]", images)
             for index, part in enumerate(said.content)
         )
     )
 
 
-def _part(part: Part, where: str, budget: ImageBudget) -> MessagePart:
+def _part(part: Part, where: str, images: ImageReader) -> MessagePart:
     if part.type != "image_url":
         return TextPart(_partText(part, where))
-    budget.take(where)
+    images.take(where)
     url = part.image_url
     if isinstance(url, ImageURL):
         url = url.url
@@ -133,7 +173,7 @@ def _part(part: Part, where: str, budget: ImageBudget) -> MessagePart:
         raise InvalidRequest(
             f"Missing `{where}.image_url.url`.", param=f"{where}.image_url"
         )
-    return readDataURI(url, f"{where}.image_url.url")
+    return images.read(url, f"{where}.image_url.url")
 
 
 def afterAssistant(conversation: Sequence[Message]) -> Sequence[Message]:
@@ -146,4 +186,4 @@ def afterAssistant(conversation: Sequence[Message]) -> Sequence[Message]:
     return conversation
 
 
-__all__ = ["afterAssistant", "readMessages"]
+__all__ = ["Said", "StrayResult", "afterAssistant", "readMessages"]

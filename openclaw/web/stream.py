@@ -7,16 +7,25 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from openclaw.agents.records import Listening
 from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
 from openclaw.events import RunEvent, RunStarted
 from openclaw.web.chunks import KEEPALIVE, Reply
+from openclaw.web.site import GatewayRequest
 
 SILENCE_SECONDS = 1.0
 """
 How long a run may be silent before its caller gets the status 200.  Until then a
 failure still has a status of its own.
 """
+
+
+STREAM_HEADERS = {
+    b"content-type": b"text/event-stream; charset=utf-8",
+    b"cache-control": b"no-cache, no-transform",
+    b"x-accel-buffering": b"no",
+}
 
 
 class Sink(Protocol):
@@ -51,30 +60,19 @@ class CompletionStream:
 
         @param keepAliveSeconds: 0 for no comments.
         """
-        self._sink = sink
         self._reply = reply
         self._openHeaders = openHeaders
         self._keepAliveSeconds = keepAliveSeconds
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
-        self._early: list[bytes] = []
-        self._write: Callable[[bytes], object] = self._early.append
+        self._write = sink.write
         self.opened = False
-
-    def begin(self) -> None:
-        """
-        Write from now on.  A model can have spoken before the run's headers were
-        known; what it said was kept.
-        """
-        self._write = self._sink.write
-        if self._early:
-            self._write(b"".join(self._early))
 
     def __call__(self, events: Sequence[RunEvent]) -> None:
         """
         Events came: see L{openclaw.events.RunListener}.
         """
-        if type(events[0]) is RunStarted:
+        if not self.opened and type(events[0]) is RunStarted:
             # Admitted; what is wrong with the request is known by now.
             self._setTimer(SILENCE_SECONDS)
         frames = self._reply.deltas(events)
@@ -85,6 +83,32 @@ class CompletionStream:
         elif self._timer is not None:
             self._timer.reset(self._keepAliveSeconds)
         self._write(frames)
+
+    def open(self) -> None:
+        """
+        Write the headers and the first frame now, and not with the first word.
+        """
+        self._write(self._open())
+
+    async def follow(self, request: GatewayRequest, listening: Listening) -> None:
+        """
+        Write until the run has ended.  A slow reader slows it down.
+
+        @param request: The sink, which knows whether its reader is slow.
+
+        @raise OpenClawError: The run failed before there was a first byte.
+        """
+        request.registerProducer(listening, True)
+        try:
+            self.finish(await listening.done)
+        except OpenClawError as error:
+            if not self.opened:
+                raise
+            self.fail(error)
+        finally:
+            self.stop()
+            if not request.gone:
+                request.unregisterProducer()
 
     def finish(self, result: RunResult) -> None:
         """
@@ -129,4 +153,12 @@ class CompletionStream:
             self._write(KEEPALIVE)
 
 
-__all__ = ["SILENCE_SECONDS", "CompletionStream"]
+def openStream(request: GatewayRequest) -> None:
+    """
+    Set the headers of an event stream.
+    """
+    for name, value in STREAM_HEADERS.items():
+        request.setHeader(name, value)
+
+
+__all__ = ["SILENCE_SECONDS", "CompletionStream", "openStream"]

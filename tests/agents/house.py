@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.run import RunRequest
+from openclaw.agents.requests import RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.config import (
     AgentDefaults,

@@ -13,11 +13,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from openclaw.agents.places import Limits, Places
-from openclaw.agents.run import AgentRun, RunRequest, RunResult, Surroundings
+from openclaw.agents.requests import RunRequest, Surroundings
+from openclaw.agents.run import AgentRun
+from openclaw.agents.turns import RunResult
 from openclaw.config import AgentSettings, ModelChoice, ModelRef
 from openclaw.errors import StoreError
-from openclaw.events import RunEvent, TextDelta
-from openclaw.interfaces import Claim, ISessionStore, SessionInfo
+from openclaw.events import RunEvent, RunListener, TextDelta
+from openclaw.interfaces import (
+    Claim,
+    Conversation,
+    ISessionStore,
+    SessionInfo,
+    Summary,
+)
 from openclaw.messages import Message, UserMessage
 from openclaw.models.failover import RefusedKeys
 from openclaw.testing import MemorySessionStore, ScriptedCall, ScriptedProvider
@@ -105,17 +113,22 @@ class HeldStore:
         agentID: str,
         opening: Sequence[Message],
         following: Sequence[Message],
-    ) -> Deferred[Sequence[Message] | None]:
+    ) -> Deferred[Conversation | None]:
         """
         See L{ISessionStore.beginTurn}.
         """
         return self._do("beginTurn", claim, agentID, opening, following)
 
-    def endTurn(self, claim: Claim, messages: Sequence[Message]) -> Deferred[None]:
+    def endTurn(
+        self,
+        claim: Claim,
+        messages: Sequence[Message],
+        summary: Summary | None = None,
+    ) -> Deferred[None]:
         """
         See L{ISessionStore.endTurn}.
         """
-        return self._do("endTurn", claim, messages)
+        return self._do("endTurn", claim, messages, summary)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
         """
@@ -162,15 +175,20 @@ class Watched:
     """
     A run, and all that came of it so far.
 
-    @ivar batches: What its listener was told.
+    @ivar listener: What is told of its events; at first, what fills C{batches}.
+    @ivar batches: What the listener was told.
     @ivar outcomes: What C{done} fired with: at most one thing.
     @ivar ends: What C{ended} fired with.
     """
 
-    run: AgentRun
+    run: AgentRun = None  # type: ignore[assignment]
+    listener: RunListener = field(init=False)
     batches: list[list[RunEvent]] = field(default_factory=list)
     outcomes: list[RunResult | Failure] = field(default_factory=list)
     ends: list[RunResult | Failure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.listener = lambda events: self.batches.append(list(events))
 
     def watch(self) -> "Watched":
         """
@@ -259,13 +277,14 @@ class Stage:
         kept: bool = True,
         opening: Sequence[Message] = (HELLO,),
         following: Sequence[Message] = (AGAIN,),
+        agent: AgentSettings = AGENT,
         **more: Any,
     ) -> Watched:
         """
         A run that has not begun.
         """
         request = RunRequest(
-            agent=AGENT,
+            agent=agent,
             system="Be kind.",
             sessionKey=sessionKey,
             kept=kept,
@@ -273,11 +292,11 @@ class Stage:
             following=following,
             **more,
         )
-        batches: list[list[RunEvent]] = []
-        run = AgentRun(
-            request, lambda events: batches.append(list(events)), self.surroundings
+        watched = Watched()
+        watched.run = AgentRun(
+            request, lambda events: watched.listener(events), self.surroundings
         )
-        return Watched(run, batches).watch()
+        return watched.watch()
 
     def begin(self, sessionKey: str = KEY, **more: Any) -> Watched:
         """

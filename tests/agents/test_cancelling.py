@@ -4,7 +4,8 @@ Tests of L{openclaw.agents.run}: a run can be stopped, whatever it is doing.
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.run import CLAIM_RETRY_SECONDS, RunResult
+from openclaw.agents.run import CLAIM_RETRY_SECONDS
+from openclaw.agents.turns import RunResult
 from openclaw.errors import (
     RunCancelled,
     ShuttingDown,

@@ -3,43 +3,11 @@ Tests of L{openclaw.agents.conversation}.
 """
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.conversation import NO_RESULT, repaired
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
-
-IDS = st.sampled_from(["a", "b", "c", "d"])
-
-
-@st.composite
-def assistants(draw):
-    """
-    Something a model said, with calls or without.
-    """
-    ids = draw(st.lists(IDS, unique=True, max_size=3))
-    return AssistantMessage(
-        draw(st.text(max_size=20)), tuple(ToolCall(each, "f", "{}") for each in ids)
-    )
-
-
-USERS = st.builds(UserMessage, st.text(max_size=20))
-RESULTS = st.builds(ToolMessage, IDS, st.text(max_size=20))
-ANYTHING = st.lists(st.one_of(USERS, assistants(), RESULTS), max_size=12)
-
-
-@st.composite
-def whole(draw):
-    """
-    A conversation in which all calls have their results.
-    """
-    messages = []
-    for message in draw(st.lists(st.one_of(USERS, assistants()), max_size=8)):
-        messages.append(message)
-        if isinstance(message, AssistantMessage):
-            calls = draw(st.permutations(message.tool_calls))
-            messages += [ToolMessage(call.id, draw(st.text())) for call in calls]
-    return messages
+from tests.agents.talk import ANYTHING, whole
 
 
 def turns(messages):

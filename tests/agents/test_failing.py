@@ -149,7 +149,7 @@ class OwnFaultTests(FailingTestCase):
         A listener that raises when it hears that the run started.
         """
         run = self.stage.prepare()
-        run.run.listener = raising(ZeroDivisionError("a bug"))
+        run.listener = raising(ZeroDivisionError("a bug"))
         run.run.start()
         self.assertOwnFault(run)
         self.assertEqual(self.stage.provider.calls, [])

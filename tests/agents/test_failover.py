@@ -96,12 +96,9 @@ class FailoverTestCase(SynchronousTestCase):
         """
         Begin a run of an agent with these models.
         """
-        run = self.stage.prepare(**more)
         choice = ModelChoice(primary=primary, fallbacks=fallbacks)
         agent = msgspec.structs.replace(AGENT, model=choice)
-        run.run.request = replace(run.run.request, agent=agent)
-        run.run.start()
-        return run
+        return self.stage.begin(agent=agent, **more)
 
     def asked(self, provider: ScriptedProvider) -> list[str]:
         """

@@ -15,13 +15,15 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.run import RunRequest, RunResult
+from openclaw.agents.requests import RunRequest
 from openclaw.agents.runtime import Runtime
+from openclaw.agents.turns import RunResult
 from openclaw.config import AgentDefaults, Agents, Config, Session
 from openclaw.errors import OpenClawError, UpstreamTruncated
 from openclaw.events import RunStarted
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
+from openclaw.metrics.account import RunAccount
 from openclaw.testing import ScriptedCall, ScriptedProvider
 from tests.agents.stage import AGENT, HeldStore, Watched
 
@@ -68,8 +70,8 @@ class Life(RuleBasedStateMachine):
         """
         Keep what the log says about our own faults, and how runs end.
         """
-        if "outcome" in event:
-            self.ends[event["runID"]] = event["outcome"]
+        if isinstance(event.get("run"), RunAccount):
+            self.ends[event["run"].run] = event["run"].outcome
         if "log_failure" in event:
             self.faults.append(event)
 

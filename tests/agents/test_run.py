@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from openclaw.agents.run import RunResult
+from openclaw.agents.turns import RunResult
 from openclaw.config import ModelRef
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.interfaces import Sampling

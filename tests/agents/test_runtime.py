@@ -100,8 +100,9 @@ class LogTests(RuntimeTestCase):
         self.assertEqual(
             self.logged,
             [
-                f"run {run.run.runID} agent=main session={KEY} outcome=stop"
-                " seconds=1.500 tokens=11+4"
+                f"run={run.run.runID} request=- caller=- agent=main session={KEY}"
+                " model=scripted/m1 outcome=stop gone=no queue_ms=0.0 first_ms=1500.0"
+                " total_ms=1500.0 tokens_in=11 tokens_out=4"
             ],
         )
         self.assertIs(self.events[0]["log_level"], LogLevel.info)
@@ -115,8 +116,10 @@ class LogTests(RuntimeTestCase):
         self.assertEqual(
             self.logged,
             [
-                f"run {run.run.runID} agent=main session={KEY}"
-                " outcome=upstream_refused seconds=0.000 tokens=0+0: Too hot."
+                f"run={run.run.runID} request=- caller=- agent=main session={KEY}"
+                " model=scripted/m1 outcome=upstream_refused gone=no queue_ms=0.0"
+                " first_ms=- total_ms=0.0 tokens_in=0 tokens_out=0"
+                ' error="Too hot."'
             ],
         )
 
@@ -125,7 +128,7 @@ class LogTests(RuntimeTestCase):
         A caller who went away is in the log too.
         """
         self.begin().run.done.cancel()
-        self.assertIn("outcome=run_cancelled", self.logged[0])
+        self.assertIn("outcome=run_cancelled gone=yes", self.logged[0])
 
     def test_noWords(self) -> None:
         """

@@ -89,7 +89,7 @@ class FromListenerTests(SynchronousTestCase):
         for kept in (False, True):
             stage = Stage()
             run = stage.prepare(kept=kept)
-            run.run.listener = lambda events, run=run: run.run.done.cancel()
+            run.listener = lambda events, run=run: run.run.done.cancel()
             self.check(stage, run)
             self.assertEqual(stage.provider.calls, [])
 
@@ -100,7 +100,7 @@ class FromListenerTests(SynchronousTestCase):
         for kept in (False, True):
             stage = Stage()
             run = stage.prepare(kept=kept)
-            run.run.listener = lambda events, run=run: (
+            run.listener = lambda events, run=run: (
                 None if RunStarted() in events else run.run.stopProducing()
             )
             self.check(stage, run)
@@ -115,7 +115,7 @@ class FromListenerTests(SynchronousTestCase):
             stage = Stage()
             stage.provider.answer = lambda call: call.say("Hi.")
             run = stage.prepare(kept=kept)
-            run.run.listener = lambda events, run=run: (
+            run.listener = lambda events, run=run: (
                 None if RunStarted() in events else run.run.stopProducing()
             )
             self.check(stage, run)

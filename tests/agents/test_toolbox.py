@@ -8,7 +8,10 @@ from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from openclaw.agents.stop import Stop
 from openclaw.agents.toolbox import MAX_RESULT_CHARACTERS, OfferedTool, Toolbox
+from openclaw.errors import RunCancelled
+from openclaw.events import ToolProgress
 from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.messages import ToolCall, ToolMessage
 from openclaw.sessions.store.memory import MemorySessionStore
@@ -102,6 +105,8 @@ class ToolboxTestCase(SynchronousTestCase):
         self.log = Logger(namespace="test", observer=self.events.append)
         self.look = Tool("look", True)
         self.change = Tool("change", False)
+        self.stop = Stop()
+        self.heard = []
         self.box = self.boxOf(self.look, self.change)
 
     def boxOf(self, *tools):
@@ -112,7 +117,13 @@ class ToolboxTestCase(SynchronousTestCase):
             tool.name: OfferedTool(tool, ArgumentReader(tool.parameters))
             for tool in tools
         }
-        return Toolbox(offered, self.context, self.log)
+        return Toolbox(
+            offered,
+            self.context,
+            self.stop.check,
+            self.log,
+            listener=self.heard.extend,
+        )
 
     def context(self, tool):
         """
@@ -295,6 +306,20 @@ class CancelTests(ToolboxTestCase):
         self.failureResultOf(results, CancelledError)
         self.assertEqual([work.called for work in self.change.running], [True])
 
+    def test_swallowed(self):
+        """
+        The next call is not begun either when the tool makes nothing of it.
+        """
+        deaf = Tool("deaf", False)
+        deaf.run = lambda arguments, context: self.stop.during(
+            Deferred(lambda work: work.callback("fine"))
+        )
+        self.box = self.boxOf(deaf, self.change)
+        results = self.call("deaf", "change")
+        self.stop.give()
+        self.failureResultOf(results, RunCancelled)
+        self.assertEqual(self.change.running, [])
+
     def test_slow(self):
         """
         The end comes when every tool has tidied up.
@@ -307,6 +332,43 @@ class CancelTests(ToolboxTestCase):
         slow.tidied.callback(None)
         self.failureResultOf(results, CancelledError)
         self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class ProgressTests(ToolboxTestCase):
+    """
+    Who listens to the run can follow what its tools do.
+    """
+
+    def test_ends(self):
+        """
+        Each call has a beginning and an end, which says how it went.
+        """
+        for end, outcome in (
+            (lambda work: work.callback("fine"), "ok"),
+            (lambda work: work.errback(ToolError("No.")), "refused"),
+        ):
+            self.heard.clear()
+            results = self.call("look")
+            self.assertEqual(self.heard, [ToolProgress("c0", "look", None)])
+            end(self.look.running[-1])
+            self.successResultOf(results)
+            self.assertEqual(self.heard[1:], [ToolProgress("c0", "look", outcome)])
+
+    def test_cancelled(self):
+        """
+        Nothing follows when the run is cancelled.
+        """
+        results = self.call("look")
+        results.cancel()
+        self.failureResultOf(results, CancelledError)
+        self.assertEqual(len(self.heard), 1)
+
+    def test_unknown(self):
+        """
+        What is no tool has no progress.
+        """
+        self.answerTo("nothing")
+        self.assertEqual(self.heard, [])
 
 
 class AuditTests(ToolboxTestCase):

@@ -65,7 +65,7 @@ class TurnsTestCase(SynchronousTestCase):
         """
         script = list(replies)
 
-        def ask(conversation, choice, listener):
+        def ask(conversation, listener):
             self.asked.append(list(conversation))
             events, answer = script.pop(0) if len(script) > 1 else script[0]
             for event in events:

@@ -9,9 +9,15 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from openclaw.auth.checkers import SHARED_SECRET, SharedSecretChecker
-from openclaw.auth.credentials import BearerToken
+from openclaw.auth.checkers import (
+    SHARED_SECRET,
+    NamedTokenChecker,
+    SharedSecretChecker,
+)
+from openclaw.auth.credentials import BearerToken, NamedToken
 from openclaw.config import Secret
+from tests.auth.doors import addToken
+from tests.auth.test_tokens import TokensTestCase
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
@@ -78,3 +84,33 @@ class SharedSecretTests(SynchronousTestCase):
         self.assertNotIn("s3cr3t", refusal.getTraceback(detail="verbose"))
         self.assertNotIn("gu3ss", refusal.getTraceback(detail="verbose"))
         self.assertNotIn("s3cr3t", repr(checker) + repr(vars(checker)))
+
+
+class NamedTokenTests(TokensTestCase):
+    """
+    The tokens that have names.
+    """
+
+    def test_interface(self) -> None:
+        """
+        The checker is what it says.
+        """
+        verifyObject(ICredentialsChecker, NamedTokenChecker(self.tokens))
+
+    def test_known(self) -> None:
+        """
+        A token is known by its label, which is nobody else's avatar ID.
+        """
+        checker = NamedTokenChecker(self.tokens)
+        token = addToken(self.state, SHARED_SECRET.decode())
+        asked = checker.requestAvatarId(NamedToken(token.encode()))
+        self.assertEqual(self.successResultOf(asked), b"token:shared-secret")
+
+    def test_unknown(self) -> None:
+        """
+        Nothing else is known, and the refusal does not show what was said.
+        """
+        checker = NamedTokenChecker(self.tokens)
+        asked = checker.requestAvatarId(NamedToken(b"oct_gu3ss"))
+        refusal = self.failureResultOf(asked, UnauthorizedLogin)
+        self.assertNotIn("gu3ss", refusal.getTraceback(detail="verbose"))

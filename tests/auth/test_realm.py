@@ -5,14 +5,24 @@ Tests of L{openclaw.auth.realm}.
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.cred.checkers import ANONYMOUS
+from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from openclaw.auth.checkers import SHARED_SECRET
-from openclaw.auth.realm import OPERATOR_SCOPES, Operator, OperatorRealm
-from openclaw.interfaces import ICaller
+from openclaw.auth.realm import (
+    OPERATOR_SCOPES,
+    GatewayRealm,
+    Guest,
+    Operator,
+    UserRealm,
+    holder,
+    user,
+)
+from openclaw.auth.tokens import KeptToken
+from openclaw.interfaces import ICaller, Quota
 
 SCOPES = st.lists(st.sampled_from([*OPERATOR_SCOPES, "", "operator", "root", "*"]))
 
@@ -85,35 +95,136 @@ class ScopeTests(SynchronousTestCase):
         self.assertTrue(Operator("somebody").mayUse("anything"))
 
 
+class GuestTests(SynchronousTestCase):
+    """
+    Callers who are some among others.
+    """
+
+    def test_interface(self) -> None:
+        """
+        A guest is a caller.
+        """
+        verifyObject(ICaller, Guest(label="user:ann"))
+
+    def test_holder(self) -> None:
+        """
+        The holder of a token may do what is kept of it, and has their own sessions.
+        """
+        caller = holder(
+            KeptToken(
+                label="ci",
+                sha256="0" * 64,
+                createdAt=0.0,
+                scopes=("operator.read", "root"),
+                agents=("main",),
+                maxConcurrent=2,
+                requestsPerMinute=60,
+            )
+        )
+        self.assertEqual((caller.label, caller.namespace), ("token:ci", "token:ci"))
+        self.assertTrue(caller.hasScope("operator.read"))
+        self.assertFalse(caller.hasScope("operator.write"))
+        self.assertFalse(caller.hasScope("root"))
+        self.assertTrue(caller.mayUse("main"))
+        self.assertFalse(caller.mayUse("other"))
+        self.assertEqual(caller.quota, Quota(concurrentRuns=2, requestsPerMinute=60))
+
+    def test_noAgents(self) -> None:
+        """
+        A token for no agent may use none; one of which nothing is said, all.
+        """
+        self.assertFalse(Guest(label="x", agents=frozenset()).mayUse("main"))
+        self.assertTrue(Guest(label="x").mayUse("main"))
+
+    @given(first=SCOPES, second=SCOPES)
+    def test_neverMore(self, first, second) -> None:
+        """
+        Nobody ever gets more by asking, and all else stays as it was.
+        """
+        before = Guest(label="x", scopes=frozenset(first), agents=frozenset({"main"}))
+        after = before.narrowed(second)
+        for scope in [*OPERATOR_SCOPES, "", "root", "*"]:
+            if after.hasScope(scope):
+                self.assertTrue(before.hasScope(scope))
+        self.assertEqual((after.label, after.agents), (before.label, before.agents))
+
+    @given(one=st.binary(max_size=8), other=st.binary(max_size=8))
+    def test_users(self, one, other) -> None:
+        """
+        Different users have different labels, which can stand in a line of the log.
+        """
+        self.assertEqual(user(one).label == user(other).label, one == other)
+        self.assertTrue(user(one).label.isprintable())
+        self.assertEqual(user(one).label.count(":"), 1)
+
+
 class RealmTests(SynchronousTestCase):
     """
     Who the callers are.
     """
 
-    def labelOf(self, avatarID: object) -> str:
+    def callerOf(self, realm: object, avatarID: object) -> ICaller:
         """
-        The name under which somebody is in the log.
+        The caller that a realm makes.
         """
-        kind, caller, logout = OperatorRealm().requestAvatar(avatarID, None, ICaller)
+        kind, caller, logout = realm.requestAvatar(avatarID, None, ICaller)
         self.assertIs(kind, ICaller)
         self.assertTrue(ICaller.providedBy(caller))
         self.assertIsNone(logout())
-        return caller.label
+        return caller
 
     def test_interface(self) -> None:
         """
-        The realm is what it says.
+        The realms are what they say.
         """
-        verifyObject(IRealm, OperatorRealm())
+        verifyObject(IRealm, GatewayRealm())
+        verifyObject(IRealm, UserRealm())
 
-    def test_labels(self) -> None:
+    def test_own(self) -> None:
         """
-        The log tells the operator, users and strangers apart.
+        The operator and strangers, where these are let in, see every session.
         """
-        self.assertEqual(self.labelOf(SHARED_SECRET), "operator")
-        self.assertEqual(self.labelOf(b"ada"), "user:ada")
-        self.assertEqual(self.labelOf(b"\xff"), "user:\N{REPLACEMENT CHARACTER}")
-        self.assertEqual(self.labelOf(ANONYMOUS), "anonymous")
+        for avatarID, label in ((SHARED_SECRET, "operator"), (ANONYMOUS, "anonymous")):
+            caller = self.callerOf(GatewayRealm(), avatarID)
+            self.assertEqual((caller.label, caller.namespace), (label, ""))
+
+    def test_unknown(self) -> None:
+        """
+        A token that is there no longer makes nobody.
+        """
+        for avatarID in (b"token:ci", b"ci", b"", b"ada"):
+            self.assertRaises(
+                UnauthorizedLogin, self.callerOf, GatewayRealm(), avatarID
+            )
+
+    def test_users(self) -> None:
+        """
+        Users have their own label and sessions, and are no operators.
+        """
+        for avatarID, label in (
+            (b"ada", "user:ada"),
+            ("ada", "user:ada"),
+            (b"ada@example.com", "user:ada@example.com"),
+            (b"\xff", "user:%FF"),
+        ):
+            caller = self.callerOf(UserRealm(), avatarID)
+            self.assertEqual((caller.label, caller.namespace), (label, label))
+            self.assertFalse(caller.hasScope("operator.admin"))
+
+    def test_names(self) -> None:
+        """
+        A user who is called like one of our own callers is not taken for that.
+        """
+        for avatarID in (SHARED_SECRET, b"operator", b"token:ci", b"anonymous"):
+            caller = self.callerOf(UserRealm(), avatarID)
+            self.assertTrue(caller.namespace.startswith("user:"))
+
+    def test_nobody(self) -> None:
+        """
+        What is no name makes nobody.
+        """
+        for avatarID in (ANONYMOUS, b"", "", None, 5):
+            self.assertRaises(TypeError, self.callerOf, UserRealm(), avatarID)
 
     def test_others(self) -> None:
         """
@@ -125,6 +236,7 @@ class RealmTests(SynchronousTestCase):
             Something else.
             """
 
-        self.assertRaises(
-            NotImplementedError, OperatorRealm().requestAvatar, b"ada", None, IOther
-        )
+        for realm in (GatewayRealm(), UserRealm()):
+            self.assertRaises(
+                NotImplementedError, realm.requestAvatar, b"ada", None, IOther
+            )

@@ -93,3 +93,27 @@ class ConfigCheckTests(SynchronousTestCase):
         status, _, err = self.check(path=str(self.folder / "missing.yaml"))
         self.assertEqual(status, 1)
         self.assertIn("does not exist", err[0])
+
+    def test_whatIsNotInstalledIsAFault(self):
+        """
+        Tools and dialects that the daemon would miss are missed here, all at once,
+        each with its key.
+        """
+        status, out, err = self.check(
+            "agents: {defaults: {tools: {deny: [exce]}}}\n"
+            "models: {providers: {a: {api: gopher, baseUrl: 'http://a.test'}}}"
+        )
+        self.assertEqual((status, out), (1, []))
+        self.assertEqual(err[0], f"{self.folder}/openclaw.yaml: 2 faults:")
+        self.assertIn('agents.defaults.tools.deny[0]: there is no tool "exce"', err[1])
+        self.assertIn('models.providers.a.api: no plug-in has "gopher"', err[2])
+
+    def test_whatIsInstalledIsFine(self):
+        """
+        All of our own tools and dialects are there.
+        """
+        status, out, err = self.check(
+            "agents: {defaults: {tools: {allow: [exec], deny: [web_fetch]}}}\n"
+            "models: {providers: {a: {api: ollama, baseUrl: 'http://a.test'}}}"
+        )
+        self.assertEqual((status, len(out), err), (0, 1, []))

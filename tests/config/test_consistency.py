@@ -81,6 +81,34 @@ class DoorTests(SynchronousTestCase):
         wrong = merged(data, at("gateway.auth.password", 5))
         self.assertEqual(len(faultsOf(wrong)), 1)
 
+    def test_trustedProxyModeNeedsProxiesAndAHeader(self):
+        """
+        Without proxies nobody could come in, and without a header nobody had a name.
+        """
+        mode = at("gateway.auth.mode", "trusted-proxy")
+        header = at("gateway.auth.trustedProxy.userHeader", "X-User")
+        proxies = at("gateway.trustedProxies", ["10.0.0.0/8"])
+        keys = ["gateway.trustedProxies", "gateway.auth.trustedProxy.userHeader"]
+        found = [fault.partition(":")[0] for fault in faultsOf(mode)]
+        self.assertEqual(found, keys)
+        self.assertEqual(len(faultsOf(merged(mode, header))), 1)
+        self.assertEqual(len(faultsOf(merged(mode, proxies))), 1)
+        config = configOf(merged(mode, header, proxies, at("gateway.bind", "lan")))
+        self.assertEqual(config.gateway.trustedProxies, ("10.0.0.0/8",))
+        wrong = merged(mode, header, at("gateway.trustedProxies", ["10.0.0"]))
+        self.assertEqual(len(faultsOf(wrong)), 1)
+
+    def test_trustedProxiesAreAddresses(self):
+        """
+        A network is written so that it can't be larger than was meant, and never is
+        everybody.
+        """
+        good = ["192.0.2.1", "10.0.0.0/8", "::1", "2001:db8::/32", "unix"]
+        configOf(at("gateway.trustedProxies", good))
+        for wrong in ("10.0.0.5/8", "0.0.0.0/0", "::/0", "localhost", "", "10.0.0.0/x"):
+            (fault,) = faultsOf(at("gateway.trustedProxies", [wrong]))
+            self.assertTrue(fault.startswith("gateway.trustedProxies[0]: expected an"))
+
     def test_tokenModeNeedsNoToken(self):
         """
         A gateway without a token makes one.

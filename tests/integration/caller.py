@@ -179,6 +179,12 @@ class Caller:
         """
         return await self._request(b"GET", path, headers or {}, None)
 
+    async def post(self, path: str) -> Answer:
+        """
+        Send a request without a body.
+        """
+        return await self._request(b"POST", path, {}, None)
+
     async def ask(
         self,
         words: str,
@@ -213,10 +219,15 @@ class Caller:
         response.deliverBody(incoming)
         return Answer(status=response.code, headers=response.headers, body=incoming)
 
-    async def connect(self, words: str, **fields: Any) -> "Connection":
+    async def connect(
+        self, words: str, headers: Mapping[str, str] | None = None, **fields: Any
+    ) -> "Connection":
         """
         Ask the agent something over a plain connection, which the test can close.
         """
+        more = "".join(
+            f"{name}: {value}\r\n" for name, value in (headers or {}).items()
+        )
         address = urlsplit(self._url)
         endpoint = TCP4ClientEndpoint(self._reactor, address.hostname, address.port)
         connection = await endpoint.connect(Factory.forProtocol(Connection))
@@ -226,7 +237,7 @@ class Caller:
             f"Host: {address.netloc}\r\n"
             f"Authorization: {self._authorization}\r\n"
             f"Content-Length: {len(body)}\r\n"
-            "\r\n"
+            f"{more}\r\n"
             f"{body}".encode()
         )
         return connection

@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import openclaw
 from tests.integration.program import Program
 
 TWISTD = Path(sys.executable).with_name("twistd")
 """
 The C{twistd} of the Python that runs the tests.
+"""
+
+PROJECT = Path(openclaw.__file__).parents[1]
+"""
+Where a daemon finds the code that the tests test, before any that is installed.
 """
 
 
@@ -31,9 +37,12 @@ class Daemon(Program):
         Start it.
 
         @param arguments: What stands behind C{twistd -n openclaw}.
+
+        @param environ: Its environment; the code under test is added.
         """
         command = [sys.executable, str(TWISTD), "-n", "--pidfile=", "openclaw"]
-        self.start(reactor, [*command, *arguments], environ)
+        code = {"PYTHONPATH": str(PROJECT)}
+        self.start(reactor, [*command, *arguments], {**code, **environ})
 
     async def ready(self) -> None:
         """

@@ -127,6 +127,17 @@ class HouseTestCase(TestCase):
         self.addCleanup(program.stop, "KILL")
         return program
 
+    async def seenBy(self, gateway: Daemon, *command: str) -> Any:
+        """
+        Run a program that uses a daemon: its arguments are the base URL and the token.
+
+        @return: The JSON that it printed.
+        """
+        program = self.start(*command, f"{gateway.url}/v1", TOKEN)
+        await program.ended
+        self.assertEqual(program.status, 0, program.text)
+        return json.loads(program.output)
+
     async def startDaemon(
         self,
         *options: str,

@@ -32,6 +32,19 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in _childrenOf(pid).read_text().split()]
 
 
+def sockets(pid: int) -> int:
+    """
+    How many sockets a process has.
+    """
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            count += os.readlink(descriptor).startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return count
+
+
 @implementer(IReadDescriptor)
 class Watch:
     """
@@ -80,4 +93,4 @@ class Watch:
         return "watch"
 
 
-__all__ = ["Watch", "children", "missingProcesses"]
+__all__ = ["Watch", "children", "missingProcesses", "sockets"]

@@ -5,7 +5,6 @@ asked, understands what it is answered, and knows what to do when it fails.
 
 import json
 import socket
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -13,17 +12,11 @@ from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-import openclaw
 from openclaw.testing import ServedCall
 from tests.integration.caller import streamedWords
 from tests.integration.daemon import Daemon
 from tests.integration.house import KEY, HouseTestCase
 from tests.integration.upstream import Upstream
-
-PROJECT = Path(openclaw.__file__).parents[1]
-"""
-Where the daemon shall find what the tests test.
-"""
 
 EVENTS = "text/event-stream"
 
@@ -71,19 +64,7 @@ class RecordedAnswer(Resource):
         return self._answer
 
 
-class ProvidersTestCase(HouseTestCase):
-    """
-    A daemon with providers of the test's own.
-    """
-
-    def environment(self, **more: str) -> dict[str, str]:
-        """
-        That of every gateway, with the code under test before any other.
-        """
-        return super().environment(PYTHONPATH=str(PROJECT), **more)
-
-
-class DialectTests(ProvidersTestCase):
+class DialectTests(HouseTestCase):
     """
     One question to a provider of each kind.
     """
@@ -275,7 +256,7 @@ class DialectTests(ProvidersTestCase):
         self.assertIs(body["store"], False)
 
 
-class FallbackTests(ProvidersTestCase):
+class FallbackTests(HouseTestCase):
     """
     An agent with a second model, at another provider.
     """

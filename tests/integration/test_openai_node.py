@@ -2,48 +2,17 @@
 OpenAI's Node SDK, as the Python one: it must not notice a difference.
 """
 
-import json
-import os
-from pathlib import Path
-
-from twisted.internet import reactor
-from twisted.trial.unittest import SkipTest
+from typing import Any
 
 from openclaw.testing import ServedCall
-from tests.integration.house import TOKEN, HouseTestCase
-from tests.integration.needs import missingProgram
-from tests.integration.program import Program
-
-SDK = "openai@^7.15"
-CALLER = Path(__file__).with_name("openai_node.mjs")
-ROOT = Path(__file__).parents[2]
-"""
-Where C{node_modules} is kept from one run of the tests to the next: Node looks for
-it in each folder above the program.
-"""
+from tests.integration.agent import calls, says
+from tests.integration.nodejs import NodeTestCase
 
 
-class NodeTests(HouseTestCase):
+class CallTests(NodeTestCase):
     """
     The SDK in a Node process.
     """
-
-    skip = missingProgram("node", "npm")
-
-    async def install(self) -> None:
-        """
-        Fetch the SDK, unless an earlier run did.
-        """
-        if (ROOT / "node_modules" / "openai" / "package.json").is_file():
-            return
-        npm = Program()
-        command = ["npm", "install", "--prefix", str(ROOT), "--no-save"]
-        options = ["--no-package-lock", "--no-audit", "--no-fund", "--fetch-retries=0"]
-        npm.start(reactor, [*command, *options, SDK], os.environ)
-        self.addCleanup(npm.stop, "KILL")
-        await npm.ended
-        if npm.status != 0:
-            raise SkipTest(f"npm could not fetch {SDK}: {npm.text[-500:]}")
 
     def answer(self, call: ServedCall) -> None:
         """
@@ -60,13 +29,8 @@ class NodeTests(HouseTestCase):
         It answers, streams, accumulates, lists models, and maps errors to its
         classes.
         """
-        await self.install()
         self.upstream.answer = self.answer
-        daemon = await self.startDaemon()
-        node = self.start("node", str(CALLER), f"{daemon.url}/v1", TOKEN)
-        await node.ended
-        self.assertEqual(node.status, 0, node.text)
-        seen = json.loads(node.output)
+        seen = await self.seenByNode(await self.startDaemon(), "calls.mjs")
         self.assertEqual(
             seen["whole"],
             {
@@ -98,6 +62,50 @@ class NodeTests(HouseTestCase):
                 error("NotFoundError", 404, "model_not_found", "model"),
             ],
         )
+
+
+class RunToolsTests(NodeTestCase):
+    """
+    C{runTools()}, which calls the client's functions by itself and goes on until
+    the agent has answered.
+    """
+
+    def assertRun(self, seen: Any, **more: Any) -> None:
+        """
+        Assert what the program saw of a run.
+        """
+        self.assertEqual(
+            seen,
+            {
+                "called": [{"city": "Kiel"}],
+                "answer": "Take an umbrella.",
+                "roles": ["user", "assistant", "tool", "assistant"],
+                "reason": "stop",
+                **more,
+            },
+        )
+
+    async def test_everything(self) -> None:
+        """
+        The function is called with what the model wrote, its result reaches the
+        model, and the answer is there: whole, streamed, and where the agent uses a
+        tool of its own before.
+        """
+        daemon = await self.startAgent()
+        (self.workspace / "city.txt").write_text("Kiel\n")
+        weather = calls("weather", "I look.", city="Kiel")
+        answer = says("Take ", "an umbrella.")
+        own = calls("read", path="city.txt")
+        self.plays(weather, answer, weather, answer, own, weather, answer)
+        seen = await self.seenByNode(daemon, "run_tools.mjs")
+        self.assertRun(seen["whole"])
+        # Each word came by itself.
+        words = ["I look.", "Take ", "an umbrella."]
+        self.assertRun(seen["streamed"], words=words)
+        self.assertRun(seen["besideTheAgentsOwn"], words=words)
+        for index in (1, 3, 6):
+            self.assertEqual(self.told(index), [("call_weather", "rain")])
+        self.assertLessEqual({"weather", "read"}, self.offered(4))
 
 
 MAIN = "openclaw/main"

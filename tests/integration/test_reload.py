@@ -178,6 +178,24 @@ class RefusedTests(ReloadTestCase):
             await line
         await self.assertNothingChanged(self.daemon)
 
+    async def test_notInstalled(self) -> None:
+        """
+        So are a tool and a dialect that nobody has.
+        """
+        missing = {
+            "agents": {"defaults": {"tools": {"deny": ["exce"]}}},
+            "models": {"providers": {"scripted": {"api": "gopher"}}},
+        }
+        tool = r"agents\.defaults\.tools\.deny\[0\]: .*exce"
+        lines = [self.daemon.nextLine(tool)]
+        lines.append(
+            self.daemon.nextLine(r"models\.providers\.scripted\.api: .*gopher")
+        )
+        await self.reload(missing, REFUSED)
+        for line in lines:
+            await line
+        await self.assertNothingChanged(self.daemon)
+
     async def test_syntax(self) -> None:
         """
         Half a file, as an editor may leave it for a moment, is refused.

@@ -24,6 +24,9 @@ from openclaw.config import LOCAL_MODEL, LocalModel, Secret
 from openclaw.errors import RunCancelled
 from openclaw.events import ModelListener
 from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IEmbedder,
     IModelCall,
     IModelProvider,
     ModelReply,
@@ -39,6 +42,7 @@ from openclaw.models.local.handshake import (
 )
 from openclaw.models.local.provider import LocalModelProvider
 from openclaw.models.local.weights import ENGINE, WEIGHTS, WEIGHTS_FILE
+from openclaw.testing import ScriptedEmbedding
 
 QUESTION = ModelRequest(model=LOCAL_MODEL, system="", messages=[UserMessage("Hello.")])
 REPLY = ModelReply(text="Hi.", finishReason="stop", usage=NO_USAGE)
@@ -234,12 +238,13 @@ class CallInMemory:
         self.cancel()
 
 
-@implementer(IModelProvider)
+@implementer(IModelProvider, IEmbedder)
 class UpstreamInMemory:
     """
     The provider that talks to a process.
 
     @ivar calls: All that were made.
+    @ivar embeddings: All that were made for embeddings.
     @ivar error: What C{ask} raises the next time, if anything.
     @ivar closed: Was it told to close?
     @ivar closing: What C{close} returns.
@@ -251,6 +256,7 @@ class UpstreamInMemory:
         self.baseURL = baseURL
         self.key = key
         self.calls = []
+        self.embeddings = []
         self.error = error
         self.closed = False
         self.closing = succeed(None)
@@ -265,6 +271,14 @@ class UpstreamInMemory:
         call = CallInMemory(request, listener)
         self.calls.append(call)
         return call
+
+    def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
+        """
+        Make a call for embeddings.
+        """
+        call = ScriptedEmbedding(request)
+        self.embeddings.append(call)
+        return call.done
 
     def close(self):
         """

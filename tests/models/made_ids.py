@@ -33,7 +33,7 @@ def understood(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
 
 def _unmade(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
     return tuple(
-        ToolCall(MADE, call.name, call.arguments)
+        msgspec.structs.replace(call, id=MADE)
         if re.fullmatch("call_[0-9a-f]{24}", call.id)
         else call
         for call in calls

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import AnyStr
 
 import msgspec
 from hypothesis import strategies as st
@@ -72,10 +73,17 @@ def outcomeOf(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
         assert end.text == text, "the reply is what was told"
         assert [call.id for call in end.toolCalls] == [call.id for call in calls]
         if end.finishReason == "tool_calls":
-            assert tuple(end.toolCalls) == calls, "calls are what was told"
+            assert tuple(map(unsigned, end.toolCalls)) == calls, "calls are as told"
     except OpenClawError as error:
         end = (type(error), error.message)
     return Outcome(text, thought, calls, end)
+
+
+def unsigned(call: ToolCall) -> ToolCall:
+    """
+    A call as it is told, without what its provider wants back.
+    """
+    return ToolCall(call.id, call.name, call.arguments)
 
 
 def _callsIn(deltas: Sequence[ToolCallDelta]) -> tuple[ToolCall, ...]:
@@ -92,9 +100,9 @@ def _callsIn(deltas: Sequence[ToolCallDelta]) -> tuple[ToolCall, ...]:
     return tuple(ToolCall(*call) for call in calls)
 
 
-def cut(whole: bytes, places: Iterable[int]) -> list[bytes]:
+def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
     """
-    Cut bytes into pieces.
+    Cut bytes or text into pieces.
     """
     bounds = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
     return [whole[start:end] for start, end in pairwise(bounds)]
@@ -118,4 +126,4 @@ def events(*described: dict[str, object]) -> bytes:
     )
 
 
-__all__ = ["REFUSAL", "Outcome", "cut", "events", "outcomeOf", "places"]
+__all__ = ["REFUSAL", "Outcome", "cut", "events", "outcomeOf", "places", "unsigned"]

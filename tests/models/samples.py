@@ -3,27 +3,10 @@ Answers of several providers as they are on the wire, and what is to be understo
 words are ours, the shapes are each provider's.
 """
 
-from dataclasses import dataclass
-
-from openclaw.errors import OpenClawError, UpstreamError
+from openclaw.errors import UpstreamError
 from openclaw.interfaces import ModelReply
 from openclaw.messages import FinishReason, Usage
-
-
-@dataclass
-class Outcome:
-    """
-    What came of an answer.
-
-    @ivar told: All the text that was told on the way.
-    @ivar thought: All the reasoning.
-    @ivar end: The reply, or the error as a program tells it from others.
-    """
-
-    told: str
-    thought: str
-    end: ModelReply | tuple[type[OpenClawError], str]
-
+from tests.models.reading import Outcome
 
 OPENAI = b"""\
 data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1790000000,\
@@ -206,7 +189,7 @@ After U{https://openrouter.ai/docs/api-reference/errors}.
 
 
 def _reply(text: str, thought: str, reason: FinishReason, *tokens: int) -> Outcome:
-    return Outcome(text, thought, ModelReply(text, reason, Usage(*tokens)))
+    return Outcome(text, thought, (), ModelReply(text, reason, Usage(*tokens)))
 
 
 EVERY_SAMPLE = {
@@ -221,6 +204,7 @@ EVERY_SAMPLE = {
         Outcome(
             "Half an",
             "",
+            (),
             (
                 UpstreamError,
                 "Provider 'vendor' answered with status 500."
@@ -233,4 +217,4 @@ EVERY_SAMPLE = {
 By the provider's name: the bytes, and what is to be understood.
 """
 
-__all__ = ["EVERY_SAMPLE", "UNSTREAMED", "Outcome"]
+__all__ = ["EVERY_SAMPLE", "UNSTREAMED"]

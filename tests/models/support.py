@@ -2,11 +2,6 @@
 What the tests of providers and of their codecs have in common.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from typing import AnyStr
-
-from hypothesis import strategies as st
 from twisted.logger import Logger, eventAsText
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
@@ -157,20 +152,4 @@ class ProviderTestCase(SynchronousTestCase):
         self.assertNothingLeft()
 
 
-def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
-    """
-    Cut bytes or text into pieces.
-    """
-    bounds = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
-    return [whole[start:end] for start, end in pairwise(bounds)]
-
-
-def places(limit: int) -> st.SearchStrategy[Sequence[int]]:
-    """
-    Where to L{cut}: anywhere, in two or in many, or between each two.
-    """
-    some = st.lists(st.integers(0, limit), max_size=12)
-    return some | st.just(range(limit))
-
-
-__all__ = ["DONE", "HEAD", "HELLO", "KEY", "ProviderTestCase", "cut", "places"]
+__all__ = ["DONE", "HEAD", "HELLO", "KEY", "ProviderTestCase"]

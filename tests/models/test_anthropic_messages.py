@@ -2,8 +2,7 @@
 Tests of L{openclaw.models.anthropic_messages}: what is understood.
 """
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import (
@@ -16,9 +15,9 @@ from openclaw.errors import (
     UpstreamTruncated,
 )
 from openclaw.interfaces import ModelReply
-from openclaw.messages import NO_USAGE, ToolCall, Usage
+from openclaw.messages import NO_USAGE, Thought, ToolCall, Usage
 from openclaw.models.anthropic_messages import MessagesDecoder
-from openclaw.models.sse import MAX_EVENT_BYTES
+from openclaw.models.upstream import ReplyDecoder
 from tests.models.anthropic_answers import (
     EVERY_SAMPLE,
     STARTS,
@@ -30,7 +29,13 @@ from tests.models.anthropic_answers import (
     uses,
     writes,
 )
-from tests.models.reading import REFUSAL, Outcome, cut, events, outcomeOf, places
+from tests.models.decoding import DecoderContract
+from tests.models.reading import (
+    REFUSAL,
+    Outcome,
+    events,
+    outcomeOf,
+)
 
 
 def understood(*pieces: bytes) -> Outcome:
@@ -53,47 +58,23 @@ def failure(*described: dict[str, object]) -> OpenClawError:
         return error
 
 
-class SampleTests(SynchronousTestCase):
+class AnswerTests(DecoderContract, SynchronousTestCase):
     """
     What comes in the documented form is understood.
     """
 
-    def test_atOnce(self) -> None:
-        """
-        All words, thoughts, calls, counts and reasons are found.
-        """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            self.assertEqual(understood(wire), outcome, name)
+    samples = EVERY_SAMPLE
+    said = msgspec.json.encode(says("Hi."))
+    tooLong = (
+        b'{"type":"error","error":{"type":"invalid_request_error","message":"prompt is'
+        b' too long: 213462 tokens > 200000 maximum"},"request_id":"req_1"}',
+    )
 
-    def test_everyCut(self) -> None:
+    def decoder(self) -> ReplyDecoder:
         """
-        A read may end at any byte, within a character, an escape or a line end.
+        What reads one answer.
         """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            for sent in (wire, wire.replace(b"\n", b"\r\n")):
-                for place in range(len(sent)):
-                    self.assertEqual(understood(*cut(sent, [place])), outcome, name)
-
-    @settings(deadline=None)
-    @given(st.sampled_from(sorted(EVERY_SAMPLE)), places(2000))
-    def test_manyCuts(self, name: str, where: list[int]) -> None:
-        """
-        However many reads it takes, down to one for each byte.
-        """
-        wire, outcome = EVERY_SAMPLE[name]
-        self.assertEqual(understood(*cut(wire, where)), outcome)
-
-    def test_brokenOff(self) -> None:
-        """
-        An answer that breaks off anywhere is never mistaken for another one: it is
-        the beginning of what it would have been, and whole or known not to be.
-        """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            for length in range(len(wire)):
-                left = understood(wire[:length])
-                self.assertTrue(left.mayBecome(outcome), name)
-                if left != outcome:
-                    self.assertIs(left.end[0], UpstreamTruncated, name)
+        return MessagesDecoder("vendor", REFUSAL)
 
 
 class StopTests(SynchronousTestCase):
@@ -148,12 +129,6 @@ class StopTests(SynchronousTestCase):
         )
         self.assertEqual(outcome.end.finishReason, "length")
         self.assertEqual(outcome.calls, (ToolCall("toolu_0", "read", '{"pa'),))
-
-    def test_nothing(self) -> None:
-        """
-        An answer that is empty broke off.
-        """
-        self.assertIs(understood(b"").end[0], UpstreamTruncated)
 
     def test_callBrokenOff(self) -> None:
         """
@@ -271,67 +246,89 @@ class LeniencyTests(SynchronousTestCase):
         self.assertEqual(outcome.text, "Yes")
 
 
+class ThoughtTests(SynchronousTestCase):
+    """
+    What the model thought before its calls is kept for it.
+    """
+
+    def test_signed(self) -> None:
+        """
+        A thought is kept with its signature, however it came in pieces, and beside it
+        one that is nothing but its cipher.
+        """
+        outcome = understood(
+            events(
+                STARTS,
+                begins(0, type="thinking", thinking="", signature=""),
+                goesOn(0, "thinking_delta", thinking="Which "),
+                goesOn(0, "thinking_delta", thinking="file?"),
+                goesOn(0, "signature_delta", signature="EqQB"),
+                begins(1, type="redacted_thinking", data="EmwK"),
+                begins(2, type="thinking", thinking="", signature=""),
+                goesOn(2, "signature_delta", signature="EoMC"),
+                uses(3, "ls"),
+                ends("tool_use"),
+                STOPS,
+            )
+        )
+        self.assertEqual(outcome.thought, "Which file?")
+        self.assertEqual(
+            outcome.end.thoughts,
+            (
+                Thought("Which file?", "EqQB"),
+                Thought("", "redacted:EmwK"),
+                Thought("", "EoMC"),
+            ),
+        )
+
+    def test_unstreamed(self) -> None:
+        """
+        So it is when the answer comes whole.
+        """
+        thought = {"type": "thinking", "thinking": "Hm", "signature": "EqQB"}
+        call = {"type": "tool_use", "id": "t", "name": "ls", "input": {}}
+        whole = {"type": "message", "content": [thought, call]}
+        outcome = understood(msgspec.json.encode(whole))
+        self.assertEqual(outcome.end.thoughts, (Thought("Hm", "EqQB"),))
+
+    def test_unsigned(self) -> None:
+        """
+        A thought without a signature, such as of other servers, would be refused, and
+        is not kept.
+        """
+        outcome = understood(
+            events(
+                begins(0, type="thinking", thinking="Hm"),
+                begins(1, type="redacted_thinking"),
+                uses(2, "ls"),
+                ends("tool_use"),
+            )
+        )
+        self.assertEqual((outcome.thought, outcome.end.thoughts), ("Hm", ()))
+
+
 class NonsenseTests(SynchronousTestCase):
     """
     An answer that can't be read is an error that says so.
     """
 
-    def assertNonsense(self, wire: bytes) -> None:
+    def assertNonsense(self, described: dict[str, object]) -> None:
         """
-        Assert that this makes no sense, and is known to at once.
+        Assert that this makes no sense.
         """
-        decoder = MessagesDecoder("vendor", REFUSAL)
-        decoder.feed(wire)
-        self.assertTrue(decoder.complete)
-        decoder.finish()
-        error = self.assertRaises(UpstreamMalformed, decoder.reply)
-        self.assertEqual(
-            error.message, "Provider 'vendor' sent something that is no answer."
-        )
-
-    def test_noJSON(self) -> None:
-        """
-        Each event is JSON, and an object.
-        """
-        for wire in (b"data: {oops}\n\n", b"data: [1]\n\n", b'data: {"type":3}\n\n'):
-            self.assertNonsense(wire)
-
-    def test_badText(self) -> None:
-        """
-        Text is UTF-8.
-        """
-        self.assertNonsense(events(says("@")).replace(b"@", b"\xff"))
-
-    def test_deepJSON(self) -> None:
-        """
-        JSON that is nested beyond all reason does no harm.
-        """
-        self.assertNonsense(b'data: {"type":"x","error":' + b"[" * 99999 + b"\n\n")
+        self.assertIs(understood(events(described)).end[0], UpstreamMalformed)
 
     def test_argumentsOfNoCall(self) -> None:
         """
         Arguments belong to a call.
         """
-        self.assertNonsense(events(writes(4, "{}")))
+        self.assertNonsense(writes(4, "{}"))
 
     def test_callWithoutName(self) -> None:
         """
         A call says what is to be called.
         """
-        self.assertNonsense(events(begins(0, type="tool_use", id="toolu_1")))
-
-    def test_webPage(self) -> None:
-        """
-        A page, such as of a captive portal, is no answer.
-        """
-        self.assertNonsense(b"\n <!DOCTYPE html><p>Log in")
-
-    def test_endless(self) -> None:
-        """
-        An event that never ends does not fill the memory.
-        """
-        self.assertNonsense(b"data: " + b"x" * MAX_EVENT_BYTES)
-        self.assertNonsense(b"{" + b"x" * MAX_EVENT_BYTES)
+        self.assertNonsense(begins(0, type="tool_use", id="toolu_1"))
 
 
 class ErrorTests(SynchronousTestCase):

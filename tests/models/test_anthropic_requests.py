@@ -17,7 +17,8 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.anthropic_messages import API, AnthropicMessages
+from openclaw.models.anthropic_messages import AnthropicMessages
+from openclaw.models.anthropic_requests import API
 from tests.models import asking
 from tests.models.asking import CONVERSATION, PIXEL, SCHEMA, SCHEMA_FORMAT, TOOL
 
@@ -308,6 +309,8 @@ class SamplingTests(SynchronousTestCase):
         ):
             body = encoded(sampling=sampling, maxOutputTokens=most)
             self.assertEqual(body["max_tokens"], expected)
+        # Thoughts count.
+        self.assertEqual(encoded(reasoning=True)["max_tokens"], 16384)
 
     def test_effort(self) -> None:
         """

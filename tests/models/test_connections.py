@@ -10,6 +10,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.error import SchemeNotSupported
+from twisted.web.http_headers import Headers
 
 from openclaw.errors import (
     RunCancelled,
@@ -19,6 +20,7 @@ from openclaw.errors import (
     UpstreamUnreachable,
 )
 from openclaw.interfaces import IModelCall
+from openclaw.models.bodies import RequestBody
 from openclaw.models.connections import (
     IDLE_CONNECTIONS,
     IDLE_SECONDS,
@@ -59,11 +61,12 @@ class EndpointTests(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.agent = UpstreamAgent(self.reactor, 3.0)
 
-    def ask(self, url: bytes) -> "Deferred[object]":
+    def ask(self, url: str) -> "Deferred[object]":
         """
         Ask for a page, with no interest in it.
         """
-        asked = self.agent.request(b"GET", url)
+        body = RequestBody(b"", lambda: None)
+        asked = self.agent.post(self.agent.target(url, Headers()), body)
         asked.addErrback(lambda failure: failure)
         self.addCleanup(asked.addErrback, lambda failure: None)
         return asked
@@ -72,9 +75,9 @@ class EndpointTests(SynchronousTestCase):
         """
         Each scheme, host and port has its own endpoint, with the connect timeout.
         """
-        self.ask(b"http://127.0.0.1:81/a")
-        self.ask(b"http://127.0.0.1:82/a")
-        self.ask(b"http://127.0.0.1:81/b")
+        self.ask("http://127.0.0.1:81/a")
+        self.ask("http://127.0.0.1:82/a")
+        self.ask("http://127.0.0.1:81/b")
         self.assertEqual(
             [(c[0], c[1], c[3]) for c in self.reactor.tcpClients],
             [("127.0.0.1", port, 3.0) for port in (81, 82, 81)],
@@ -84,7 +87,7 @@ class EndpointTests(SynchronousTestCase):
         """
         https begins with a TLS handshake.
         """
-        self.ask(b"https://127.0.0.1/v1")
+        self.ask("https://127.0.0.1/v1")
         host, port, factory, *_ = self.reactor.tcpClients[0]
         self.assertEqual((host, port), ("127.0.0.1", 443))
         transport = Socket()
@@ -96,8 +99,23 @@ class EndpointTests(SynchronousTestCase):
         """
         There is no other.
         """
-        asked = self.agent.request(b"GET", b"gopher://127.0.0.1/")
-        self.failureResultOf(asked, SchemeNotSupported)
+        with self.assertRaises(SchemeNotSupported):
+            self.agent.target("gopher://127.0.0.1/", Headers())
+
+    def test_names(self) -> None:
+        """
+        What a provider is told of its own address is what a browser would tell it.
+        """
+        for url, host, path in (
+            ("http://model.test/v1/x", b"model.test", b"/v1/x"),
+            ("https://model.test:443/", b"model.test", b"/"),
+            ("http://model.test:8080/a?b=c", b"model.test:8080", b"/a?b=c"),
+            ("http://[::1]:11434/api", b"[::1]:11434", b"/api"),
+            ("https://bücher.example/v1", b"xn--bcher-kva.example", b"/v1"),
+        ):
+            target = self.agent.target(url, Headers())
+            self.assertEqual(target.headers.getRawHeaders(b"host"), [host])
+            self.assertEqual(target.uri.originForm, path)
 
 
 class ReuseTests(ProviderTestCase):

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import ModelRef
 from openclaw.errors import (
+    ContextTooLong,
     InvalidRequest,
     ModelUnavailable,
     OpenClawError,
@@ -164,6 +165,7 @@ class FallbackTests(SynchronousTestCase):
             UpstreamUnreachable("Nobody is there."),
             UpstreamTimeout("It is silent."),
             UpstreamRateLimited("Slow down.", retryAfter=1.0),
+            UpstreamError("In a minute.", retryAfter=1.0),
             ModelUnavailable("There is no such provider."),
             UpstreamError("No such path.", shouldRetry=False),
         ):
@@ -181,18 +183,19 @@ class FallbackTests(SynchronousTestCase):
 
     def test_lastWaits(self) -> None:
         """
-        The last model's rate limit is waited for: there is no other.
+        The last model that asks for time gets it: there is no other.
         """
-        error = UpstreamRateLimited("Slow down.", retryAfter=2.0)
-        self.assertEqual(waits(attempts(A, B), error), [0.0, 2.0, 2.0])
+        for kind in (UpstreamRateLimited, UpstreamError):
+            error = kind("Slow down.", retryAfter=2.0)
+            self.assertEqual(waits(attempts(A, B), error), [0.0, 2.0, 2.0])
 
     def test_oneBudget(self) -> None:
         """
         The models share one budget.
         """
         tries = attempts(A, B)
-        slow = UpstreamError("Later.", retryAfter=BUDGET_SECONDS - 1)
-        self.assertEqual(tries.afterFailure(slow), BUDGET_SECONDS - 1)
+        self.assertEqual(tries.afterFailure(UpstreamError("It broke.")), 0.5)
+        slow = UpstreamError("Later.", retryAfter=BUDGET_SECONDS)
         self.assertEqual(tries.afterFailure(slow), 0.0)
         self.assertEqual(tries.model, B)
         self.assertRaises(UpstreamError, tries.afterFailure, slow)
@@ -205,6 +208,7 @@ class FallbackTests(SynchronousTestCase):
         for error in (
             InvalidRequest("Nonsense.", param="messages"),
             UpstreamRefused("Nonsense."),
+            ContextTooLong("Too much."),
             RunCancelled("The run was cancelled."),
         ):
             tries = attempts(A, B)

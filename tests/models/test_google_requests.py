@@ -26,9 +26,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.google_contents import NO_SIGNATURE, ThoughtSignatures
 from openclaw.models.google_generative_ai import GoogleGenerativeAI
-from tests.models.reading import REFUSAL
 
 WEATHER = ToolSpec(
     "weather",
@@ -140,73 +138,6 @@ class ConversationTests(SynchronousTestCase):
         body = asked(AssistantMessage("", (ToolCall("a", "f", "[1"),)))
         called = body["contents"][0]["parts"][0]["functionCall"]
         self.assertEqual(called["args"], {"arguments": "[1"})
-
-
-class SignatureTests(SynchronousTestCase):
-    """
-    Models get the seals of their thoughts back.
-    """
-
-    def signaturesOf(
-        self, dialect: GoogleGenerativeAI, *calls: ToolCall, model: str
-    ) -> list[str | None]:
-        """
-        What goes out with each of these calls.
-        """
-        body = asked(AssistantMessage("", calls), model=model, dialect=dialect)
-        parts = body["contents"][0]["parts"]
-        return [part.get("thoughtSignature") for part in parts]
-
-    def test_roundTrip(self) -> None:
-        """
-        The signature that came with a call goes back with it, whatever the client
-        made of its arguments, and be its id Google's or made here.
-        """
-        for id in ("fc1", None):
-            dialect = GoogleGenerativeAI()
-            decoder = dialect.decoder("vendor", REFUSAL)
-            call = {"name": "weather", "args": {"city": "Köln"}, "id": id}
-            part = {"functionCall": call, "thoughtSignature": "c2VhbA=="}
-            candidate = {"content": {"parts": [part]}, "finishReason": "STOP"}
-            document = msgspec.json.encode({"candidates": [candidate]})
-            decoder.feed(b"data: " + document + b"\n\n")
-            decoder.finish()
-            made = decoder.reply().toolCalls[0]
-            rewritten = ToolCall(made.id, made.name, '{ "city" : "Köln" }')
-            for model in ("gemini-3-pro-preview", "gemini-2.5-flash"):
-                self.assertEqual(
-                    self.signaturesOf(dialect, rewritten, model=model), ["c2VhbA=="]
-                )
-
-    def test_unknown(self) -> None:
-        """
-        Where nobody has the signature, models that insist on one are told so, once
-        for the calls of a turn.
-        """
-        dialect = GoogleGenerativeAI()
-        calls = CALL, ToolCall("b", "now", "{}")
-        for model, expected in (
-            ("gemini-3-pro-preview", NO_SIGNATURE),
-            ("gemini-10-flash", NO_SIGNATURE),
-            ("gemini-flash-latest", NO_SIGNATURE),
-            ("gemini-2.5-flash", None),
-            ("gemma-3-27b-it", None),
-        ):
-            self.assertEqual(
-                self.signaturesOf(dialect, *calls, model=model), [expected, None], model
-            )
-
-    def test_bounded(self) -> None:
-        """
-        The oldest signature is forgotten for a new one; one that is kept again is
-        new.
-        """
-        signatures = ThoughtSignatures(limit=2)
-        for id in ("a", "b", "a", "c"):
-            signatures.keep(id, "f", id * 2)
-        known = [signatures.of(ToolCall(id, "f", "{}")) for id in ("a", "b", "c")]
-        self.assertEqual(known, ["aa", None, "cc"])
-        self.assertIs(signatures.of(ToolCall("a", "g", "{}")), None)
 
 
 class RequestTests(SynchronousTestCase):
@@ -339,6 +270,15 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(
             self.wanting(reasoning_effort="none"),
             {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": False}},
+        )
+
+    def test_thoughts(self) -> None:
+        """
+        The thoughts of a model that is known to think come along, however hard.
+        """
+        body = asked(UserMessage("Hi"), reasoning=True)
+        self.assertEqual(
+            body["generationConfig"], {"thinkingConfig": {"includeThoughts": True}}
         )
 
     def test_refused(self) -> None:

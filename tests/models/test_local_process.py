@@ -6,6 +6,7 @@ where it is installed.
 import os
 import signal
 import sys
+from operator import mul
 from pathlib import Path
 
 from treq.client import HTTPClient
@@ -16,14 +17,22 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent
 
 import openclaw
-from openclaw.config import LOCAL_MODEL, LocalModel
-from openclaw.errors import ModelUnavailable
+from openclaw.config import LOCAL_MODEL, Config, LocalModel, Models
+from openclaw.errors import (
+    ContextTooLong,
+    InvalidRequest,
+    ModelUnavailable,
+    UpstreamRefused,
+)
+from openclaw.interfaces import EmbeddingRequest
+from openclaw.models.embeddings import unpacked
 from openclaw.models.local.child import NOT_FOR_US
 from openclaw.models.local.handshake import Order
 from openclaw.models.local.loglines import LineSplitter
 from openclaw.models.local.process import ModelProcess
 from openclaw.models.local.provider import LocalModelProvider
 from openclaw.models.local.weights import Weights
+from openclaw.models.registry import Providers
 from tests.models.local_doubles import UpstreamInMemory
 from tests.models.local_parent import LOADING, READY
 
@@ -172,7 +181,7 @@ class RealModelTests(RealProcessTestCase):
         self.addCleanup(self.provider.close)
         self.http = HTTPClient(Agent(self.reactor))
         self.provider.start()
-        self.pid = self.provider._process.transport.pid
+        self.pid = self.provider._speaking.process.transport.pid
         return self.connected
 
     def connect(self, baseURL, key):
@@ -270,11 +279,78 @@ class RealModelTests(RealProcessTestCase):
         self.connected = Deferred()
         os.kill(self.pid, signal.SIGKILL)
         await self.connected
-        self.assertNotEqual(self.provider._process.transport.pid, self.pid)
+        self.assertNotEqual(self.provider._speaking.process.transport.pid, self.pid)
         status, _ = await self.post(
             {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
         )
         self.assertEqual(status, 200)
+
+
+class RealEmbeddingTests(RealProcessTestCase):
+    """
+    The real model embeds.
+    """
+
+    def setUp(self):
+        """
+        Have a provider as the daemon makes it.
+        """
+        super().setUp()
+        providers = Providers(self.reactor, os.environ, self.log)
+        local = LocalModel(contextSize=256, threads=1)
+        providers.configure(Config(models=Models(local=local)))
+        self.provider = providers.local
+        self.addCleanup(self.provider.close)
+
+    def embed(self, *inputs, **more):
+        """
+        Embed texts.
+        """
+        return self.provider.embed(EmbeddingRequest(LOCAL_MODEL, inputs, **more))
+
+    async def test_meaning(self):
+        """
+        What is alike in meaning is alike in numbers, whatever stands beside it; both
+        forms say the same.
+        """
+        texts = [
+            "The cat sleeps.",
+            "A kitten is napping.",
+            "Stock markets fell on Monday.",
+        ]
+        reply = await self.embed(*texts)
+        self.assertGreater(reply.promptTokens, 8)
+        cat, kitten, markets = map(unpacked, reply.vectors)
+        self.assertEqual(len(cat), 576)
+        self.assertAlmostEqual(dot(cat, cat), 1, places=3)
+        self.assertGreater(dot(cat, kitten), dot(cat, markets) + 0.05)
+        coded = (await self.embed(texts[0], base64=True)).vectors[0]
+        self.assertIsInstance(coded, bytes)
+        self.assertGreater(dot(unpacked(coded), cat), 0.999)
+
+    async def test_tokens(self):
+        """
+        Tokens are taken too; those that the model does not have are not.
+        """
+        reply = await self.embed([1, 2, 3])
+        self.assertEqual((len(reply.vectors), reply.promptTokens), (1, 3))
+        await self.assertFailure(self.embed([10**6]), UpstreamRefused)
+
+    async def test_limits(self):
+        """
+        What is too long, and dimensions that it has not, are the caller's mistakes.
+        """
+        await self.assertFailure(self.embed("word " * 300), ContextTooLong)
+        await self.assertFailure(self.embed("a", dimensions=64), InvalidRequest)
+        reply = await self.embed("word " * 200, dimensions=576)
+        self.assertEqual(len(reply.vectors), 1)
+
+
+def dot(one, other):
+    """
+    How alike two vectors of length 1 are.
+    """
+    return sum(map(mul, one, other))
 
 
 class RealStartTests(RealProcessTestCase):

@@ -193,6 +193,14 @@ class RequestTests(SynchronousTestCase):
         body = asked(UserMessage("Hi"), maxOutputTokens=512)
         self.assertEqual(body["options"], {"num_predict": 512})
 
+    def test_context(self) -> None:
+        """
+        A conversation as long as the model can read is read whole: left alone, the
+        server would cut off its beginning.
+        """
+        body = asked(UserMessage("Hi"), contextWindow=32768)
+        self.assertEqual(body["options"], {"num_ctx": 32768})
+
     def test_tools(self) -> None:
         """
         Tools go out with their schemas as they are.
@@ -241,6 +249,10 @@ class RequestTests(SynchronousTestCase):
         """
         for effort, think in (("none", False), ("minimal", True), ("high", True)):
             self.assertIs(self.wanting(reasoning_effort=effort)["think"], think)
+        self.assertIs(asked(UserMessage("Hi"), reasoning=True)["think"], True)
+        idle = Sampling(reasoning_effort="none")
+        body = asked(UserMessage("Hi"), reasoning=True, sampling=idle)
+        self.assertIs(body["think"], False)
         sampling = Sampling(reasoning_effort="minimal")
         body = Ollama().encode(ModelRequest("gpt-oss:20b", "", [], sampling))
         self.assertEqual(msgspec.json.decode(body)["think"], "low")

@@ -5,8 +5,6 @@ How it travels is tested in L{tests.models.test_upstream}.
 """
 
 import msgspec
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import (
@@ -17,37 +15,24 @@ from openclaw.errors import (
     UpstreamRateLimited,
     UpstreamTruncated,
 )
-from openclaw.events import ReasoningDelta, TextDelta
 from openclaw.interfaces import ModelReply
-from openclaw.messages import NO_USAGE, Usage
+from openclaw.messages import NO_USAGE, Thought, Usage
 from openclaw.models.openai_completions import ChatCompletionDecoder
-from openclaw.models.sse import MAX_EVENT_BYTES
-from tests.models.reading import REFUSAL
-from tests.models.samples import EVERY_SAMPLE, UNSTREAMED, Outcome
-from tests.models.support import cut, places
+from openclaw.models.upstream import ReplyDecoder
+from tests.models.decoding import DecoderContract
+from tests.models.reading import (
+    REFUSAL,
+    Outcome,
+    outcomeOf,
+)
+from tests.models.samples import EVERY_SAMPLE, UNSTREAMED
 
 
 def understood(*pieces: bytes) -> Outcome:
     """
-    Read an answer as a call does: until it is complete, or has ended.
+    Read an answer as a call does.
     """
-    decoder = ChatCompletionDecoder("vendor", REFUSAL)
-    events = []
-    for piece in pieces:
-        events += decoder.feed(piece)
-        if decoder.complete:
-            break
-    events += decoder.finish()
-    told: dict[type, str] = {TextDelta: "", ReasoningDelta: ""}
-    for event in events:
-        assert event.text, "an event tells something"
-        told[type(event)] += event.text
-    try:
-        end = decoder.reply()
-        assert end.text == told[TextDelta], "the reply is what was told"
-    except OpenClawError as error:
-        end = (type(error), error.message)
-    return Outcome(told[TextDelta], told[ReasoningDelta], end)
+    return outcomeOf(ChatCompletionDecoder("vendor", REFUSAL), pieces)
 
 
 def stream(*chunks: object, done: bool = True) -> bytes:
@@ -65,52 +50,31 @@ def says(finish_reason: str | None = None, **delta: object) -> dict[str, object]
     return {"choices": [{"delta": delta, "finish_reason": finish_reason}]}
 
 
-class SampleTests(SynchronousTestCase):
+class AnswerTests(DecoderContract, SynchronousTestCase):
     """
     The providers that there are, are understood.
     """
 
-    def test_atOnce(self) -> None:
-        """
-        All words, thoughts, counts and reasons are found.
-        """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            self.assertEqual(understood(wire), outcome, name)
+    samples = EVERY_SAMPLE
+    said = b'{"choices":[{"delta":{"content":"Hi."}}]}'
+    tooLong = (
+        # llama.cpp
+        b'{"error":{"code":400,"type":"exceed_context_size_error","message":"request'
+        b" (9412 tokens) exceeds the available context size (8192 tokens), try"
+        b' increasing it","n_prompt_tokens":9412,"n_ctx":8192}}',
+        # OpenRouter
+        b'{"error":{"code":400,"message":"Provider returned error","metadata":{"raw":'
+        b'"{\\"message\\":\\"prompt is too long: 9 tokens > 8 maximum\\"}"}}}',
+        # vLLM
+        b'{"object":"error","message":"This model\'s maximum context length is 4096'
+        b' tokens. However, you requested 5000 tokens.","code":400}',
+    )
 
-    def test_everyCut(self) -> None:
+    def decoder(self) -> ReplyDecoder:
         """
-        A read may end at any byte, within a character, an escape or a line end.
+        What reads one answer.
         """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            for sent in (wire, wire.replace(b"\n", b"\r\n")):
-                for place in range(len(sent)):
-                    self.assertEqual(understood(*cut(sent, [place])), outcome, name)
-
-    @settings(deadline=None)
-    @given(st.sampled_from(sorted(EVERY_SAMPLE)), places(1500))
-    def test_manyCuts(self, name: str, where: list[int]) -> None:
-        """
-        However many reads it takes, down to one for each byte.
-        """
-        wire, outcome = EVERY_SAMPLE[name]
-        self.assertEqual(understood(*cut(wire, where)), outcome)
-
-    @settings(deadline=None)
-    @given(st.sampled_from(sorted(EVERY_SAMPLE)), st.integers(0, 1500), places(1500))
-    def test_brokenOff(self, name: str, length: int, where: list[int]) -> None:
-        """
-        An answer that breaks off anywhere is never mistaken for another one: it is
-        the beginning of what it would have been, and whole or known not to be.
-        """
-        wire, outcome = EVERY_SAMPLE[name]
-        left = understood(*cut(wire[:length], where))
-        self.assertEqual(left, understood(wire[:length]))
-        self.assertTrue(outcome.told.startswith(left.told))
-        self.assertTrue(outcome.thought.startswith(left.thought))
-        if isinstance(left.end, ModelReply):
-            self.assertEqual(left.told, outcome.told)
-        elif left.end != outcome.end:
-            self.assertIs(left.end[0], UpstreamTruncated)
+        return ChatCompletionDecoder("vendor", REFUSAL)
 
 
 class EndTests(SynchronousTestCase):
@@ -141,20 +105,11 @@ class EndTests(SynchronousTestCase):
         Without both the answer broke off; what there was of it has been told.
         """
         outcome = understood(stream(says(content="Hi."), done=False))
-        self.assertEqual(outcome.told, "Hi.")
+        self.assertEqual(outcome.text, "Hi.")
         self.assertEqual(
             outcome.end,
             (UpstreamTruncated, "The answer of provider 'vendor' broke off."),
         )
-
-    def test_nothing(self) -> None:
-        """
-        No answer is none.
-        """
-        for pieces in ([], [b""], [b"\r\n"], [b": wait\n\n"]):
-            self.assertEqual(understood(*pieces).end[0], UpstreamTruncated)
-        page = understood(b"<html></html>")
-        self.assertEqual(page.end[0], UpstreamMalformed)
 
     def test_reasons(self) -> None:
         """
@@ -225,7 +180,7 @@ class ChunkTests(SynchronousTestCase):
         An event without data is no chunk.
         """
         wire = b"data:\n\ndata:  \n\n" + stream(says(content="Hi."))
-        self.assertEqual(understood(wire).told, "Hi.")
+        self.assertEqual(understood(wire).text, "Hi.")
 
     def test_thoughtInText(self) -> None:
         """
@@ -234,7 +189,20 @@ class ChunkTests(SynchronousTestCase):
         """
         pieces = ["<thi", "nk>Hm", ".</th", "ink>", "\n\n", "Yes", ". <think>"]
         outcome = understood(stream(*(says(content=piece) for piece in pieces)))
-        self.assertEqual((outcome.thought, outcome.told), ("Hm.", "Yes. <think>"))
+        self.assertEqual((outcome.thought, outcome.text), ("Hm.", "Yes. <think>"))
+
+    def test_thoughtsBeforeCalls(self) -> None:
+        """
+        What the model thought before it called is kept for it, by the field in which
+        it came; before a mere answer it is not.
+        """
+        call = {"id": "c", "function": {"name": "ls", "arguments": "{}"}}
+        for field in ("reasoning_content", "reasoning"):
+            thoughts = [says(**{field: "Hm"}), says(**{field: "."})]
+            end = understood(stream(*thoughts, says(tool_calls=[call]))).end
+            self.assertEqual(end.thoughts, (Thought("Hm.", field),))
+            end = understood(stream(*thoughts, says(content="Hi."))).end
+            self.assertEqual(end.thoughts, ())
 
     def test_usage(self) -> None:
         """
@@ -264,53 +232,23 @@ class MalformedTests(SynchronousTestCase):
     What can't be read is said to be so.
     """
 
-    MESSAGE = "Provider 'vendor' sent something that is no answer."
-
-    def test_malformed(self) -> None:
+    def test_wrongTypes(self) -> None:
         """
-        Broken JSON, JSON that is no chunk, and JSON made to break the reader.  What
-        came before has been told.
+        JSON that is a chunk in part only is none.
         """
-        for payload in [
-            b"{nonsense",
-            b'{"choices":[{"delta":{"content":"\xff"}}]}',
-            b"[1]",
-            b'"text"',
-            b'{"choices":[{"delta":{"content":1}}]}',
-            b'{"choices":{"delta":{}}}',
-            b'{"error":' + b"[" * 50_000,
-        ]:
-            wire = stream(says(content="Hi."), done=False)
-            for piece in (
-                cut(wire + b"data: " + payload + b"\n\n", [len(wire)]),
-                [wire + b"data: " + payload + b"\n\n"],
-            ):
-                outcome = understood(*piece, stream(says("stop")))
-                self.assertEqual(outcome.told, "Hi.")
-                self.assertEqual(outcome.end, (UpstreamMalformed, self.MESSAGE))
-
-    def test_endless(self) -> None:
-        """
-        Nobody can fill our memory: an event or a document without an end is given
-        up.
-        """
-        for start in (b"data: ", b'{"a":"'):
-            decoder = ChatCompletionDecoder("vendor", REFUSAL)
-            decoder.feed(start)
-            megabyte = b"x" * 1024 * 1024
-            for _ in range(MAX_EVENT_BYTES // len(megabyte)):
-                self.assertFalse(decoder.complete)
-                decoder.feed(megabyte)
-            self.assertTrue(decoder.complete)
-            with self.assertRaises(UpstreamMalformed):
-                decoder.reply()
+        for payload in (
+            {"choices": [{"delta": {"content": 1}}]},
+            {"choices": {"delta": {}}},
+        ):
+            outcome = understood(stream(payload, says("stop")))
+            self.assertEqual(outcome.end[0], UpstreamMalformed)
 
     def test_halfDocument(self) -> None:
         """
         A document that breaks off is an answer that broke off.
         """
         outcome = understood(UNSTREAMED[:-20])
-        self.assertEqual((outcome.told, outcome.end[0]), ("", UpstreamTruncated))
+        self.assertEqual((outcome.text, outcome.end[0]), ("", UpstreamTruncated))
 
 
 class ReportedErrorTests(SynchronousTestCase):
@@ -326,7 +264,7 @@ class ReportedErrorTests(SynchronousTestCase):
         """
         streamed = understood(stream(says(content="Hi."), chunk))
         whole = understood(msgspec.json.encode(chunk))
-        self.assertEqual(streamed.told, "Hi.")
+        self.assertEqual(streamed.text, "Hi.")
         self.assertEqual(streamed.end[0], kind)
         self.assertEqual(streamed.end, whole.end)
         return streamed.end[1]

@@ -9,6 +9,7 @@ from openclaw.interfaces import ModelRequest, Sampling
 from openclaw.messages import (
     AssistantMessage,
     Message,
+    Thought,
     ToolCall,
     ToolMessage,
     UserMessage,
@@ -114,6 +115,39 @@ class RequestTests(SynchronousTestCase):
             body = self.sent(**{name: 5})
             self.assertEqual(body[name], 5)
             self.assertEqual(names & body.keys(), {name})
+
+    def test_limitOfReasoningModels(self) -> None:
+        """
+        OpenAI's later models get the bound by the name that they take; where the
+        caller gave both, the newer one holds.
+        """
+        for model, newer in (
+            ("o3-mini", True),
+            ("gpt-5.2", True),
+            ("openai/gpt-6", True),
+            ("gpt-4o", False),
+            ("gpt-oss-120b", False),
+            ("olmo-3", False),
+        ):
+            request = ModelRequest(model, "", [], Sampling(max_tokens=5))
+            body = msgspec.json.decode(OpenAICompletions().encode(request))
+            self.assertEqual(body.get("max_completion_tokens"), 5 if newer else None)
+            self.assertEqual(body.get("max_tokens"), None if newer else 5)
+        both = Sampling(max_tokens=5, max_completion_tokens=6)
+        body = OpenAICompletions().encode(ModelRequest("o3", "", [], both))
+        self.assertEqual(msgspec.json.decode(body)["max_completion_tokens"], 6)
+
+    def test_thoughts(self) -> None:
+        """
+        A model that told its thoughts before a call gets them back where it told them.
+        """
+        call = ToolCall("call_1", "look", "{}")
+        for field in ("reasoning_content", "reasoning"):
+            said = AssistantMessage("", (call,), (Thought("Hm.", field),))
+            body = self.sent(UserMessage("Hi"), said, ToolMessage("call_1", "blue"))
+            self.assertEqual(body["messages"][1][field], "Hm.")
+        plain = self.sent(AssistantMessage("", (call,)))["messages"][0]
+        self.assertEqual(set(plain), {"role", "content", "tool_calls"})
 
     def test_everySamplingField(self) -> None:
         """

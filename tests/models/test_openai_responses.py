@@ -2,23 +2,29 @@
 Tests of L{openclaw.models.openai_responses}: what is understood.
 """
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import (
+    ContextTooLong,
     OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamRefused,
-    UpstreamTruncated,
 )
 from openclaw.interfaces import ModelReply
-from openclaw.messages import NO_USAGE, ToolCall
+from openclaw.messages import NO_USAGE, Thought, ToolCall
 from openclaw.models.openai_responses import ResponseDecoder
-from tests.models.reading import REFUSAL, Outcome, cut, events, outcomeOf, places
+from openclaw.models.upstream import ReplyDecoder
+from tests.models.decoding import DecoderContract
+from tests.models.reading import (
+    REFUSAL,
+    Outcome,
+    events,
+    outcomeOf,
+)
 from tests.models.responses_answers import (
     EVERY_SAMPLE,
     added,
@@ -51,47 +57,26 @@ def failure(*described: dict[str, object]) -> OpenClawError:
         return error
 
 
-class SampleTests(SynchronousTestCase):
+class AnswerTests(DecoderContract, SynchronousTestCase):
     """
     What comes in the documented form is understood.
     """
 
-    def test_atOnce(self) -> None:
-        """
-        All words, thoughts, calls and counts are found, each once.
-        """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            self.assertEqual(understood(wire), outcome, name)
+    samples = EVERY_SAMPLE
+    said = msgspec.json.encode(says("Hi."))
+    tooLong = (
+        b'{"type":"response.failed","response":{"status":"failed","error":{"code":'
+        b'"context_length_exceeded","message":"Your input exceeds the context window'
+        b' of this model. Please adjust your input and try again."}}}',
+        b'{"type":"error","code":null,"message":"Your input exceeds the context window'
+        b' of this model.","param":"input"}',
+    )
 
-    def test_everyCut(self) -> None:
+    def decoder(self) -> ReplyDecoder:
         """
-        A read may end at any byte, within a character, an escape or a line end.
+        What reads one answer.
         """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            for sent in (wire, wire.replace(b"\n", b"\r\n")):
-                for place in range(len(sent)):
-                    self.assertEqual(understood(*cut(sent, [place])), outcome, name)
-
-    @settings(deadline=None)
-    @given(st.sampled_from(sorted(EVERY_SAMPLE)), places(3000))
-    def test_manyCuts(self, name: str, where: list[int]) -> None:
-        """
-        However many reads it takes, down to one for each byte.
-        """
-        wire, outcome = EVERY_SAMPLE[name]
-        self.assertEqual(understood(*cut(wire, where)), outcome)
-
-    def test_brokenOff(self) -> None:
-        """
-        An answer that breaks off anywhere is never mistaken for another one: it is
-        the beginning of what it would have been, and whole or known not to be.
-        """
-        for name, (wire, outcome) in EVERY_SAMPLE.items():
-            for length in range(len(wire)):
-                left = understood(wire[:length])
-                self.assertTrue(left.mayBecome(outcome), name)
-                if left != outcome:
-                    self.assertIs(left.end[0], UpstreamTruncated, name)
+        return ResponseDecoder("vendor", REFUSAL)
 
 
 class EndTests(SynchronousTestCase):
@@ -136,12 +121,6 @@ class EndTests(SynchronousTestCase):
         )
         self.assertEqual(outcome.end.finishReason, "length")
         self.assertEqual(outcome.calls, (ToolCall("call_0", "read", '{"pa'),))
-
-    def test_nothing(self) -> None:
-        """
-        An answer that is empty broke off.
-        """
-        self.assertIs(understood(b"").end[0], UpstreamTruncated)
 
     def test_noCounts(self) -> None:
         """
@@ -236,46 +215,89 @@ class LeniencyTests(SynchronousTestCase):
         self.assertEqual(outcome.end, ModelReply("Yes", "stop", NO_USAGE))
 
 
+class ThoughtTests(SynchronousTestCase):
+    """
+    What the model thought before its calls is kept for it.
+    """
+
+    def reasoning(self, sealed: object) -> dict[str, object]:
+        """
+        An item that is a thought.
+        """
+        return {"type": "reasoning", "summary": [], "encrypted_content": sealed}
+
+    def test_whole(self) -> None:
+        """
+        The thought is kept as it is when it is whole, in its order, once.
+        """
+        outcome = understood(
+            events(
+                added(0, self.reasoning("gA")),
+                done(0, self.reasoning("gAAA")),
+                done(1, self.reasoning("gBBB")),
+                done(2, call(2, "ls", "{}")),
+                ends(output=[self.reasoning("gAAA"), self.reasoning("gBBB")]),
+            )
+        )
+        self.assertEqual(
+            outcome.end.thoughts, (Thought("", "gAAA"), Thought("", "gBBB"))
+        )
+
+    def test_atTheEnd(self) -> None:
+        """
+        It may come with the end alone, or again.
+        """
+        output = [self.reasoning("gAAA"), call(1, "ls", "{}")]
+        for before in ((), (done(0, output[0]),)):
+            outcome = understood(events(*before, ends(output=output)))
+            self.assertEqual(outcome.end.thoughts, (Thought("", "gAAA"),))
+
+    def test_nothingToKeep(self) -> None:
+        """
+        A thought that can't be sent back, or that led to words only, is not kept.
+        """
+        for item in (call(1, "ls", "{}"), message("Hi")):
+            for sealed in (None, ""):
+                outcome = understood(
+                    events(done(0, self.reasoning(sealed)), done(1, item), ends())
+                )
+                self.assertEqual(outcome.end.thoughts, ())
+        outcome = understood(
+            events(done(0, self.reasoning("gA")), done(1, message("Hi")), ends())
+        )
+        self.assertEqual(outcome.end.thoughts, ())
+
+
 class NonsenseTests(SynchronousTestCase):
     """
     An answer that can't be read is an error that says so.
     """
 
-    def assertNonsense(self, wire: bytes) -> None:
+    def assertNonsense(self, described: dict[str, object]) -> None:
         """
-        Assert that this makes no sense, and is known to at once.
+        Assert that this makes no sense.
         """
-        decoder = ResponseDecoder("vendor", REFUSAL)
-        decoder.feed(wire)
-        self.assertTrue(decoder.complete)
-        decoder.finish()
-        self.assertRaises(UpstreamMalformed, decoder.reply)
-
-    def test_noJSON(self) -> None:
-        """
-        Each event is JSON, and an object.
-        """
-        for wire in (b"data: {oops}\n\n", b"data: [1]\n\n", b'data: {"type":3}\n\n'):
-            self.assertNonsense(wire)
+        self.assertIs(understood(events(described)).end[0], UpstreamMalformed)
 
     def test_textThatIsNone(self) -> None:
         """
         Text is text.
         """
-        self.assertNonsense(events(says(3)))
-        self.assertNonsense(events(done(0, {"type": "message", "content": 3})))
+        self.assertNonsense(says(3))
+        self.assertNonsense(done(0, {"type": "message", "content": 3}))
+        self.assertNonsense(done(0, {"type": "reasoning", "encrypted_content": 3}))
 
     def test_argumentsOfNoCall(self) -> None:
         """
         Arguments belong to a call.
         """
-        self.assertNonsense(events(writes(4, "{}")))
+        self.assertNonsense(writes(4, "{}"))
 
     def test_callWithoutName(self) -> None:
         """
         A call says what is to be called.
         """
-        self.assertNonsense(events(added(0, call(0, "", ""))))
+        self.assertNonsense(added(0, call(0, "", "")))
 
 
 class ErrorTests(SynchronousTestCase):
@@ -306,7 +328,7 @@ class ErrorTests(SynchronousTestCase):
         """
         for code, expected in {
             "invalid_prompt": UpstreamRefused,
-            "context_length_exceeded": UpstreamRefused,
+            "context_length_exceeded": ContextTooLong,
             "image_too_large": UpstreamRefused,
             "rate_limit_exceeded": UpstreamRateLimited,
             "insufficient_quota": UpstreamRateLimited,

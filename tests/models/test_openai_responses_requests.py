@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.config import Secret
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, NamedTool, Sampling, ToolSpec
-from openclaw.messages import AssistantMessage, ToolCall, ToolMessage
-from openclaw.models.openai_responses import API, OpenAIResponses
+from openclaw.messages import AssistantMessage, Thought, ToolCall, ToolMessage
+from openclaw.models.openai_responses import OpenAIResponses
+from openclaw.models.openai_responses_requests import API
 from tests.models import asking
 from tests.models.asking import CONVERSATION, PIXEL, SCHEMA, SCHEMA_FORMAT, TOOL
 
@@ -103,6 +104,29 @@ class ConversationTests(SynchronousTestCase):
         call = ToolCall("call_1", "ls", "{oops")
         (item,) = encoded(AssistantMessage("", (call,)))["input"]
         self.assertEqual((item["type"], item["arguments"]), ("function_call", "{oops"))
+
+    def test_thoughts(self) -> None:
+        """
+        What the model thought goes back before what it did.  Nothing is stored there,
+        so it has no id to be found by.
+        """
+        call = ToolCall("call_1", "ls", "{}")
+        said = AssistantMessage("I look.", (call,), (Thought("", "gAAA"),))
+        items = encoded(said)["input"]
+        self.assertEqual(
+            items[0], {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+        )
+        self.assertEqual(items[2]["type"], "function_call")
+
+    def test_askingForThoughts(self) -> None:
+        """
+        Models that think are asked for what they thought, in their cipher; others
+        would refuse that.
+        """
+        wanted = ["reasoning.encrypted_content"]
+        self.assertEqual(encoded(reasoning=True)["include"], wanted)
+        self.assertEqual(sampled(reasoning_effort="low")["include"], wanted)
+        self.assertNotIn("include", encoded())
 
     def test_idsOfOthers(self) -> None:
         """

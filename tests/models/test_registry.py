@@ -2,17 +2,23 @@
 Tests of L{openclaw.models.registry}.
 """
 
-from twisted.logger import Logger
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from openclaw import __version__
 from openclaw.config import Config, LocalModel, Models, Provider, Secret
-from openclaw.errors import UpstreamTimeout
-from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
+from openclaw.errors import ConfigError, UpstreamTimeout
+from openclaw.interfaces import (
+    IModelCall,
+    IModelProvider,
+    IModelProviderMaker,
+    ModelRequest,
+)
 from openclaw.messages import UserMessage
-from openclaw.models.registry import Providers
-from openclaw.testing import ScriptedModelServer, ServedCall
+from openclaw.models.registry import Providers, dialectFaults, installedMakers
+from openclaw.testing import ScriptedModelServer, ScriptedProvider, ServedCall
 from tests.models.network import Network, siteOf
 
 
@@ -238,3 +244,174 @@ class SettingsTests(RegistryTestCase):
         error = self.failureResultOf(call.done).value
         self.assertTrue(error.message.endswith("No ***, no ***"), error.message)
         self.assertEqual(self.logged, [])
+
+
+@implementer(IModelProviderMaker)
+class PlugIn:
+    """
+    A maker such as a plug-in adds.
+
+    @ivar fault: Raised instead of making anything, if there is one.
+    """
+
+    def __init__(self, api: str, fault: Exception | None = None) -> None:
+        self.api = api
+        self.fault = fault
+        self.given: list[object] = []
+
+    def makeProvider(
+        self, name: str, settings: object, reactor: object, log: Logger
+    ) -> IModelProvider:
+        """
+        See L{IModelProviderMaker.makeProvider}.
+        """
+        if self.fault is not None:
+            raise self.fault
+        self.given = [name, settings, reactor, log]
+        return ScriptedProvider(name)
+
+
+class PlugInTests(RegistryTestCase):
+    """
+    Others add ways to reach models.
+    """
+
+    def having(self, *makers: object) -> Providers:
+        """
+        The providers where these plug-ins are installed.
+        """
+        self.log = Logger(observer=self.logged.append)
+        return Providers(self.network, {}, self.log, lambda: makers)
+
+    def faults(self, *makers: object, **providers: Provider) -> list[str]:
+        """
+        What would be wrong with a configuration.
+        """
+        log = Logger(observer=self.logged.append)
+        return dialectFaults(config(**providers), log, lambda: makers)
+
+    def test_ours(self) -> None:
+        """
+        Ours are found as everybody's are, by the names in the documentation.
+        """
+        found = {maker.api: maker for maker in installedMakers()}
+        ours = {
+            "anthropic-messages",
+            "google-generative-ai",
+            "ollama",
+            "openai-completions",
+            "openai-responses",
+        }
+        self.assertLessEqual(ours, set(found))
+        for api in ours:
+            self.assertTrue(verifyObject(IModelProviderMaker, found[api]))
+            made = self.providers
+            made.configure(config(a=provider(api=api)))
+            self.assertTrue(verifyObject(IModelProvider, made.get("a")))
+
+    def test_made(self) -> None:
+        """
+        A plug-in is given all that the configuration says of the provider.
+        """
+        plugIn, settings = PlugIn("gopher"), provider(api="gopher")
+        providers = self.having(plugIn, PlugIn("telex"))
+        providers.configure(config(a=settings))
+        self.assertIsInstance(providers.get("a"), ScriptedProvider)
+        self.assertEqual(plugIn.given, ["a", settings, self.network, self.log])
+
+    def test_nobodyLooks(self) -> None:
+        """
+        Plug-ins are not looked for where no provider is configured: that would cost
+        time at each start.
+        """
+        providers = Providers(self.network, {}, Logger(), lambda: self.fail("looked"))
+        providers.configure(config())
+        dialectFaults(config(), Logger(), lambda: self.fail("looked"))
+
+    def test_unknown(self) -> None:
+        """
+        An C{api} that no plug-in has is a fault, which says what there is.
+        """
+        makers = [PlugIn("telex"), PlugIn("gopher")]
+        strange = {"a": provider(api="telex"), "b": provider(api="none")}
+        self.assertEqual(
+            self.faults(*makers, **strange),
+            ['models.providers.b.api: no plug-in has "none"; there are: gopher, telex'],
+        )
+        self.assertRaises(
+            ConfigError, self.having(*makers).configure, config(**strange)
+        )
+
+    def test_twice(self) -> None:
+        """
+        Two plug-ins for one C{api} are a fault where it is used, which names both,
+        and none where it is not.
+        """
+        makers = [PlugIn("gopher"), PlugIn("gopher"), PlugIn("telex")]
+        [fault] = self.faults(*makers, a=provider(api="gopher"))
+        self.assertEqual(
+            fault,
+            'models.providers.a.api: two plug-ins have "gopher": '
+            "tests.models.test_registry.PlugIn and tests.models.test_registry.PlugIn",
+        )
+        self.assertEqual(self.faults(*makers, a=provider(api="telex")), [])
+
+    def test_leftOut(self) -> None:
+        """
+        What only says that it is one is left out, and the log has why; the others
+        are there.
+        """
+
+        @implementer(IModelProviderMaker)
+        class Half:
+            api = "half"
+
+        self.assertEqual(
+            self.faults(Half(), PlugIn("gopher"), a=provider(api="gopher")), []
+        )
+        [line] = map(formatEvent, self.logged)
+        self.assertIn("Half is left out", line)
+        self.assertIn("makeProvider", line)
+
+    def test_wrongSettings(self) -> None:
+        """
+        A plug-in can refuse what it is configured with, in its own words.
+        """
+        providers = self.having(PlugIn("gopher", ValueError("no such hole")))
+        error = self.assertRaises(
+            ConfigError, providers.configure, config(a=provider(api="gopher"))
+        )
+        self.assertEqual(error.faults, ("models.providers.a: no such hole",))
+
+    def test_broken(self) -> None:
+        """
+        A plug-in that fails otherwise is named, and the log has its traceback.
+        """
+        providers = self.having(PlugIn("gopher", KeyError("hush")))
+        error = self.assertRaises(
+            ConfigError, providers.configure, config(a=provider(api="gopher"))
+        )
+        self.assertEqual(
+            error.faults,
+            ('models.providers.a: the plug-in for "gopher" failed with KeyError',),
+        )
+        self.assertEqual(
+            [event["log_failure"].type for event in self.logged], [KeyError]
+        )
+
+    def test_nothingChanges(self) -> None:
+        """
+        If one provider can't be made, all are as they were.
+        """
+        providers = self.having(PlugIn("telex"), PlugIn("gopher", ValueError("no")))
+        providers.configure(config(a=provider(api="telex")))
+        before = [providers.get("a"), providers.get("local"), providers.local]
+        changed = config(
+            LocalModel(id="large"),
+            a=provider("/v2", api="telex"),
+            b=provider(api="gopher"),
+        )
+        self.assertRaises(ConfigError, providers.configure, changed)
+        after = [providers.get("a"), providers.get("local"), providers.local]
+        self.assertEqual([*map(id, after)], [*map(id, before)])
+        self.assertIsNone(providers.get("b"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.models.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
-from tests.models.support import cut, places
+from tests.models.reading import cut, places
 
 LINE = st.binary(max_size=12).map(lambda line: line.translate(None, b"\r\n"))
 """

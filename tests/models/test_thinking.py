@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.events import ReasoningDelta, TextDelta
 from openclaw.models.thinking import ThinkingSplitter
-from tests.models.support import cut, places
+from tests.models.reading import cut, places
 
 WRITTEN = st.lists(
     st.sampled_from(["<think>", "</think>", "\n", "a", "<thi", "</th", "> "])

@@ -79,6 +79,17 @@ class AnswerTests(ProviderTestCase):
             ModelReply("Good day", "length", Usage(3, 2)),
         )
 
+    def test_oneReadIsOneBatch(self) -> None:
+        """
+        What one read brought is told at once, in however many chunks the server
+        sent it: the answer to it can be one write.
+        """
+        batches = []
+        self.asked(batches.append)
+        self.served.say("Good", " ", "day")
+        self.network.flush()
+        self.assertEqual(batches, [list(map(TextDelta, ["Good", " ", "day"]))])
+
     def test_eventsBeforeReply(self) -> None:
         """
         The reply comes behind the last event, also when all arrives at once.
@@ -236,7 +247,7 @@ class CancelTests(ProviderTestCase):
 
     def test_byListener(self) -> None:
         """
-        From within an event: the rest of what has arrived is not told.
+        From within an event: what comes after the same read is not told.
         """
         told = []
 
@@ -245,8 +256,9 @@ class CancelTests(ProviderTestCase):
             call.cancel()
 
         call = self.asked(listener)
-        self.served.say("Good", " day")
-        self.served.finish()
+        self.served.say("Good")
+        self.network.flush()
+        self.served.say(" day")
         self.network.flush()
         self.failureOf(call, RunCancelled)
         self.assertEqual(told, [TextDelta("Good")])

@@ -4,7 +4,13 @@ What Hypothesis makes conversations of.
 
 from hypothesis import strategies as st
 
-from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 """
@@ -24,5 +30,34 @@ messages = st.one_of(
 )
 
 transcripts = st.lists(messages, max_size=8)
+"""
+Any messages in any order, results that answer nothing among them.
+"""
 
-__all__ = ["messages", "texts", "toolCalls", "transcripts"]
+
+def idsOf(message: AssistantMessage) -> list[str]:
+    """
+    The ids of a message's calls, each once.
+    """
+    return list(dict.fromkeys(call.id for call in message.tool_calls))
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Message]:
+    """
+    What a caller may say: a call can be without a result, but no result without a
+    call.
+    """
+    said: list[Message] = []
+    for message in draw(transcripts):
+        if isinstance(message, ToolMessage):
+            continue
+        said.append(message)
+        if isinstance(message, AssistantMessage):
+            called = draw(st.permutations(idsOf(message)))
+            answered = called[: draw(st.integers(0, len(called)))]
+            said += [ToolMessage(callID, draw(texts)) for callID in answered]
+    return said
+
+
+__all__ = ["conversations", "idsOf", "messages", "texts", "toolCalls", "transcripts"]

@@ -8,12 +8,12 @@ from pathlib import Path
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.interfaces import Claim
+from openclaw.interfaces import Claim, Summary
 from openclaw.messages import AssistantMessage, Message, UserMessage
 from openclaw.sessions.store.access import TRANSCRIPT, SessionAccess
 from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.schema import schemaSteps, upgrade
-from tests.sessions.strategies import transcripts
+from tests.sessions.strategies import conversations, transcripts
 
 
 class AccessTestCase(SynchronousTestCase):
@@ -35,18 +35,21 @@ class AccessTestCase(SynchronousTestCase):
         Begin a turn.
         """
         with self.connection:
-            return list(
-                self.access.beginTurn(
-                    self.connection, 1.0, Claim("a", run), "main", messages, messages
-                )
+            begun = self.access.beginTurn(
+                self.connection, 1.0, Claim("a", run), "main", messages, messages
             )
+            return list(begun.messages)
 
-    def end(self, run: str, messages: list[Message]) -> None:
+    def end(
+        self, run: str, messages: list[Message], summary: Summary | None = None
+    ) -> None:
         """
         End a turn.
         """
         with self.connection:
-            self.access.endTurn(self.connection, 1.0, Claim("a", run), messages)
+            self.access.endTurn(
+                self.connection, 1.0, Claim("a", run), messages, summary
+            )
 
 
 class RoundTripTests(AccessTestCase):
@@ -54,7 +57,7 @@ class RoundTripTests(AccessTestCase):
     What was said comes back as it was said.
     """
 
-    @given(transcripts, transcripts)
+    @given(conversations(), transcripts)
     def test_anyConversation(self, asked: list[Message], said: list[Message]) -> None:
         """
         Any messages come back, in their order and with their tool calls.
@@ -122,11 +125,24 @@ class GrowthTests(AccessTestCase):
         self.assertEqual(late, early)
         self.assertLess(growth, 12)
 
+    def test_summarised(self) -> None:
+        """
+        In a conversation that is summarised again and again a turn costs what the
+        part since the last summary costs, to the step, however long the whole is.
+        """
+        turns = []
+        for number in range(100):
+            turns.append(self.turn(2 * number))
+            self.begin("summary", [self.QUESTION])
+            summary = Summary("They spoke of the time.", 3 * (number + 1))
+            self.end("summary", [], summary)
+        self.assertEqual(turns[99], turns[1])
+
     def test_transcriptIsOneScan(self) -> None:
         """
         A transcript is read along the primary key, without sorting.
         """
-        plan = self.connection.execute(f"EXPLAIN QUERY PLAN {TRANSCRIPT}", (1,))
+        plan = self.connection.execute(f"EXPLAIN QUERY PLAN {TRANSCRIPT}", (1, 0))
         details = " ".join(row[3] for row in plan)
-        self.assertIn("SEARCH messages USING PRIMARY KEY (session=?)", details)
+        self.assertIn("SEARCH messages USING PRIMARY KEY (session=?", details)
         self.assertNotIn("TEMP B-TREE", details)

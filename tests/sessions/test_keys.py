@@ -9,12 +9,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.errors import InvalidRequest
+from openclaw.auth.realm import user
+from openclaw.errors import InvalidRequest, PermissionDenied
 from openclaw.sessions.keys import (
     MAX_NAME_CHARACTERS,
+    OPERATOR,
     RESERVED,
     SESSION_HEADER,
     agentOfKey,
+    mayVisit,
     namedKey,
     statelessKey,
     userKey,
@@ -56,7 +59,7 @@ class StatelessTests(SynchronousTestCase):
         """
         It names the agent, as clients that look at it expect.
         """
-        key = statelessKey("main")
+        key = statelessKey("main", OPERATOR)
         prefix, _, unique = key.rpartition(":")
         self.assertEqual(prefix, "agent:main:openai")
         self.assertEqual(str(UUID(unique)), unique)
@@ -66,7 +69,7 @@ class StatelessTests(SynchronousTestCase):
         """
         No two calls get the same.
         """
-        self.assertEqual(len({statelessKey("main") for _ in range(100)}), 100)
+        self.assertEqual(len({statelessKey("main", OPERATOR) for _ in range(100)}), 100)
 
 
 class UserTests(SynchronousTestCase):
@@ -78,21 +81,25 @@ class UserTests(SynchronousTestCase):
         """
         The key names the agent and the user.
         """
-        self.assertEqual(userKey("main", "ada"), "agent:main:openai-user:ada")
+        self.assertEqual(userKey("main", "ada", OPERATOR), "agent:main:openai-user:ada")
 
     def test_caseMatters(self) -> None:
         """
         C{Conv1} and C{conv1} are two conversations.
         """
-        self.assertNotEqual(userKey("main", "Conv1"), userKey("main", "conv1"))
-        self.assertEqual(userKey("main", "Conv1"), "agent:main:openai-user:Conv1")
+        self.assertNotEqual(
+            userKey("main", "Conv1", OPERATOR), userKey("main", "conv1", OPERATOR)
+        )
+        self.assertEqual(
+            userKey("main", "Conv1", OPERATOR), "agent:main:openai-user:Conv1"
+        )
 
     @given(agent=AGENTS, user=NAMES, before=BLANKS, after=BLANKS)
     def test_blanks(self, agent, user, before, after) -> None:
         """
         Blanks around the name don't matter; everything else does.
         """
-        key = userKey(agent, before + user + after)
+        key = userKey(agent, before + user + after, OPERATOR)
         self.assertEqual(key, f"agent:{agent}:openai-user:{user}")
         self.assertEqual(agentOfKey(key), agent)
 
@@ -101,22 +108,28 @@ class UserTests(SynchronousTestCase):
         """
         A user of blanks is none.
         """
-        self.assertIsNone(userKey(agent, blanks))
+        self.assertIsNone(userKey(agent, blanks, OPERATOR))
 
     def test_ownNames(self) -> None:
         """
         A user may be called like one of the gateway's own sessions without being in
         it.
         """
-        self.assertEqual(userKey("main", "cron:x"), "agent:main:openai-user:cron:x")
+        self.assertEqual(
+            userKey("main", "cron:x", OPERATOR), "agent:main:openai-user:cron:x"
+        )
 
     def test_tooLong(self) -> None:
         """
         A name has a bound; a name at the bound is fine.
         """
         longest = "a" * MAX_NAME_CHARACTERS
-        self.assertEqual(userKey("main", longest), f"agent:main:openai-user:{longest}")
-        error = self.assertRaises(InvalidRequest, userKey, "main", longest + "a")
+        self.assertEqual(
+            userKey("main", longest, OPERATOR), f"agent:main:openai-user:{longest}"
+        )
+        error = self.assertRaises(
+            InvalidRequest, userKey, "main", longest + "a", OPERATOR
+        )
         self.assertEqual(error.param, "user")
         self.assertEqual(error.status, 400)
 
@@ -124,10 +137,10 @@ class UserTests(SynchronousTestCase):
         """
         A name that can't be printed could forge a line of the log.
         """
-        for user in ("a\nb", "a\x00b", "a\x1b[2Jb", "a\u202eb", "a\ud800b"):
-            error = self.assertRaises(InvalidRequest, userKey, "main", user)
+        for name in ("a\nb", "a\x00b", "a\x1b[2Jb", "a\u202eb", "a\ud800b"):
+            error = self.assertRaises(InvalidRequest, userKey, "main", name, OPERATOR)
             self.assertEqual(error.param, "user")
-            self.assertNotIn(user, error.message)
+            self.assertNotIn(name, error.message)
 
 
 class NamedTests(SynchronousTestCase):
@@ -139,7 +152,7 @@ class NamedTests(SynchronousTestCase):
         """
         Assert that a key is wrong.
         """
-        error = self.assertRaises(InvalidRequest, namedKey, "main", key)
+        error = self.assertRaises(InvalidRequest, namedKey, "main", key, OPERATOR)
         self.assertEqual(error.status, 400)
         self.assertEqual(error.param, SESSION_HEADER)
         self.assertEqual(error.code, code)
@@ -153,7 +166,7 @@ class NamedTests(SynchronousTestCase):
         assume(not isReserved(name))
         assume(agentOfKey(name) is None)
         self.assertEqual(
-            namedKey(agent, before + name + after), f"agent:{agent}:{name}"
+            namedKey(agent, before + name + after, OPERATOR), f"agent:{agent}:{name}"
         )
 
     @given(
@@ -172,7 +185,7 @@ class NamedTests(SynchronousTestCase):
         shown = agent.upper() if upper else agent
         key = f"{outer}{prefix}:{inner}{shown}{inner}:{inner}{name}{outer}"
         self.assertEqual(agentOfKey(key), agent)
-        self.assertEqual(namedKey(agent, key), f"agent:{agent}:{name}")
+        self.assertEqual(namedKey(agent, key, OPERATOR), f"agent:{agent}:{name}")
 
     @given(agent=AGENTS, name=NAMES)
     def test_again(self, agent, name) -> None:
@@ -181,8 +194,8 @@ class NamedTests(SynchronousTestCase):
         """
         assume(not isReserved(name))
         assume(agentOfKey(name) is None)
-        key = namedKey(agent, name)
-        self.assertEqual(namedKey(agent, key), key)
+        key = namedKey(agent, name, OPERATOR)
+        self.assertEqual(namedKey(agent, key, OPERATOR), key)
 
     @given(
         reserved=st.sampled_from(RESERVED).flatmap(anyCase),
@@ -211,14 +224,14 @@ class NamedTests(SynchronousTestCase):
         Names that only look similar are fine.
         """
         for name in ("cron", "crontab:x", "my:cron:x", "subagents:x", "xacp:"):
-            self.assertEqual(namedKey("main", name), f"agent:main:{name}")
+            self.assertEqual(namedKey("main", name, OPERATOR), f"agent:main:{name}")
 
     def test_neverInsideReserved(self) -> None:
         """
         However prefixes are piled up, no key comes out as one of the gateway's own.
         """
         for key in ("agent:main:agent:main:cron:x", "agent :main:cron:x"):
-            made = namedKey("main", key)
+            made = namedKey("main", key, OPERATOR)
             self.assertFalse(isReserved(made.removeprefix("agent:main:")))
 
     def test_empty(self) -> None:
@@ -234,7 +247,7 @@ class NamedTests(SynchronousTestCase):
         """
         longest = "a" * MAX_NAME_CHARACTERS
         for key in (longest, f"agent:main:{longest}"):
-            self.assertEqual(namedKey("main", key), f"agent:main:{longest}")
+            self.assertEqual(namedKey("main", key, OPERATOR), f"agent:main:{longest}")
         self.assertRefused(longest + "a")
 
     def test_control(self) -> None:
@@ -272,9 +285,124 @@ class AgentOfKeyTests(SynchronousTestCase):
         agent = agentOfKey(key)
         self.assertTrue(agent is None or agent == agent.strip())
         try:
-            made = namedKey("main", key)
+            made = namedKey("main", key, OPERATOR)
         except InvalidRequest:
             return
         self.assertTrue(made.startswith("agent:main:"))
         self.assertTrue(made.isprintable())
         self.assertFalse(isReserved(made.removeprefix("agent:main:")))
+
+
+NAMESPACES = st.one_of(
+    st.from_regex(r"[a-z0-9-]{1,40}", fullmatch=True).map("token:{}".format),
+    st.binary(min_size=1, max_size=20).map(lambda name: user(name).namespace),
+)
+"""
+Whatever tokens and users are called.
+"""
+
+
+class NamespaceTests(SynchronousTestCase):
+    """
+    A caller among others has sessions of their own.
+    """
+
+    def test_shapes(self) -> None:
+        """
+        Each kind of key has the namespace behind the agent.
+        """
+        self.assertEqual(
+            namedKey("main", "notes", "token:ci"), "agent:main:token:ci:notes"
+        )
+        self.assertEqual(
+            userKey("main", "ada", "token:ci"), "agent:main:token:ci:openai-user:ada"
+        )
+        self.assertRegex(
+            statelessKey("main", "token:ci"), "^agent:main:token:ci:openai:"
+        )
+
+    @given(agent=AGENTS, name=NAMES, namespace=NAMESPACES)
+    def test_again(self, agent, name, namespace) -> None:
+        """
+        The key that a response names can be sent back as it is.
+        """
+        assume(not isReserved(name))
+        assume(agentOfKey(name) is None)
+        key = namedKey(agent, name, namespace)
+        self.assertEqual(namedKey(agent, key, namespace), key)
+        # Nor does it matter to the operator whose it is.
+        self.assertEqual(namedKey(agent, key, OPERATOR), key)
+
+    @given(agent=AGENTS, own=NAMESPACES, other=NAMESPACES | st.just(""), name=st.text())
+    def test_nobodyElses(self, agent, own, other, name) -> None:
+        """
+        Whatever a caller sends, the session is theirs, or there is none.
+        """
+        assume(own != other)
+        theirs = f"agent:{agent}:{other}:{name}" if other else f"agent:{agent}:{name}"
+        for sent in (theirs, name, f"{own}:{name}", f" AGENT: {agent}: {own}:{name}"):
+            for make in (namedKey, userKey):
+                try:
+                    key = make(agent, sent, own)
+                except (InvalidRequest, PermissionDenied):
+                    continue
+                if key is None:
+                    continue
+                self.assertTrue(mayVisit(own, agent, key))
+                if other:
+                    self.assertFalse(mayVisit(other, agent, key))
+
+    def test_others(self) -> None:
+        """
+        The key of another is refused with the same words, be there such a session or
+        not.
+        """
+        messages = set()
+        for key in (
+            "agent:main:notes",
+            "agent:main:token:other:notes",
+            "agent:main:token:ci",
+            "agent:main:token:ci-2:notes",
+            "agent:main:TOKEN:CI:notes",
+            "agent:main:openai-user:ada",
+            "agent:main:cron:x",
+        ):
+            error = self.assertRaises(
+                PermissionDenied, namedKey, "main", key, "token:ci"
+            )
+            self.assertEqual(
+                (error.code, error.param), ("session_not_yours", SESSION_HEADER)
+            )
+            messages.add(error.message)
+        self.assertEqual(len(messages), 1)
+
+    def test_reserved(self) -> None:
+        """
+        What only the gateway may name is nobody's, in a namespace too.
+        """
+        for key in (
+            "cron:x",
+            "agent:main:token:ci:cron:x",
+            "agent:main:token:ci: CRON:x",
+        ):
+            error = self.assertRaises(InvalidRequest, namedKey, "main", key, "token:ci")
+            self.assertEqual(error.code, "reserved_session_key")
+
+    def test_forged(self) -> None:
+        """
+        A user whose name has colons gets into no one's sessions.
+        """
+        for name in (b"ann:notes", b"token:ci", b":", b"ann%3Anotes", b"a\nb"):
+            namespace = user(name).namespace
+            self.assertEqual(namespace.count(":"), 1)
+            self.assertTrue(namespace.isprintable())
+            self.assertFalse(
+                mayVisit("user:ann", "main", namedKey("main", "x", namespace))
+            )
+
+    def test_operator(self) -> None:
+        """
+        The operator sees all.
+        """
+        for key in ("agent:main:x", "agent:main:token:ci:x", "agent:main:user:ann:x"):
+            self.assertTrue(mayVisit(OPERATOR, "main", key))

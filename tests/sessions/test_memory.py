@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from openclaw.interfaces import Claim
 from openclaw.messages import UserMessage
 from openclaw.sessions.store.memory import MemorySessionStore
-from tests.contracts import SessionStoreContract
+from tests.contracts.session_store import SessionStoreContract
 
 
 class MemoryContractTests(SessionStoreContract, TestCase):
@@ -36,9 +36,8 @@ class AtOnceTests(SynchronousTestCase):
         said = [UserMessage(content="Hello.")]
         self.successResultOf(store.open())
         claim = Claim("a", "1")
-        self.assertEqual(
-            list(self.successResultOf(store.beginTurn(claim, "main", said, []))), said
-        )
+        begun = self.successResultOf(store.beginTurn(claim, "main", said, []))
+        self.assertEqual(list(begun.messages), said)
         self.successResultOf(store.renew([claim]))
         self.successResultOf(store.endTurn(claim, []))
         self.assertEqual(list(self.successResultOf(store.transcript("a"))), said)
@@ -55,4 +54,4 @@ class AtOnceTests(SynchronousTestCase):
         self.successResultOf(store.beginTurn(Claim("a", "1"), "main", [], []))
         clock.advance(3.25)
         again = store.beginTurn(Claim("a", "2"), "main", [], [])
-        self.assertEqual(list(self.successResultOf(again)), [])
+        self.assertEqual(list(self.successResultOf(again).messages), [])

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 import tests
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
-from tests.contracts import AGAIN, ANSWER
+from tests.contracts.open_store import AGAIN, ANSWER
 from tests.sessions.onfile import SQLiteTestCase
 
 
@@ -133,7 +133,7 @@ class KilledTests(ProcessTestCase):
             self.assertLessEqual(len(kept), len(acknowledged) + 1)
             claim = Claim(key, "next")
             begun = await store.beginTurn(claim, "main", [], [AGAIN])
-            self.assertEqual(len(begun), len(kept) + 1)
+            self.assertEqual(len(begun.messages), len(kept) + 1)
             await store.endTurn(claim, [ANSWER])
 
     async def test_held(self) -> None:
@@ -144,7 +144,9 @@ class KilledTests(ProcessTestCase):
         self.assertEqual(said[0], "s0: question 0")
         store = await self.openStore()
         begun = await store.beginTurn(Claim("s0", "next"), "main", [], [AGAIN])
-        self.assertEqual(list(begun), [UserMessage(content="question 0"), AGAIN])
+        self.assertEqual(
+            list(begun.messages), [UserMessage(content="question 0"), AGAIN]
+        )
 
 
 class TogetherTests(ProcessTestCase):

@@ -17,7 +17,8 @@ from openclaw.errors import StoreError
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
-from tests.contracts import AGAIN, ANSWER, HELLO, SessionStoreContract
+from tests.contracts.open_store import AGAIN, ANSWER, HELLO
+from tests.contracts.session_store import SessionStoreContract
 from tests.sessions.onfile import SQLiteTestCase
 
 
@@ -102,7 +103,7 @@ class TwoStoresTests(SQLiteTestCase):
         self.assertIsNone(await other.beginTurn(Claim("a", "2"), "main", [], [AGAIN]))
         await one.endTurn(Claim("a", "1"), [ANSWER])
         begun = await other.beginTurn(Claim("a", "2"), "main", [], [AGAIN])
-        self.assertEqual(list(begun), [HELLO, ANSWER, AGAIN])
+        self.assertEqual(list(begun.messages), [HELLO, ANSWER, AGAIN])
 
     async def test_claimIsItsOwners(self) -> None:
         """
@@ -143,7 +144,7 @@ class TwoStoresTests(SQLiteTestCase):
             begun = store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
             self.assertNoResult(begun)
             reactor.callLater(0, writer.execute, "COMMIT")
-            self.assertEqual(list(await begun), [HELLO])
+            self.assertEqual(list((await begun).messages), [HELLO])
 
 
 class BrokenLaterTests(SQLiteTestCase):
@@ -167,7 +168,7 @@ class BrokenLaterTests(SQLiteTestCase):
         self.change("ALTER TABLE lost RENAME TO messages")
         self.assertEqual(list(await store.sessions()), [])
         begun = await store.beginTurn(Claim("a", "2"), "main", [HELLO], [])
-        self.assertEqual(list(begun), [HELLO])
+        self.assertEqual(list(begun.messages), [HELLO])
 
     async def test_notUnicode(self) -> None:
         """
@@ -180,7 +181,7 @@ class BrokenLaterTests(SQLiteTestCase):
             with self.assertRaises(StoreError):
                 await store.beginTurn(Claim(key, "1"), "main", [message], [])
         begun = await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
-        self.assertEqual(list(begun), [HELLO])
+        self.assertEqual(list(begun.messages), [HELLO])
 
     async def test_damagedTranscript(self) -> None:
         """
@@ -204,7 +205,9 @@ class BrokenLaterTests(SQLiteTestCase):
         self.assertEqual(list(await store.transcript("well")), [HELLO, ANSWER])
         self.change(damaged.format("""'{"role":"assistant","content":"Back."}'"""))
         begun = await store.beginTurn(Claim("hurt", "2"), "main", [], [AGAIN])
-        self.assertEqual(list(begun), [HELLO, AssistantMessage("Back."), AGAIN])
+        self.assertEqual(
+            list(begun.messages), [HELLO, AssistantMessage("Back."), AGAIN]
+        )
 
     async def test_missingMessage(self) -> None:
         """

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim
 from openclaw.sessions.store.schema import schemaSteps
-from tests.contracts import ANSWER, HELLO
+from tests.contracts.open_store import ANSWER, HELLO
 from tests.sessions.onfile import SQLiteTestCase, openFiles
 
 
@@ -113,7 +113,7 @@ class OpeningTests(SQLiteTestCase):
         turn = store.beginTurn(Claim("agent:main:a", "run_1"), "main", [HELLO], [])
         self.assertFalse(turn.called)
         await opening
-        self.assertEqual(list(await turn), [HELLO])
+        self.assertEqual(list((await turn).messages), [HELLO])
         await store.close()
 
     async def test_inVain(self) -> None:

@@ -7,8 +7,18 @@ from hypothesis import strategies as st
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.config import (
+    AgentDefaults,
+    AgentEntry,
+    Agents,
+    Config,
+    Gateway,
+    ListedAgent,
+    ReachableTools,
+    ToolPolicy,
+)
 from openclaw.tools.catalogue import Catalogue
-from openclaw.tools.policy import CODING, READONLY, allowed, unknown
+from openclaw.tools.policy import CODING, READONLY, allowed, toolFaults
 
 TOOLS = ["read", "ls", "write", "exec", "web_fetch", "plug_in"]
 NAMES = st.lists(st.sampled_from([*TOOLS, "gone"]))
@@ -67,12 +77,6 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(allowed(["exec"], "full", ["exec"], ["exec"]), ())
         self.assertEqual(allowed(TOOLS, "readonly", [], ["ls"]), ("read",))
 
-    def test_unknown(self):
-        """
-        Names that no tool has are found.
-        """
-        self.assertEqual(unknown(TOOLS, ["read", "Exec", "bash"]), ("Exec", "bash"))
-
     @given(PROFILES, NAMES, NAMES)
     def test_rules(self, profile, allow, deny):
         """
@@ -83,3 +87,74 @@ class ListTests(SynchronousTestCase):
         self.assertFalse(found & set(deny))
         self.assertLessEqual(found, set(TOOLS))
         self.assertLessEqual((set(allow) & set(TOOLS)) - set(deny), found)
+
+
+class NameTests(SynchronousTestCase):
+    """
+    A name in the configuration that no tool has is a fault.
+    """
+
+    def setUp(self):
+        """
+        Nobody has looked for tools yet.
+        """
+        self.looked = 0
+
+    def faults(self, **members):
+        """
+        What is wrong with a configuration.
+        """
+
+        def find():
+            self.looked += 1
+            return TOOLS
+
+        return toolFaults(Config(**members), find)
+
+    def test_everyList(self):
+        """
+        Each is named with its key, wherever it stands.
+        """
+        gateway = Gateway(tools=ReachableTools(allow=("a",), deny=("ls", "b")))
+        agents = Agents(
+            defaults=AgentDefaults(tools=ToolPolicy(allow=("c",), deny=("d",))),
+            list=(
+                ListedAgent(id="one"),
+                ListedAgent(id="two", tools=ToolPolicy(deny=("e",))),
+            ),
+            entries={"poet": AgentEntry(tools=ToolPolicy(allow=("read", "f")))},
+        )
+        faults = self.faults(gateway=gateway, agents=agents)
+        there = "exec, ls, plug_in, read, web_fetch, write"
+        self.assertEqual(
+            faults,
+            [
+                f'{key}: there is no tool "{name}"; there are: {there}'
+                for key, name in [
+                    ("gateway.tools.allow[0]", "a"),
+                    ("gateway.tools.deny[1]", "b"),
+                    ("agents.defaults.tools.allow[0]", "c"),
+                    ("agents.defaults.tools.deny[0]", "d"),
+                    ("agents.list[1].tools.deny[0]", "e"),
+                    ("agents.entries.poet.tools.allow[1]", "f"),
+                ]
+            ],
+        )
+        self.assertEqual(self.looked, 1)
+
+    def test_plugIn(self):
+        """
+        A plug-in's tool has a name like any other.
+        """
+        tools = ReachableTools(allow=("plug_in",))
+        self.assertEqual(self.faults(gateway=Gateway(tools=tools)), [])
+
+    def test_ours(self):
+        """
+        Where only our own tools are named, or none, nobody looks for tools: that
+        would cost time at each start.
+        """
+        tools = ReachableTools(allow=tuple(sorted(CODING)))
+        self.assertEqual(self.faults(gateway=Gateway(tools=tools)), [])
+        self.assertEqual(self.faults(), [])
+        self.assertEqual(self.looked, 0)

@@ -60,11 +60,14 @@ class SessionsTestCase(ToolTestCase):
         await self.store.beginTurn(claim, agentID, messages, messages)
         await self.store.endTurn(claim, [])
 
-    def call(self, tool, store=None, **arguments):
+    def call(self, tool, store=None, namespace="", **arguments):
         """
         Call a tool.
         """
-        return tool.run(arguments, self.context(sessions=store or self.store))
+        return tool.run(
+            arguments,
+            self.context(sessions=store or self.store, namespace=namespace),
+        )
 
     def history(self, key, **more):
         """
@@ -176,3 +179,48 @@ class HistoryTests(SessionsTestCase):
         await self.say("main", "agent:main:i", [UserMessage(content=content)])
         told = await self.history("agent:main:i")
         self.assertEqual(told, "user: See.\n[images: 1]")
+
+
+class NamespaceTests(SessionsTestCase):
+    """
+    An agent that works for one of several callers sees the sessions of that one.
+    """
+
+    async def setUp(self):
+        """
+        Let two callers and the operator talk to the agent.
+        """
+        await super().setUp()
+        for key in ("token:ci:a", "token:ci-2:a", "user:ann:a"):
+            await self.say("main", f"agent:main:{key}", [UserMessage(content="Mine.")])
+
+    async def test_list(self):
+        """
+        Only theirs are listed, and others are not even counted.
+        """
+        for namespace in ("token:ci", "token:ci-2", "user:ann"):
+            told = await self.call(SessionsListTool(), namespace=namespace)
+            (line,) = told.split("\n")
+            self.assertTrue(line.startswith(f"agent:main:{namespace}:a "))
+        told = await self.call(SessionsListTool(), namespace="token:none")
+        self.assertEqual(told, "[there are no sessions]")
+
+    async def test_history(self):
+        """
+        Only theirs can be read.
+        """
+        key = "agent:main:token:ci:a"
+        told = await self.history(key, namespace="token:ci")
+        self.assertEqual(told, "user: Mine.")
+        for namespace in ("token:ci-2", "user:ann", "token:c"):
+            told = await self.failing(self.history(key, namespace=namespace))
+            self.assertEqual(told, "You have no such session.")
+        told = await self.failing(self.history("agent:main:a", namespace="token:ci"))
+        self.assertEqual(told, "You have no such session.")
+
+    async def test_operator(self):
+        """
+        The operator sees them all.
+        """
+        told = await self.call(SessionsListTool())
+        self.assertEqual(len(told.split("\n")), 5)

@@ -4,7 +4,7 @@ Tests for L{openclaw.tools.web_fetch}: what is read, and how it ends.
 
 import gzip
 
-from openclaw.tools.web_fetch import MAX_REDIRECTS
+from openclaw.tools.fetching import MAX_REDIRECTS
 from tests.tools.doubles import appearing
 from tests.tools.internet import SITE, FetchTestCase, answer, redirect
 

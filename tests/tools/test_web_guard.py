@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolError
-from openclaw.tools.web_fetch import checkedURL
+from openclaw.tools.fetching import checkedURL
 from tests.tools.certificates import certificateFor
 from tests.tools.internet import SITE, FetchTestCase, answer, redirect
 

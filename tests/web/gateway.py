@@ -13,14 +13,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.target import Directory
-from openclaw.auth.doorkeeper import Doorkeeper
+from openclaw.auth.doorkeeper import Doorkeeper, Terms
+from openclaw.auth.origin import TrustedProxies
+from openclaw.auth.proxy import ProxiedUsers
 from openclaw.config import Secret, check
+from openclaw.metrics.page import MetricsPage
 from openclaw.testing import MemorySessionStore, ScriptedProvider
 from openclaw.tools.catalogue import Catalogue
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
 from openclaw.web.site import GatewaySite
 from openclaw.web.standing import Standing
+from tests.auth.doors import NOWHERE, memoryOf
 from tests.web.connection import Caller
 
 EPOCH = 1_800_000_000
@@ -33,7 +37,13 @@ NOTHING: dict[str, object] = {}
 
 
 def configOf(
-    endpoint=NOTHING, agents=NOTHING, defaults=NOTHING, session=NOTHING, models=()
+    endpoint=NOTHING,
+    agents=NOTHING,
+    defaults=NOTHING,
+    session=NOTHING,
+    models=(),
+    tools=NOTHING,
+    http=NOTHING,
 ):
     """
     A configuration whose agents ask the scripted model.
@@ -47,17 +57,24 @@ def configOf(
     @param session: What it has for sessions.
 
     @param models: What it has about the models.
+
+    @param tools: What it has about tools.
+
+    @param http: What it has for all of HTTP.
     """
     scripted = {"baseUrl": "http://model.example", "models": list(models)}
     chatCompletions = {"enabled": True, **endpoint}
     data = {
-        "gateway": {"http": {"endpoints": {"chatCompletions": chatCompletions}}},
+        "gateway": {
+            "http": {"endpoints": {"chatCompletions": chatCompletions}, **http}
+        },
         "agents": {
             "defaults": {"model": "scripted/one", **defaults},
             "entries": agents,
         },
         "models": {"providers": {"scripted": scripted}},
         "session": session,
+        "tools": tools,
     }
     return check(data, {}, Path("/srv"))[0]
 
@@ -75,7 +92,16 @@ class MemoryGateway:
         them out.
     """
 
-    def __init__(self, config=None, secret=TOKEN, checkers=(), tools=()):
+    def __init__(
+        self,
+        config=None,
+        secret=TOKEN,
+        checkers=(),
+        tools=(),
+        clock=None,
+        state=NOWHERE,
+        store=None,
+    ):
         """
         Put it together.
 
@@ -84,14 +110,21 @@ class MemoryGateway:
         @param checkers: For HTTP Basic.
 
         @param tools: Those that are installed.
+
+        @param clock: More of a reactor than a clock, for tests that need it.
+
+        @param state: The directory of its named tokens.
+
+        @param store: One that is not in memory alone.
         """
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.clock.advance(EPOCH)
         self.logged, self.failures, self.failing = [], [], []
         self._log = Logger(observer=self._observe)
         self._secret, self._checkers = secret, checkers
+        self._memory = memoryOf(self.clock, self._log, state)
         self.provider = ScriptedProvider()
-        self.store = MemorySessionStore(clock=self.clock)
+        self.store = store or MemorySessionStore(clock=self.clock)
         self.stand(config or configOf())
         self.runtime = Runtime(
             config=self.standing.config,
@@ -100,28 +133,44 @@ class MemoryGateway:
             reactor=self.clock,
             log=self._log,
         )
+        self.metrics = MetricsPage(
+            self.runtime.tally, self.runtime.inProgress, self.clock
+        )
         app = GatewayApp(
             standing=lambda: self.standing,
             runtime=self.runtime,
             equipment=Equipment(Catalogue(log=self._log, find=lambda: tools)),
             failing=lambda: self.failing,
+            metrics=self.metrics,
             reactor=self.clock,
             log=self._log,
         )
         self.site = GatewaySite(
-            app.app.resource(), GatewayDoor(lambda: self.standing), self.clock
+            app.app.resource(),
+            GatewayDoor(lambda: self.standing),
+            self.clock,
+            lambda: self.standing.config.gateway.http,
         )
 
     def stand(self, config):
         """
         Let a configuration hold from now on, as after a reload.
         """
-        secret = None if self._secret is None else Secret(self._secret)
+        gateway, secret = config.gateway, self._secret
+        mode = gateway.auth.mode or ("none" if secret is None else "token")
+        proxied = mode == "trusted-proxy"
+        terms = Terms(
+            mode=mode,
+            secret=None if proxied or secret is None else Secret(secret),
+            proxies=TrustedProxies(gateway.trustedProxies),
+            proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
+        )
+        self._memory.throttle.limit(gateway.auth.rateLimit)
         self.standing = Standing(
             config=config,
             path=None,
             directory=Directory(config),
-            doorkeeper=Doorkeeper(secret, self._checkers, self._log),
+            doorkeeper=Doorkeeper(terms, self._checkers, self._memory, self._log),
         )
 
     def _observe(self, event):
@@ -203,6 +252,7 @@ class GatewayTestCase(SynchronousTestCase):
         """
         for gateway in self.gateways:
             stopped = gateway.runtime.stop()
+            gateway.metrics.stop()
             closed = gateway.site.close()
             for connection in list(gateway.site.connections):
                 connection.transport.settle()

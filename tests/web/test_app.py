@@ -298,7 +298,7 @@ class UnexpectedTests(GatewayTestCase):
         self.assertTrue(caller.closed)
         self.assertFalse(caller.answer.complete)
         self.assertNotIn(b"[DONE]", caller.received)
-        self.assertNotIn(b"0\r\n\r\n", caller.received)
+        self.assertNotIn(b"\r\n0\r\n\r\n", caller.received)
         self.assertLoggedOnce(TypeError)
 
 

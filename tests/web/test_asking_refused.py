@@ -289,17 +289,24 @@ class MessageTests(RefusedTestCase):
 
     def test_toolResultOfNothing(self):
         """
-        A result that answers no call is refused and named: not one of another id,
-        not one without any, and not one that comes before its call.
+        A result that answers no call is named, since the call must have been made
+        before: one of another id, and one that comes before its call.  One without
+        an id answers nothing, whatever was said before.
         """
         stray = {"role": "tool", "tool_call_id": "call_2", "content": "x"}
         nameless = {"role": "tool", "content": "x"}
         early = {**stray, "tool_call_id": "call_1"}
         where = "messages[{}].tool_call_id"
-        error = self.assertMessageParam(where.format(2), HI, CALLED, stray)
-        self.assertIn("'call_2'", error.message)
+        for said, place in [
+            ([HI, CALLED, stray], 2),
+            ([HI, early, CALLED], 1),
+            ([{"role": "system", "content": "Be brief."}, early, stray], 1),
+        ]:
+            asking = readAsking(msgspec.json.encode({"messages": said}))
+            error = asking.stray.error()
+            self.assertEqual(error.param, where.format(place))
+            self.assertIn(repr(said[place]["tool_call_id"]), error.message)
         self.assertMessageParam(where.format(2), HI, CALLED, nameless)
-        self.assertMessageParam(where.format(1), HI, early, CALLED)
 
 
 class RubbishTests(SynchronousTestCase):

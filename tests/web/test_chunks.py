@@ -9,11 +9,11 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.run import RunResult
+from openclaw.agents.turns import RunResult
 from openclaw.errors import UpstreamTruncated
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.messages import Usage
-from openclaw.web.chunks import DONE, KEEPALIVE, Reply
+from openclaw.web.chunks import DONE, KEEPALIVE, Reply, ReplyForm
 from tests.web.bodies import texts, unhurried
 from tests.web.frames import folded, framesOf
 
@@ -47,11 +47,13 @@ def replyOf(model="openclaw", includeUsage=False, reasoning=False):
     A reply.
     """
     return Reply(
-        completionID="chatcmpl_1",
-        created=1_800_000_000,
-        model=model,
-        includeUsage=includeUsage,
-        reasoning=reasoning,
+        ReplyForm(
+            completionID="chatcmpl_1",
+            created=1_800_000_000,
+            model=model,
+            includeUsage=includeUsage,
+            reasoning=reasoning,
+        )
     )
 
 

@@ -335,10 +335,51 @@ class FollowingTests(ToolsTestCase):
         self.assertEqual([each.tool_call_id for each in asked[2:4]], [LOOK.id, WAIT.id])
         self.assertEqual(asked[4:], [UserMessage("Never mind.")])
 
+    def test_resultsAlone(self):
+        """
+        In a session it is enough to send the results: the transcript has the calls.
+        """
+        for body in (ASKED, STREAMED):
+            key = ("x-openclaw-session-key", f"alone-{body is ASKED}")
+            self.play(ASKED, key)
+            self.answered({**body, "messages": self.next["messages"][2:]}, key)
+            self.assertEqual(list(self.gateway.call.request.messages), self.seen)
+        self.play({**ASKED, "user": "anna"})
+        body = {**ASKED, "messages": self.next["messages"][2:], "user": "anna"}
+        self.answered(body)
+        self.assertEqual(list(self.gateway.call.request.messages), self.seen)
+
+    def test_strayInSession(self):
+        """
+        Results that answer no call of the session are refused, and not kept; the
+        session goes on.
+        """
+        stray = {"role": "tool", "tool_call_id": "call_z9", "content": "A dot."}
+        results = self.next["messages"][2:]
+        self.assertRefused(
+            self.gateway.post({**ASKED, "messages": results}, NOTES).answer,
+            400,
+            None,
+            "messages",
+        )
+        self.play(ASKED, NOTES)
+        answer = self.gateway.post({**ASKED, "messages": [stray]}, NOTES).answer
+        self.assertRefused(answer, 400, None, "messages")
+        self.assertIn("call_z9", answer.error["message"])
+        self.answered({**ASKED, "messages": results}, NOTES)
+        self.assertEqual(list(self.gateway.call.request.messages), self.seen)
+
     def test_strayResult(self):
         """
-        A result that answers no call is refused.
+        A result that answers no call is refused where nothing was said before.
         """
+        alone = {**self.next, "messages": self.next["messages"][2:]}
+        answer = self.gateway.post(alone).answer
+        self.assertRefused(answer, 400, None, "messages[0].tool_call_id")
+        self.assertEqual(
+            answer.error["message"],
+            "`messages[0].tool_call_id` answers no tool call before it: 'call_x7'.",
+        )
         body = {**self.next, "messages": [QUESTION, self.next["messages"][2]]}
         self.assertRefused(
             self.gateway.post(body).answer, 400, None, "messages[1].tool_call_id"
@@ -408,3 +449,41 @@ class OwnToolTests(ToolsTestCase):
                     ToolMessage(LOOK.id, "A dot."),
                 ],
             )
+
+    def ponder(self, *headers):
+        """
+        A stream in which the agent's own tool is called.
+        """
+        caller = self.gateway.post({**STREAMED, "tools": []}, *headers)
+        self.gateway.call.callTool("call_p", "ponder", "{}")
+        self.gateway.call.finish("tool_calls")
+        self.gateway.call.say("Yes.")
+        self.gateway.call.finish()
+        return caller.answer
+
+    def test_progress(self):
+        """
+        Who wants to know is told when it begins and ends, in chunks that say nothing
+        to all others.
+        """
+        answer = self.ponder(("x-openclaw-events", "tools"))
+        progress = [f for f in answer.frames if isinstance(f, dict) and "openclaw" in f]
+        self.assertEqual(
+            [frame["openclaw"]["tool"] for frame in progress],
+            [
+                {"id": "call_p", "name": "ponder", "status": "started"},
+                {"id": "call_p", "name": "ponder", "status": "ok"},
+            ],
+        )
+        state = ChatCompletionStreamState()
+        for frame in answer.frames[:-1]:
+            state.handle_chunk(ChatCompletionChunk.model_validate(frame))
+        choice = state.get_final_completion().choices[0]
+        self.assertEqual(choice.message.content, "Yes.")
+        self.assertIsNone(choice.message.tool_calls)
+
+    def test_noProgress(self):
+        """
+        Nobody else hears of it.
+        """
+        self.assertNotIn(b"ponder", self.ponder().body)

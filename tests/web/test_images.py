@@ -3,16 +3,18 @@ Tests of L{openclaw.web.images}: the images of a request.
 """
 
 from base64 import b64encode
+from binascii import Error, a2b_base64
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.messages import ImagePart, TextPart, UserMessage
 from openclaw.web.asking import readAsking
-from openclaw.web.images import MAX_IMAGE_BYTES, readDataURI, sniff
+from openclaw.web.images import readDataURI, sniff
 from tests.web.bodies import texts, unhurried
 from tests.web.gateway import GatewayTestCase, configOf
 
@@ -24,6 +26,7 @@ IMAGES = {
     "image/webp": b"RIFF\x10\x00\x00\x00WEBPVP8 rest",
 }
 URL = "messages[0].content[1].image_url.url"
+MAX_BYTES = Images().maxBytes
 
 
 def uri(data, meta="image/png;base64"):
@@ -61,7 +64,7 @@ class DataTests(SynchronousTestCase):
         for kind, data in IMAGES.items():
             for meta in (f"{kind};base64", "text/html;base64", ";base64"):
                 self.assertEqual(
-                    readDataURI(uri(data, meta), URL),
+                    readDataURI(uri(data, meta), URL, MAX_BYTES),
                     ImagePart(kind, b64encode(data).decode()),
                 )
         self.assertEqual(sniff(b"GIF87a"), "image/gif")
@@ -70,14 +73,14 @@ class DataTests(SynchronousTestCase):
         """
         Case, further parameters, blanks and line ends are no obstacle.
         """
-        plain = readDataURI(uri(PNG), URL)
+        plain = readDataURI(uri(PNG), URL, MAX_BYTES)
         encoded = b64encode(PNG).decode()
         for spelt in (
             f" DATA:IMAGE/PNG;BASE64,{encoded}\n",
             f"data:image/png;name=a.png;base64,{encoded}",
             f"data:image/png;base64,{encoded[:8]}\r\n {encoded[8:]}",
         ):
-            self.assertEqual(readDataURI(spelt, URL), plain)
+            self.assertEqual(readDataURI(spelt, URL, MAX_BYTES), plain)
 
     def test_parts(self):
         """
@@ -161,10 +164,21 @@ class WrongTests(SynchronousTestCase):
         """
         An image may be as large as the limit, and no larger.
         """
-        largest = PNG + bytes(MAX_IMAGE_BYTES - len(PNG))
-        self.assertEqual(readDataURI(uri(largest), URL).mediaType, "image/png")
+        largest = PNG + bytes(MAX_BYTES - len(PNG))
+        image = readDataURI(uri(largest), URL, MAX_BYTES)
+        self.assertEqual(image.mediaType, "image/png")
         self.assertWrong(URL, body(uri(largest + b"x")), "10485760 bytes")
         self.assertWrong(URL, body(uri(largest * 2 + b"x")), "10485760 bytes")
+
+    def test_otherLimit(self):
+        """
+        The limit is configured, and meant to the byte.
+        """
+        for size in range(24, 30):
+            image = uri(PNG + bytes(size - len(PNG)))
+            readDataURI(image, URL, size)
+            error = self.assertRaises(InvalidRequest, readDataURI, image, URL, size - 1)
+            self.assertEqual(error.code, "image_too_large")
 
     def test_tooMany(self):
         """
@@ -197,11 +211,27 @@ class WrongTests(SynchronousTestCase):
         No URL is our fault.
         """
         try:
-            found = readDataURI(url, URL)
+            found = readDataURI(url, URL, MAX_BYTES)
         except InvalidRequest as error:
             self.assertEqual(error.param, URL)
         else:
             self.assertIn(found.mediaType, IMAGES)
+
+    @unhurried
+    @given(st.text("AZaz09+/=-_ \n\u00e4", max_size=12) | st.text(max_size=8))
+    def test_anyBase64(self, text):
+        """
+        Base64 that is not decoded is checked as well as base64 that is.
+        """
+        encoded = f"{b64encode(IMAGES['image/png'] + b'.').decode()}{text}"
+        try:
+            a2b_base64("".join(encoded.split()), strict_mode=True)
+        except (Error, ValueError):
+            with self.assertRaises(InvalidRequest):
+                readDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
+        else:
+            image = readDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
+            self.assertEqual(image.data, "".join(encoded.split()))
 
 
 class ModelTests(GatewayTestCase):

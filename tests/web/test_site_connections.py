@@ -99,7 +99,7 @@ class KeepAliveTests(GatewayTestCase):
         They may come in one piece.
         """
         caller = self.gateway.connect()
-        caller.send(b"GET /healthz HTTP/1.1\r\n\r\n" * 3)
+        caller.send(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n" * 3)
         self.assertEqual([answer.status for answer in caller.answers], [200] * 3)
 
     def test_closeWhenAsked(self):

@@ -105,7 +105,8 @@ class LimitTests(BodyTestCase):
         """
         However the network cuts a request into pieces, it is the same request.
         """
-        head = f"POST {COMPLETIONS} HTTP/1.1\r\n{': '.join(AUTHORIZATION)}\r\n"
+        head = f"POST {COMPLETIONS} HTTP/1.1\r\nHost: gateway\r\n"
+        head += f"{': '.join(AUTHORIZATION)}\r\n"
         sent = data.draw(
             st.sampled_from(
                 [

@@ -85,7 +85,7 @@ def serve(order: Order) -> "Server":
     @raise RuntimeError: The model can't be loaded; llama.cpp's log says why.
     """
     # Late, since it takes a while: by now the signals above are ignored.
-    from xllamacpp import CommonParams, Server
+    from xllamacpp import CommonParams, Server, llama_pooling_type
 
     params = CommonParams()
     params.model.path = order.model
@@ -109,6 +109,15 @@ def serve(order: Order) -> "Server":
         params.sampling.temp = TEMPERATURE
         params.sampling.top_p = TOP_P
         params.sampling.penalty_repeat = REPEAT_PENALTY
+    if order.embeddings:
+        params.embedding = True
+        # Of a model that was made to speak, the mean of all that it makes of a text
+        # says more of its meaning than what it makes of the last word.
+        params.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        # With shares of their own, texts that are read together get wrong vectors.
+        params.kv_unified = True
+        # A text is read in one go, or not at all.
+        params.n_batch = params.n_ubatch = order.contextSize
     return Server(params)
 
 

@@ -28,6 +28,7 @@ class Order(msgspec.Struct, frozen=True):
     @ivar maxTokens: The longest answer where a request names no limit, in tokens.
     @ivar packaged: Are these the packaged weights, whose makers say how to sample?
     @ivar parallel: How many answers to work on at once.
+    @ivar embeddings: Make vectors of texts, and not answers.
     @ivar threads: How many processor threads to use; C{None} leaves it to the
         process.
     """
@@ -40,6 +41,7 @@ class Order(msgspec.Struct, frozen=True):
     packaged: bool
     parallel: int
     threads: int | None
+    embeddings: bool = False
 
 
 class Listening(msgspec.Struct, frozen=True, tag="listening"):

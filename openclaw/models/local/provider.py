@@ -1,71 +1,53 @@
 """
 The embedded model as a provider: to an agent just one more.
 
-Its process runs when it is needed.  Calls wait while it loads, and are then made
-over HTTP like those to any other provider.
+It runs in up to two processes, each started when it is needed: one that speaks, and one
+that makes embeddings, since those can hold it up for long.
 """
 
-import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from typing import Literal, TypeVar
 
-from twisted.application.internet import backoffPolicy
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
+from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from openclaw.config import LOCAL_PROVIDER, LocalModel, Secret
-from openclaw.errors import (
-    ModelUnavailable,
-    NotFound,
-    OpenClawError,
-    ShuttingDown,
-)
+from openclaw.config import LOCAL_PROVIDER, LocalModel
+from openclaw.errors import NotFound, OpenClawError
 from openclaw.events import ModelListener
-from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
+from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IEmbedder,
+    IModelCall,
+    IModelProvider,
+    ModelRequest,
+)
+from openclaw.models.local.engine import (
+    HEALTHY_SECONDS,
+    RETRY_POLICY,
+    Connect,
+    Engine,
+    State,
+)
 from openclaw.models.local.handshake import Order
-from openclaw.models.local.process import ModelProcess
-from openclaw.models.local.waiting import WaitingCall
+from openclaw.models.local.waiting import WaitingCall, WaitingEmbedding
 from openclaw.models.local.weights import Weights
 
-T = TypeVar("T")
-
-State = Literal[
-    "unavailable", "stopped", "starting", "ready", "died", "failed", "closed"
-]
-
-Connect = Callable[[str, Secret], IModelProvider]
+EMBEDDING_TOKENS = 1024
 """
-Makes the provider that talks to the model's process, from the base URL of its API
-and the key.
-"""
-
-RETRY_POLICY = backoffPolicy(initialDelay=1.0, maxDelay=60.0)
-
-HEALTHY_SECONDS = 60.0
-"""
-A process that was ready for so long was a good one: when it dies, the waiting
-between starts begins anew.
+The longest text that is embedded.  The process takes 400 KiB for each of its tokens
+once it has met such a text.
 """
 
 
-@implementer(IModelProvider)
+@implementer(IModelProvider, IEmbedder)
 class LocalModelProvider:
     """
     The embedded model.
-
-    @ivar state: For a look from outside::
-
-            unavailable   the engine or the weights are missing on this machine
-            stopped       not needed so far, or no more
-            starting      the process loads the model; calls wait
-            ready         calls are made
-            died          it was ready and ended; calls wait for the next start
-            failed        it could not be started; calls fail until the next start
-            closed        all calls fail
     """
 
     name: str = LOCAL_PROVIDER
@@ -83,119 +65,39 @@ class LocalModelProvider:
         retryPolicy: Callable[[int], float] = RETRY_POLICY,
     ) -> None:
         """
-        @param reactor: Starts the process.
+        @param reactor: Starts the processes.
         @param clock: The same reactor, for its time.
-        @param environment: Whence the process gets the few variables it needs.
+        @param environment: Whence a process gets the few variables it needs.
         @param findSpec: Finds a package without importing it.
         @param retryPolicy: From the number of earlier failures in a row, the
             seconds before the next start.
         """
-        self.state: State = "stopped"
         self._settings = settings
-        self._weights = Weights(modelPath=settings.modelPath, findSpec=findSpec)
-        self._reactor = reactor
-        self._clock = clock
-        self._connect = connect
-        self._environment = environment
-        self._log = log
-        self._retryPolicy = retryPolicy
-        self._failures = 0
-        self._resting: IDelayedCall | None = None
-        self._process: ModelProcess | None = None
-        self._upstream: IModelProvider | None = None
-        self._waiting: list[WaitingCall] = []
-        self._lives: set[Deferred[None]] = set()
-        self._closing: Deferred[None] | None = None
+        make = partial(
+            Engine,
+            weights=Weights(modelPath=settings.modelPath, findSpec=findSpec),
+            reactor=reactor,
+            clock=clock,
+            connect=connect,
+            environment=environment,
+            log=log,
+            retryPolicy=retryPolicy,
+        )
+        self._speaking = make(
+            order=self._orderToSpeak, atOnce=settings.start == "atOnce"
+        )
+        self._embedding = make(order=self._orderToEmbed, atOnce=False)
 
-    def unavailableReason(self) -> str | None:
+    @property
+    def state(self) -> State:
         """
-        Why the model can't be run on this machine, and how to change that, in one
-        line; C{None} if it can.
+        How the process is that speaks; see L{Engine.state}.
         """
-        try:
-            self._weights.path()
-        except ModelUnavailable as error:
-            return error.message
-        return None
+        return self._speaking.state
 
-    def start(self) -> None:
-        """
-        The daemon has started, or was told to look again: load the model now, if
-        it is not to wait for its first use.
-        """
-        if self._settings.start == "atOnce":
-            self._need()
-        elif self.state in ("stopped", "unavailable"):
-            missing = self.unavailableReason() is not None
-            self.state = "unavailable" if missing else "stopped"
-
-    def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
-        """
-        Ask the model, as soon as it is loaded.  The call fails with
-
-          - L{NotFound} for any model but the one that is configured,
-          - L{ModelUnavailable} if it can't be run here, or not for now,
-          - L{ShuttingDown} once this is closed.
-        """
-        refusal = self._refusal(request)
-        if refusal is None and self._upstream is not None:
-            return self._upstream.ask(request, listener)
-        call = WaitingCall(request, listener)
-        if refusal is not None:
-            call.fail(refusal)
-            return call
-        self._waiting.append(call)
-        call.done.addBoth(self._waitsNoMore, call)
-        self._need()
-        return call
-
-    def close(self) -> "Deferred[None]":
-        """
-        Fail the calls that wait, with L{ShuttingDown}; let those that are under
-        way come to their end; then stop the process.
-
-        @return: Fires when it is reaped and nothing is left.
-        """
-        if self._closing is None:
-            self.state = "closed"
-            if self._resting is not None:
-                self._resting.cancel()
-                self._resting = None
-            self._failWaiting(_closed)
-            self._closing = Deferred.fromCoroutine(self._stop())
-        # A Deferred of its own for each who asks.
-        return DeferredList([self._closing]).addCallback(lambda _: None)
-
-    async def _stop(self) -> None:
-        await self._disconnect()
-        if self._process is not None:
-            self._process.stop()
-        await DeferredList(list(self._lives))
-
-    async def _disconnect(self) -> None:
-        upstream, self._upstream = self._upstream, None
-        if upstream is None:
-            return
-        try:
-            await upstream.close()
-        except Exception:
-            self._log.failure("Could not close the connections to the embedded model")
-
-    def _need(self) -> None:
-        if self._process is None and self._resting is None:
-            self._launch()
-
-    def _launch(self) -> None:
-        try:
-            path = self._weights.path()
-        except ModelUnavailable as error:
-            message = error.message
-            self.state = "unavailable"
-            self._failWaiting(lambda: ModelUnavailable(message))
-            return
-        key = secrets.token_urlsafe(32)
-        order = Order(
-            model=str(path.absolute()),
+    def _orderToSpeak(self, model: str, key: str) -> Order:
+        return Order(
+            model=model,
             name=self._settings.id,
             key=key,
             contextSize=self._settings.contextSize,
@@ -204,98 +106,92 @@ class LocalModelProvider:
             parallel=self._settings.parallel,
             threads=self._settings.threads,
         )
-        self.state = "starting"
-        self._process = ModelProcess(order=order, clock=self._clock, log=self._log)
-        life = Deferred.fromCoroutine(self._live(self._process, Secret(key)))
-        self._lives.add(life)
-        life.addErrback(
-            lambda f: self._log.failure("Lost sight of the model", failure=f)
+
+    def _orderToEmbed(self, model: str, key: str) -> Order:
+        return Order(
+            model=model,
+            name=self._settings.id,
+            key=key,
+            contextSize=min(self._settings.contextSize, EMBEDDING_TOKENS),
+            maxTokens=self._settings.maxTokens,
+            packaged=self._settings.modelPath is None,
+            parallel=self._settings.parallel,
+            threads=self._settings.threads,
+            embeddings=True,
         )
-        life.addBoth(lambda _: self._lives.discard(life))
-        self._process.spawn(self._reactor, self._environment)
 
-    async def _live(self, process: ModelProcess, key: Secret) -> None:
+    def unavailableReason(self) -> str | None:
         """
-        See a process through, from its start to its end.
+        Why the model can't be run on this machine, and how to change that, in one
+        line; C{None} if it can.
         """
-        begun = self._clock.seconds()
-        address = await process.listening
-        since = self._clock.seconds()
-        if address is not None:
-            self._log.info(
-                "The embedded model {model} is ready after {seconds:.1f} s",
-                model=self._settings.id,
-                seconds=since - begun,
-            )
-            self._becomeReady(self._connect(f"{address}/v1", key))
-        await process.ended
-        self._process = None
-        if self.state != "closed":
-            if address is None:
-                self._rest("failed")
-            else:
-                if self._clock.seconds() - since >= HEALTHY_SECONDS:
-                    self._failures = 0
-                self._rest("died")
-        await self._disconnect()
+        return self._speaking.unavailableReason()
 
-    def _becomeReady(self, upstream: IModelProvider) -> None:
-        self.state = "ready"
-        self._upstream = upstream
-        while self._waiting:
-            self._waiting.pop(0).begin(upstream)
-
-    def _rest(self, state: State) -> None:
+    def start(self) -> None:
         """
-        Wait before the next start, the longer the more often it has failed.
+        The daemon has started, or was told to look again: load the model now, if
+        it is not to wait for its first use.
         """
-        delay = self._retryPolicy(self._failures)
-        self._failures += 1
-        self.state = state
-        self._resting = self._clock.callLater(delay, self._rested)
-        if state == "failed":
-            self._failWaiting(self._startFailed)
+        self._speaking.start()
 
-    def _rested(self) -> None:
-        self._resting = None
-        if self._waiting or self._settings.start == "atOnce":
-            self._launch()
-        elif self.state == "died":
-            self.state = "stopped"
+    def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
+        """
+        Ask the model, as soon as it is loaded.  The call fails with
 
-    def _refusal(self, request: ModelRequest) -> OpenClawError | None:
-        if self.state == "closed":
-            return _closed()
-        if request.model != self._settings.id:
+          - L{NotFound} for any model but the one that is configured,
+          - L{ModelUnavailable<openclaw.errors.ModelUnavailable>} if it can't be run
+            here, or not for now,
+          - L{ShuttingDown<openclaw.errors.ShuttingDown>} once this is closed.
+        """
+        engine = self._speaking
+        refusal = self._refusal(engine, request.model)
+        if refusal is None and engine.upstream is not None:
+            return engine.upstream.ask(request, listener)
+        call = WaitingCall(request, listener)
+        if refusal is not None:
+            call.fail(refusal)
+        else:
+            engine.wait(call)
+        return call
+
+    def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
+        """
+        Embed texts, as soon as a process is loaded for that.  Fails as L{ask} does.
+        """
+        engine = self._embedding
+        refusal = self._refusal(engine, request.model)
+        if refusal is not None:
+            return fail(refusal)
+        if engine.upstream is not None:
+            return IEmbedder(engine.upstream).embed(request)
+        call = WaitingEmbedding(request)
+        engine.wait(call)
+        return call.done
+
+    def _refusal(self, engine: Engine, model: str) -> OpenClawError | None:
+        if engine.state != "closed" and model != self._settings.id:
             return NotFound(
-                f"Provider {self.name!r} has no model {request.model!r}.",
+                f"Provider {self.name!r} has no model {model!r}.",
                 code="model_not_found",
             )
-        if self.state == "failed" and self._resting is not None:
-            return self._startFailed()
-        return None
+        return engine.refusal()
 
-    def _startFailed(self) -> ModelUnavailable:
-        assert self._resting is not None
-        return ModelUnavailable(
-            "The embedded model could not be started; the gateway's log says why.",
-            retryAfter=self._resting.getTime() - self._clock.seconds(),
-        )
+    def close(self) -> "Deferred[None]":
+        """
+        Fail the calls that wait, with L{ShuttingDown<openclaw.errors.ShuttingDown>};
+        let those that are under way come to their end; then stop the processes.
 
-    def _failWaiting(self, error: Callable[[], OpenClawError]) -> None:
-        while self._waiting:
-            self._waiting.pop(0).fail(error())
-
-    def _waitsNoMore(self, result: T, call: WaitingCall) -> T:
-        if call in self._waiting:
-            self._waiting.remove(call)
-        return result
+        @return: Fires when they are reaped and nothing is left.
+        """
+        closing = [self._speaking.close(), self._embedding.close()]
+        return DeferredList(closing).addCallback(lambda _: None)
 
 
-def _closed() -> ShuttingDown:
-    return ShuttingDown(
-        "The embedded model is being stopped. Try again soon.", retryAfter=1.0
-    )
-
-
-__all__ = ["HEALTHY_SECONDS", "RETRY_POLICY", "Connect", "LocalModelProvider", "State"]
+__all__ = [
+    "EMBEDDING_TOKENS",
+    "HEALTHY_SECONDS",
+    "RETRY_POLICY",
+    "Connect",
+    "LocalModelProvider",
+    "State",
+]

@@ -8,6 +8,9 @@ from zope.interface import implementer
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import ModelListener
 from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    IEmbedder,
     IModelCall,
     IModelProvider,
     ModelReply,
@@ -82,4 +85,40 @@ class WaitingCall:
         self.cancel()
 
 
-__all__ = ["WaitingCall"]
+class WaitingEmbedding:
+    """
+    The same for embeddings.
+    """
+
+    def __init__(self, request: EmbeddingRequest) -> None:
+        self.done: Deferred[EmbeddingReply] = Deferred(lambda _: self._cancel())
+        self._request = request
+        self._call: Deferred[EmbeddingReply] | None = None
+
+    def begin(self, provider: IModelProvider) -> None:
+        """
+        Make the call.
+        """
+        try:
+            self._call = IEmbedder(provider).embed(self._request)
+        except Exception:
+            # A bug; but those who wait behind this call are not to blame.
+            self.done.errback()
+            return
+        self._call.chainDeferred(self.done)
+
+    def fail(self, error: OpenClawError) -> None:
+        """
+        Give up waiting.
+        """
+        if not self.done.called:
+            self.done.errback(error)
+
+    def _cancel(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+        else:
+            self.fail(RunCancelled("Nobody waits for this answer."))
+
+
+__all__ = ["WaitingCall", "WaitingEmbedding"]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import msgspec
 
 from openclaw.errors import StoreError
-from openclaw.interfaces import Claim, SessionInfo
+from openclaw.interfaces import Claim, Conversation, SessionInfo, Summary
 from openclaw.messages import Message
+from openclaw.sessions.store.checks import checkResults, checkSummary
 from openclaw.sessions.store.owners import Owner
 
 BEGIN = "BEGIN IMMEDIATE"
@@ -23,10 +24,17 @@ a read, where SQLite can only fail.
 """
 
 FIND = """
-SELECT sessions.id, sessions.message_count, claims.owner, claims.expires_at
+SELECT sessions.id, sessions.message_count, claims.owner, claims.expires_at,
+       summaries.message_count, summaries.text
 FROM (SELECT ? AS session_key) AS wanted
 LEFT JOIN sessions ON sessions.session_key = wanted.session_key
 LEFT JOIN claims ON claims.session_key = wanted.session_key
+LEFT JOIN summaries ON summaries.session = sessions.id AND summaries.number = (
+    SELECT max(number) FROM summaries WHERE session = sessions.id
+)
+"""
+"""
+One row, with NULL for what there is not.
 """
 
 TAKE = """
@@ -55,9 +63,17 @@ INSERT INTO messages (session, position, run_id, created_at, body)
 VALUES (?, ?, ?, ?, ?)
 """
 
+SUMMARISE = """
+INSERT INTO summaries (session, number, message_count, run_id, created_at, text)
+SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5
+FROM summaries WHERE session = ?1
+"""
+
 TRANSCRIPT = """
 SELECT CAST(group_concat(body, ',') AS BLOB)
-FROM (SELECT body FROM messages WHERE session = ? ORDER BY position)
+FROM (
+    SELECT body FROM messages WHERE session = ? AND position >= ? ORDER BY position
+)
 """
 """
 One row, whatever the length: the GIL is given up and fought for again at each row
@@ -97,7 +113,7 @@ class SessionAccess:
         agentID: str,
         opening: Sequence[Message],
         following: Sequence[Message],
-    ) -> Sequence[Message] | None:
+    ) -> Conversation | None:
         """
         See L{openclaw.interfaces.ISessionStore.beginTurn}.
 
@@ -105,7 +121,9 @@ class SessionAccess:
         """
         connection.execute(BEGIN)
         key = claim.sessionKey
-        session, length, owner, expiresAt = connection.execute(FIND, (key,)).fetchone()
+        session, length, owner, expiresAt, summarised, text = connection.execute(
+            FIND, (key,)
+        ).fetchone()
         if owner is not None and not self._isFree(owner, expiresAt, now):
             return None
         connection.execute(
@@ -119,7 +137,12 @@ class SessionAccess:
         elif messages:
             connection.execute(ADVANCE, (now, length + len(messages), session))
         _append(connection, now, session, length, claim.runID, messages)
-        return _transcript(connection, key, session, length + len(messages))
+        length += len(messages)
+        visible = _read(connection, key, session, summarised or 0, length)
+        checkResults(visible, len(visible) - len(messages))
+        if summarised is None:
+            return Conversation(visible)
+        return Conversation(visible, Summary(text, summarised))
 
     def endTurn(
         self,
@@ -127,6 +150,7 @@ class SessionAccess:
         now: float,
         claim: Claim,
         messages: Sequence[Message],
+        summary: Summary | None,
     ) -> None:
         """
         See L{openclaw.interfaces.ISessionStore.endTurn}.
@@ -137,12 +161,18 @@ class SessionAccess:
         claimed = (claim.sessionKey, claim.runID, str(self.owner))
         if connection.execute(GIVE_BACK, claimed).rowcount != 1:
             raise StoreError("The run no longer holds its session.")
+        if not messages and summary is None:
+            return
+        session, length, _, _, summarised, _ = connection.execute(
+            FIND, (claim.sessionKey,)
+        ).fetchone()
         if messages:
-            session, length, _, _ = connection.execute(
-                FIND, (claim.sessionKey,)
-            ).fetchone()
             connection.execute(ADVANCE, (now, length + len(messages), session))
             _append(connection, now, session, length, claim.runID, messages)
+        if summary is not None:
+            checkSummary(summary, summarised or 0, length + len(messages))
+            row = (session, summary.messageCount, claim.runID, now, summary.text)
+            connection.execute(SUMMARISE, row)
 
     def renew(
         self, connection: sqlite3.Connection, now: float, claims: Sequence[Claim]
@@ -174,10 +204,10 @@ class SessionAccess:
         See L{openclaw.interfaces.ISessionStore.transcript}.
         """
         connection.execute("BEGIN")  # two reads that must see the same state
-        session, length, _, _ = connection.execute(FIND, (sessionKey,)).fetchone()
+        session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
             return ()
-        return _transcript(connection, sessionKey, session, length)
+        return _read(connection, sessionKey, session, 0, length)
 
     def sessions(
         self, connection: sqlite3.Connection, agentID: str | None
@@ -217,22 +247,27 @@ def _append(
     )
 
 
-def _transcript(
-    connection: sqlite3.Connection, sessionKey: str, session: int, length: int
+def _read(
+    connection: sqlite3.Connection,
+    sessionKey: str,
+    session: int,
+    start: int,
+    length: int,
 ) -> Sequence[Message]:
     """
     Read a session's messages.
 
-    @param length: How many there must be.
+    @param start: The position of the first one to read.
+    @param length: How many there must be in all, those before C{start} included.
 
     @raise StoreError: If some are missing or can't be understood.
     """
-    (bodies,) = connection.execute(TRANSCRIPT, (session,)).fetchone()
+    (bodies,) = connection.execute(TRANSCRIPT, (session, start)).fetchone()
     try:
         messages = DECODER.decode(b"[%b]" % (bodies or b""))
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
-    if len(messages) != length:
+    if len(messages) != length - start:
         raise StoreError(f"The transcript of {sessionKey} is damaged.")
     return messages
 

@@ -11,8 +11,15 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from openclaw.errors import StoreError
-from openclaw.interfaces import Claim, ISessionStore, SessionInfo
+from openclaw.interfaces import (
+    Claim,
+    Conversation,
+    ISessionStore,
+    SessionInfo,
+    Summary,
+)
 from openclaw.messages import Message
+from openclaw.sessions.store.checks import checkResults, checkSummary
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,12 +29,23 @@ T = TypeVar("T")
 class _Session:
     """
     One conversation.
+
+    @ivar messages: All that was said.
+    @ivar summary: The newest one.
     """
 
     agentID: str
     createdAt: float
     updatedAt: float
     messages: list[Message] = field(default_factory=list)
+    summary: Summary | None = None
+
+    @property
+    def summarised(self) -> int:
+        """
+        How many messages the summary stands for.
+        """
+        return 0 if self.summary is None else self.summary.messageCount
 
 
 @implementer(ISessionStore)
@@ -77,7 +95,7 @@ class MemorySessionStore:
         agentID: str,
         opening: Sequence[Message],
         following: Sequence[Message],
-    ) -> Deferred[Sequence[Message] | None]:
+    ) -> Deferred[Conversation | None]:
         """
         See L{ISessionStore.beginTurn}.
         """
@@ -89,30 +107,42 @@ class MemorySessionStore:
         agentID: str,
         opening: Sequence[Message],
         following: Sequence[Message],
-    ) -> Sequence[Message] | None:
+    ) -> Conversation | None:
         now = self._clock.seconds()
         key = claim.sessionKey
         if key in self._claims and self._claims[key][1] >= now:
             return None
-        self._claims[key] = (claim.runID, now + self.leaseSeconds)
         session = self._sessions.get(key)
         if session is None:
             session = _Session(agentID=agentID, createdAt=now, updatedAt=now)
-            self._sessions[key] = session
-        self._append(session, following if session.messages else opening)
-        return tuple(session.messages)
+        messages = following if session.messages else opening
+        visible = (*session.messages[session.summarised :], *messages)
+        checkResults(visible, len(visible) - len(messages))
+        self._claims[key] = (claim.runID, now + self.leaseSeconds)
+        self._sessions[key] = session
+        self._append(session, messages)
+        return Conversation(visible, session.summary)
 
-    def endTurn(self, claim: Claim, messages: Sequence[Message]) -> Deferred[None]:
+    def endTurn(
+        self, claim: Claim, messages: Sequence[Message], summary: Summary | None = None
+    ) -> Deferred[None]:
         """
         See L{ISessionStore.endTurn}.
         """
-        return self._do(self._endTurn, claim, messages)
+        return self._do(self._endTurn, claim, messages, summary)
 
-    def _endTurn(self, claim: Claim, messages: Sequence[Message]) -> None:
+    def _endTurn(
+        self, claim: Claim, messages: Sequence[Message], summary: Summary | None
+    ) -> None:
         if not self._holds(claim):
             raise StoreError("The run no longer holds its session.")
+        session = self._sessions[claim.sessionKey]
+        if summary is not None:
+            length = len(session.messages) + len(messages)
+            checkSummary(summary, session.summarised, length)
+            session.summary = summary
         del self._claims[claim.sessionKey]
-        self._append(self._sessions[claim.sessionKey], messages)
+        self._append(session, messages)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
         """

@@ -21,7 +21,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from openclaw.errors import StoreError
-from openclaw.interfaces import Claim, ISessionStore, SessionInfo
+from openclaw.interfaces import (
+    Claim,
+    Conversation,
+    ISessionStore,
+    SessionInfo,
+    Summary,
+)
 from openclaw.messages import Message
 from openclaw.sessions.store.access import SessionAccess
 from openclaw.sessions.store.owners import Owner
@@ -189,7 +195,7 @@ class SQLiteSessionStore:
         agentID: str,
         opening: Sequence[Message],
         following: Sequence[Message],
-    ) -> Deferred[Sequence[Message] | None]:
+    ) -> Deferred[Conversation | None]:
         """
         See L{ISessionStore.beginTurn}.
         """
@@ -199,13 +205,15 @@ class SQLiteSessionStore:
             )
         )
 
-    def endTurn(self, claim: Claim, messages: Sequence[Message]) -> Deferred[None]:
+    def endTurn(
+        self, claim: Claim, messages: Sequence[Message], summary: Summary | None = None
+    ) -> Deferred[None]:
         """
         See L{ISessionStore.endTurn}.
         """
         return self._transact(
             lambda access, connection, now: access.endTurn(
-                connection, now, claim, messages
+                connection, now, claim, messages, summary
             )
         )
 

@@ -1,0 +1,201 @@
+"""
+Runs that more than one may listen to: what a run says goes to everyone who is there,
+and, if it is recorded, to those who come later, from the beginning.
+
+A caller's connection may break and come back, and a client's library may ask again
+what it has asked already; neither should make an agent work twice.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from openclaw.agents.requests import RunRequest
+from openclaw.agents.run import AgentRun
+from openclaw.agents.turns import RunResult
+from openclaw.errors import InternalError, OpenClawError, RunCancelled
+from openclaw.events import RunEvent, RunListener
+
+Begin = Callable[[RunRequest, RunListener], AgentRun]
+"""
+Starts a run: see L{openclaw.agents.runtime.Runtime.begin}.
+"""
+
+Outcome = RunResult | OpenClawError
+"""
+How a run ended.
+"""
+
+
+class RunRecord:
+    """
+    A run, and who listens to it.
+
+    @ivar request: What the run was asked.
+    @ivar recorded: Can one listen from the beginning, whenever one comes?
+    @ivar goesOn: Does the run go on when nobody listens any more?
+    @ivar made: What the door made for the first who listens; the others need it, too.
+    @ivar run: The run, once it has begun.
+    @ivar events: What was said so far, if that is recorded.
+    @ivar outcome: How it ended, once it has.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        *,
+        recorded: bool = False,
+        goesOn: bool = False,
+        made: Any = None,
+    ) -> None:
+        self.request = request
+        self.recorded = recorded
+        self.goesOn = goesOn
+        self.made = made
+        self.run: AgentRun | None = None
+        self.events: list[RunEvent] = []
+        self.outcome: Outcome | None = None
+        self._listenings: list[Listening] = []
+
+    def begin(self, begin: Begin) -> None:
+        """
+        Start the run.  Who listens already hears all of it.
+
+        @raise OpenClawError: It can't be started.
+        """
+        self.run = begin(self.request, self._hear)
+        self.run.done.addBoth(self._ended)
+        # The run may have spoken already, and somebody may have gone.
+        self.heed()
+
+    def listen(self, listener: RunListener) -> "Listening":
+        """
+        Listen from the beginning on.  Once the run has begun this is only possible
+        if it is recorded.
+        """
+        listening = Listening(self, listener)
+        self._listenings.append(listening)
+        listening.catchUp()
+        if self.outcome is not None:
+            listening.end(self.outcome)
+        return listening
+
+    def leave(self, listening: "Listening") -> None:
+        """
+        Somebody listens no more.
+        """
+        if listening in self._listenings:
+            self._listenings.remove(listening)
+            self.heed()
+
+    def heed(self) -> None:
+        """
+        Somebody has gone, or has become slow or quick.  The run waits while all are
+        slow: what one of them has yet to read is kept for as long as others go on.
+        """
+        if self.run is None or self.outcome is not None:
+            return
+        if not self._listenings:
+            # Its line in the log says so, even if somebody comes back.
+            self.run.callerGone = True
+        if not self._listenings and not self.goesOn:
+            self.run.cancel()
+        elif self._listenings and all(each.paused for each in self._listenings):
+            self.run.pauseProducing()
+        else:
+            self.run.resumeProducing()
+
+    def _hear(self, events: Sequence[RunEvent]) -> None:
+        if self.recorded:
+            self.events += events
+            for listening in list(self._listenings):
+                listening.catchUp()
+        else:
+            for listening in self._listenings:
+                listening.listener(events)
+
+    def _ended(self, outcome: RunResult | Failure) -> None:
+        if isinstance(outcome, RunResult):
+            self.outcome = outcome
+        elif isinstance(outcome.value, OpenClawError):
+            self.outcome = outcome.value
+        else:
+            self.outcome = InternalError("The gateway failed.")
+        listenings, self._listenings = self._listenings, []
+        for listening in listenings:
+            listening.end(self.outcome)
+
+
+@implementer(IPushProducer)
+class Listening:
+    """
+    One who listens to a run.
+
+    @ivar listener: Is told of the events.
+    @ivar paused: Is the reader slow?
+    @ivar done: Fires with how the run ended, behind the last event.  Cancelling it
+        ends the listening, and with the last one who listens the run, unless that
+        goes on alone.
+    """
+
+    def __init__(self, record: RunRecord, listener: RunListener) -> None:
+        self.listener = listener
+        self.paused = False
+        self.done: Deferred[RunResult] = Deferred(lambda _: self.stopProducing())
+        self._record = record
+        self._heard = 0
+
+    def catchUp(self) -> None:
+        """
+        Hear what is recorded and was not heard yet, unless the reader is slow.
+        """
+        news = () if self.paused else self._record.events[self._heard :]
+        if news:
+            self._heard += len(news)
+            self.listener(news)
+
+    def end(self, outcome: Outcome) -> None:
+        """
+        The run is over.
+        """
+        # Its end comes behind all that it said, be the reader slow.
+        self.paused = False
+        self.catchUp()
+        if self.done.called:
+            return
+        if isinstance(outcome, RunResult):
+            self.done.callback(outcome)
+        else:
+            # Raising it gives it a traceback, with frames that hold the request.
+            self.done.errback(Failure(copy(outcome)))
+
+    def pauseProducing(self) -> None:
+        """
+        The reader is slow.
+        """
+        self.paused = True
+        self._record.heed()
+
+    def resumeProducing(self) -> None:
+        """
+        The reader has caught up.
+        """
+        self.paused = False
+        self.catchUp()
+        self._record.heed()
+
+    def stopProducing(self) -> None:
+        """
+        The reader is gone.
+        """
+        self._record.leave(self)
+        if not self.done.called:
+            self.done.errback(Failure(RunCancelled("The caller is gone.")))
+
+
+__all__ = ["Begin", "Listening", "Outcome", "RunRecord"]

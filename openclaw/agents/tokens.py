@@ -1,0 +1,67 @@
+"""
+How many tokens something is, by a cheap guess: nobody but its provider can count a
+model's tokens, and to be asked costs a call.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from openclaw.interfaces import ToolSpec
+from openclaw.messages import AssistantMessage, Message, ToolMessage, UserMessage
+
+BYTES_PER_TOKEN = 4
+"""
+What English prose and code come to.  In other scripts a character is two or three
+bytes, and about one token.
+"""
+
+IMAGE_TOKENS = 1000
+MESSAGE_TOKENS = 4
+"""
+What stands around the words of a message.
+"""
+
+
+def tokensIn(text: str) -> int:
+    """
+    A text's tokens.
+    """
+    # Most text is ASCII, and knows it without being looked through.
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    return size // BYTES_PER_TOKEN
+
+
+def tokensOf(message: Message) -> int:
+    """
+    A message's tokens.
+    """
+    match message:
+        case UserMessage():
+            images = len(message.images) * IMAGE_TOKENS
+            return tokensIn(message.text) + images + MESSAGE_TOKENS
+        case AssistantMessage():
+            count = tokensIn(message.content)
+            for call in message.tool_calls:
+                count += tokensIn(call.name) + tokensIn(call.arguments)
+            return count + MESSAGE_TOKENS
+        case ToolMessage():
+            return tokensIn(message.content) + MESSAGE_TOKENS
+
+
+def tokensOfAll(messages: Iterable[Message]) -> int:
+    """
+    The tokens of a conversation.
+    """
+    return sum(map(tokensOf, messages))
+
+
+def tokensOfTools(tools: Sequence[ToolSpec]) -> int:
+    """
+    The tokens of what a model is told of its tools.
+    """
+    return sum(
+        tokensIn(tool.name + tool.description) + tokensIn(str(tool.parameters))
+        for tool in tools
+    )
+
+
+__all__ = ["tokensIn", "tokensOf", "tokensOfAll", "tokensOfTools"]

@@ -1,0 +1,266 @@
+"""
+Tokens with names: who may come in beside the operator, kept in a file of the state
+directory.
+
+Only the command writes the file, and a daemon that runs sees each change with the next
+request.  What is kept of a token is its SHA-256.  A token is 256 random bits, so nobody
+can guess it, with the digest or without, however fast they are; the slow hashes that
+passwords need would only make each request slow.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex, token_urlsafe
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from twisted.logger import Logger
+
+from openclaw.errors import TokenFileError
+
+PREFIX = "oct_"
+"""
+How each of them begins, so that programs that look for leaked secrets can know one.
+"""
+
+RANDOM_BYTES = 32
+TOKENS_NAME = "tokens.json"
+MAX_FILE_BYTES = 16 * 1024 * 1024
+VERSION = 1
+USUAL_SCOPES = ("operator.write",)
+
+LABEL_PATTERN = r"\A[a-z0-9-]{1,40}\Z"
+Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
+Amount = Annotated[int, Meta(ge=1)]
+
+
+class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    What is kept of a token.
+
+    @ivar sha256: Its digest, in hexadecimal digits.
+    @ivar createdAt: Seconds since the epoch.
+    @ivar agents: The agents that it may use; C{None} for all.
+    @ivar maxConcurrent: The most runs at once, if there is a bound.
+    @ivar requestsPerMinute: The most requests in 60 seconds, if there is a bound.
+    @ivar expiresAt: Until when it is good, in seconds since the epoch; C{None} for
+        ever.
+    """
+
+    label: Label
+    sha256: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    createdAt: float
+    scopes: tuple[str, ...]
+    agents: tuple[str, ...] | None = None
+    maxConcurrent: Amount | None = None
+    requestsPerMinute: Amount | None = None
+    expiresAt: float | None = None
+
+    def isExpired(self, now: float) -> bool:
+        """
+        Is it good no longer?
+        """
+        return self.expiresAt is not None and now >= self.expiresAt
+
+
+class _File(Struct, frozen=True, kw_only=True):
+    version: int
+    tokens: tuple[KeptToken, ...]
+
+
+def newToken() -> tuple[str, str]:
+    """
+    Make a token.
+
+    @return: The token, and what is kept of it.
+    """
+    token = PREFIX + token_urlsafe(RANDOM_BYTES)
+    return token, sha256(token.encode()).hexdigest()
+
+
+def tokensFile(state: Path) -> Path:
+    """
+    Where the tokens of a state directory are.
+    """
+    return state / TOKENS_NAME
+
+
+def readTokens(state: Path) -> Mapping[str, KeptToken]:
+    """
+    The tokens by their labels; none where there is no file.
+
+    @raise TokenFileError: The file can't be read, or may have been changed by others.
+    """
+    return _read(tokensFile(state))[1]
+
+
+_Signature = tuple[int, ...] | None
+"""
+What changes with a file that takes another's place.
+"""
+
+
+def _signature(status: os.stat_result) -> _Signature:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _read(path: Path) -> tuple[_Signature, Mapping[str, KeptToken]]:
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_mode & 0o022:
+                raise TokenFileError(
+                    f"The file {path} can be written by others than its owner; nobody"
+                    " knows whose tokens these are."
+                )
+            data = file.read(MAX_FILE_BYTES)
+        kept = msgspec.json.decode(data, type=_File)
+    except FileNotFoundError:
+        return None, {}
+    except OSError as error:
+        raise TokenFileError(
+            f"The file {path} can't be read: {error.strerror}."
+        ) from None
+    except msgspec.MsgspecError:
+        raise TokenFileError(f"The file {path} holds no tokens.") from None
+    if kept.version != VERSION:
+        raise TokenFileError(f"The file {path} is of another version of OpenClaw.")
+    return _signature(status), {token.label: token for token in kept.tokens}
+
+
+@contextmanager
+def changingTokens(state: Path) -> Iterator[dict[str, KeptToken]]:
+    """
+    Change the tokens, which are given by their labels.  Nobody else does meanwhile,
+    and whoever reads the file has all of the change, or nothing.
+
+    @raise TokenFileError: The file can't be read or written.
+    """
+    try:
+        descriptor = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise TokenFileError(f"{state} can't be read: {error.strerror}.") from None
+    try:
+        # The directory stays, while the file is replaced by each change.
+        flock(descriptor, LOCK_EX)
+        tokens = dict(readTokens(state))
+        yield tokens
+        try:
+            _write(state, descriptor, tokens)
+        except OSError as error:
+            raise TokenFileError(
+                f"The tokens in {state} can't be written: {error.strerror}."
+            ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _write(state: Path, directory: int, tokens: Mapping[str, KeptToken]) -> None:
+    data = msgspec.json.encode(_File(version=VERSION, tokens=tuple(tokens.values())))
+    path = tokensFile(state)
+    new = path.with_name(f".{TOKENS_NAME}.{token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(new, flags, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(msgspec.json.format(data, indent=2) + b"\n")
+            file.flush()
+            os.fchmod(file.fileno(), 0o600)
+            if os.geteuid() == 0:
+                # The daemon must be able to read it, and may be somebody else.
+                owner = os.fstat(directory)
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            os.fsync(file.fileno())
+        os.rename(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    os.fsync(directory)
+
+
+class NamedTokens:
+    """
+    The tokens as a daemon knows them: those of the file as it is now.
+    """
+
+    def __init__(self, state: Path, now: Callable[[], float], log: Logger) -> None:
+        """
+        @param state: The state directory.
+
+        @param now: Tells the seconds since the epoch.
+        """
+        self._state = state
+        self._path = tokensFile(state)
+        self._now = now
+        self._log = log
+        self._seen: _Signature | object = object()
+        self._byDigest: Mapping[bytes, KeptToken] = {}
+        self._byLabel: Mapping[str, KeptToken] = {}
+
+    def find(self, token: bytes) -> KeptToken | None:
+        """
+        What is kept of a token, if it is good.
+
+        @param token: What a caller showed.
+        """
+        self._look()
+        # How long this takes tells something of digests only, and nobody can choose
+        # those of what they show.
+        kept = self._byDigest.get(sha256(token).digest())
+        if kept is None or kept.isExpired(self._now()):
+            return None
+        return kept
+
+    def labelled(self, label: str) -> KeptToken | None:
+        """
+        The token of this name, as it was when one was last looked for.
+        """
+        return self._byLabel.get(label)
+
+    def _look(self) -> None:
+        """
+        Read the file if it is another one.  To ask takes two microseconds.
+        """
+        try:
+            current = _signature(os.stat(self._path))
+        except FileNotFoundError:
+            current = None
+        except OSError as error:
+            current = (error.errno or 0,)
+        if current == self._seen:
+            return
+        try:
+            self._seen, tokens = _read(self._path)
+        except TokenFileError as error:
+            # Nobody knows which of the old ones are still meant to be good.
+            self._seen, tokens = current, {}
+            self._log.error("{error} No named token is good.", error=error.message)
+        self._byLabel = tokens
+        self._byDigest = {
+            bytes.fromhex(token.sha256): token for token in tokens.values()
+        }
+
+
+__all__ = [
+    "LABEL_PATTERN",
+    "PREFIX",
+    "TOKENS_NAME",
+    "USUAL_SCOPES",
+    "KeptToken",
+    "NamedTokens",
+    "changingTokens",
+    "newToken",
+    "readTokens",
+    "tokensFile",
+]

@@ -1,0 +1,3 @@
+"""
+The gateway's numbers: counted where things happen, put into words when asked for.
+"""

@@ -1,0 +1,54 @@
+"""
+What no session store takes, wherever it keeps its transcripts.
+"""
+
+from collections.abc import Sequence
+
+from openclaw.errors import InvalidRequest, StoreError
+from openclaw.interfaces import Summary
+from openclaw.messages import Message, strayResult
+
+SHOWN_ID_LENGTH = 64
+"""
+How many characters of a tool call's id an error repeats.  It is the caller's own
+text, of any length.
+"""
+
+
+def checkResults(messages: Sequence[Message], start: int) -> None:
+    """
+    Refuse results of tools that answer no call.
+
+    @param messages: What is visible of a session, what is new included.
+    @param start: Where the new messages begin.
+
+    @raise InvalidRequest: If one of the new messages is such a result.
+    """
+    stray = strayResult(messages, start)
+    if stray is None:
+        return
+    callID = stray.tool_call_id
+    if len(callID) > SHOWN_ID_LENGTH:
+        callID = f"{callID[:SHOWN_ID_LENGTH]}…"
+    raise InvalidRequest(
+        f"`tool_call_id` {callID!r} answers no tool call of the session that is"
+        " without a result.",
+        param="messages",
+    )
+
+
+def checkSummary(summary: Summary, latest: int, length: int) -> None:
+    """
+    Refuse a summary of what was never said, and one that would bring back what an
+    earlier one stands for.
+
+    @param latest: How many messages the session's newest summary stands for.
+    @param length: How many messages there are.
+
+    @raise StoreError: If it is one of these.
+    """
+    if not latest <= summary.messageCount <= length:
+        raise StoreError("The summary does not fit the session's transcript.")
+
+
+__all__ = ["SHOWN_ID_LENGTH", "checkResults", "checkSummary"]

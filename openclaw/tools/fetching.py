@@ -1,0 +1,284 @@
+"""
+Fetching from the public Internet on somebody else's word.
+
+Whoever asks is told little when it fails: these words may end up with a stranger.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hyperlink import URL
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from openclaw import __version__
+from openclaw.interfaces import ToolError
+from openclaw.tools.addresses import GuardedReactor
+from openclaw.tools.pages import mediaType
+
+MAX_REDIRECTS = 5
+MAX_URL_CHARACTERS = 4096
+CONNECT_SECONDS = 10.0
+
+HEADER_BYTES = 512 * 1024
+"""
+What may come beside the content: headers, redirects and TLS.
+"""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """
+    What a fetch may do, and what it is for.
+
+    @ivar allowPrivate: May it reach addresses that are not of the public Internet?
+    @ivar ports: The TCP ports it may reach.
+    @ivar seconds: How long it may take, redirects included.
+    @ivar maxBytes: How much of the content is read.
+    @ivar accept: What the server is told of what is wanted.
+    @ivar what: The same in one word.
+    @ivar wants: Whether a media type is that, as far as can be seen from it.
+    @ivar permitsHost: Whether a host may be asked.
+    """
+
+    allowPrivate: bool
+    ports: tuple[int, ...]
+    seconds: float
+    maxBytes: int
+    accept: str
+    what: str
+    wants: Callable[[str], bool] = lambda kind: True
+    permitsHost: Callable[[str], bool] = lambda host: True
+
+    def check(self, text: str) -> URL:
+        """
+        A URL that may be fetched, as far as can be seen from it.
+
+        @raise ToolError: It may not, or is none.
+        """
+        url = checkedURL(text, self.ports)
+        if not self.permitsHost(url.host):
+            raise ToolError(f"{url.host} is not among the hosts that may be asked.")
+        return url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """
+    What was fetched.
+
+    @ivar url: Where it was found in the end.
+    @ivar contentType: What the server says it is.
+    @ivar data: It, or the beginning of it.
+    @ivar whole: Is that all?
+    @ivar tooLarge: Is it not, since there was more than may be read?
+    """
+
+    url: str
+    contentType: str
+    data: bytes
+    whole: bool
+    tooLarge: bool
+
+
+def checkedURL(text: str, ports: tuple[int, ...]) -> URL:
+    """
+    A web address, with a port that may be reached.
+
+    @raise ToolError: It is none.
+    """
+    try:
+        url = URL.from_text(text.strip()).normalize().replace(fragment="")
+        url = url if ":" in url.host else url.to_uri()
+    except (ValueError, UnicodeError):
+        raise ToolError("This is not a URL.") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ToolError("Only http and https URLs can be fetched.")
+    if ":" in url.host:
+        # The URL library takes it for a name that is misspelt.
+        raise ToolError("An IPv6 address can't be fetched; use the host's name.")
+    if url.userinfo:
+        raise ToolError("A URL with a user name or password can't be fetched.")
+    if url.port not in ports:
+        raise ToolError(f"Port {url.port} may not be used.")
+    return url
+
+
+def fetch(reactor: Any, url: str, terms: Terms) -> "Deferred[Fetched]":
+    """
+    Fetch, following redirects.  No connection outlives this.
+
+    @return: Fails with L{ToolError} if it can't be had.  May be cancelled.
+    """
+    return Deferred.fromCoroutine(_fetch(reactor, url, terms))
+
+
+async def _fetch(reactor: Any, url: str, terms: Terms) -> Fetched:
+    fetch = _Fetch(reactor, terms)
+    # Apart from the fetch, so that its cancellation is told from its failure: the
+    # agent below makes errors of its own of both.
+    result: Deferred[Fetched] = Deferred()
+
+    def ended(outcome: Fetched | Failure) -> None:
+        if not result.called:
+            result.callback(outcome)
+
+    def late(_: object, seconds: float) -> Failure:
+        return Failure(ToolError(f"The fetch took longer than {seconds:g} s."))
+
+    fetching = Deferred.fromCoroutine(fetch.run(url))
+    fetching.addBoth(ended)
+    try:
+        return await result.addTimeout(terms.seconds, reactor, late)
+    finally:
+        fetching.cancel()
+        fetch.close()
+
+
+class _Fetch:
+    """
+    One fetch, redirects and all.
+    """
+
+    def __init__(self, reactor: Any, terms: Terms) -> None:
+        self._terms = terms
+        self._guard = GuardedReactor(
+            reactor,
+            allowPrivate=terms.allowPrivate,
+            maxBytes=terms.maxBytes + HEADER_BYTES,
+        )
+        guard = cast(Any, self._guard)
+        # Names are looked up and connected to through the guard; the agent does TLS,
+        # with the name that is in the URL.
+        pool = HTTPConnectionPool(guard, persistent=False)
+        self._http = HTTPClient(Agent(guard, connectTimeout=CONNECT_SECONDS, pool=pool))
+
+    def close(self) -> None:
+        """
+        Close what is still open.
+        """
+        self._guard.abort()
+
+    async def run(self, text: str) -> Fetched:
+        """
+        Fetch, following redirects.
+
+        @raise ToolError: It can't be had.
+        """
+        url = self._terms.check(text)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._ask(url)
+            if response.code not in _REDIRECTS:
+                return await self._content(url, response)
+            location = response.headers.getRawHeaders("location", [""])[0]
+            self._guard.abort()
+            if not location or len(location) > MAX_URL_CHARACTERS:
+                raise ToolError(f"{url.to_text()} redirects to nowhere.")
+            try:
+                following = url.click(location).to_text()
+            except (ValueError, UnicodeError):
+                raise ToolError(f"{url.to_text()} redirects to nowhere.") from None
+            url = self._terms.check(following)
+        raise ToolError(f"More than {MAX_REDIRECTS} redirects.")
+
+    async def _ask(self, url: URL) -> IResponse:
+        headers = {
+            "User-Agent": [f"openclaw/{__version__}"],
+            "Accept": [self._terms.accept],
+        }
+        try:
+            response = await self._http.get(
+                url,
+                headers=Headers(headers),
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=cast(Any, self._guard),
+            )
+            return cast(IResponse, response)
+        except DNSLookupError:
+            if self._guard.refused:
+                raise ToolError(
+                    f"{url.host} is not on the public Internet, and may not be reached."
+                ) from None
+            raise ToolError(f"There is no host {url.host}.") from None
+        except ConnectError:
+            raise ToolError(f"{url.host} can't be connected to.") from None
+        except Exception:
+            # Broken HTTP or TLS.  What exactly is of no use to a model.
+            raise ToolError(f"{url.to_text()} gives no proper answer.") from None
+
+    async def _content(self, url: URL, response: IResponse) -> Fetched:
+        where = url.to_text()
+        if response.code != 200:
+            phrase = response.phrase.decode("latin-1")[:100]
+            raise ToolError(f"{where} answers {response.code} {phrase}.")
+        said = response.headers.getRawHeaders("content-type", ["text/plain"])[0]
+        kind, _ = mediaType(said)
+        if not self._terms.wants(kind):
+            raise ToolError(f"{where} is not {self._terms.what} but {kind[:100]}.")
+        body = _Body(self._terms.maxBytes)
+        response.deliverBody(body)
+        data = await body.done
+        return Fetched(
+            url=where,
+            contentType=said,
+            data=data,
+            whole=body.whole,
+            tooLarge=body.tooLarge,
+        )
+
+
+class _Body(Protocol):
+    """
+    Collects content, up to a bound.
+
+    @ivar done: Fires with what there is.
+    @ivar whole: Is that all?
+    @ivar tooLarge: Was there more than may be read?
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.done: Deferred[bytes] = Deferred()
+        self.whole = True
+        self.tooLarge = False
+        self._limit = limit
+        self._data = bytearray()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.done.called:
+            return
+        self._data += data
+        if len(self._data) > self._limit:
+            self.whole, self.tooLarge = False, True
+            del self._data[self._limit :]
+            cast(IPushProducer, self.transport).stopProducing()
+            self.done.callback(bytes(self._data))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.done.called:
+            return
+        if not reason.check(ResponseDone, PotentialDataLoss):
+            reason.trap(ResponseFailed, ConnectionLost)
+            self.whole = False
+        self.done.callback(bytes(self._data))
+
+
+__all__ = [
+    "MAX_REDIRECTS",
+    "MAX_URL_CHARACTERS",
+    "Fetched",
+    "Terms",
+    "checkedURL",
+    "fetch",
+]

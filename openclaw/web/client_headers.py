@@ -1,0 +1,72 @@
+"""
+What chat programs say about a request in its headers: which chat it is a part of, or
+that it is a chore of the program's own, such as finding a title.
+
+They fill such headers in from templates.  One that was left as it is, like
+C{{{CHAT_ID}}}, says nothing; neither does an empty one.
+"""
+
+from collections.abc import Sequence
+
+from openclaw.errors import InvalidRequest
+from openclaw.sessions.keys import MAX_NAME_CHARACTERS
+from openclaw.web.site import GatewayRequest
+
+OPEN_WEBUI_CHAT = "x-openwebui-chat-id"
+OPEN_WEBUI_TASK = "x-openwebui-task"
+
+_KINDS = {OPEN_WEBUI_CHAT: "openwebui"}
+"""
+How the sessions of known programs are called.  Those of others have the header's name.
+"""
+
+_PASSING = ("local:", "channel:")
+"""
+How the ids begin that Open WebUI gives to what is no chat of its own: to temporary
+chats, of which one browser window uses the same id again, and to channels, where many
+people talk.  Each request has all that was said there.
+"""
+
+
+def filled(value: str | None) -> str | None:
+    """
+    What a header says that may be made of a template.
+
+    @return: The value as it is; C{None} when it is a template still, or absent.
+    """
+    return None if value is None or "{{" in value else value
+
+
+def taskOf(request: GatewayRequest) -> str | None:
+    """
+    The chore that Open WebUI asks for, such as C{title_generation}; C{None} for what a
+    person asks.
+    """
+    return (filled(request.header(OPEN_WEBUI_TASK)) or "").strip() or None
+
+
+def chatOf(request: GatewayRequest, headers: Sequence[str]) -> str | None:
+    """
+    The name for the session of the chat that a request is a part of.
+
+    @param headers: The headers that may name it, the first one that does wins.
+
+    @return: Such as C{openwebui:7c0f…}, or C{None}.
+
+    @raise InvalidRequest: The chat's id is too long or has control characters.
+    """
+    for header in headers:
+        chat = (filled(request.header(header)) or "").strip()
+        name = header.lower()
+        if not chat or (name == OPEN_WEBUI_CHAT and chat.startswith(_PASSING)):
+            continue
+        chat = f"{_KINDS.get(name, name)}:{chat}"
+        if len(chat) > MAX_NAME_CHARACTERS or not chat.isprintable():
+            raise InvalidRequest(
+                f"`{header}` is too long or has control characters.", param=header
+            )
+        return chat
+    return None
+
+
+__all__ = ["OPEN_WEBUI_CHAT", "OPEN_WEBUI_TASK", "chatOf", "filled", "taskOf"]

@@ -1,0 +1,92 @@
+"""
+CORS: which web pages may use the gateway from a browser.
+
+U{https://fetch.spec.whatwg.org/#http-cors-protocol}.  A page's requests carry a token
+and no cookies, so credentials in the sense of that protocol are never allowed.
+"""
+
+import re
+from collections.abc import Sequence
+
+from openclaw.config import CORS
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""
+Names and values.
+"""
+
+EXPOSED = (
+    "x-request-id, retry-after, retry-after-ms, x-should-retry, openai-processing-ms,"
+    " x-openclaw-run-id, x-openclaw-session-key, x-openclaw-ignored-params,"
+    " x-openclaw-usage, x-queue-ms"
+)
+"""
+The headers of an answer that a page may read, beside those that it always may.
+"""
+
+REQUESTED = ("authorization", "content-type", "idempotency-key")
+"""
+The headers that a page may always send.
+"""
+
+MAX_AGE_SECONDS = 600
+MAX_NAMES = 64
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+
+_EXPOSE: Headers = ((b"access-control-expose-headers", EXPOSED.encode()),)
+_VARY: Headers = ((b"vary", b"Origin"),)
+
+
+def originHeaders(terms: CORS, origin: bytes | None) -> Headers:
+    """
+    What an answer says to a page from this origin.
+
+    @param origin: The request's C{Origin}.
+
+    @return: Nothing where no origin is configured.
+    """
+    if not terms.allowedOrigins:
+        return ()
+    if "*" in terms.allowedOrigins:
+        return ((b"access-control-allow-origin", b"*"), *_EXPOSE)
+    if origin is None or not _listed(terms, origin):
+        return _VARY
+    return ((b"access-control-allow-origin", origin), *_EXPOSE, *_VARY)
+
+
+def mayAsk(terms: CORS, origin: bytes) -> bool:
+    """
+    May a page from this origin use the gateway?
+    """
+    return "*" in terms.allowedOrigins or _listed(terms, origin)
+
+
+def _listed(terms: CORS, origin: bytes) -> bool:
+    return origin.decode("latin-1") in terms.allowedOrigins
+
+
+def preflightHeaders(methods: Sequence[str], asked: bytes | None) -> Headers:
+    """
+    What is allowed to a page that asks before it sends a request.
+
+    @param methods: The methods of the path.
+
+    @param asked: The request's C{Access-Control-Request-Headers}.
+    """
+    names = dict.fromkeys(REQUESTED)
+    for name in (asked or b"").decode("latin-1").split(",")[:MAX_NAMES]:
+        plain = name.strip().lower()
+        if _NAME.fullmatch(plain):
+            names[plain] = None
+    return (
+        (b"access-control-allow-methods", ", ".join(methods).encode()),
+        (b"access-control-allow-headers", ", ".join(names).encode()),
+        (b"access-control-max-age", b"%d" % MAX_AGE_SECONDS),
+        (
+            b"vary",
+            b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+        ),
+    )
+
+
+__all__ = ["EXPOSED", "Headers", "mayAsk", "originHeaders", "preflightHeaders"]

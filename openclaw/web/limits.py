@@ -1,0 +1,121 @@
+"""
+What one process can bear: how many bytes of bodies, and how many connections.
+"""
+
+import resource
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv6Address as IPv6
+from ipaddress import ip_address
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+
+SPARE_DESCRIPTORS = 64
+"""
+The file descriptors that are never given to callers: those of the daemon itself.
+"""
+
+
+class BodyBudget:
+    """
+    The bytes of all bodies that are held at once.
+
+    @ivar held: How many there are.
+    """
+
+    def __init__(self, most: Callable[[], int]) -> None:
+        """
+        @param most: How many there may be.
+        """
+        self._most = most
+        self.held = 0
+
+    def take(self, count: int) -> bool:
+        """
+        Ask for room for so many more.
+
+        @return: Is there room?  Only then it is taken.
+        """
+        if self.held + count > self._most():
+            return False
+        self.held += count
+        return True
+
+    def giveBack(self, count: int) -> None:
+        """
+        So many are held no longer.
+        """
+        self.held -= count
+
+
+class Crowd:
+    """
+    How many connections each remote address has.  Addresses without any take no room.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def __getitem__(self, origin: str | None) -> int:
+        return 0 if origin is None else self._counts[origin]
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def enter(self, origin: str | None) -> None:
+        """
+        One more from there.
+        """
+        if origin is not None:
+            self._counts[origin] += 1
+
+    def leave(self, origin: str | None) -> None:
+        """
+        One less.
+        """
+        if origin is not None:
+            self._counts[origin] -= 1
+            if not self._counts[origin]:
+                del self._counts[origin]
+
+
+def originOf(address: IAddress) -> str | None:
+    """
+    What connections from an address are counted under.  A host with IPv6 has a whole
+    network of 64 bits to call from, so that counts as one.
+
+    @return: C{None} for this machine itself, which is not counted.
+    """
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return None
+    try:
+        found = ip_address(address.host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, IPv6):
+        if found.ipv4_mapped is None:
+            if found.is_loopback:
+                return None
+            return str(IPv6(int(found) >> 64 << 64))
+        found = found.ipv4_mapped
+    return None if found.is_loopback else str(found)
+
+
+def descriptorLimit() -> int | None:
+    """
+    How many files this process may have open; C{None} for any number.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def affordable(descriptors: int) -> int:
+    """
+    How many connections a process can have that may open so many files: each run
+    needs some for its model and its tools, so a quarter is left to them.
+    """
+    return max(1, descriptors - max(SPARE_DESCRIPTORS, descriptors // 4))
+
+
+__all__ = ["BodyBudget", "Crowd", "affordable", "descriptorLimit", "originOf"]

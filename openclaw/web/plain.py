@@ -1,0 +1,62 @@
+"""
+Plain calls of an agent's model: the request's own messages and tools, and nothing of
+the agent's but its model.
+
+Chat programs want those for chores, such as finding a title for a chat.
+"""
+
+from collections.abc import Container
+
+import msgspec
+
+from openclaw.config import AgentSettings
+
+RAW_SUFFIX = ":raw"
+"""
+What stands behind the name of an agent for a plain call of its model.
+"""
+
+PLAIN_SECONDS = 60
+"""
+How long a plain call may take, if the agent's runs may take that long.
+"""
+
+PLAIN_CALLS = 2
+"""
+How often it may ask the model: a second time after an empty reply.
+"""
+
+_AGENTS = ("openclaw/", "openclaw:", "agent:")
+
+
+def rawModel(model: str | None, aliases: Container[str]) -> tuple[str | None, bool]:
+    """
+    Take the suffix off a model name that asks for a plain call.
+
+    @param aliases: The model names that are configured; such a name may well end like
+        the suffix.
+
+    @return: The name of the agent, and whether a plain call is meant.
+    """
+    name = (model or "").strip()
+    if name in aliases or not name.lower().endswith(RAW_SUFFIX):
+        return model, False
+    agent = name[: -len(RAW_SUFFIX)].rstrip()
+    # "openclaw:raw" and "agent:raw" are the agent "raw".
+    if agent in aliases or agent.lower().startswith(_AGENTS):
+        return agent, True
+    return model, False
+
+
+def plainAgent(agent: AgentSettings) -> AgentSettings:
+    """
+    The agent, within the limits of a plain call.
+    """
+    return msgspec.structs.replace(
+        agent,
+        timeoutSeconds=min(agent.timeoutSeconds, PLAIN_SECONDS),
+        maxModelCalls=min(agent.maxModelCalls, PLAIN_CALLS),
+    )
+
+
+__all__ = ["PLAIN_CALLS", "PLAIN_SECONDS", "RAW_SUFFIX", "plainAgent", "rawModel"]

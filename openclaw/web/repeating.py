@@ -1,0 +1,88 @@
+"""
+Requests that are sent again: what tells that they are one and the same.
+"""
+
+from hashlib import sha256
+
+from openclaw.agents.ledger import Asked
+from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
+from openclaw.errors import InvalidRequest
+from openclaw.sessions.keys import SESSION_HEADER
+from openclaw.web.client_headers import OPEN_WEBUI_CHAT, OPEN_WEBUI_TASK
+from openclaw.web.site import GatewayRequest
+from openclaw.web.wanted import CHANNEL_HEADER
+
+KEY_HEADER = "idempotency-key"
+RETRY_HEADER = "x-stainless-retry-count"
+"""
+What OpenAI's own libraries count their tries in: 0 with the first one.
+"""
+
+DISCONNECT_HEADER = "x-openclaw-on-disconnect"
+MAX_KEY_CHARACTERS = 255
+_DECISIVE = (
+    AGENT_HEADER,
+    "x-openclaw-agent",
+    SESSION_HEADER,
+    MODEL_HEADER,
+    CHANNEL_HEADER,
+    OPEN_WEBUI_CHAT,
+    OPEN_WEBUI_TASK,
+    "x-openclaw-events",
+)
+"""
+The headers that say what is asked.
+"""
+
+
+def askedOf(request: GatewayRequest, caller: str) -> Asked | None:
+    """
+    What a request can be told by if it comes again.
+
+    @param caller: The label of who asks.
+
+    @return: C{None} for a request that nobody could send again, as far as one can see.
+
+    @raise InvalidRequest: The C{Idempotency-Key} can't be one.
+    """
+    key, tries = request.header(KEY_HEADER), request.header(RETRY_HEADER)
+    if key is None and tries is None and not goesOn(request):
+        return None
+    if key is not None and not (
+        0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable()
+    ):
+        raise InvalidRequest(
+            f"`Idempotency-Key` must be 1 to {MAX_KEY_CHARACTERS} printable"
+            " characters.",
+            param="Idempotency-Key",
+        )
+    digest = sha256(request.body())
+    for name in _DECISIVE:
+        digest.update(b"\0" + (request.header(name) or "").encode())
+    return Asked(
+        caller=caller,
+        fingerprint=digest.digest(),
+        key=key,
+        again=(tries or "0").strip() not in ("", "0"),
+    )
+
+
+def goesOn(request: GatewayRequest) -> bool:
+    """
+    Shall the run go on when its caller goes away?
+
+    @raise InvalidRequest: The caller's word for it is none.
+    """
+    wish = request.header(DISCONNECT_HEADER)
+    match (wish or "cancel").strip().lower():
+        case "cancel":
+            return False
+        case "continue":
+            return True
+    raise InvalidRequest(
+        f"`{DISCONNECT_HEADER}` must be `cancel` or `continue`.",
+        param=DISCONNECT_HEADER,
+    )
+
+
+__all__ = ["DISCONNECT_HEADER", "KEY_HEADER", "RETRY_HEADER", "askedOf", "goesOn"]

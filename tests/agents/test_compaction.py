@@ -1,0 +1,292 @@
+"""
+Tests of L{openclaw.agents.compaction} and L{openclaw.agents.model_calls}: what a run
+does about a conversation that is longer than its model can read.
+"""
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.compaction import INSTRUCTIONS
+from openclaw.agents.context import LEFT_OUT
+from openclaw.config import Model
+from openclaw.errors import ContextTooLong, UpstreamError, UpstreamUnreachable
+from openclaw.interfaces import Claim
+from openclaw.messages import AssistantMessage, Usage, UserMessage
+from tests.agents.stage import AGAIN, KEY, Stage
+
+LONG = "All work and no play makes Jack a dull boy. " * 20
+TURNS = 6
+SUMMARY = "Jack wrote a lot."
+
+
+def tooLong():
+    """
+    What a provider says of too long a conversation.
+    """
+    return ContextTooLong("This model can read at most 500 tokens.")
+
+
+class CompactionTestCase(SynchronousTestCase):
+    """
+    A session in which much was said, and a model that reads little.
+
+    @ivar window: How much the model is known to read, in tokens.
+    """
+
+    window = 1000
+
+    def setUp(self):
+        """
+        Keep a long conversation.
+        """
+        self.stage = Stage()
+        self.stage.surroundings = replace(
+            self.stage.surroundings,
+            modelOf=lambda model: Model(id="m1", contextWindow=self.window),
+        )
+        self.said = []
+        for number in range(TURNS):
+            asked = UserMessage(f"Question {number}. {LONG}")
+            answered = AssistantMessage(f"Answer {number}. {LONG}")
+            claim = Claim(KEY, f"earlier {number}")
+            self.stage.store.beginTurn(claim, "main", [asked], [asked])
+            self.stage.store.endTurn(claim, [answered])
+            self.said += [asked, answered]
+
+    def summarise(self, text=SUMMARY):
+        """
+        Play the model that is asked for a summary.
+        """
+        call = self.stage.call
+        self.assertEqual(call.request.system, INSTRUCTIONS)
+        call.say(text)
+        call.finish(usage=Usage(100, 10))
+
+    def answer(self):
+        """
+        Play the model that is asked for an answer.
+        """
+        call = self.stage.call
+        self.assertEqual(call.request.system, "Be kind.")
+        call.say("Yes.")
+        call.finish(usage=Usage(50, 5))
+
+    def shown(self):
+        """
+        What the model is shown of the conversation.
+        """
+        return list(self.stage.call.request.messages)
+
+
+class KnownWindowTests(CompactionTestCase):
+    """
+    A model is not asked what it is known not to be able to read.
+    """
+
+    def test_summarised(self):
+        """
+        The oldest is summarised first; then the model gets the summary and the
+        newest, to the letter.
+        """
+        run = self.stage.begin()
+        self.summarise()
+        first, *rest = self.shown()
+        self.assertIn(SUMMARY, first.text)
+        self.assertEqual(rest, [*self.said, AGAIN][-len(rest) :])
+        self.assertLess(len(rest), TURNS)
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+
+    def test_callerHearsTheAnswerAlone(self):
+        """
+        The summary is none of what the caller is told, but its tokens are counted.
+        """
+        run = self.stage.begin()
+        self.summarise()
+        self.answer()
+        self.assertEqual(run.text, "Yes.")
+        self.assertEqual(run.result.usage, Usage(150, 15))
+
+    def test_askedForTheOldest(self):
+        """
+        The question for a summary holds what is left out, and no more.
+        """
+        self.stage.begin()
+        (question,) = self.shown()
+        self.assertIn("Question 0.", question.text)
+        self.assertNotIn(AGAIN.text, question.text)
+
+    def test_transcriptStays(self):
+        """
+        What was said is kept as it was said.
+        """
+        self.stage.begin()
+        self.summarise()
+        self.answer()
+        self.assertEqual(
+            self.stage.kept(), [*self.said, AGAIN, AssistantMessage("Yes.")]
+        )
+
+    def test_keptForTheNextTurn(self):
+        """
+        The next turn begins with the summary, and asks for none.
+        """
+        self.stage.begin()
+        self.summarise()
+        self.answer()
+        asked = len(self.stage.provider.calls)
+        self.stage.begin()
+        self.assertEqual(len(self.stage.provider.calls), asked + 1)
+        self.assertIn(SUMMARY, self.shown()[0].text)
+        self.answer()
+
+    def test_summaryOfSummary(self):
+        """
+        An earlier summary goes into the next one.
+        """
+        self.stage.begin()
+        self.summarise()
+        self.answer()
+        self.stage.begin(following=[UserMessage(LONG * 3)])
+        (question,) = self.shown()
+        self.assertIn(SUMMARY, question.text)
+
+    def test_failedSummary(self):
+        """
+        Without a summary the oldest is left out, and the model is told so.  Nothing
+        is stored: the next turn tries again.
+        """
+        run = self.stage.begin()
+        self.stage.call.fail(UpstreamError("The provider broke."))
+        self.assertIn(LEFT_OUT, self.shown()[0].text)
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+        self.stage.begin()
+        self.summarise()
+
+    def test_emptySummary(self):
+        """
+        A summary that says nothing is none.
+        """
+        self.stage.begin()
+        self.summarise(" ")
+        self.assertIn(LEFT_OUT, self.shown()[0].text)
+
+    def test_cancelled(self):
+        """
+        A run can be cancelled during the summary.
+        """
+        run = self.stage.begin()
+        run.run.cancel()
+        self.assertTrue(self.stage.call.cancelled)
+        self.assertEqual(run.error.code, "run_cancelled")
+        self.assertEqual(len(self.stage.provider.calls), 1)
+
+    def test_paused(self):
+        """
+        The summary waits too while the reader is slow.
+        """
+        run = self.stage.begin()
+        run.run.pauseProducing()
+        self.assertTrue(self.stage.call.paused)
+
+    def test_fitting(self):
+        """
+        A conversation that fits is left alone.
+        """
+        self.window = 100_000
+        self.stage.begin()
+        self.assertEqual(self.shown(), [*self.said, AGAIN])
+        self.answer()
+
+    def test_logged(self):
+        """
+        One line in the log says what was done, without what was said.
+        """
+        self.stage.begin()
+        self.summarise()
+        (line,) = [line for line in self.stage.logged if "summarised" in line]
+        self.assertNotIn("Jack", line)
+
+
+class RefusedTests(CompactionTestCase):
+    """
+    A provider finds the conversation too long, of which nobody knew.
+    """
+
+    window = None
+
+    def test_onceMore(self):
+        """
+        The conversation is summarised, and the model is asked once more.
+        """
+        run = self.stage.begin()
+        self.assertEqual(self.shown(), [*self.said, AGAIN])
+        self.stage.call.fail(tooLong())
+        self.summarise()
+        self.assertIn(SUMMARY, self.shown()[0].text)
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+
+    def test_stillTooLong(self):
+        """
+        If that is too long, too, the caller is told so.
+        """
+        run = self.stage.begin()
+        self.stage.call.fail(tooLong())
+        self.summarise()
+        self.stage.call.fail(tooLong())
+        self.assertEqual(run.error.code, "context_length_exceeded")
+        self.assertEqual(run.error.status, 400)
+        self.assertEqual(len(self.stage.provider.calls), 3)
+
+    def test_nothingToLeaveOut(self):
+        """
+        Of a single message nothing can be left out.
+        """
+        run = self.stage.begin(kept=False, opening=[UserMessage(LONG)])
+        self.stage.call.fail(tooLong())
+        self.assertEqual(run.error.code, "context_length_exceeded")
+        self.assertEqual(len(self.stage.provider.calls), 1)
+
+    def test_stateless(self):
+        """
+        A conversation that the caller brought along is cut like a kept one.
+        """
+        run = self.stage.begin(kept=False, opening=[*self.said, AGAIN])
+        self.stage.call.fail(tooLong())
+        self.summarise()
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+
+    def test_afterTheFirstWord(self):
+        """
+        What the caller has heard can't be taken back: there is no other try.
+        """
+        run = self.stage.begin()
+        self.stage.call.say("Well,")
+        self.stage.call.fail(tooLong())
+        self.assertEqual(run.error.code, "context_length_exceeded")
+
+    def test_summaryFails(self):
+        """
+        If the provider can't make a summary either, the oldest is left out.
+        """
+        run = self.stage.begin()
+        self.stage.call.fail(tooLong())
+        self.stage.call.fail(UpstreamUnreachable("Nobody is there."))
+        self.assertIn(LEFT_OUT, self.shown()[0].text)
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+
+    def test_failedRunKeepsTheSummary(self):
+        """
+        A summary that was made is kept, also when the answer fails then.
+        """
+        self.stage.begin()
+        self.stage.call.fail(tooLong())
+        self.summarise()
+        self.stage.call.fail(tooLong())
+        self.stage.begin()
+        self.assertIn(SUMMARY, self.shown()[0].text)

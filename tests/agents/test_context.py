@@ -1,0 +1,186 @@
+"""
+Tests of L{openclaw.agents.context}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.context import LEFT_OUT, UNSEEN, Context, withoutImages
+from openclaw.agents.tokens import tokensOfAll
+from openclaw.interfaces import Summary
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from tests.agents.talk import whole
+
+ASK, REPLY, AGAIN = UserMessage("One?"), AssistantMessage("Two."), UserMessage("Three?")
+CALL = AssistantMessage("", (ToolCall("a", "f", "{}"),))
+RESULT = ToolMessage("a", "done")
+
+
+class CutTests(SynchronousTestCase):
+    """
+    A conversation that is too long is cut where that does no harm.
+    """
+
+    @given(whole(minSize=2), st.integers(0, 100))
+    def test_callsAndResultsStayTogether(self, messages, room):
+        """
+        What is shown never begins with a tool's result.
+        """
+        cut = Context().cut(messages, room)
+        self.assertIsNotNone(cut)
+        self.assertNotIsInstance(messages[cut], ToolMessage)
+
+    @given(whole(minSize=2), st.integers(0, 100))
+    def test_fits(self, messages, room):
+        """
+        What is shown fits, unless it is the newest that can be shown alone.
+        """
+        cut = Context().cut(messages, room)
+        newest = [m for m in messages[cut:] if not isinstance(m, ToolMessage)]
+        if len(newest) > 1:
+            self.assertLessEqual(tokensOfAll(messages[cut:]), room)
+
+    @given(whole(minSize=2), st.integers(0, 100))
+    def test_noMoreThanNeeded(self, messages, room):
+        """
+        Another cut, before that one, would show more than fits.
+        """
+        cut = Context().cut(messages, room)
+        earlier = [
+            index
+            for index in range(1, cut)
+            if not isinstance(messages[index], ToolMessage)
+        ]
+        for index in earlier:
+            self.assertGreater(tokensOfAll(messages[index:]), room)
+
+    def test_nothingToLeaveOut(self):
+        """
+        One message can't be cut, nor can one call with its results.
+        """
+        self.assertIsNone(Context().cut([ASK], 0))
+        self.assertIsNone(Context().cut([CALL, RESULT], 0))
+
+    @given(whole(minSize=3))
+    def test_goesForward(self, messages):
+        """
+        Each cut shows less than the one before, until there is nothing to leave out.
+        """
+        context, cuts = Context(), [0]
+        while (cut := context.cut(messages, 10_000)) is not None:
+            context.leaveOut(cut)
+            cuts.append(cut)
+        self.assertEqual(cuts, sorted(set(cuts)))
+        self.assertGreater(len(cuts), 1)
+
+
+class ViewTests(SynchronousTestCase):
+    """
+    A model sees a conversation that makes sense.
+    """
+
+    def test_whole(self):
+        """
+        What fits is shown as it is.
+        """
+        self.assertEqual(list(Context().view([ASK, REPLY])), [ASK, REPLY])
+
+    def test_stored(self):
+        """
+        The summary of what was said before stands before the rest.
+        """
+        first, second, third = Context(Summary("They met.", 4)).view(
+            [ASK, REPLY, AGAIN]
+        )
+        self.assertIn("They met.", first.text)
+        self.assertTrue(first.text.endswith("One?"))
+        self.assertEqual([second, third], [REPLY, AGAIN])
+
+    def test_beginsWithTheAssistant(self):
+        """
+        The summary is the person's word where what is shown begins with the model's.
+        """
+        first, *rest = Context(Summary("They met.", 4)).view([REPLY, AGAIN])
+        self.assertIsInstance(first, UserMessage)
+        self.assertIn("They met.", first.text)
+        self.assertEqual(rest, [REPLY, AGAIN])
+
+    def test_images(self):
+        """
+        It does not push an image out.
+        """
+        image = ImagePart("image/png", "AAAA")
+        (said,) = Context(Summary("They met.", 4)).view([UserMessage((image,))])
+        self.assertEqual(said.images, (image,))
+        self.assertIn("They met.", said.text)
+
+    def test_summarised(self):
+        """
+        A new summary stands for all that is left out, the stored one's part too.
+        """
+        context = Context(Summary("They met.", 4))
+        context.summarise("They met and talked.", 2)
+        (said,) = context.view([ASK, REPLY, AGAIN])
+        self.assertIn("They met and talked.", said.text)
+        self.assertTrue(said.text.endswith("Three?"))
+        self.assertEqual(context.made, Summary("They met and talked.", 6))
+
+    def test_leftOut(self):
+        """
+        The model is told that something is missing; nothing new is to be stored.
+        """
+        context = Context(Summary("They met.", 4))
+        context.leaveOut(2)
+        (said,) = context.view([ASK, REPLY, AGAIN])
+        self.assertIn("They met.", said.text)
+        self.assertIn(LEFT_OUT, said.text)
+        self.assertIsNone(context.made)
+
+    def test_withinATurn(self):
+        """
+        A model in the middle of its work still sees what it works for.
+        """
+        context = Context()
+        context.summarise("Much was done.", 3)
+        said, call, result = context.view([ASK, CALL, RESULT, CALL, RESULT])
+        self.assertIn("Much was done.", said.text)
+        self.assertTrue(said.text.endswith("One?"))
+        self.assertEqual([call, result], [CALL, RESULT])
+
+    @given(whole(minSize=2), st.integers(0, 50))
+    def test_neverLosesTheNewest(self, messages, room):
+        """
+        What is behind the cut is shown to the letter.
+        """
+        context = Context()
+        cut = context.cut(messages, room)
+        context.summarise("All that.", cut)
+        shown = context.view(messages)
+        self.assertEqual(
+            list(shown[len(shown) - len(messages) + cut + 1 :]), messages[cut + 1 :]
+        )
+
+
+class WithoutImagesTests(SynchronousTestCase):
+    """
+    A model that reads text only is asked all the same.
+    """
+
+    def test_told(self):
+        """
+        It is told where an image was; all else is as it was.
+        """
+        image = ImagePart("image/png", "AAAA")
+        said = UserMessage((TextPart("Look:"), image))
+        self.assertEqual(
+            withoutImages([ASK, said, CALL, RESULT]),
+            [ASK, UserMessage(f"Look:\n{UNSEEN}"), CALL, RESULT],
+        )

@@ -1,0 +1,206 @@
+"""
+Tests of L{openclaw.agents.ledger}.
+"""
+
+from openclaw.agents import ledger as module
+from openclaw.agents.ledger import KEPT_SECONDS, MAX_RECORDS, Asked, Ledger
+from openclaw.errors import IdempotencyConflict, UpstreamError
+from tests.agents.test_records import RecordTestCase
+
+ONCE = Asked(caller="operator", fingerprint=b"1", key="k")
+KEYLESS = Asked(caller="operator", fingerprint=b"1")
+AGAIN = Asked(caller="operator", fingerprint=b"1", again=True)
+
+
+class LedgerTestCase(RecordTestCase):
+    """
+    A ledger, and runs.
+    """
+
+    def setUp(self):
+        """
+        Begin a ledger.
+        """
+        super().setUp()
+        self.ledger = Ledger(self.clock)
+
+    def keep(self, asked, **wishes):
+        """
+        Begin a run, and let it be found.
+        """
+        record = self.record(recorded=True, **wishes)
+        self.listening, _ = self.listen(record)
+        self.begin(record)
+        self.ledger.keep(asked, record)
+        return record
+
+    def finish(self, text="Hi."):
+        """
+        Let the latest run end well.
+        """
+        self.call.say(text)
+        self.call.finish()
+
+
+class KeyTests(LedgerTestCase):
+    """
+    A caller's key names one run.
+    """
+
+    def test_live(self):
+        """
+        A run in progress is found.
+        """
+        record = self.keep(ONCE)
+        self.assertIs(self.ledger.find(ONCE), record)
+        self.finish()
+
+    def test_over(self):
+        """
+        One that is over is found for a while.
+        """
+        record = self.keep(ONCE)
+        self.finish()
+        self.clock.advance(KEPT_SECONDS - 1)
+        self.assertIs(self.ledger.find(ONCE), record)
+        self.clock.advance(1)
+        self.assertIsNone(self.ledger.find(ONCE))
+        self.assertIsNone(self.ledger.get(record.request.runID))
+
+    def test_otherRequest(self):
+        """
+        The key of another request is refused, and never worth another try.
+        """
+        self.keep(ONCE)
+        other = Asked(caller="operator", fingerprint=b"2", key="k")
+        error = self.assertRaises(IdempotencyConflict, self.ledger.find, other)
+        self.assertEqual((error.status, error.shouldRetry), (409, False))
+        self.finish()
+
+    def test_otherCaller(self):
+        """
+        Somebody else's key is not one's own.
+        """
+        self.keep(ONCE)
+        other = Asked(caller="somebody", fingerprint=b"1", key="k")
+        self.assertIsNone(self.ledger.find(other))
+        self.finish()
+
+    def test_failed(self):
+        """
+        A run that failed without having done anything may be tried again.
+        """
+        self.keep(ONCE)
+        self.call.fail(UpstreamError("Down.", shouldRetry=None))
+        self.clock.advance(0.5)
+        self.call.fail(UpstreamError("Down."))
+        self.clock.advance(1)
+        self.call.fail(UpstreamError("Down."))
+        self.failureResultOf(self.listening.done, UpstreamError)
+        self.assertIsNone(self.ledger.find(ONCE))
+        self.keep(ONCE)
+        self.finish()
+        self.assertIsNotNone(self.ledger.find(ONCE))
+
+    def test_failedForGood(self):
+        """
+        A run whose repetition would do harm is found: the failure is its answer.
+        """
+        record = self.keep(ONCE)
+        self.call.fail(UpstreamError("Down.", shouldRetry=False))
+        self.failureResultOf(self.listening.done, UpstreamError)
+        self.assertIs(self.ledger.find(ONCE), record)
+
+
+class KeylessTests(LedgerTestCase):
+    """
+    A client's library that tries again is recognised without a key.
+    """
+
+    def test_again(self):
+        """
+        It finds the run in progress, but only if it says that it tries again.
+        """
+        record = self.keep(KEYLESS)
+        self.assertIsNone(self.ledger.find(KEYLESS))
+        self.assertIs(self.ledger.find(AGAIN), record)
+        self.finish()
+
+    def test_over(self):
+        """
+        Not one that is over: whoever asked had the answer.
+        """
+        record = self.keep(KEYLESS)
+        self.finish()
+        self.assertIsNone(self.ledger.find(AGAIN))
+        self.assertIsNone(self.ledger.get(record.request.runID))
+
+    def test_others(self):
+        """
+        Nor another caller's, or that of another request.
+        """
+        self.keep(KEYLESS)
+        for caller, fingerprint in (("somebody", b"1"), ("operator", b"2")):
+            other = Asked(caller=caller, fingerprint=fingerprint, again=True)
+            self.assertIsNone(self.ledger.find(other))
+        self.finish()
+
+    def test_newest(self):
+        """
+        Of two that are the same the newer is found, and stays when the older ends.
+        """
+        self.keep(KEYLESS)
+        newer = self.keep(KEYLESS)
+        self.provider.calls[0].finish("length")
+        self.assertIs(self.ledger.find(AGAIN), newer)
+        self.finish()
+
+
+class ForgettingTests(LedgerTestCase):
+    """
+    Memory is bounded.
+    """
+
+    def test_byID(self):
+        """
+        A run that goes on alone is found by its id, in progress and over.
+        """
+        record = self.keep(KEYLESS, goesOn=True)
+        self.assertIs(self.ledger.get(record.request.runID), record)
+        self.listening.stopProducing()
+        self.finish()
+        self.assertIs(self.ledger.get(record.request.runID), record)
+
+    def test_tooMany(self):
+        """
+        The runs that ended first are forgotten first.
+        """
+        records = []
+        for number in range(MAX_RECORDS + 2):
+            asked = Asked(caller="operator", fingerprint=b"1", key=str(number))
+            records.append(self.keep(asked))
+            self.finish()
+        found = [self.ledger.get(record.request.runID) for record in records]
+        self.assertEqual(found, [None, None, *records[2:]])
+        forgotten = Asked(caller="operator", fingerprint=b"1", key="1")
+        self.assertIsNone(self.ledger.find(forgotten))
+
+    def test_tooMuch(self):
+        """
+        So are those of which too much was recorded in all.
+        """
+        first = self.keep(Asked(caller="operator", fingerprint=b"1", key="1"))
+        self.finish("x" * (module.MAX_CHARACTERS // 2))
+        second = self.keep(Asked(caller="operator", fingerprint=b"1", key="2"))
+        self.finish("x" * (module.MAX_CHARACTERS // 2 + 1))
+        self.assertIsNone(self.ledger.get(first.request.runID))
+        self.assertIs(self.ledger.get(second.request.runID), second)
+
+    def test_inProgressStays(self):
+        """
+        A run in progress is never forgotten.
+        """
+        record = self.keep(ONCE)
+        self.clock.advance(50)
+        self.assertIs(self.ledger.find(ONCE), record)
+        self.finish()

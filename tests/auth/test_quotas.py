@@ -1,0 +1,153 @@
+"""
+Tests of L{openclaw.auth.quotas}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.auth.quotas import Quotas
+from openclaw.auth.realm import Guest, Operator
+from openclaw.errors import QuotaExceeded
+from openclaw.interfaces import Quota
+
+
+def guest(label: str = "token:ci", **bounds: int) -> Guest:
+    """
+    A caller who has bounds.
+    """
+    return Guest(label=label, quota=Quota(**bounds))
+
+
+class QuotaTestCase(SynchronousTestCase):
+    """
+    What tests of quotas need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin with nothing.
+        """
+        self.clock = Clock()
+        self.quotas = Quotas(self.clock)
+
+    def assertExceeded(self, method, caller) -> QuotaExceeded:
+        """
+        Assert that the caller has as much as they may have.
+        """
+        error = self.assertRaises(QuotaExceeded, method, caller)
+        self.assertEqual(error.status, 429)
+        return error
+
+
+class RequestTests(QuotaTestCase):
+    """
+    Requests in a minute.
+    """
+
+    def test_bound(self) -> None:
+        """
+        One more than allowed is refused, until the first is a minute old; they are
+        told when that is.
+        """
+        caller = guest(requestsPerMinute=2)
+        self.quotas.request(caller)
+        self.clock.advance(20)
+        self.quotas.request(caller)
+        error = self.assertExceeded(self.quotas.request, caller)
+        self.assertEqual((error.code, error.retryAfter), ("token_rate", 40))
+        self.clock.advance(40)
+        self.quotas.request(caller)
+        self.assertEqual(
+            self.assertExceeded(self.quotas.request, caller).retryAfter, 20
+        )
+
+    def test_lowered(self) -> None:
+        """
+        A bound that was lowered holds at once.
+        """
+        for _ in range(5):
+            self.quotas.request(guest(requestsPerMinute=5))
+            self.clock.advance(1)
+        error = self.assertExceeded(self.quotas.request, guest(requestsPerMinute=2))
+        self.assertEqual(error.retryAfter, 58)
+        self.clock.advance(58)
+        self.quotas.request(guest(requestsPerMinute=2))
+
+    def test_apart(self) -> None:
+        """
+        Callers count apart, and who has no bound does not count.
+        """
+        self.quotas.request(guest(requestsPerMinute=1))
+        self.quotas.request(guest("token:other", requestsPerMinute=1))
+        for caller in (Operator("operator"), guest("token:free")):
+            for _ in range(100):
+                self.quotas.request(caller)
+
+    @given(pauses=st.lists(st.floats(0, 30), max_size=40), most=st.integers(1, 5))
+    def test_neverMore(self, pauses, most) -> None:
+        """
+        In no 60 seconds are there more; and whoever waits as they are told gets in.
+        """
+        clock = Clock()
+        quotas, caller, times = Quotas(clock), guest(requestsPerMinute=most), []
+        for pause in pauses:
+            clock.advance(pause)
+            try:
+                quotas.request(caller)
+            except QuotaExceeded as error:
+                # A hair more: sums of these numbers are not exact.
+                clock.advance(error.retryAfter + 1e-6)
+                quotas.request(caller)
+            times.append(clock.seconds())
+        for index, time in enumerate(times[most:]):
+            self.assertGreaterEqual(time, times[index] + 60)
+
+
+class RunTests(QuotaTestCase):
+    """
+    Runs at once.
+    """
+
+    def test_bound(self) -> None:
+        """
+        One more than allowed is refused, until one has ended.
+        """
+        caller = guest(concurrentRuns=2)
+        first, _ = self.quotas.run(caller), self.quotas.run(caller)
+        error = self.assertExceeded(self.quotas.run, caller)
+        self.assertEqual(error.code, "token_concurrency")
+        self.assertGreater(error.retryAfter, 0)
+        first()
+        self.quotas.run(caller)
+        self.assertExceeded(self.quotas.run, caller)
+
+    def test_once(self) -> None:
+        """
+        A run ends once, whoever says so.
+        """
+        caller = guest(concurrentRuns=2)
+        first, _ = self.quotas.run(caller), self.quotas.run(caller)
+        first()
+        first()
+        self.quotas.run(caller)
+        self.assertExceeded(self.quotas.run, caller)
+
+    def test_apart(self) -> None:
+        """
+        Callers count apart, and who has no bound does not count.
+        """
+        self.quotas.run(guest(concurrentRuns=1))
+        self.quotas.run(guest("token:other", concurrentRuns=1))
+        for _ in range(100):
+            self.quotas.run(Operator("operator"))()
+
+    def test_nothingLeft(self) -> None:
+        """
+        When all have ended nothing is remembered.
+        """
+        leaving = [self.quotas.run(guest(concurrentRuns=3)) for _ in range(3)]
+        for leave in leaving:
+            leave()
+        self.assertEqual(self.quotas._running, {})

@@ -1,0 +1,169 @@
+"""
+Tests of L{openclaw.auth.doorkeeper}: callers beside the operator.
+"""
+
+from openclaw.errors import (
+    ProxyRequired,
+    QuotaExceeded,
+)
+from tests.auth.doors import addToken
+from tests.auth.knocking import HERE, PASSWORD, DoorTestCase
+from tests.auth.test_credentials import basic
+
+
+class NamedTokenTests(DoorTestCase):
+    """
+    There are tokens with names.
+    """
+
+    def named(self, label: str = "ci", **more: object) -> bytes:
+        """
+        The header of somebody who has one.
+        """
+        return b"Bearer " + addToken(self.state, label, **more).encode()
+
+    def test_everyMode(self) -> None:
+        """
+        They are good beside a token, a password, users and a proxy, and make no
+        operator.
+        """
+        header = self.named()
+        for door in (
+            self.doorkeeper(),
+            self.doorkeeper(mode="password"),
+            self.doorkeeper(self.users()),
+            self.doorkeeper(secret=None, mode="trusted-proxy", header="X-User"),
+        ):
+            caller = self.admitted(door, header)
+            self.assertEqual((caller.label, caller.namespace), ("token:ci",) * 2)
+            self.assertFalse(caller.hasScope("operator.admin"))
+        self.assertEqual(self.admitted(self.doorkeeper(secret=None)).label, "anonymous")
+
+    def test_ownSecretLooksLikeOne(self) -> None:
+        """
+        The gateway's own secret may begin like them.
+        """
+        for mode in ("token", "password"):
+            door = self.doorkeeper(secret="oct_pus", mode=mode)
+            self.assertEqual(self.admitted(door, b"Bearer oct_pus").label, "operator")
+            self.refused(self.asking(door, b"Bearer oct_opus"))
+
+    def test_revoked(self) -> None:
+        """
+        One that was revoked is not valid.
+        """
+        header, door = self.named(), self.doorkeeper()
+        self.admitted(door, header)
+        (self.state / "tokens.json").unlink()
+        self.refused(self.asking(door, header))
+
+    def test_expired(self) -> None:
+        """
+        Nor is one that is over.
+        """
+        header, door = self.named(expiresAt=self.clock.seconds() + 5), self.doorkeeper()
+        self.admitted(door, header)
+        self.clock.advance(5)
+        self.refused(self.asking(door, header))
+
+    def test_notBasic(self) -> None:
+        """
+        It is no user's password.
+        """
+        token = self.named().removeprefix(b"Bearer ")
+        door = self.doorkeeper(self.users())
+        self.refused(self.asking(door, basic(b"ci", token)))
+        self.refused(self.asking(door, basic(b"token:ci", token)))
+
+    def test_rate(self) -> None:
+        """
+        Its requests have their bound, which is nobody else's.
+        """
+        header, door = self.named(requestsPerMinute=2), self.doorkeeper()
+        for _ in range(2):
+            self.admitted(door, header)
+        error = self.failureResultOf(self.asking(door, header), QuotaExceeded).value
+        self.assertEqual((error.code, error.retryAfter), ("token_rate", 60))
+        self.admitted(door, b"Bearer t0ken")
+        self.clock.advance(60)
+        self.admitted(door, header)
+
+
+class ProxiedTests(DoorTestCase):
+    """
+    A proxy knows the callers.
+    """
+
+    def setUp(self) -> None:
+        """
+        Trust one.
+        """
+        super().setUp()
+        self.door = self.doorkeeper(
+            self.users(),
+            secret=None,
+            mode="trusted-proxy",
+            proxies=["192.0.2.1"],
+            header="X-User",
+        )
+
+    def test_user(self) -> None:
+        """
+        Whom it names may come in.
+        """
+        caller = self.admitted(self.door, host="192.0.2.1", x_user="ann")
+        self.assertEqual(caller.label, "user:ann")
+
+    def test_narrowed(self) -> None:
+        """
+        It can narrow what they may do, and not widen it.
+        """
+        caller = self.admitted(
+            self.door,
+            None,
+            b"operator.read,operator.admin",
+            host="192.0.2.1",
+            x_user="a",
+        )
+        self.assertTrue(caller.hasScope("operator.read"))
+        self.assertFalse(caller.hasScope("operator.write"))
+        self.assertFalse(caller.hasScope("operator.admin"))
+
+    def test_stranger(self) -> None:
+        """
+        A name in a stranger's header, and a forwarded address, are worth nothing.
+        """
+        for host in (HERE, "127.0.0.1"):
+            for more in ({}, {"x_forwarded_for": "192.0.2.1"}):
+                asking = self.asking(self.door, host=host, x_user="ann", **more)
+                self.failureResultOf(asking, ProxyRequired)
+
+    def test_passedOn(self) -> None:
+        """
+        What the proxy has looked at itself, and passes on, is not looked at again;
+        and nobody comes in by it.
+        """
+        for header in (b"Basic x", basic(b"ada", PASSWORD), b"Bearer eyJhbGciOi"):
+            caller = self.admitted(self.door, header, host="192.0.2.1", x_user="ann")
+            self.assertEqual(caller.label, "user:ann")
+            self.failureResultOf(self.asking(self.door, header), ProxyRequired)
+
+    def test_wrongToken(self) -> None:
+        """
+        Who shows a named token is who it says, or nobody.
+        """
+        token = b"Bearer " + addToken(self.state, "ci").encode()
+        caller = self.admitted(self.door, token, host="192.0.2.1", x_user="ann")
+        self.assertEqual(caller.label, "token:ci")
+        self.refused(
+            self.asking(self.door, b"Bearer oct_x", host="192.0.2.1", x_user="ann")
+        )
+
+    def test_otherModes(self) -> None:
+        """
+        Where the mode is another, the header is nobody's name.
+        """
+        door = self.doorkeeper(proxies=["192.0.2.1"])
+        self.refused(self.asking(door, host="192.0.2.1", x_user="ann"))
+        caller = self.admitted(door, b"Bearer t0ken", host="192.0.2.1", x_user="ann")
+        self.assertEqual(caller.label, "operator")

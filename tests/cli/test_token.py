@@ -1,0 +1,325 @@
+"""
+Tests of L{openclaw.cli.token}.
+"""
+
+import json
+import os
+from io import StringIO
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from openclaw.auth.tokens import readTokens, tokensFile
+from openclaw.cli.token import (
+    Unfit,
+    Wanted,
+    addToken,
+    expiry,
+    listTokens,
+    revokeToken,
+)
+from tests.cli.command import Command
+
+NOW = 1_800_000_000.5
+DAY = 86_400
+
+
+class TokenTestCase(SynchronousTestCase):
+    """
+    The command, with a state directory that is not there yet.
+    """
+
+    def setUp(self) -> None:
+        """
+        Choose one.
+        """
+        self.state = Path(self.mktemp()).absolute()
+        self.environ = {"OPENCLAW_STATE_DIR": str(self.state)}
+
+    def said(self, command, *arguments) -> tuple[int, str, str]:
+        """
+        Carry out a command.
+
+        @return: The exit status, and what it wrote to stdout and stderr.
+        """
+        stdout, stderr = StringIO(), StringIO()
+        status = command(*arguments, stdout, stderr)
+        return status, stdout.getvalue(), stderr.getvalue()
+
+    def add(self, label: str = "ci", **more: object) -> tuple[int, str, str]:
+        """
+        C{add}.
+        """
+        wanted = Wanted(label=label, **more)
+        return self.said(addToken, wanted, self.environ, NOW)
+
+    def listed(self, asJSON: bool = False, now: float = NOW) -> tuple[int, str, str]:
+        """
+        C{list}.
+        """
+        return self.said(listTokens, asJSON, self.environ, now)
+
+    def revoke(self, label: str) -> tuple[int, str, str]:
+        """
+        C{revoke}.
+        """
+        return self.said(revokeToken, label, self.environ)
+
+    def assertUnfit(self, reason: str, **wanted: object) -> None:
+        """
+        Assert that no such token is made, and the reason is told.
+        """
+        status, stdout, stderr = self.add(**wanted)
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertIn(reason, stderr)
+        self.assertFalse(tokensFile(self.state).exists())
+
+
+class AddTests(TokenTestCase):
+    """
+    A token is made.
+    """
+
+    def test_shown(self) -> None:
+        """
+        The token is all that is on the standard output, so that a script can take
+        it; the directory is made if it has to be.
+        """
+        status, stdout, stderr = self.add()
+        self.assertEqual(status, 0)
+        self.assertRegex(stdout, r"\Aoct_[A-Za-z0-9_-]{43}\n\Z")
+        self.assertIn("shown only now", stderr)
+        self.assertEqual(self.state.stat().st_mode & 0o777, 0o700)
+
+    def test_kept(self) -> None:
+        """
+        What was asked for is kept; without options it is the least that is of use.
+        """
+        self.add("plain")
+        self.add(
+            "full",
+            agents=["Main", "ops", "main"],
+            scopes=["operator.read"],
+            maxConcurrent="2",
+            requestsPerMinute="60",
+            expires="30d",
+        )
+        plain, full = readTokens(self.state).values()
+        self.assertEqual(
+            (plain.scopes, plain.agents, plain.expiresAt),
+            (("operator.write",), None, None),
+        )
+        self.assertEqual((plain.maxConcurrent, plain.requestsPerMinute), (None, None))
+        self.assertEqual(
+            (full.scopes, full.agents), (("operator.read",), ("main", "ops"))
+        )
+        self.assertEqual((full.maxConcurrent, full.requestsPerMinute), (2, 60))
+        self.assertEqual(full.expiresAt, 1_800_000_000 + 30 * DAY)
+
+    def test_labels(self) -> None:
+        """
+        A label can be no other's namespace, path or line.
+        """
+        for label in ("", "a" * 41, "CI", "a:b", "a b", "a/b", "a\n", "\u00e4", "a_b"):
+            self.assertUnfit("label", label=label)
+
+    def test_taken(self) -> None:
+        """
+        A label is somebody's until their token is revoked.
+        """
+        self.add()
+        before = tokensFile(self.state).read_text()
+        status, stdout, stderr = self.add()
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertIn("There is a token 'ci'", stderr)
+        self.assertEqual(tokensFile(self.state).read_text(), before)
+
+    def test_unfit(self) -> None:
+        """
+        Options that make no sense make no token.
+        """
+        for text in ("0", "-1", "1.5", "many", "", "1000000", "\u0663"):
+            self.assertUnfit("--rpm", requestsPerMinute=text)
+            self.assertUnfit("--max-concurrent", maxConcurrent=text)
+        self.assertUnfit("--agent", agents=["a b"])
+        self.assertUnfit("--scope", scopes=["root"])
+        self.assertUnfit("--expires", expires="soon")
+
+
+class ExpiryTests(SynchronousTestCase):
+    """
+    When a token ends.
+    """
+
+    def test_spans(self) -> None:
+        """
+        After minutes, hours, days or weeks.
+        """
+        for text, seconds in (
+            ("5m", 300),
+            ("12h", 43_200),
+            ("1d", DAY),
+            ("2w", 14 * DAY),
+        ):
+            self.assertEqual(expiry(text, NOW), int(NOW) + seconds)
+
+    def test_dates(self) -> None:
+        """
+        Or with the beginning of a day, or at a time, in UTC if nothing else is said.
+        """
+        for text in ("2027-01-31", "2027-01-31T00:00", "2027-01-31T01:00+01:00"):
+            self.assertEqual(expiry(text, NOW), 1_801_353_600)
+
+    def test_unfit(self) -> None:
+        """
+        Not in the past, and not behind the end of dates.
+        """
+        for text in (
+            "",
+            "30",
+            "0d",
+            "-1d",
+            "1y",
+            "2020-01-01",
+            "2027-02-30",
+            "999999w",
+            "9999999d",
+        ):
+            self.assertRaises(Unfit, expiry, text, NOW)
+
+
+class ListTests(TokenTestCase):
+    """
+    The tokens are shown.
+    """
+
+    def test_table(self) -> None:
+        """
+        A line for each, with what it may do, and whether it is over.
+        """
+        self.add("ci", agents=["main"], requestsPerMinute="60", expires="1d")
+        self.add("cd")
+        _, text, _ = self.listed(now=NOW + 2 * DAY)
+        lines = [line.split() for line in text.splitlines()]
+        self.assertEqual(
+            lines,
+            [
+                ["LABEL", "SCOPES", "AGENTS", "RUNS", "RPM", "CREATED", "EXPIRES"],
+                [
+                    *("ci", "operator.write", "main", "-", "60"),
+                    *("2027-01-15T08:00:00Z", "2027-01-16T08:00:00Z", "(over)"),
+                ],
+                [
+                    *("cd", "operator.write", "all", "-", "-"),
+                    *("2027-01-15T08:00:00Z", "never"),
+                ],
+            ],
+        )
+
+    def test_json(self) -> None:
+        """
+        The same for programs; neither has the token or its digest.
+        """
+        _, token, _ = self.add("ci", expires="1d")
+        status, text, _ = self.listed(asJSON=True)
+        (shown,) = json.loads(text)
+        self.assertEqual((status, shown["label"], shown["expired"]), (0, "ci", False))
+        digest = readTokens(self.state)["ci"].sha256
+        for output in (text, self.listed()[1]):
+            self.assertNotIn(digest, output)
+            self.assertNotIn(token.strip(), output)
+
+    def test_none(self) -> None:
+        """
+        Without tokens, or without a directory, that is what it says.
+        """
+        self.assertEqual(self.listed(), (0, "", "There are no tokens with names.\n"))
+        self.assertEqual(self.listed(asJSON=True)[:2], (0, "[]\n"))
+
+    def test_broken(self) -> None:
+        """
+        A file that can't be understood is named.
+        """
+        self.state.mkdir()
+        tokensFile(self.state).write_text("{")
+        tokensFile(self.state).chmod(0o600)
+        status, stdout, stderr = self.listed()
+        self.assertEqual((status, stdout), (1, ""))
+        self.assertIn(str(tokensFile(self.state)), stderr)
+
+
+class RevokeTests(TokenTestCase):
+    """
+    A token is taken away.
+    """
+
+    def test_gone(self) -> None:
+        """
+        It is there no longer, and its label is free; the others stay.
+        """
+        self.add("ci")
+        self.add("cd")
+        self.assertEqual(self.revoke("ci")[0], 0)
+        self.assertEqual([*readTokens(self.state)], ["cd"])
+        self.assertEqual(self.add("ci")[0], 0)
+
+    def test_unknown(self) -> None:
+        """
+        Who revokes what is not there is told, and should look again.
+        """
+        self.add("ci")
+        for label in ("cl", "CI", ""):
+            status, _, stderr = self.revoke(label)
+            self.assertEqual(status, 1)
+            self.assertIn(f"There is no token {label!r}", stderr)
+        self.assertEqual([*readTokens(self.state)], ["ci"])
+
+
+class CommandTests(TestCase):
+    """
+    The command as a process of its own.
+    """
+
+    timeout = 60
+
+    async def test_life(self) -> None:
+        """
+        A token is made, listed and revoked.
+        """
+        state = Path(self.mktemp()).absolute()
+        outputs = []
+        for arguments in (
+            ["add", "ci", "--agent", "main", "--agent", "ops", "--rpm", "5"],
+            ["list"],
+            ["revoke", "ci"],
+        ):
+            command = Command.start(
+                {"OPENCLAW_STATE_DIR": str(state)}, "token", *arguments
+            )
+            self.addCleanup(command.kill)
+            self.assertEqual(await command.ended, 0, command.stderr)
+            outputs.append(command.stdout)
+        self.assertTrue(outputs[0].startswith("oct_"))
+        self.assertIn("main,ops", outputs[1])
+        self.assertEqual(readTokens(state), {})
+
+
+class OwnerTests(TokenTestCase):
+    """
+    The command is run by root, and the daemon is somebody else.
+    """
+
+    if os.geteuid() != 0:
+        skip = "only root can give files away"
+
+    def test_owner(self) -> None:
+        """
+        The file belongs to whom the directory belongs to.
+        """
+        self.state.mkdir()
+        os.chown(self.state, 4711, 4712)
+        self.assertEqual(self.add()[0], 0)
+        self.addCleanup(os.chown, self.state, 0, 0)
+        status = tokensFile(self.state).stat()
+        self.assertEqual((status.st_uid, status.st_gid), (4711, 4712))
+        self.assertEqual(status.st_mode & 0o777, 0o600)

@@ -1,0 +1,26 @@
+"""
+The contract of L{openclaw.interfaces.ISessionStore}.
+"""
+
+from tests.contracts.store_claims import StoreHasClaims
+from tests.contracts.store_conversations import StoreKeepsConversations
+from tests.contracts.store_life import StoreOpensAndCloses
+from tests.contracts.store_lists import StoreListsSessions
+from tests.contracts.store_results import StoreRefusesStrayResults
+from tests.contracts.store_summaries import StoreKeepsSummaries
+
+
+class SessionStoreContract(
+    StoreOpensAndCloses,
+    StoreKeepsConversations,
+    StoreHasClaims,
+    StoreRefusesStrayResults,
+    StoreKeepsSummaries,
+    StoreListsSessions,
+):
+    """
+    What every L{ISessionStore} does.  C{makeStore} is to be defined.
+    """
+
+
+__all__ = ["SessionStoreContract"]

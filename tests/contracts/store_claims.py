@@ -1,0 +1,168 @@
+"""
+What is asked of a session store: to let in one run at a time.
+"""
+
+from twisted.internet.defer import gatherResults
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim
+from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+
+
+class StoreHasClaims(OpenStore):
+    """
+    One run at a time has a session.
+    """
+
+    async def test_heldSession(self) -> None:
+        """
+        While a run holds a session no other gets in, and nothing is written.
+        """
+        await self.begin("1")
+        before = await self.store.sessions()
+        self.clock.advance(1)
+        self.assertIsNone(await self.begin("2"))
+        await self.assertKept(HELLO)
+        self.assertEqual(await self.store.sessions(), before)
+
+    async def test_holderBeginsAgain(self) -> None:
+        """
+        A run begins its turn once: the second time its own claim is in the way.
+        """
+        await self.begin("1")
+        self.assertIsNone(await self.begin("1"))
+        await self.end("1", ANSWER)
+        await self.assertKept(HELLO, ANSWER)
+
+    async def test_otherSessionIsFree(self) -> None:
+        """
+        No session waits for another.
+        """
+        await self.begin("1", "a")
+        self.assertEqual(await self.seen("2", "b"), [HELLO])
+
+    async def test_endFreesSession(self) -> None:
+        """
+        When a turn ends the next can begin, also by a run of the same name.
+        """
+        await self.begin("1")
+        await self.end("1", ANSWER)
+        self.assertEqual(await self.seen("1"), [HELLO, ANSWER, AGAIN])
+
+    async def test_oneOfManyGetsIn(self) -> None:
+        """
+        When many runs ask for a session at once, one gets it.
+        """
+        results = await gatherResults([self.begin(str(run)) for run in range(10)])
+        self.assertEqual(
+            [list(one.messages) for one in results if one is not None], [[HELLO]]
+        )
+        await self.assertKept(HELLO)
+
+    async def test_leaseLasts(self) -> None:
+        """
+        A claim that nobody renews holds for all of its lease.
+        """
+        await self.begin("1")
+        self.clock.advance(self.store.leaseSeconds)
+        self.assertIsNone(await self.begin("2"))
+
+    async def test_expiredClaim(self) -> None:
+        """
+        A claim that was not renewed in time can be taken over.
+        """
+        await self.begin("1")
+        self.clock.advance(self.store.leaseSeconds + 0.25)
+        self.assertEqual(await self.seen("2"), [HELLO, AGAIN])
+
+    async def test_renewedClaims(self) -> None:
+        """
+        Claims that are renewed hold for another lease, from then on.
+        """
+        claims = [Claim(key, "1") for key in ("a", "b", "c")]
+        for claim in claims:
+            await self.begin("1", claim.sessionKey)
+        self.clock.advance(self.store.leaseSeconds)
+        await self.store.renew(claims[:2])
+        self.clock.advance(self.store.leaseSeconds)
+        self.assertIsNone(await self.begin("2", "a"))
+        self.assertIsNone(await self.begin("2", "b"))
+        self.assertIsNotNone(await self.begin("2", "c"))
+        self.clock.advance(0.25)
+        self.assertIsNotNone(await self.begin("2", "a"))
+
+    async def test_renewNothing(self) -> None:
+        """
+        A daemon that is idle has no claims to renew.
+        """
+        await self.store.renew([])
+
+    async def test_lateRenewal(self) -> None:
+        """
+        A claim that ran out, but that nobody took, is as good as ever once renewed.
+        """
+        await self.begin("1")
+        self.clock.advance(self.store.leaseSeconds * 2)
+        await self.store.renew([Claim("agent:main:a", "1")])
+        self.assertIsNone(await self.begin("2"))
+        await self.end("1", ANSWER)
+        await self.assertKept(HELLO, ANSWER)
+
+    async def test_lateEnd(self) -> None:
+        """
+        A run that was slow to renew, but whose session nobody took, can answer.
+        """
+        await self.begin("1")
+        self.clock.advance(self.store.leaseSeconds * 2)
+        await self.end("1", ANSWER)
+        await self.assertKept(HELLO, ANSWER)
+
+    async def test_lostClaim(self) -> None:
+        """
+        A run whose session was taken over can add nothing to it, and does not
+        disturb who has it now.
+        """
+        await self.begin("1")
+        self.clock.advance(self.store.leaseSeconds + 0.25)
+        await self.begin("2")
+        with self.assertRaises(StoreError):
+            await self.end("1", ANSWER)
+        await self.assertKept(HELLO, AGAIN)
+        await self.end("2", ANSWER)
+        await self.assertKept(HELLO, AGAIN, ANSWER)
+
+    async def test_lostClaimIsNotRenewed(self) -> None:
+        """
+        Renewing a claim that was lost neither brings it back nor lengthens the one
+        that came after it.
+        """
+        await self.begin("1")
+        self.clock.advance(self.store.leaseSeconds + 0.25)
+        await self.begin("2")
+        self.clock.advance(1)
+        await self.store.renew([Claim("agent:main:a", "1")])
+        with self.assertRaises(StoreError):
+            await self.end("1", ANSWER)
+        self.clock.advance(self.store.leaseSeconds - 0.75)
+        self.assertIsNotNone(await self.begin("3"))
+
+    async def test_endTwice(self) -> None:
+        """
+        A turn ends once.
+        """
+        await self.begin("1")
+        await self.end("1", ANSWER)
+        with self.assertRaises(StoreError):
+            await self.end("1", ANSWER)
+        await self.assertKept(HELLO, ANSWER)
+
+    async def test_endWithoutBeginning(self) -> None:
+        """
+        Without a claim nothing is written, and no session comes into being.
+        """
+        with self.assertRaises(StoreError):
+            await self.end("1", ANSWER)
+        self.assertEqual(list(await self.store.sessions()), [])
+
+
+__all__ = ["StoreHasClaims"]

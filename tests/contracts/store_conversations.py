@@ -1,0 +1,123 @@
+"""
+What is asked of a session store: to keep what was said.
+"""
+
+from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+
+
+class StoreKeepsConversations(OpenStore):
+    """
+    What was said is kept, in its order.
+    """
+
+    async def test_unknownSession(self) -> None:
+        """
+        Of a session that nobody began nothing was said.
+        """
+        await self.assertKept()
+        self.assertEqual(list(await self.store.sessions()), [])
+
+    async def test_newSessionTakesOpening(self) -> None:
+        """
+        A conversation begins with its opening, and the run gets it back.
+        """
+        conversation = await self.seen("1", opening=(HELLO, ANSWER, AGAIN))
+        self.assertEqual(conversation, [HELLO, ANSWER, AGAIN])
+        await self.assertKept(HELLO, ANSWER, AGAIN)
+
+    async def test_answerIsAppended(self) -> None:
+        """
+        What the run answered comes after what it was asked.
+        """
+        await self.begin("1")
+        await self.end("1", ANSWER, ANSWER)
+        await self.assertKept(HELLO, ANSWER, ANSWER)
+
+    async def test_knownSessionTakesFollowing(self) -> None:
+        """
+        A conversation that goes on takes only what is new, and the run gets all of
+        it.
+        """
+        await self.begin("1")
+        await self.end("1", ANSWER)
+        conversation = await self.seen("2")
+        self.assertEqual(conversation, [HELLO, ANSWER, AGAIN])
+        await self.end("2", ANSWER)
+        await self.assertKept(HELLO, ANSWER, AGAIN, ANSWER)
+
+    async def test_emptySessionTakesOpening(self) -> None:
+        """
+        A session in which nothing was said is still new.
+        """
+        self.assertEqual(await self.seen("1", opening=()), [])
+        await self.end("1")
+        self.assertEqual(await self.seen("2"), [HELLO])
+        await self.end("2")
+        await self.assertKept(HELLO)
+
+    async def test_nothingFollows(self) -> None:
+        """
+        A turn can add nothing to a conversation.
+        """
+        await self.begin("1")
+        await self.end("1", ANSWER)
+        self.assertEqual(await self.seen("2", following=()), [HELLO, ANSWER])
+        await self.end("2")
+        await self.assertKept(HELLO, ANSWER)
+
+    async def test_failedRun(self) -> None:
+        """
+        When a run fails, what the person said stays, and the session is free.
+        """
+        await self.begin("1")
+        await self.end("1")
+        await self.assertKept(HELLO)
+        self.assertEqual(await self.seen("2"), [HELLO, AGAIN])
+
+    async def test_everyKindOfMessage(self) -> None:
+        """
+        Every message comes back as it was, odd characters, tool calls and all.
+        """
+        said = [
+            UserMessage(content=""),
+            UserMessage(content="nul \0, quotes '\"`, \\, \r\n\t\x1b, \u2028, \x7f"),
+            AssistantMessage(
+                content="日本語 🦞 e\u0301 \ufeff \U0010ffff",
+                tool_calls=(
+                    ToolCall(id="call_1", name="look", arguments='{"where": "не'),
+                    ToolCall(id="", name="", arguments=""),
+                ),
+            ),
+            ToolMessage(tool_call_id="call_1", content="],[ -- '; DROP TABLE x;"),
+            AssistantMessage(content="x" * 300_000),
+        ]
+        self.assertEqual(await self.seen("1", opening=said), said)
+        await self.end("1", *said)
+        await self.assertKept(*said, *said)
+
+    async def test_longConversation(self) -> None:
+        """
+        A conversation of many turns comes back in its order.
+        """
+        said = []
+        for number in range(60):
+            question = UserMessage(content=f"question {number}")
+            answer = AssistantMessage(content=f"answer {number}")
+            await self.begin(str(number), opening=[question], following=[question])
+            await self.end(str(number), answer)
+            said += [question, answer]
+        await self.assertKept(*said)
+
+    async def test_anyKey(self) -> None:
+        """
+        Keys are told apart to the last character, whatever is in them.
+        """
+        keys = ["a", "A", "", " a", "a\0", "a\0b", "é", "e\u0301", "🦞", "%", "'", "_"]
+        for key in keys:
+            await self.begin("1", key, opening=[UserMessage(content=key)])
+        for key in keys:
+            await self.assertKept(UserMessage(content=key), key=key)
+
+
+__all__ = ["StoreKeepsConversations"]

@@ -1,0 +1,57 @@
+"""
+What is asked of a session store: to say what it keeps.
+"""
+
+from openclaw.interfaces import SessionInfo
+from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+
+
+class StoreListsSessions(OpenStore):
+    """
+    It can be told which conversations there are.
+    """
+
+    async def test_sessionInfo(self) -> None:
+        """
+        A list says whose a session is, how long, how old, and when it was used.
+        """
+        start = self.clock.seconds()
+        await self.begin("1", opening=(HELLO, ANSWER, AGAIN))
+        self.clock.advance(2.5)
+        await self.end("1", ANSWER)
+        self.assertEqual(
+            list(await self.store.sessions()),
+            [SessionInfo("agent:main:a", "main", 4, start, start + 2.5)],
+        )
+
+    async def test_sessionsInOrder(self) -> None:
+        """
+        The session that was used last comes first; of those used at the same time,
+        the first in the alphabet.
+        """
+        for key in ("c", "a", "d", "b"):
+            await self.begin("1", key)
+            await self.end("1", key=key)
+        self.clock.advance(1)
+        await self.begin("2", "c")
+        self.clock.advance(1)
+        await self.begin("2", "b")
+        found = await self.store.sessions()
+        self.assertEqual([info.sessionKey for info in found], ["b", "c", "a", "d"])
+
+    async def test_sessionsOfAgent(self) -> None:
+        """
+        A list can be of one agent's sessions only; each stays with its first agent.
+        """
+        await self.begin("1", "a", agentID="main")
+        await self.begin("1", "b", agentID="Main")
+        await self.begin("1", "c", agentID="other")
+        await self.end("1", key="a")
+        await self.begin("2", "a", agentID="other")
+        for agentID, keys in [("main", ["a"]), ("other", ["c"]), ("nobody", [])]:
+            found = await self.store.sessions(agentID)
+            self.assertEqual([info.sessionKey for info in found], keys)
+        self.assertEqual(len(await self.store.sessions()), 3)
+
+
+__all__ = ["StoreListsSessions"]

@@ -1,0 +1,3 @@
+"""
+Whatever reads the network, and what an enemy could send to it.
+"""

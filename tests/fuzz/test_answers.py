@@ -1,0 +1,324 @@
+"""
+What model providers send, and what could come in its place.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
+
+from openclaw.agents.turns import RunResult
+from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
+from openclaw.interfaces import EmbeddingRequest, ModelReply
+from openclaw.models.anthropic_messages import MessagesDecoder
+from openclaw.models.embeddings import readAnswer
+from openclaw.models.google_contents import ThoughtSignatures
+from openclaw.models.google_embeddings import GoogleEmbeddings
+from openclaw.models.google_generative_ai import GenerateContentDecoder
+from openclaw.models.ollama import OllamaDecoder
+from openclaw.models.ollama_embeddings import OllamaEmbeddings
+from openclaw.models.openai_completions import ChatCompletionDecoder
+from openclaw.models.openai_embeddings import OpenAIEmbeddings
+from openclaw.models.openai_responses import ResponseDecoder
+from openclaw.models.refusals import refusalOf
+from openclaw.models.replies import MOST_BYTES, MOST_TOKENS
+from openclaw.web.chunks import Reply, ReplyForm, errorBody
+from openclaw.web.embeddings import answerOf
+from tests.fuzz.mutations import everyValueReplaced, hurried, mutated
+from tests.models import (
+    anthropic_answers,
+    responses_answers,
+    samples,
+    test_google_generative_ai,
+    test_ollama,
+)
+from tests.models.reading import REFUSAL, cut, outcomeOf
+from tests.web.frames import framesOf
+
+FORM = ReplyForm(
+    completionID="chatcmpl_1",
+    created=1,
+    model="openclaw",
+    stream=True,
+    includeUsage=True,
+    reasoning=True,
+)
+_places = st.lists(st.integers(0, 20_000), max_size=5)
+
+
+class AnswerFuzz:
+    """
+    To be mixed into a dialect's test case.
+    """
+
+    samples: Sequence[bytes]
+
+    def decoder(self):
+        """
+        What reads one answer.
+        """
+        raise NotImplementedError
+
+    def read(self, pieces: Iterable[bytes]):
+        """
+        Read an answer as a call does.
+
+        @return: What came of it, and the usage.
+        """
+        decoder = self.decoder()
+        return outcomeOf(decoder, pieces), decoder.usage
+
+    def assertTellable(self, pieces: Sequence[bytes]) -> None:
+        """
+        Assert that what is understood is an answer, or an error of the provider's,
+        and that either can be told to the caller.
+        """
+        outcome, usage = self.read(pieces)
+        for count in msgspec.structs.astuple(usage):
+            self.assertTrue(0 <= count <= MOST_TOKENS, usage)
+        if not isinstance(outcome.end, ModelReply):
+            kind, message = outcome.end
+            self.assertTrue(issubclass(kind, UpstreamError), kind)
+            self.assertTrue(message)
+            msgspec.json.encode(message)
+            return
+        reply = Reply(FORM)
+        end = outcome.end
+        reply.document(
+            RunResult(
+                text=end.text,
+                finishReason=end.finishReason,
+                usage=end.usage,
+                toolCalls=tuple(end.toolCalls),
+            )
+        )
+        msgspec.json.encode([end.text, list(end.toolCalls), list(end.thoughts)])
+
+    def assertSendable(self, pieces: Sequence[bytes]) -> None:
+        """
+        Assert that what is told on the way makes well-formed frames.
+        """
+        decoder, reply = self.decoder(), Reply(FORM)
+        frames = reply.opening()
+        for piece in pieces:
+            frames += reply.deltas(decoder.feed(piece))
+            if decoder.complete:
+                break
+        frames += reply.deltas(decoder.finish())
+        for frame in framesOf(frames):
+            self.assertIn("choices", frame)
+
+    def test_endless(self) -> None:
+        """
+        An answer without end is given up, be there nothing in it but comments.
+        """
+        decoder, piece = self.decoder(), b"\n:" + b"x" * 2**23 + b"\n"
+        decoder.feed(b":\n")
+        for _ in range(MOST_BYTES // len(piece) + 1):
+            decoder.feed(b"" if decoder.complete else piece)
+        self.assertTrue(decoder.complete)
+        self.assertRaises(UpstreamMalformed, decoder.reply)
+
+    def test_everyValue(self) -> None:
+        """
+        The same for each value in an answer, replaced by what it should not be.
+        """
+        for sample in self.samples:
+            for wire in everyValueReplaced(sample):
+                self.assertTellable([wire])
+
+    @hurried
+    @given(st.data(), _places)
+    def test_mutated(self, data, where) -> None:
+        """
+        An answer with something wrong in it is read as far as it makes sense, and
+        what it can't mean is never told to anyone.
+        """
+        wire = data.draw(mutated(self.samples))
+        pieces = cut(wire, where)
+        self.assertTellable(pieces)
+        self.assertSendable(pieces)
+
+
+class OpenAICompletionsTests(AnswerFuzz, SynchronousTestCase):
+    """
+    C{openai-completions}.
+    """
+
+    samples = [wire for wire, _ in samples.EVERY_SAMPLE.values()]
+
+    def decoder(self):
+        """
+        What reads one answer.
+        """
+        return ChatCompletionDecoder("vendor", REFUSAL)
+
+
+class OpenAIResponsesTests(AnswerFuzz, SynchronousTestCase):
+    """
+    C{openai-responses}.
+    """
+
+    samples = [wire for wire, _ in responses_answers.EVERY_SAMPLE.values()]
+
+    def decoder(self):
+        """
+        What reads one answer.
+        """
+        return ResponseDecoder("vendor", REFUSAL)
+
+
+class AnthropicTests(AnswerFuzz, SynchronousTestCase):
+    """
+    C{anthropic-messages}.
+    """
+
+    samples = [wire for wire, _ in anthropic_answers.EVERY_SAMPLE.values()]
+
+    def decoder(self):
+        """
+        What reads one answer.
+        """
+        return MessagesDecoder("vendor", REFUSAL)
+
+
+class OllamaTests(AnswerFuzz, SynchronousTestCase):
+    """
+    C{ollama}.
+    """
+
+    samples = [wire for wire, _ in test_ollama.SAMPLES.values()]
+
+    def decoder(self):
+        """
+        What reads one answer.
+        """
+        return OllamaDecoder("vendor", REFUSAL)
+
+
+class GoogleTests(AnswerFuzz, SynchronousTestCase):
+    """
+    C{google-generative-ai}.
+    """
+
+    samples = [wire for wire, _ in test_google_generative_ai.SAMPLES.values()]
+
+    def decoder(self):
+        """
+        What reads one answer.
+        """
+        return GenerateContentDecoder("vendor", REFUSAL, ThoughtSignatures())
+
+
+EMBEDDINGS = [
+    (
+        OpenAIEmbeddings(),
+        b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":'
+        b'[0.25,-1e-3]},{"index":1,"embedding":"AACAPwAAgD8="}],"model":"m","usage":'
+        b'{"prompt_tokens":3,"total_tokens":3}}',
+    ),
+    (
+        OllamaEmbeddings(),
+        b'{"model":"m","embeddings":[[0.5,1],[1,2]],"prompt_eval_count":8,'
+        b'"total_duration":14143917}',
+    ),
+    (
+        GoogleEmbeddings(),
+        b'{"embeddings":[{"values":[0.5,1]},{"values":[0,1]}],"usageMetadata":'
+        b'{"promptTokenCount":4}}',
+    ),
+]
+
+
+class EmbeddingTests(SynchronousTestCase):
+    """
+    Answers that are embeddings.
+    """
+
+    def assertVectors(self, dialect, body: bytes) -> None:
+        """
+        Assert that they are vectors as they were asked for, or an error, and that the
+        caller can be told of either.
+        """
+        try:
+            answer = body.decode("utf-8")
+        except UnicodeDecodeError:
+            return  # known before anybody reads it
+        try:
+            asked = EmbeddingRequest("m", ["one", "two"])
+            reply = readAnswer("vendor", dialect, asked, answer)
+        except OpenClawError as error:
+            msgspec.json.encode(errorBody(error))
+            return
+        self.assertEqual(len(reply.vectors), 2)
+        self.assertTrue(0 <= reply.promptTokens <= MOST_TOKENS, reply.promptTokens)
+        for base64 in (False, True):
+            told = msgspec.json.decode(answerOf(reply, "openclaw", base64))
+            self.assertEqual(len(told["data"]), 2)
+
+    def test_everyValue(self) -> None:
+        """
+        With each value replaced by what it should not be.
+        """
+        for dialect, sample in EMBEDDINGS:
+            for body in everyValueReplaced(sample):
+                self.assertVectors(dialect, body)
+
+    @hurried
+    @given(st.data(), st.sampled_from(EMBEDDINGS))
+    def test_mutated(self, data, case) -> None:
+        """
+        With something wrong anywhere.
+        """
+        dialect, sample = case
+        self.assertVectors(dialect, data.draw(mutated([sample])))
+
+
+class RefusalTests(SynchronousTestCase):
+    """
+    Answers that are errors.
+    """
+
+    complaints = [
+        b'{"error":{"message":"Incorrect API key provided: sk-x","type":'
+        b'"invalid_request_error","param":null,"code":"invalid_api_key"}}',
+        b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}',
+        b'[{"error":{"code":400,"message":"API key not valid.","status":'
+        b'"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/x","reason":'
+        b'"API_KEY_INVALID","domain":"googleapis.com"}]}}]',
+        b'{"error":"model \'nope\' not found"}',
+        b'{"detail":[{"loc":["body"],"msg":"field required"}]}',
+        b'{"object":"error","message":"maximum context length is 8 tokens","code":400}',
+        b'{"error":{"message":"Provider returned error","code":429,"metadata":'
+        b'{"raw":"{\\"error\\":\\"slow down\\"}","provider_name":"Somebody"}}}',
+    ]
+
+    @hurried
+    @given(
+        mutated(complaints),
+        st.integers(100, 999),
+        st.lists(
+            st.sampled_from([b"1", b"nan", b"-1", b"inf", b"1e400", b"1_0", b"\xff"])
+            | st.binary(max_size=12).filter(lambda raw: not set(raw) & set(b"\r\n\0")),
+            max_size=3,
+        ),
+    )
+    def test_mutated(self, body, status, waits) -> None:
+        """
+        It is an error of the provider's, its words fit into one line, and when to try
+        again is some time within a day.
+        """
+        headers = Headers({b"retry-after": waits})
+        error = refusalOf("vendor", status, headers, body, ["sk-secret"])
+        self.assertIsInstance(error, UpstreamError)
+        self.assertTrue(error.message.isprintable() or "\u2028" not in error.message)
+        self.assertLess(len(error.message), 1000)
+        msgspec.json.encode(errorBody(error))
+        if error.retryAfter is not None:
+            self.assertTrue(0 <= error.retryAfter <= 86_400)
+
+
+__all__ = ["AnswerFuzz"]

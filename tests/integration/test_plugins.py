@@ -1,0 +1,351 @@
+"""
+Other people's plug-ins: the example in C{twistd-plugin} is installed beside ours where
+nothing else is, and a daemon uses all that it adds.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import SkipTest
+
+from tests.integration.caller import Answer
+from tests.integration.daemon import Daemon
+from tests.integration.house import KEY, LOOPBACK, TOKEN, HouseTestCase
+from tests.integration.program import Program
+from tests.integration.test_tools import calls, says
+from tests.test_packaging import made
+
+PATIENCE = 120
+OFFLINE = re.compile("Retrying|connection broken|name resolution|ProxyError", re.I)
+"""
+What pip writes if it can't reach an index.
+"""
+
+
+class Installation:
+    """
+    A virtual environment with two distributions, ours and the example.
+
+    @ivar bin: The directory with its programs.
+    @ivar source: A copy of the example's source.
+    @ivar fault: Why it can't be made here, or C{None}.
+    """
+
+    def __init__(self) -> None:
+        place = made()
+        # Building and testing leave files behind.
+        self.source = place.root / "example-source"
+        shutil.copytree(place.project / "twistd-plugin", self.source)
+        out = place.root / "example"
+        place.mustRun(
+            "-m", "build", "--no-isolation", "--wheel", "-o", out, self.source
+        )
+        [self._example] = out.glob("*.whl")
+        root = place.root / "with-plug-ins"
+        venv.create(root, symlinks=True)
+        self.bin = root / "bin"
+        # What they depend on comes from the network, or from pip's cache.
+        done = self._pip(
+            "install", "--only-binary", ":all:", "--retries", "1", place.wheel
+        )
+        self.fault = None
+        if done.returncode != 0 and OFFLINE.search(done.stderr):
+            self.fault = "no package index can be reached"
+        elif done.returncode != 0:
+            raise AssertionError(done.stderr)
+        else:
+            self.install()
+
+    def _pip(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", *quiet]
+        return subprocess.run(
+            [str(each) for each in [*pip, *arguments]],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    def install(self) -> None:
+        """
+        Install the example, whose one requirement is there.
+        """
+        self._pip("install", "--no-index", self._example).check_returncode()
+
+    def uninstall(self) -> None:
+        """
+        Remove it.
+        """
+        self._pip("uninstall", "--yes", "openclaw-example").check_returncode()
+
+
+@cache
+def installation() -> Installation:
+    """
+    What is installed once for all tests.
+    """
+    return Installation()
+
+
+class PlugInTestCase(HouseTestCase):
+    """
+    A daemon that has nothing but what is installed.
+    """
+
+    timeout = 180
+
+    def setUp(self) -> None:
+        """
+        Install it.
+        """
+        self.installed = installation()
+        if self.installed.fault is not None:
+            raise SkipTest(self.installed.fault)
+        super().setUp()
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        """
+        The command line of an installed program.
+        """
+        return [str(self.installed.bin / name), *arguments]
+
+    def spawnInstalled(self, changes: Mapping[str, Any], *options: str) -> Daemon:
+        """
+        Start a daemon with a changed configuration.
+        """
+        daemon = Daemon()
+        config = str(self.configure(changes))
+        where = ["--config", config, "--listen", LOOPBACK, *options]
+        twistd = self.command("twistd", "-n", "--pidfile=", "openclaw", *where)
+        daemon.start(reactor, twistd, self.environment())
+        self.addCleanup(daemon.stop, "KILL")
+        return daemon
+
+    async def startInstalled(self, changes: Mapping[str, Any], *options: str) -> Daemon:
+        """
+        Start one, and wait until it serves.
+        """
+        daemon = self.spawnInstalled(changes, *options)
+        await daemon.ready()
+        return daemon
+
+    async def finished(self, name: str, *arguments: str) -> Program:
+        """
+        Run an installed program to its end.
+        """
+        program = self.start(*self.command(name, *arguments))
+        await program.ended
+        return program
+
+    def usingTool(self) -> dict[str, Any]:
+        """
+        What is configured for the tool.
+        """
+        return {
+            "agents": {"defaults": {"tools": {"allow": ["disk_space"]}}},
+            "tools": {"plugins": {"disk_space": {"paths": [str(self.folder)]}}},
+        }
+
+    def usingProvider(self) -> dict[str, Any]:
+        """
+        What is configured for the provider.
+        """
+        azure = {
+            "api": "azure-openai",
+            "baseUrl": self.upstream.url.removesuffix("/v1"),
+            "apiKey": KEY,
+        }
+        return {
+            "agents": {"defaults": {"model": "azure/words"}},
+            "models": {"providers": {"azure": azure}},
+        }
+
+    def passwords(self) -> str:
+        """
+        Make a password file as its documentation says.
+
+        @return: The option for it.
+        """
+        line = subprocess.run(
+            self.command("python", "-m", "openclaw_example.passwords", "amy"),
+            input="open sesame\n",
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        path = self.folder / "passwords"
+        path.write_text(line.stdout)
+        return f"--auth=scrypt:{path}"
+
+
+class InstalledTests(PlugInTestCase):
+    """
+    All that the example adds can be used at once.
+    """
+
+    async def test_tool(self) -> None:
+        """
+        The model is offered the tool and told its result, which follows the
+        configuration.
+        """
+        daemon = await self.startInstalled(self.usingTool())
+        turns = [calls("disk_space"), says("There is room.")]
+        self.upstream.answer = lambda call: turns.pop(0)(call)
+        answer = await self.caller(daemon).ask("Is there room?")
+        self.assertEqual(await answer.words(), "There is room.")
+        first, second = self.upstream.calls
+        [offered] = first.body["tools"]
+        self.assertEqual(offered["function"]["name"], "disk_space")
+        told = second.body["messages"][-1]
+        self.assertEqual(told["role"], "tool")
+        self.assertRegex(
+            told["content"],
+            re.escape(str(self.folder)) + r": [\d.]+ GiB of [\d.]+ GiB are free",
+        )
+        await daemon.line("tool disk_space run=run_.* outcome=ok")
+
+    async def test_provider(self) -> None:
+        """
+        The provider's model answers, with what that cost, and sees the key as it
+        wants it.
+        """
+        daemon = await self.startInstalled(self.usingProvider())
+        self.upstream.says("Hello", " to you")
+        answer = await (await self.caller(daemon).ask("hi")).json()
+        said = answer["choices"][0]["message"]["content"]
+        self.assertEqual(said, "Hello to you")
+        self.assertEqual(answer["usage"]["total_tokens"], 10)
+        [call] = self.upstream.calls
+        self.assertEqual(call.headers["api-key"], KEY)
+        self.assertNotIn("authorization", call.headers)
+        self.assertEqual(call.body["model"], "words")
+
+    async def test_providerCancelled(self) -> None:
+        """
+        Its words come one by one, and it is stopped when the client goes away.
+        """
+        daemon = await self.startInstalled(self.usingProvider())
+        asked = self.upstream.nextCall()
+        stream = await self.caller(daemon).connect("hi", stream=True)
+        call = await asked
+        call.say("Hello")
+        await stream.until("Hello")
+        stream.reset()
+        await call.gone
+
+    async def test_checker(self) -> None:
+        """
+        Who is in the password file is let in by HTTP Basic, others are not; the
+        gateway's own token is as good as ever.
+        """
+        daemon = await self.startInstalled({}, self.passwords())
+        self.upstream.says("Hello")
+
+        async def asked(pair: str) -> Answer:
+            basic = f"Basic {b64encode(pair.encode()).decode()}"
+            caller = self.caller(daemon, None)
+            return await caller.ask("hi", headers={"authorization": basic})
+
+        self.assertEqual((await asked("amy:open sesame")).status, 200)
+        for wrong in ("amy:open", "bob:open sesame", "amy:"):
+            refused = await asked(wrong)
+            self.assertEqual(
+                (refused.status, await refused.code()), (401, "invalid_api_key")
+            )
+        self.assertEqual((await self.caller(daemon, TOKEN).ask("hi")).status, 200)
+
+    async def test_brokenNeighbour(self) -> None:
+        """
+        A plug-in that can't be imported is in the log, and keeps nobody from using
+        the others.
+        """
+        [plugins] = self.installed.bin.parent.glob(
+            "lib/*/site-packages/openclaw/plugins"
+        )
+        broken = plugins / "broken_neighbour.py"
+        broken.write_text("import what_there_is_not")
+        self.addCleanup(broken.unlink)
+        daemon = await self.startInstalled(self.usingProvider())
+        self.assertIn("No module named 'what_there_is_not'", daemon.text)
+        self.upstream.says("Hello")
+        answer = await self.caller(daemon).ask("hi")
+        self.assertEqual(await answer.words(), "Hello")
+
+    async def test_itsOwnTests(self) -> None:
+        """
+        The tests that it brings pass.
+        """
+        trial = subprocess.run(
+            self.command("python", "-m", "twisted.trial", "tests"),
+            cwd=self.installed.source,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        self.assertEqual(trial.returncode, 0, trial.stdout + trial.stderr)
+
+
+class UninstalledTests(PlugInTestCase):
+    """
+    The example was removed, but the configuration still wants it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Remove it, and let the next test have it again.
+        """
+        super().setUp()
+        self.option = self.passwords()
+        self.installed.uninstall()
+        self.addCleanup(self.installed.install)
+
+    async def assertRefused(self, changes: Mapping[str, Any], fault: str) -> None:
+        """
+        Neither the check nor the daemon takes the configuration, and both say why.
+        """
+        daemon = self.spawnInstalled(changes)
+        await daemon.ended
+        path = str(self.folder / "openclaw.json")
+        check = await self.finished("openclaw", "config", "check", path)
+        for program in (check, daemon):
+            self.assertEqual(program.status, 1, program.text)
+            self.assertIn(fault, program.text)
+            self.assertNotIn("Traceback", program.text)
+
+    async def test_tool(self) -> None:
+        """
+        The tool is missed where an agent was allowed to use it.
+        """
+        await self.assertRefused(
+            self.usingTool(),
+            'agents.defaults.tools.allow[0]: there is no tool "disk_space"; there are: '
+            "edit, exec, grep, ls, read, ",
+        )
+
+    async def test_provider(self) -> None:
+        """
+        The provider is missed where one was configured.
+        """
+        await self.assertRefused(
+            self.usingProvider(),
+            'models.providers.azure.api: no plug-in has "azure-openai"; there are: '
+            "anthropic-messages, ",
+        )
+
+    async def test_checker(self) -> None:
+        """
+        The checker is missed on the command line.
+        """
+        daemon = self.spawnInstalled({}, self.option)
+        await daemon.ended
+        self.assertEqual(daemon.status, 1)
+        self.assertIn("Auth plugin not recognized: scrypt", daemon.text)

@@ -1,0 +1,163 @@
+"""
+A proxy that knows the callers: C{gateway.auth.mode: trusted-proxy}, by the real daemon.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet import reactor
+
+from tests.integration.daemon import Daemon
+from tests.integration.house import LOOPBACK, HouseTestCase, merged
+from tests.integration.raw import exchange, proxyLine
+
+HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
+TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token")
+EVERYWHERE = "tcp:0:interface=0.0.0.0"
+ANN = {"X-Forwarded-User": "ann@example.com"}
+BOB = {"X-Forwarded-User": "bob@example.com"}
+
+
+class ProxyTestCase(HouseTestCase):
+    """
+    A gateway behind a proxy.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let the provider answer.
+        """
+        super().setUp()
+        self.upstream.says("so")
+
+    def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """
+        A configuration that trusts this machine and another one.
+        """
+        proxied = {
+            "gateway": {
+                "auth": {
+                    "token": None,
+                    "mode": "trusted-proxy",
+                    "trustedProxy": {"userHeader": "X-Forwarded-User"},
+                },
+                "trustedProxies": ["127.0.0.1", "192.0.2.0/24"],
+            }
+        }
+        return merged(super().document(proxied), changes or {})
+
+    def trusting(self, *proxies: str) -> Mapping[str, Any]:
+        """
+        What makes a configuration trust others.
+        """
+        return {"gateway": {"trustedProxies": list(proxies)}}
+
+    async def code(
+        self, daemon: Daemon, headers: Mapping[str, str], before: str = ""
+    ) -> tuple[int, str | None]:
+        """
+        What somebody is answered: the status, and the code of an error.
+        """
+        status, found = await exchange(reactor, daemon.url, headers, before)
+        return status, found.get("error", {}).get("code")
+
+
+REQUIRED = (403, "proxy_attribution_required")
+
+
+class HeaderTests(ProxyTestCase):
+    """
+    The proxy's word, by plain TCP.
+    """
+
+    async def test_user(self) -> None:
+        """
+        Whom a trusted proxy names comes in, also where others can reach the port; and
+        the log says what is in force.
+        """
+        daemon = await self.startDaemon(listen=[EVERYWHERE])
+        await daemon.line("callers show: what a trusted proxy says of them")
+        self.assertEqual(await self.code(daemon, ANN), (200, None))
+        self.assertEqual(await self.code(daemon, {}), (401, "invalid_api_key"))
+        twice = {**ANN, "x-forwarded-user": "bob@example.com"}
+        self.assertEqual(await self.code(daemon, twice), REQUIRED)
+        narrowed = {**ANN, "x-openclaw-scopes": "operator.read"}
+        self.assertEqual(await self.code(daemon, narrowed), (403, "missing_scope"))
+        # No token is made that nobody could use.
+        self.assertFalse((self.state / "gateway-token").exists())
+
+    async def test_stranger(self) -> None:
+        """
+        Nobody else's word is taken, whatever they say of where they come from.
+        """
+        config = self.configure(self.trusting("192.0.2.1"))
+        daemon = await self.startDaemon(config=config)
+        for more in ({}, {"X-Forwarded-For": "192.0.2.1"}, {"X-Real-IP": "192.0.2.1"}):
+            self.assertEqual(await self.code(daemon, {**ANN, **more}), REQUIRED)
+
+    async def test_sessions(self) -> None:
+        """
+        Users have their own conversations, though they ask for the same.
+        """
+        caller = self.caller(await self.startDaemon(), None)
+        for headers in (ANN, BOB):
+            answer = await caller.ask("one", user="me", headers=headers)
+            await answer.whole()
+            name = headers["X-Forwarded-User"]
+            self.assertEqual(
+                answer.header("x-openclaw-session-key"),
+                f"agent:main:user:{name}:openai-user:me",
+            )
+            self.assertEqual(self.upstream.heard(), [("user", "one")])
+        theirs = {"x-openclaw-session-key": "agent:main:user:ann@example.com:x", **BOB}
+        answer = await caller.ask("hi", headers=theirs)
+        self.assertEqual(answer.status, 403)
+        self.assertEqual(await answer.code(), "session_not_yours")
+
+    async def test_namedTokens(self) -> None:
+        """
+        Programs with a token of their own need no proxy.
+        """
+        config = self.configure(self.trusting("192.0.2.1"))
+        daemon = await self.startDaemon(config=config)
+        program = self.start(*TOKEN_COMMAND, "add", "ci")
+        await program.ended
+        bearer = {"Authorization": f"Bearer {program.output.strip()}"}
+        self.assertEqual(await self.code(daemon, bearer), (200, None))
+
+    async def test_fault(self) -> None:
+        """
+        Without proxies to trust it does not start.
+        """
+        config = self.configure(self.trusting())
+        daemon = self.spawn(config=config, listen=[LOOPBACK])
+        await daemon.ended
+        self.assertEqual(daemon.status, 1)
+        self.assertIn("gateway.trustedProxies: missing", daemon.text)
+
+
+class ProxyProtocolTests(ProxyTestCase):
+    """
+    A load balancer that speaks the PROXY protocol stands in front of the proxies.
+    """
+
+    async def test_chain(self) -> None:
+        """
+        It says who is connected to it: a proxy that is trusted, or a stranger.
+        """
+        daemon = await self.startDaemon(listen=[HAPROXY])
+        trusted, stranger = proxyLine("192.0.2.7"), proxyLine("203.0.113.5")
+        self.assertEqual(await self.code(daemon, ANN, trusted), (200, None))
+        self.assertEqual(await self.code(daemon, ANN, stranger), REQUIRED)
+        self.assertEqual(await self.code(daemon, ANN, "PROXY UNKNOWN x\r\n"), REQUIRED)
+        self.assertEqual(await exchange(reactor, daemon.url, ANN), (0, None))
+
+    async def test_forged(self) -> None:
+        """
+        A stranger who reaches that port can't say to be a proxy that is trusted.
+        """
+        config = self.configure(self.trusting("192.0.2.7"))
+        daemon = await self.startDaemon(config=config, listen=[HAPROXY])
+        forged = proxyLine("192.0.2.7")
+        self.assertEqual(await self.code(daemon, ANN, forged), REQUIRED)

@@ -1,0 +1,164 @@
+"""
+Those who guess are made to wait, by the real daemon.
+"""
+
+from typing import Any
+
+from twisted.internet import reactor
+
+from tests.integration.caller import Caller
+from tests.integration.daemon import Daemon
+from tests.integration.house import TOKEN, HouseTestCase, merged
+from tests.integration.raw import exchange, proxyLine
+from tests.integration.test_doors import basic
+
+HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
+
+
+class ThrottleTestCase(HouseTestCase):
+    """
+    A daemon that locks out this machine too, after three attempts.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let the provider answer.
+        """
+        super().setUp()
+        self.upstream.says("so")
+
+    async def startStrict(self, *options: str, **auth: Any) -> Daemon:
+        """
+        Start the daemon.
+        """
+        limits = {"exemptLoopback": False, "maxAttempts": 3}
+        changes = {"gateway": {"auth": {"rateLimit": limits, **auth}}}
+        return await self.startDaemon(*options, config=self.configure(changes))
+
+    async def status(self, caller: Caller, **headers: str) -> int:
+        """
+        What somebody is answered.
+        """
+        answer = await caller.ask("hi", headers=headers)
+        await answer.whole()
+        return answer.status
+
+
+class LockTests(ThrottleTestCase):
+    """
+    Wrong credentials, repeatedly.
+    """
+
+    async def test_token(self) -> None:
+        """
+        Who shows wrong tokens is told when to come back; who has the right one is
+        served.
+        """
+        daemon = await self.startStrict()
+        wrong = self.caller(daemon, "wrong")
+        for _ in range(3):
+            self.assertEqual(await self.status(wrong), 401)
+        answer = await wrong.ask("hi")
+        self.assertEqual(answer.status, 429)
+        self.assertEqual(await answer.code(), "too_many_failed_attempts")
+        self.assertTrue(290 < int(answer.header("retry-after") or 0) <= 300)
+        self.assertTrue(290_000 < int(answer.header("retry-after-ms") or 0) <= 300_000)
+        self.assertEqual(answer.header("x-should-retry"), "false")
+        self.assertEqual(await self.status(self.caller(daemon)), 200)
+        self.assertEqual(await self.status(self.caller(daemon, None)), 401)
+        await daemon.line("127.0.0.1 is locked out for 300 s, after 3 attempts")
+        self.assertEqual(daemon.text.count("locked out"), 1)
+
+    async def test_password(self) -> None:
+        """
+        Behind wrong passwords the right one is not looked at.
+        """
+        daemon = await self.startStrict(mode="password", password="open sesame 4711")
+        right = self.caller(daemon, "open sesame 4711")
+        self.assertEqual(await self.status(right), 200)
+        for _ in range(3):
+            self.assertEqual(await self.status(self.caller(daemon, "wrong")), 401)
+        self.assertEqual(await self.status(right), 429)
+        self.assertNotIn("sesame", daemon.text)
+
+    async def test_basic(self) -> None:
+        """
+        Nor is a user's, while the gateway's token is good.
+        """
+        daemon = await self.startStrict("--auth", "memory:ann:pass word")
+        nobody = self.caller(daemon, None)
+        for _ in range(3):
+            status = await self.status(nobody, authorization=basic("ann", "wrong"))
+            self.assertEqual(status, 401)
+        status = await self.status(nobody, authorization=basic("ann", "pass word"))
+        self.assertEqual(status, 429)
+        self.assertEqual(await self.status(self.caller(daemon)), 200)
+
+    async def test_usual(self) -> None:
+        """
+        By itself this machine is not locked out.
+        """
+        daemon = await self.startDaemon()
+        for _ in range(12):
+            self.assertEqual(await self.status(self.caller(daemon, "wrong")), 401)
+
+    async def test_reload(self) -> None:
+        """
+        A reload lets nobody in again, and its limits hold.
+        """
+        daemon = await self.startStrict()
+        wrong = self.caller(daemon, "wrong")
+        for _ in range(3):
+            self.assertEqual(await self.status(wrong), 401)
+        daemon.send("HUP")
+        await daemon.line("The configuration was read again")
+        self.assertEqual(await self.status(wrong), 429)
+        limits = {"gateway": {"auth": {"rateLimit": {"exemptLoopback": True}}}}
+        self.configure(merged({}, limits))
+        again = daemon.nextLine("The configuration was read again")
+        daemon.send("HUP")
+        await again
+        self.assertEqual(await self.status(wrong), 401)
+
+
+class BehindProxyTests(ThrottleTestCase):
+    """
+    A proxy that speaks the PROXY protocol.
+    """
+
+    async def knock(self, daemon: Daemon, source: str, token: str) -> int:
+        """
+        Come from an address, by way of the proxy.
+        """
+        headers = {"Authorization": f"Bearer {token}"}
+        status, _ = await exchange(reactor, daemon.url, headers, proxyLine(source))
+        return status
+
+    async def test_trusted(self) -> None:
+        """
+        Who guesses is told from the others by the address that the proxy names.
+        """
+        changes = {"gateway": {"trustedProxies": ["127.0.0.1"]}}
+        password = {"mode": "password", "password": TOKEN}
+        config = self.configure(
+            merged(changes, {"gateway": {"auth": {"token": None, **password}}})
+        )
+        daemon = await self.startDaemon(config=config, listen=[HAPROXY])
+        for _ in range(10):
+            self.assertEqual(await self.knock(daemon, "203.0.113.5", "wrong"), 401)
+        self.assertEqual(await self.knock(daemon, "203.0.113.5", TOKEN), 429)
+        self.assertEqual(await self.knock(daemon, "203.0.113.6", TOKEN), 200)
+        await daemon.line("203.0.113.5 is locked out")
+
+    async def test_stranger(self) -> None:
+        """
+        A stranger who talks to that port gets no new attempts by naming addresses.
+        """
+        changes = {"gateway": {"auth": {"rateLimit": {"maxAttempts": 3}}}}
+        config = self.configure(changes)
+        daemon = await self.startDaemon(config=config, listen=[HAPROXY])
+        found = [
+            await self.knock(daemon, f"203.0.113.{number}", "wrong")
+            for number in range(5)
+        ]
+        self.assertEqual(found, [401, 401, 401, 429, 429])

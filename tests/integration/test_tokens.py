@@ -1,0 +1,281 @@
+"""
+Tokens with names: made, used and revoked while the real daemon runs.
+"""
+
+import json
+import sys
+
+from openclaw.testing import ServedCall
+from tests.integration.agent import calls, says
+from tests.integration.caller import Caller
+from tests.integration.daemon import Daemon
+from tests.integration.house import HouseTestCase
+
+TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token")
+SESSION = "x-openclaw-session-key"
+
+
+class TokenTestCase(HouseTestCase):
+    """
+    A provider that answers, and the command beside the daemon.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let it answer.
+        """
+        super().setUp()
+        self.upstream.says("so")
+
+    async def command(self, *arguments: str, status: int = 0) -> str:
+        """
+        Run the command.
+
+        @return: What it wrote to its standard output.
+        """
+        program = self.start(*TOKEN_COMMAND, *arguments)
+        await program.ended
+        self.assertEqual(program.status, status, program.text)
+        return program.output
+
+    async def add(self, daemon: Daemon, label: str, *options: str) -> Caller:
+        """
+        Somebody who has a new token.
+        """
+        token = (await self.command("add", label, *options)).strip()
+        self.assertRegex(token, "^oct_[A-Za-z0-9_-]{43}$")
+        return self.caller(daemon, token)
+
+    async def ask(self, caller: Caller, words: str = "hi", **more: object) -> str:
+        """
+        Have an answer.
+
+        @return: The key of its session.
+        """
+        answer = await caller.ask(words, **more)
+        self.assertEqual((answer.status, await answer.words()), (200, "so"))
+        return answer.header(SESSION)
+
+    async def assertRefused(
+        self, caller: Caller, status: int, code: str, **more: object
+    ) -> None:
+        """
+        Have none.
+        """
+        answer = await caller.ask("hi", **more)
+        self.assertEqual((answer.status, await answer.code()), (status, code))
+
+
+class LifeTests(TokenTestCase):
+    """
+    From the first request to the last.
+    """
+
+    async def test_life(self) -> None:
+        """
+        A token is good as soon as it is made, and no longer once it is revoked,
+        without a restart or a signal; the operator's stays.
+        """
+        daemon = await self.startDaemon()
+        await self.assertRefused(
+            self.caller(daemon, "oct_" + "x" * 43), 401, "invalid_api_key"
+        )
+        ci = await self.add(daemon, "ci")
+        other = await self.add(daemon, "other")
+        await self.ask(ci)
+        await self.ask(ci, stream=True)
+        self.assertNotIn("sha256", await self.command("list", "--json"))
+        await self.command("revoke", "ci")
+        await self.assertRefused(ci, 401, "invalid_api_key")
+        await self.ask(other)
+        await self.ask(self.caller(daemon))
+        self.assertNotIn("oct_", daemon.text)
+        await daemon.line("token:ci")
+
+    async def test_runsGoOn(self) -> None:
+        """
+        A run that has begun ends as it would have.
+        """
+        daemon = await self.startDaemon()
+        ci = await self.add(daemon, "ci")
+        self.upstream.answer = lambda call: call.say("first ")
+        answer = await ci.ask("hi", stream=True)
+        await answer.body.until("first")
+        await self.command("revoke", "ci")
+        [call] = self.upstream.calls
+        call.say("last")
+        call.finish()
+        self.assertEqual(await answer.words(), "first last")
+
+    async def test_expiry(self) -> None:
+        """
+        One that is over is not good.
+        """
+        daemon = await self.startDaemon()
+        ci = await self.add(daemon, "ci", "--expires", "30d")
+        await self.ask(ci)
+        path = self.state / "tokens.json"
+        document = json.loads(path.read_text())
+        document["tokens"][0]["expiresAt"] = 1.0
+        path.write_text(json.dumps(document))
+        await self.assertRefused(ci, 401, "invalid_api_key")
+
+    async def test_password(self) -> None:
+        """
+        It is good beside a password, too.
+        """
+        auth = {"token": None, "mode": "password", "password": "open sesame"}
+        config = self.configure({"gateway": {"auth": auth}})
+        daemon = await self.startDaemon(config=config)
+        await self.ask(await self.add(daemon, "ci"))
+
+
+class AgentTests(TokenTestCase):
+    """
+    A token for one agent of two.
+    """
+
+    async def test_agents(self) -> None:
+        """
+        It sees and uses that one, by whatever name it asks.
+        """
+        agents = {"entries": {"main": {}, "helper": {}}}
+        config = self.configure({"agents": agents})
+        daemon = await self.startDaemon(config=config)
+        ci = await self.add(daemon, "ci", "--agent", "helper")
+        listed = await (await ci.get("/v1/models")).json()
+        self.assertEqual([each["id"] for each in listed["data"]], ["openclaw/helper"])
+        key = await self.ask(ci, model="openclaw/helper")
+        self.assertTrue(key.startswith("agent:helper:token:ci:openai:"))
+        for more in (
+            {"model": "openclaw"},
+            {"model": "openclaw/main"},
+            {"headers": {"x-openclaw-agent-id": "main"}},
+            {"headers": {SESSION: "agent:main:token:ci:x"}},
+        ):
+            await self.assertRefused(ci, 400, "unknown_agent", **more)
+
+    async def test_scope(self) -> None:
+        """
+        One that may only read sees the models, and runs nothing.
+        """
+        daemon = await self.startDaemon()
+        ci = await self.add(daemon, "ci", "--scope", "operator.read")
+        self.assertEqual((await ci.get("/v1/models")).status, 200)
+        await self.assertRefused(ci, 403, "missing_scope")
+
+
+class SessionTests(TokenTestCase):
+    """
+    Conversations of several callers.
+    """
+
+    async def test_apart(self) -> None:
+        """
+        The same user and the same name are other conversations for another caller;
+        each goes on by name and by the key that the answer has.
+        """
+        daemon = await self.startDaemon()
+        ci = await self.add(daemon, "ci")
+        cd = await self.add(daemon, "cd")
+        for more in ({"user": "ann"}, {"headers": {SESSION: "notes"}}):
+            keys = [
+                await self.ask(caller, f"from {name}", **more)
+                for caller, name in (
+                    (ci, "ci"),
+                    (cd, "cd"),
+                    (self.caller(daemon), "op"),
+                )
+            ]
+            self.assertEqual(len(set(keys)), 3)
+            for again in (more, {"headers": {SESSION: keys[0]}}):
+                await self.ask(ci, "again", **again)
+                heard = [text for role, text in self.upstream.heard() if role == "user"]
+                self.assertEqual(heard[:2], ["from ci", "again"])
+
+    async def test_others(self) -> None:
+        """
+        Nobody goes on with another's conversation, be there one or not; but the
+        operator does.
+        """
+        daemon = await self.startDaemon()
+        ci, operator = await self.add(daemon, "ci"), self.caller(daemon)
+        cd = await self.add(daemon, "cd")
+        theirs = await self.ask(cd, "a secret", headers={SESSION: "notes"})
+        owners = await self.ask(operator, "a secret", user="ann")
+        before = len(self.upstream.calls)
+        for key in (theirs, owners, "agent:main:nothing", "agent:main:token:cd:no"):
+            headers = {SESSION: key}
+            await self.assertRefused(ci, 403, "session_not_yours", headers=headers)
+        self.assertEqual(len(self.upstream.calls), before)
+        await self.ask(operator, "go on", headers={SESSION: theirs})
+        self.assertEqual(self.upstream.heard()[0], ("user", "a secret"))
+
+    async def test_tools(self) -> None:
+        """
+        An agent that lists sessions sees those of the one it works for.
+        """
+        tools = {"defaults": {"tools": {"allow": ["sessions_list"]}}}
+        config = self.configure({"agents": tools})
+        daemon = await self.startDaemon(config=config)
+        ci, operator = await self.add(daemon, "ci"), self.caller(daemon)
+        await self.ask(operator, user="ann")
+        own = await self.ask(ci, user="bob")
+
+        def answer(call: ServedCall) -> None:
+            last = call.body["messages"][-1]
+            if last["role"] == "tool":
+                says(last["content"])(call)
+            else:
+                calls("sessions_list")(call)
+
+        self.upstream.answer = answer
+        told = await (await ci.ask("list", user="bob")).words()
+        self.assertIn(own, told)
+        self.assertNotIn("ann", told)
+        told = await (await operator.ask("list")).words()
+        self.assertIn(own, told)
+        self.assertIn("agent:main:openai-user:ann", told)
+
+
+class QuotaTests(TokenTestCase):
+    """
+    Tokens with bounds.
+    """
+
+    async def test_rate(self) -> None:
+        """
+        One more request in a minute is refused, and it is told when to come back.
+        """
+        daemon = await self.startDaemon()
+        ci = await self.add(daemon, "ci", "--rpm", "2")
+        await self.ask(ci)
+        self.assertEqual((await ci.get("/v1/models")).status, 200)
+        answer = await ci.ask("hi")
+        self.assertEqual((answer.status, await answer.code()), (429, "token_rate"))
+        self.assertTrue(50 < int(answer.header("retry-after") or 0) <= 60)
+        await self.ask(self.caller(daemon))
+
+    async def test_concurrency(self) -> None:
+        """
+        One more run at once is refused, streaming or not, until one has ended, by
+        itself or since its caller is gone; others are not concerned.
+        """
+        daemon = await self.startDaemon()
+        ci = await self.add(daemon, "ci", "--max-concurrent", "1")
+        self.upstream.answer = lambda call: call.say("so")
+        answer = await ci.ask("one", stream=True)
+        await answer.body.until("so")
+        for streaming in (False, True):
+            await self.assertRefused(ci, 429, "token_concurrency", stream=streaming)
+        self.upstream.calls[0].finish()
+        await answer.whole()
+        connection = await ci.connect("two", stream=True)
+        await connection.until("so")
+        await self.assertRefused(ci, 429, "token_concurrency")
+        gone = daemon.nextLine("outcome=run_cancelled")
+        connection.reset()
+        await gone
+        self.upstream.says("so")
+        await self.ask(ci, "three")
+        await self.ask(self.caller(daemon))

@@ -1,0 +1,91 @@
+"""
+Tests of L{openclaw.metrics.tally}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.messages import Usage
+from openclaw.metrics.tally import OTHER, Counts, Durations, Tally
+from tests.metrics.accounts import account
+
+
+class CountsTests(SynchronousTestCase):
+    """
+    Sums by labels.
+    """
+
+    def test_add(self):
+        """
+        Each combination of labels has a sum of its own.
+        """
+        counts = Counts()
+        counts.add(("a", "x"))
+        counts.add(("a", "y"), 3)
+        counts.add(("a", "x"), 2)
+        self.assertEqual(counts.found, {("a", "x"): 3, ("a", "y"): 3})
+
+    @given(st.lists(st.tuples(st.text(), st.text())))
+    def test_bounded(self, keys):
+        """
+        However many labels there are, memory is bounded and nothing is lost.
+        """
+        counts = Counts(limit=3)
+        for key in keys:
+            counts.add(key)
+        self.assertLessEqual(len(counts.found), 4)
+        self.assertEqual(sum(counts.found.values()), len(keys))
+        if len({*keys, (OTHER, OTHER)}) > 4:
+            self.assertIn((OTHER, OTHER), counts.found)
+
+
+class DurationsTests(SynchronousTestCase):
+    """
+    Classes of durations.
+    """
+
+    def test_bounds(self):
+        """
+        A duration that is just a bound is within it, as Prometheus has it.
+        """
+        durations = Durations((1.0, 2.0))
+        for seconds in (0.0, 1.0, 1.5, 2.0, 2.1):
+            durations.add(seconds)
+        self.assertEqual(durations.counts, [2, 2, 1])
+        self.assertAlmostEqual(durations.sum, 6.6)
+
+
+class RunTests(SynchronousTestCase):
+    """
+    What a run leaves behind in the numbers.
+    """
+
+    def test_success(self):
+        """
+        The run, its tokens and its times are counted.
+        """
+        tally = Tally()
+        tally.runEnded(account(usage=Usage(11, 4, 8, 3), queueSeconds=0.2))
+        self.assertEqual(tally.runs.found, {("main", "stop"): 1})
+        self.assertEqual(
+            tally.tokens.found,
+            {
+                ("main", "prompt"): 11,
+                ("main", "completion"): 4,
+                ("main", "cached"): 8,
+                ("main", "reasoning"): 3,
+            },
+        )
+        sums = tally.durations.sum, tally.firstTokens.sum, tally.queueing.sum
+        self.assertEqual(sums, (1.5, 0.3, 0.2))
+
+    def test_silent(self):
+        """
+        A run that never had anything to say does not count as a quick one.
+        """
+        tally = Tally()
+        tally.runEnded(account(outcome="gateway_busy", firstSeconds=None))
+        self.assertEqual(sum(tally.firstTokens.counts), 0)
+        self.assertEqual(sum(tally.durations.counts), 1)
+        self.assertEqual(tally.tokens.found, {})

@@ -1,0 +1,162 @@
+"""
+Tests of L{openclaw.models.anthropic_requests}: how much to think, and what was thought.
+"""
+
+from functools import partial
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import InvalidRequest
+from openclaw.interfaces import NamedTool, Sampling
+from openclaw.messages import (
+    AssistantMessage,
+    Thought,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.anthropic_messages import AnthropicMessages
+from tests.models import asking
+from tests.models.asking import TOOL
+
+encoded = partial(asking.encoded, AnthropicMessages())
+
+
+class ThinkingTests(SynchronousTestCase):
+    """
+    A model that thinks is told so, and gets its thoughts back.
+    """
+
+    conversation = (
+        UserMessage("Look."),
+        AssistantMessage(
+            "I look.",
+            (ToolCall("c", "ls", "{}"),),
+            (Thought("Hm", "EqQB"), Thought("", "redacted:EmwK"), Thought("", "EoMC")),
+        ),
+        ToolMessage("c", "a.txt"),
+    )
+
+    def thinking(self, model: str = "claude-opus-4-7", **more: Any) -> Any:
+        """
+        What a request says about thinking.
+        """
+        return encoded(*self.conversation, model=model, **more).get("thinking")
+
+    def test_byEffort(self) -> None:
+        """
+        Later models choose how much to think, after the effort, and tell it in short.
+        """
+        for model in (
+            "claude-opus-4-7",
+            "claude-sonnet-4.6",
+            "claude-fable-5",
+            "other",
+        ):
+            for more in (
+                {"reasoning": True},
+                {"sampling": Sampling(reasoning_effort="low")},
+            ):
+                self.assertEqual(
+                    self.thinking(model, **more),
+                    {"type": "adaptive", "display": "summarized"},
+                )
+        self.assertIsNone(self.thinking())
+
+    def test_byBudget(self) -> None:
+        """
+        Earlier models are told in tokens, which leave as many for the answer.
+        """
+        for model in (
+            "claude-haiku-4-5-20251001",
+            "claude-opus-4-20250514",
+            "claude-3-7-sonnet-20250219",
+        ):
+            for effort, limit, tokens in (
+                ("low", None, 2048),
+                ("high", None, 8192),
+                ("high", 64000, 24576),
+                ("high", 4000, 2000),
+            ):
+                sampling = Sampling(reasoning_effort=effort, max_tokens=limit)
+                body = encoded(*self.conversation, model=model, sampling=sampling)
+                self.assertEqual(
+                    body["thinking"], {"type": "enabled", "budget_tokens": tokens}
+                )
+                self.assertNotIn("output_config", body)
+        self.assertEqual(
+            self.thinking("claude-opus-4-5", reasoning=True)["budget_tokens"], 8192
+        )
+
+    def test_noRoom(self) -> None:
+        """
+        Where the bound leaves no room for thoughts, there are none.
+        """
+        sampling = Sampling(reasoning_effort="high", max_tokens=2000)
+        self.assertIsNone(self.thinking("claude-opus-4-5", sampling=sampling))
+
+    def test_unknownEffort(self) -> None:
+        """
+        An effort that can't be put into tokens is refused.
+        """
+        with self.assertRaises(InvalidRequest) as caught:
+            self.thinking("claude-opus-4-5", sampling=Sampling(reasoning_effort="max"))
+        self.assertEqual(caught.exception.param, "reasoning_effort")
+
+    def test_otherWishesFirst(self) -> None:
+        """
+        What the API does not do together with thinking is done without.
+        """
+        for more in (
+            {"sampling": Sampling(temperature=0.2)},
+            {"sampling": Sampling(top_p=0.5)},
+            {"tools": [TOOL], "toolChoice": "required"},
+            {"tools": [TOOL], "toolChoice": NamedTool("read")},
+        ):
+            self.assertIsNone(self.thinking(reasoning=True, **more))
+        for more in (
+            {"sampling": Sampling(temperature=1.0, top_p=0.99)},
+            {"tools": [TOOL]},
+        ):
+            self.assertIsNotNone(self.thinking(reasoning=True, **more))
+
+    def test_thoughtsGoBack(self) -> None:
+        """
+        Its thoughts stand before its words and calls, to the letter, each in its form.
+        """
+        turns = encoded(*self.conversation, reasoning=True)["messages"]
+        self.assertEqual(
+            turns[1]["content"][:4],
+            [
+                {"type": "thinking", "thinking": "Hm", "signature": "EqQB"},
+                {"type": "redacted_thinking", "data": "EmwK"},
+                {"type": "thinking", "thinking": "", "signature": "EoMC"},
+                {"type": "text", "text": "I look."},
+            ],
+        )
+
+    def test_withoutThinking(self) -> None:
+        """
+        A model that is not to think any more is not shown what it thought.
+        """
+        for more in ({}, {"sampling": Sampling(reasoning_effort="none")}):
+            turns = encoded(*self.conversation, **more)["messages"]
+            kinds = [block["type"] for block in turns[1]["content"]]
+            self.assertEqual(kinds, ["text", "tool_use"])
+
+    def test_lostThoughts(self) -> None:
+        """
+        Earlier models refuse to think on from calls without thoughts, such as another
+        model's; so they go on without thinking, until the user speaks again.
+        """
+        call = AssistantMessage("", (ToolCall("c", "ls", "{}"),))
+        begun = [UserMessage("Look."), call, ToolMessage("c", "a.txt")]
+        again = [*begun, UserMessage("And now?")]
+        for model, messages, thinks in (
+            ("claude-opus-4-5", begun, False),
+            ("claude-opus-4-5", again, True),
+            ("claude-opus-4-7", begun, True),
+        ):
+            body = encoded(*messages, model=model, reasoning=True)
+            self.assertEqual("thinking" in body, thinks)

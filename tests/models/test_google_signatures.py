@@ -1,0 +1,90 @@
+"""
+Tests of L{openclaw.models.google_contents}: what models want back with their calls.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.messages import AssistantMessage, ToolCall
+from openclaw.models.google_contents import NO_SIGNATURE, ThoughtSignatures
+from openclaw.models.google_generative_ai import GoogleGenerativeAI
+from tests.models.asking import encoded
+from tests.models.reading import REFUSAL
+
+CALL = ToolCall("fc1", "weather", '{"city": "Köln"}')
+
+
+class SignatureTests(SynchronousTestCase):
+    """
+    Models get the seals of their thoughts back.
+    """
+
+    def signaturesOf(
+        self, dialect: GoogleGenerativeAI, *calls: ToolCall, model: str
+    ) -> list[str | None]:
+        """
+        What goes out with each of these calls.
+        """
+        body = encoded(dialect, AssistantMessage("", calls), model=model)
+        parts = body["contents"][0]["parts"]
+        return [part.get("thoughtSignature") for part in parts]
+
+    def test_roundTrip(self) -> None:
+        """
+        The signature that came with a call goes back with it, whatever the client
+        made of its arguments, and be its id Google's or made here.
+        """
+        for id in ("fc1", None):
+            dialect = GoogleGenerativeAI()
+            decoder = dialect.decoder("vendor", REFUSAL)
+            call = {"name": "weather", "args": {"city": "Köln"}, "id": id}
+            part = {"functionCall": call, "thoughtSignature": "c2VhbA=="}
+            candidate = {"content": {"parts": [part]}, "finishReason": "STOP"}
+            document = msgspec.json.encode({"candidates": [candidate]})
+            decoder.feed(b"data: " + document + b"\n\n")
+            decoder.finish()
+            made = decoder.reply().toolCalls[0]
+            rewritten = ToolCall(made.id, made.name, '{ "city" : "Köln" }')
+            for model in ("gemini-3-pro-preview", "gemini-2.5-flash"):
+                for call in (made, rewritten):
+                    self.assertEqual(
+                        self.signaturesOf(dialect, call, model=model), ["c2VhbA=="]
+                    )
+
+    def test_kept(self) -> None:
+        """
+        A signature that was kept with its call goes back after a restart, too.
+        """
+        call = ToolCall("fc1", "weather", "{}", "c2VhbA==")
+        sent = self.signaturesOf(GoogleGenerativeAI(), call, model="gemini-3-pro")
+        self.assertEqual(sent, ["c2VhbA=="])
+
+    def test_unknown(self) -> None:
+        """
+        Where nobody has the signature, models that insist on one are told so, once
+        for the calls of a turn.
+        """
+        dialect = GoogleGenerativeAI()
+        calls = CALL, ToolCall("b", "now", "{}")
+        for model, expected in (
+            ("gemini-3-pro-preview", NO_SIGNATURE),
+            ("gemini-10-flash", NO_SIGNATURE),
+            ("gemini-flash-latest", NO_SIGNATURE),
+            ("gemini-2.5-flash", None),
+            ("gemma-3-27b-it", None),
+        ):
+            self.assertEqual(
+                self.signaturesOf(dialect, *calls, model=model), [expected, None], model
+            )
+
+    def test_bounded(self) -> None:
+        """
+        The oldest signature is forgotten for a new one; one that is kept again is
+        new.
+        """
+        signatures = ThoughtSignatures(limit=2)
+        for id in ("a", "b", "a", "c"):
+            signatures.keep(id, "f", id * 2)
+        known = [signatures.of(ToolCall(id, "f", "{}")) for id in ("a", "b", "c")]
+        self.assertEqual(known, ["aa", None, "cc"])
+        self.assertIs(signatures.of(ToolCall("a", "g", "{}")), None)

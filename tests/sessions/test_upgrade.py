@@ -1,0 +1,103 @@
+"""
+Tests of what becomes of databases that earlier versions of the program have made.
+"""
+
+import sqlite3
+from contextlib import closing
+
+from openclaw.interfaces import Claim, Summary
+from openclaw.messages import AssistantMessage, ToolCall, ToolMessage
+from openclaw.sessions.store.schema import schemaSteps, upgrade, versionOf
+from tests.contracts.open_store import AGAIN, ANSWER, HELLO
+from tests.sessions.onfile import SQLiteTestCase
+
+CALL = AssistantMessage(content="", tool_calls=(ToolCall("a", "look", "{}"),))
+RESULT = ToolMessage(tool_call_id="a", content="nothing")
+
+TALK = """
+INSERT INTO sessions VALUES (7, 'talk', 'main', 10.0, 20.0, 2);
+INSERT INTO messages VALUES
+    (7, 0, 'run_1', 10.0, '{"role":"user","content":"Hello."}'),
+    (7, 1, 'run_1', 20.0, '{"role":"assistant","content":"What can I do for you?"}');
+"""
+
+HELD = """
+INSERT INTO sessions VALUES (8, 'held', 'other', 30.0, 40.0, 2);
+INSERT INTO messages VALUES
+    (8, 0, 'run_2', 30.0, '{"role":"user","content":"Hello."}'),
+    (8, 1, 'run_2', 40.0, '{"role":"assistant","content":"","tool_calls":'
+        || '[{"id":"a","name":"look","arguments":"{}"}]}');
+INSERT INTO claims VALUES ('held', 'run_3', 'elsewhere:1:1:1', 50.0);
+"""
+
+
+class FromVersion1Tests(SQLiteTestCase):
+    """
+    Sessions that were kept before there were summaries go on.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make such a database, as a daemon leaves it that was killed.
+        """
+        super().setUp()
+        self.path.parent.mkdir(parents=True)
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            upgrade(connection, self.path, schemaSteps()[:1])
+            connection.executescript(TALK + HELD)
+
+    async def test_goesOn(self) -> None:
+        """
+        A session takes its next turn, and can be summarised.
+        """
+        store = await self.openStore()
+        begun = await store.beginTurn(Claim("talk", "next"), "main", [], [AGAIN])
+        self.assertEqual(list(begun.messages), [HELLO, ANSWER, AGAIN])
+        self.assertIsNone(begun.summary)
+        summary = Summary("They said hello.", 2)
+        await store.endTurn(Claim("talk", "next"), [ANSWER], summary)
+        begun = await store.beginTurn(Claim("talk", "then"), "main", [], [])
+        self.assertEqual(begun.summary, summary)
+        self.assertEqual(list(begun.messages), [AGAIN, ANSWER])
+        self.assertEqual(
+            list(await store.transcript("talk")), [HELLO, ANSWER, AGAIN, ANSWER]
+        )
+
+    async def test_claimsHold(self) -> None:
+        """
+        A claim that was taken before holds as long as it would have; then the calls
+        that were left open can be answered.
+        """
+        store = await self.openStore()
+        claim = Claim("held", "next")
+        self.clock.advance(50)
+        self.assertIsNone(await store.beginTurn(claim, "other", [], [RESULT]))
+        self.clock.advance(1)
+        begun = await store.beginTurn(claim, "other", [], [RESULT])
+        self.assertEqual(list(begun.messages), [HELLO, CALL, RESULT])
+
+    async def test_listed(self) -> None:
+        """
+        The list of sessions is as it was.
+        """
+        store = await self.openStore()
+        found = await store.sessions()
+        self.assertEqual(
+            [(info.sessionKey, info.messageCount, info.updatedAt) for info in found],
+            [("held", 2, 40.0), ("talk", 2, 20.0)],
+        )
+
+    async def test_backup(self) -> None:
+        """
+        The database as it was stays beside the new one, and the operator is told
+        where: an earlier version of the program can use it.
+        """
+        await self.openStore()
+        backup = self.path.with_name(f"{self.path.name}.v1.1.backup")
+        self.assertIn(str(backup), self.logged[-1])
+        with closing(sqlite3.connect(backup)) as connection:
+            self.assertEqual(versionOf(connection), 1)
+            rows = connection.execute("SELECT count(*) FROM messages").fetchone()
+            self.assertEqual(rows, (4,))
+            with self.assertRaises(sqlite3.OperationalError):
+                connection.execute("SELECT * FROM summaries")

@@ -1,0 +1,148 @@
+"""
+Tests of L{openclaw.web.limits}: counting bytes and connections.
+"""
+
+from ipaddress import ip_address
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.web.limits import BodyBudget, Crowd, affordable, originOf
+
+origins = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::", None])
+
+
+def at(host):
+    """
+    The address of a caller.
+    """
+    kind = IPv6Address if ":" in host else IPv4Address
+    return kind("TCP", host, 4711)
+
+
+class BodyBudgetTests(SynchronousTestCase):
+    """
+    What is given out comes back.
+    """
+
+    @given(st.lists(st.integers(0, 50)))
+    def test_neverTooMuch(self, wanted):
+        """
+        Never more is given out than there is, and all that is there can be.
+        """
+        budget = BodyBudget(lambda: 100)
+        given_ = [count for count in wanted if budget.take(count)]
+        self.assertEqual(budget.held, sum(given_))
+        self.assertLessEqual(budget.held, 100)
+        self.assertTrue(budget.take(100 - budget.held))
+        self.assertFalse(budget.take(1))
+        for count in given_:
+            budget.giveBack(count)
+        self.assertEqual(budget.held, 100 - sum(given_))
+
+    def test_less(self):
+        """
+        Where the bound was lowered in the meantime, nothing is given out until it is
+        kept again.
+        """
+        most = [100]
+        budget = BodyBudget(lambda: most[0])
+        self.assertTrue(budget.take(80))
+        most[0] = 50
+        self.assertFalse(budget.take(1))
+        budget.giveBack(40)
+        self.assertTrue(budget.take(10))
+
+
+class CrowdTests(SynchronousTestCase):
+    """
+    Connections by where they come from.
+    """
+
+    @given(st.lists(origins))
+    def test_counted(self, comers):
+        """
+        Each is counted for its own address, this machine for none, and what is left
+        behind is nothing.
+        """
+        crowd = Crowd()
+        for origin in comers:
+            crowd.enter(origin)
+        for origin in set(comers):
+            expected = 0 if origin is None else comers.count(origin)
+            self.assertEqual(crowd[origin], expected)
+        for origin in comers:
+            crowd.leave(origin)
+        self.assertEqual(len(crowd), 0)
+
+    def test_looking(self):
+        """
+        To ask for an address takes no room.
+        """
+        crowd = Crowd()
+        self.assertEqual(crowd["192.0.2.1"], 0)
+        self.assertEqual(len(crowd), 0)
+
+
+class OriginTests(SynchronousTestCase):
+    """
+    Who is one and the same caller.
+    """
+
+    def test_thisMachine(self):
+        """
+        This machine's own programs are not counted, whatever way they come.
+        """
+        for address in (
+            at("127.0.0.1"),
+            at("127.8.8.8"),
+            at("::1"),
+            at("::ffff:127.0.0.1"),
+            UNIXAddress(b"/run/socket"),
+            UNIXAddress(None),
+        ):
+            self.assertIsNone(originOf(address))
+
+    def test_networks(self):
+        """
+        A network of 64 bits is one caller, and a scope makes no other of it.
+        """
+        one = originOf(at("2001:db8:1:2::1"))
+        self.assertEqual(originOf(at("2001:db8:1:2:ffff::9")), one)
+        self.assertNotEqual(originOf(at("2001:db8:1:3::1")), one)
+        self.assertEqual(originOf(at("fe80::1%eth0")), originOf(at("fe80::2")))
+        self.assertEqual(originOf(at("::ffff:192.0.2.1")), "192.0.2.1")
+
+    @given(st.ip_addresses())
+    def test_any(self, address):
+        """
+        Every address has a place, and is counted unless it is this machine's.
+        """
+        found = originOf(at(str(address)))
+        if found is not None:
+            ip_address(found)
+        if address.version == 4:
+            self.assertEqual(found is None, address.is_loopback)
+
+
+class DescriptorTests(SynchronousTestCase):
+    """
+    What the operating system allows.
+    """
+
+    @given(st.integers(1, 10_000_000))
+    def test_someAreLeft(self, descriptors):
+        """
+        Runs need some, too; and there is always room for one connection.
+        """
+        most = affordable(descriptors)
+        self.assertGreaterEqual(most, 1)
+        self.assertLessEqual(most, max(1, descriptors - 64))
+
+    def test_usual(self):
+        """
+        The usual bound leaves room for hundreds.
+        """
+        self.assertEqual(affordable(1024), 768)

@@ -1,0 +1,3 @@
+"""
+Tests of the example: run them with C{python -m twisted.trial tests}.
+"""
