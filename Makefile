@@ -45,6 +45,7 @@ test: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
 	$(BIN)/python -m twisted.trial --reporter=text $(TESTS) || failed="$$failed, tests"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$${failed#,}" >&2; exit 1; fi
 
+# BENCH=--quick takes less than two minutes.
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks.run --json build/benchmarks.json $(BENCH)
 

@@ -2,52 +2,59 @@
 What a process costs: its CPU time and its memory, as Linux accounts for them.
 
 CPU time is user and system time together, of all threads, those that have ended
-included.  It is read from the process's own CPU clock, which counts nanoseconds;
+included.  It is read from each process's own CPU clock, which counts nanoseconds;
 C{/proc/PID/stat} has the same sum, but in ticks of 10 ms, which is the cost of ten
-requests.
+requests.  What a process has started is charged to it: the living by their clocks,
+those that have ended by the ticks that their parent was told.
 """
 
+import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 PROC = Path("/proc")
-CLOCK_TICK = 100
-"""
-The ticks of a second in C{/proc}; the same on all of Linux's usual machines.
-"""
+CLOCK_TICK = os.sysconf("SC_CLK_TCK")
 
 
 class CPU(msgspec.Struct, frozen=True):
     """
-    Seconds of CPU time.
+    The CPU time that a process and its descendants have used so far.
 
-    @ivar own: Of the process itself.
-    @ivar tree: Of the process and all that descends from it, the children that have
-        ended included.
+    @ivar clocks: Seconds of each living one, by process id.
+    @ivar ended: Seconds of those that have ended.
     """
 
-    own: float
-    tree: float
+    clocks: Mapping[int, float]
+    ended: float = 0.0
 
-    def __sub__(self, earlier: "CPU") -> "CPU":
-        return CPU(self.own - earlier.own, self.tree - earlier.tree)
+
+class Used(msgspec.Struct, frozen=True):
+    """
+    The CPU time that was used between two moments.
+
+    @ivar tree: Seconds of the process and all that descends from it.
+    @ivar busiest: Seconds of that one of them which used the most.
+    """
+
+    tree: float
+    busiest: float
 
 
 class Memory(msgspec.Struct, frozen=True):
     """
-    Resident memory, in MB (of a million bytes).
+    The memory of a process and all that descends from it, in MB (of a million bytes).
 
-    @ivar now: What is resident at this moment.
-    @ivar peak: The most that ever was.
-    @ivar tree: What is resident now in the process and all that descends from it.
-        Pages that they share are counted in each.
+    @ivar resident: What is resident.  Pages that processes share are counted in each.
+    @ivar proportional: The same, with shared pages divided among all that share them.
+    @ivar peak: The most that was ever resident: the sum of each one's own peak.
     """
 
-    now: float
+    resident: float
+    proportional: float
     peak: float
-    tree: float
 
 
 def cpuOf(pid: int) -> CPU:
@@ -56,30 +63,53 @@ def cpuOf(pid: int) -> CPU:
 
     @raise OSError: There is no such process.
     """
-    own = _clock(pid)
-    reaped = _reaped(pid)
+    clocks = {pid: _clock(pid)}
+    ended = _reaped(pid)
     for child in descendants(pid):
         try:
-            reaped += _clock(child) + _reaped(child)
+            clock, reaped = _clock(child), _reaped(child)
         except OSError:  # It ended just now, and its parent will account for it.
             continue
-    return CPU(own, own + reaped)
+        clocks[child] = clock
+        ended += reaped
+    return CPU(clocks, ended)
+
+
+def usedBetween(before: CPU, after: CPU) -> Used:
+    """
+    What was used from one moment to a later one.  A process that ended in between is
+    in what its parent was told, with all that it ever used: what it had used before
+    is taken off.
+    """
+    own = {pid: now - before.clocks.get(pid, 0.0) for pid, now in after.clocks.items()}
+    gone = sum(used for pid, used in before.clocks.items() if pid not in after.clocks)
+    ended = max(0.0, after.ended - before.ended - gone)
+    return Used(sum(own.values()) + ended, max([*own.values(), ended]))
 
 
 def memoryOf(pid: int) -> Memory:
     """
-    The memory that a process holds.
+    The memory that a process and its descendants hold.
 
     @raise OSError: There is no such process.
     """
-    status = _status(pid)
-    tree = status["VmRSS"]
+    found = [_memoryOfOne(pid)]
     for child in descendants(pid):
         try:
-            tree += _status(child).get("VmRSS", 0.0)
-        except OSError:
+            found.append(_memoryOfOne(child))
+        except (OSError, KeyError):  # It has ended.
             continue
-    return Memory(status["VmRSS"], status["VmHWM"], tree)
+    return Memory(
+        sum(each.resident for each in found),
+        sum(each.proportional for each in found),
+        sum(each.peak for each in found),
+    )
+
+
+def _memoryOfOne(pid: int) -> Memory:
+    status = _sizes(pid, "status")
+    shared = _sizes(pid, "smaps_rollup").get("Pss", 0.0)
+    return Memory(status["VmRSS"], shared, status["VmHWM"])
 
 
 def descendants(pid: int) -> list[int]:
@@ -117,17 +147,17 @@ def _reaped(pid: int) -> float:
     return (int(fields[13]) + int(fields[14])) / CLOCK_TICK
 
 
-def _status(pid: int) -> dict[str, float]:
+def _sizes(pid: int, name: str) -> dict[str, float]:
     """
-    The sizes in C{/proc/PID/status}, in MB.
+    The sizes in a file of C{/proc/PID}, in MB.
     """
-    lines = (PROC / str(pid) / "status").read_text().splitlines()
+    lines = (PROC / str(pid) / name).read_text().splitlines()
     fields = (line.split() for line in lines)
     return {
         field[0].rstrip(":"): int(field[1]) * 1024 / 1e6
         for field in fields
-        if field[-1] == "kB"
+        if field and field[-1] == "kB"
     }
 
 
-__all__ = ["CPU", "Memory", "cpuOf", "descendants", "memoryOf"]
+__all__ = ["CPU", "Memory", "Used", "cpuOf", "descendants", "memoryOf", "usedBetween"]

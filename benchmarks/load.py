@@ -12,109 +12,30 @@ As a command: C{python -m benchmarks.load --help}.
 
 import argparse
 import asyncio
-import math
+import gc
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 import msgspec
 
-from benchmarks.replies import Expected, faultOfReply, faultOfStream, modeOf
+from benchmarks.plans import Plan
+from benchmarks.replies import faultOfReply, faultOfStream
+from benchmarks.spread import Quantiles, quantiles
 from benchmarks.wire import Connection, Reply
 
-GRACE = 30.0
+GRACE = 60.0
 """
 Seconds after the end of a plan in which what was due may still be answered.
 """
 
-QUESTION = "How much of a request's time is spent on the way?"
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What to ask of whom, and how often.
-
-    @ivar url: The server's base URL, with the C{/v1}.
-    @ivar token: The bearer token to send, if any.
-    @ivar model: The model to ask for.
-    @ivar mode: The mode (see L{benchmarks.replies}) in which the upstream answers.
-    @ivar stream: Whether to ask for streams.
-    @ivar coalesced: Whether a stream may bring several words in one chunk.
-    @ivar connections: How many connections are kept open.
-    @ivar requests: How many requests to send.
-    @ivar seconds: After this long no more requests fall due.
-    @ivar rate: Requests that fall due each second; C{None} is the closed loop.
-    @ivar turns: Ask in sessions, this many requests in each; 0 is without sessions.
-    """
-
-    url: str
-    token: str | None = None
-    model: str
-    mode: str
-    stream: bool = False
-    coalesced: bool = False
-    connections: int = 1
-    requests: int = 100
-    seconds: float = 60.0
-    rate: float | None = None
-    turns: int = 0
-
-    def expected(self) -> Expected:
-        """
-        What each reply must hold.
-        """
-        mode = modeOf(self.mode)
-        if mode is None:
-            raise ValueError(f"there is no mode {self.mode}")
-        deltas = mode.deltas()
-        return Expected("".join(deltas), None if self.coalesced else len(deltas))
-
-    def request(self, user: str | None) -> bytes:
-        """
-        One request, ready to be written.
-
-        @param user: The session to ask in, if any.
-        """
-        question = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": QUESTION}],
-            **({"stream": True} if self.stream else {}),
-            **({"user": user} if user else {}),
-        }
-        body = msgspec.json.encode(question)
-        url = urlsplit(self.url)
-        lines = [
-            f"POST {url.path}/chat/completions HTTP/1.1",
-            f"Host: {url.netloc}",
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-            *([f"Authorization: Bearer {self.token}"] if self.token else []),
-        ]
-        return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-class Quantiles(msgspec.Struct, frozen=True):
-    """
-    How a set of durations is spread, in milliseconds.
-    """
-
-    p50: float
-    p90: float
-    p99: float
-
-
-def quantiles(durations: Iterable[float]) -> Quantiles | None:
-    """
-    The spread of some durations in seconds (by nearest rank), or C{None} of none.
-    """
-    ordered = sorted(durations)
-    if not ordered:
-        return None
-    ranks = (math.ceil(share * len(ordered)) - 1 for share in (0.5, 0.9, 0.99))
-    return Quantiles(*(round(ordered[rank] * 1000, 3) for rank in ranks))
+CONNECTING = 64
+"""
+How many connections are made at once: fewer than any server's backlog.
+"""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -124,19 +45,24 @@ class Summary(msgspec.Struct, frozen=True):
     @ivar requests: How many were due.
     @ivar faults: What was wrong with replies, and how often.
     @ivar seconds: From the first request to the last reply.
-    @ivar perSecond: Right replies each second.
+    @ivar perSecond: Whole replies each second.
+    @ivar load: Seconds of CPU time that the load generator used.
     @ivar latency: From when a request was due to the end of its reply.
     @ivar firstWord: From the same to the first word of a stream.
     @ivar gap: Between one read of a stream and the next.
+    @ivar lateness: From when a word of a paced stream would have come if nothing took
+        any time, counted from when the request was due, to when it was here.
     """
 
     requests: int
     faults: dict[str, int]
     seconds: float
     perSecond: float
+    load: float
     latency: Quantiles | None
     firstWord: Quantiles | None
     gap: Quantiles | None
+    lateness: Quantiles | None
 
 
 class Load:
@@ -150,28 +76,33 @@ class Load:
     def __init__(self, plan: Plan, loop: asyncio.AbstractEventLoop) -> None:
         self.plan = plan
         self.loop = loop
-        self.expected = plan.expected()
         self.due = 0
         self.faults: Counter[str] = Counter()
         self.replies: list[Reply] = []
+        self.requests = plan.requestsToSend()
         self.connections: set[Connection] = set()
         self.resting: deque[Connection] = deque()
         self.overdue: deque[float] = deque()
         self.replacing: set[asyncio.Task[None]] = set()
-        # Milliseconds since the epoch: no earlier load can have had the same session.
-        self.session = int(time.time() * 1000)
         self.done: asyncio.Future[None] = loop.create_future()
 
-    async def run(self) -> Summary:
+    async def run(self, moments: Sequence[float], look: Callable[[], None]) -> None:
         """
         Carry the plan out.
 
+        @param moments: See L{carryOut}.
+        @param look: See L{carryOut}.
+
         @raise OSError: No connection can be made.
         """
-        for _ in range(self.plan.connections):
-            await self.connect()
+        for begun in range(0, self.plan.connections, CONNECTING):
+            count = min(CONNECTING, self.plan.connections - begun)
+            await asyncio.gather(*(self.connect() for _ in range(count)))
+        used = time.process_time()
         self.start = self.loop.time()
         self.deadline = self.start + self.plan.seconds
+        for moment in moments:
+            self.loop.call_at(self.start + moment, look)
         for connection in tuple(self.connections):
             self.rest(connection)
         if self.plan.rate is not None:
@@ -182,23 +113,10 @@ class Load:
         except TimeoutError:
             answered = len(self.replies) + self.faults.total()
             self.faults["no whole reply in time"] += self.due - answered
-        seconds = self.loop.time() - self.start
+        self.seconds = self.loop.time() - self.start
+        self.used = time.process_time() - used
         for connection in self.connections:
             connection.close()
-        return self.summary(seconds)
-
-    def requests(self) -> Iterator[bytes]:
-        """
-        The requests of one connection.
-        """
-        stateless = self.plan.request(None)
-        while not self.plan.turns:
-            yield stateless
-        while True:
-            self.session += 1
-            request = self.plan.request(f"bench-{self.session}")
-            for _ in range(self.plan.turns):
-                yield request
 
     async def connect(self) -> Connection:
         """
@@ -206,9 +124,7 @@ class Load:
         """
         url = urlsplit(self.plan.url)
         _, connection = await self.loop.create_connection(
-            lambda: Connection(
-                self.requests(), self.loop.time, self.replied, self.lost
-            ),
+            lambda: Connection(self.requests, self.loop.time, self.replied, self.lost),
             url.hostname,
             url.port or 80,
         )
@@ -219,22 +135,28 @@ class Load:
         """
         Will more requests fall due?
         """
-        return self.due < self.plan.requests and self.loop.time() < self.deadline
+        if self.due >= self.plan.requests:
+            return False
+        if self.plan.rate is not None:
+            # Not by the clock, or a stall would leave out what was due in it.
+            return self.plan.dueAt(self.due) < self.plan.seconds
+        return self.loop.time() < self.deadline
 
     def fallDue(self) -> None:
         """
-        At a fixed rate: it is time for the next request.
+        At a fixed rate: send all that is due by now, and come again.
         """
-        if not self.moreToCome():
-            self.finishIfAllAnswered()
-            return
-        due = self.start + self.due / self.plan.rate
-        self.due += 1
-        if self.resting:
-            self.resting.popleft().ask(due)
-        else:
-            self.overdue.append(due)
-        self.loop.call_at(self.start + self.due / self.plan.rate, self.fallDue)
+        while self.moreToCome():
+            due = self.start + self.plan.dueAt(self.due)
+            if due > self.loop.time():
+                self.loop.call_at(due, self.fallDue)
+                return
+            self.due += 1
+            if self.resting:
+                self.resting.popleft().ask(due)
+            else:
+                self.overdue.append(due)
+        self.finishIfAllAnswered()
 
     def rest(self, connection: Connection) -> None:
         """
@@ -261,23 +183,9 @@ class Load:
         """
         A whole reply came.
         """
-        fault = self.faultOf(reply)
-        if fault is None:
-            # Only its times matter from here on.
-            self.replies.append(msgspec.structs.replace(reply, body=b""))
-        else:
-            self.faults[fault] += 1
+        self.replies.append(reply)
         if not connection.closing:
             self.rest(connection)
-
-    def faultOf(self, reply: Reply) -> str | None:
-        """
-        What is wrong with a reply, or C{None}.
-        """
-        if reply.status != 200:
-            return f"status {reply.status}: {reply.body[:200]!r}"
-        check = faultOfStream if self.plan.stream else faultOfReply
-        return check(reply.body, self.expected)
 
     def lost(self, connection: Connection, underWay: bool) -> None:
         """
@@ -304,12 +212,19 @@ class Load:
         else:
             self.rest(connection)
 
-    def summary(self, seconds: float) -> Summary:
+    def summary(self) -> Summary:
         """
         What it came to.
         """
-        replies = self.replies
-        streamed = replies if self.plan.stream else []
+        faults = Counter(self.faults)
+        right = []
+        for reply in self.replies:
+            fault = faultOf(reply, self.plan)
+            if fault is None:
+                right.append(reply)
+            else:
+                faults[fault] += 1
+        streamed = right if self.plan.stream else []
         gaps = (
             later - earlier
             for reply in streamed
@@ -317,22 +232,73 @@ class Load:
         )
         return Summary(
             requests=self.due,
-            faults=dict(self.faults),
-            seconds=round(seconds, 4),
-            perSecond=round(len(replies) / seconds, 1),
-            latency=quantiles(reply.reads[-1] - reply.since for reply in replies),
+            faults=dict(faults),
+            seconds=round(self.seconds, 4),
+            perSecond=round(len(right) / self.seconds, 1),
+            load=round(self.used, 4),
+            latency=quantiles(reply.reads[-1] - reply.since for reply in right),
             firstWord=quantiles(reply.reads[0] - reply.since for reply in streamed),
             gap=quantiles(gaps),
+            lateness=quantiles(
+                late for reply in streamed for late in latenessOf(reply, self.plan)
+            ),
         )
 
 
-async def carryOut(plan: Plan) -> Summary:
+def faultOf(reply: Reply, plan: Plan) -> str | None:
     """
-    Carry a plan out on the running event loop.
+    What is wrong with a reply, or C{None}.
+    """
+    body = reply.body()
+    if body is None:
+        return "not chunked well"
+    if reply.status != 200:
+        return f"status {reply.status}: {body[:200]!r}"
+    check = faultOfStream if plan.stream else faultOfReply
+    return check(body, plan.expected())
+
+
+def latenessOf(reply: Reply, plan: Plan) -> list[float]:
+    """
+    How many seconds each word of a paced stream was late.  Nothing if the words did
+    not come in an event each: then it can't be known which came when.
+    """
+    interval = plan.interval()
+    times = reply.wordTimes() if interval else []
+    if len(times) != len(plan.answer()):
+        return []
+    return [time - (reply.since + index * interval) for index, time in enumerate(times)]
+
+
+async def _carryOut(
+    plan: Plan, moments: Sequence[float], look: Callable[[], None]
+) -> Load:
+    loop = asyncio.get_running_loop()
+    load = Load(plan, loop)
+    await load.run(moments, look)
+    return load
+
+
+def carryOut(
+    plan: Plan,
+    moments: Sequence[float] = (),
+    look: Callable[[], None] = lambda: None,
+) -> Load:
+    """
+    Carry a plan out, in an event loop of its own.  What it came to is told by
+    L{Load.summary}, which is for when nothing is measured any more.
+
+    @param moments: So many seconds after the first request call C{look}.
 
     @raise OSError: The server can't be reached.
     """
-    return await Load(plan, asyncio.get_running_loop()).run()
+    # What the generator collects while it waits for a word would be in the gaps.
+    gc.collect()
+    gc.disable()
+    try:
+        return asyncio.run(_carryOut(plan, moments, look))
+    finally:
+        gc.enable()
 
 
 def _arguments() -> argparse.Namespace:
@@ -347,7 +313,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, help="requests a second; default: closed")
-    parser.add_argument("--turns", type=int, default=0, help="requests in a session")
+    parser.add_argument("--user", dest="users", action="append", default=[])
+    parser.add_argument("--history", type=int, default=0, help="turns to bring along")
     return parser.parse_args()
 
 
@@ -358,12 +325,12 @@ def main() -> None:
     """
     given = vars(_arguments())
     plan = Plan(**{**given, "model": given["model"] or given["mode"]})
-    summary = asyncio.run(carryOut(plan))
+    summary = carryOut(plan).summary()
     print(msgspec.json.format(msgspec.json.encode(summary)).decode())
     sys.exit(1 if summary.faults else 0)
 
 
-__all__ = ["Load", "Plan", "Quantiles", "Summary", "carryOut", "quantiles"]
+__all__ = ["Load", "Summary", "carryOut", "faultOf", "latenessOf"]
 
 if __name__ == "__main__":
     main()

@@ -1,59 +1,50 @@
 """
-From samples to a table, and what would make the table worthless.
+The table of the figures, and what a reader of it must know.
 """
-
-from collections.abc import Callable, Iterable
-from statistics import median
 
 import msgspec
 
-from benchmarks.cpu import Memory
-from benchmarks.load import Quantiles
-from benchmarks.subjects import Subject
+from benchmarks.figures import (
+    Figure,
+    burden,
+    cpuPerRequest,
+    cpuPerWord,
+    cpuWithoutSending,
+    duration,
+    heldLate,
+    heldLost,
+    heldMemory,
+    heldShare,
+    idleMemory,
+    idleShare,
+    loadedMemory,
+    occupied,
+    ready,
+    throughput,
+    workersByClock,
+    workersByCost,
+    workersByCPU,
+)
+from benchmarks.results import OURS, RELAYS, Results, faults
+from benchmarks.spread import Spread
 from benchmarks.works import (
     BURST,
+    CARRIED,
+    EARLY,
+    FIRST,
+    FIXED,
+    LATE,
     PACED,
     PARALLEL,
     PLAIN,
-    SESSION,
+    TURNS,
     WORKS,
-    Sample,
-    Standing,
     Work,
 )
 
-BASELINE = "relay"
-DIRECT = "direct"
-BUDGETED = "openclaw"
-
-
-class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    All that a run of the benchmarks has found out.
-
-    @ivar machine: What it ran on, and when.
-    @ivar subjects: Without their tokens.
-    """
-
-    machine: dict[str, str]
-    subjects: list[Subject]
-    samples: list[Sample]
-    standings: dict[str, Standing]
-
-    def of(self, subject: str, work: str) -> list[Sample]:
-        """
-        The samples of one work of one server, round by round; not the warm-up.
-        """
-        return [
-            sample
-            for sample in self.samples
-            if (sample.subject, sample.work) == (subject, work) and sample.round >= 0
-        ]
-
-
-Figure = Callable[[Results, str], float | None]
+BUSY = 0.8
 """
-A figure of a server, by its name; C{None} if it was not measured.
+A share of their cores above which those who measure may be what is measured.
 """
 
 
@@ -63,210 +54,215 @@ class Row(msgspec.Struct, frozen=True):
 
     @ivar title: What was measured, and in what unit.
     @ivar figure: Finds the figure.
-    @ivar budget: What the daemon may need at most, if that is laid down.
+    @ivar goal: What the daemon may need at most, if that is laid down.
     @ivar digits: The decimals to show.
+    @ivar atLeast: Whether the goal is the least instead.
     """
 
     title: str
     figure: Figure
-    budget: float | None = None
+    goal: float | None = None
     digits: int = 2
+    atLeast: bool = False
+
+    def met(self, value: float) -> bool:
+        """
+        Is the goal reached, as far as there is one?
+        """
+        if self.goal is None:
+            return True
+        return value >= self.goal if self.atLeast else value <= self.goal
 
 
-def _middle(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
+def _ofOurs(find: Figure) -> Figure:
+    return lambda results, subject: find(results, subject) if subject == OURS else None
 
 
-def cpuPer(work: Work, unit: float, tree: bool = False) -> Figure:
+def _durations(title: str, work: Work, which: str, *goals: float | None) -> list[Row]:
     """
-    CPU time for each request.
-
-    @param unit: How many of the figure's unit are a second for one request.
-    @param tree: Whether to charge the children, too.
+    The median and the 99th percentile of what was added to a duration.
     """
-
-    def cost(sample: Sample) -> float | None:
-        if sample.cpu is None:
-            return None
-        used = sample.cpu.tree if tree else sample.cpu.own
-        return used * unit / sample.summary.requests
-
-    return lambda results, subject: _middle(map(cost, results.of(subject, work.name)))
-
-
-def duration(work: Work, which: str, quantile: str) -> Figure:
-    """
-    A duration that the clients saw; for all but the upstream itself, what was added
-    to what the upstream had in the same round.
-
-    @param which: The name of an attribute of L{benchmarks.load.Summary}.
-    @param quantile: The name of an attribute of L{Quantiles}.
-    """
-
-    def seen(sample: Sample) -> float | None:
-        spread: Quantiles | None = getattr(sample.summary, which)
-        return None if spread is None else float(getattr(spread, quantile))
-
-    def figure(results: Results, subject: str) -> float | None:
-        own = [seen(sample) for sample in results.of(subject, work.name)]
-        if subject == DIRECT:
-            return _middle(own)
-        direct = [seen(sample) for sample in results.of(DIRECT, work.name)]
-        return _middle(
-            a - b
-            for a, b in zip(own, direct, strict=False)
-            if a is not None and b is not None
-        )
-
-    return figure
-
-
-def throughput(work: Work) -> Figure:
-    """
-    Right replies each second.
-    """
-    return lambda results, subject: _middle(
-        sample.summary.perSecond for sample in results.of(subject, work.name)
-    )
-
-
-def memory(find: Callable[[Standing], Memory | None], which: str) -> Figure:
-    """
-    Resident memory.
-
-    @param which: The name of an attribute of L{Memory}.
-    """
-
-    def figure(results: Results, subject: str) -> float | None:
-        standing = results.standings.get(subject)
-        found = None if standing is None else find(standing)
-        return None if found is None else float(getattr(found, which))
-
-    return figure
-
-
-def ready(results: Results, subject: str) -> float | None:
-    """
-    Seconds until a server that was started is ready.
-    """
-    standing = results.standings.get(subject)
-    return None if standing is None else _middle(standing.ready)
-
-
-def _idle(standing: Standing) -> Memory | None:
-    return standing.idle
-
-
-def _loaded(standing: Standing) -> Memory | None:
-    return standing.loaded
+    return [
+        Row(f"added {title}, {quantile}, ms", duration(work, which, quantile), goal)
+        for quantile, goal in zip(("p50", "p99"), goals, strict=True)
+    ]
 
 
 ROWS = (
-    Row("CPU per request, 1 connection (ms)", cpuPer(PLAIN, 1e3), 1.5),
-    Row("CPU per request, 8 connections (ms)", cpuPer(PARALLEL, 1e3), 1.5),
-    Row("CPU per request in a session (ms)", cpuPer(SESSION, 1e3)),
-    Row("CPU per chunk, burst of 200 (µs)", cpuPer(BURST, 1e6 / BURST.words), 20, 1),
-    Row("CPU per streamed request, burst of 200 (ms)", cpuPer(BURST, 1e3)),
+    Row("CPU of a request, ms", cpuPerRequest(PLAIN, 1e3), 0.9),
+    Row("CPU of a request in a session, turn 5, ms", cpuPerRequest(EARLY, 1e3), 1.3),
+    Row(f"the same at turn {TURNS}, ms", cpuPerRequest(LATE, 1e3)),
     Row(
-        "CPU per chunk, paced by 20 ms (µs)", cpuPer(PACED, 1e6 / PACED.words), None, 1
+        f"the same at turn {TURNS}, sending aside, ms",
+        cpuWithoutSending(LATE, CARRIED, PLAIN, 1e3),
+        1.3,
     ),
-    Row("CPU per request with children, 1 connection (ms)", cpuPer(PLAIN, 1e3, True)),
-    Row("latency p50, 1 connection (ms)", duration(PLAIN, "latency", "p50")),
-    Row("latency p99, 1 connection (ms)", duration(PLAIN, "latency", "p99")),
-    Row("latency p50, 8 connections (ms)", duration(PARALLEL, "latency", "p50")),
-    Row("latency p99, 8 connections (ms)", duration(PARALLEL, "latency", "p99")),
-    Row("latency p50 in a session (ms)", duration(SESSION, "latency", "p50")),
-    Row("first word p50, burst (ms)", duration(BURST, "firstWord", "p50")),
-    Row("first word p99, burst (ms)", duration(BURST, "firstWord", "p99")),
-    Row("first word p50, paced (ms)", duration(PACED, "firstWord", "p50")),
-    Row("gap between chunks p99, paced (ms)", duration(PACED, "gap", "p99")),
-    Row("requests a second, 8 connections", throughput(PARALLEL), None, 0),
-    Row("seconds until ready", ready, 1.5),
-    Row("resident when idle (MB)", memory(_idle, "now"), 70, 1),
-    Row("resident after the load (MB)", memory(_loaded, "now"), None, 1),
-    Row("resident at its peak (MB)", memory(_loaded, "peak"), None, 1),
     Row(
-        "resident after the load, with children (MB)", memory(_loaded, "tree"), None, 1
+        f"CPU of a request that brings {TURNS - 1} turns itself, ms",
+        cpuPerRequest(CARRIED, 1e3),
+    ),
+    Row("CPU of a request, 8 connections, ms", cpuPerRequest(PARALLEL, 1e3)),
+    Row("CPU of a chunk, burst of 200, µs", cpuPerWord(BURST, 1e6), 10, 1),
+    Row("CPU of a chunk, 200 paced streams, µs", cpuPerWord(PACED, 1e6), 50, 1),
+    *_durations("gap between chunks, 200 paced streams", PACED, "gap", None, 10),
+    *_durations("latency, 1 connection", PLAIN, "latency", 1.5, 5),
+    *_durations(f"latency, {FIXED.rate:g} a second", FIXED, "latency", None, None),
+    *_durations("latency, 8 connections", PARALLEL, "latency", None, None),
+    *_durations("time to the first token", FIRST, "firstWord", 2, None),
+    Row("requests a second, 8 connections", throughput(PARALLEL), None, 0),
+    Row("streams held: lost", heldLost, 0, 0),
+    Row("streams held: the latest chunk, s late", heldLate, 1),
+    Row("streams held: memory of each, KB", heldMemory, 30, 1),
+    Row("streams held: of a core, %", heldShare, None, 1),
+    Row("idle: resident, MB", idleMemory("resident"), 60, 1),
+    Row("idle: proportional (PSS), MB", idleMemory("proportional"), None, 1),
+    Row("idle: of a core, %", idleShare, 0.2, 3),
+    Row("resident after the load, MB", loadedMemory("resident"), None, 1),
+    Row("resident at its peak, MB", loadedMemory("peak"), None, 1),
+    Row("ready from start, s", ready, 0.8),
+    Row(
+        "2 workers serve, times 1, by CPU of the busiest",
+        _ofOurs(lambda results, _: workersByCPU(results)),
+        1.8,
+        atLeast=True,
+    ),
+    Row(
+        "CPU of a request with 2 workers, times 1",
+        _ofOurs(lambda results, _: workersByCost(results)),
+    ),
+    Row(
+        "2 workers serve, times 1, by the clock",
+        _ofOurs(lambda results, _: workersByClock(results)),
     ),
 )
+
+PLOTTED = tuple(
+    row
+    for row in ROWS
+    if row.goal and not row.atLeast and not row.title.startswith("the same")
+)
+"""
+The rows that have a goal to be compared with.
+"""
 
 
 def table(results: Results) -> str:
     """
-    The figures in Markdown: medians over the rounds, and in brackets how many times
-    that of the relay.  A figure that is over its budget is bold.
+    The figures in Markdown: medians over the rounds and, in brackets, the lowest and
+    the highest of a round.  A figure of ours that misses its goal is bold.
     """
-    names = [subject.name for subject in results.subjects]
+    names = results.names()
+    bases = [name for name in RELAYS if name in names and OURS in names]
+    ours = [name for name in names if name == OURS]
+    others = [name for name in names if name != OURS]
+    ratios = [f"÷ {base}" for base in bases]
     lines = [
-        "| " + " | ".join(["", "budget", *names]) + " |",
-        "|---" * (2 + len(names)) + "|",
+        _line(["", "goal", *ours, *ratios, *others]),
+        "|---" * (2 + len(names) + len(ratios)) + "|",
     ]
     for row in ROWS:
-        figures = {name: row.figure(results, name) for name in names}
-        if any(figure is not None for figure in figures.values()):
-            budget = "" if row.budget is None else f"≤ {row.budget:g}"
-            cells = [_cell(row, name, figures) for name in names]
-            lines.append("| " + " | ".join([row.title, budget, *cells]) + " |")
+        found = {name: row.figure(results, name) for name in names}
+        if any(found.values()):
+            cells = [_cell(row, found[name], name == OURS) for name in names]
+            shown = dict(zip(names, cells, strict=True))
+            divided = [_ratio(found[OURS], found[base]) for base in bases]
+            lines.append(
+                _line(
+                    [
+                        row.title,
+                        _goal(row),
+                        *(shown[name] for name in ours),
+                        *divided,
+                        *(shown[name] for name in others),
+                    ]
+                )
+            )
     return "\n".join(lines)
 
 
-def _cell(row: Row, name: str, figures: dict[str, float | None]) -> str:
-    figure = figures[name]
-    if figure is None:
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _goal(row: Row) -> str:
+    if row.goal is None:
+        return ""
+    return f"{'≥' if row.atLeast else '≤'} {row.goal:g}"
+
+
+def _cell(row: Row, found: Spread | None, ours: bool) -> str:
+    if found is None:
         return "-"
-    shown = f"{figure:.{row.digits}f}"
-    if name == BUDGETED and row.budget is not None and figure > row.budget:
-        shown = f"**{shown}**"
-    base = figures.get(BASELINE)
-    if name in (BASELINE, DIRECT) or not base or base < 0:
-        return shown
-    return f"{shown} ({figure / base:.1f} x)"
+    middle, low, high = (
+        f"{value:.{row.digits}f}" for value in (found.middle, found.low, found.high)
+    )
+    if ours and not row.met(found.middle):
+        middle = f"**{middle}**"
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def flaws(results: Results) -> list[str]:
+def _ratio(ours: Spread | None, base: Spread | None) -> str:
+    if ours is None or base is None or ours.middle <= 0 or base.middle <= 0:
+        return "-"
+    times = ours.middle / base.middle
+    return f"{times:.0f}" if times >= 10 else f"{times:.2g}"
+
+
+def burdens(results: Results) -> str:
     """
-    What makes the figures worth nothing: wrong replies, and an upstream that needed
-    more CPU than what was to be measured.
+    What the measuring itself used, in Markdown.
     """
-    found = [
-        f"{sample.subject}, {sample.work}: {count} of {sample.summary.requests} "
-        f"replies: {fault}"
-        for sample in results.samples
-        for fault, count in sample.summary.faults.items()
-    ]
-    for subject in results.subjects:
-        for work in WORKS:
-            samples = results.of(subject.name, work.name)
-            used = sum(sample.cpu.tree for sample in samples if sample.cpu)
-            upstream = sum(sample.upstream.own for sample in samples if sample.cpu)
-            if subject.guarded and upstream > used:
-                found.append(
-                    f"{subject.name}, {work.name}: the mock upstream used more CPU "
-                    f"({upstream:.3f} s) than what is measured ({used:.3f} s)"
-                )
-    return found
+    names = [each.name for each in results.subjects if each.pid is not None]
+    lines = [_line(["", *names]), "|---" * (1 + len(names)) + "|"]
+    for work in WORKS:
+        cells = []
+        for name in names:
+            found = burden(results, name, work)
+            busy = occupied(results, name, work)
+            cells.append(
+                "-"
+                if found is None or busy is None
+                else f"{found[0]:.2f} + {found[1]:.2f}, {busy:.0%}"
+            )
+        if {*cells} != {"-"}:
+            lines.append(_line([f"`{work.name}`", *cells]))
+    return "\n".join(lines)
 
 
 def notes(results: Results) -> str:
     """
     What a reader of the table must know.
     """
-    machine = ", ".join(f"{key} {value}" for key, value in results.machine.items())
-    shares = [
-        sample.upstream.own / sample.cpu.tree
-        for sample in results.samples
-        if sample.cpu is not None and sample.cpu.tree
+    said = [f"{key}: {value}" for key, value in results.machine.items()]
+    if results.quick:
+        said.append("This was a quick run: its figures are for checking only.")
+    if results.cores.pinned:
+        said.append(
+            f"The server had core {_list(results.cores.server)}, the upstream "
+            f"{_list(results.cores.upstream)}, the load {_list(results.cores.load)}."
+        )
+    else:
+        said.append("The server shared its cores with what measured it.")
+    said += [f"Not measured: {what}: {why}." for what, why in results.skipped.items()]
+    said += [f"Wrong: {fault}." for fault in faults(results, foreign=True)]
+    said += [
+        f"The measuring was the limit for {subject}, {work.name}: it kept its cores "
+        f"{busy:.0%} busy."
+        for subject in (OURS, "relay")
+        for work in WORKS
+        if (busy := occupied(results, subject, work)) and busy > BUSY
     ]
-    share = f"{median(shares):.0%}" if shares else "unknown"
-    return (
-        f"{machine}.\n\n"
-        "Medians over the rounds; (n x) is in multiples of the relay; bold is over "
-        "budget.\nCPU is user and system time of the server's own process.  "
-        "Latencies, first words\nand gaps are what was added to those of the upstream "
-        "itself, which are under\n`direct`.  "
-        f"The mock upstream used {share} of the CPU of what was measured."
-    )
+    if results.capacities and results.capacities[0].shared:
+        said.append(
+            "The two workers had no cores of their own: what they served by the clock "
+            "is too little."
+        )
+    return "\n".join(f"- {line}" for line in said)
 
 
-__all__ = ["Results", "flaws", "notes", "table"]
+def _list(cores: object) -> str:
+    assert isinstance(cores, list | tuple)
+    return " and ".join(map(str, cores))
+
+
+__all__ = ["PLOTTED", "ROWS", "Row", "burdens", "notes", "table"]

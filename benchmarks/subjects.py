@@ -1,11 +1,10 @@
 """
-What is measured: a server that answers chat completions, and how ours are started.
+What is measured: a server that answers chat completions, and how one is started.
 """
 
 import http.client
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -15,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import yaml
+
+from benchmarks.machine import startingOn, usable
+from benchmarks.replies import modeOf
 
 PROJECT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 30.0
@@ -31,9 +32,13 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @ivar name: What the report calls it.
     @ivar url: Its base URL, with the C{/v1}.
     @ivar token: The bearer token it wants, if any.
-    @ivar models: For each mode, the model to ask for; by default the mode's own name.
-    @ivar pid: The process to charge, or C{None} for none.
-    @ivar coalesced: Whether its streams may bring several words in one chunk.
+    @ivar models: For each mode, the model to ask for.
+    @ivar model: The model to ask for in all other modes; C{{mode}} stands for the
+        mode's name.
+    @ivar pid: The process to charge with all that descends from it, or C{None}.
+    @ivar sessions: Whether it remembers what a C{user} has said.
+    @ivar foreign: Whether it was not started here.  Then its streams may bring several
+        words in one chunk, and what it gets wrong is told, but is no flaw.
     @ivar guarded: Whether the figures are worth nothing when the upstream costs more.
     """
 
@@ -41,9 +46,45 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     token: str | None = None
     models: Mapping[str, str] = {}
+    model: str = "{mode}"
     pid: int | None = None
-    coalesced: bool = False
-    guarded: bool = True
+    sessions: bool = False
+    foreign: bool = False
+    guarded: bool = False
+
+    def modelFor(self, mode: str) -> str:
+        """
+        The model to ask for when the upstream is to answer in a mode.
+        """
+        return self.models.get(mode) or self.model.replace("{mode}", mode)
+
+
+def subjectFrom(text: str) -> Subject:
+    """
+    The server that a word of the command describes:
+    C{NAME=URL,token=TOKEN,pid=PID,sessions=yes,model=MODEL,MODE=MODEL}, of which all
+    after the URL may be left out.
+
+    @raise ValueError: It is not so.
+    """
+    name, _, rest = text.partition("=")
+    url, *pairs = rest.split(",")
+    given = dict(pair.partition("=")[::2] for pair in pairs)
+    if not (name and url.startswith("http://")):
+        raise ValueError("wanted is NAME=http://…/v1")
+    subject = Subject(
+        name=name,
+        url=url.rstrip("/"),
+        token=given.pop("token", None),
+        pid=int(given.pop("pid")) if "pid" in given else None,
+        model=given.pop("model", "{mode}"),
+        sessions=given.pop("sessions", "no") == "yes",
+        foreign=True,
+    )
+    unknown = [key for key in given if modeOf(key) is None]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is neither a mode nor a word that is known")
+    return msgspec.structs.replace(subject, models=given)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +94,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @ivar command: Makes the command from the port to listen on, the upstream's base
         URL, and a private directory.
     @ivar token: See L{Subject.token}.
-    @ivar models: See L{Subject.models}.
+    @ivar model: See L{Subject.model}.
+    @ivar sessions: See L{Subject.sessions}.
+    @ivar guarded: See L{Subject.guarded}.
     """
 
     name: str
     command: Callable[[int, str, Path], Sequence[str]]
     token: str | None = None
-    models: Mapping[str, str] = {}
+    model: str = "{mode}"
+    sessions: bool = False
+    guarded: bool = False
 
 
 class NotStarted(Exception):
@@ -73,23 +118,31 @@ class Started:
     A server that was started here, and is ready.
 
     @ivar subject: The server.
-    @ivar readySeconds: From its start to the first C{200} of C{/healthz}.
+    @ivar readySeconds: From its start to the first C{200} of C{/readyz}.
     """
 
-    def __init__(self, recipe: Recipe, upstream: str, home: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        upstream: str,
+        home: Path,
+        cores: Sequence[int] | None = None,
+    ) -> None:
         """
         @param upstream: The base URL of the upstream, with the C{/v1}.
         @param home: A private directory; a server that was here before left its
             state in it.
+        @param cores: The cores that it may use; by default all.
 
         @raise NotStarted: It did not become ready.
         """
+        self.stopped = False
         home.mkdir(mode=0o700, exist_ok=True)
         port = freePort()
         command = recipe.command(port, upstream, home)
         self.log = home / "output.log"
         begun = time.monotonic()
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, startingOn(cores or usable()):
             self.process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
@@ -100,18 +153,19 @@ class Started:
                 start_new_session=True,
             )
         try:
-            self._await(port, "/healthz")
-            self.readySeconds = time.monotonic() - begun
             self._await(port, "/readyz")
         except BaseException:
             self.stop()
             raise
+        self.readySeconds = time.monotonic() - begun
         self.subject = Subject(
             name=recipe.name,
             url=f"http://127.0.0.1:{port}/v1",
             token=recipe.token,
-            models=recipe.models,
+            model=recipe.model,
             pid=self.process.pid,
+            sessions=recipe.sessions,
+            guarded=recipe.guarded,
         )
 
     def _await(self, port: int, path: str) -> None:
@@ -133,6 +187,9 @@ class Started:
         """
         End the process, and whatever it has started that is still there.
         """
+        if self.stopped:
+            return
+        self.stopped = True
         self.process.terminate()
         try:
             self.process.wait(STOPPED_WITHIN)
@@ -167,44 +224,17 @@ def statusOf(port: int, path: str) -> int | None:
         connection.close()
 
 
-def relay() -> Recipe:
+def configuration(
+    token: str,
+    upstream: str,
+    modes: Sequence[str] = ("instant-16",),
+    streams: int = 512,
+) -> dict[str, dict[str, object]]:
     """
-    The bare relay of Klein and treq.
-    """
+    The configuration of a daemon whose only provider is the mock upstream.
 
-    def command(port: int, upstream: str, home: Path) -> list[str]:
-        module = [sys.executable, "-m", "benchmarks.relay"]
-        return [*module, "--port", str(port), "--upstream", upstream]
-
-    return Recipe(name="relay", command=command)
-
-
-def openclaw() -> Recipe:
-    """
-    The daemon as an operator runs it, with an agent for each mode.
-    """
-    token = secrets.token_hex(24)
-
-    def command(port: int, upstream: str, home: Path) -> list[str]:
-        config = home / "openclaw.yaml"
-        config.write_text(yaml.safe_dump(configuration(token, upstream)))
-        config.chmod(0o600)
-        twistd = Path(sys.executable).parent / "twistd"
-        options = ["--config", str(config)]
-        listen = ["--listen", f"tcp:{port}:interface=127.0.0.1"]
-        return [str(twistd), "-n", "--pidfile=", "openclaw", *options, *listen]
-
-    models = {
-        "instant-16": "openclaw",
-        "burst-200": "openclaw/burst",
-        "paced-64-20": "openclaw/paced",
-    }
-    return Recipe(name="openclaw", command=command, token=token, models=models)
-
-
-def configuration(token: str, upstream: str) -> dict[str, object]:
-    """
-    The daemon's configuration.
+    @param modes: For each of these there is an agent of that name.
+    @param streams: How many runs there may be at once.
     """
     return {
         "gateway": {
@@ -213,34 +243,33 @@ def configuration(token: str, upstream: str) -> dict[str, object]:
         },
         "models": {"providers": {"mock": {"baseUrl": upstream, "apiKey": "x"}}},
         "agents": {
-            # As many as any of the works has streams at once.
-            "defaults": {"model": "mock/instant-16", "maxConcurrent": 512},
-            "list": [
-                {"id": "main", "default": True},
-                {"id": "burst", "model": "mock/burst-200"},
-                {"id": "paced", "model": "mock/paced-64-20"},
-            ],
+            "defaults": {"model": f"mock/{modes[0]}", "maxConcurrent": streams},
+            "list": [{"id": mode, "model": f"mock/{mode}"} for mode in modes],
         },
     }
 
 
-def startUpstream(port: int) -> tuple[subprocess.Popen[bytes], str]:
+def startUpstream(
+    port: int, cores: Sequence[int]
+) -> tuple[subprocess.Popen[bytes], str]:
     """
     Start the mock upstream.
 
     @param port: Where it shall listen; 0 is any free port.
+    @param cores: The cores that it may use.
 
     @return: The process, and the base URL with the C{/v1}.
 
     @raise NotStarted: It ended at once; it has said why on the standard error.
     """
     module = [sys.executable, "-m", "benchmarks.upstream"]
-    process = subprocess.Popen(
-        [*module, "--port", str(port)],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
+    with startingOn(cores):
+        process = subprocess.Popen(
+            [*module, "--port", str(port)],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
@@ -250,11 +279,13 @@ def startUpstream(port: int) -> tuple[subprocess.Popen[bytes], str]:
 
 
 __all__ = [
+    "PROJECT",
     "NotStarted",
     "Recipe",
     "Started",
     "Subject",
-    "openclaw",
-    "relay",
+    "configuration",
+    "freePort",
     "startUpstream",
+    "subjectFrom",
 ]

@@ -1,9 +1,13 @@
 """
 As much of an HTTP/1.1 client as a load generator needs.
+
+While a reply comes, only its end is looked for and the times are noted.  What it says
+is read later, when nothing is measured any more.
 """
 
 import asyncio
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -20,16 +24,42 @@ class Reply(msgspec.Struct, frozen=True):
     One reply, whole.  Times are those of the event loop's clock, in seconds.
 
     @ivar status: The HTTP status.
-    @ivar body: The body, free of any transfer encoding.
+    @ivar encoded: The body as it came.
+    @ivar chunked: Whether that is in the chunked transfer encoding.
     @ivar since: When the request was due.
     @ivar reads: When a piece of the reply came: the first is the one that held the
         first word, the last is the end of the reply.
+    @ivar sizes: For each of these reads, how much of the body was here by then.
     """
 
     status: int
-    body: bytes
+    encoded: bytes
+    chunked: bool
     since: float
     reads: list[float]
+    sizes: list[int]
+
+    def body(self) -> bytes | None:
+        """
+        The body, free of any transfer encoding; C{None} if it is not encoded well.
+        """
+        if not self.chunked:
+            return self.encoded
+        try:
+            return dechunked(self.encoded)
+        except ValueError:
+            return None
+
+    def wordTimes(self) -> list[float]:
+        """
+        For each event of a stream that holds a word, when all of it was here.
+        """
+        times = []
+        for match in WORD.finditer(self.encoded):
+            end = self.encoded.find(b"\n\n", match.end())
+            read = bisect_left(self.sizes, end + 2)
+            times.append(self.reads[min(read, len(self.reads) - 1)])
+        return times
 
 
 class Connection(asyncio.Protocol):
@@ -79,9 +109,11 @@ class Connection(asyncio.Protocol):
         """
         self.since = since
         self.received = bytearray()
-        self.headEnd = -1
+        self.bodyStart = 0
         self.end: int | None = None
+        self.chunked = False
         self.reads: list[float] = []
+        self.sizes: list[int] = []
         self.transport.write(next(self.requests))
 
     def close(self) -> None:
@@ -99,44 +131,53 @@ class Connection(asyncio.Protocol):
         if self.since is None:
             return
         self.received += data
-        if self.headEnd < 0:
-            self.headEnd = self.received.find(b"\r\n\r\n")
-            if self.headEnd < 0:
+        if not self.bodyStart:
+            headEnd = self.received.find(b"\r\n\r\n")
+            if headEnd < 0:
                 return
-            self.headReceived(bytes(self.received[: self.headEnd]))
+            self.headReceived(bytes(self.received[:headEnd]))
         if self.reads or WORD.search(self.received):
             self.reads.append(now)
-        body = self.wholeBody()
-        if body is not None:
-            self.reads = self.reads or [now]
-            status = int(self.received[9:12])
-            reply = Reply(status, body, self.since, self.reads)
-            self.since = None
-            if self.closing:
-                self.transport.close()
-            self.replied(self, reply)
+            self.sizes.append(len(self.received) - self.bodyStart)
+        if self.isWhole():
+            self.finished(now)
 
     def headReceived(self, head: bytes) -> None:
         """
         The head of a reply is here.
         """
+        self.bodyStart = len(head) + 4
         self.closing = CLOSE.search(head) is not None
         self.chunked = CHUNKED.search(head) is not None
         length = CONTENT_LENGTH.search(head)
         if length is not None:
-            self.end = self.headEnd + 4 + int(length[1])
+            self.end = self.bodyStart + int(length[1])
 
-    def wholeBody(self) -> bytes | None:
+    def isWhole(self) -> bool:
         """
-        The reply's body, if all of it is here.
+        Is all of the reply here?
         """
         if self.chunked:
-            if not self.received.endswith(LAST_CHUNK):
-                return None
-            return dechunked(bytes(self.received[self.headEnd + 4 :]))
-        if self.end is None or len(self.received) < self.end:
-            return None
-        return bytes(self.received[self.headEnd + 4 : self.end])
+            return self.received.endswith(LAST_CHUNK)
+        return self.end is not None and len(self.received) >= self.end
+
+    def finished(self, now: float) -> None:
+        """
+        Tell of the reply.
+        """
+        reply = Reply(
+            status=int(self.received[9:12]),
+            encoded=bytes(self.received[self.bodyStart : self.end]),
+            chunked=self.chunked,
+            since=self.since,
+            reads=self.reads or [now],
+            sizes=self.sizes or [len(self.received) - self.bodyStart],
+        )
+        self.since = None
+        self.received = bytearray()
+        if self.closing:
+            self.transport.close()
+        self.replied(self, reply)
 
 
 def dechunked(encoded: bytes) -> bytes | None:

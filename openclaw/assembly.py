@@ -13,9 +13,11 @@ from twisted.python.failure import Failure
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.runtime import Runtime
 from openclaw.config import LOCAL_PROVIDER, Config
+from openclaw.models.local.provider import LocalModelProvider
 from openclaw.models.registry import Providers
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from openclaw.tools.catalogue import Catalogue
+from openclaw.workers.place import Alone, Place
 
 STORE_NAME = "sessions.sqlite"
 
@@ -36,6 +38,7 @@ class Assembly:
         environ: Mapping[str, str],
         reactor: Any,
         log: Logger,
+        place: Place | None = None,
     ) -> None:
         """
         Start nothing yet.
@@ -43,17 +46,22 @@ class Assembly:
         @param state: The state directory.
 
         @param reactor: A whole one: time, TCP, processes and threads.
+
+        @param place: Ours among the processes that share all this; alone by default.
         """
+        place = place or Alone()
         self._config = config
         self._log = log
         self.equipment = Equipment(Catalogue(log=log))
-        self._providers = Providers(reactor, environ, log)
+        self._providers = Providers(reactor, environ, log, engine=place.engine)
         self._providers.configure(config)
-        self._store = SQLiteSessionStore(
-            reactor=reactor,
-            clock=reactor,
-            path=config.session.store or state / STORE_NAME,
-            log=log,
+        self._store = place.store(
+            SQLiteSessionStore(
+                reactor=reactor,
+                clock=reactor,
+                path=config.session.store or state / STORE_NAME,
+                log=log,
+            )
         )
         self._storeFault: str | None = "the session store is not open yet"
         self._retired: set[Deferred[None]] = set()
@@ -72,7 +80,7 @@ class Assembly:
         @raise openclaw.errors.StoreError: The session store can't be opened.
         """
         self.runtime.start()
-        self._startLocal()
+        self.startLocal()
         try:
             await self._store.open()
         except Exception:
@@ -89,7 +97,7 @@ class Assembly:
         for provider in retired:
             self._retire(provider.close())
         self.runtime.reconfigure(config)
-        self._startLocal()
+        self.startLocal()
 
     def _retire(self, closing: "Deferred[None]") -> None:
         """
@@ -125,7 +133,17 @@ class Assembly:
             for model in (agent.model.primary, *agent.model.fallbacks)
         )
 
-    def _startLocal(self) -> None:
+    @property
+    def local(self) -> LocalModelProvider:
+        """
+        The embedded model.
+        """
+        return self._providers.local
+
+    def startLocal(self) -> None:
+        """
+        Have the embedded model ready if an agent uses it.
+        """
         if not self._usesLocal():
             return
         local = self._providers.local

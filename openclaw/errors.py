@@ -12,8 +12,8 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     │   └── ProxyRequired      403  it must come by a proxy that is trusted
     ├── NotFound               404  no such path, model or endpoint
     ├── MethodNotAllowed       405  the path exists, the method does not
-    ├── IdempotencyConflict    409  the key was used for another request
     ├── RequestTimeout         408  the request did not come in time
+    ├── IdempotencyConflict    409  the key was used for another request
     ├── BodyTooLarge           413  more than the configured limit
     ├── TooManyAttempts        429  too many credentials that were not valid
     ├── Busy                   429  bounded waiting came to its bound

@@ -4,10 +4,12 @@ The options of C{twistd openclaw}.
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from twisted.cred.checkers import (
     FilePasswordDB,
+    ICredentialsChecker,
     InMemoryUsernamePasswordDatabaseDontUse,
 )
 from twisted.cred.credentials import IUsernamePassword
@@ -16,6 +18,20 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from openclaw import __version__
+
+MOST_WORKERS = 64
+
+
+def workersFrom(text: str) -> int:
+    """
+    A number of workers.
+
+    @raise ValueError: It is none.
+    """
+    number = int(text)
+    if not 1 <= number <= MOST_WORKERS:
+        raise ValueError(f"expected 1 to {MOST_WORKERS}")
+    return number
 
 
 class Options(UsageOptions, AuthOptionMixin):
@@ -26,6 +42,13 @@ class Options(UsageOptions, AuthOptionMixin):
     supportedInterfaces = (IUsernamePassword,)
     optParameters = [
         ["config", "c", None, "The configuration file, YAML or JSON5."],
+        [
+            "workers",
+            "w",
+            None,
+            "How many processes serve, instead of gateway.workers.",
+            workersFrom,
+        ],
     ]
     longdesc = (
         "Runs the OpenClaw agent gateway. Without --config the file is looked for in"
@@ -38,6 +61,7 @@ class Options(UsageOptions, AuthOptionMixin):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["auth"] = []
 
     def opt_listen(self, description: str) -> None:
         """
@@ -46,6 +70,13 @@ class Options(UsageOptions, AuthOptionMixin):
         self["listen"].append(description)
 
     opt_l = opt_listen
+
+    def opt_auth(self, description: str) -> None:
+        """
+        Specify an authentication method for the server.
+        """
+        super().opt_auth(description)
+        self["auth"].append(description)
 
     def opt_version(self) -> NoReturn:
         """
@@ -74,4 +105,17 @@ class Options(UsageOptions, AuthOptionMixin):
                 }
 
 
-__all__ = ["Options"]
+def checkersOf(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
+    """
+    What C{--auth} stands for, in a process that has no command line.
+
+    @raise UsageError: It stands for nothing.
+    """
+    options = Options()
+    for description in descriptions:
+        options.opt_auth(description)
+    options.postOptions()
+    return list(options.get("credCheckers") or ())
+
+
+__all__ = ["MOST_WORKERS", "Options", "checkersOf", "workersFrom"]

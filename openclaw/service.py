@@ -8,11 +8,13 @@ L{twisted.application.service.MultiService}, beside others of its kind.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import (
     FilteringLogObserver,
@@ -27,8 +29,6 @@ from openclaw.assembly import Assembly
 from openclaw.auth.doorkeeper import Doorkeeper, Memory, Terms
 from openclaw.auth.origin import TrustedProxies
 from openclaw.auth.proxy import ProxiedUsers
-from openclaw.auth.quotas import Quotas
-from openclaw.auth.throttle import Throttle
 from openclaw.auth.tokens import NamedTokens
 from openclaw.config import (
     Config,
@@ -48,15 +48,22 @@ from openclaw.errors import (
     StoreError,
 )
 from openclaw.greeting import greeting
+from openclaw.hands import Hands, OwnHands
 from openclaw.installed import checkInstalled
-from openclaw.listening import Listening, endpointFrom, endpointOf
+from openclaw.listening import Listening, endpointOf
 from openclaw.metrics.page import MetricsPage
+from openclaw.models.local.provider import LocalModelProvider
 from openclaw.state import Adopt, keptToken, prepareState
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
 from openclaw.web.limits import descriptorLimit
-from openclaw.web.site import GatewaySite
+from openclaw.web.site import Door, GatewaySite
 from openclaw.web.standing import Standing
+from openclaw.workers.place import Alone, Place
+from openclaw.workers.ports import isShareable
+
+if TYPE_CHECKING:
+    from openclaw.workers.among import Among
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,7 @@ class Circumstances:
         bind and port.
     @ivar checkers: For HTTP Basic.
     @ivar adopt: See L{openclaw.state.Adopt}.
+    @ivar place: The gateway's, where it is one of several workers.
     """
 
     reactor: Any
@@ -78,6 +86,7 @@ class Circumstances:
     listen: Sequence[str] = ()
     checkers: Sequence[ICredentialsChecker] = ()
     adopt: Adopt = lambda path: None
+    place: "Among | None" = None
 
 
 class GatewayService(Service):
@@ -103,25 +112,30 @@ class GatewayService(Service):
         self._reactor = reactor = circumstances.reactor
         self.ready: Deferred[None] = Deferred()
         self._stopped: Deferred[None] | None = None
+        self._delegates = False
         self._levels = LogLevelFilterPredicate()
         self._log = Logger(
             namespace="openclaw",
             observer=FilteringLogObserver(globalLogPublisher, [self._levels]),
         )
         self._state = stateDirectory(circumstances.environ)
+        among = circumstances.place
+        self._place: Place = Alone() if among is None else among
         loaded = self._load()
         prepareState(self._state, circumstances.adopt)
         self._memory = Memory(
             tokens=NamedTokens(self._state, reactor.seconds, self._log),
-            throttle=Throttle(loaded.config.gateway.auth.rateLimit, reactor, self._log),
-            quotas=Quotas(reactor),
+            throttle=self._place.throttle(
+                loaded.config.gateway.auth.rateLimit, reactor, self._log
+            ),
+            quotas=self._place.quotas(reactor),
         )
         self._heed(loaded)
         self._standing = self._stand(loaded)
         config = loaded.config
         self._listening = Listening(
-            [endpointFrom(each, reactor) for each in circumstances.listen]
-            or [endpointOf(config.gateway, reactor, self._log)]
+            [self._place.endpoint(each, reactor) for each in circumstances.listen]
+            or [endpointOf(config.gateway, self._place.listener(reactor), self._log)]
         )
         self._assembly = Assembly(
             config=config,
@@ -129,7 +143,9 @@ class GatewayService(Service):
             environ=circumstances.environ,
             reactor=reactor,
             log=self._log,
+            place=self._place,
         )
+        self._hands: Hands = OwnHands(self._assembly, self._log)
         runtime = self._assembly.runtime
         self._metrics = MetricsPage(runtime.tally, runtime.inProgress, reactor)
         app = GatewayApp(
@@ -140,12 +156,20 @@ class GatewayService(Service):
             metrics=self._metrics,
             reactor=reactor,
             log=self._log,
+            place=self._place,
         )
-        door = GatewayDoor(lambda: self._standing)
-        self._site = GatewaySite(
-            app.app.resource(),
+        self._resource: Any = app.app.resource()
+        front = self._resource if among is None else among.crossing(self._resource)
+        self._site = self._siteOf(front, GatewayDoor(lambda: self._standing))
+        app.connections = self._site.connections
+        if among is not None:
+            among.balance.connections = self._site.connections
+
+    def _siteOf(self, resource: Any, door: Door) -> GatewaySite:
+        return GatewaySite(
+            resource,
             door,
-            reactor,
+            self._reactor,
             lambda: self._standing.config.gateway.http,
             descriptorLimit(),
         )
@@ -159,7 +183,7 @@ class GatewayService(Service):
         environ = self._circumstances.environ
         loaded = load(locate(self._circumstances.configOption, environ), environ)
         checkInstalled(loaded, self._log)
-        return loaded
+        return replace(loaded, config=self._place.share(loaded.config))
 
     def _checkReach(self, config: Config) -> None:
         """
@@ -177,7 +201,7 @@ class GatewayService(Service):
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
         self._memory.throttle.limit(config.gateway.auth.rateLimit)
-        for warning in loaded.warnings:
+        for warning in loaded.warnings if self._circumstances.place is None else ():
             self._log.warn("{path}: {warning}", path=str(loaded.path), warning=warning)
 
     def _stand(self, loaded: Loaded) -> Standing:
@@ -215,7 +239,8 @@ class GatewayService(Service):
         return Deferred.fromCoroutine(self._reload())
 
     async def _reload(self) -> None:
-        self._listening.renew()
+        if not self._delegates:
+            self._listening.renew()
         try:
             # A large JSON5 file takes half a second to parse.
             loaded = await deferToThreadPool(
@@ -234,6 +259,12 @@ class GatewayService(Service):
             return
         before, self._standing = self._standing.config, standing
         self._heed(loaded)
+        await self._hands.reload()
+        if self._delegates:
+            # What is said of it now holds for all who do the work.
+            self._listening.renew()
+        if self._circumstances.place is not None:
+            return  # The daemon says it for all.
         self._log.info("The configuration was read again: {path}", path=loaded.path)
         for key in _needRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
@@ -246,6 +277,47 @@ class GatewayService(Service):
         to that: a log belongs to the whole process.
         """
         return self._standing.config.logging.format == "json"
+
+    @property
+    def config(self) -> Config:
+        """
+        The configuration in force.
+        """
+        return self._standing.config
+
+    @property
+    def local(self) -> LocalModelProvider:
+        """
+        The embedded model.
+        """
+        return self._assembly.local
+
+    def prepareLocal(self) -> None:
+        """
+        Have the embedded model loaded, if it is not to wait for its first use.
+        """
+        self._assembly.startLocal()
+
+    @property
+    def log(self) -> Logger:
+        """
+        The gateway's log.
+        """
+        return self._log
+
+    def delegate(self, hands: Hands) -> None:
+        """
+        Let others do the work, before this is started.  Here the ports are opened and
+        kept, and the configuration is checked.
+        """
+        self._hands = hands
+        self._delegates = True
+
+    def ports(self) -> Sequence[IListeningPort]:
+        """
+        The open ports.
+        """
+        return self._listening.ports
 
     def urls(self) -> list[str]:
         """
@@ -267,12 +339,27 @@ class GatewayService(Service):
             raise StartError("A gateway that was stopped can't be started again.")
         if not self._listening.ports:
             self._listening.start(self._site)
+            self._leavePorts()
             self._site.loopback = self._listening.loopback()
             try:
                 self._checkReach(self._standing.config)
             except StartError:
                 self._listening.stop()
                 raise
+
+    def _leavePorts(self) -> None:
+        """
+        Leave all connections to those who do the work.
+        """
+        for (name, _), port in zip(
+            self._listening.endpoints, self._listening.ports, strict=True
+        ):
+            if not self._delegates:
+                continue
+            if not isShareable(port):
+                self._listening.stop()
+                raise StartError(f"Several workers can't share {name!r}.")
+            port.stopReading()  # type: ignore[attr-defined]
 
     def startService(self) -> None:
         """
@@ -289,8 +376,9 @@ class GatewayService(Service):
     async def _start(self) -> None:
         fault: OpenClawError | None = None
         try:
-            await self._assembly.start()
-        except StoreError as error:
+            await self._hands.start()
+            self._letOthersIn()
+        except (StartError, StoreError) as error:
             fault = error
         except Exception:
             self._log.failure("The gateway could not start")
@@ -301,7 +389,7 @@ class GatewayService(Service):
         elif fault is not None:
             self._log.critical("{error}", error=fault.message)
             self.ready.errback(fault)
-        else:
+        elif self._circumstances.place is None:
             text = greeting(
                 standing=self._standing,
                 credential=self._credential(self._standing.config),
@@ -310,12 +398,30 @@ class GatewayService(Service):
             )
             self._log.info("{text}", text=text)
             self.ready.callback(None)
+        else:
+            self.ready.callback(None)
+
+    def _letOthersIn(self) -> None:
+        """
+        Let other workers pass requests on to this one.
+        """
+        place = self._circumstances.place
+        if place is not None and self.running:
+            place.listen(self._resource, lambda: self._standing, self._siteOf)
 
     def hurry(self) -> None:
         """
         Wait no longer for runs in progress.
         """
-        self._assembly.runtime.endAll()
+        self._hands.hurry()
+
+    async def drain(self) -> None:
+        """
+        Begin no more runs, and let those in progress end within the drain budget.
+        """
+        await self._hands.drain(self._standing.config.gateway.drainSeconds)
+        if self._circumstances.place is not None:
+            await self._circumstances.place.untilIdle()
 
     def stopService(self) -> "Deferred[None]":
         """
@@ -329,17 +435,12 @@ class GatewayService(Service):
         return self._stopped
 
     async def _stop(self) -> None:
-        budget = self._standing.config.gateway.drainSeconds
-        runtime = self._assembly.runtime
-        if runtime.runs:
-            self._log.info(
-                "Draining: {count} runs may go on for {seconds:g} s",
-                count=len(runtime.runs),
-                seconds=budget,
-            )
-        await runtime.drain(budget)
+        place = self._circumstances.place
+        await self.drain()
         await self._listening.stop()
         await self._site.close()
+        if place is not None:
+            await place.close()
         self._metrics.stop()
         await self._assembly.stop()
         self._log.info("Stopped")
@@ -353,6 +454,7 @@ def _needRestart(before: Config, after: Config) -> list[str]:
         "gateway.port": (before.gateway.port, after.gateway.port),
         "gateway.bind": (before.gateway.interface(), after.gateway.interface()),
         "gateway.tls": (before.gateway.tls, after.gateway.tls),
+        "gateway.workers": (before.gateway.workers, after.gateway.workers),
         "session.store": (before.session.store, after.session.store),
         "logging.format": (before.logging.format, after.logging.format),
     }

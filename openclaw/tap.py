@@ -12,7 +12,7 @@ from pwd import getpwuid
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import ILogObserver, Logger, globalLogPublisher
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.python.util import runAsEffectiveUser
@@ -162,6 +162,33 @@ def _listensLater(listen: list[str], twistd: Mapping[str, Any]) -> bool:
     return background and any(each.startswith("unix:") for each in listen)
 
 
+def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
+    """
+    Have the work done by several processes.
+    """
+    # Late: a daemon that does it all by itself need not know them.
+    from openclaw.workers.crew import Crew, Wishes
+
+    config = options["config"]
+    crew = Crew(
+        count=options["workers"] or gateway.config.gateway.workers,
+        wishes=Wishes(
+            config=None if config is None else os.path.abspath(config),
+            listen=options["listen"],
+            auth=options["auth"],
+        ),
+        ports=gateway.ports,
+        local=lambda: gateway.local,
+        prepare=gateway.prepareLocal,
+        environ=os.environ,
+        path=sys.path,
+        reactor=reactor,
+        publish=globalLogPublisher,
+        log=gateway.log,
+    )
+    gateway.delegate(crew)
+
+
 def makeService(options: Options) -> IService:
     """
     See L{twisted.application.service.IServiceMaker.makeService}.  What is wrong ends
@@ -179,6 +206,8 @@ def makeService(options: Options) -> IService:
             adopt=_adopter(twistd),
         )
         _checkState(twistd)
+        if (options["workers"] or gateway.config.gateway.workers) > 1:
+            _divide(gateway, options, reactor)
         if not _listensLater(options["listen"], twistd):
             gateway.privilegedStartService()
     except (ConfigError, StartError) as error:

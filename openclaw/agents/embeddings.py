@@ -1,21 +1,26 @@
 """
-All calls for embeddings: how many there may be, what is tried when one fails, and where
-they are ended.
+All calls for embeddings: how many there may be, what is tried when one fails, where
+they are ended, and what is said of them in the log.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from openclaw.config import ModelRef
+from openclaw.config import AgentSettings, ModelRef
 from openclaw.errors import (
     Busy,
+    InternalError,
     ModelUnavailable,
     OpenClawError,
+    RunCancelled,
     UpstreamAuthFailed,
+    UpstreamError,
     UpstreamTimeout,
 )
 from openclaw.interfaces import (
@@ -24,6 +29,8 @@ from openclaw.interfaces import (
     IEmbedder,
     IModelProvider,
 )
+from openclaw.metrics.account import EmbeddingAccount
+from openclaw.metrics.tally import Tally
 from openclaw.models.failover import Attempts, RefusedKeys
 from openclaw.models.provider import noEmbeddings
 
@@ -31,6 +38,33 @@ RETRY_SECONDS = 1.0
 """
 What callers are told to wait who find all places taken.
 """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EmbeddingCall:
+    """
+    What a caller asks for.
+
+    @ivar provider: The name of the model's provider.
+    @ivar agent: By whose terms: how long it may take, and who is counted.
+    @ivar caller: A label for the log.
+    @ivar requestID: Likewise.
+    @ivar arrivedAt: When the request had arrived, by the reactor's clock.
+    """
+
+    provider: str
+    request: EmbeddingRequest
+    agent: AgentSettings
+    caller: str
+    requestID: str
+    arrivedAt: float
+
+    @property
+    def model(self) -> ModelRef:
+        """
+        Which model is asked.
+        """
+        return ModelRef(self.provider, self.request.model)
 
 
 class Embeddings:
@@ -47,34 +81,35 @@ class Embeddings:
         providers: Callable[[str], IModelProvider | None],
         refusedKeys: RefusedKeys,
         reactor: IReactorTime,
+        tally: Tally,
+        log: Logger,
     ) -> None:
         self.most = most
         self._providers = providers
         self._refusedKeys = refusedKeys
         self._reactor = reactor
+        self._tally = tally
+        self._log = log
         self._calls: dict[Deferred[EmbeddingReply], OpenClawError | None] = {}
         self._awaitingIdle: list[Deferred[None]] = []
 
-    def begin(
-        self, provider: str, request: EmbeddingRequest, seconds: float
-    ) -> "Deferred[EmbeddingReply]":
+    def begin(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
         Have texts embedded.
-
-        @param provider: The name of the model's provider.
-
-        @param seconds: How long that may take in all.
 
         @return: Fails with an L{OpenClawError}.  Cancelling it stops the model.
 
         @raise Busy: There are as many calls as may be.
         """
         if len(self._calls) >= self.most:
-            raise Busy(
+            busy = Busy(
                 "The gateway has as many requests for embeddings as it can take.",
                 retryAfter=RETRY_SECONDS,
             )
-        call = Deferred.fromCoroutine(self._embed(provider, request))
+            self._reportFailure(asked, Failure(busy))
+            raise busy
+        seconds = asked.agent.timeoutSeconds
+        call = Deferred.fromCoroutine(self._embed(asked))
         self._calls[call] = None
         late = UpstreamTimeout(
             f"The embeddings took longer than {seconds:g} s.", code="run_timeout"
@@ -85,20 +120,66 @@ class Embeddings:
             if clock.active():
                 clock.cancel()
             why = self._calls.pop(call)
+            if why is not None:
+                result = Failure(why)
+            if isinstance(result, Failure):
+                self._reportFailure(asked, result)
+            else:
+                self._report(asked, "done", tokens=result.promptTokens)
             if not self._calls:
                 waiting, self._awaitingIdle = self._awaitingIdle, []
                 for idle in waiting:
                     idle.callback(None)
-            return result if why is None else Failure(why)
+            return result
 
         return call.addBoth(ended)
 
-    async def _embed(self, name: str, request: EmbeddingRequest) -> EmbeddingReply:
+    def _reportFailure(self, asked: EmbeddingCall, failure: Failure) -> None:
+        error = failure.value
+        gone = isinstance(error, CancelledError | RunCancelled)
+        if gone:
+            error = RunCancelled("The caller is gone.")
+        elif not isinstance(error, OpenClawError):
+            error = InternalError("The gateway failed.")
+        assert isinstance(error, OpenClawError)
+        self._report(asked, error.code or "unknown", gone=gone, error=error.message)
+
+    def _report(
+        self,
+        asked: EmbeddingCall,
+        outcome: str,
+        *,
+        tokens: int = 0,
+        gone: bool = False,
+        error: str | None = None,
+    ) -> None:
+        """
+        Count the call, and write its one line into the log.
+        """
+        took = self._reactor.seconds() - asked.arrivedAt
+        account = EmbeddingAccount(
+            request=asked.requestID,
+            caller=asked.caller,
+            agent=asked.agent.id,
+            model=str(asked.model),
+            inputs=len(asked.request.inputs),
+            outcome=outcome,
+            callerGone=gone,
+            # The clock of the machine can be set back.
+            totalSeconds=max(took, 0.0),
+            tokens=tokens,
+            error=error,
+        )
+        self._tally.embeddingEnded(account)
+        self._log.info("{embeddings}", embeddings=account)
+
+    async def _embed(self, asked: EmbeddingCall) -> EmbeddingReply:
         """
         Ask, and ask again where that may help: the same model, since the vectors of
         two can't be compared.
         """
-        attempts = Attempts([ModelRef(name, request.model)])
+        name, request = asked.provider, asked.request
+        attempts = Attempts([asked.model])
         while True:
             provider = self._providers(name)
             if provider is None:
@@ -110,6 +191,8 @@ class Embeddings:
             try:
                 return await embedder.embed(request)
             except OpenClawError as error:
+                if isinstance(error, UpstreamError | ModelUnavailable):
+                    self._tally.upstreamFailed(name, error.code)
                 if isinstance(error, UpstreamAuthFailed):
                     self._refusedKeys.remember(provider)
                 wait = attempts.afterFailure(error)
@@ -139,4 +222,4 @@ class Embeddings:
         return idle
 
 
-__all__ = ["RETRY_SECONDS", "Embeddings"]
+__all__ = ["RETRY_SECONDS", "EmbeddingCall", "Embeddings"]

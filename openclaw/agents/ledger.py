@@ -2,7 +2,7 @@
 Which runs can be found again, by whom, and for how long.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,10 +16,20 @@ KEPT_SECONDS = 600.0
 How long a run can be found after its end.
 """
 
-MAX_RECORDS = 1000
 MAX_CHARACTERS = 32 * 1024 * 1024
 """
-Of more than these the oldest are forgotten; runs in progress are not.
+Of more than these the oldest of whoever has most are forgotten; runs in progress are
+not.
+"""
+
+RECORD_CHARACTERS = 32 * 1024
+"""
+What a run counts beside what it said, so that there are never more than a thousand.
+"""
+
+EVENT_CHARACTERS = 128
+"""
+What an event takes beside its text, of which there may be very little in each.
 """
 
 
@@ -44,7 +54,7 @@ class Asked:
 class _Entry:
     """
     @ivar endedAt: When the run ended.
-    @ivar size: What is recorded, in characters; known at the end.
+    @ivar size: What is kept, in characters; known at the end.
     """
 
     asked: Asked
@@ -62,7 +72,7 @@ class Ledger:
         self._clock = clock
         self._running: dict[str, _Entry] = {}
         self._over: OrderedDict[str, _Entry] = OrderedDict()
-        self._size = 0
+        self._sizes: Counter[str] = Counter()
         self._byKey: dict[tuple[str, str], _Entry] = {}
         self._byFingerprint: dict[tuple[str, bytes], _Entry] = {}
 
@@ -125,9 +135,10 @@ class Ledger:
         # Whoever could not ask again has had the answer.
         if asked.key is not None or record.goesOn:
             entry.endedAt = self._clock.seconds()
-            entry.size = sum(map(_sizeOf, record.events))
+            record.forgetAsked()
+            entry.size = RECORD_CHARACTERS + sum(map(_sizeOf, record.events))
             self._over[runID] = entry
-            self._size += entry.size
+            self._sizes[asked.caller] += entry.size
             self._forgetOld()
         return result
 
@@ -135,13 +146,19 @@ class Ledger:
         tooOld = self._clock.seconds() - KEPT_SECONDS
         while self._over:
             oldest = next(iter(self._over.values()))
-            if (
-                oldest.endedAt > tooOld
-                and len(self._over) <= MAX_RECORDS
-                and self._size <= MAX_CHARACTERS
-            ):
+            if oldest.endedAt > tooOld:
                 break
             self._forget(oldest)
+        while self._sizes.total() > MAX_CHARACTERS:
+            # Who asks much must not make the runs of others be forgotten.
+            [(greediest, _)] = self._sizes.most_common(1)
+            self._forget(
+                next(
+                    entry
+                    for entry in self._over.values()
+                    if entry.asked.caller == greediest
+                )
+            )
 
     def _forget(self, entry: _Entry) -> None:
         """
@@ -149,7 +166,9 @@ class Ledger:
         """
         asked = entry.asked
         if self._over.pop(entry.record.request.runID, None) is not None:
-            self._size -= entry.size
+            self._sizes[asked.caller] -= entry.size
+            if not self._sizes[asked.caller]:
+                del self._sizes[asked.caller]
         key = asked.caller, asked.key or ""
         if self._byKey.get(key) is entry:
             del self._byKey[key]
@@ -158,11 +177,18 @@ class Ledger:
 def _sizeOf(event: RunEvent) -> int:
     match event:
         case TextDelta() | ReasoningDelta():
-            return len(event.text)
+            return EVENT_CHARACTERS + len(event.text)
         case ToolCallDelta():
-            return len(event.arguments)
+            return EVENT_CHARACTERS + len(event.arguments)
         case _:
-            return 0
+            return EVENT_CHARACTERS
 
 
-__all__ = ["KEPT_SECONDS", "MAX_CHARACTERS", "MAX_RECORDS", "Asked", "Ledger"]
+__all__ = [
+    "EVENT_CHARACTERS",
+    "KEPT_SECONDS",
+    "MAX_CHARACTERS",
+    "RECORD_CHARACTERS",
+    "Asked",
+    "Ledger",
+]

@@ -8,6 +8,7 @@ what it has asked already; neither should make an agent work twice.
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,7 +16,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from openclaw.agents.requests import RunRequest
+from openclaw.agents.requests import DEFAULT_SAMPLING, RunRequest
 from openclaw.agents.run import AgentRun
 from openclaw.agents.turns import RunResult
 from openclaw.errors import InternalError, OpenClawError, RunCancelled
@@ -31,6 +32,11 @@ Outcome = RunResult | OpenClawError
 How a run ended.
 """
 
+PIECE_EVENTS = 256
+"""
+How much of what is recorded a reader hears before it is seen whether they are slow.
+"""
+
 
 class RunRecord:
     """
@@ -40,7 +46,8 @@ class RunRecord:
     @ivar recorded: Can one listen from the beginning, whenever one comes?
     @ivar goesOn: Does the run go on when nobody listens any more?
     @ivar made: What the door made for the first who listens; the others need it, too.
-    @ivar run: The run, once it has begun.
+    @ivar run: The run, while it goes on.
+    @ivar begun: Has it begun?
     @ivar events: What was said so far, if that is recorded.
     @ivar outcome: How it ended, once it has.
     """
@@ -58,6 +65,7 @@ class RunRecord:
         self.goesOn = goesOn
         self.made = made
         self.run: AgentRun | None = None
+        self.begun = False
         self.events: list[RunEvent] = []
         self.outcome: Outcome | None = None
         self._listenings: list[Listening] = []
@@ -69,19 +77,41 @@ class RunRecord:
         @raise OpenClawError: It can't be started.
         """
         self.run = begin(self.request, self._hear)
+        self.begun = True
         self.run.done.addBoth(self._ended)
         # The run may have spoken already, and somebody may have gone.
         self.heed()
 
-    def listen(self, listener: RunListener) -> "Listening":
+    def forgetAsked(self) -> None:
+        """
+        Let go of all that the run was asked, which can be much more than it said.  To
+        be called when it has ended.
+        """
+        self.run = None
+        self.request = replace(
+            self.request,
+            system="",
+            opening=(),
+            following=(),
+            sampling=DEFAULT_SAMPLING,
+            clientTools=(),
+            toolChoice="auto",
+            tools={},
+        )
+
+    def listen(self, listener: RunListener, *, paused: bool = False) -> "Listening":
         """
         Listen from the beginning on.  Once the run has begun this is only possible
         if it is recorded.
+
+        @param paused: Wait until the listening is resumed.
         """
         listening = Listening(self, listener)
-        self._listenings.append(listening)
-        listening.catchUp()
-        if self.outcome is not None:
+        listening.paused = paused
+        if self.outcome is None:
+            self._listenings.append(listening)
+            listening.catchUp()
+        else:
             listening.end(self.outcome)
         return listening
 
@@ -149,23 +179,38 @@ class Listening:
         self.done: Deferred[RunResult] = Deferred(lambda _: self.stopProducing())
         self._record = record
         self._heard = 0
+        self._outcome: Outcome | None = None
+
+    @property
+    def over(self) -> bool:
+        """
+        Is the run over, so that it is only the reader who takes time?
+        """
+        return self._outcome is not None
 
     def catchUp(self) -> None:
         """
-        Hear what is recorded and was not heard yet, unless the reader is slow.
+        Hear what is recorded and was not heard yet, as far as the reader is not slow.
         """
-        news = () if self.paused else self._record.events[self._heard :]
-        if news:
+        events = self._record.events
+        while not self.paused and self._heard < len(events):
+            news = events[self._heard : self._heard + PIECE_EVENTS]
             self._heard += len(news)
             self.listener(news)
 
     def end(self, outcome: Outcome) -> None:
         """
-        The run is over.
+        The run is over.  Its end comes behind all that it said, which a slow reader
+        may not have heard yet.
         """
-        # Its end comes behind all that it said, be the reader slow.
-        self.paused = False
+        self._outcome = outcome
+        self._endIfHeard()
+
+    def _endIfHeard(self) -> None:
         self.catchUp()
+        outcome = self._outcome
+        if outcome is None or self._heard < len(self._record.events):
+            return
         if self.done.called:
             return
         if isinstance(outcome, RunResult):
@@ -186,7 +231,7 @@ class Listening:
         The reader has caught up.
         """
         self.paused = False
-        self.catchUp()
+        self._endIfHeard()
         self._record.heed()
 
     def stopProducing(self) -> None:

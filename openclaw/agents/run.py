@@ -295,6 +295,8 @@ class AgentRun:
         # A new Failure: the old one's frames hold the whole conversation, and so do
         # those of the errors that this one came from.
         error.__cause__ = error.__context__ = None
+        if failure.value is not None:
+            failure.value.__traceback__ = None
         outcome = Failure(error.with_traceback(None))
         self.ended.callback(outcome)
         if not self.done.called:

@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from openclaw.agents.embeddings import Embeddings
+from openclaw.agents.embeddings import EmbeddingCall, Embeddings
 from openclaw.agents.places import Limits, Places
 from openclaw.agents.requests import RunRequest, Surroundings
 from openclaw.agents.run import AgentRun
@@ -19,12 +19,7 @@ from openclaw.agents.turns import RunResult
 from openclaw.config import Config
 from openclaw.errors import ShuttingDown, StoreError
 from openclaw.events import RunListener
-from openclaw.interfaces import (
-    EmbeddingReply,
-    EmbeddingRequest,
-    IModelProvider,
-    ISessionStore,
-)
+from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore
 from openclaw.messages import Message
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
@@ -41,7 +36,7 @@ class Runtime:
 
     @ivar runs: The runs in progress, by their ids.
     @ivar draining: True once no more may start.
-    @ivar tally: What is counted of them.
+    @ivar tally: What is counted of them, and of calls for embeddings.
     """
 
     def __init__(
@@ -65,6 +60,8 @@ class Runtime:
             providers=providers,
             refusedKeys=refusedKeys,
             reactor=reactor,
+            tally=self.tally,
+            log=log,
         )
         self._surroundings = Surroundings(
             reactor=reactor,
@@ -74,7 +71,7 @@ class Runtime:
             refusedKeys=refusedKeys,
             toolSettings=config.toolSettings,
             modelOf=config.modelOf,
-            claimWaitSeconds=config.session.waitSeconds,
+            claimWaitSeconds=_claimWait(config),
             log=log,
             tally=self.tally,
         )
@@ -96,7 +93,7 @@ class Runtime:
         self._embeddings.most = _mostEmbeddings(config)
         self._surroundings = replace(
             self._surroundings,
-            claimWaitSeconds=config.session.waitSeconds,
+            claimWaitSeconds=_claimWait(config),
             toolSettings=config.toolSettings,
             modelOf=config.modelOf,
         )
@@ -115,9 +112,7 @@ class Runtime:
         run.start()
         return run
 
-    def embed(
-        self, provider: str, request: EmbeddingRequest, seconds: float
-    ) -> "Deferred[EmbeddingReply]":
+    def embed(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
         Have texts embedded; see L{Embeddings.begin}.
 
@@ -125,7 +120,7 @@ class Runtime:
         """
         if self.draining:
             raise shuttingDown()
-        return self._embeddings.begin(provider, request, seconds)
+        return self._embeddings.begin(asked)
 
     def transcript(self, sessionKey: str) -> "Deferred[Sequence[Message]]":
         """
@@ -226,6 +221,13 @@ def _limits(config: Config) -> Limits:
         perSession=config.session.maxWaiting,
         waitSeconds=config.session.waitSeconds,
     )
+
+
+def _claimWait(config: Config) -> float:
+    """
+    How long a run may wait for a session that another process has.
+    """
+    return config.session.waitSeconds if config.session.maxWaiting else 0.0
 
 
 def _mostEmbeddings(config: Config) -> int:

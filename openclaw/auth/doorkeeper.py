@@ -159,7 +159,7 @@ class Doorkeeper:
             caller = await self._login(portal, credentials)
         except _Wrong:
             throttle.check(origin, kind)
-            throttle.failed(origin, kind)
+            await throttle.failed(origin, kind)
             raise AuthenticationFailed("The credential is not valid.") from None
         if guessable:
             # Others of many guesses at once were wrong, and that was enough.

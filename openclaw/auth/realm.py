@@ -15,7 +15,9 @@ from openclaw.auth.checkers import SHARED_SECRET, TOKEN_AVATAR
 from openclaw.auth.tokens import KeptToken, NamedTokens
 from openclaw.interfaces import ICaller, Quota
 
-OPERATOR_SCOPES = frozenset({"operator.admin", "operator.write", "operator.read"})
+OPERATOR_SCOPES = frozenset(
+    {"operator.admin", "operator.write", "operator.read", "operator.metrics"}
+)
 USER_SCOPES = frozenset({"operator.write"})
 """
 What a caller may do who is one of several.
@@ -23,14 +25,15 @@ What a caller may do who is one of several.
 
 UNLIMITED = Quota()
 _IMPLIED = {
-    "operator.admin": {"operator.write", "operator.read"},
+    "operator.admin": {"operator.write", "operator.read", "operator.metrics"},
     "operator.write": {"operator.read"},
 }
 
 
 def _includes(held: Iterable[str], scope: str) -> bool:
     """
-    C{operator.admin} includes C{operator.write}, which includes C{operator.read}.
+    C{operator.admin} includes C{operator.write}, which includes C{operator.read}.  It
+    includes C{operator.metrics} too, and that nothing: numbers are of all callers.
     """
     return any(scope == each or scope in _IMPLIED.get(each, ()) for each in held)
 
@@ -49,8 +52,7 @@ class Operator:
 
     def hasScope(self, scope: str) -> bool:
         """
-        C{operator.admin} includes C{operator.write}, which includes
-        C{operator.read}.
+        See L{_includes}.
         """
         return _includes(self.scopes, scope)
 
@@ -93,7 +95,7 @@ class Guest:
 
     def hasScope(self, scope: str) -> bool:
         """
-        See L{Operator.hasScope}.
+        See L{_includes}.
         """
         return _includes(self.scopes, scope)
 

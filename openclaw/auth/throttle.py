@@ -5,6 +5,7 @@ Who guesses is made to wait: failed attempts, counted by address and kind of cre
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -80,31 +81,42 @@ class Throttle:
                 shouldRetry=False,
             )
 
-    def failed(self, origin: Origin, kind: str) -> None:
+    def failed(self, origin: Origin, kind: str) -> "Deferred[None]":
         """
         They showed a credential that is not valid.
+
+        @return: Fires when all who count know it.
         """
-        if self._exempt(origin):
-            return
+        if not self._exempt(origin) and self._count(origin, kind):
+            self._log.warn(
+                "{address} is locked out for {seconds:g} s, after {count} attempts"
+                " with a {kind} that is not valid",
+                address=origin.name,
+                seconds=self._limits.lockoutMs / 1000,
+                count=self._attempts[origin.name, kind].count,
+                kind=kind,
+            )
+        return succeed(None)
+
+    def _count(self, origin: Origin, kind: str) -> bool:
+        """
+        Count a failure.
+
+        @return: Is this the one that locks them out?
+        """
         now, key = self._clock.seconds(), (origin.name, kind)
         attempts = self._attempts.get(key)
         if attempts is None or self._isOver(attempts, now):
             attempts = self._attempts[key] = _Attempts(0, now)
         self._attempts.move_to_end(key)
         attempts.count += 1
-        if attempts.count >= self._limits.maxAttempts and not attempts.lockedUntil:
-            seconds = self._limits.lockoutMs / 1000
-            attempts.lockedUntil = now + seconds
-            self._log.warn(
-                "{address} is locked out for {seconds:g} s, after {count} attempts"
-                " with a {kind} that is not valid",
-                address=origin.name,
-                seconds=seconds,
-                count=attempts.count,
-                kind=kind,
-            )
+        enough = attempts.count >= self._limits.maxAttempts
+        locks = enough and not attempts.lockedUntil
+        if locks:
+            attempts.lockedUntil = now + self._limits.lockoutMs / 1000
         while len(self._attempts) > self._capacity:
             self._attempts.popitem(last=False)
+        return locks
 
     def _exempt(self, origin: Origin) -> bool:
         return origin.local and self._limits.exemptLoopback

@@ -26,6 +26,7 @@ from openclaw.config.kinds import (
     ProxyAddress,
     Seconds,
     SecondsOrZero,
+    Workers,
 )
 from openclaw.config.metrics import Metrics
 from openclaw.config.origins import CORS
@@ -170,6 +171,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
         ask: addresses, networks, and C{unix} for UNIX sockets.  Default: none.
     @ivar drainSeconds: How long runs in progress may go on after SIGTERM; 0 ends
         them at once.  Default: 25.
+    @ivar workers: The processes that serve; see C{docs/workers.md}.  Default: 1.
     @ivar tools: What callers over HTTP may reach of an agent's tools.
     """
 
@@ -180,6 +182,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     trustedProxies: tuple[ProxyAddress, ...] = ()
     tls: TLS = TLS()
     drainSeconds: SecondsOrZero = 25
+    workers: Workers = 1
     http: HTTP = HTTP()
     tools: ReachableTools = ReachableTools()
 

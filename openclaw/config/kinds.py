@@ -22,6 +22,7 @@ Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
 ContextSize = Annotated[int, Meta(ge=256, le=1_048_576)]
 Parallel = Annotated[int, Meta(ge=1, le=64)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]
+Workers = Annotated[int, Meta(ge=1, le=64)]
 Bytes = Annotated[int, Meta(ge=1, le=1_073_741_824)]
 BodyBytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
 AllBytes = Annotated[int, Meta(ge=1024, le=1_099_511_627_776)]
@@ -148,4 +149,5 @@ __all__ = [
     "ToolName",
     "ToolProfile",
     "VariableName",
+    "Workers",
 ]

@@ -11,7 +11,7 @@ class Metrics(Struct, frozen=True, kw_only=True):
 
     @ivar enabled: Whether it is served.  Default: yes.
     @ivar open: Whether everybody may read it who can reach the port; otherwise it
-        takes a credential with the scope C{operator.read}.  Default: no.
+        takes a credential with the scope C{operator.metrics}.  Default: no.
     """
 
     enabled: bool = True

@@ -1,5 +1,5 @@
 """
-What a run was: its line in the log.
+What a run was, or a call for embeddings: its line in the log.
 """
 
 import json
@@ -94,6 +94,65 @@ class RunAccount(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+@implementer(IStructured)
+class EmbeddingAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A call for embeddings that is over: likewise.
+
+    @ivar request: The id of the request that it answered.
+    @ivar caller: Who asked.
+    @ivar model: The model, as C{provider/id}.
+    @ivar inputs: How many texts there were.
+    @ivar outcome: C{done}, or the error's code.
+    @ivar callerGone: Did the caller go away before the end?
+    @ivar totalSeconds: Until its end.
+    @ivar tokens: What the model has read, as far as its provider says so.
+    @ivar error: The error's message.
+    """
+
+    request: str | None
+    caller: str | None
+    agent: str
+    model: str
+    inputs: int
+    outcome: str
+    callerGone: bool
+    totalSeconds: float
+    tokens: int
+    error: str | None = None
+
+    def __str__(self) -> str:
+        line = (
+            f"kind=embeddings request={self.request or '-'}"
+            f" caller={_word(self.caller)} agent={self.agent}"
+            f" model={_word(self.model)} inputs={self.inputs}"
+            f" outcome={self.outcome} gone={'yes' if self.callerGone else 'no'}"
+            f" total_ms={self.totalSeconds * 1000:.1f} tokens_in={self.tokens}"
+        )
+        if self.error is not None:
+            line += f" error={json.dumps(self.error)}"
+        return line
+
+    def fields(self) -> dict[str, Any]:
+        """
+        See L{IStructured.fields}.
+        """
+        return {
+            "message": "embeddings ended",
+            "kind": "embeddings",
+            "request": self.request,
+            "caller": self.caller,
+            "agent": self.agent,
+            "model": self.model,
+            "inputs": self.inputs,
+            "outcome": self.outcome,
+            "gone": self.callerGone,
+            "total_ms": round(self.totalSeconds * 1000, 1),
+            "tokens_in": self.tokens,
+            "error": self.error,
+        }
+
+
 def _word(text: str | None) -> str:
     """
     A value that ends at the next blank: whatever does not is put into quotes.
@@ -103,4 +162,4 @@ def _word(text: str | None) -> str:
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
-__all__ = ["RunAccount"]
+__all__ = ["EmbeddingAccount", "RunAccount"]

@@ -2,13 +2,14 @@
 C{/metrics}: the numbers of a gateway, for those who collect such.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
 from openclaw import __version__
 from openclaw.metrics.lag import ReactorLag
+from openclaw.metrics.snapshot import Snapshot, snapshotOf
 from openclaw.metrics.tally import Tally
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class MetricsPage:
         self._lag = ReactorLag(reactor)
         self._families: Families | None = None
 
-    def show(self, connections: int, accept: str = "") -> tuple[bytes, str]:
+    def show(
+        self, connections: int, accept: str = "", others: Sequence[Snapshot] = ()
+    ) -> tuple[bytes, str]:
         """
         All numbers of the moment.
 
@@ -42,37 +45,59 @@ class MetricsPage:
 
         @param accept: The forms that the reader understands: an HTTP C{Accept}.
 
+        @param others: The numbers of the other workers.
+
         @return: The text, and its content type.
         """
+        families = self._prepared()
+        families.gauges = {
+            name: _together(name, value, others)
+            for name, value in self._gauges(connections).items()
+        }
+        families.gauges["openclaw_workers"] = 1 + len(others)
+        families.others = others
+        return families.page(accept)
+
+    def snapshot(self, connections: int) -> Snapshot:
+        """
+        The numbers of this process, for another one that is asked for all.
+
+        @param connections: How many connections are open.
+        """
+        process = self._prepared().process()
+        return snapshotOf(self._tally, self._gauges(connections), process)
+
+    def _prepared(self) -> "Families":
         self._lag.watch()
         if self._families is None:
             from openclaw.metrics.families import Families
 
             self._families = Families(self._tally, __version__)
+        return self._families
+
+    def _gauges(self, connections: int) -> dict[str, float]:
         running, queued = self._inProgress()
-        self._families.gauges = {
-            "openclaw_runs_in_progress": ("Runs that go on.", running),
-            "openclaw_runs_queued": (
-                "Runs that wait for a place or for their session.",
-                queued,
-            ),
-            "openclaw_connections": ("Open connections of callers.", connections),
-            "openclaw_reactor_lag_seconds": (
-                "How late the reactor was when it was last looked at.",
-                self._lag.last(),
-            ),
-            "openclaw_reactor_lag_max_seconds": (
-                "The latest that the reactor was within the last minute.",
-                self._lag.longest(),
-            ),
+        return {
+            "openclaw_runs_in_progress": running,
+            "openclaw_runs_queued": queued,
+            "openclaw_connections": connections,
+            "openclaw_reactor_lag_seconds": self._lag.last(),
+            "openclaw_reactor_lag_max_seconds": self._lag.longest(),
         }
-        return self._families.page(accept)
 
     def stop(self) -> None:
         """
         Let go of the clock.
         """
         self._lag.stop()
+
+
+def _together(name: str, value: float, others: Sequence[Snapshot]) -> float:
+    """
+    What a gauge is for all workers: the sum, or how late the latest is.
+    """
+    values = [value, *(other.gauges.get(name, 0) for other in others)]
+    return max(values) if "lag" in name else sum(values)
 
 
 __all__ = ["MetricsPage"]

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from openclaw.metrics.account import RunAccount
+from openclaw.metrics.account import EmbeddingAccount, RunAccount
 
 Key = TypeVar("Key", bound=tuple[str, ...])
 
@@ -99,6 +99,7 @@ class Tally:
     code, never from callers.
 
     @ivar runs: Runs that ended, by agent and outcome.
+    @ivar embeddings: Calls for embeddings that ended, by agent and outcome.
     @ivar tokens: Tokens by agent and kind.
     @ivar upstreamErrors: Calls of models that failed, by provider and error code.
     @ivar toolCalls: Calls of agents' own tools, by tool and outcome.
@@ -106,10 +107,12 @@ class Tally:
     @ivar durations: How long runs took in all.
     @ivar firstTokens: How long their callers waited for the first token.
     @ivar queueing: How long they waited for a place and a session.
+    @ivar embeddingDurations: How long calls for embeddings took in all.
     """
 
     def __init__(self) -> None:
         self.runs: Counts[tuple[str, str]] = Counts()
+        self.embeddings: Counts[tuple[str, str]] = Counts()
         self.tokens: Counts[tuple[str, str]] = Counts()
         self.upstreamErrors: Counts[tuple[str, str]] = Counts()
         self.toolCalls: Counts[tuple[str, str]] = Counts()
@@ -117,6 +120,7 @@ class Tally:
         self.durations = Durations()
         self.firstTokens = Durations()
         self.queueing = Durations()
+        self.embeddingDurations = Durations()
 
     def runEnded(self, account: RunAccount) -> None:
         """
@@ -135,6 +139,15 @@ class Tally:
                 self.tokens.add((agent, "cached"), usage.cached_tokens)
             if usage.reasoning_tokens:
                 self.tokens.add((agent, "reasoning"), usage.reasoning_tokens)
+
+    def embeddingEnded(self, account: EmbeddingAccount) -> None:
+        """
+        A call for embeddings is over.
+        """
+        self.embeddings.add((account.agent, account.outcome))
+        self.embeddingDurations.add(account.totalSeconds)
+        if account.tokens:
+            self.tokens.add((account.agent, "embedding"), account.tokens)
 
     def upstreamFailed(self, provider: str, code: str | None) -> None:
         """

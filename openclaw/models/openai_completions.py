@@ -211,38 +211,43 @@ class _Said(msgspec.Struct, omit_defaults=True):
     role: str
     content: str | list[dict[str, Any]]
     tool_calls: list[_ToolCall] | None = None
-    tool_call_id: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
 
-def _wireMessage(message: Message) -> _Said:
-    match message:
-        case UserMessage(content=str(content)):
-            return _Said("user", content)
-        case UserMessage():
-            return _Said(
-                "user",
-                [
-                    {"type": "text", "text": part.text}
-                    if isinstance(part, TextPart)
-                    else {"type": "image_url", "image_url": {"url": dataURI(part)}}
-                    for part in message.content
-                    if not isinstance(part, str)
-                ],
-            )
-        case AssistantMessage(content=content, tool_calls=calls, thoughts=thoughts):
-            wanted = [_ToolCall(c.id, _Function(c.name, c.arguments)) for c in calls]
-            fields = {thought.signature: thought.text for thought in thoughts}
-            return _Said(
-                "assistant",
-                content,
-                wanted or None,
-                reasoning_content=fields.get("reasoning_content"),
-                reasoning=fields.get("reasoning"),
-            )
-        case ToolMessage(tool_call_id=callID, content=content):
-            return _Said("tool", content, tool_call_id=callID)
+def _wireMessage(message: Message) -> _Said | Message:
+    # Most are on the wire as they are in a transcript, and there can be a thousand.
+    if isinstance(message, UserMessage):
+        return message if isinstance(message.content, str) else _withParts(message)
+    if isinstance(message, ToolMessage):
+        return message
+    return _withCalls(message) if message.tool_calls or message.thoughts else message
+
+
+def _withParts(message: UserMessage) -> _Said:
+    return _Said(
+        "user",
+        [
+            {"type": "text", "text": part.text}
+            if isinstance(part, TextPart)
+            else {"type": "image_url", "image_url": {"url": dataURI(part)}}
+            for part in message.content
+            if not isinstance(part, str)
+        ],
+    )
+
+
+def _withCalls(message: AssistantMessage) -> _Said:
+    calls = message.tool_calls
+    wanted = [_ToolCall(c.id, _Function(c.name, c.arguments)) for c in calls]
+    fields = {thought.signature: thought.text for thought in message.thoughts}
+    return _Said(
+        "assistant",
+        message.content,
+        wanted or None,
+        reasoning_content=fields.get("reasoning_content"),
+        reasoning=fields.get("reasoning"),
+    )
 
 
 def _wireTool(tool: ToolSpec) -> dict[str, Any]:
@@ -293,7 +298,9 @@ class OpenAICompletions:
         """
         The JSON body that asks for a stream with usage.
         """
-        said = [_Said("system", request.system)] if request.system else []
+        said: list[_Said | Message] = []
+        if request.system:
+            said.append(_Said("system", request.system))
         said += map(_wireMessage, request.messages)
         body: dict[str, Any] = {
             "model": request.model,

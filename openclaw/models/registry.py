@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from openclaw.config import LOCAL_PROVIDER, Config, LocalModel, Provider
 from openclaw.errors import ConfigError
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
+from openclaw.models.local.engine import Engine
 from openclaw.models.local.provider import LocalModelProvider
 from openclaw.models.maker import HTTPProviderMaker
 
@@ -106,12 +107,16 @@ class Providers:
         environment: Mapping[str, str],
         log: Logger,
         find: Find = installedMakers,
+        engine: Callable[..., Any] = Engine,
     ) -> None:
         """
         @param reactor: A whole one: time, TCP, processes and threads.
 
         @param environment: Whence the embedded model's process gets what it needs.
+
+        @param engine: Makes what has that process.
         """
+        self._engine = engine
         self._reactor = reactor
         self._environment = environment
         self._log = log
@@ -204,6 +209,7 @@ class Providers:
             ),
             environment=self._environment,
             log=self._log,
+            engine=self._engine,
         )
 
 

@@ -50,6 +50,8 @@ def unsealed(messages: Sequence[Message], owner: str) -> Sequence[Message]:
     and of those only what came since the user last spoke.  Older ones are of no use to
     anyone, and a provider that no longer knows them would refuse them.
     """
+    if not _hasSeals(messages):
+        return messages
     mark = owner + _END
     latest = max(
         (
@@ -65,6 +67,16 @@ def unsealed(messages: Sequence[Message], owner: str) -> Sequence[Message]:
         else message
         for place, message in enumerate(messages)
     ]
+
+
+def _hasSeals(messages: Sequence[Message]) -> bool:
+    # Each turn looks at all of a session: a plain loop takes a third of any()'s time.
+    for message in messages:
+        if type(message) is AssistantMessage and (
+            message.thoughts or message.tool_calls
+        ):
+            return True
+    return False
 
 
 def _unsealed(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMessage:

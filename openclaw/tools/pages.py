@@ -9,6 +9,7 @@ imported when the first page is there.
 import codecs
 import re
 from email.message import Message
+from typing import Any
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
@@ -39,6 +40,16 @@ _NO_CHARSETS = frozenset(
     # Of the names that Python knows, these stand for something else, or are slow.
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
+
+
+MOST_PADDED = 16 * 1024 * 1024
+"""
+How many characters a table may take once its columns are made as wide as their widest
+cells, by a rough guess that is too high rather than too low.
+"""
+
+_HIDDEN = re.compile(r"display\s*:\s*none", re.I)
+_TABLE_PARTS = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
 
 
 def mediaType(contentType: str) -> tuple[str, str | None]:
@@ -119,11 +130,58 @@ def readable(html: str) -> str:
         )
     except (ParserError, ValueError):
         return ""
+    _tame(tree)
     title = " ".join((tree.findtext(".//title") or "").split())
     text = Inscriptis(tree, ParserConfig(display_links=True)).get_text()
     lines = [line.rstrip() for line in text.splitlines()]
     body = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
     return f"{title}\n\n{body}" if title else body
+
+
+def _tame(tree: Any) -> None:
+    """
+    Take out of a page what would make its text far larger than itself: distances, and
+    tables with cells so wide that each row would be filled up with blanks.
+    """
+    for element in tree.iter():
+        style = element.attrib.pop("style", None)
+        if style is not None and _HIDDEN.search(style):
+            element.set("style", "display:none")
+    within: set[Any] = set()
+    for table in list(tree.iter("table")):
+        if table in within:
+            continue
+        within.update(table.iter("table"))
+        if _padded(table) > MOST_PADDED:
+            for part in list(table.iter(*_TABLE_PARTS)):
+                part.tag = "div"
+
+
+def _padded(table: Any) -> int:
+    """
+    How many characters a table takes, at most.
+    """
+    from lxml.etree import tostring
+
+    source = tostring(table, encoding="unicode", with_tail=False)
+    lines = sum(1 for _ in table.iter())
+    if "<pre" in source or "<textarea" in source:
+        lines += source.count("\n")
+    if lines * len(source) <= MOST_PADDED:
+        return lines * len(source)
+    widths: list[int] = []
+    cells = 0
+    for row in table.xpath("./tr | ./*/tr"):
+        for index, cell in enumerate(row.xpath("./td | ./th")):
+            width = len(tostring(cell, encoding="unicode", with_tail=False))
+            cells += 1
+            if index == len(widths):
+                widths.append(0)
+            widths[index] = max(widths[index], width)
+    if cells != sum(1 for _ in table.iter("td", "th")):
+        # Tables within tables: each is made as wide as what is in it.
+        return lines * len(source)
+    return lines * sum(widths)
 
 
 __all__ = ["HTML_TYPES", "TEXT_TYPES", "decoded", "isText", "mediaType", "readable"]

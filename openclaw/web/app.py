@@ -2,20 +2,22 @@
 The Klein tree: which path is whose.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
 from klein import Klein
+from msgspec import convert
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
 from openclaw.agents.equipment import Equipment
-from openclaw.agents.ledger import Ledger
+from openclaw.agents.ledger import Asked, Ledger
 from openclaw.agents.runtime import Runtime
 from openclaw.errors import InternalError, NotFound, OpenClawError
 from openclaw.metrics.page import MetricsPage
+from openclaw.metrics.snapshot import Snapshot
 from openclaw.web.completions import Completions
 from openclaw.web.door import EMBEDDINGS_KEY, ENDPOINT_KEY, disabled
 from openclaw.web.embeddings import Embeddings
@@ -24,11 +26,21 @@ from openclaw.web.plain import rawModel
 from openclaw.web.runs import Runs
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
+from openclaw.workers.fellows import LIVE
+from openclaw.workers.place import Alone, Place
+
+METRICS = "metrics"
+FAILING = "failing"
+"""
+Topics under which workers ask each other.
+"""
 
 
 class GatewayApp:
     """
     The resources of the gateway.
+
+    @ivar connections: Those of callers, as who made their site knows them.
     """
 
     app = Klein()
@@ -46,6 +58,7 @@ class GatewayApp:
         metrics: MetricsPage,
         reactor: Any,
         log: Logger,
+        place: Place | None = None,
     ) -> None:
         """
         @param standing: What holds at the time of a request.
@@ -53,16 +66,35 @@ class GatewayApp:
         @param failing: What keeps the gateway from serving, a line for each thing.
 
         @param reactor: A whole one: time, TCP, names and threads.
+
+        @param place: Ours among several workers; alone by default.
         """
+        place = place or Alone()
+        self._fellows = fellows = place.fellows
+        self.connections: Collection[object] = ()
         self._standing = standing
         self._failing = failing
         self._metrics = metrics
         self._log = log
         ledger = Ledger(reactor)
-        self._completions = Completions(runtime, ledger, equipment, reactor)
+        self._completions = Completions(
+            runtime, ledger, equipment, reactor, place.newRunID
+        )
         self._embeddings = Embeddings(runtime, reactor)
-        self._runs = Runs(runtime, ledger, reactor)
+        self._runs = Runs(runtime, ledger, reactor, fellows)
+        fellows.answer(METRICS, lambda _: metrics.snapshot(len(self.connections)))
+        fellows.answer(FAILING, lambda _: list(failing()))
+        fellows.answer(LIVE, lambda asked: self._carriesOut(ledger, *asked))
         self._began = int(reactor.seconds())
+
+    def _carriesOut(self, ledger: Ledger, caller: str, fingerprint: str) -> int | None:
+        """
+        Is what somebody asks for again in progress here?
+
+        @return: Our number, if it is.
+        """
+        again = Asked(caller=caller, fingerprint=bytes.fromhex(fingerprint), again=True)
+        return None if ledger.find(again) is None else self._fellows.number
 
     @app.route("/v1/chat/completions", methods=["POST"])
     async def completions(self, request: GatewayRequest) -> None:
@@ -126,7 +158,7 @@ class GatewayApp:
         What is running.
         """
         self._enabled()
-        return _json(request, self._runs.all(await request.caller()))
+        return _json(request, await self._runs.all(await request.caller()))
 
     @app.route("/v1/runs/<runID>", methods=["GET"])
     async def run(self, request: GatewayRequest, runID: str) -> bytes:
@@ -164,8 +196,10 @@ class GatewayApp:
         """
         if not self._standing().config.gateway.http.endpoints.metrics.open:
             await request.caller()
-        connections = len(request.channel.site.connections)
-        text, kind = self._metrics.show(connections, request.header("accept") or "")
+        others = convert(await self._fellows.ask(METRICS), list[Snapshot])
+        text, kind = self._metrics.show(
+            len(self.connections), request.header("accept") or "", others
+        )
         request.setHeader("content-type", kind)
         request.setHeader("content-length", b"%d" % len(text))
         request.setHeader("cache-control", "no-store")
@@ -182,12 +216,14 @@ class GatewayApp:
 
     @app.route("/readyz", methods=["GET"])
     @app.route("/ready", methods=["GET"])
-    def ready(self, request: GatewayRequest) -> bytes:
+    async def ready(self, request: GatewayRequest) -> bytes:
         """
         The gateway can serve, or what keeps it from that.
         """
         request.setHeader("cache-control", "no-store")
         failing = list(self._failing())
+        for others in await self._fellows.ask(FAILING):
+            failing += [each for each in others if each not in failing]
         if not failing:
             return _json(request, {"ok": True, "status": "ready"})
         request.setResponseCode(503)
@@ -225,6 +261,7 @@ class GatewayApp:
 
 
 def _answer(request: GatewayRequest, error: OpenClawError) -> bytes:
+    error.__traceback__ = None  # Its frames hold the request, and what was asked.
     if request.startedWriting:
         # There is no way left to say it, but the end must not look like a success.
         request.abort()

@@ -2,7 +2,7 @@
 From the bytes of a request to what is asked: decoding and checking, without I/O.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +51,18 @@ class Asking:
     stray: StrayResult | None
 
 
-def readAsking(body: bytes, images: Images = USUAL_IMAGES) -> Asking:
+def readAsking(
+    body: bytes,
+    images: Images = USUAL_IMAGES,
+    checkModel: Callable[[str | None], object] = lambda model: None,
+) -> Asking:
     """
     Read the body of a request.
 
     @param images: What images may be.
+
+    @param checkModel: Called with the model string when the fields are of the right
+        kinds, before messages and tools are looked at.  What it raises is passed on.
 
     @raise InvalidRequest: It is not valid; C{param} names the field.
     """
@@ -69,6 +76,7 @@ def readAsking(body: bytes, images: Images = USUAL_IMAGES) -> Asking:
                 param=name,
                 code="unsupported_parameter",
             )
+    checkModel(request.model)
     tools = readTools(request.tools)
     reader = ImageReader(allowed=images)
     said = readMessages(request.messages or [], reader)

@@ -367,6 +367,8 @@ class GatewayChannel(HTTPChannel):
             self._nextTurn.cancel()
             self._nextTurn = None
         super().connectionLost(reason)
+        # Klein keeps the request for a while, and that this connection.
+        self._requestProducer = None
         self.site.connectionEnded(self)
 
 

@@ -14,7 +14,7 @@ from openclaw.interfaces import NamedTool, ToolChoice, ToolSpec
 
 MAX_TOOLS = 128
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CHOICES = ("auto", "none", "required")
+TOOL_CHOICES = ("auto", "none", "required")
 
 
 def readTools(tools: Any) -> tuple[ToolSpec, ...]:
@@ -93,7 +93,7 @@ def readToolChoice(choice: Any, tools: Sequence[ToolSpec]) -> ToolChoice:
         return "auto"
     if isinstance(choice, str):
         name = choice.strip()
-        if name not in _CHOICES:
+        if name not in TOOL_CHOICES:
             raise _invalid(f"unsupported tool_choice: {name}", "tool_choice")
         if name == "required" and not tools:
             raise _invalid(
@@ -122,4 +122,4 @@ def _invalid(what: str, param: str) -> InvalidRequest:
     return InvalidRequest(f"Invalid tools/tool_choice: {what}", param=param)
 
 
-__all__ = ["MAX_TOOLS", "readToolChoice", "readTools"]
+__all__ = ["MAX_TOOLS", "TOOL_CHOICES", "readToolChoice", "readTools"]

@@ -9,6 +9,8 @@ from math import floor
 from secrets import token_hex
 from typing import Any, TypeVar
 
+from twisted.internet.defer import Deferred, DeferredSemaphore
+
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.ledger import Asked, Ledger
 from openclaw.agents.records import RunRecord
@@ -28,7 +30,12 @@ from openclaw.web.repeating import askedOf, goesOn
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.web.stream import CompletionStream, openStream
-from openclaw.web.wanted import wantedOf
+from openclaw.web.wanted import targetOf, wantedOf
+
+FETCHES = 16
+"""
+How many requests may have images fetched for them at once; others wait.
+"""
 
 EVENTS_HEADER = "x-openclaw-events"
 _Outcome = TypeVar("_Outcome")
@@ -40,17 +47,26 @@ class Completions:
     """
 
     def __init__(
-        self, runtime: Runtime, ledger: Ledger, equipment: Equipment, reactor: Any
+        self,
+        runtime: Runtime,
+        ledger: Ledger,
+        equipment: Equipment,
+        reactor: Any,
+        newRunID: Callable[[], str] | None = None,
     ) -> None:
         """
         @param ledger: The runs that can be found again.
 
         @param reactor: A whole one: time, TCP, names and threads.
+
+        @param newRunID: Makes the names of runs, if not any name will do.
         """
+        self._newRunID = newRunID
         self._runtime = runtime
         self._ledger = ledger
         self._equipment = equipment
         self._reactor = reactor
+        self._fetches = DeferredSemaphore(FETCHES)
 
     async def serve(self, request: GatewayRequest, standing: Standing) -> None:
         """
@@ -60,19 +76,22 @@ class Completions:
         """
         try:
             caller = await request.caller()
-            asked = askedOf(request, caller.label)
+            endpoint = standing.config.gateway.http.endpoints.chatCompletions
+            asked = askedOf(request, caller.label, endpoint.sessionHeaders)
             record = self._found(asked)
             if record is None:
                 new = await self._newRecord(request, standing, caller, asked)
                 # The same request may have come once more meanwhile.
                 record = self._found(asked) or new
             quotas = standing.doorkeeper.memory.quotas
-            begin = partial(self._begin, record, asked, partial(quotas.run, caller))
+            enter = partial(_enter, request, record, partial(quotas.run, caller))
+            begin = partial(self._begin, record, asked, enter)
             await self._answer(request, standing, record, begin)
-        except OpenClawError:
+        except OpenClawError as error:
             # Klein cancels what it waits for when the caller goes away.
             if not request.gone:
                 raise
+            error.__traceback__ = None  # Its frames hold what holds the error.
 
     def _found(self, asked: Asked | None) -> RunRecord | None:
         return None if asked is None else self._ledger.find(asked)
@@ -87,7 +106,8 @@ class Completions:
         """
         What a request asks for, of which the run has not begun.
         """
-        asking = await self._asking(request, standing)
+        check = partial(targetOf, request, standing, caller)
+        asking = await self._asking(request, standing, check)
         wanted = wantedOf(
             request,
             standing,
@@ -96,6 +116,8 @@ class Completions:
             equipment=self._equipment,
             now=self._reactor.seconds(),
         )
+        if self._newRunID is not None:
+            wanted = replace(wanted, runID=self._newRunID())
         wanted = await onBranch(request, standing, wanted, self._runtime.transcript)
         tellIgnored(request, asking.ignored)
         if asking.remoteImages:
@@ -114,12 +136,19 @@ class Completions:
             wanted, recorded=asked is not None, goesOn=goesOn(request), made=form
         )
 
-    async def _asking(self, request: GatewayRequest, standing: Standing) -> Asking:
+    async def _asking(
+        self,
+        request: GatewayRequest,
+        standing: Standing,
+        checkModel: Callable[[str | None], object],
+    ) -> Asking:
         body = request.body()
         images = standing.config.gateway.http.endpoints.chatCompletions.images
         if len(body) <= LARGE_BODY_BYTES:
-            return readAsking(body, images)
-        return await inThread(self._reactor, lambda _: readAsking(body, images))
+            return readAsking(body, images, checkModel)
+        return await inThread(
+            self._reactor, lambda _: readAsking(body, images, checkModel)
+        )
 
     async def _withImages(
         self, wanted: RunRequest, config: Config, asking: Asking
@@ -131,7 +160,11 @@ class Completions:
         images = config.gateway.http.endpoints.chatCompletions.images
         terms = termsFor(images, config.tools.web.fetch)
         checkURLs(asking.remoteImages, terms)
-        fetched = await fetchImages(self._reactor, asking.remoteImages, terms)
+        fetched = await self._fetches.run(
+            lambda: Deferred.fromCoroutine(
+                fetchImages(self._reactor, asking.remoteImages, terms)
+            )
+        )
         return replace(
             wanted,
             opening=withImages(wanted.opening, fetched),
@@ -145,11 +178,12 @@ class Completions:
         record: RunRecord,
         begin: Callable[[], None],
     ) -> None:
+        request.forget()
         wanted, form = record.request, record.made
         # Now, since a model may answer before its run has quite begun.
         request.setHeader("x-openclaw-run-id", wanted.runID)
         request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
-        if record.run is not None:
+        if record.begun:
             request.setHeader("idempotent-replayed", "true")
         reply = Reply(form)
         if not form.stream:
@@ -168,7 +202,8 @@ class Completions:
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
-        listening = record.listen(stream)
+        # What was said already is for the reader to take as fast as they can.
+        listening = record.listen(stream, paused=record.begun)
         begin()
         await stream.follow(request, listening)
 
@@ -181,10 +216,10 @@ class Completions:
         """
         Start a run that is new.
 
-        @param enter: Takes a place among the caller's runs, and returns what gives it
+        @param enter: Takes what the run holds of the house, and returns what gives it
             back.
         """
-        if record.run is None:
+        if not record.begun:
             leave = enter()
             try:
                 record.begin(self._runtime.begin)
@@ -195,6 +230,31 @@ class Completions:
             record.run.ended.addBoth(_then, leave)
             if asked is not None:
                 self._ledger.keep(asked, record)
+
+
+def _enter(
+    request: GatewayRequest, record: RunRecord, place: Callable[[], Callable[[], None]]
+) -> Callable[[], None]:
+    """
+    Take a place among the caller's runs.  A run that goes on alone has what its
+    request brought for as long as it lives, so it keeps the room for that, too.
+
+    @return: What gives all of it back.
+    """
+    leave = place()
+    giveBack = request.keepRoom() if record.goesOn else _nothing
+
+    def left() -> None:
+        leave()
+        giveBack()
+
+    return left
+
+
+def _nothing() -> None:
+    """
+    The request itself gives its room back.
+    """
 
 
 def _then(outcome: _Outcome, leave: Callable[[], None]) -> _Outcome:

@@ -18,7 +18,7 @@ Names and values.
 EXPOSED = (
     "x-request-id, retry-after, retry-after-ms, x-should-retry, openai-processing-ms,"
     " x-openclaw-run-id, x-openclaw-session-key, x-openclaw-ignored-params,"
-    " x-openclaw-usage, x-queue-ms"
+    " idempotent-replayed"
 )
 """
 The headers of an answer that a page may read, beside those that it always may.

@@ -13,6 +13,12 @@ from openclaw.errors import InvalidRequest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+MAX_FIELDS = 1000
+"""
+How many fields a body may have.  To tell the caller which of them are not used, all
+are looked at.
+"""
+
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.S)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
@@ -48,6 +54,8 @@ class BodyReader(Generic[T]):
             ) from None
         try:
             names = _decodeObject(body)
+            if len(names) > MAX_FIELDS:
+                raise InvalidRequest(f"The body has more than {MAX_FIELDS} fields.")
             request = self._decode(body)
         except msgspec.ValidationError as error:
             raise _invalidField(str(error)) from None
@@ -100,4 +108,10 @@ def tellIgnored(request: Any, names: Sequence[str]) -> None:
         request.setHeader(IGNORED_HEADER, ", ".join(plain[:MAX_NAMES]).encode("ascii"))
 
 
-__all__ = ["IGNORED_HEADER", "LARGE_BODY_BYTES", "BodyReader", "tellIgnored"]
+__all__ = [
+    "IGNORED_HEADER",
+    "LARGE_BODY_BYTES",
+    "MAX_FIELDS",
+    "BodyReader",
+    "tellIgnored",
+]

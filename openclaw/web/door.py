@@ -2,7 +2,7 @@
 The door's rules: what is decided from the headers alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
@@ -95,22 +95,30 @@ class GatewayDoor:
             return Admission(caller=fail(disabled(METRICS_KEY)))
         if endpoint.open:
             return Admission()
-        return Admission(caller=self._caller(standing, request, "operator.read"))
+        return Admission(caller=self._caller(standing, request, "operator.metrics"))
 
     def _caller(
         self, standing: Standing, request: GatewayRequest, scope: str
     ) -> "Deferred[ICaller]":
         async def identify() -> ICaller:
-            headers, keeper = request.requestHeaders, standing.doorkeeper
-            transport = request.channel.transport
-            assert transport is not None
-            origin = keeper.origin(headers, transport)
-            caller = await keeper.admit(headers, origin)
+            caller = await self.identify(standing, request)
             if not caller.hasScope(scope):
                 raise PermissionDenied(f"missing scope: {scope}", code="missing_scope")
             return caller
 
         return Deferred.fromCoroutine(identify())
+
+    def identify(
+        self, standing: Standing, request: GatewayRequest
+    ) -> Awaitable[ICaller]:
+        """
+        Find out who asks, and count the request; see L{Doorkeeper.admit
+        <openclaw.auth.doorkeeper.Doorkeeper.admit>}.
+        """
+        headers, keeper = request.requestHeaders, standing.doorkeeper
+        transport = request.channel.transport
+        assert transport is not None
+        return keeper.admit(headers, keeper.origin(headers, transport))
 
 
 def _stranded(http: HTTP, request: GatewayRequest) -> Admission | None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import CancelledError
 
+from openclaw.agents.embeddings import EmbeddingCall
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
 from openclaw.errors import InvalidRequest, OpenClawError
@@ -22,6 +23,7 @@ from openclaw.web.decoding import LARGE_BODY_BYTES, BodyReader, tellIgnored
 from openclaw.web.failures import JSON
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
+from openclaw.web.wire import ModelName
 
 MAX_INPUTS = 2048
 """
@@ -38,18 +40,18 @@ An answer of more numbers than this is written in a thread.
 Input = str | Sequence[int]
 
 
-class WireRequest(Struct):
+class EmbeddingsRequest(Struct):
     """
-    The body of a request.
+    The body of C{POST /v1/embeddings}.
     """
 
     input: str | list[Any] | None = None
-    model: str | None = None
+    model: ModelName | None = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
 
 
-_reader = BodyReader(WireRequest)
+_reader = BodyReader(EmbeddingsRequest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,11 +197,16 @@ class Embeddings:
             leave = standing.doorkeeper.memory.quotas.run(caller)
             try:
                 reply = await self._runtime.embed(
-                    model.provider,
-                    EmbeddingRequest(
-                        model.model, asking.inputs, asking.dimensions, asking.base64
-                    ),
-                    agent.timeoutSeconds,
+                    EmbeddingCall(
+                        provider=model.provider,
+                        request=EmbeddingRequest(
+                            model.model, asking.inputs, asking.dimensions, asking.base64
+                        ),
+                        agent=agent,
+                        caller=caller.label,
+                        requestID=request.requestID,
+                        arrivedAt=request.arrivedAt,
+                    )
                 )
             finally:
                 leave()
@@ -228,4 +235,13 @@ class Embeddings:
         )
 
 
-__all__ = ["MAX_INPUTS", "Asking", "Embeddings", "answerOf", "readAsking", "readInputs"]
+__all__ = [
+    "MAX_INPUTS",
+    "MAX_TOKEN",
+    "Asking",
+    "Embeddings",
+    "EmbeddingsRequest",
+    "answerOf",
+    "readAsking",
+    "readInputs",
+]

@@ -18,6 +18,12 @@ from openclaw.errors import (
 )
 from openclaw.web.chunks import errorBody
 
+RETRY_SECONDS = 5.0
+"""
+What callers are told to wait who come too often, where nobody knows better: as a rule
+the provider, which is over its limit and did not say for how long.
+"""
+
 JSON = b"application/json; charset=utf-8"
 
 PLAIN_HEADERS = (
@@ -42,6 +48,8 @@ MAX_SHOWN = 200
 """
 How many characters of a path an error shows.
 """
+
+_BELOW_V1 = ("/chat/completions", "/models", "/embeddings")
 
 
 def answerWith(request: Request, error: OpenClawError) -> bytes:
@@ -80,10 +88,13 @@ def _headersOf(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:
         headers.append((b"www-authenticate", b'Bearer realm="openclaw"'))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ", ".join(error.allowed).encode()))
-    if error.retryAfter is not None:
+    seconds = error.retryAfter
+    if seconds is None and error.status == 429:
+        seconds = RETRY_SECONDS
+    if seconds is not None:
         headers += [
-            (b"retry-after", b"%d" % max(1, ceil(error.retryAfter))),
-            (b"retry-after-ms", b"%d" % ceil(error.retryAfter * 1000)),
+            (b"retry-after", b"%d" % max(1, ceil(seconds))),
+            (b"retry-after-ms", b"%d" % ceil(seconds * 1000)),
         ]
     if error.shouldRetry is not None:
         headers.append((b"x-should-retry", b"true" if error.shouldRetry else b"false"))
@@ -105,7 +116,18 @@ def routingError(error: HTTPException, path: bytes, method: bytes) -> OpenClawEr
             f" use {' or '.join(allowed)}.",
             allowed,
         )
-    return NotFound(f"There is nothing at {where}.")
+    return NotFound(f"There is nothing at {where}.{_hint(where)}")
+
+
+def _hint(where: str) -> str:
+    """
+    What is wrong with a path if the client's base URL is, as it often is.
+    """
+    if where.startswith("/v1/v1/"):
+        return " It has `/v1` twice."
+    if where.startswith(_BELOW_V1):
+        return " The base URL of the API ends with `/v1`."
+    return ""
 
 
 __all__ = ["JSON", "PLAIN_HEADERS", "answerTo", "answerWith", "routingError"]

@@ -2,6 +2,7 @@
 Requests that are sent again: what tells that they are one and the same.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from openclaw.agents.ledger import Asked
@@ -31,22 +32,29 @@ _DECISIVE = (
     "x-openclaw-events",
 )
 """
-The headers that say what is asked.
+The headers that say what is asked, beside those that are configured.
 """
 
 
-def askedOf(request: GatewayRequest, caller: str) -> Asked | None:
+def askedOf(
+    request: GatewayRequest, caller: str, chatHeaders: Sequence[str] = ()
+) -> Asked | None:
     """
     What a request can be told by if it comes again.
 
     @param caller: The label of who asks.
 
+    @param chatHeaders: The headers that may name the chat that it is a part of: two
+        people may say the same in two chats.
+
     @return: C{None} for a request that nobody could send again, as far as one can see.
 
-    @raise InvalidRequest: The C{Idempotency-Key} can't be one.
+    @raise InvalidRequest: The C{Idempotency-Key} can't be one, or see L{goesOn}.
     """
     key, tries = request.header(KEY_HEADER), request.header(RETRY_HEADER)
-    if key is None and tries is None and not goesOn(request):
+    # Also where it decides nothing, a wish that is none is refused.
+    alone = goesOn(request)
+    if key is None and tries is None and not alone:
         return None
     if key is not None and not (
         0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable()
@@ -59,6 +67,9 @@ def askedOf(request: GatewayRequest, caller: str) -> Asked | None:
     digest = sha256(request.body())
     for name in _DECISIVE:
         digest.update(b"\0" + (request.header(name) or "").encode())
+    for name in chatHeaders:
+        if (chat := request.header(name)) is not None:
+            digest.update(f"\0{name.lower()}\0{chat}".encode())
     return Asked(
         caller=caller,
         fingerprint=digest.digest(),

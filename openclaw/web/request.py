@@ -7,14 +7,17 @@ body that nobody wants is thrown away as it comes, and one that is wanted is cou
 kept in memory, and has a deadline.
 """
 
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from openclaw.errors import (
@@ -33,6 +36,7 @@ from openclaw.web.failures import PLAIN_HEADERS, answerWith
 if TYPE_CHECKING:
     from openclaw.web.channel import GatewayChannel
 
+NOTHING = Headers()
 PATIENCE_SECONDS = 10.0
 """
 After how long it is looked at whether a body comes fast enough.
@@ -287,6 +291,15 @@ class GatewayRequest(Request):
             self.channel.site.bodies.giveBack(self._reserved)
             self._reserved = 0
 
+    def keepRoom(self) -> Callable[[], None]:
+        """
+        Let the room for the body stay taken when the request is over.
+
+        @return: What gives it back.  To be called once.
+        """
+        kept, self._reserved = self._reserved, 0
+        return partial(self.channel.site.bodies.giveBack, kept)
+
     def _stopDeadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
@@ -346,6 +359,23 @@ class GatewayRequest(Request):
             raise found
         return found
 
+    def whenKnown(self) -> "Deferred[ICaller | None]":
+        """
+        Wait until it is clear who asks.
+
+        @return: C{None} for nobody who may come in, or if nobody needs to be known.
+        """
+        if self._caller is None:
+            return succeed(None)
+        known: Deferred[ICaller | None] = Deferred()
+
+        def tell(found: ICaller | BaseException) -> ICaller | BaseException:
+            known.callback(None if isinstance(found, BaseException) else found)
+            return found
+
+        self._caller.addCallback(tell)
+        return known
+
     def getRequestHostname(self) -> bytes:
         """
         A name for Klein, which could route by it.  The real one is the caller's word,
@@ -365,6 +395,14 @@ class GatewayRequest(Request):
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             return raw.decode("latin-1")
+
+    def forget(self) -> None:
+        """
+        Keep nothing of what the caller sent: it was read, and the answer may take
+        long.
+        """
+        self.content = BytesIO()
+        self.requestHeaders = NOTHING
 
     def body(self) -> bytes:
         """

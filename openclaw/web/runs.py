@@ -20,8 +20,13 @@ from openclaw.web.chunks import Reply, ReplyForm, errorBody
 from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.web.stream import CompletionStream, openStream
+from openclaw.workers.fellows import Fellows
 
 LAST_EVENT_HEADER = "last-event-id"
+ALL = "runs"
+"""
+The topic under which workers ask each other for their runs.
+"""
 
 
 class Runs:
@@ -29,20 +34,39 @@ class Runs:
     The resource.  A caller finds their own runs here, and an operator all.
     """
 
-    def __init__(self, runtime: Runtime, ledger: Ledger, reactor: IReactorTime) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        ledger: Ledger,
+        reactor: IReactorTime,
+        fellows: Fellows,
+    ) -> None:
         """
         @param ledger: The runs that can be found again.
+
+        @param fellows: The other workers.
         """
+        self._fellows = fellows
+        fellows.answer(ALL, lambda who: self._here(*who))
         self._runtime = runtime
         self._ledger = ledger
         self._reactor = reactor
 
-    def all(self, caller: ICaller) -> dict[str, Any]:
+    async def all(self, caller: ICaller) -> dict[str, Any]:
         """
-        The runs in progress.
+        The runs in progress, in all workers.
         """
-        runs = [run for run in self._runtime.runs.values() if _mayFind(caller, run)]
-        return {"object": "list", "data": [_live(run) for run in runs]}
+        namespace, label = caller.namespace, caller.label
+        found = self._here(namespace, label)
+        for others in await self._fellows.ask(ALL, [namespace, label]):
+            found += others
+        return {"object": "list", "data": found}
+
+    def _here(self, namespace: str, label: str) -> list[dict[str, Any]]:
+        runs = self._runtime.runs.values()
+        return [
+            _live(run) for run in runs if not namespace or run.request.caller == label
+        ]
 
     def one(self, caller: ICaller, runID: str) -> dict[str, Any]:
         """
@@ -95,7 +119,7 @@ class Runs:
             reactor=self._reactor,
         )
         stream.open()
-        await stream.follow(request, record.listen(stream))
+        await stream.follow(request, record.listen(stream, paused=True))
 
     def _record(self, caller: ICaller, runID: str) -> RunRecord | None:
         record = self._ledger.get(runID)

@@ -5,7 +5,8 @@ A run's events onto an HTTP response, as they happen.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
 
 from openclaw.agents.records import Listening
 from openclaw.agents.turns import RunResult
@@ -20,6 +21,11 @@ How long a run may be silent before its caller gets the status 200.  Until then 
 failure still has a status of its own.
 """
 
+
+STALLED_SECONDS = 60.0
+"""
+How long somebody may read nothing of what a run has said that is over.
+"""
 
 STREAM_HEADERS = {
     b"content-type": b"text/event-stream; charset=utf-8",
@@ -98,8 +104,12 @@ class CompletionStream:
 
         @raise OpenClawError: The run failed before there was a first byte.
         """
-        request.registerProducer(listening, True)
+        waits = listening.paused
+        reader = _Reader(listening, request.abort, self._reactor)
+        request.registerProducer(reader, True)
         try:
+            if waits:
+                reader.resumeProducing()
             self.finish(await listening.done)
         except OpenClawError as error:
             if not self.opened:
@@ -107,7 +117,11 @@ class CompletionStream:
             self.fail(error)
         finally:
             self.stop()
-            if not request.gone:
+            reader.stop()
+            if request.gone:
+                # Twisted keeps it with the request, and Klein keeps that for a while.
+                request.producer = None
+            else:
                 request.unregisterProducer()
 
     def finish(self, result: RunResult) -> None:
@@ -153,6 +167,50 @@ class CompletionStream:
             self._write(KEEPALIVE)
 
 
+@implementer(IPushProducer)
+class _Reader:
+    """
+    How quick the reader of a stream is.
+    """
+
+    def __init__(
+        self, listening: Listening, cut: Callable[[], None], reactor: IReactorTime
+    ) -> None:
+        self._listening = listening
+        self._cut = cut
+        self._reactor = reactor
+        self._timer: IDelayedCall | None = None
+
+    def pauseProducing(self) -> None:
+        self._listening.pauseProducing()
+        if self._timer is None:
+            self._timer = self._reactor.callLater(STALLED_SECONDS, self._stalled)
+
+    def resumeProducing(self) -> None:
+        self.stop()
+        self._listening.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self.stop()
+        self._listening.stopProducing()
+
+    def stop(self) -> None:
+        """
+        Look at the clock no more.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stalled(self) -> None:
+        self._timer = None
+        if self._listening.over:
+            self._cut()
+        else:
+            # A run that goes on has a time limit of its own.
+            self._timer = self._reactor.callLater(STALLED_SECONDS, self._stalled)
+
+
 def openStream(request: GatewayRequest) -> None:
     """
     Set the headers of an event stream.
@@ -161,4 +219,4 @@ def openStream(request: GatewayRequest) -> None:
         request.setHeader(name, value)
 
 
-__all__ = ["SILENCE_SECONDS", "CompletionStream", "openStream"]
+__all__ = ["SILENCE_SECONDS", "STALLED_SECONDS", "CompletionStream", "openStream"]

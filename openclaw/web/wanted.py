@@ -43,13 +43,7 @@ def wantedOf(
     @raise OpenClawError: The caller asks for what there is not, or may not have it.
     """
     endpoint = standing.config.gateway.http.endpoints.chatCompletions
-    name, raw = rawModel(asking.model, endpoint.modelAliases)
-    agent = standing.directory.find(
-        caller,
-        model=name,
-        agentHeader=request.header(AGENT_HEADER) or request.header("x-openclaw-agent"),
-        sessionHeader=filled(request.header(SESSION_HEADER)),
-    )
+    agent, override, raw = targetOf(request, standing, caller, asking.model)
     wanted = RunRequest(
         agent=agent,
         system=asking.instructions,
@@ -60,7 +54,7 @@ def wantedOf(
         sampling=asking.sampling,
         clientTools=asking.tools,
         toolChoice=asking.toolChoice,
-        model=standing.directory.modelOverride(agent, request.header(MODEL_HEADER)),
+        model=override,
         caller=caller.label,
         requestID=request.requestID,
         arrivedAt=request.arrivedAt,
@@ -84,6 +78,32 @@ def wantedOf(
         raise asking.stray.error()
     _checkImages(asking.opening, wanted.models()[0], standing.config)
     return wanted
+
+
+def targetOf(
+    request: GatewayRequest, standing: Standing, caller: ICaller, model: str | None
+) -> tuple[AgentSettings, ModelRef | None, bool]:
+    """
+    Whom a request is for, of which but the headers only C{model} needs to be known.
+
+    @return: The agent, the model to ask in place of its own, and whether a plain call
+        is meant.
+
+    @raise OpenClawError: There is no such one, or the caller may not have it.
+    """
+    endpoint = standing.config.gateway.http.endpoints.chatCompletions
+    name, raw = rawModel(model, endpoint.modelAliases)
+    session = filled(request.header(SESSION_HEADER))
+    agent = standing.directory.find(
+        caller,
+        model=name,
+        agentHeader=request.header(AGENT_HEADER) or request.header("x-openclaw-agent"),
+        sessionHeader=session,
+    )
+    override = standing.directory.modelOverride(agent, request.header(MODEL_HEADER))
+    if session is not None and not raw and taskOf(request) is None:
+        namedKey(agent.id, session, caller.namespace)
+    return agent, override, raw
 
 
 def _keptKey(
@@ -165,4 +185,4 @@ def _channel(request: GatewayRequest) -> str:
     return channel
 
 
-__all__ = ["CHANNEL_HEADER", "wantedOf"]
+__all__ = ["CHANNEL_HEADER", "targetOf", "wantedOf"]

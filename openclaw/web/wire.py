@@ -13,6 +13,11 @@ from msgspec import Meta, Struct
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Count = Annotated[int, Meta(ge=1)]
+ModelName = Annotated[str, Meta(max_length=256)]
+"""
+A model, as a request names it.  Each chunk of an answer repeats it, so a long one would
+be sent, and kept for slow readers, thousands of times.
+"""
 
 
 class ImageURL(Struct):
@@ -72,13 +77,19 @@ class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+Messages = Annotated[list[WireMessage], Meta(max_length=20_000)]
+"""
+Far more than any model reads, and so few that reading them holds nobody up.
+"""
+
+
 class ChatCompletionRequest(Struct):
     """
     The body of C{POST /v1/chat/completions}.
     """
 
-    messages: list[WireMessage] | None = None
-    model: str | None = None
+    messages: Messages | None = None
+    model: ModelName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
@@ -112,6 +123,7 @@ __all__ = [
     "KNOWN_FIELDS",
     "ChatCompletionRequest",
     "ImageURL",
+    "ModelName",
     "Part",
     "StreamOptions",
     "WireFunction",

@@ -2,9 +2,16 @@
 Tests of L{openclaw.agents.ledger}.
 """
 
-from openclaw.agents import ledger as module
-from openclaw.agents.ledger import KEPT_SECONDS, MAX_RECORDS, Asked, Ledger
+from openclaw.agents.ledger import (
+    EVENT_CHARACTERS,
+    KEPT_SECONDS,
+    MAX_CHARACTERS,
+    RECORD_CHARACTERS,
+    Asked,
+    Ledger,
+)
 from openclaw.errors import IdempotencyConflict, UpstreamError
+from tests.agents.house import QUESTION
 from tests.agents.test_records import RecordTestCase
 
 ONCE = Asked(caller="operator", fingerprint=b"1", key="k")
@@ -175,11 +182,13 @@ class ForgettingTests(LedgerTestCase):
         """
         The runs that ended first are forgotten first.
         """
+        # Each has two events, the beginning and two characters.
+        size = RECORD_CHARACTERS + 2 * EVENT_CHARACTERS + 2
         records = []
-        for number in range(MAX_RECORDS + 2):
+        for number in range(MAX_CHARACTERS // size + 2):
             asked = Asked(caller="operator", fingerprint=b"1", key=str(number))
             records.append(self.keep(asked))
-            self.finish()
+            self.finish("Hi")
         found = [self.ledger.get(record.request.runID) for record in records]
         self.assertEqual(found, [None, None, *records[2:]])
         forgotten = Asked(caller="operator", fingerprint=b"1", key="1")
@@ -190,11 +199,52 @@ class ForgettingTests(LedgerTestCase):
         So are those of which too much was recorded in all.
         """
         first = self.keep(Asked(caller="operator", fingerprint=b"1", key="1"))
-        self.finish("x" * (module.MAX_CHARACTERS // 2))
+        self.finish("x" * (MAX_CHARACTERS // 2))
         second = self.keep(Asked(caller="operator", fingerprint=b"1", key="2"))
-        self.finish("x" * (module.MAX_CHARACTERS // 2 + 1))
+        self.finish("x" * (MAX_CHARACTERS // 2 - RECORD_CHARACTERS))
         self.assertIsNone(self.ledger.get(first.request.runID))
         self.assertIs(self.ledger.get(second.request.runID), second)
+
+    def test_small(self):
+        """
+        An answer of many small pieces takes more room than its text.
+        """
+        first = self.keep(Asked(caller="operator", fingerprint=b"1", key="1"))
+        self.call.say(*"x" * (MAX_CHARACTERS // EVENT_CHARACTERS))
+        self.finish()
+        self.assertIsNone(self.ledger.get(first.request.runID))
+
+    def test_greedy(self):
+        """
+        Who asks very much has their own runs forgotten, and nobody else's, be they
+        older.
+        """
+        other = self.keep(Asked(caller="other", fingerprint=b"1", key="k"))
+        self.finish()
+        greedy = []
+        for number in range(MAX_CHARACTERS // RECORD_CHARACTERS + 1):
+            asked = Asked(caller="greedy", fingerprint=b"1", key=str(number))
+            greedy.append(self.keep(asked))
+            self.finish()
+        self.assertIs(self.ledger.get(other.request.runID), other)
+        self.assertIsNone(self.ledger.get(greedy[0].request.runID))
+        self.assertIs(self.ledger.get(greedy[-1].request.runID), greedy[-1])
+
+    def test_asked(self):
+        """
+        What a run was asked is not kept: only what it said, and whose it was.
+        """
+        record = self.keep(ONCE)
+        before = record.request
+        self.assertEqual(before.opening, [QUESTION])
+        self.finish()
+        kept = record.request
+        self.assertEqual((kept.opening, kept.following), ((), ()))
+        self.assertEqual(
+            (kept.runID, kept.caller, kept.sessionKey),
+            (before.runID, before.caller, before.sessionKey),
+        )
+        self.assertIsNone(record.run)
 
     def test_inProgressStays(self):
         """

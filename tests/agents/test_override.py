@@ -27,7 +27,10 @@ class OverrideTests(SynchronousTestCase):
         self.directory = Directory(
             configOf(
                 {
-                    "agents": {"list": [{"id": "main", "model": model}]},
+                    "agents": {
+                        "defaults": {"embeddingModel": "listed/a"},
+                        "list": [{"id": "main", "model": model}],
+                    },
                     "models": {"providers": providers},
                 }
             )

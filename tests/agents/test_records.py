@@ -2,7 +2,7 @@
 Tests of L{openclaw.agents.records}.
 """
 
-from openclaw.agents.records import RunRecord
+from openclaw.agents.records import PIECE_EVENTS, RunRecord
 from openclaw.agents.requests import RunRequest
 from openclaw.errors import OpenClawError, RunCancelled, UpstreamRefused
 from openclaw.events import RunStarted, TextDelta
@@ -240,6 +240,45 @@ class MoreListenersTests(RecordTestCase):
             self.call.finish()
             self.assertIn(f" outcome=stop gone={gone} ", self.logged[-1])
 
+    def test_slowAfterTheEnd(self):
+        """
+        Who comes when the run is over hears no more at a time than they can take,
+        and its end behind all of it.
+        """
+        record = self.record(recorded=True)
+        self.listen(record)
+        self.begin(record)
+        self.call.say(*"x" * (2 * PIECE_EVENTS))
+        self.call.finish()
+        heard = []
+
+        def take(events):
+            heard.extend(events)
+            listening.pauseProducing()
+
+        listening = record.listen(take, paused=True)
+        self.assertEqual(heard, [])
+        for pieces in (1, 2):
+            listening.resumeProducing()
+            self.assertEqual(len(heard), pieces * PIECE_EVENTS)
+            self.assertNoResult(listening.done)
+        listening.resumeProducing()
+        self.assertEqual(heard, record.events)
+        self.successResultOf(listening.done)
+
+    def test_goesAfterTheEnd(self):
+        """
+        They can go before they have heard it all.
+        """
+        record = self.record(recorded=True)
+        self.listen(record)
+        self.begin(record)
+        self.call.say(ANSWER)
+        self.call.finish()
+        listening = record.listen(lambda events: None, paused=True)
+        listening.stopProducing()
+        self.failureResultOf(listening.done, RunCancelled)
+
     def test_oneIsSlow(self):
         """
         Nobody waits for one who is slow; they get it all in the end, in its order.
@@ -257,6 +296,9 @@ class MoreListenersTests(RecordTestCase):
         slow.pauseProducing()
         self.call.say("Three")
         self.call.finish()
+        self.successResultOf(quick.done)
+        self.assertNoResult(slow.done)
+        slow.resumeProducing()
         self.assertEqual(late, heard)
         self.successResultOf(slow.done)
         self.successResultOf(quick.done)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.turns import NUDGE, SAME_FAILURES, SEPARATOR, Turns
+from openclaw.agents.turns import NUDGE, SAME_FAILURES, Turns
 from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop
 from openclaw.events import TextDelta, ToolCallDelta
 from openclaw.interfaces import ModelReply, NamedTool, ToolSpec
@@ -362,7 +362,7 @@ class TextTests(TurnsTestCase):
         result = self.answer(
             reply("I look.", calls=["look"]), reply(calls=["look"]), reply("Bl", "ue.")
         )
-        self.assertEqual(result.text, f"I look.{SEPARATOR}Blue.")
+        self.assertEqual(result.text, "I look.\n\nBlue.")
 
     @given(st.lists(PIECES, max_size=4), PIECES)
     def test_streamIsText(self, before, last):

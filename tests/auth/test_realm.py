@@ -60,6 +60,18 @@ class ScopeTests(SynchronousTestCase):
                 [index <= held for index in range(3)],
             )
 
+    def test_metrics(self) -> None:
+        """
+        Numbers of all callers are for those who administer, and for who may read them
+        and nothing else.
+        """
+        for scope in ("operator.read", "operator.write"):
+            operator = Operator("somebody", frozenset({scope}))
+            self.assertFalse(operator.hasScope("operator.metrics"))
+        collector = Operator("somebody").narrowed(["operator.metrics"])
+        self.assertTrue(collector.hasScope("operator.metrics"))
+        self.assertFalse(collector.hasScope("operator.read"))
+
     def test_narrowed(self) -> None:
         """
         A caller can ask for less.

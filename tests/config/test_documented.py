@@ -16,6 +16,7 @@ from tests.config.shape import keys
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "etc/openclaw.yaml"
 PAGE = ROOT / "docs/configuration.md"
+UNIT = ROOT / "etc/systemd/openclaw.service"
 ENVIRON = {
     "HOME": "/home/claw",
     "EXAMPLE_TOKEN": "t",
@@ -107,6 +108,19 @@ class ShippedFileTests(SynchronousTestCase):
         }
         leaves = {re.split(r"[.\[]", path.rstrip("[]"))[-1] for path, _ in keys(Config)}
         self.assertEqual({key for key in leaves if key[0] != "<"} - explained, set())
+
+
+class UnitTests(SynchronousTestCase):
+    """
+    C{etc/systemd/openclaw.service} fits what is usual.
+    """
+
+    def test_drain(self):
+        """
+        systemd waits for longer than runs in progress may go on.
+        """
+        [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.M)
+        self.assertGreater(int(seconds), Config().gateway.drainSeconds)
 
 
 class PageTests(SynchronousTestCase):

@@ -13,7 +13,11 @@ from unittest import TestLoader, TestSuite, TextTestRunner
 
 from hypothesis import settings
 
-MODULES = ("tests.fuzz.test_answers", "tests.fuzz.test_requests")
+MODULES = (
+    "tests.fuzz.test_answers",
+    "tests.fuzz.test_pages",
+    "tests.fuzz.test_requests",
+)
 EXAMPLES = 2000
 """
 How much each test makes up in a round.

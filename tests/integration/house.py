@@ -21,6 +21,11 @@ TOKEN = "token-of-the-tests-4711"
 KEY = "provider-key-of-the-tests-0815"
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 
+WORKERS = int(os.environ.get("OPENCLAW_TEST_WORKERS", "1"))
+"""
+How many processes a daemon has, unless the test says.
+"""
+
 
 def merged(base: Any, changes: Any) -> Any:
     """
@@ -43,9 +48,11 @@ class HouseTestCase(TestCase):
 
     @ivar folder: For the files of the test.
     @ivar state: The state directory of its gateways.
+    @cvar workers: How many processes a daemon has.
     """
 
     timeout = 60
+    workers = WORKERS
 
     def setUp(self) -> None:
         """
@@ -112,6 +119,8 @@ class HouseTestCase(TestCase):
         """
         daemon = Daemon()
         arguments = ["--config", str(config or self.configure()), *options]
+        if self.workers != 1 and "--workers" not in options:
+            arguments += ["--workers", str(self.workers)]
         for description in listen:
             arguments += ["--listen", description]
         daemon.serve(reactor, arguments, self.environment(**(environ or {})))

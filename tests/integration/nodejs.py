@@ -98,14 +98,17 @@ class NodeTestCase(AgentTestCase):
         if npm.status != 0:
             raise SkipTest(f"npm could not fetch the SDK: {npm.text[-500:]}")
 
-    async def seenByNode(self, daemon: Daemon, name: str) -> Any:
+    async def seenByNode(self, daemon: Daemon, name: str, *arguments: str) -> Any:
         """
         Run one of the programs.
+
+        @param arguments: What it wants before the base URL and the token.
 
         @return: The JSON that it printed.
         """
         await self.install()
-        return await self.seenBy(daemon, *(nodeCommand() or ()), str(FOLDER / name))
+        command = [*(nodeCommand() or ()), str(FOLDER / name), *arguments]
+        return await self.seenBy(daemon, *command)
 
 
 __all__ = ["NodeTestCase", "missingNode"]

@@ -31,6 +31,14 @@ async def streamed(client: openai.AsyncOpenAI) -> list[str | None]:
     return [chunk.choices[0].delta.content async for chunk in stream]
 
 
+async def embedded(client: openai.AsyncOpenAI) -> list[list[float]]:
+    """
+    The vectors of two texts.
+    """
+    answer = await client.embeddings.create(model="openclaw", input=["a", "b"])
+    return [each.embedding for each in answer.data]
+
+
 async def errorOf(client: openai.AsyncOpenAI, model: str) -> list[str | None]:
     """
     The class and the code of an error.
@@ -52,6 +60,7 @@ async def main(url: str, token: str) -> dict[str, Any]:
             "whole": await whole(client),
             "streamed": await streamed(client),
             "together": await asyncio.gather(*(whole(client) for _ in range(5))),
+            "embedded": await embedded(client),
             "wrongToken": await errorOf(stranger, "openclaw"),
             "wrongModel": await errorOf(client, "gpt-4o"),
             "models": [model.id async for model in client.models.list()],

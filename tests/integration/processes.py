@@ -27,9 +27,28 @@ def _childrenOf(pid: int) -> Path:
 
 def children(pid: int) -> list[int]:
     """
-    The processes that a process has started, and that are still there.
+    The processes that a process has started, and that are still there; but for its
+    workers.
     """
+    return [child for child in _allChildren(pid) if not _isWorker(child)]
+
+
+def workers(pid: int) -> list[int]:
+    """
+    The workers of a daemon.
+    """
+    return [child for child in _allChildren(pid) if _isWorker(child)]
+
+
+def _allChildren(pid: int) -> list[int]:
     return [int(child) for child in _childrenOf(pid).read_text().split()]
+
+
+def _isWorker(pid: int) -> bool:
+    try:
+        return b"openclaw.workers.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def sockets(pid: int) -> int:
@@ -93,4 +112,4 @@ class Watch:
         return "watch"
 
 
-__all__ = ["Watch", "children", "missingProcesses", "sockets"]
+__all__ = ["Watch", "children", "missingProcesses", "sockets", "workers"]

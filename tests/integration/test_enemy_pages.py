@@ -88,7 +88,7 @@ class CertificateTests(EnemyTestCase):
         for _ in range(2):
             await self.assertShows(daemon.url, certificate.read_bytes())
             writeCertificate(self.folder)
-            renewed = daemon.nextLine("renewed certificate .* is in force")
+            renewed = daemon.nextLine("info. The renewed certificate .* is in force")
             daemon.send("HUP")
             await renewed
         inForce = certificate.read_bytes()

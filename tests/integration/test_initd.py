@@ -7,12 +7,15 @@ import re
 import signal
 from getpass import getuser
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit
+from shlex import quote
 from typing import Any, NamedTuple
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import SkipTest
 
 import tests
 from tests.integration.daemon import TWISTD
@@ -49,6 +52,7 @@ class InitScriptTestCase(HouseTestCase):
         Write what would be in /etc/default.
         """
         super().setUp()
+        self.shell = f"exec /bin/sh {quote(str(SCRIPT))}"
         self.pidfile = self.folder / "openclaw.pid"
         self.logfile = self.folder / "log" / "openclaw.log"
         self.configure()
@@ -79,7 +83,7 @@ class InitScriptTestCase(HouseTestCase):
         """
         environ = {"OPENCLAW_DEFAULTS": str(self.folder / "default")}
         said, complained, status = await getProcessOutputAndValue(
-            "/bin/sh", [str(SCRIPT), action], env=environ, reactor=reactor
+            "/bin/sh", ["-c", f"{self.shell} {action}"], env=environ, reactor=reactor
         )
         return Outcome(said.decode(), complained.decode(), status)
 
@@ -166,6 +170,21 @@ class LifeTests(InitScriptTestCase):
         self.assertEqual(self.pid(), pid)
         self.assertTrue(self.isOurs(pid))
         self.assertEqual(self.log().count("starting up"), 1)
+
+    async def test_openFiles(self) -> None:
+        """
+        The daemon may have as many files open as the settings say, however few the
+        shell may.
+        """
+        _, hard = getrlimit(RLIMIT_NOFILE)
+        wanted = 1500
+        if hard < wanted:
+            raise SkipTest(f"no more than {hard} files may be open here")
+        self.settle(OPENCLAW_MAX_FILES=str(wanted))
+        self.shell = f"ulimit -S -n 1024; exec /bin/sh {quote(str(SCRIPT))}"
+        await self.start()
+        limits = Path(f"/proc/{self.pid()}/limits").read_text()
+        self.assertRegex(limits, rf"Max open files +{wanted} ")
 
     async def test_stopTwice(self) -> None:
         """

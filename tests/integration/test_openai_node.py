@@ -7,6 +7,7 @@ from typing import Any
 from openclaw.testing import ServedCall
 from tests.integration.agent import calls, says
 from tests.integration.nodejs import NodeTestCase
+from tests.integration.test_embeddings_api import VECTORS, give
 
 
 class CallTests(NodeTestCase):
@@ -18,6 +19,9 @@ class CallTests(NodeTestCase):
         """
         Play the model.
         """
+        if call.path.endswith("/embeddings"):
+            give(call)
+            return
         call.say("Hello", " to you")
         if call.body["messages"][-1]["content"] == "break off":
             call.end()
@@ -26,11 +30,13 @@ class CallTests(NodeTestCase):
 
     async def test_everything(self) -> None:
         """
-        It answers, streams, accumulates, lists models, and maps errors to its
+        It answers, streams, accumulates, embeds, lists models, and maps errors to its
         classes.
         """
         self.upstream.answer = self.answer
-        seen = await self.seenByNode(await self.startDaemon(), "calls.mjs")
+        agents = {"defaults": {"embeddingModel": "scripted/vectors"}}
+        daemon = await self.startDaemon(config=self.configure({"agents": agents}))
+        seen = await self.seenByNode(daemon, "calls.mjs")
         self.assertEqual(
             seen["whole"],
             {
@@ -45,18 +51,29 @@ class CallTests(NodeTestCase):
             {"pieces": ["", "Hello", " to you", None], "tokens": 10},
         )
         self.assertEqual(seen["accumulated"], "Hello to you")
+        vectors = {"vectors": VECTORS, "tokens": 5}
+        self.assertEqual(seen["embedded"], vectors)
+        self.assertEqual(seen["embeddedAsNumbers"], vectors)
+        asked = [
+            call.body.get("encoding_format")
+            for call in self.upstream.calls
+            if call.path.endswith("/embeddings")
+        ]
+        self.assertEqual(asked, ["base64", None])
         self.assertEqual(seen["models"], ["openclaw", "openclaw/default", MAIN])
         self.assertEqual(seen["model"], MAIN)
         self.assertEqual(seen["brokenStream"]["read"], ["", "Hello", " to you"])
         self.assertEqual(
             [
                 seen["brokenStream"]["error"],
+                seen["embeddedWrong"],
                 seen["wrongToken"],
                 seen["wrongAgent"],
                 seen["unknownModel"],
             ],
             [
                 error("APIError", None, "upstream_truncated"),
+                error("BadRequestError", 400, None, "input[1]"),
                 error("AuthenticationError", 401, "invalid_api_key"),
                 error("BadRequestError", 400, "unknown_agent", "model"),
                 error("NotFoundError", 404, "model_not_found", "model"),
@@ -112,7 +129,7 @@ MAIN = "openclaw/main"
 
 
 def error(
-    name: str, status: int | None, code: str, param: str | None = None
+    name: str, status: int | None, code: str | None, param: str | None = None
 ) -> dict[str, str | int | None]:
     """
     An error as the program prints it.

@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
 from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.test_embeddings_api import VECTORS, give
 
 T = TypeVar("T")
 
@@ -284,16 +285,26 @@ class AsynchronousTests(HouseTestCase):
 
     async def test_everything(self) -> None:
         """
-        It answers, streams, does both at once, and maps errors.
+        It answers, streams, does both at once, embeds, and maps errors.
         """
-        self.upstream.says("Hello", " to you")
-        daemon = await self.startDaemon()
+
+        def answer(call: ServedCall) -> None:
+            if call.path.endswith("/embeddings"):
+                give(call)
+                return
+            call.say("Hello", " to you")
+            call.finish()
+
+        self.upstream.answer = answer
+        agents = {"defaults": {"embeddingModel": "scripted/vectors"}}
+        daemon = await self.startDaemon(config=self.configure({"agents": agents}))
         self.assertEqual(
             await self.seenBy(daemon, sys.executable, str(ASYNC_CALLER)),
             {
                 "whole": "Hello to you",
                 "streamed": ["", "Hello", " to you", None],
                 "together": ["Hello to you"] * 5,
+                "embedded": VECTORS,
                 "wrongToken": ["AuthenticationError", "invalid_api_key"],
                 "wrongModel": ["BadRequestError", "model_not_found"],
                 "models": ["openclaw", "openclaw/default", "openclaw/main"],

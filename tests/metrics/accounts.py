@@ -3,7 +3,7 @@ Runs that are over, for tests.
 """
 
 from openclaw.messages import NO_USAGE
-from openclaw.metrics.account import RunAccount
+from openclaw.metrics.account import EmbeddingAccount, RunAccount
 
 
 def account(**changes):
@@ -27,4 +27,22 @@ def account(**changes):
     return RunAccount(**{**usual, **changes})
 
 
-__all__ = ["account"]
+def embeddings(**changes):
+    """
+    A call for embeddings that went well, with some changes.
+    """
+    usual = {
+        "request": "req_1",
+        "caller": "operator",
+        "agent": "main",
+        "model": "scripted/vectors",
+        "inputs": 3,
+        "outcome": "done",
+        "callerGone": False,
+        "totalSeconds": 0.5,
+        "tokens": 12,
+    }
+    return EmbeddingAccount(**{**usual, **changes})
+
+
+__all__ = ["account", "embeddings"]

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from openclaw.logs import IStructured
 from openclaw.messages import Usage
-from tests.metrics.accounts import account
+from tests.metrics.accounts import account, embeddings
 
 PRINTABLE = st.text(min_size=1).filter(str.isprintable)
 
@@ -137,3 +137,48 @@ class FieldTests(SynchronousTestCase):
         usage = Usage(1, 1, 1, 1)
         full = account(usage=usage, error="No.")
         self.assertEqual(set(pairs(str(full))), set(full.fields()) - {"message"})
+
+
+class EmbeddingTests(SynchronousTestCase):
+    """
+    The line of a call for embeddings.
+    """
+
+    def test_text(self):
+        """
+        It says who asked for how much, of what, and how it ended.
+        """
+        self.assertEqual(
+            str(embeddings()),
+            "kind=embeddings request=req_1 caller=operator agent=main"
+            " model=scripted/vectors inputs=3 outcome=done gone=no total_ms=500.0"
+            " tokens_in=12",
+        )
+
+    def test_failure(self):
+        """
+        A failed one says why.
+        """
+        line = str(embeddings(outcome="gateway_busy", tokens=0, error='No "x".'))
+        self.assertTrue(line.endswith(' tokens_in=0 error="No \\"x\\"."'), line)
+
+    @given(PRINTABLE, st.text())
+    def test_noForgery(self, caller, error):
+        """
+        Nobody gets a field or a line of their own into it.
+        """
+        line = str(embeddings(caller=caller, error=error))
+        self.assertNotIn("\n", line)
+        found = pairs(line)
+        self.assertEqual((found["caller"], found["error"]), (caller, error))
+
+    def test_fields(self):
+        """
+        The log in JSON has the same under the same names.
+        """
+        verifyObject(IStructured, embeddings())
+        full = embeddings(error="No.")
+        fields = full.fields()
+        self.assertEqual(fields.pop("message"), "embeddings ended")
+        self.assertEqual(set(pairs(str(full))), set(fields))
+        self.assertEqual((fields["inputs"], fields["total_ms"]), (3, 500.0))

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.messages import Usage
 from openclaw.metrics.tally import OTHER, Counts, Durations, Tally
-from tests.metrics.accounts import account
+from tests.metrics.accounts import account, embeddings
 
 
 class CountsTests(SynchronousTestCase):
@@ -89,3 +89,23 @@ class RunTests(SynchronousTestCase):
         self.assertEqual(sum(tally.firstTokens.counts), 0)
         self.assertEqual(sum(tally.durations.counts), 1)
         self.assertEqual(tally.tokens.found, {})
+
+
+class EmbeddingTests(SynchronousTestCase):
+    """
+    What a call for embeddings leaves behind in the numbers.
+    """
+
+    def test_counted(self):
+        """
+        It, its tokens and its time are counted, and no run.
+        """
+        tally = Tally()
+        tally.embeddingEnded(embeddings())
+        tally.embeddingEnded(embeddings(outcome="gateway_busy", tokens=0))
+        self.assertEqual(
+            tally.embeddings.found, {("main", "done"): 1, ("main", "gateway_busy"): 1}
+        )
+        self.assertEqual(tally.tokens.found, {("main", "embedding"): 12})
+        self.assertEqual(tally.embeddingDurations.sum, 1.0)
+        self.assertEqual((tally.runs.found, tally.durations.sum), ({}, 0.0))

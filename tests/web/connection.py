@@ -25,6 +25,7 @@ class Line(StringTransport):
 
     @ivar writes: What each write sent, in their order.
     @ivar stuck: Does the other side read nothing, so that no last bytes go out?
+    @ivar full: Is there no room for more, so that whoever writes is told to wait?
     @ivar aborted: Was the connection cut?
     """
 
@@ -36,6 +37,7 @@ class Line(StringTransport):
         self.protocol = protocol
         self.writes = []
         self.stuck = False
+        self.full = False
         self.aborted = False
         protocol.makeConnection(self)
 
@@ -46,6 +48,8 @@ class Line(StringTransport):
         if self.connected and not self.aborted and data:
             self.writes.append(data)
             super().write(data)
+            if self.full and self.producer is not None:
+                self.producer.pauseProducing()
 
     def writeSequence(self, data):
         """

@@ -151,6 +151,7 @@ class MemoryGateway:
             self.clock,
             lambda: self.standing.config.gateway.http,
         )
+        app.connections = self.site.connections
 
     def stand(self, config):
         """

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import InvalidRequest
 from openclaw.web.asking import Asking, readAsking
+from openclaw.web.decoding import MAX_FIELDS
 from tests.web.bodies import rubbish, unhurried
 
 HI = {"role": "user", "content": "Hi."}
@@ -161,6 +162,24 @@ class FieldTests(RefusedTestCase):
             for value in values:
                 body = {"messages": [HI], "logprobs": True, name: value}
                 self.assertParam(name, body)
+
+    def test_longModel(self):
+        """
+        Each chunk of an answer repeats the model's name, so it can't be of any
+        length, blanks included.
+        """
+        for longest, more in (("x" * 256, "x"), ("openclaw" + 248 * " ", " ")):
+            body = {"model": longest, "messages": [HI]}
+            self.assertEqual(readAsking(msgspec.json.encode(body)).model, longest)
+            self.assertParam("model", {**body, "model": longest + more})
+
+    def test_manyFields(self):
+        """
+        A body of very many fields is refused, whatever they are.
+        """
+        fields = {str(number): 1 for number in range(MAX_FIELDS)}
+        error = self.refused({"messages": [HI], **fields})
+        self.assertIn("more than 1000 fields", error.message)
 
     def test_oneChoiceOnly(self):
         """

@@ -120,3 +120,40 @@ class ConcurrencyTests(CallerTestCase):
         for _ in range(3):
             self.post(HELLO, self.other)
         self.assertEqual(len(self.gateway.provider.calls), 4)
+
+
+class ModelsTests(GatewayTestCase):
+    """
+    Whoever may use some agents only sees no others.
+    """
+
+    def setUp(self):
+        """
+        Make a token for one agent of two.
+        """
+        super().setUp()
+        state = Path(self.mktemp()).absolute()
+        state.mkdir()
+        token = addToken(state, "ci", agents=("helper",))
+        self.own = ("Authorization", f"Bearer {token}")
+        agents = {"main": {}, "helper": {}}
+        self.gateway = self.start(config=configOf(agents=agents), state=state)
+
+    def answerTo(self, name):
+        """
+        The answer to whether there is a model of this name.
+        """
+        caller = self.gateway.connect()
+        caller.ask("GET", f"/v1/models/{name}", [self.own])
+        return caller.answer
+
+    def test_each(self):
+        """
+        The models of other agents are not there, by whatever name.
+        """
+        for path in ("openclaw/helper", "openclaw%2Fhelper", "agent:helper"):
+            self.assertEqual(self.answerTo(path).status, 200, path)
+        for path in ("openclaw/main", "openclaw%2Fmain", "agent:main", "openclaw"):
+            answer = self.answerTo(path)
+            self.assertRefused(answer, 404, "model_not_found", "model")
+            self.assertIn("Agents you may use: 'helper'.", answer.error["message"])

@@ -4,7 +4,7 @@ Tests of L{openclaw.web.completions}: what a request can choose, and what it is 
 
 from openclaw.errors import UpstreamTruncated
 from tests.web.frames import folded
-from tests.web.gateway import HELLO, STREAMED, GatewayTestCase, configOf
+from tests.web.gateway import COMPLETIONS, HELLO, STREAMED, GatewayTestCase, configOf
 
 AGENTS = {"main": {"systemPrompt": "Be kind."}, "research": {"systemPrompt": "Dig."}}
 TRUNCATED = UpstreamTruncated("The answer broke off.", shouldRetry=False)
@@ -215,3 +215,37 @@ class ReasoningTests(GatewayTestCase):
         ):
             for body in (HELLO, STREAMED):
                 self.assertIs(self.thoughtOf(body, *headers), None)
+
+
+class OrderTests(GatewayTestCase):
+    """
+    Of several mistakes the same one is always told first.
+    """
+
+    def test_oneByOne(self):
+        """
+        Who corrects what they are told, one by one, is told of the credential, the
+        JSON, the fields, the agent, its model, the session, the tools, and the images.
+        """
+        url = {"type": "image_url", "image_url": {"url": "no image"}}
+        picture = {"messages": [{"role": "user", "content": [url]}]}
+        tools = {**picture, "tools": [1]}
+        agent = ("x-openclaw-agent-id", "main")
+        model = ("x-openclaw-model", "nobody/two")
+        session = ("x-openclaw-session-key", "cron:x")
+        wrong = {**tools, "model": "gpt-4o", "temperature": 3}
+        for body, headers, status, param in [
+            (b"{", [model, session], 400, None),
+            (wrong, [model, session], 400, "temperature"),
+            ({**wrong, "temperature": 1}, [model, session], 400, "model"),
+            (tools, [agent, model, session], 404, "x-openclaw-model"),
+            (tools, [agent, session], 400, "x-openclaw-session-key"),
+            (tools, [agent], 400, "tools[0]"),
+            (picture, [agent], 400, "messages[0].content[0].image_url.url"),
+        ]:
+            answer = self.gateway.post(body, *headers).answer
+            self.assertEqual((answer.status, answer.error["param"]), (status, param))
+        stranger = self.gateway.connect()
+        stranger.ask("POST", COMPLETIONS, [model, session], b"{")
+        self.assertEqual(stranger.answer.status, 401)
+        self.assertEqual(self.gateway.provider.calls, [])

@@ -115,8 +115,18 @@ class AnswerTests(PageTestCase):
         headers = answer.headers
         self.assertEqual(headers["access-control-allow-origin"], PAGE)
         self.assertEqual(headers["vary"], "Origin")
-        exposed = headers["access-control-expose-headers"]
-        for name in ("x-request-id", "retry-after-ms", "x-openclaw-run-id"):
+        exposed = headers["access-control-expose-headers"].split(", ")
+        for name in (
+            "x-request-id",
+            "retry-after",
+            "retry-after-ms",
+            "x-should-retry",
+            "openai-processing-ms",
+            "x-openclaw-run-id",
+            "x-openclaw-session-key",
+            "x-openclaw-ignored-params",
+            "idempotent-replayed",
+        ):
             self.assertIn(name, exposed)
 
     def test_every(self):

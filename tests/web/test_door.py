@@ -63,6 +63,20 @@ IMPOSSIBLE = (
 Paths at which there can be nothing.
 """
 
+COMPANIONS = (
+    "/v1/models",
+    "/v1/models/",
+    "/v1/models/openclaw",
+    "/v1/embeddings",
+    "/v1/runs",
+    "/v1/runs/run_1",
+    "/v1/runs/run_1/cancel",
+    "/v1/runs/run_1/events",
+)
+"""
+Paths that are off when the endpoint is.
+"""
+
 PIECES = ["", "v1", "chat", "completions", "models", "openclaw", "main", "healthz", "x"]
 SLASHES = ["/", "//", "%2F", "%2f", "/./", "/%20", "/%00", "%", "?", "/%C3%A4", "\x80"]
 paths = st.lists(
@@ -250,7 +264,10 @@ class OpenDoorTests(GatewayTestCase):
         ]:
             for scope, method, path in [
                 ("operator.read", "GET", "/v1/models"),
+                ("operator.read", "GET", "/v1/runs"),
+                ("operator.read", "GET", "/v1/runs/run_1"),
                 ("operator.write", "POST", COMPLETIONS),
+                ("operator.write", "POST", "/v1/runs/run_1/cancel"),
             ]:
                 answer = self.answerTo(method, path, scopes)
                 if scope in missing:
@@ -284,7 +301,7 @@ class DisabledTests(GatewayTestCase):
         """
         Whatever the method, the caller and the spelling, the answer names the key.
         """
-        for path in (*SPELLINGS, "/v1/models", "/v1/models/", "/v1/models/openclaw"):
+        for path in (*SPELLINGS, *COMPANIONS):
             for method in ("GET", "POST", "DELETE"):
                 for headers in ([], [AUTHORIZATION]):
                     caller = self.gateway.connect()

@@ -344,6 +344,7 @@ class RefusedTests(EmbeddingsTestCase):
             ({**ONE, "dimensions": 0}, "dimensions"),
             ({**ONE, "dimensions": "2"}, "dimensions"),
             ({**ONE, "model": 1}, "model"),
+            ({**ONE, "model": "x" * 257}, "model"),
         ]:
             self.assertRefused(self.post(body).answer, 400, None, param)
 
@@ -464,6 +465,78 @@ class FailureTests(EmbeddingsTestCase):
         self.assertEqual(len(self.gateway.provider.embeddings), most)
         self.post(ONE)
         self.assertEqual(len(self.gateway.provider.embeddings), most + 1)
+
+
+class AccountTests(EmbeddingsTestCase):
+    """
+    What the operator learns of a call.
+    """
+
+    def assertLine(self, *parts, caller="operator"):
+        """
+        Assert that the newest line of the log has these parts, and how often there
+        was such a line.
+        """
+        lines = [
+            line for line in self.gateway.logged if line.startswith("kind=embeddings ")
+        ]
+        for part in (f" caller={caller} agent=main model=scripted/vectors ", *parts):
+            self.assertIn(part, lines[-1])
+        return len(lines)
+
+    def test_done(self):
+        """
+        One line tells who asked, how many texts, and how long it took; the numbers
+        have it, too.
+        """
+        caller = self.post({**ONE, "input": ["a", "b"]})
+        self.gateway.clock.advance(0.25)
+        self.call.give([1.0], [2.0])
+        name = caller.answer.headers["x-request-id"]
+        count = self.assertLine(
+            f" request={name} ", " inputs=2 outcome=done gone=no total_ms=250.0 "
+        )
+        self.assertEqual(count, 1)
+        tally = self.gateway.runtime.tally
+        self.assertEqual(tally.embeddings.found, {("main", "done"): 1})
+
+    def test_failed(self):
+        """
+        It says why a call failed, with what the provider did at each try.
+        """
+        self.post(ONE)
+        self.call.fail(UpstreamError("Oops."))
+        self.gateway.clock.advance(BUDGET_SECONDS)
+        self.call.fail(UpstreamRateLimited("Slowly.", retryAfter=30))
+        self.assertLine(" outcome=upstream_rate_limited gone=no ", ' error="Slowly."')
+        self.assertEqual(
+            self.gateway.runtime.tally.upstreamErrors.found,
+            {
+                ("scripted", "upstream_error"): 1,
+                ("scripted", "upstream_rate_limited"): 1,
+            },
+        )
+
+    def test_gone(self):
+        """
+        It says that the caller has gone away, and that another was one too many.
+        """
+        config = configOf(defaults=MODEL)
+        most = config.gateway.http.endpoints.embeddings.maxConcurrent
+        callers = [self.post(ONE) for _ in range(most)]
+        self.post(ONE)
+        self.assertLine(" outcome=gateway_busy gone=no ")
+        callers[0].leave()
+        self.assertLine(" outcome=run_cancelled gone=yes ")
+
+    def test_late(self):
+        """
+        It says that it took too long, which is not the caller's doing.
+        """
+        self.gateway.stand(configOf(defaults={**MODEL, "timeoutSeconds": 5}))
+        self.post(ONE)
+        self.gateway.clock.advance(5)
+        self.assertLine(" outcome=run_timeout gone=no total_ms=5000.0 ")
 
 
 class QuotaTests(EmbeddingsTestCase):

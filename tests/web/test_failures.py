@@ -15,8 +15,51 @@ from openclaw.errors import (
     NotFound,
     OpenClawError,
     SessionBusy,
+    UpstreamRateLimited,
 )
 from openclaw.web.failures import answerWith, routingError
+
+WRONG = "invalid_request_error"
+TOLD = {
+    "AddressTooLong": (414, WRONG, "uri_too_long"),
+    "AuthenticationFailed": (401, "authentication_error", "invalid_api_key"),
+    "BodyTooLarge": (413, WRONG, "request_too_large"),
+    "Busy": (429, "rate_limit_error", "gateway_busy"),
+    "ContextTooLong": (400, WRONG, "context_length_exceeded"),
+    "Crowded": (503, "server_error", "gateway_crowded"),
+    "EmptyReply": (502, "upstream_error", "empty_reply"),
+    "ExpectationFailed": (417, WRONG, "expectation_failed"),
+    "HeadersTooLarge": (431, WRONG, "headers_too_large"),
+    "IdempotencyConflict": (409, WRONG, "idempotency_conflict"),
+    "InternalError": (500, "server_error", "internal_error"),
+    "InvalidRequest": (400, WRONG, None),
+    "MalformedRequest": (400, WRONG, "malformed_request"),
+    "MethodNotAllowed": (405, WRONG, "method_not_allowed"),
+    "ModelUnavailable": (503, "server_error", "model_unavailable"),
+    "NotFound": (404, WRONG, "not_found"),
+    "PermissionDenied": (403, "permission_error", "permission_denied"),
+    "ProxyRequired": (403, "permission_error", "proxy_attribution_required"),
+    "QuotaExceeded": (429, "rate_limit_error", "token_rate"),
+    "RequestTimeout": (408, WRONG, "request_timeout"),
+    "RunCancelled": (499, "server_error", "run_cancelled"),
+    "SessionBusy": (429, "rate_limit_error", "session_busy"),
+    "ShuttingDown": (503, "server_error", "server_shutting_down"),
+    "StoreError": (500, "server_error", "store_error"),
+    "TooManyAttempts": (429, "rate_limit_error", "too_many_failed_attempts"),
+    "ToolChoiceUnmet": (502, "upstream_error", "tool_choice_unmet"),
+    "ToolLoop": (502, "upstream_error", "max_model_calls"),
+    "UpstreamAuthFailed": (502, "upstream_error", "upstream_auth_failed"),
+    "UpstreamError": (502, "upstream_error", "upstream_error"),
+    "UpstreamMalformed": (502, "upstream_error", "upstream_malformed"),
+    "UpstreamRateLimited": (429, "rate_limit_error", "upstream_rate_limited"),
+    "UpstreamRefused": (400, WRONG, "upstream_refused"),
+    "UpstreamTimeout": (504, "timeout_error", "upstream_idle_timeout"),
+    "UpstreamTruncated": (502, "upstream_error", "upstream_truncated"),
+    "UpstreamUnreachable": (502, "upstream_error", "upstream_unreachable"),
+}
+"""
+What programs tell the errors by.
+"""
 
 
 def answered(error):
@@ -59,6 +102,22 @@ class AnswerTests(SynchronousTestCase):
                 {"message": "No.", "type": kind.type, "param": None, "code": kind.code},
             )
 
+    def test_told(self):
+        """
+        Status, type and code of an error stay what programs know.
+        """
+        for name, (status, kind, code) in TOLD.items():
+            error = getattr(errors, name)
+            error = (
+                error("No.", ["GET"]) if name == "MethodNotAllowed" else error("No.")
+            )
+            request, told = answered(error)
+            self.assertEqual(
+                (request.responseCode, told["type"], told["code"]),
+                (status, kind, code),
+                name,
+            )
+
     def test_members(self):
         """
         What this one error says of itself wins over its kind.
@@ -83,6 +142,14 @@ class AnswerTests(SynchronousTestCase):
         """
         request, _ = answered(MethodNotAllowed("No.", ["GET", "HEAD"]))
         self.assertEqual(self.header(request, "allow"), "GET, HEAD")
+
+    def test_tooOften(self):
+        """
+        Who comes too often is always told when to come again.
+        """
+        request, _ = answered(UpstreamRateLimited("No."))
+        self.assertEqual(self.header(request, "retry-after"), "5")
+        self.assertEqual(self.header(request, "retry-after-ms"), "5000")
 
     def test_retryAfter(self):
         """
@@ -120,6 +187,20 @@ class RoutingTests(SynchronousTestCase):
         error = routingError(NoRoute(), b"/v2/x\xff", b"GET")
         self.assertIsInstance(error, NotFound)
         self.assertEqual(error.message, "There is nothing at /v2/x\ufffd.")
+
+    def test_baseURL(self):
+        """
+        Whose base URL has C{/v1} twice, or not at all, is told so.
+        """
+        for path, hint in [
+            (b"/v1/v1/chat/completions", "has `/v1` twice"),
+            (b"/chat/completions", "ends with `/v1`"),
+            (b"/models/openclaw", "ends with `/v1`"),
+            (b"/embeddings", "ends with `/v1`"),
+        ]:
+            error = routingError(NoRoute(), path, b"POST")
+            self.assertIn(f"There is nothing at {path.decode()}.", error.message)
+            self.assertIn(hint, error.message)
 
     def test_method(self):
         """

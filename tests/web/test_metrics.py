@@ -2,9 +2,12 @@
 Tests of C{/metrics} over HTTP.
 """
 
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from openclaw.config import check
+from tests.auth.doors import addToken
 from tests.web.connection import Caller
 from tests.web.gateway import AUTHORIZATION, HELLO, GatewayTestCase, configOf
 
@@ -75,8 +78,26 @@ class MetricsTests(GatewayTestCase):
         """
         self.gateway = self.start(secret=None)
         self.assertEqual(self.bare().status, 200)
-        answer = self.bare("/metrics", ("x-openclaw-scopes", "operator.pairing"))
+        for scopes in ("operator.pairing", "operator.read", "operator.write"):
+            answer = self.bare("/metrics", ("x-openclaw-scopes", scopes))
+            self.assertRefused(answer, 403, "missing_scope")
+
+    def test_tokens(self):
+        """
+        The numbers name all agents: a token that may use some does not open them, one
+        that is made for them does.
+        """
+        state = Path(self.mktemp()).absolute()
+        state.mkdir()
+        token = addToken(state, "ci", agents=("main",))
+        collector = addToken(state, "prometheus", scopes=("operator.metrics",))
+        self.gateway = self.start(config=configOf(), state=state)
+        answer = self.bare("/metrics", ("Authorization", f"Bearer {token}"))
         self.assertRefused(answer, 403, "missing_scope")
+        given = ("Authorization", f"Bearer {collector}")
+        answer = self.bare("/metrics", given)
+        self.assertIn("openclaw_connections", self.samples(answer))
+        self.assertRefused(self.bare("/v1/models", given), 403, "missing_scope")
 
     def test_open(self):
         """

@@ -3,7 +3,12 @@ Tests of L{openclaw.web.repeating} and L{openclaw.web.completions}: requests tha
 more than once.
 """
 
-from openclaw.errors import UpstreamRefused
+import msgspec
+from twisted.internet.defer import succeed
+from zope.interface import implementer
+
+from openclaw.errors import UpstreamRefused, UpstreamTruncated
+from openclaw.interfaces import ITool
 from tests.web.frames import DONE, terminalsOf
 from tests.web.gateway import HELLO, STREAMED, GatewayTestCase, configOf
 
@@ -173,6 +178,21 @@ class KeylessTests(GatewayTestCase):
             call.say("Hi.")
             call.finish()
 
+    def test_otherChat(self):
+        """
+        The same words in another chat are another request, whatever header names the
+        chats.
+        """
+        gateway = self.start(config=configOf({"sessionHeaders": ["X-Chat"]}))
+        gateway.post(HELLO, FIRST, ("x-chat", "ann"))
+        gateway.post(HELLO, SECOND, ("x-chat", "bob"))
+        gateway.post(HELLO, SECOND)
+        self.assertEqual(len(gateway.provider.calls), 3)
+        gateway.post(HELLO, SECOND, ("x-chat", "ann"))
+        self.assertEqual(len(gateway.provider.calls), 3)
+        for call in gateway.provider.calls:
+            call.finish("length")
+
     def test_over(self):
         """
         A second try after the run is a new run: nobody says that the first answer
@@ -216,6 +236,30 @@ class GoesOnTests(GatewayTestCase):
         self.assertEqual(second.answer.text, "One two.")
         self.assertEqual(terminalsOf(second.answer.frames), ["stop"])
 
+    def test_room(self):
+        """
+        What its request brought counts among the bytes of bodies until it ends, since
+        it is kept so long; that of a run that ends with its caller does not.
+        """
+        bodies = self.gateway.site.bodies
+        self.gateway.post(HELLO, GOES_ON).leave()
+        self.assertEqual(bodies.held, len(msgspec.json.encode(HELLO)))
+        self.gateway.post(HELLO).leave()
+        self.assertEqual(bodies.held, len(msgspec.json.encode(HELLO)))
+        self.gateway.provider.calls[0].finish("length")
+        self.assertEqual(bodies.held, 0)
+
+    def test_notBegun(self):
+        """
+        Nothing of one that could not begin.
+        """
+        config = configOf(defaults={"maxConcurrent": 1, "maxQueued": 0})
+        gateway = self.start(config=config)
+        gateway.post(HELLO)
+        self.assertEqual(gateway.post(OTHER, GOES_ON).answer.status, 429)
+        gateway.call.finish("length")
+        self.assertEqual(gateway.site.bodies.held, 0)
+
     def test_kept(self):
         """
         In a session its answer is kept.
@@ -237,8 +281,73 @@ class GoesOnTests(GatewayTestCase):
 
     def test_otherWord(self):
         """
-        Another wish is refused, naming the header.
+        Another wish is refused, naming the header, also where the run is there
+        already.
         """
-        answer = self.gateway.post(HELLO, ("x-openclaw-on-disconnect", "wait")).answer
-        self.assertEqual(answer.status, 400)
-        self.assertEqual(answer.error["param"], "x-openclaw-on-disconnect")
+        self.gateway.post(HELLO, KEY)
+        other = ("x-openclaw-on-disconnect", "wait")
+        for more in ((other,), (other, KEY)):
+            answer = self.gateway.post(HELLO, *more).answer
+            self.assertEqual(answer.status, 400)
+            self.assertEqual(answer.error["param"], "x-openclaw-on-disconnect")
+
+
+@implementer(ITool)
+class Change:
+    """
+    A tool that changes something, or only looks.
+    """
+
+    description = "Does it."
+    parameters = {"type": "object", "properties": {}}
+
+    def __init__(self, name, readOnly):
+        self.name, self.readOnly = name, readOnly
+
+    def run(self, arguments, context):
+        """
+        See L{ITool.run}.
+        """
+        return succeed("done")
+
+
+class EffectsTests(GatewayTestCase):
+    """
+    A run that has changed something is not to be asked for again by a library that
+    knows nothing of that.
+    """
+
+    def setUp(self):
+        """
+        Have a tool that changes something, and one that does not.
+        """
+        super().setUp()
+        agents = {"main": {"tools": {"allow": ["change", "look"]}}}
+        tools = [Change("change", False), Change("look", True)]
+        self.gateway = self.start(config=configOf(agents=agents), tools=tools)
+
+    def failureAfter(self, body, *names):
+        """
+        The answer when the model has called these tools, and then fails.
+        """
+        caller = self.gateway.post(body)
+        for name in names:
+            self.gateway.call.callTool(f"call_{name}", name, "{}")
+            self.gateway.call.finish("tool_calls")
+        self.gateway.call.fail(UpstreamTruncated("It broke off.", retryAfter=60.0))
+        self.assertRefused(caller.answer, 502, "upstream_truncated")
+        return caller.answer
+
+    def test_told(self):
+        """
+        The error says so after a tool that may change something, and only then.
+        """
+        for body in (HELLO, STREAMED):
+            for names, told in [
+                ((), None),
+                (("look",), None),
+                (("look", "change"), "false"),
+                (("change", "look"), "false"),
+            ]:
+                answer = self.failureAfter(body, *names)
+                self.assertEqual(answer.headers.get("x-should-retry"), told, names)

@@ -2,8 +2,17 @@
 Tests of L{openclaw.web.runs}.
 """
 
+from openclaw.agents.records import PIECE_EVENTS
+from openclaw.web.stream import STALLED_SECONDS
 from tests.web.frames import framesOf
-from tests.web.gateway import EPOCH, HELLO, STREAMED, GatewayTestCase, configOf
+from tests.web.gateway import (
+    AUTHORIZATION,
+    EPOCH,
+    HELLO,
+    STREAMED,
+    GatewayTestCase,
+    configOf,
+)
 
 GOES_ON = ("x-openclaw-on-disconnect", "continue")
 
@@ -15,6 +24,13 @@ def numbered(body):
     lines = body.split(b"\n")
     numbers = [int(line[4:]) for line in lines if line.startswith(b"id: ")]
     return numbers, b"\n".join(line for line in lines if not line.startswith(b"id: "))
+
+
+def pieces(caller):
+    """
+    How many pieces of a long answer a caller has got.
+    """
+    return caller.answer.body.count(b'"content":"x"')
 
 
 class RunsTestCase(GatewayTestCase):
@@ -284,6 +300,69 @@ class EventsTests(RunsTestCase):
         self.events(path).leave()
         self.assertFalse(self.gateway.call.cancelled)
         self.finish("Hi.")
+
+    def stalled(self, *headers):
+        """
+        Have somebody ask for a long answer that is over, who reads none of it.
+        """
+        caller, path = self.begin(STREAMED, GOES_ON, *headers)
+        self.finish(*"x" * (3 * PIECE_EVENTS))
+        self.assertEqual(len(caller.answer.text), 3 * PIECE_EVENTS)
+        listener = self.gateway.connect()
+        listener.line.full = True
+        return path, listener
+
+    def test_slow(self):
+        """
+        Who reads slowly gets it slowly, and all of it: it is kept once, not once for
+        each who reads.
+        """
+        path, listener = self.stalled()
+        listener.ask("GET", f"{path}/events", [AUTHORIZATION])
+        self.assertEqual(pieces(listener), PIECE_EVENTS - 1)
+        self.gateway.clock.advance(STALLED_SECONDS - 1)
+        listener.line.producer.resumeProducing()
+        self.assertEqual(pieces(listener), 2 * PIECE_EVENTS - 1)
+        self.gateway.clock.advance(STALLED_SECONDS - 1)
+        listener.line.full = False
+        listener.line.producer.resumeProducing()
+        self.assertEqual(pieces(listener), 3 * PIECE_EVENTS)
+        self.assertTrue(listener.answer.complete)
+
+    def test_slowAgain(self):
+        """
+        So does who asks for a stream again that there was.
+        """
+        key = ("Idempotency-Key", "k-1")
+        _, listener = self.stalled(key)
+        self.gateway.ask(listener, STREAMED, GOES_ON, key)
+        self.assertEqual(pieces(listener), PIECE_EVENTS - 1)
+        listener.leave()
+
+    def test_stalled(self):
+        """
+        Who reads nothing for a long time is cut off.
+        """
+        path, listener = self.stalled()
+        listener.ask("GET", f"{path}/events", [AUTHORIZATION])
+        self.gateway.clock.advance(STALLED_SECONDS)
+        self.assertTrue(listener.line.aborted)
+
+    def test_stalledWhileItGoesOn(self):
+        """
+        But not while the run goes on, which has a time limit of its own.
+        """
+        _, path = self.begin(STREAMED, GOES_ON)
+        listener = self.gateway.connect()
+        listener.line.full = True
+        listener.ask("GET", f"{path}/events", [AUTHORIZATION])
+        self.gateway.call.say("Hi")
+        self.gateway.clock.advance(STALLED_SECONDS)
+        self.gateway.call.say("!")
+        self.gateway.call.finish()
+        self.assertFalse(listener.line.aborted)
+        self.gateway.clock.advance(STALLED_SECONDS)
+        self.assertTrue(listener.line.aborted)
 
     def test_silence(self):
         """

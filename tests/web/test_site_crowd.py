@@ -272,7 +272,7 @@ class PatienceTests(GatewayTestCase):
             self.gateway.clock.advance(1)
         self.assertRefused(slow.answer, 408, "request_timeout")
         self.assertEqual(fast.received, b"")
-        fast.send(b" " * 20_000)
+        fast.send(b" " * 40_000)
         self.gateway.clock.advance(19.5)
         self.assertEqual(fast.received, b"")
         self.gateway.clock.advance(0.5)

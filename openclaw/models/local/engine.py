@@ -80,6 +80,8 @@ class Engine:
             failed        it could not be started; calls fail until the next start
             closed        all calls fail
     @ivar upstream: The provider to make calls to, while it is ready.
+    @ivar address: The base URL of its API and the key, while it is ready.
+    @ivar onLost: Is called when a process is gone that was ready.
     """
 
     def __init__(
@@ -106,6 +108,8 @@ class Engine:
         """
         self.state: State = "stopped"
         self.upstream: IModelProvider | None = None
+        self.address: tuple[str, str] | None = None
+        self.onLost: Callable[[], object] = _nobody
         self.process: ModelProcess | None = None
         self._order = order
         self._weights = weights
@@ -232,9 +236,13 @@ class Engine:
                 purpose=" for embeddings" if order.embeddings else "",
                 seconds=since - begun,
             )
-            self._becomeReady(self._connect(f"{address}/v1", Secret(order.key)))
+            self.address = (f"{address}/v1", order.key)
+            self._becomeReady(self._connect(self.address[0], Secret(order.key)))
         await process.ended
         self.process = None
+        if address is not None:
+            self.address = None
+            self.onLost()
         if self.state != "closed":
             if address is None:
                 self._rest("failed")
@@ -283,6 +291,12 @@ class Engine:
         if call in self._waiting:
             self._waiting.remove(call)
         return result
+
+
+def _nobody() -> None:
+    """
+    Nobody wants to know.
+    """
 
 
 def _closed() -> ShuttingDown:

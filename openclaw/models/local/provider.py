@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
@@ -63,6 +64,7 @@ class LocalModelProvider:
         log: Logger,
         findSpec: Callable[[str], ModuleSpec | None] = find_spec,
         retryPolicy: Callable[[int], float] = RETRY_POLICY,
+        engine: Callable[..., Any] = Engine,
     ) -> None:
         """
         @param reactor: Starts the processes.
@@ -71,10 +73,11 @@ class LocalModelProvider:
         @param findSpec: Finds a package without importing it.
         @param retryPolicy: From the number of earlier failures in a row, the
             seconds before the next start.
+        @param engine: Makes what has a process: an L{Engine} or the like.
         """
         self._settings = settings
         make = partial(
-            Engine,
+            engine,
             weights=Weights(modelPath=settings.modelPath, findSpec=findSpec),
             reactor=reactor,
             clock=clock,
@@ -83,10 +86,16 @@ class LocalModelProvider:
             log=log,
             retryPolicy=retryPolicy,
         )
-        self._speaking = make(
+        self._speaking: Engine = make(
             order=self._orderToSpeak, atOnce=settings.start == "atOnce"
         )
-        self._embedding = make(order=self._orderToEmbed, atOnce=False)
+        self._embedding: Engine = make(order=self._orderToEmbed, atOnce=False)
+
+    def engine(self, embeddings: bool) -> Engine:
+        """
+        What has the process that makes embeddings, or the one that speaks.
+        """
+        return self._embedding if embeddings else self._speaking
 
     @property
     def state(self) -> State:

@@ -42,6 +42,18 @@ async function accumulated() {
   return completion.choices[0].message.content;
 }
 
+async function embedded(fields = {}) {
+  const answer = await client.embeddings.create({
+    model: "openclaw",
+    input: ["a", "b"],
+    ...fields,
+  });
+  return {
+    vectors: answer.data.map((each) => each.embedding),
+    tokens: answer.usage.total_tokens,
+  };
+}
+
 async function errorOf(promise) {
   try {
     await promise;
@@ -74,6 +86,9 @@ console.log(
     whole: await whole(),
     streamed: await streamed(),
     accumulated: await accumulated(),
+    embedded: await embedded(),
+    embeddedAsNumbers: await embedded({ encoding_format: "float" }),
+    embeddedWrong: await errorOf(embedded({ input: ["a", ""] })),
     brokenStream: await brokenStream(),
     wrongToken: await errorOf(stranger.models.list()),
     wrongAgent: await errorOf(

@@ -1,0 +1,112 @@
+"""
+The mock upstream with moods, for L{benchmarks.soak}.
+
+Run as C{python -m benchmarks.moody}.  Beside the modes of L{benchmarks.replies} a
+model id can name a mood::
+
+    late-300       16 words, all after 300 ms of silence
+    refuse         status 500
+    cut            half a stream, and then a reset
+    silent         the beginning of a stream, and then nothing
+    call           a call of the function C{look}
+"""
+
+import argparse
+import asyncio
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from benchmarks.replies import Mode
+from benchmarks.upstream import Answer, Upstream, errorAnswer, streamedAnswer
+
+LATE = re.compile(r"late-(\d+)")
+
+
+class _Asked(msgspec.Struct):
+    model: str = ""
+
+
+_decode = msgspec.json.Decoder(_Asked).decode
+
+
+def _calling() -> Answer:
+    """
+    A stream that is one tool call.
+    """
+
+    def event(delta: dict[str, Any], finish: str | None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        chunk = {"object": "chat.completion.chunk", "choices": [choice]}
+        return b"data: %b\n\n" % msgspec.json.encode(chunk)
+
+    function = {"name": "look", "arguments": '{"where":"up"}'}
+    call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    body = event({"role": "assistant", "tool_calls": [call]}, None)
+    body += event({}, "tool_calls") + b"data: [DONE]\n\n"
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    return Answer([f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body])
+
+
+CALLING = _calling()
+REFUSING = errorAnswer("500 Internal Server Error", "The engine is gone.")
+USUAL = streamedAnswer("mood", Mode(16), True).parts[0]
+HALF = USUAL[: len(USUAL) // 2]
+
+
+class MoodyUpstream(Upstream):
+    """
+    One client connection.
+    """
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        """
+        Answer as the mood is, or as the mock upstream does.
+        """
+        try:
+            mood = _decode(body).model
+        except msgspec.MsgspecError:
+            mood = ""
+        late = LATE.fullmatch(mood)
+        if late is not None:
+            self.pace(Answer([b"", USUAL], int(late[1]) / 1000), 1, self.clock())
+        elif mood == "refuse":
+            self.transport.write(REFUSING.parts[0])
+        elif mood == "call":
+            self.transport.write(CALLING.parts[0])
+        elif mood == "silent":
+            self.transport.write(HALF)
+        elif mood == "cut":
+            self.transport.write(HALF)
+            # Not at once, which would take back what was written.
+            self.callAt(self.clock() + 0.01, self.transport.abort)
+        else:
+            super().answer(head, body)
+
+
+async def serve() -> None:
+    """
+    Listen on a free port of the loopback interface, say which, and answer for ever.
+    """
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: MoodyUpstream(loop.call_at, loop.time), "127.0.0.1", 0, backlog=2048
+    )
+    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    """
+    The command.
+    """
+    argparse.ArgumentParser(description="A mock upstream with moods.").parse_args()
+    asyncio.run(serve())
+
+
+__all__ = ["MoodyUpstream", "serve"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""
+More than one process behind the same ports.
+"""

@@ -1,0 +1,159 @@
+"""
+The place of a worker among others.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.logger import Logger
+
+from openclaw.auth.quotas import Quotas
+from openclaw.auth.throttle import Throttle
+from openclaw.config import Config, RateLimit
+from openclaw.interfaces import ISessionStore
+from openclaw.listening import Endpoint, endpointFrom
+from openclaw.web.site import Door, GatewaySite
+from openclaw.web.standing import Standing
+from openclaw.workers.balance import Balance, loadsOf
+from openclaw.workers.belonging import Belonging
+from openclaw.workers.fellows import Fellows, newRunID
+from openclaw.workers.guards import SharedQuotas, SharedThrottle
+from openclaw.workers.lending import Borrowing
+from openclaw.workers.ports import AdoptedEndpoint, Adopting
+from openclaw.workers.relay import Crossing, Relay, RelayDoor, socketOf
+from openclaw.workers.shares import shareOf
+from openclaw.workers.store import FairStore
+from openclaw.workers.wire import SharedSocket
+
+
+class Among:
+    """
+    One of several workers; see L{openclaw.workers.place.Place}.
+
+    @ivar balance: How many connections each has.
+    """
+
+    def __init__(
+        self,
+        *,
+        fellows: Fellows,
+        borrowing: Borrowing,
+        sockets: Sequence[SharedSocket],
+        folder: Path,
+        secret: str,
+        reactor: Any,
+        log: Logger,
+    ) -> None:
+        """
+        @param sockets: The ports, in the order of their endpoints.
+
+        @param folder: Where the workers' own sockets are.
+
+        @param secret: What the workers show each other.
+        """
+        self.fellows = fellows
+        self.engine: Callable[..., Any] = borrowing.engine
+        self.newRunID: Callable[[], str] | None = partial(newRunID, fellows.number)
+        self.balance = Balance(loadsOf(folder), fellows.number, fellows.count)
+        self._adopting = Adopting(reactor, sockets, self.balance)
+        self._folder = folder
+        self._reactor = reactor
+        self._log = log
+        self._relay = Relay(folder, secret, reactor, log)
+        self._belonging = Belonging(fellows)
+        self._quotas = SharedQuotas(fellows, reactor)
+        self._secret = secret
+        self._port: IListeningPort | None = None
+        self._site: GatewaySite | None = None
+
+    def share(self, config: Config) -> Config:
+        """
+        An equal part.
+        """
+        return shareOf(config, self.fellows.count)
+
+    def endpoint(self, description: str, reactor: Any) -> Endpoint:
+        """
+        One of the ports that are open.
+        """
+        if description.startswith("systemd:"):
+            return description, AdoptedEndpoint(self._adopting)
+        return endpointFrom(description, self._adopting)  # type: ignore[arg-type]
+
+    def listener(self, reactor: Any) -> Any:
+        """
+        Adopts instead of opening.
+        """
+        return self._adopting
+
+    def throttle(self, limits: RateLimit, clock: IReactorTime, log: Logger) -> Throttle:
+        """
+        One that hears of others' failures.
+        """
+        return SharedThrottle(self.fellows, limits, clock, log)
+
+    def quotas(self, clock: IReactorTime) -> Quotas:
+        """
+        One that counts those who belong here.
+        """
+        return self._quotas
+
+    def store(self, store: ISessionStore) -> ISessionStore:
+        """
+        One that lets others have their turn.
+        """
+        fair: ISessionStore = FairStore(store, self.fellows, self._reactor)
+        return fair
+
+    # The way to others, and theirs to us
+
+    def crossing(self, resource: Any) -> Crossing:
+        """
+        A gateway's resources, as they are on the ports.
+        """
+        return Crossing(resource, self._belonging, self._relay, self._log)
+
+    def listen(
+        self,
+        resource: Any,
+        standing: Callable[[], Standing],
+        sites: Callable[[Any, Door], GatewaySite],
+    ) -> None:
+        """
+        Let others pass requests on to us.
+
+        @param sites: Makes a site of a resource and a door.
+        """
+        door = RelayDoor(standing, self._secret, self._quotas)
+        passedOn = Crossing(
+            resource, self._belonging, self._relay, self._log, door.passportOf
+        )
+        self._site = sites(passedOn, door)
+        path = socketOf(self._folder, self.fellows.number)
+        # One who was here before us may have been killed.
+        path.unlink(missing_ok=True)
+        self._port = self._reactor.listenUNIX(str(path), self._site, mode=0o600)
+
+    async def untilIdle(self) -> None:
+        """
+        Wait until others have answered all that we passed on.
+        """
+        await self._relay.untilIdle()
+
+    async def close(self) -> None:
+        """
+        Let go of everything.
+        """
+        self.balance.leave()
+        if self._port is not None:
+            await maybeDeferred(self._port.stopListening)
+        if self._site is not None:
+            await self._site.close()
+        await self._relay.close()
+
+
+__all__ = ["Among"]

@@ -1,0 +1,77 @@
+"""
+Who asks, as one worker tells another whom it passes a request on to.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from hmac import compare_digest
+
+import msgspec
+
+from openclaw.auth.realm import Guest, Operator
+from openclaw.interfaces import ICaller
+
+PASSPORT_HEADER = "x-openclaw-passport"
+"""
+It means something only on the workers' own sockets.
+"""
+
+
+class Passport(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A caller who has been let in by another worker.
+
+    @ivar counted: Has the request been counted among the caller's?
+    @ivar hops: How often it was passed on.
+    """
+
+    operator: Operator | None = None
+    guest: Guest | None = None
+    counted: bool
+    hops: int
+
+    @property
+    def caller(self) -> ICaller:
+        """
+        Who asks.
+        """
+        caller = self.operator or self.guest
+        assert caller is not None
+        return caller
+
+    @classmethod
+    def of(cls, caller: ICaller, *, counted: bool, hops: int) -> "Passport":
+        """
+        Make one.
+        """
+        if isinstance(caller, Operator):
+            return cls(operator=caller, counted=counted, hops=hops)
+        assert isinstance(caller, Guest)
+        return cls(guest=caller, counted=counted, hops=hops)
+
+
+def written(passport: Passport, secret: str) -> bytes:
+    """
+    A passport as the value of a header.
+    """
+    document = urlsafe_b64encode(msgspec.json.encode(passport))
+    return b"%b.%b" % (secret.encode(), document)
+
+
+def read(value: bytes | None, secret: str) -> Passport | None:
+    """
+    Read the value of the header.
+
+    @return: C{None} if it is none of ours.
+    """
+    shown, _, document = (value or b"").partition(b".")
+    # The tools of agents run as the same user, and can reach the socket.
+    if not compare_digest(shown, secret.encode()):
+        return None
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(document), type=Passport)
+    except (Error, msgspec.MsgspecError):
+        return None
+
+
+__all__ = ["PASSPORT_HEADER", "Passport", "read", "written"]

@@ -1,0 +1,86 @@
+"""
+Pages that are made to be far larger as text than they are.
+"""
+
+from hypothesis import given
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.tools.pages import readable
+from tests.fuzz.mutations import hurried, mutated
+
+FACTOR = 20
+"""
+How many times larger than a page its text may be.
+"""
+
+WIDE = "x" * 20_000
+ROWS = "<tr><td>a</td><td>b</td></tr>" * 500
+
+PAGES = [
+    b"<html><head><title>News</title><style>p {color: red}</style></head><body>"
+    b'<h1>News</h1><p style="margin-top:1em">One <a href="/a?b=1&amp;c">two</a></p>'
+    b"<ul><li>a<li>b</ul><pre>x\n  y</pre><table><tr><th>n</th>"
+    b"<td rowspan=2>1</td></tr>"
+    b"<tr><td>2</td></tr></table><!-- no --><script>alert(1)</script></body></html>",
+    b"<p>caf\xc3\xa9 &nbsp;&#8212;&#x1F99E;<br><b><i>x</b></i><table><td><table><td>y",
+]
+
+
+class SizeTests(SynchronousTestCase):
+    """
+    A small page can't fill the memory.
+    """
+
+    def assertModest(self, page: str) -> None:
+        """
+        Assert that the text of a page is not much larger than the page.
+        """
+        self.assertLess(len(readable(page)), FACTOR * len(page) + 1000, page[:200])
+
+    def test_wideCell(self) -> None:
+        """
+        One wide cell does not make all rows of its table as wide, however it is
+        wrapped, and nothing of the table is lost.
+        """
+        first = f"<tr><td>{WIDE}</td><td>y</td></tr>"
+        for page in (
+            f"<table>{first}{ROWS}</table>",
+            f"<table><tbody>{first}</tbody><tbody>{ROWS}</tbody></table>",
+            f"<table><tr><td><table>{first}{ROWS}</table></td></tr></table>",
+            f"<table><div>{first}{ROWS}</div></table>",
+            f"<table><tr><td><a href='{WIDE}'>x</a></td></tr>{ROWS}</table>",
+            f"<table><tr><td>{WIDE}</td><td><pre>" + "a\nb\n" * 500 + "</pre></table>",
+        ):
+            self.assertModest(page)
+            self.assertIn(WIDE, readable(page))
+
+    def test_distances(self) -> None:
+        """
+        Nor do distances that a page asks for.
+        """
+        for style in ("margin-top", "margin-bottom", "padding-left", "margin-left"):
+            self.assertModest(f'<ul style="{style}:90000em">' + "<li>x" * 100 + "</ul>")
+
+    def test_hidden(self) -> None:
+        """
+        What a page hides stays hidden.
+        """
+        page = '<p>Seen</p><p style="color:red; DISPLAY : none; margin:0">Hidden</p>'
+        self.assertEqual(readable(page), "Seen")
+
+    def test_usualTable(self) -> None:
+        """
+        A table as they usually are has its columns.
+        """
+        rows = "".join(f"<tr><td>{n}<td>name {n}" for n in range(1000))
+        lines = readable(f"<table class='w'>{rows}</table>").splitlines()
+        self.assertEqual(lines[7], "7    name 7")
+        self.assertEqual(len(lines), 1000)
+
+    @hurried
+    @given(mutated(PAGES))
+    def test_mutated(self, page: bytes) -> None:
+        """
+        Nor does anything that comes of a page with something wrong in it.
+        """
+        self.assertModest(page.decode("utf-8", "replace").replace("\0", ""))

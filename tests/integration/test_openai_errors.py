@@ -1,0 +1,280 @@
+"""
+What OpenAI's SDKs for Python and Node make of each error of the real daemon.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import openai
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from openclaw.testing import ServedCall
+from tests.integration.daemon import Daemon
+from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.nodejs import NodeTestCase
+
+HI: Any = [{"role": "user", "content": "hi"}]
+BODY_BYTES = 20_000
+RETRY_SECONDS = 2.0
+"""
+When the gateway wants to be asked again after it was full; by themselves the SDKs
+would ask after half a second.
+"""
+
+CONFIG: dict[str, Any] = {
+    "gateway": {
+        "http": {"endpoints": {"chatCompletions": {"maxBodyBytes": BODY_BYTES}}}
+    },
+    "agents": {"defaults": {"maxConcurrent": 1, "maxQueued": 0}},
+}
+ADD_TOKEN = (sys.executable, "-m", "openclaw.cli.main", "token", "add")
+
+
+def play(call: ServedCall) -> None:
+    """
+    Be a provider that does what the user says.
+    """
+    match call.body["messages"][-1]["content"]:
+        case "fail":
+            call.refuse(500)
+        case "hold":
+            call.say("so")
+        case "break off":
+            call.say("so")
+            call.end()
+        case _:
+            call.say("so")
+            call.finish()
+
+
+class ErrorsTestCase(HouseTestCase):
+    """
+    A daemon that has room for one run.
+    """
+
+    # With more, each would have room for one.
+    workers = 1
+
+    daemon: Daemon
+
+    async def startFull(self) -> str:
+        """
+        Start it.
+
+        @return: A token that may only read.
+        """
+        self.upstream.answer = play
+        config = self.configure(CONFIG)
+        self.daemon = await self.startDaemon(config=config)
+        added = self.start(*ADD_TOKEN, "reader", "--scope", "operator.read")
+        await added.ended
+        return added.output.strip()
+
+
+class PythonTests(ErrorsTestCase):
+    """
+    The one for Python.
+    """
+
+    reader: str
+
+    async def setUp(self) -> None:
+        """
+        Start the daemon.
+        """
+        super().setUp()
+        self.reader = await self.startFull()
+
+    def ask(
+        self, options: dict[str, Any] | None = None, **fields: Any
+    ) -> "Deferred[Any]":
+        """
+        Ask in a thread.
+
+        @param options: The client's own.
+        """
+        settings: dict[str, Any] = {
+            "base_url": f"{self.daemon.url}/v1",
+            "api_key": TOKEN,
+            "max_retries": 0,
+            **(options or {}),
+        }
+        request = {"model": "openclaw", "messages": HI, **fields}
+
+        def use() -> Any:
+            with openai.OpenAI(**settings) as client:
+                answer = client.chat.completions.create(**request)
+                return list(answer) if fields.get("stream") else answer
+
+        return deferToThread(use)
+
+    async def assertError(
+        self, kind: type[openai.APIError], asking: "Deferred[Any]", **has: Any
+    ) -> Any:
+        """
+        Assert what an error is, and what it has.
+        """
+        error = await self.assertFailure(asking, kind)
+        self.assertIs(type(error), kind)
+        self.assertEqual({name: getattr(error, name) for name in has}, has)
+        self.assertTrue(error.message)
+        return error
+
+    async def test_classes(self) -> None:
+        """
+        Each status is the class for it, with the code, the field at fault, and the id
+        that the log knows the request by.
+        """
+        await self.ask(extra_headers={"Idempotency-Key": "k"})
+        long = [{"role": "user", "content": "x" * BODY_BYTES}]
+        fails = [{"role": "user", "content": "fail"}]
+        for kind, status, code, param, asking in [
+            (openai.BadRequestError, 400, None, "temperature", {"temperature": 3}),
+            (
+                openai.AuthenticationError,
+                401,
+                "invalid_api_key",
+                None,
+                {"options": {"api_key": "wrong"}},
+            ),
+            (
+                openai.PermissionDeniedError,
+                403,
+                "missing_scope",
+                None,
+                {"options": {"api_key": self.reader}},
+            ),
+            (
+                openai.NotFoundError,
+                404,
+                "model_not_found",
+                "x-openclaw-model",
+                {"extra_headers": {"x-openclaw-model": "none/such"}},
+            ),
+            (
+                openai.ConflictError,
+                409,
+                "idempotency_conflict",
+                "Idempotency-Key",
+                {"extra_headers": {"Idempotency-Key": "k"}, "temperature": 1},
+            ),
+            (
+                openai.APIStatusError,
+                413,
+                "request_too_large",
+                None,
+                {"messages": long},
+            ),
+            (
+                openai.InternalServerError,
+                502,
+                "upstream_error",
+                None,
+                {"messages": fails},
+            ),
+        ]:
+            error = await self.assertError(
+                kind, self.ask(**asking), status_code=status, code=code, param=param
+            )
+            self.assertRegex(error.request_id, "^req_")
+        self.assertNotIn("Traceback", self.daemon.text)
+
+    async def test_conflictIsFinal(self) -> None:
+        """
+        The SDK asks again by itself after a 409, but not after this one.
+        """
+        await self.ask(extra_headers={"Idempotency-Key": "k"})
+        statuses: list[int] = []
+        await self.assertError(
+            openai.ConflictError,
+            self.ask(
+                {"max_retries": 2, "http_client": self.watched(statuses.append)},
+                extra_headers={"Idempotency-Key": "k"},
+                temperature=1,
+            ),
+        )
+        self.assertEqual(statuses, [409])
+
+    async def test_retriesInTime(self) -> None:
+        """
+        Where there is no room, the SDK asks again when it was told to, and gets its
+        answer.
+        """
+        holding = await self.caller(self.daemon).ask("hold", stream=True)
+        await holding.body.until("so")
+        [held] = self.upstream.calls
+        answers: list[tuple[int, float]] = []
+
+        def came(status: int) -> None:
+            answers.append((status, reactor.seconds()))
+            if status == 429:
+                reactor.callFromThread(held.finish)
+
+        full = await self.assertError(
+            openai.RateLimitError, self.ask(), code="gateway_busy"
+        )
+        self.assertEqual(full.response.headers["retry-after-ms"], "2000")
+        answer = await self.ask({"max_retries": 1, "http_client": self.watched(came)})
+        self.assertEqual(answer.choices[0].message.content, "so")
+        (first, before), (second, after) = answers
+        self.assertEqual((first, second), (429, 200))
+        self.assertGreaterEqual(after - before, RETRY_SECONDS)
+
+    async def test_inTheMiddle(self) -> None:
+        """
+        A stream that breaks off raises an error with a code.
+        """
+        messages = [{"role": "user", "content": "break off"}]
+        await self.assertError(
+            openai.APIError,
+            self.ask(stream=True, messages=messages),
+            code="upstream_truncated",
+            type="upstream_error",
+        )
+
+    def watched(self, came: Callable[[int], Any]) -> httpx.Client:
+        """
+        The SDK's way to the network, and somebody who sees the statuses.
+        """
+        return httpx.Client(
+            event_hooks={"response": [lambda response: came(response.status_code)]}
+        )
+
+
+class NodeTests(ErrorsTestCase, NodeTestCase):
+    """
+    The one for Node.
+    """
+
+    async def test_everything(self) -> None:
+        """
+        The same classes, codes, fields and ids; it does not ask again where that is
+        hopeless, and asks again in time where it is not.
+        """
+        reader = await self.startFull()
+        seen = await self.seenByNode(self.daemon, "errors.mjs", reader)
+        ids = [error.pop("requestID") for error in seen["errors"]]
+        for each in ids:
+            self.assertRegex(each, "^req_")
+        self.assertEqual(
+            [tuple(error.values()) for error in seen["errors"]],
+            [
+                ("BadRequestError", 400, None, "temperature"),
+                ("AuthenticationError", 401, "invalid_api_key", None),
+                ("PermissionDeniedError", 403, "missing_scope", None),
+                ("NotFoundError", 404, "model_not_found", "x-openclaw-model"),
+                ("ConflictError", 409, "idempotency_conflict", "Idempotency-Key"),
+                ("APIError", 413, "request_too_large", None),
+                ("InternalServerError", 502, "upstream_error", None),
+                ("RateLimitError", 429, "gateway_busy", None),
+            ],
+        )
+        self.assertEqual(seen["conflict"], [409])
+        self.assertEqual(seen["retried"]["content"], "so")
+        self.assertEqual(seen["retried"]["statuses"], [429, 200])
+        self.assertGreaterEqual(seen["retried"]["seconds"], RETRY_SECONDS)
+        self.assertEqual(seen["brokenOff"], ["APIError", "upstream_truncated"])

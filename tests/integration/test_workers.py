@@ -1,0 +1,430 @@
+"""
+A daemon of two processes, which callers can't tell from one.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from openclaw.testing import ServedCall
+from tests.integration.caller import Caller, Connection, streamedWords
+from tests.integration.daemon import Daemon
+from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.processes import Watch, missingProcesses, workers
+from tests.integration.test_metrics import samples
+
+TRIES = 200
+"""
+How many connections a test makes at most until one comes to the worker that it wants.
+"""
+
+
+class WorkersTestCase(HouseTestCase):
+    """
+    A daemon with two workers.
+    """
+
+    skip = missingProcesses()
+    workers = 2
+
+    async def begin(self, **gateway: Any) -> tuple[Daemon, Caller]:
+        """
+        Start it, with somebody who calls.
+        """
+        config = self.configure({"gateway": gateway})
+        daemon = await self.startDaemon(config=config)
+        return daemon, self.caller(daemon)
+
+    async def askAt(
+        self,
+        caller: Caller,
+        worker: int,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> tuple[Connection, ServedCall, str]:
+        """
+        Begin a stream that a certain worker serves.
+
+        @return: The caller's connection, what the model hears, and the run's id.
+        """
+        for _ in range(TRIES):
+            asked = self.upstream.nextCall()
+            connection = await caller.connect(
+                "hi",
+                {"Connection": "close", **(headers or {})},
+                **{"stream": True, **fields},
+            )
+            call = await asked
+            call.say("Hello")
+            head = await connection.until("Hello")
+            [runID] = [
+                line.split()[1]
+                for line in head.splitlines()
+                if line.lower().startswith("x-openclaw-run-id:")
+            ]
+            if workerOf(runID) == worker:
+                self.addCleanup(self.leave, connection)
+                return connection, call, runID
+            call.finish()
+            await connection.lost
+        raise AssertionError(f"worker {worker} takes no connections")
+
+    async def oneEach(
+        self, caller: Caller, **fields: Any
+    ) -> list[tuple[Connection, ServedCall, str]]:
+        """
+        Begin a stream with each worker.
+        """
+        return [await self.askAt(caller, number, **fields) for number in (0, 1)]
+
+    async def leave(self, connection: Connection) -> None:
+        """
+        Close a connection, unless it is.
+        """
+        connection.reset()
+        await connection.lost
+
+    async def whole(self, caller: Caller) -> None:
+        """
+        Wait until both workers serve.
+        """
+        while (await samples(caller))["openclaw_workers", ""] < 2:
+            await self.pause()
+
+    def pids(self, daemon: Daemon) -> list[int]:
+        """
+        The processes of the workers.
+        """
+        return workers(daemon.pid)
+
+    async def pause(self, seconds: float = 0.05) -> None:
+        """
+        Look again a little later: what is awaited is in another process.
+        """
+        await deferLater(reactor, seconds)
+
+    async def gone(self, pid: int) -> None:
+        """
+        Wait until a process has ended.
+        """
+        watch = Watch(reactor, pid)
+        self.addCleanup(watch.stop)
+        await watch.ended
+
+
+def workerOf(runID: str) -> int:
+    """
+    The worker that a run's id tells.
+    """
+    return int(runID[-2:], 16)
+
+
+class ServingTests(WorkersTestCase):
+    """
+    Whoever takes a connection, it is the same gateway.
+    """
+
+    async def test_bothServe(self) -> None:
+        """
+        Both take connections, and each can be asked for the runs of both: to list
+        them, to look at one, and to stop it.
+        """
+        _, caller = await self.begin()
+        held = await self.oneEach(caller)
+        for _ in range(10):
+            listed = (await (await caller.get("/v1/runs")).json())["data"]
+            self.assertEqual(
+                sorted(run["id"] for run in listed), sorted(run for *_, run in held)
+            )
+            for _, _, runID in held:
+                found = await (await caller.get(f"/v1/runs/{runID}")).json()
+                self.assertEqual(found["status"], "in_progress")
+        for _, call, runID in held:
+            stopped = await caller.post(f"/v1/runs/{runID}/cancel")
+            self.assertEqual((await stopped.json())["status"], "cancelled")
+            await call.gone
+
+    async def test_numbersAddUp(self) -> None:
+        """
+        The numbers of a scrape are those of all, whoever is asked.
+        """
+        _, caller = await self.begin()
+        held = await self.oneEach(caller)
+        for connection, call, _ in held:
+            call.finish(usage={"prompt_tokens": 5, "completion_tokens": 2})
+            await connection.until("[DONE]")
+        still = await self.askAt(caller, 1)
+        for _ in range(10):
+            found = await samples(caller)
+            self.assertEqual(found["openclaw_workers", ""], 2)
+            self.assertEqual(found["openclaw_runs_in_progress", ""], 1)
+            ended = found["openclaw_runs_total", "agent=main,outcome=stop"]
+            self.assertEqual(ended, len(self.upstream.calls) - 1)
+            tokens = found["openclaw_tokens_total", "agent=main,kind=prompt"]
+            self.assertEqual(tokens, 10)
+        still[0].close()
+
+    async def test_unknownRun(self) -> None:
+        """
+        A run that nobody knows is found nowhere.
+        """
+        _, caller = await self.begin()
+        for end in ("00", "01", "02", "zz"):
+            answer = await caller.get(f"/v1/runs/run_0123456789abcdef012345{end}")
+            self.assertEqual(answer.status, 404)
+            self.assertEqual(await answer.code(), "run_not_found")
+
+    async def test_passportOfACaller(self) -> None:
+        """
+        What workers tell each other of a caller nobody else can say.
+        """
+        daemon, _ = await self.begin()
+        stranger = self.caller(daemon, None)
+        answer = await stranger.get(
+            "/v1/models", headers={"x-openclaw-passport": f"{TOKEN}.e30="}
+        )
+        self.assertEqual(answer.status, 401)
+
+
+class AgainTests(WorkersTestCase):
+    """
+    Requests that come twice, by two connections.
+    """
+
+    async def test_sameKey(self) -> None:
+        """
+        The same key is the same run, whoever gets it.
+        """
+        _, caller = await self.begin()
+        coming = self.upstream.nextCall()
+        key = {"Idempotency-Key": "order-17"}
+        asking = [
+            Deferred.fromCoroutine(caller.ask("Hello.", headers=key, stream=True))
+            for _ in range(6)
+        ]
+        call = await coming
+        call.say("One ")
+        answers = [await each for each in asking]
+        call.say("two.")
+        call.finish()
+        said = {await answer.words() for answer in answers}
+        runs = {answer.header("x-openclaw-run-id") for answer in answers}
+        self.assertEqual((said, len(runs)), ({"One two."}, 1))
+        self.assertEqual(len(self.upstream.calls), 1)
+        later = await caller.ask("Hello.", headers=key, stream=True)
+        self.assertEqual(await later.words(), "One two.")
+
+    async def test_libraryTriesAgain(self) -> None:
+        """
+        A client's library that tries again, without a key, finds the run that it has
+        begun with another worker.
+        """
+        _, caller = await self.begin()
+        first = {"x-stainless-retry-count": "0"}
+        _, call, runID = await self.askAt(caller, 0, headers=first)
+        calls = len(self.upstream.calls)
+        again = {"x-stainless-retry-count": "1"}
+        for _ in range(10):
+            answer = await caller.ask("hi", headers=again, stream=True)
+            self.assertEqual(answer.header("x-openclaw-run-id"), runID)
+        call.finish()
+        self.assertEqual(await answer.words(), "Hello")
+        self.assertEqual(len(self.upstream.calls), calls)
+
+    async def test_callerOfAPassedOnStreamLeaves(self) -> None:
+        """
+        When the only caller goes away, the model stops, also where the run is another
+        worker's.
+        """
+        daemon, caller = await self.begin()
+        for number in range(6):
+            asked = self.upstream.nextCall()
+            connection = await caller.connect(
+                "hi", {"Idempotency-Key": f"key-{number}"}, stream=True
+            )
+            call = await asked
+            call.say("Hello")
+            await connection.until("Hello")
+            connection.reset()
+            await call.gone
+        self.assertNotIn("Traceback", daemon.text)
+
+    async def test_followed(self) -> None:
+        """
+        The events of a run can be followed from any connection.
+        """
+        _, caller = await self.begin()
+        alone = {"x-openclaw-on-disconnect": "continue"}
+        connection, call, runID = await self.askAt(caller, 1, headers=alone)
+        connection.reset()
+        following = [await caller.get(f"/v1/runs/{runID}/events") for _ in range(6)]
+        call.say(" again")
+        call.finish()
+        for answer in following:
+            self.assertEqual(await answer.words(), "Hello again")
+
+
+class SessionTests(WorkersTestCase):
+    """
+    Turns of one session, with several workers.
+    """
+
+    async def test_inOrder(self) -> None:
+        """
+        They come one after the other, and each knows all before it.
+        """
+        _, caller = await self.begin()
+        self.upstream.says("so")
+        asking = [
+            Deferred.fromCoroutine(caller.ask(f"turn {number}", user="ann"))
+            for number in range(12)
+        ]
+        workers = set()
+        for each in asking:
+            answer = await each
+            self.assertEqual(await answer.words(), "so")
+            workers.add(workerOf(answer.header("x-openclaw-run-id")))
+        self.assertEqual(workers, {0, 1})
+        lengths = [len(self.upstream.heard(index)) for index in range(12)]
+        self.assertEqual(lengths, list(range(1, 25, 2)))
+
+
+class DeathTests(WorkersTestCase):
+    """
+    A process is killed.
+    """
+
+    async def test_ofAWorker(self) -> None:
+        """
+        Only its own streams are lost.  Its session is free at once, and another
+        process takes its place.
+        """
+        daemon, caller = await self.begin()
+        first = await self.askAt(caller, 0, user="ann")
+        second = await self.askAt(caller, 1, user="bob")
+        dying, staying = self.pids(daemon)
+        os.kill(dying, signal.SIGKILL)
+        await self.gone(dying)
+        await daemon.line("Worker 0 has ended")
+        await first[0].lost
+        second[1].say(" again")
+        second[1].finish()
+        await second[0].until("[DONE]")
+        self.assertEqual(streamedWords(second[0].received), "Hello again")
+        answers = await self.askAt(caller, 1, user="ann")
+        answers[1].finish()
+        await self.whole(caller)
+        self.assertIn(staying, self.pids(daemon))
+        new = await self.askAt(caller, 0)
+        new[1].finish()
+        await new[0].until("[DONE]")
+
+    async def test_whoBelongsToIt(self) -> None:
+        """
+        Until it is replaced, what belongs to it is told to come again; then it is
+        served.
+        """
+        daemon, caller = await self.begin()
+        self.upstream.says("so")
+        os.kill(self.pids(daemon)[0], signal.SIGKILL)
+        await daemon.line("Worker 0 has ended")
+        statuses = set()
+        for number in range(TRIES):
+            key = {"Idempotency-Key": f"key-{number}"}
+            answer = await caller.ask("hi", headers=key)
+            if answer.status != 200:
+                self.assertEqual(answer.status, 503)
+                self.assertEqual(await answer.code(), "worker_unavailable")
+                self.assertEqual(answer.header("retry-after"), "1")
+            statuses.add(answer.status)
+            if (await samples(caller))["openclaw_workers", ""] == 2:
+                break
+        self.assertIn(200, statuses)
+        for number in range(10):
+            key = {"Idempotency-Key": f"later-{number}"}
+            answer = await caller.ask("hi", headers=key)
+            self.assertEqual(await answer.words(), "so")
+
+    async def test_ofTheDaemon(self) -> None:
+        """
+        Nobody is left.
+        """
+        daemon, caller = await self.begin()
+        await self.oneEach(caller)
+        pids = self.pids(daemon)
+        await daemon.stop("KILL")
+        for pid in pids:
+            try:
+                await self.gone(pid)
+            except ProcessLookupError:
+                pass
+
+
+class SignalTests(WorkersTestCase):
+    """
+    Signals go to the daemon, and mean all.
+    """
+
+    async def test_drain(self) -> None:
+        """
+        Streams of all workers end as they should; meanwhile nothing begins.
+        """
+        daemon, caller = await self.begin(drainSeconds=30)
+        held = await self.oneEach(caller)
+        daemon.send("TERM")
+        await daemon.line("Draining: 1 runs")
+        connection, call, _ = held.pop()
+        call.finish()
+        await connection.until("[DONE]")
+        for _ in range(6):
+            self.assertEqual((await caller.ask("me too")).status, 503)
+        connection, call, _ = held.pop()
+        call.say(" you")
+        call.finish()
+        await connection.until("[DONE]")
+        self.assertEqual(streamedWords(connection.received), "Hello you")
+        await daemon.ended
+        self.assertEqual(daemon.signal, signal.SIGTERM)
+        self.assertNotIn("Traceback", daemon.text)
+
+    async def test_hurry(self) -> None:
+        """
+        The second one ends them.
+        """
+        daemon, caller = await self.begin(drainSeconds=30)
+        held = await self.oneEach(caller)
+        daemon.send("TERM")
+        await daemon.line("Draining: 1 runs")
+        await self.pause()
+        daemon.send("TERM")
+        for connection, _, _ in held:
+            self.assertIn("server_shutting_down", await connection.until("[DONE]"))
+        await daemon.ended
+
+    async def test_reload(self) -> None:
+        """
+        A new configuration holds for all; one that is wrong for none.
+        """
+        daemon, caller = await self.begin()
+        self.upstream.says("so")
+        path = self.folder / "openclaw.json"
+        path.write_text('{"gateway": {"port": "high"}}')
+        daemon.send("HUP")
+        await daemon.line("The new configuration is refused")
+        for _ in range(6):
+            self.assertEqual(await (await caller.ask("hi")).words(), "so")
+        agents = {"entries": {"main": {}, "other": {}}}
+        self.configure({"agents": agents})
+        daemon.send("HUP")
+        await daemon.line("The configuration was read again")
+        for _ in range(10):
+            answer = await caller.ask("hi", headers={"x-openclaw-agent-id": "other"})
+            self.assertEqual(await answer.words(), "so")
+
+
+__all__ = ["WorkersTestCase", "workerOf"]

@@ -1,0 +1,410 @@
+"""
+Tests of what the benchmarks make of their samples: figures, a table, a plot, a page.
+"""
+
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks.cpu import Memory, Used
+from benchmarks.figures import (
+    cpuPerRequest,
+    cpuPerWord,
+    cpuWithoutSending,
+    duration,
+    heldLate,
+    heldMemory,
+    workersByClock,
+    workersByCPU,
+)
+from benchmarks.load import Summary
+from benchmarks.machine import Cores
+from benchmarks.plot import Bar, Panel, svg
+from benchmarks.publish import BEGIN, END, NotPublished, publish, withSection
+from benchmarks.report import notes, table
+from benchmarks.results import Results, flaws
+from benchmarks.spread import Quantiles, Spread, atRank, quantiles, spread
+from benchmarks.subjects import Subject
+from benchmarks.works import BURST, CARRIED, LATE, PLAIN, Capacity, Held, Sample
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def summary(latency=1.0, requests=10, faults=None, perSecond=100.0, load=0.1):
+    """
+    What a load came to, all of whose durations were alike.
+
+    @param latency: In milliseconds.
+    """
+    same = Quantiles(latency, latency, latency, latency)
+    return Summary(
+        requests=requests,
+        faults=faults or {},
+        seconds=1.0,
+        perSecond=perSecond,
+        load=load,
+        latency=same,
+        firstWord=same,
+        gap=same,
+        lateness=same,
+    )
+
+
+def sample(subject, work=PLAIN, index=0, cpu=0.02, upstream=0.001, **fields):
+    """
+    One round of a work.
+
+    @param cpu: The seconds that ten requests cost.
+    """
+    return Sample(
+        subject=subject,
+        work=work.name,
+        round=index,
+        words=work.words,
+        summary=summary(**fields),
+        used=None if cpu is None else Used(cpu, cpu),
+        upstream=Used(upstream, upstream),
+    )
+
+
+def results(*samples, **fields):
+    """
+    The results of a run in which these samples were taken.
+    """
+    given = {
+        "machine": {"CPU": "one"},
+        "quick": False,
+        "cores": Cores([0], [1], [1]),
+        "subjects": [
+            Subject(name="openclaw", url="http://a/v1", pid=1, guarded=True),
+            Subject(name="relay", url="http://b/v1", pid=2),
+            Subject(name="direct", url="http://c/v1"),
+        ],
+        "samples": samples,
+        "standings": {},
+        "held": {},
+        "capacities": [],
+        "skipped": {},
+    }
+    return Results(**{**given, **fields})
+
+
+class SpreadTests(SynchronousTestCase):
+    """
+    Quantiles, and the spread over rounds.
+    """
+
+    def test_quantilesAreByNearestRank(self):
+        """
+        Of a hundred durations the 99th is the 99th percentile, and the last the worst.
+        """
+        found = quantiles(second / 1000 for second in range(100, 0, -1))
+        self.assertEqual(found, Quantiles(50.0, 90.0, 99.0, 100.0))
+
+    def test_nothingHasNoQuantiles(self):
+        """
+        Without a duration there is no figure.
+        """
+        self.assertIsNone(quantiles([]))
+
+    @given(
+        st.lists(st.floats(0, 1e6), min_size=1),
+        st.floats(0, 1, exclude_min=True),
+    )
+    def test_asManyAsAskedForDoNotExceedIt(self, values, share):
+        """
+        A quantile is one of the values, and no smaller one would do.
+        """
+        found = atRank(sorted(values), share)
+        wanted = math.ceil(share * len(values))
+        self.assertIn(found, values)
+        self.assertGreaterEqual(sum(value <= found for value in values), wanted)
+        self.assertLess(sum(value < found for value in values), wanted)
+
+    def test_spreadIsOfWhatIsKnown(self):
+        """
+        A round without a figure is left out; the middle is the median.
+        """
+        self.assertEqual(spread([3.0, None, 1.0, 2.0]), Spread(2.0, 1.0, 3.0))
+        self.assertIsNone(spread([None]))
+
+
+class FigureTests(SynchronousTestCase):
+    """
+    From samples to figures.
+    """
+
+    def test_cpuIsDividedByRequests(self):
+        """
+        Ten requests that cost 20 ms cost 2 ms each; the median round is shown.
+        """
+        found = results(
+            sample("openclaw", cpu=0.02),
+            sample("openclaw", index=1, cpu=0.03),
+            sample("openclaw", index=2, cpu=0.09),
+        )
+        self.assertEqual(
+            cpuPerRequest(PLAIN, 1e3)(found, "openclaw"), Spread(3.0, 2.0, 9.0)
+        )
+
+    def test_theWarmUpIsNotCounted(self):
+        """
+        What was done before the first round is in no figure.
+        """
+        found = results(sample("openclaw", index=-1))
+        self.assertIsNone(cpuPerRequest(PLAIN, 1e3)(found, "openclaw"))
+
+    def test_chunksShareTheCostOfTheirStream(self):
+        """
+        Ten streams of 200 chunks in 20 ms are 10 µs a chunk.
+        """
+        found = results(sample("openclaw", BURST, cpu=0.02))
+        self.assertAlmostEqual(cpuPerWord(BURST, 1e6)(found, "openclaw").middle, 10.0)
+
+    def test_sendingIsTakenOff(self):
+        """
+        What it costs the load generator to send a long conversation is what it costs
+        anybody at least, and can be left out.
+        """
+        found = results(
+            sample("openclaw", LATE, cpu=0.050),
+            sample("direct", CARRIED, cpu=None, load=0.009),
+            sample("direct", PLAIN, cpu=None, load=0.001),
+        )
+        figure = cpuWithoutSending(LATE, CARRIED, PLAIN, 1e3)
+        self.assertAlmostEqual(figure(found, "openclaw").middle, 4.2)
+
+    def test_latencyIsWhatWasAddedInTheSameRound(self):
+        """
+        A round in which all was slow does not make the server look slow.
+        """
+        found = results(
+            sample("openclaw", latency=2.0),
+            sample("direct", latency=1.0),
+            sample("openclaw", index=1, latency=9.0),
+            sample("direct", index=1, latency=8.0),
+        )
+        figure = duration(PLAIN, "latency", "p50")
+        self.assertEqual(figure(found, "openclaw"), Spread(1.0, 1.0, 1.0))
+        self.assertEqual(figure(found, "direct").high, 8.0)
+
+    def test_heldStreams(self):
+        """
+        Memory is what was added, divided by the streams; lateness is the worst.
+        """
+        held = Held(
+            streams=1000,
+            summary=summary(latency=1500.0),
+            before=Memory(50.0, 40.0, 50.0),
+            open=Memory(75.0, 65.0, 75.0),
+            share=0.5,
+        )
+        found = results(held={"openclaw": held})
+        self.assertEqual(heldMemory(found, "openclaw").middle, 25.0)
+        self.assertEqual(heldLate(found, "openclaw").middle, 1.5)
+
+    def test_workersAreMeasuredByTheBusiest(self):
+        """
+        Two workers of which one does three quarters of the work serve no more than
+        4/3 of what one does.
+        """
+
+        def capacity(workers, busiest, perSecond):
+            return Capacity(
+                workers=workers,
+                summary=summary(requests=100, perSecond=perSecond),
+                used=Used(0.1, busiest),
+                upstream=Used(0.01, 0.01),
+                cores=2,
+                shared=True,
+            )
+
+        found = results(capacities=[capacity(1, 0.1, 1000), capacity(2, 0.075, 1200)])
+        self.assertAlmostEqual(workersByCPU(found).middle, 4 / 3)
+        self.assertAlmostEqual(workersByClock(found).middle, 1.2)
+
+
+class TableTests(SynchronousTestCase):
+    """
+    The table, and what is said below it.
+    """
+
+    def row(self, found, title="CPU of a request, ms"):
+        """
+        The cells of one line.
+        """
+        [line] = [line for line in table(found).splitlines() if f"| {title} |" in line]
+        return [cell.strip() for cell in line.split("|")[1:-1]]
+
+    def test_showsTheRatioToARelay(self):
+        """
+        The daemon's figure is shown in multiples of the relay's, and bold when it
+        misses the goal; the goals are not the relay's.
+        """
+        found = results(sample("openclaw", cpu=0.03), sample("relay", cpu=0.012))
+        self.assertEqual(
+            self.row(found),
+            ["CPU of a request, ms", "≤ 0.9", "**3.00**", "2.5", "1.20", "-"],
+        )
+
+    def test_aGoalThatIsMetIsNotBold(self):
+        """
+        Figures within the goal stand as they are, with their spread.
+        """
+        found = results(
+            sample("openclaw", cpu=0.008), sample("openclaw", index=1, cpu=0.006)
+        )
+        self.assertEqual(self.row(found)[2], "0.70 (0.60 to 0.80)")
+
+    def test_leavesOutWhatWasNotMeasured(self):
+        """
+        A work that was not done has no line.
+        """
+        self.assertNotIn("session", table(results(sample("openclaw"))))
+
+    def test_saysWhyARowIsMissing(self):
+        """
+        What was skipped is named, with the reason.
+        """
+        found = results(skipped={"nginx": "it is not installed"})
+        self.assertIn("Not measured: nginx: it is not installed.", notes(found))
+
+
+class FlawTests(SynchronousTestCase):
+    """
+    What makes figures worth nothing is found.
+    """
+
+    def test_soundResultsHaveNone(self):
+        """
+        Right replies from an upstream that costs little are sound.
+        """
+        self.assertEqual(flaws(results(sample("openclaw"))), [])
+
+    def test_wrongReplies(self):
+        """
+        A wrong reply of one of ours is a flaw; that of another server is only told.
+        """
+        wrong = sample("openclaw", faults={"wrong text": 1})
+        self.assertIn("wrong text", flaws(results(wrong))[0])
+        other = Subject(name="openclaw", url="http://a/v1", foreign=True)
+        found = results(wrong, subjects=[other])
+        self.assertEqual(flaws(found), [])
+        self.assertIn("wrong text", notes(found))
+
+    def test_costlyUpstream(self):
+        """
+        The upstream must cost less than the daemon, but may cost more than a relay.
+        """
+        found = results(sample("openclaw", upstream=0.03))
+        self.assertIn("mock upstream", flaws(found)[0])
+        self.assertEqual(flaws(results(sample("relay", upstream=0.03))), [])
+
+
+class PlotTests(SynchronousTestCase):
+    """
+    The plot is SVG.
+    """
+
+    def drawn(self, *bars, **fields):
+        """
+        The elements of a drawing of some bars.
+        """
+        return ElementTree.fromstring(svg([Panel("CPU < 1 & more", bars, **fields)]))
+
+    def test_barsAreAsLongAsTheirValues(self):
+        """
+        A bar of twice the value is twice as long.
+        """
+        root = self.drawn(
+            Bar("openclaw", Spread(2.0, 1.0, 3.0), ours=True),
+            Bar("relay", Spread(1.0, 1.0, 1.0)),
+        )
+        _ground, ours, relay = root.iter(f"{SVG}rect")
+        ratio = float(ours.get("width")) / float(relay.get("width"))
+        self.assertAlmostEqual(ratio, 2.0, places=2)
+        self.assertNotEqual(ours.get("fill"), relay.get("fill"))
+
+    def test_nothingIsDrawnOutside(self):
+        """
+        The whisker and the goal are within the drawing, however far apart they are.
+        """
+        root = self.drawn(Bar("openclaw", Spread(1.0, 1.0, 500.0)), goal=700.0)
+        width = float(root.get("width"))
+        for line in root.iter(f"{SVG}line"):
+            self.assertLess(float(line.get("x2")), width)
+
+    def test_textIsEscaped(self):
+        """
+        Titles may have any character.
+        """
+        texts = [text.text for text in self.drawn().iter(f"{SVG}text")]
+        self.assertIn("CPU < 1 & more", texts)
+
+    def test_aNegativeFigureHasNoLength(self):
+        """
+        What was added can be below zero; its bar is empty then.
+        """
+        root = self.drawn(Bar("nginx", Spread(-1.0, -2.0, -0.5)))
+        _ground, bar = root.iter(f"{SVG}rect")
+        self.assertEqual(float(bar.get("width")), 0.0)
+
+
+class PublishTests(SynchronousTestCase):
+    """
+    The figures get into the page, and nothing else changes there.
+    """
+
+    def setUp(self):
+        """
+        A page with figures of an earlier run.
+        """
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.page = Path(folder.name) / "performance.md"
+        self.page.write_text(f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+
+    def test_writesThePageAndThePlot(self):
+        """
+        Publishing twice leaves one set of figures, and what is around them.
+        """
+        found = results(sample("openclaw"), sample("relay"))
+        publish(found, self.page)
+        publish(found, self.page)
+        text = self.page.read_text()
+        self.assertTrue(text.startswith("Before.") and text.endswith("After.\n"))
+        self.assertEqual((text.count(BEGIN), text.count(END)), (1, 1))
+        self.assertIn("![The same as bars](performance.svg)", text)
+        self.assertNotIn("old", text)
+        ElementTree.parse(self.page.with_suffix(".svg"))
+
+    def test_survivesTheFile(self):
+        """
+        Results that were written to a file and read again say the same.
+        """
+        found = results(sample("openclaw"), sample("relay"))
+        again = msgspec.json.decode(msgspec.json.encode(found), type=Results)
+        self.assertEqual(table(again), table(found))
+        self.assertEqual(notes(again), notes(found))
+
+    def test_refusesWhatIsNotFit(self):
+        """
+        Neither a quick run nor one with a wrong reply gets into the documentation.
+        """
+        quick = results(sample("openclaw"), quick=True)
+        wrong = results(sample("openclaw", faults={"wrong text": 1}))
+        for found in (quick, wrong):
+            self.assertRaises(NotPublished, publish, found, self.page)
+        self.assertIn("old", self.page.read_text())
+
+    def test_refusesAPageWithoutPlace(self):
+        """
+        A page whose marks were taken out is left as it is.
+        """
+        self.assertRaises(NotPublished, withSection, "No marks.", "text")

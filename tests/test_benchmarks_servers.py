@@ -1,0 +1,188 @@
+"""
+Tests of how the benchmarks account for servers, and place them.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks.cpu import CPU, Used, cpuOf, descendants, memoryOf, usedBetween
+from benchmarks.machine import oneCoreFor, startingOn, twoCoresFor, usable
+from benchmarks.run import arguments
+from benchmarks.subjects import configuration, subjectFrom
+from benchmarks.works import MODES
+from openclaw.config.reading import load
+
+
+class AccountingTests(SynchronousTestCase):
+    """
+    CPU time and memory of a tree of processes.
+    """
+
+    def test_sumsUpTheTree(self):
+        """
+        A server is charged for itself and its workers, and the busiest is known.
+        """
+        before = CPU({1: 1.0, 2: 5.0, 3: 5.0})
+        after = CPU({1: 1.5, 2: 7.0, 3: 6.0})
+        self.assertEqual(usedBetween(before, after), Used(3.5, 2.0))
+
+    def test_aProcessThatBeganMeanwhileIsCharged(self):
+        """
+        All that a new process used was used meanwhile.
+        """
+        used = usedBetween(CPU({1: 1.0}), CPU({1: 1.0, 2: 0.5}))
+        self.assertEqual(used, Used(0.5, 0.5))
+
+    def test_aProcessThatEndedMeanwhileIsCharged(self):
+        """
+        Its parent is told of all that it used; what it had used before is taken off.
+        """
+        used = usedBetween(CPU({1: 1.0, 2: 3.0}), CPU({1: 1.0}, ended=3.25))
+        self.assertEqual(used, Used(0.25, 0.25))
+
+    def test_readsTheClockOfAProcess(self):
+        """
+        What this process has burnt between two readings is in the difference.
+        """
+        before, burnt = cpuOf(os.getpid()), time.process_time()
+        while time.process_time() < burnt + 0.05:
+            pass
+        used = usedBetween(before, cpuOf(os.getpid()))
+        self.assertGreaterEqual(used.tree, 0.05)
+
+    def test_findsChildrenAndTheirMemory(self):
+        """
+        A child counts while it lives, and what it used still counts afterwards.
+        """
+        alone = memoryOf(os.getpid())
+        child = subprocess.Popen(
+            [sys.executable, "-c", "x = bytearray(20_000_000); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.assertIn(child.pid, descendants(os.getpid()))
+        before = cpuOf(os.getpid())
+        child.communicate(b"\n")
+        after = cpuOf(os.getpid())
+        self.assertNotIn(child.pid, descendants(os.getpid()))
+        self.assertIn(child.pid, before.clocks)
+        self.assertGreater(after.ended, before.ended)
+        self.assertGreater(alone.resident, 0)
+        self.assertGreaterEqual(alone.peak, alone.resident)
+        self.assertLessEqual(alone.proportional, alone.resident)
+
+    def test_whoIsGoneCanNotBeAsked(self):
+        """
+        A process that does not exist is an error, not nothing.
+        """
+        child = subprocess.Popen([sys.executable, "-c", ""])
+        child.wait()
+        self.assertRaises(OSError, cpuOf, child.pid)
+        self.assertRaises(OSError, memoryOf, child.pid)
+
+
+class CoreTests(SynchronousTestCase):
+    """
+    Who may use which core.
+    """
+
+    def test_theServerHasACoreForItself(self):
+        """
+        With two cores or more nothing that measures uses the server's.
+        """
+        for available in ([0, 1], [0, 1, 2], [4, 5, 6, 7]):
+            self.assertTrue(oneCoreFor(available).pinned)
+        self.assertEqual(oneCoreFor([0, 1]).testers, 1)
+        self.assertEqual(oneCoreFor([0, 1, 2]).testers, 2)
+
+    def test_aSingleCoreIsShared(self):
+        """
+        With one core all share it, and it is said so.
+        """
+        self.assertFalse(oneCoreFor([0]).pinned)
+
+    def test_twoWorkersNeedFourCores(self):
+        """
+        With fewer than four the workers have none of their own.
+        """
+        self.assertTrue(twoCoresFor([0, 1, 2, 3]).pinned)
+        self.assertFalse(twoCoresFor([0, 1, 2]).pinned)
+
+    def test_onlyWhatIsStartedIsPlaced(self):
+        """
+        A child has the cores it was started on; this process keeps its own.
+        """
+        before = usable()
+        with startingOn(before[:1]):
+            told = subprocess.check_output(
+                [sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"]
+            )
+        self.assertEqual(told.decode().strip(), str(set(before[:1])))
+        self.assertEqual(usable(), before)
+
+
+class SubjectTests(SynchronousTestCase):
+    """
+    Another server can be put beside ours.
+    """
+
+    def test_aServerInOneWord(self):
+        """
+        Its name, where it is, its token, its process, and what its models are called.
+        """
+        subject = subjectFrom(
+            "lite=http://127.0.0.1:4000/v1/,token=sk-1,pid=42,sessions=yes,"
+            "model=mock/{mode},burst-200=quick"
+        )
+        self.assertEqual(
+            (subject.name, subject.url, subject.token, subject.pid, subject.sessions),
+            ("lite", "http://127.0.0.1:4000/v1", "sk-1", 42, True),
+        )
+        self.assertEqual(subject.modelFor("burst-200"), "quick")
+        self.assertEqual(subject.modelFor("instant-16"), "mock/instant-16")
+
+    def test_nameAndAddressAreEnough(self):
+        """
+        Without more, the model is called as the mode, and nothing is charged.
+        """
+        subject = subjectFrom("a=http://127.0.0.1:1/v1")
+        self.assertEqual(subject.modelFor("paced-4-2"), "paced-4-2")
+        self.assertIsNone(subject.pid)
+
+    def test_nonsenseIsRefused(self):
+        """
+        A misspelt word is an error, before anything is measured.
+        """
+        for text in ("a", "a=ftp://x", "=http://x/v1", "a=http://x/v1,pidd=4"):
+            self.assertRaises(ValueError, subjectFrom, text)
+
+    def test_severalAtOnce(self):
+        """
+        The command takes any number of them.
+        """
+        words = ["--against", "a=http://x/v1", "--against", "b=http://y/v1"]
+        names = [subject.name for subject in arguments(words).against]
+        self.assertEqual(names, ["a", "b"])
+
+    def test_theDaemonKnowsEachMode(self):
+        """
+        The configuration that it is started with is a right one, and has an agent
+        for all that the upstream is asked for.
+        """
+        content = configuration("t" * 48, "http://127.0.0.1:1/v1", MODES, streams=5000)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "openclaw.yaml"
+            path.write_text(yaml.safe_dump(content))
+            path.chmod(0o600)
+            loaded = load(path, {"HOME": folder})
+        config = loaded.config
+        self.assertEqual(loaded.warnings, ())
+        self.assertEqual([agent.id for agent in config.agents.list], list(MODES))
+        self.assertEqual(config.agents.defaults.maxConcurrent, 5000)
