@@ -7,10 +7,8 @@ L{twisted.application.service.MultiService}, beside others of its kind.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
@@ -24,22 +22,10 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
-from openclaw.agents.target import Directory
 from openclaw.assembly import Assembly
-from openclaw.auth.doorkeeper import Doorkeeper, Memory, Terms
-from openclaw.auth.origin import TrustedProxies
-from openclaw.auth.proxy import ProxiedUsers
+from openclaw.auth.doorkeeper import Memory
 from openclaw.auth.tokens import NamedTokens
-from openclaw.config import (
-    Config,
-    CredentialInForce,
-    Loaded,
-    Secret,
-    credentialInForce,
-    load,
-    locate,
-    stateDirectory,
-)
+from openclaw.config import Config, Loaded
 from openclaw.errors import (
     ConfigError,
     InternalError,
@@ -49,44 +35,17 @@ from openclaw.errors import (
 )
 from openclaw.greeting import greeting
 from openclaw.hands import Hands, OwnHands
-from openclaw.installed import checkInstalled
 from openclaw.listening import Listening, endpointOf
 from openclaw.metrics.page import MetricsPage
 from openclaw.models.local.provider import LocalModelProvider
-from openclaw.state import Adopt, keptToken, prepareState
+from openclaw.standings import Circumstances, Standings, needRestart
+from openclaw.state import Adopt, prepareState
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
 from openclaw.web.limits import descriptorLimit
 from openclaw.web.site import Door, GatewaySite
-from openclaw.web.standing import Standing
 from openclaw.workers.place import Alone, Place
 from openclaw.workers.ports import isShareable
-
-if TYPE_CHECKING:
-    from openclaw.workers.among import Among
-
-
-@dataclass(frozen=True, kw_only=True)
-class Circumstances:
-    """
-    Where and how a gateway runs, apart from its configuration.
-
-    @ivar reactor: A whole one: time, TCP, processes and threads.
-    @ivar configOption: The configuration file that was asked for, if one was.
-    @ivar listen: Endpoint strings, which then hold instead of the configuration's
-        bind and port.
-    @ivar checkers: For HTTP Basic.
-    @ivar adopt: See L{openclaw.state.Adopt}.
-    @ivar place: The gateway's, where it is one of several workers.
-    """
-
-    reactor: Any
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    configOption: str | None = None
-    listen: Sequence[str] = ()
-    checkers: Sequence[ICredentialsChecker] = ()
-    adopt: Adopt = lambda path: None
-    place: "Among | None" = None
 
 
 class GatewayService(Service):
@@ -118,20 +77,21 @@ class GatewayService(Service):
             namespace="openclaw",
             observer=FilteringLogObserver(globalLogPublisher, [self._levels]),
         )
-        self._state = stateDirectory(circumstances.environ)
         among = circumstances.place
         self._place: Place = Alone() if among is None else among
-        loaded = self._load()
-        prepareState(self._state, circumstances.adopt)
+        self._standings = Standings(circumstances, self._place, self._log)
+        loaded = self._standings.load()
+        state = self._standings.state
+        prepareState(state, circumstances.adopt)
         self._memory = Memory(
-            tokens=NamedTokens(self._state, reactor.seconds, self._log),
+            tokens=NamedTokens(state, reactor.seconds, self._log),
             throttle=self._place.throttle(
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
             quotas=self._place.quotas(reactor),
         )
         self._heed(loaded)
-        self._standing = self._stand(loaded)
+        self._standing = self._standings.stand(loaded, self._memory)
         config = loaded.config
         self._listening = Listening(
             [self._place.endpoint(each, reactor) for each in circumstances.listen]
@@ -139,7 +99,7 @@ class GatewayService(Service):
         )
         self._assembly = Assembly(
             config=config,
-            state=self._state,
+            state=state,
             environ=circumstances.environ,
             reactor=reactor,
             log=self._log,
@@ -176,26 +136,14 @@ class GatewayService(Service):
 
     # What holds
 
-    def _load(self) -> Loaded:
-        """
-        Find the configuration, which may not have been there before, and read it.
-        """
-        environ = self._circumstances.environ
-        loaded = load(locate(self._circumstances.configOption, environ), environ)
-        checkInstalled(loaded, self._log)
-        return replace(loaded, config=self._place.share(loaded.config))
-
     def _checkReach(self, config: Config) -> None:
         """
         A credential that was made here is enough for this machine's own users only.
         """
-        credential = self._credential(config)
+        credential = self._standings.credential(config)
         # Without named tokens, only a trusted proxy can let anybody in.
         if credential.secret is None and credential.mode != "trusted-proxy":
             self._listening.refuseRemote()
-
-    def _credential(self, config: Config) -> CredentialInForce:
-        return credentialInForce(config, self._circumstances.environ)
 
     def _heed(self, loaded: Loaded) -> None:
         config = loaded.config
@@ -203,33 +151,6 @@ class GatewayService(Service):
         self._memory.throttle.limit(config.gateway.auth.rateLimit)
         for warning in loaded.warnings if self._circumstances.place is None else ():
             self._log.warn("{path}: {warning}", path=str(loaded.path), warning=warning)
-
-    def _stand(self, loaded: Loaded) -> Standing:
-        circumstances, config = self._circumstances, loaded.config
-        return Standing(
-            config=config,
-            path=loaded.path,
-            directory=Directory(config),
-            doorkeeper=Doorkeeper(
-                self._terms(config), circumstances.checkers, self._memory, self._log
-            ),
-        )
-
-    def _terms(self, config: Config) -> Terms:
-        gateway, mode = config.gateway, self._credential(config).mode
-        proxied = mode == "trusted-proxy"
-        return Terms(
-            mode=mode,
-            secret=self._secret(config),
-            proxies=TrustedProxies(gateway.trustedProxies),
-            proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
-        )
-
-    def _secret(self, config: Config) -> Secret | None:
-        mode, secret, _ = self._credential(config)
-        if mode != "token" or secret is not None:
-            return secret
-        return keptToken(self._state, self._circumstances.adopt)
 
     def reload(self) -> "Deferred[None]":
         """
@@ -244,12 +165,12 @@ class GatewayService(Service):
         try:
             # A large JSON5 file takes half a second to parse.
             loaded = await deferToThreadPool(
-                self._reactor, self._reactor.getThreadPool(), self._load
+                self._reactor, self._reactor.getThreadPool(), self._standings.load
             )
             if not self.running:
                 return
             self._checkReach(loaded.config)
-            standing = self._stand(loaded)
+            standing = self._standings.stand(loaded, self._memory)
             self._assembly.reconfigure(loaded.config)
         except (ConfigError, StartError) as error:
             self._log.error(
@@ -266,7 +187,7 @@ class GatewayService(Service):
         if self._circumstances.place is not None:
             return  # The daemon says it for all.
         self._log.info("The configuration was read again: {path}", path=loaded.path)
-        for key in _needRestart(before, loaded.config):
+        for key in needRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
     # Its life
@@ -392,9 +313,9 @@ class GatewayService(Service):
         elif self._circumstances.place is None:
             text = greeting(
                 standing=self._standing,
-                credential=self._credential(self._standing.config),
+                credential=self._standings.credential(self._standing.config),
                 urls=self._listening.urls(),
-                state=self._state,
+                state=self._standings.state,
             )
             self._log.info("{text}", text=text)
             self.ready.callback(None)
@@ -444,21 +365,6 @@ class GatewayService(Service):
         self._metrics.stop()
         await self._assembly.stop()
         self._log.info("Stopped")
-
-
-def _needRestart(before: Config, after: Config) -> list[str]:
-    """
-    The keys that changed and that a reload can't follow.
-    """
-    pairs = {
-        "gateway.port": (before.gateway.port, after.gateway.port),
-        "gateway.bind": (before.gateway.interface(), after.gateway.interface()),
-        "gateway.tls": (before.gateway.tls, after.gateway.tls),
-        "gateway.workers": (before.gateway.workers, after.gateway.workers),
-        "session.store": (before.session.store, after.session.store),
-        "logging.format": (before.logging.format, after.logging.format),
-    }
-    return [key for key, (old, new) in pairs.items() if old != new]
 
 
 def makeService(

@@ -111,7 +111,8 @@ class Worker:
         Start the gateway, or say why it can't be.
         """
         # Late: by now its log is heard.
-        from openclaw.service import Circumstances, GatewayService
+        from openclaw.service import GatewayService
+        from openclaw.standings import Circumstances
         from openclaw.workers.among import Among
         from openclaw.workers.reports import Reporting
 
