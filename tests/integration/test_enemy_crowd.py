@@ -24,6 +24,11 @@ class CrowdTests(EnemyTestCase):
     Bounds on what there can be at once.
     """
 
+    workers = 1
+    """
+    Several have a share each, rounded up; these tests count to the last one.
+    """
+
     async def crowd(self, count: int, *sent: bytes) -> list[Connection]:
         """
         Connect so many times.
