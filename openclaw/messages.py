@@ -135,6 +135,13 @@ One entry of a conversation.  System text is no message: it belongs to the promp
 """
 
 
+def hasImages(messages: Sequence[Message]) -> bool:
+    """
+    Is there an image anywhere in a conversation?
+    """
+    return any(isinstance(each, UserMessage) and each.images for each in messages)
+
+
 def strayResult(messages: Sequence[Message], start: int = 0) -> ToolMessage | None:
     """
     Find a tool's result that answers no call.  Results directly follow the message
@@ -201,5 +208,6 @@ __all__ = [
     "ToolMessage",
     "Usage",
     "UserMessage",
+    "hasImages",
     "strayResult",
 ]

@@ -40,10 +40,11 @@ from openclaw.metrics.page import MetricsPage
 from openclaw.models.local.provider import LocalModelProvider
 from openclaw.standings import Circumstances, Standings, needRestart
 from openclaw.state import Adopt, prepareState
+from openclaw.web.admission import Door
 from openclaw.web.app import GatewayApp
 from openclaw.web.door import GatewayDoor
 from openclaw.web.limits import descriptorLimit
-from openclaw.web.site import Door, GatewaySite
+from openclaw.web.site import GatewaySite
 from openclaw.workers.place import Alone, Place
 from openclaw.workers.ports import isShareable
 

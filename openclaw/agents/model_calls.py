@@ -23,7 +23,7 @@ from openclaw.errors import (
 )
 from openclaw.events import ModelListener
 from openclaw.interfaces import IModelCall, ModelReply, ModelRequest, ToolSpec
-from openclaw.messages import NO_USAGE, Message, Usage, UserMessage
+from openclaw.messages import NO_USAGE, Message, Usage, hasImages
 from openclaw.models.failover import Attempts
 
 ANSWER_SHARE = 4
@@ -103,7 +103,7 @@ class ModelCalls:
         """
         models = self._request.models()
         seeing = [model for model in models if self._sees(model)]
-        if len(seeing) == len(models) or not seeing or not _hasImages(conversation):
+        if len(seeing) == len(models) or not seeing or not hasImages(conversation):
             return models
         return seeing
 
@@ -177,7 +177,7 @@ class ModelCalls:
     ) -> ModelReply:
         request = self._request
         known = self._surroundings.modelOf(model)
-        if known is not None and "image" not in known.input:
+        if not self._sees(model):
             shown = withoutImages(shown)
         return await self._send(
             model,
@@ -239,12 +239,6 @@ class ModelCalls:
         self._paused = False
         if self._call is not None:
             self._call.resumeProducing()
-
-
-def _hasImages(conversation: Sequence[Message]) -> bool:
-    return any(
-        isinstance(message, UserMessage) and message.images for message in conversation
-    )
 
 
 __all__ = ["ANSWER_SHARE", "ModelCalls"]

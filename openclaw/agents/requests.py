@@ -27,6 +27,13 @@ from openclaw.models.failover import RefusedKeys
 DEFAULT_SAMPLING = Sampling()
 
 
+def newRunID() -> str:
+    """
+    A name for a run.
+    """
+    return f"run_{token_hex(12)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """
@@ -66,7 +73,7 @@ class RunRequest:
     namespace: str = ""
     requestID: str | None = None
     arrivedAt: float | None = None
-    runID: str = field(default_factory=lambda: f"run_{token_hex(12)}")
+    runID: str = field(default_factory=newRunID)
 
     @property
     def offeredClientTools(self) -> Sequence[ToolSpec]:
@@ -103,4 +110,4 @@ class Surroundings:
     tally: Tally = field(default_factory=Tally)
 
 
-__all__ = ["RunRequest", "Surroundings"]
+__all__ = ["RunRequest", "Surroundings", "newRunID"]

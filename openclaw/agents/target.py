@@ -4,6 +4,7 @@ Which agent a request is for, and which model answers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from openclaw.config import AgentSettings, Config, ModelRef
 from openclaw.errors import InvalidRequest, NotFound
@@ -11,13 +12,35 @@ from openclaw.interfaces import ICaller
 from openclaw.sessions.keys import SESSION_HEADER, agentOfKey
 
 AGENT_HEADER = "x-openclaw-agent-id"
+AGENT_HEADERS = (AGENT_HEADER, "x-openclaw-agent")
+"""
+The headers that name the agent; the first that does counts.
+"""
+
 MODEL_HEADER = "x-openclaw-model"
 DEFAULT_MODELS = ("openclaw", "openclaw/default")
 """
 The model names that mean the default agent.
 """
 
-_PREFIXES = ("openclaw:", "openclaw/", "agent:")
+AGENT_PREFIXES = ("openclaw:", "openclaw/", "agent:")
+"""
+What stands before an agent's id in a model name.
+"""
+
+
+class Target(NamedTuple):
+    """
+    Whom a request is for.
+
+    @ivar agent: Who shall answer.
+    @ivar model: The model to ask in place of the agent's own, if one is named.
+    @ivar plain: Is a plain call of the model meant, without anything of the agent?
+    """
+
+    agent: AgentSettings
+    model: ModelRef | None
+    plain: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,7 @@ class Directory:
         name = name.lower()
         if not name or name in DEFAULT_MODELS:
             return None
-        for prefix in _PREFIXES:
+        for prefix in AGENT_PREFIXES:
             if name.startswith(prefix):
                 return self._known(name[len(prefix) :].strip(), caller, "model")
         raise InvalidRequest(
@@ -154,4 +177,12 @@ class Directory:
         return known
 
 
-__all__ = ["AGENT_HEADER", "DEFAULT_MODELS", "MODEL_HEADER", "Directory"]
+__all__ = [
+    "AGENT_HEADER",
+    "AGENT_HEADERS",
+    "AGENT_PREFIXES",
+    "DEFAULT_MODELS",
+    "MODEL_HEADER",
+    "Directory",
+    "Target",
+]

@@ -35,7 +35,7 @@ from openclaw.models.requests import (
     stopSequences,
     unsupported,
 )
-from openclaw.models.translation import wantedFormat
+from openclaw.models.translation import named, wantedFormat
 
 API = "anthropic-messages"
 
@@ -258,14 +258,11 @@ def _outputConfig(request: ModelRequest) -> dict[str, Any]:
 
 def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     refuseFields(sampling, _REFUSED, API)
-    fields: dict[str, Any] = {}
-    if sampling.temperature is not None:
-        fields["temperature"] = sampling.temperature
-    if sampling.top_p is not None:
-        fields["top_p"] = sampling.top_p
-    if stop := stopSequences(sampling):
-        fields["stop_sequences"] = stop
-    return fields
+    return named(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        stop_sequences=stopSequences(sampling) or None,
+    )
 
 
 def _withoutThoughts(message: Message) -> Message:

@@ -25,6 +25,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.requests import callID, dataURI, outputLimit, refuseFields
+from openclaw.models.translation import named
 
 API = "openai-responses"
 
@@ -120,16 +121,13 @@ def _toolFields(
 
 def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     refuseFields(sampling, _REFUSED, API)
-    fields: dict[str, Any] = {}
-    if sampling.temperature is not None:
-        fields["temperature"] = sampling.temperature
-    if sampling.top_p is not None:
-        fields["top_p"] = sampling.top_p
-    if sampling.reasoning_effort is not None:
-        fields["reasoning"] = {"effort": sampling.reasoning_effort}
-    if sampling.response_format is not None:
-        fields["text"] = {"format": _format(sampling.response_format)}
-    return fields
+    effort, wanted = sampling.reasoning_effort, sampling.response_format
+    return named(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        reasoning=None if effort is None else {"effort": effort},
+        text=None if wanted is None else {"format": _format(wanted)},
+    )
 
 
 def _format(wanted: dict[str, Any]) -> dict[str, Any]:

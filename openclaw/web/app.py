@@ -21,10 +21,10 @@ from openclaw.metrics.snapshot import Snapshot
 from openclaw.web.completions import Completions
 from openclaw.web.door import EMBEDDINGS_KEY, ENDPOINT_KEY, disabled
 from openclaw.web.embeddings import Embeddings
-from openclaw.web.failures import JSON, answerWith, routingError
+from openclaw.web.failures import answerWith, asJSON, routingError
 from openclaw.web.plain import rawModel
+from openclaw.web.request import GatewayRequest
 from openclaw.web.runs import Runs
-from openclaw.web.site import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.workers.fellows import LIVE
 from openclaw.workers.place import Alone, Place
@@ -270,10 +270,7 @@ def _answer(request: GatewayRequest, error: OpenClawError) -> bytes:
 
 
 def _json(request: GatewayRequest, document: object) -> bytes:
-    body = msgspec.json.encode(document)
-    request.setHeader("content-type", JSON)
-    request.setHeader("content-length", b"%d" % len(body))
-    return body
+    return asJSON(request, msgspec.json.encode(document))
 
 
 __all__ = ["ENDPOINT_KEY", "GatewayApp"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from openclaw.agents.target import Target
 from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import Sampling, ToolChoice, ToolSpec
@@ -34,6 +35,7 @@ class Asking:
     @ivar ignored: The names of the fields that are not used.
     @ivar remoteImages: The images in the conversation that are to be fetched.
     @ivar stray: See L{openclaw.web.messages.Said}.
+    @ivar target: Whom it is for, if that was looked for.
     """
 
     model: str | None
@@ -49,20 +51,22 @@ class Asking:
     ignored: Sequence[str]
     remoteImages: Sequence[RemoteImage]
     stray: StrayResult | None
+    target: Target | None = None
 
 
 def readAsking(
     body: bytes,
     images: Images = USUAL_IMAGES,
-    checkModel: Callable[[str | None], object] = lambda model: None,
+    targetOf: Callable[[str | None], Target | None] = lambda model: None,
 ) -> Asking:
     """
     Read the body of a request.
 
     @param images: What images may be.
 
-    @param checkModel: Called with the model string when the fields are of the right
-        kinds, before messages and tools are looked at.  What it raises is passed on.
+    @param targetOf: Finds whom the request is for, by its model string, when the
+        fields are of the right kinds, before messages and tools are looked at.  What
+        it raises is passed on.
 
     @raise InvalidRequest: It is not valid; C{param} names the field.
     """
@@ -76,7 +80,7 @@ def readAsking(
                 param=name,
                 code="unsupported_parameter",
             )
-    checkModel(request.model)
+    target = targetOf(request.model)
     tools = readTools(request.tools)
     reader = ImageReader(allowed=images)
     said = readMessages(request.messages or [], reader)
@@ -95,6 +99,7 @@ def readAsking(
         ignored=ignored,
         remoteImages=reader.remote,
         stray=said.stray,
+        target=target,
     )
 
 

@@ -18,7 +18,7 @@ from openclaw.agents.requests import RunRequest
 from openclaw.messages import AssistantMessage, Message, UserMessage
 from openclaw.sessions.keys import SESSION_HEADER, statelessKey
 from openclaw.web.client_headers import OPEN_WEBUI_TASK, chatOf, filled
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 
 MAX_BRANCHES = 64

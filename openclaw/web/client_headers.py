@@ -8,9 +8,10 @@ C{{{CHAT_ID}}}, says nothing; neither does an empty one.
 
 from collections.abc import Sequence
 
+from openclaw.agents.target import AGENT_HEADERS
 from openclaw.errors import InvalidRequest
 from openclaw.sessions.keys import MAX_NAME_CHARACTERS
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 
 OPEN_WEBUI_CHAT = "x-openwebui-chat-id"
 OPEN_WEBUI_TASK = "x-openwebui-task"
@@ -35,6 +36,14 @@ def filled(value: str | None) -> str | None:
     @return: The value as it is; C{None} when it is a template still, or absent.
     """
     return None if value is None or "{{" in value else value
+
+
+def agentOf(request: GatewayRequest) -> str | None:
+    """
+    The agent that a request's headers name.
+    """
+    values = (request.header(name) for name in AGENT_HEADERS)
+    return next((value for value in values if value), None)
 
 
 def taskOf(request: GatewayRequest) -> str | None:
@@ -69,4 +78,11 @@ def chatOf(request: GatewayRequest, headers: Sequence[str]) -> str | None:
     return None
 
 
-__all__ = ["OPEN_WEBUI_CHAT", "OPEN_WEBUI_TASK", "chatOf", "filled", "taskOf"]
+__all__ = [
+    "OPEN_WEBUI_CHAT",
+    "OPEN_WEBUI_TASK",
+    "agentOf",
+    "chatOf",
+    "filled",
+    "taskOf",
+]

@@ -19,15 +19,14 @@ from openclaw.agents.runtime import Runtime
 from openclaw.config import Config
 from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
-from openclaw.tools.threads import inThread
 from openclaw.web.asking import Asking, readAsking
 from openclaw.web.branches import onBranch
 from openclaw.web.chunks import Reply, ReplyForm
-from openclaw.web.decoding import LARGE_BODY_BYTES, tellIgnored
-from openclaw.web.failures import JSON
+from openclaw.web.decoding import readBody, tellIgnored
+from openclaw.web.failures import asJSON
 from openclaw.web.remote_images import checkURLs, fetchImages, termsFor, withImages
 from openclaw.web.repeating import askedOf, goesOn
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.web.stream import CompletionStream, openStream
 from openclaw.web.wanted import targetOf, wantedOf
@@ -52,14 +51,14 @@ class Completions:
         ledger: Ledger,
         equipment: Equipment,
         reactor: Any,
-        newRunID: Callable[[], str] | None = None,
+        newRunID: Callable[[], str],
     ) -> None:
         """
         @param ledger: The runs that can be found again.
 
         @param reactor: A whole one: time, TCP, names and threads.
 
-        @param newRunID: Makes the names of runs, if not any name will do.
+        @param newRunID: Makes the names of runs.
         """
         self._newRunID = newRunID
         self._runtime = runtime
@@ -106,18 +105,19 @@ class Completions:
         """
         What a request asks for, of which the run has not begun.
         """
-        check = partial(targetOf, request, standing, caller)
-        asking = await self._asking(request, standing, check)
+        images = standing.config.gateway.http.endpoints.chatCompletions.images
+        target = partial(targetOf, request, standing, caller)
+        read = partial(readAsking, images=images, targetOf=target)
+        asking = await readBody(self._reactor, request.body(), read)
         wanted = wantedOf(
             request,
             standing,
             asking,
             caller,
             equipment=self._equipment,
+            runID=self._newRunID(),
             now=self._reactor.seconds(),
         )
-        if self._newRunID is not None:
-            wanted = replace(wanted, runID=self._newRunID())
         wanted = await onBranch(request, standing, wanted, self._runtime.transcript)
         tellIgnored(request, asking.ignored)
         if asking.remoteImages:
@@ -134,20 +134,6 @@ class Completions:
         )
         return RunRecord(
             wanted, recorded=asked is not None, goesOn=goesOn(request), made=form
-        )
-
-    async def _asking(
-        self,
-        request: GatewayRequest,
-        standing: Standing,
-        checkModel: Callable[[str | None], object],
-    ) -> Asking:
-        body = request.body()
-        images = standing.config.gateway.http.endpoints.chatCompletions.images
-        if len(body) <= LARGE_BODY_BYTES:
-            return readAsking(body, images, checkModel)
-        return await inThread(
-            self._reactor, lambda _: readAsking(body, images, checkModel)
         )
 
     async def _withImages(
@@ -189,10 +175,7 @@ class Completions:
         if not form.stream:
             listening = record.listen(reply.listen)
             begin()
-            body = reply.whole(await listening.done)
-            request.setHeader(b"content-type", JSON)
-            request.setHeader(b"content-length", b"%d" % len(body))
-            request.write(body)
+            request.write(asJSON(request, reply.whole(await listening.done)))
             return
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(

@@ -4,14 +4,16 @@ names the field.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from openclaw.errors import InvalidRequest
+from openclaw.tools.threads import inThread
 
 T = TypeVar("T", bound=msgspec.Struct)
+R = TypeVar("R")
 
 MAX_FIELDS = 1000
 """
@@ -93,6 +95,16 @@ LARGE_BODY_BYTES = 1024 * 1024
 A body of more than this is read in a thread.
 """
 
+
+async def readBody(reactor: Any, body: bytes, read: Callable[[bytes], R]) -> R:
+    """
+    Read a body, without holding others up if it is a large one.
+    """
+    if len(body) <= LARGE_BODY_BYTES:
+        return read(body)
+    return await inThread(reactor, lambda _: read(body))
+
+
 IGNORED_HEADER = "x-openclaw-ignored-params"
 MAX_NAMES = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -113,5 +125,6 @@ __all__ = [
     "LARGE_BODY_BYTES",
     "MAX_FIELDS",
     "BodyReader",
+    "readBody",
     "tellIgnored",
 ]

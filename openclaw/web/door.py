@@ -11,9 +11,10 @@ from twisted.internet.defer import Deferred, fail
 from openclaw.config import HTTP
 from openclaw.errors import NotFound, PermissionDenied
 from openclaw.interfaces import ICaller
+from openclaw.web.admission import Admission
 from openclaw.web.cors import mayAsk, originHeaders, preflightHeaders
 from openclaw.web.hosts import isAllowed
-from openclaw.web.site import Admission, GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 
 COMPLETIONS = "/v1/chat/completions"

@@ -14,14 +14,15 @@ from twisted.internet.defer import CancelledError
 
 from openclaw.agents.embeddings import EmbeddingCall
 from openclaw.agents.runtime import Runtime
-from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
+from openclaw.agents.target import MODEL_HEADER
 from openclaw.errors import InvalidRequest, OpenClawError
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest
 from openclaw.models.embeddings import packed, unpacked
 from openclaw.tools.threads import inThread
-from openclaw.web.decoding import LARGE_BODY_BYTES, BodyReader, tellIgnored
-from openclaw.web.failures import JSON
-from openclaw.web.site import GatewayRequest
+from openclaw.web.client_headers import agentOf
+from openclaw.web.decoding import BodyReader, readBody, tellIgnored
+from openclaw.web.failures import asJSON
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.web.wire import ModelName
 
@@ -183,13 +184,12 @@ class Embeddings:
         """
         caller = await request.caller()
         try:
-            asking = await self._asking(request.body())
+            asking = await readBody(self._reactor, request.body(), readAsking)
             directory = standing.directory
             agent = directory.find(
                 caller,
                 model=asking.model,
-                agentHeader=request.header(AGENT_HEADER)
-                or request.header("x-openclaw-agent"),
+                agentHeader=agentOf(request),
             )
             asked = directory.modelOverride(agent, request.header(MODEL_HEADER))
             model = asked or agent.embeddingModel
@@ -216,14 +216,7 @@ class Embeddings:
             if not request.gone:
                 raise
             return
-        request.setHeader(b"content-type", JSON)
-        request.setHeader(b"content-length", b"%d" % len(body))
-        request.write(body)
-
-    async def _asking(self, body: bytes) -> Asking:
-        if len(body) <= LARGE_BODY_BYTES:
-            return readAsking(body)
-        return await inThread(self._reactor, lambda _: readAsking(body))
+        request.write(asJSON(request, body))
 
     async def _body(self, reply: EmbeddingReply, asking: Asking) -> bytes:
         model = "openclaw" if asking.model is None else asking.model

@@ -52,6 +52,17 @@ How many characters of a path an error shows.
 _BELOW_V1 = ("/chat/completions", "/models", "/embeddings")
 
 
+def asJSON(request: Request, body: bytes) -> bytes:
+    """
+    Set a request's headers for a JSON body.
+
+    @return: The body.
+    """
+    request.setHeader(b"content-type", JSON)
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return body
+
+
 def answerWith(request: Request, error: OpenClawError) -> bytes:
     """
     Set a request's status and headers for an error.
@@ -130,4 +141,11 @@ def _hint(where: str) -> str:
     return ""
 
 
-__all__ = ["JSON", "PLAIN_HEADERS", "answerTo", "answerWith", "routingError"]
+__all__ = [
+    "JSON",
+    "PLAIN_HEADERS",
+    "answerTo",
+    "answerWith",
+    "asJSON",
+    "routingError",
+]

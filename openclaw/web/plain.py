@@ -9,6 +9,7 @@ from collections.abc import Container
 
 import msgspec
 
+from openclaw.agents.target import AGENT_PREFIXES
 from openclaw.config import AgentSettings
 
 RAW_SUFFIX = ":raw"
@@ -26,8 +27,6 @@ PLAIN_CALLS = 2
 How often it may ask the model: a second time after an empty reply.
 """
 
-_AGENTS = ("openclaw/", "openclaw:", "agent:")
-
 
 def rawModel(model: str | None, aliases: Container[str]) -> tuple[str | None, bool]:
     """
@@ -43,7 +42,7 @@ def rawModel(model: str | None, aliases: Container[str]) -> tuple[str | None, bo
         return model, False
     agent = name[: -len(RAW_SUFFIX)].rstrip()
     # "openclaw:raw" and "agent:raw" are the agent "raw".
-    if agent in aliases or agent.lower().startswith(_AGENTS):
+    if agent in aliases or agent.lower().startswith(AGENT_PREFIXES):
         return agent, True
     return model, False
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from openclaw.agents.ledger import Asked
-from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
+from openclaw.agents.target import AGENT_HEADERS, MODEL_HEADER
 from openclaw.errors import InvalidRequest
 from openclaw.sessions.keys import SESSION_HEADER
 from openclaw.web.client_headers import OPEN_WEBUI_CHAT, OPEN_WEBUI_TASK
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.wanted import CHANNEL_HEADER
 
 KEY_HEADER = "idempotency-key"
@@ -22,8 +22,7 @@ What OpenAI's own libraries count their tries in: 0 with the first one.
 DISCONNECT_HEADER = "x-openclaw-on-disconnect"
 MAX_KEY_CHARACTERS = 255
 _DECISIVE = (
-    AGENT_HEADER,
-    "x-openclaw-agent",
+    *AGENT_HEADERS,
     SESSION_HEADER,
     MODEL_HEADER,
     CHANNEL_HEADER,

@@ -17,7 +17,7 @@ from openclaw.errors import InvalidRequest, NotFound, RunCancelled
 from openclaw.events import RunEvent
 from openclaw.interfaces import ICaller
 from openclaw.web.chunks import Reply, ReplyForm, errorBody
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.web.stream import CompletionStream, openStream
 from openclaw.workers.fellows import Fellows

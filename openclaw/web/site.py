@@ -12,7 +12,7 @@ from twisted.web.server import Request, Site
 
 from openclaw.config import HTTP
 from openclaw.errors import Crowded
-from openclaw.web.admission import LINGER_SECONDS, Admission, Door
+from openclaw.web.admission import Door
 from openclaw.web.channel import IDLE_SECONDS, GatewayChannel
 from openclaw.web.limits import BodyBudget, Crowd, affordable, originOf
 from openclaw.web.request import GatewayRequest
@@ -196,13 +196,4 @@ class GatewaySite(Site):
             connection.abort()
 
 
-__all__ = [
-    "CLOSE_SECONDS",
-    "IDLE_SECONDS",
-    "LINGER_SECONDS",
-    "Admission",
-    "Door",
-    "GatewayChannel",
-    "GatewayRequest",
-    "GatewaySite",
-]
+__all__ = ["CLOSE_SECONDS", "CROWDED_SECONDS", "MAX_TURNED_AWAY", "GatewaySite"]

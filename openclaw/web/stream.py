@@ -13,7 +13,7 @@ from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
 from openclaw.events import RunEvent, RunStarted
 from openclaw.web.chunks import KEEPALIVE, Reply
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 
 SILENCE_SECONDS = 1.0
 """

@@ -3,23 +3,21 @@ From a valid request to what its run is asked: whose agent, which session, which
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.prompt import systemPrompt
 from openclaw.agents.requests import RunRequest
-from openclaw.agents.target import AGENT_HEADER, MODEL_HEADER
+from openclaw.agents.target import MODEL_HEADER, Target
 from openclaw.agents.toolbox import OfferedTool
-from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings, ChatCompletions, Config, ModelRef
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ICaller, ToolSpec
-from openclaw.messages import Message, UserMessage
+from openclaw.messages import Message, hasImages
 from openclaw.sessions.keys import SESSION_HEADER, namedKey, statelessKey, userKey
 from openclaw.web.asking import Asking
-from openclaw.web.client_headers import chatOf, filled, taskOf
+from openclaw.web.client_headers import agentOf, chatOf, filled, taskOf
 from openclaw.web.plain import plainAgent, rawModel
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 
 CHANNEL_HEADER = "x-openclaw-message-channel"
@@ -33,61 +31,68 @@ def wantedOf(
     caller: ICaller,
     *,
     equipment: Equipment,
+    runID: str,
     now: float,
 ) -> RunRequest:
     """
     Put together what a run is asked.
 
+    @param asking: What is asked of a target.
+
     @param now: Seconds since the epoch.
 
     @raise OpenClawError: The caller asks for what there is not, or may not have it.
     """
-    endpoint = standing.config.gateway.http.endpoints.chatCompletions
-    agent, override, raw = targetOf(request, standing, caller, asking.model)
+    config, target = standing.config, asking.target
+    assert target is not None
+    agent, key, system = target.agent, None, asking.instructions
+    tools: Mapping[str, OfferedTool] = {}
+    if target.plain:
+        agent = plainAgent(agent)
+    else:
+        endpoint = config.gateway.http.endpoints.chatCompletions
+        key = _keptKey(request, caller, agent, endpoint, asking.user)
+        tools = equipment.toolsOf(agent, config.gateway.tools.permits)
+        channel = _channel(request)
+        _checkClash(asking.tools, tools)
+        system = systemPrompt(
+            agent,
+            instructions=system,
+            channel=channel,
+            tools=[each.spec() for each in tools.values()],
+            workspace=equipment.workspaceOf(agent),
+            now=now,
+        )
+    if key is None and asking.stray is not None:
+        # In a session the call may have been made in an earlier request.
+        raise asking.stray.error()
     wanted = RunRequest(
         agent=agent,
-        system=asking.instructions,
-        sessionKey=statelessKey(agent.id, caller.namespace),
-        kept=False,
+        system=system,
+        sessionKey=key or statelessKey(agent.id, caller.namespace),
+        kept=key is not None,
         opening=asking.opening,
         following=asking.following,
         sampling=asking.sampling,
         clientTools=asking.tools,
         toolChoice=asking.toolChoice,
-        model=override,
+        tools=tools,
+        model=target.model,
         caller=caller.label,
         requestID=request.requestID,
         arrivedAt=request.arrivedAt,
         namespace=caller.namespace,
+        runID=runID,
     )
-    if raw or taskOf(request) is not None:
-        wanted = replace(wanted, agent=plainAgent(agent))
-    else:
-        key = _keptKey(request, caller, agent, endpoint, asking.user)
-        if key is not None:
-            wanted = replace(wanted, sessionKey=key, kept=True)
-        wanted = _equipped(
-            wanted,
-            equipment.toolsOf(agent, standing.config.gateway.tools.permits),
-            channel=_channel(request),
-            workspace=equipment.workspaceOf(agent),
-            now=now,
-        )
-    if not wanted.kept and asking.stray is not None:
-        # In a session the call may have been made in an earlier request.
-        raise asking.stray.error()
-    _checkImages(asking.opening, wanted.models()[0], standing.config)
+    _checkImages(asking.opening, wanted.models()[0], config)
     return wanted
 
 
 def targetOf(
     request: GatewayRequest, standing: Standing, caller: ICaller, model: str | None
-) -> tuple[AgentSettings, ModelRef | None, bool]:
+) -> Target:
     """
     Whom a request is for, of which but the headers only C{model} needs to be known.
-
-    @return: The agent, the model to ask in place of its own, and whether a plain call
-        is meant.
 
     @raise OpenClawError: There is no such one, or the caller may not have it.
     """
@@ -97,13 +102,14 @@ def targetOf(
     agent = standing.directory.find(
         caller,
         model=name,
-        agentHeader=request.header(AGENT_HEADER) or request.header("x-openclaw-agent"),
+        agentHeader=agentOf(request),
         sessionHeader=session,
     )
     override = standing.directory.modelOverride(agent, request.header(MODEL_HEADER))
-    if session is not None and not raw and taskOf(request) is None:
+    plain = raw or taskOf(request) is not None
+    if session is not None and not plain:
         namedKey(agent.id, session, caller.namespace)
-    return agent, override, raw
+    return Target(agent, override, plain)
 
 
 def _keptKey(
@@ -122,29 +128,6 @@ def _keptKey(
     if named is not None:
         return namedKey(agent.id, named, caller.namespace)
     return userKey(agent.id, user, caller.namespace) if user else None
-
-
-def _equipped(
-    wanted: RunRequest,
-    tools: Mapping[str, OfferedTool],
-    *,
-    channel: str,
-    workspace: Workspace | None,
-    now: float,
-) -> RunRequest:
-    """
-    What is wanted, of the whole agent.
-    """
-    _checkClash(wanted.clientTools, tools)
-    system = systemPrompt(
-        wanted.agent,
-        instructions=wanted.system,
-        channel=channel,
-        tools=[each.spec() for each in tools.values()],
-        workspace=workspace,
-        now=now,
-    )
-    return replace(wanted, system=system, tools=tools)
 
 
 def _checkClash(clients: Sequence[ToolSpec], own: Mapping[str, OfferedTool]) -> None:
@@ -166,7 +149,7 @@ def _checkImages(
     model = config.modelOf(asked)
     if model is None or "image" in model.input:
         return
-    if any(isinstance(said, UserMessage) and said.images for said in conversation):
+    if hasImages(conversation):
         raise InvalidRequest(
             f"The model {asked} can't read images.",
             param="messages",

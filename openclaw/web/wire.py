@@ -8,7 +8,6 @@ Every field may be C{null}, which is the same as leaving it out.
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -115,12 +114,7 @@ class ChatCompletionRequest(Struct):
     parallel_tool_calls: bool | None = None
 
 
-KNOWN_FIELDS = frozenset(
-    field.name for field in msgspec.structs.fields(ChatCompletionRequest)
-)
-
 __all__ = [
-    "KNOWN_FIELDS",
     "ChatCompletionRequest",
     "ImageURL",
     "ModelName",

@@ -16,7 +16,8 @@ from openclaw.auth.throttle import Throttle
 from openclaw.config import Config, RateLimit
 from openclaw.interfaces import ISessionStore
 from openclaw.listening import Endpoint, endpointFrom
-from openclaw.web.site import Door, GatewaySite
+from openclaw.web.admission import Door
+from openclaw.web.site import GatewaySite
 from openclaw.web.standing import Standing
 from openclaw.workers.balance import Balance, loadsOf
 from openclaw.workers.belonging import Belonging
@@ -57,7 +58,7 @@ class Among:
         """
         self.fellows = fellows
         self.engine: Callable[..., Any] = borrowing.engine
-        self.newRunID: Callable[[], str] | None = partial(newRunID, fellows.number)
+        self.newRunID: Callable[[], str] = partial(newRunID, fellows.number)
         self.balance = Balance(loadsOf(folder), fellows.number, fellows.count)
         self._adopting = Adopting(reactor, sockets, self.balance)
         self._folder = folder

@@ -10,7 +10,7 @@ from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
 from openclaw.web.door import RUNS
 from openclaw.web.repeating import KEY_HEADER, RETRY_HEADER, askedOf
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.workers.fellows import LIVE, Fellows, ownerOf, workerOf
 from openclaw.workers.guards import ownerOfCaller
 from openclaw.workers.passport import Passport

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from openclaw.agents.requests import newRunID
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.throttle import Throttle
 from openclaw.config import Config, RateLimit
@@ -23,12 +24,12 @@ class Place(Protocol):
 
     @ivar fellows: The others.
     @ivar engine: Makes what has the embedded model's process.
-    @ivar newRunID: Makes the names of runs; C{None} where any name will do.
+    @ivar newRunID: Makes the names of runs.
     """
 
     fellows: Fellows
     engine: Callable[..., Any]
-    newRunID: Callable[[], str] | None
+    newRunID: Callable[[], str]
 
     def share(self, config: Config) -> Config:
         """
@@ -66,10 +67,9 @@ class Alone:
     The only one.
     """
 
-    newRunID: Callable[[], str] | None = None
-
     def __init__(self) -> None:
         self.fellows: Fellows = Nobody()
+        self.newRunID: Callable[[], str] = newRunID
         self.engine: Callable[..., Any] = Engine
 
     def share(self, config: Config) -> Config:

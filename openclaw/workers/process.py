@@ -4,7 +4,7 @@ One process of a worker, from its start until it is reaped; the daemon's side of
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -208,9 +208,4 @@ class WorkerProcess(ProcessProtocol):
         self.ended.callback(None)
 
 
-Spawn = Callable[[WorkerProcess], object]
-"""
-Starts a process.
-"""
-
-__all__ = ["PROGRAM", "Exchange", "Spawn", "WorkerProcess"]
+__all__ = ["PROGRAM", "Exchange", "WorkerProcess"]

@@ -39,7 +39,7 @@ from openclaw.interfaces import ICaller
 from openclaw.models.connections import abort
 from openclaw.web.door import GatewayDoor
 from openclaw.web.failures import answerWith
-from openclaw.web.site import GatewayRequest
+from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.workers.belonging import Belonging
 from openclaw.workers.passport import PASSPORT_HEADER, Passport, read, written

@@ -278,18 +278,22 @@ class SessionTests(WorkersTestCase):
         """
         They come one after the other, and each knows all before it.
         """
-        _, caller = await self.begin()
+        # A worker's share is room enough, should nearly all of them come there.
+        config = self.configure({"session": {"maxWaiting": 32}})
+        caller = self.caller(await self.startDaemon(config=config))
         self.upstream.says("so")
         asking = [
             Deferred.fromCoroutine(caller.ask(f"turn {number}", user="ann"))
-            # As many as may wait at one worker, should all of them come there.
-            for number in range(8)
+            for number in range(12)
         ]
+        workers = set()
         for each in asking:
             answer = await each
             self.assertEqual(await answer.words(), "so")
-        lengths = [len(self.upstream.heard(index)) for index in range(8)]
-        self.assertEqual(lengths, list(range(1, 17, 2)))
+            workers.add(workerOf(answer.header("x-openclaw-run-id")))
+        self.assertEqual(workers, {0, 1})
+        lengths = [len(self.upstream.heard(index)) for index in range(12)]
+        self.assertEqual(lengths, list(range(1, 25, 2)))
 
 
 class DeathTests(WorkersTestCase):

@@ -79,6 +79,19 @@ def outcomeOf(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
     return Outcome(text, thought, calls, end)
 
 
+def failureOf(decoder: ReplyDecoder, whole: bytes) -> OpenClawError:
+    """
+    The error that comes of an answer, which must not be one.
+    """
+    decoder.feed(whole)
+    decoder.finish()
+    try:
+        reply = decoder.reply()
+    except OpenClawError as error:
+        return error
+    raise AssertionError(f"it is an answer: {reply.text!r}")
+
+
 def unsigned(call: ToolCall) -> ToolCall:
     """
     A call as it is told, without what its provider wants back.
@@ -126,4 +139,13 @@ def events(*described: dict[str, object]) -> bytes:
     )
 
 
-__all__ = ["REFUSAL", "Outcome", "cut", "events", "outcomeOf", "places", "unsigned"]
+__all__ = [
+    "REFUSAL",
+    "Outcome",
+    "cut",
+    "events",
+    "failureOf",
+    "outcomeOf",
+    "places",
+    "unsigned",
+]

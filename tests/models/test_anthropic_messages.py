@@ -34,6 +34,7 @@ from tests.models.reading import (
     REFUSAL,
     Outcome,
     events,
+    failureOf,
     outcomeOf,
 )
 
@@ -49,13 +50,7 @@ def failure(*described: dict[str, object]) -> OpenClawError:
     """
     The error that comes of an answer.
     """
-    decoder = MessagesDecoder("vendor", REFUSAL)
-    decoder.feed(events(*described))
-    decoder.finish()
-    try:
-        return decoder.reply()
-    except OpenClawError as error:
-        return error
+    return failureOf(MessagesDecoder("vendor", REFUSAL), events(*described))
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):

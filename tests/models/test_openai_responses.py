@@ -23,6 +23,7 @@ from tests.models.reading import (
     REFUSAL,
     Outcome,
     events,
+    failureOf,
     outcomeOf,
 )
 from tests.models.responses_answers import (
@@ -48,13 +49,7 @@ def failure(*described: dict[str, object]) -> OpenClawError:
     """
     The error that comes of an answer.
     """
-    decoder = ResponseDecoder("vendor", REFUSAL)
-    decoder.feed(events(*described))
-    decoder.finish()
-    try:
-        return decoder.reply()
-    except OpenClawError as error:
-        return error
+    return failureOf(ResponseDecoder("vendor", REFUSAL), events(*described))
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):

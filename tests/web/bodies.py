@@ -6,7 +6,12 @@ import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from openclaw.web.wire import KNOWN_FIELDS
+from openclaw.web.wire import ChatCompletionRequest
+
+KNOWN_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__)
+"""
+The fields of a request that are used.
+"""
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """

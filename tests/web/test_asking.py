@@ -9,8 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.interfaces import Sampling
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 from openclaw.web.asking import readAsking
-from openclaw.web.wire import KNOWN_FIELDS
-from tests.web.bodies import unhurried, valid
+from tests.web.bodies import KNOWN_FIELDS, unhurried, valid
 
 HI = {"role": "user", "content": "Hi."}
 

@@ -13,7 +13,7 @@ from openclaw import errors
 from openclaw.errors import ConfigError, OpenClawError, StartError, TokenFileError
 from openclaw.web.app import GatewayApp
 from openclaw.web.openapi import document, text
-from openclaw.web.wire import KNOWN_FIELDS
+from tests.web.bodies import KNOWN_FIELDS
 
 SHIPPED = Path(tests.__file__).parents[1] / "docs" / "openapi.yaml"
 NOT_ANSWERED = (ConfigError, StartError, TokenFileError)

@@ -5,7 +5,7 @@ Tests of L{openclaw.web.site}: bodies that nobody wants.
 import gc
 import weakref
 
-from openclaw.web.site import LINGER_SECONDS
+from openclaw.web.admission import LINGER_SECONDS
 from tests.web.connection import CONTINUE
 from tests.web.gateway import COMPLETIONS, TOKEN
 from tests.web.uploads import (

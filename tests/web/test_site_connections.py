@@ -6,7 +6,8 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs, formatEvent
 
 from openclaw.errors import UpstreamTruncated
-from openclaw.web.site import CLOSE_SECONDS, IDLE_SECONDS
+from openclaw.web.channel import IDLE_SECONDS
+from openclaw.web.site import CLOSE_SECONDS
 from tests.web.frames import terminalsOf
 from tests.web.gateway import (
     AUTHORIZATION,

@@ -5,12 +5,9 @@ Tests of L{openclaw.web.site}: bounds on connections, and on bodies in all.
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 
-from openclaw.web.site import (
-    IDLE_SECONDS,
-    LINGER_SECONDS,
-    MAX_TURNED_AWAY,
-    GatewaySite,
-)
+from openclaw.web.admission import LINGER_SECONDS
+from openclaw.web.channel import IDLE_SECONDS
+from openclaw.web.site import MAX_TURNED_AWAY, GatewaySite
 from openclaw.web.turned_away import TurnedAway
 from tests.web.connection import Caller, Line
 from tests.web.gateway import (

@@ -5,7 +5,7 @@ Tests of L{openclaw.web.site}: the bounds of a body that is wanted.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw.web.site import LINGER_SECONDS
+from openclaw.web.admission import LINGER_SECONDS
 from tests.web.bodies import unhurried
 from tests.web.connection import CONTINUE
 from tests.web.gateway import AUTHORIZATION, COMPLETIONS

@@ -8,8 +8,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ITCPTransport
 from zope.interface import implementer
 
+from openclaw.web.admission import LINGER_SECONDS
 from openclaw.web.channel import MAX_AHEAD_BYTES, REQUESTS_IN_A_TURN
-from openclaw.web.site import LINGER_SECONDS
 from tests.web.bodies import unhurried
 from tests.web.connection import Line
 from tests.web.gateway import AUTHORIZATION, COMPLETIONS, STREAMED, GatewayTestCase

@@ -11,7 +11,8 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from openclaw.web.site import Admission, GatewaySite
+from openclaw.web.admission import Admission
+from openclaw.web.site import GatewaySite
 from tests.web.connection import Caller
 from tests.web.gateway import COMPLETIONS, HELLO, GatewayTestCase, configOf
 
