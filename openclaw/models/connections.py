@@ -1,36 +1,27 @@
 """
-The HTTP agent that providers are asked through: one pool of connections each.
+The connections to a provider: how they are made, and the ones that are kept.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 from hyperlink import URL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IAddress,
-    IPushProducer,
+    IDelayedCall,
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.web._newclient import HTTP11ClientProtocol, Request
-from twisted.web.client import (
-    URI,
-    BrowserLikePolicyForHTTPS,
-    GzipDecoder,
-    HTTPConnectionPool,
-    _HTTP11ClientFactory,
-)
+from twisted.internet.protocol import Factory
+from twisted.web.client import URI, BrowserLikePolicyForHTTPS
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import (
-    IAgentEndpointFactory,
-    IBodyProducer,
-    IResponse,
-)
-from zope.interface import implementer
+
+from openclaw.models.exchange import Asker, Connection, Exchange
+from openclaw.writes import writesOf
 
 IDLE_SECONDS = 30
 """
@@ -40,118 +31,163 @@ proxies would close it under us.
 
 IDLE_CONNECTIONS = 64
 """
-How many idle connections a provider keeps; Twisted's own default is 2.
+How many idle connections are kept to one address.
 """
-
 
 PORTS = {b"http": 80, b"https": 443}
 
+Address = tuple[bytes, bytes, int]
+"""
+Scheme, host and port.
+"""
 
-class Reads:
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
     """
-    Tells when a read of a socket is over.  Twisted hands over each chunk of a body by
-    itself; who wants all that one read brought waits for this.
-    """
+    Where requests go, and all in them that is always the same.
 
-    def __init__(self) -> None:
-        self._reading = False
-        self._waiting: list[Callable[[], None]] = []
-
-    def afterwards(self, call: Callable[[], None]) -> None:
-        """
-        Call something when the read that is under way is over, or else now.
-        """
-        if self._reading:
-            self._waiting.append(call)
-        else:
-            call()
-
-    def during(self, read: Callable[[bytes], None], data: bytes) -> None:
-        """
-        Let a connection read what came.
-        """
-        self._reading = True
-        try:
-            read(data)
-        finally:
-            self._reading = False
-            waiting, self._waiting = self._waiting, []
-            for call in waiting:
-                call()
-
-
-class _Connection(HTTP11ClientProtocol):
-    """
-    A connection whose reads have an end.
+    @ivar head: The request up to the value of its C{Content-Length}.
     """
 
-    reads: Reads
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Something came.
-        """
-        self.reads.during(super().dataReceived, data)
+    address: Address
+    endpoint: IStreamClientEndpoint
+    head: bytes
 
 
-class _Factory(_HTTP11ClientFactory):
+@dataclass
+class _Pool:
     """
-    Makes such connections, and writes no line into the log for each.
+    The idle connections.
+    """
+
+    reactor: IReactorTime
+    _idle: dict[Address, list[Connection]] = field(default_factory=dict)
+    _closing: "dict[Connection, Deferred[None]]" = field(default_factory=dict)
+    _clock: IDelayedCall | None = None
+
+    def take(self, address: Address) -> Connection | None:
+        """
+        Take the one that was used last, so that those too many become old.
+        """
+        idle = self._idle.get(address)
+        return idle.pop() if idle else None
+
+    def free(self, address: Address, connection: Connection) -> None:
+        """
+        A connection has nothing to do.
+        """
+        idle = self._idle.setdefault(address, [])
+        if len(idle) >= IDLE_CONNECTIONS:
+            connection.abort()
+            return
+        connection.idleSince = self.reactor.seconds()
+        idle.append(connection)
+        if self._clock is None:
+            self._clock = self.reactor.callLater(IDLE_SECONDS, self._closeOld)
+
+    def _closeOld(self) -> None:
+        # One clock for all: nearly always the oldest was used since it was set.
+        self._clock = None
+        now = self.reactor.seconds()
+        oldest = now
+        for idle in self._idle.values():
+            while idle and idle[0].idleSince + IDLE_SECONDS <= now:
+                idle.pop(0).abort()
+            if idle:
+                oldest = min(oldest, idle[0].idleSince)
+        if any(self._idle.values()):
+            wait = oldest + IDLE_SECONDS - now
+            self._clock = self.reactor.callLater(wait, self._closeOld)
+
+    def gone(self, address: Address, connection: Connection) -> None:
+        """
+        A connection is closed.
+        """
+        idle = self._idle.get(address, [])
+        if connection in idle:
+            idle.remove(connection)
+        if self._clock is not None and not any(self._idle.values()):
+            self._clock.cancel()
+            self._clock = None
+        closed = self._closing.pop(connection, None)
+        if closed is not None:
+            closed.callback(None)
+
+    def closeIdle(self) -> "Deferred[list[tuple[bool, None]]]":
+        """
+        Close all that are idle.
+
+        @return: Fires when they are closed.
+        """
+        idle = [each for connections in self._idle.values() for each in connections]
+        self._idle.clear()
+        closed: list[Deferred[None]] = [Deferred() for _ in idle]
+        self._closing |= zip(idle, closed, strict=True)
+        for each in idle:
+            each.abort()
+        return DeferredList(closed)
+
+
+class _Maker(Factory):
+    """
+    Makes the connections to one address, and writes no line into the log for each.
     """
 
     noisy = False
 
-    def __init__(
-        self, reads: Reads, quiescent: Callable[..., None], metadata: object
-    ) -> None:
-        super().__init__(quiescent, metadata)  # type: ignore[no-untyped-call]
-        self._reads = reads
+    def __init__(self, agent: "UpstreamAgent", address: Address) -> None:
+        self._agent = agent
+        self._address = address
 
-    def buildProtocol(self, addr: IAddress | None) -> _Connection:
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
         """
         A connection.
         """
-        made = _Connection(self._quiescentCallback)  # type: ignore[no-untyped-call]
-        made.reads = self._reads
-        return made
+        return self._agent.made(self._address)
 
 
-def abort(transport: IPushProducer) -> None:
+class UpstreamAgent:
     """
-    Close a connection now.  A farewell, which is all that Twisted's HTTP client has
-    to offer, can last for ever: over TLS it waits for the other side's.
-
-    @param transport: The connection as a response's body knows it.
-    """
-    connection = transport._producer  # type: ignore[attr-defined]
-    if connection is not None:
-        connection.abortConnection()
-
-
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """
-    Makes the endpoint for an address once.  Twisted makes one for each request, only
-    to find a pooled connection: that is a tenth of what a request costs.
+    The HTTP client of one provider.
     """
 
     def __init__(self, reactor: IReactorTime, connectSeconds: float) -> None:
         self._reactor = reactor
         self._connectSeconds = connectSeconds
         self._policy = BrowserLikePolicyForHTTPS()
-        self._made: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
+        self._writes = writesOf(reactor)
+        self._pool = _Pool(reactor)
 
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+    def target(self, url: str, headers: Headers) -> Target:
         """
-        See L{IAgentEndpointFactory}.
-        """
-        address = (uri.scheme, uri.host, uri.port)
-        made = self._made.get(address)
-        if made is None:
-            made = self._made[address] = self._make(uri)
-        return made
+        Understand where requests shall go.
 
-    def _make(self, uri: URI) -> IStreamClientEndpoint:
+        @param headers: What each of them carries.
+
+        @raise SchemeNotSupported: It is neither HTTP nor HTTPS.
+
+        @raise ValueError: It is no URL.
+        """
+        if not url.isascii():
+            url = URL.from_text(url).to_uri().to_text()
+        uri = URI.fromBytes(url.encode("ascii"))
+        port = b"" if uri.port == PORTS.get(uri.scheme) else b":%d" % uri.port
+        host = b"[%b]" % uri.host if b":" in uri.host else uri.host
+        sent = headers.copy()
+        sent.setRawHeaders(b"host", [host + port])
+        # A compressed stream could hold words back.
+        sent.setRawHeaders(b"accept-encoding", [b"identity"])
+        lines = [b"POST %b HTTP/1.1" % uri.originForm]
+        for name, values in sent.getAllRawHeaders():
+            lines += [b"%b: %b" % (name, value) for value in values]
+        return Target(
+            address=(uri.scheme, uri.host, uri.port),
+            endpoint=self._endpoint(uri),
+            head=b"\r\n".join([*lines, b"Content-Length: "]),
+        )
+
+    def _endpoint(self, uri: URI) -> IStreamClientEndpoint:
         endpoint = HostnameEndpoint(
             self._reactor, uri.host, uri.port, timeout=self._connectSeconds
         )
@@ -163,105 +199,49 @@ class _Endpoints:
             self._policy.creatorForNetloc(uri.host, uri.port), endpoint
         )
 
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """
-    Where requests go, and all in them that is always the same.
-
-    @ivar headers: All of them, with C{Host}.
-    """
-
-    uri: URI
-    endpoint: IStreamClientEndpoint
-    headers: Headers
-
-
-class UpstreamAgent:
-    """
-    One pool of connections to a provider.
-
-    Twisted's L{twisted.web.client.Agent}, and treq above it, take each URL and its
-    headers to pieces again for each request, which costs a tenth of a whole run; here
-    that is done once for each L{Target}.
-
-    @ivar reads: When the reads of its connections are over.
-    """
-
-    def __init__(self, reactor: IReactorTime, connectSeconds: float) -> None:
-        self.reads = Reads()
-        self._pool = HTTPConnectionPool(reactor)
-        make = partial(_Factory, self.reads)
-        self._pool._factory = make  # type: ignore[assignment]
-        self._pool.maxPersistentPerHost = IDLE_CONNECTIONS
-        self._pool.cachedConnectionTimeout = IDLE_SECONDS
-        self._endpoints = _Endpoints(reactor, connectSeconds)
-
-    def target(self, url: str, headers: Headers) -> Target:
+    def post(
+        self, target: Target, body: bytes, asker: Asker, *, anew: bool = False
+    ) -> Exchange:
         """
-        Understand a URL.
+        Send a request.
 
-        @param headers: What each request there shall carry.
-
-        @raise ValueError: It is none.
-
-        @raise SchemeNotSupported: It is none of http or https.
+        @param anew: Use no connection that is there already, and close the idle ones.
         """
-        if not url.isascii():
-            url = URL.from_text(url).to_uri().to_text()
-        uri = URI.fromBytes(url.encode("ascii"))
-        port = b"" if uri.port == PORTS.get(uri.scheme) else b":%d" % uri.port
-        host = b"[%b]" % uri.host if b":" in uri.host else uri.host
-        sent = headers.copy()
-        sent.setRawHeaders(b"host", [host + port])
-        # A compressed stream could hold words back.
-        sent.setRawHeaders(b"accept-encoding", [b"identity"])
-        endpoint = self._endpoints.endpointForURI(uri)
-        return Target(uri=uri, endpoint=endpoint, headers=sent)
+        exchange = Exchange(asker, [target.head, b"%d\r\n\r\n" % len(body), body])
+        if anew:
+            self._pool.closeIdle()
+        connection = self._pool.take(target.address)
+        if connection is not None:
+            exchange.pooled = True
+            exchange.carriedBy(connection)
+        else:
+            maker = _Maker(self, target.address)
+            connecting = target.endpoint.connect(maker)
+            exchange.connect(cast("Deferred[Connection]", connecting))
+        return exchange
 
-    def post(self, target: Target, body: IBodyProducer) -> "Deferred[IResponse]":
+    def made(self, address: Address) -> Connection:
         """
-        Send a request; see L{IAgent.request}.
+        A new connection.
         """
-        uri = target.uri
-        key = (uri.scheme, uri.host, uri.port)
-        connected = self._pool.getConnection(key, target.endpoint)
+        pool = self._pool
+        return Connection(
+            self._writes, partial(pool.free, address), partial(pool.gone, address)
+        )
 
-        def send(connection: HTTP11ClientProtocol) -> "Deferred[IResponse]":
-            request = Request._construct(
-                b"POST", uri.originForm, target.headers, body, True, uri
-            )
-            return connection.request(request)
-
-        return connected.addCallback(send).addCallback(_plain)
-
-    def close(self) -> "Deferred[None]":
+    def close(self) -> "Deferred[list[tuple[bool, None]]]":
         """
         Close the idle connections.
+
+        @return: Fires when they are closed.
         """
-        for connections in self._pool._connections.values():
-            for connection in connections:
-                if connection.state == "QUIESCENT":
-                    connection.transport.abortConnection()
-        return self._pool.closeCachedConnections()  # type: ignore[no-any-return]
-
-
-def _plain(response: IResponse) -> IResponse:
-    """
-    An answer whose body is not compressed: some compress it all the same.
-    """
-    encodings = response.headers.getRawHeaders(b"content-encoding")
-    if encodings and encodings[-1].strip().lower() in (b"gzip", b"x-gzip"):
-        plain: IResponse = GzipDecoder(response)
-        return plain
-    return response
+        return self._pool.closeIdle()
 
 
 __all__ = [
     "IDLE_CONNECTIONS",
     "IDLE_SECONDS",
-    "Reads",
+    "Address",
     "Target",
     "UpstreamAgent",
-    "abort",
 ]

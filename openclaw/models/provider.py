@@ -11,9 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 from openclaw.config import Secret
@@ -35,6 +33,7 @@ from openclaw.models.embeddings import (
     WholeAnswer,
     readAnswer,
 )
+from openclaw.models.exchange import Asker, Exchange
 from openclaw.models.refusals import RefusedCall, refusalOf
 from openclaw.models.seals import sealed, unsealed
 from openclaw.models.upstream import Clocks, Refusal, ReplyDecoder, UpstreamCall
@@ -197,33 +196,26 @@ class HTTPModelProvider:
             refusal=self._refusal,
             listener=listener,
             clocks=self._clocks,
-            reads=self._agent.reads,
             reactor=self._reactor,
             log=self._log,
         )
         self._calls.add(call)
-        call.ended.addCallback(lambda _: self._calls.discard(call))
+        call.closed.addCallback(lambda _: self._calls.discard(call))
         return call
 
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
         return refusalOf(self.name, status, headers, body, self._secrets)
 
     def _send(
-        self, path: str, headers: Headers, body: IBodyProducer, onNewConnection: bool
-    ) -> "Deferred[IResponse]":
-        if onNewConnection:
-            self._agent.close()
-        try:
-            target = self._target(path, headers)
-        except (ValueError, SchemeNotSupported):
-            return fail()
-        return self._agent.post(target, body)
+        self, path: str, headers: Headers, body: bytes, asker: Asker, anew: bool
+    ) -> Exchange:
+        return self._agent.post(self._target(path, headers), body, asker, anew=anew)
 
     def _makeTarget(self, path: str, headers: Headers) -> Target:
         return self._agent.target(self._baseURL + path, headers)
 
     async def _closeWhenIdle(self) -> None:
-        await DeferredList([call.ended for call in self._calls])
+        await DeferredList([call.closed for call in self._calls])
         await self._agent.close()
 
     def close(self) -> "Deferred[None]":

@@ -4,22 +4,23 @@ One HTTP call to a model provider: its phases, its clocks and its end.
 What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError, DNSLookupError
+from twisted.internet.error import (
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+    DNSLookupError,
+)
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import (
-    RequestTransmissionFailed,
-    ResponseNeverReceived,
-)
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 from openclaw.errors import (
@@ -32,8 +33,7 @@ from openclaw.errors import (
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
 from openclaw.messages import Usage
-from openclaw.models.bodies import RequestBody, ResponseBody
-from openclaw.models.connections import Reads, abort
+from openclaw.models.exchange import Asker, Exchange, Header
 
 P = ParamSpec("P")
 
@@ -94,7 +94,7 @@ class Clocks:
     idle: float
 
 
-Send = Callable[[IBodyProducer, bool], "Deferred[IResponse]"]
+Send = Callable[[bytes, Asker, bool], Exchange]
 Refusal = Callable[[int, Headers, bytes], OpenClawError]
 
 
@@ -114,17 +114,14 @@ class UpstreamCall:
         refusal: Refusal,
         listener: ModelListener,
         clocks: Clocks,
-        reads: Reads,
         reactor: IReactorTime,
         log: Logger,
     ) -> None:
         """
-        @param send: Sends the request with the body it is given; if it is also told
-            so, on a new connection.
+        @param send: Sends the request with the body it is given, for an asker; if it
+            is also told so, on a new connection.
 
         @param refusal: Makes an error of an answer's status, headers and body.
-
-        @param reads: When the reads of the connection are over.
         """
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._provider = provider
@@ -134,17 +131,18 @@ class UpstreamCall:
         self._refusal = refusal
         self._listener = listener
         self._clocks = clocks
-        self._reads = reads
         self._reactor = reactor
         self._log = log
         self._finished = False
         self._paused = False
         self._retried = False
-        self._pending: Deferred[IResponse] | None = None
-        self._transport: IPushProducer | None = None
+        self._exchange: Exchange | None = None
+        self._open = False
+        self._speaking = False
+        self._refused: tuple[int, Sequence[Header], bytearray] | None = None
         self._timer: IDelayedCall | None = None
         self._timeout: Callable[[], OpenClawError] = self._connectTimeout
-        self.ended: Deferred[None] = Deferred()
+        self.closed: Deferred[None] = Deferred()
         """
         Fires when the call holds no socket and no timer any more, which may be a
         moment after C{done}.
@@ -163,94 +161,90 @@ class UpstreamCall:
         """
         Send the request.
         """
-        body = RequestBody(self._payload, self._connected)
         self._timeout = self._connectTimeout
         self._setTimer(self._clocks.connect)
-        self._pending = self._send(body, self._retried)
-        # A pooled connection takes the request at once; a new one is made first.
-        pooled = body.started
-        self._pending.addCallbacks(
-            self._responded, self._failedToRespond, errbackArgs=(pooled,)
-        )
+        self._open = True
+        try:
+            self._exchange = self._send(self._payload, self, self._retried)
+        except (ValueError, SchemeNotSupported):
+            self.failed(Failure())
 
-    def _connected(self) -> None:
+    def connected(self) -> None:
+        """
+        See L{Asker.connected}.
+        """
         self._timeout = self._idleTimeout
         self._setTimer(self._clocks.idle)
 
-    def _failedToRespond(self, failure: Failure, pooled: bool) -> None:
-        self._pending = None
+    def failed(self, reason: Failure) -> None:
+        """
+        See L{Asker.failed}.
+        """
+        exchange, self._exchange = self._exchange, None
+        self._open = False
         if self._finished:
             self._release()
-            return
-        if failure.check(ResponseNeverReceived, RequestTransmissionFailed):
-            if pooled and not self._retried:
+        elif reason.check(ConnectionDone, ConnectionLost):
+            if exchange is not None and exchange.pooled and not self._retried:
                 # The provider closed an idle connection just as we took it; others
                 # may be closed as well.
                 self._retried = True
                 self.start()
-                return
-            self._fail(self._unreachable("closed the connection without an answer"))
-        elif failure.check(ConnectTimeout):
+            else:
+                self._fail(self._unreachable("closed the connection without an answer"))
+        elif reason.check(ConnectTimeout):
             self._fail(self._connectTimeout())
-        elif failure.check(DNSLookupError):
+        elif reason.check(DNSLookupError):
             self._fail(self._unreachable("has an address that does not resolve"))
-        elif failure.check(ConnectionRefusedError):
+        elif reason.check(ConnectionRefusedError):
             self._fail(self._unreachable("refuses connections"))
         else:
             self._log.error(
                 "No answer from provider {provider}: {reason}",
                 provider=self._provider,
-                reason=failure.getErrorMessage(),
+                reason=reason.getErrorMessage(),
             )
             self._fail(self._unreachable("can't be reached"))
 
-    def _responded(self, response: IResponse) -> None:
-        self._pending = None
-        # It may be large, and what has ended may be kept for a while.
-        self._payload = b""
-        self._setTimer(self._clocks.idle)
-        if response.code != 200:
-            self._readRefusal(response)
-            return
-        response.deliverBody(
-            ResponseBody(self._reads, self._bodyStarted, self._read, self._bodyEnded)
-        )
-        if self._paused:
-            # deliverBody resumes the transport that it was given.
-            self.pauseProducing()
-
-    def _readRefusal(self, response: IResponse) -> None:
-        body = bytearray()
-
-        def refusal() -> OpenClawError:
-            return self._refusal(response.code, response.headers, bytes(body))
-
-        def collect(data: bytes) -> None:
-            if self._finished:
-                return
-            body.extend(data)
-            if len(body) > MAX_REFUSAL_BYTES:
-                self._fail(refusal())
-
-        def ended(_: Failure) -> None:
-            self._transport = None
-            if not self._finished:
-                self._fail(refusal())
-            self._release()
-
-        # That it is slow to say why does not make it less of a refusal.
-        self._timeout = refusal
-        response.deliverBody(
-            ResponseBody(self._reads, self._bodyStarted, collect, ended)
-        )
-
     # The answer on its way
 
-    def _bodyStarted(self, transport: IPushProducer) -> None:
-        self._transport = transport
-
-    def _read(self, data: bytes) -> None:
+    def answered(self, status: int, headers: Sequence[Header]) -> None:
+        """
+        See L{Asker.answered}.
+        """
+        # It may be large, and what has ended may be kept for a while.
+        self._payload = b""
         if self._finished:
+            return
+        self._setTimer(self._clocks.idle)
+        if status != 200:
+            self._refused = (status, headers, bytearray())
+            # That it is slow to say why does not make it less of a refusal.
+            self._timeout = self._refusalSaid
+            return
+        self._speaking = True
+        if self._paused:
+            self.pauseProducing()
+
+    def _refusalSaid(self) -> OpenClawError:
+        assert self._refused is not None
+        status, pairs, body = self._refused
+        headers = Headers()
+        for name, value in pairs:
+            headers.addRawHeader(name, value)
+        return self._refusal(status, headers, bytes(body))
+
+    def came(self, data: bytes) -> None:
+        """
+        See L{Asker.came}.
+        """
+        if self._finished:
+            return
+        if self._refused is not None:
+            body = self._refused[2]
+            body += data
+            if len(body) > MAX_REFUSAL_BYTES:
+                self._fail(self._refusalSaid())
             return
         if self._timer is not None:
             self._timer.reset(self._clocks.idle)
@@ -258,10 +252,17 @@ class UpstreamCall:
         if self._decoder.complete:
             self._conclude()
 
-    def _bodyEnded(self, reason: Failure) -> None:
-        self._transport = None
-        # Why it ended does not matter: the decoder knows whether it saw the end.
-        self._conclude()
+    def ended(self) -> None:
+        """
+        See L{Asker.ended}.  Why it ended does not matter: the decoder knows whether
+        it saw the end.
+        """
+        self._exchange = None
+        self._open = False
+        if self._refused is None:
+            self._conclude()
+        elif not self._finished:
+            self._fail(self._refusalSaid())
         self._release()
 
     def _tell(
@@ -290,9 +291,9 @@ class UpstreamCall:
             return
         self._finished = True
         self._setTimer(LINGER_SECONDS)
-        if self._paused and self._transport is not None:
+        if self._paused and self._exchange is not None:
             # Nothing that a slow reader would have to wait for is left in the body.
-            self._transport.resumeProducing()
+            self._exchange.resumeProducing()
         self.done.callback(reply)
 
     def cancel(self) -> None:
@@ -314,17 +315,15 @@ class UpstreamCall:
         Close the socket, if there still is one.
         """
         self._clearTimer()
-        if self._pending is not None:
-            self._pending.cancel()
-        if self._transport is not None:
-            abort(self._transport)
+        if self._exchange is not None:
+            self._exchange.cancel()
 
     def _release(self) -> None:
         self._clearTimer()
-        if self._pending is None and self._transport is None and not self.ended.called:
+        if not self._open and not self.closed.called:
             # A method of its own, which would be a circle.
             self._timeout = _over
-            self.ended.callback(None)
+            self.closed.callback(None)
 
     # Back-pressure
 
@@ -334,18 +333,20 @@ class UpstreamCall:
         the provider who is slow.
         """
         self._paused = True
-        if self._transport is not None and not self._finished:
+        exchange = self._exchange
+        if self._speaking and exchange is not None and not self._finished:
             self._clearTimer()
-            self._transport.pauseProducing()
+            exchange.pauseProducing()
 
     def resumeProducing(self) -> None:
         """
         Read on.
         """
         self._paused = False
-        if self._transport is not None and not self._finished:
+        exchange = self._exchange
+        if self._speaking and exchange is not None and not self._finished:
             self._setTimer(self._clocks.idle)
-            self._transport.resumeProducing()
+            exchange.resumeProducing()
 
     def stopProducing(self) -> None:
         """

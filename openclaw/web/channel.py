@@ -85,6 +85,7 @@ class GatewayChannel(HTTPChannel):
         The connection is there.
         """
         super().connectionMade()
+        self.site.writes.adopt(self.transport)
         self.site.connectionBegan(self)
 
     # What comes in
@@ -93,6 +94,9 @@ class GatewayChannel(HTTPChannel):
         """
         Some bytes came.
         """
+        self.site.writes.during(self._received, data)
+
+    def _received(self, data: bytes) -> None:
         if self._deaf:
             return
         self.site.idle.pop(self, None)

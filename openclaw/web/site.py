@@ -17,6 +17,7 @@ from openclaw.web.channel import IDLE_SECONDS, GatewayChannel
 from openclaw.web.limits import BodyBudget, Crowd, affordable, originOf
 from openclaw.web.request import GatewayRequest
 from openclaw.web.turned_away import TurnedAway
+from openclaw.writes import writesOf
 
 CLOSE_SECONDS = 2.0
 """
@@ -44,6 +45,7 @@ class GatewaySite(Site):
     @ivar idle: Those of them without a request, the longest idle first.
     @ivar turnedAway: Those for which there was no room, until they are closed.
     @ivar bodies: The room for bodies.
+    @ivar writes: What sends the answers.
     @ivar loopback: The addresses of ports that only this machine can reach: hosts
         and ports.
     """
@@ -72,6 +74,7 @@ class GatewaySite(Site):
         )
         self.door = door
         self.settings = settings
+        self.writes = writesOf(reactor)
         self.connections: set[GatewayChannel] = set()
         self.idle: dict[GatewayChannel, None] = {}
         self.turnedAway: set[TurnedAway] = set()

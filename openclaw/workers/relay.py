@@ -36,7 +36,6 @@ from zope.interface import implementer
 from openclaw.auth.quotas import Quotas
 from openclaw.errors import AuthenticationFailed, OpenClawError, Unavailable
 from openclaw.interfaces import ICaller
-from openclaw.models.connections import abort
 from openclaw.web.door import GatewayDoor
 from openclaw.web.failures import answerWith
 from openclaw.web.request import GatewayRequest
@@ -204,7 +203,10 @@ class _Answer(Protocol):
             self.done.callback(None)
 
     def _break(self) -> None:
-        abort(self.transport)  # type: ignore[arg-type]
+        # Twisted's client has only a farewell to offer, which can last for ever.
+        connection = self.transport._producer  # type: ignore[union-attr]
+        if connection is not None:
+            connection.abortConnection()
 
 
 @dataclass(eq=False)

@@ -1,0 +1,334 @@
+"""
+HTTP/1.1 as a provider is asked in it: one connection, and on it one request after the
+other.
+
+The parser is llhttp, by httptools.  Twisted's client hands over each transfer chunk by
+itself and makes a dozen objects for a request; this took a fifth of what a streamed
+answer costs (see docs/performance.md).
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Protocol as Shape
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from openclaw.writes import Writes
+
+MAX_BARREN_BYTES = 64 * 1024
+"""
+How much a server may send that brings no more of an answer: headers, for one.
+"""
+
+Header = tuple[bytes, bytes]
+
+
+class Asker(Shape):
+    """
+    Who sends a request, and hears of the answer.
+    """
+
+    def connected(self) -> None:
+        """
+        There is a connection, and the request is on its way.
+        """
+
+    def answered(self, status: int, headers: Sequence[Header]) -> None:
+        """
+        The answer begins.
+        """
+
+    def came(self, data: bytes) -> None:
+        """
+        Some of its body came: all that one read brought.
+        """
+
+    def ended(self) -> None:
+        """
+        The body has ended, or broke off.  Nothing else follows.
+        """
+
+    def failed(self, reason: Failure) -> None:
+        """
+        There is no answer, and there will be none.  Nothing else follows.
+
+        @param reason: Why not: no connection came about, or it was lost, or what came
+            on it was no HTTP.
+        """
+
+
+class Exchange:
+    """
+    A request and its answer, as who asks holds it.
+
+    @ivar pooled: Is it on a connection that had been idle?
+    """
+
+    __slots__ = ("_connecting", "_connection", "asker", "pooled", "request")
+
+    def __init__(self, asker: Asker, request: Sequence[bytes]) -> None:
+        """
+        @param request: All of its bytes.
+        """
+        self.asker = asker
+        self.request = request
+        self.pooled = False
+        self._connecting: Deferred[None] | None = None
+        self._connection: Connection | None = None
+
+    def connect(self, connecting: "Deferred[Connection]") -> None:
+        """
+        Wait for a connection.
+        """
+        self._connecting = connecting.addCallbacks(self.carriedBy, self._unconnected)
+
+    def carriedBy(self, connection: "Connection") -> None:
+        """
+        There is a connection.
+        """
+        self._connecting = None
+        self._connection = connection
+        request, self.request = self.request, ()
+        connection.carry(self, request)
+
+    def _unconnected(self, reason: Failure) -> None:
+        self._connecting = None
+        self.request = ()
+        self.asker.failed(reason)
+
+    def over(self) -> None:
+        """
+        Hold the connection no more.
+        """
+        self._connection = None
+
+    def cancel(self) -> None:
+        """
+        Close the socket now, or do not even open it.
+        """
+        if self._connecting is not None:
+            self._connecting.cancel()
+        elif self._connection is not None:
+            self._connection.abort()
+
+    def pauseProducing(self) -> None:
+        """
+        Read no more for now.
+        """
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resumeProducing(self) -> None:
+        """
+        Read on.
+        """
+        if self._connection is not None:
+            self._connection.resume()
+
+
+class Connection(Protocol):
+    """
+    A connection to a provider.
+
+    @ivar idleSince: When its last request was over, by the reactor's clock.
+    """
+
+    idleSince = 0.0
+
+    def __init__(
+        self,
+        writes: Writes,
+        free: "Callable[[Connection], None]",
+        gone: "Callable[[Connection], None]",
+    ) -> None:
+        """
+        @param free: Told when another request can be sent.
+
+        @param gone: Told when none can be sent any more.
+        """
+        self._writes = writes
+        self._free = free
+        self._gone = gone
+        self._exchange: Exchange | None = None
+        self._fault: Failure | None = None
+        self._closing = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._headers: list[Header] = []
+        self._status: int | None = None
+        self._told = False
+        self._body: list[bytes] = []
+        self._complete = False
+        self._keptAlive = False
+        self._barren = 0
+        self._inflate: Callable[[bytes], bytes] | None = None
+
+    def connectionMade(self) -> None:
+        """
+        The connection is there.
+        """
+        self._writes.adopt(self.transport)
+        self._parser = HttpResponseParser(self)
+        # As a browser does, and as Twisted's own client.
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+
+    def carry(self, exchange: Exchange, request: Sequence[bytes]) -> None:
+        """
+        Send a request.
+        """
+        self._exchange = exchange
+        exchange.asker.connected()
+        assert self.transport is not None
+        self.transport.writeSequence(request)
+
+    # What comes in
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Some bytes came.
+        """
+        self._writes.during(self._read, data)
+
+    def _read(self, data: bytes) -> None:
+        exchange = self._exchange
+        if self._closing:
+            return
+        if exchange is None:
+            # Nobody has asked.
+            self.abort()
+            return
+        fault: Exception | None = None
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            fault = error
+        if self._status is not None and not self._told:
+            self._told = True
+            exchange.asker.answered(self._status, self._headers)
+        if self._body:
+            self._barren = 0
+            fault = self._hand(exchange) or fault
+        else:
+            self._barren += len(data)
+        if self._complete and fault is None and not self._closing:
+            self._end(exchange)
+        elif fault is not None or self._barren > MAX_BARREN_BYTES:
+            self._fault = Failure(fault or HttpParserError("There is no end of it"))
+            self.abort()
+
+    def _hand(self, exchange: Exchange) -> Exception | None:
+        body = b"".join(self._body)
+        self._body.clear()
+        if self._closing:
+            return None
+        if self._inflate is not None:
+            try:
+                body = self._inflate(body)
+            except zlib.error as error:
+                return error
+        exchange.asker.came(body)
+        return None
+
+    def _end(self, exchange: Exchange) -> None:
+        keptAlive = self._keptAlive
+        self._exchange = None
+        self._begin()
+        exchange.over()
+        if keptAlive:
+            self._free(self)
+        else:
+            self.abort()
+        exchange.asker.ended()
+
+    # What the parser tells.  It would wrap whatever is raised here.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """
+        A header is complete, or one of those behind a body.
+        """
+        if self._status is None:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """
+        All headers are.
+        """
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._headers = []  # That was only to say that it will take a while.
+            return
+        self._status = status
+        self._keptAlive = self._parser.should_keep_alive()
+        for name, value in self._headers:
+            if name.lower() == b"content-encoding" and value.strip().lower() in _GZIP:
+                # It was asked not to.
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+
+    def on_body(self, data: bytes) -> None:
+        """
+        Some of the body.
+        """
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """
+        The answer is complete.
+        """
+        self._complete = self._status is not None
+
+    def on_message_begin(self) -> None:
+        """
+        An answer begins; behind the one that was asked for, there must be none.
+        """
+        self._keptAlive = False
+
+    # The end
+
+    def pause(self) -> None:
+        """
+        Read no more for now.
+        """
+        assert self.transport is not None
+        self.transport.pauseProducing()  # type: ignore[attr-defined]
+
+    def resume(self) -> None:
+        """
+        Read on.
+        """
+        assert self.transport is not None
+        self.transport.resumeProducing()  # type: ignore[attr-defined]
+
+    def abort(self) -> None:
+        """
+        Close at once.  A farewell can last for ever: over TLS it waits for the other
+        side's.
+        """
+        if not self._closing:
+            self._closing = True
+            assert self.transport is not None
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The connection is gone.
+        """
+        self._closing = True
+        del self._parser
+        exchange, self._exchange = self._exchange, None
+        self._gone(self)
+        if exchange is None:
+            return
+        exchange.over()
+        if self._told:
+            exchange.asker.ended()
+        else:
+            exchange.asker.failed(self._fault or reason)
+
+
+_GZIP = (b"gzip", b"x-gzip")
+
+__all__ = ["MAX_BARREN_BYTES", "Asker", "Connection", "Exchange", "Header"]
