@@ -44,6 +44,12 @@ the callers' systems try again after a second.
 """
 
 
+_WAITED_FOR = frozenset({"tcp", "tcp6", "ssl", "unix"})
+"""
+The endpoint strings that have a backlog.
+"""
+
+
 class SecureEndpoint(SSL4ServerEndpoint):
     """
     An endpoint with a certificate that can be renewed.
@@ -95,12 +101,17 @@ def endpointOf(gateway: Gateway, reactor: IReactorCore, log: Logger) -> Endpoint
 
 def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
     """
-    Understand a Twisted endpoint string, without listening yet.
+    Understand a Twisted endpoint string, without listening yet.  One that does not say
+    how many connections may wait to be taken gets L{BACKLOG}, and not Twisted's 50.
 
     @raise StartError: It makes no sense, or names a certificate that can't be read.
     """
+    full = description
+    kind, *words = description.split(":")
+    if kind in _WAITED_FOR and not any(word.startswith("backlog=") for word in words):
+        full = f"{description}:backlog={BACKLOG}"
     try:
-        return description, serverFromString(reactor, description)
+        return description, serverFromString(reactor, full)
     except Exception as error:
         # Endpoint plug-ins fail with whatever their parsing fails with.
         reason = str(error) or type(error).__name__

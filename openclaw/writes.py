@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary, proxy
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IWriteDescriptor
+from twisted.internet.protocol import Protocol
 
 P = ParamSpec("P")
 
@@ -40,13 +41,17 @@ class Writes:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
 
-    def adopt(self, transport: object) -> None:
+    def adopt(self, transport: object, protocol: Protocol) -> None:
         """
         See to what is written to a transport from now on.  One that has no socket
         itself, as that of TLS or of a test, stays as it is.
+
+        @param protocol: What reads from it, without anything between the two: an
+            endpoint leaves its wrapper there.
         """
         if isinstance(transport, FileDescriptor):
             transport.reactor = self  # type: ignore[assignment]
+            transport.protocol = protocol  # type: ignore[attr-defined]
 
     def during(
         self, read: Callable[P, object], *args: P.args, **kwargs: P.kwargs

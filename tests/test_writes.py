@@ -8,6 +8,7 @@ from weakref import ref
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -88,7 +89,7 @@ class WritesTests(SynchronousTestCase):
         One more socket.
         """
         socket = Socket(self.reactor)
-        self.writes.adopt(socket)
+        self.writes.adopt(socket, Protocol())
         return socket
 
     def turn(self) -> None:
@@ -270,7 +271,7 @@ class WritesTests(SynchronousTestCase):
         What is no socket is left as it is.
         """
         transport = StringTransport()
-        self.writes.adopt(transport)
+        self.writes.adopt(transport, Protocol())
         self.writes.during(transport.write, b"a")
         self.assertEqual(transport.value(), b"a")
 

@@ -171,7 +171,7 @@ class Connection(Protocol):
         """
         The connection is there.
         """
-        self._writes.adopt(self.transport)
+        self._writes.adopt(self.transport, self)
         self._parser = HttpResponseParser(self)
         # As a browser does, and as Twisted's own client.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)

@@ -141,6 +141,7 @@ class UpstreamCall:
         self._speaking = False
         self._refused: tuple[int, Sequence[Header], bytearray] | None = None
         self._timer: IDelayedCall | None = None
+        self._heardAt = float("-inf")
         self._timeout: Callable[[], OpenClawError] = self._connectTimeout
         self.closed: Deferred[None] = Deferred()
         """
@@ -246,8 +247,8 @@ class UpstreamCall:
             if len(body) > MAX_REFUSAL_BYTES:
                 self._fail(self._refusalSaid())
             return
-        if self._timer is not None:
-            self._timer.reset(self._clocks.idle)
+        # To set the timer back each time would cost more than to look at its end.
+        self._heardAt = self._reactor.seconds()
         self._tell(self._decoder.feed, data)
         if self._decoder.complete:
             self._conclude()
@@ -369,8 +370,11 @@ class UpstreamCall:
 
     def _expired(self) -> None:
         self._timer = None
+        left = self._heardAt + self._clocks.idle - self._reactor.seconds()
         if self._finished:
             self.drop()
+        elif left > 0:
+            self._setTimer(left)
         else:
             self._fail(self._timeout())
 

@@ -71,6 +71,7 @@ class CompletionStream:
         self._keepAliveSeconds = keepAliveSeconds
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
+        self._wroteAt = float("-inf")
         self._write = sink.write
         self.opened = False
 
@@ -87,7 +88,7 @@ class CompletionStream:
         if not self.opened:
             frames = self._open() + frames
         elif self._timer is not None:
-            self._timer.reset(self._keepAliveSeconds)
+            self._wroteAt = self._reactor.seconds()
         self._write(frames)
 
     def open(self) -> None:
@@ -162,6 +163,11 @@ class CompletionStream:
         self._timer = None
         if not self.opened:
             self._write(self._open())
+            return
+        # To set the timer back with each word would cost more.
+        left = self._wroteAt + self._keepAliveSeconds - self._reactor.seconds()
+        if left > 0:
+            self._setTimer(left)
         else:
             self._setTimer(self._keepAliveSeconds)
             self._write(KEEPALIVE)

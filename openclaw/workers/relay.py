@@ -281,7 +281,7 @@ class Relay:
                 code="worker_unavailable",
                 retryAfter=RETRY_SECONDS,
             )
-            request.write(answerWith(request, lost))  # type: ignore[no-untyped-call]
+            request.write(answerWith(request, lost))
             request.finish()
             return
         self._answer(request, response)
