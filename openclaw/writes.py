@@ -1,57 +1,54 @@
 """
 Sends what is written during a read as soon as that read is over.
 
-Twisted's reactor asks the kernel first whether a socket can take what was written to
-it, and sends in its next turn.  Nearly always it can: to ask costs two system calls, a
-turn of the reactor, and the time until that.  Here the transports of a connection are
-given a reactor that tries first, and asks only if something is left.
+Twisted's transports ask the reactor first whether a socket can take what was written
+to it, and send in its next turn.  Nearly always it can: to ask costs two system calls,
+a turn of the reactor, and the time until that.  A L{PromptTransport} tries first, and
+leaves to the real one what the socket did not take.
 
-What was written to a transport during one read goes out together.  Nothing is sent
-from within C{write}: who writes is done with it when the bytes leave.
+What was written during one read goes out together.  Nothing is sent from within
+C{write}: who writes is done with it when the bytes leave.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec
-from weakref import WeakKeyDictionary, proxy
+from weakref import WeakKeyDictionary
 
-from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IWriteDescriptor
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection
+from zope.interface import implementer
 
 P = ParamSpec("P")
+
+MOST_BYTES = 64 * 1024
+"""
+So much is gathered at most: then it is time to see whether the socket takes it.
+"""
 
 
 class Writes:
     """
-    A reactor as the transports see it: it takes its time with writers until a read is
-    over.  All else is the real one's.
+    The reads of a reactor, and what they lead to.
+
+    @ivar reading: Is one under way?
+    @ivar waiting: Those who have something to send when it is over.
     """
 
-    def __init__(self, reactor: Any) -> None:
-        """
-        @param reactor: The real one; an L{twisted.internet.interfaces.IReactorFDSet}
-            if there are transports of its own.
-        """
-        # It is the key under which this is kept.
-        self._reactor = proxy(reactor)
-        self._reading = False
-        self._waiting: dict[IWriteDescriptor, None] = {}
-        self._polled: set[IWriteDescriptor] = set()
+    def __init__(self) -> None:
+        self.reading = False
+        self.waiting: list[PromptTransport] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-    def adopt(self, transport: object, protocol: Protocol) -> None:
+    def adopt(self, protocol: Protocol) -> None:
         """
-        See to what is written to a transport from now on.  One that has no socket
-        itself, as that of TLS or of a test, stays as it is.
-
-        @param protocol: What reads from it, without anything between the two: an
-            endpoint leaves its wrapper there.
+        Give a protocol that is connected a transport that sends at once.  Whatever has
+        no socket itself, as the transport of TLS or of a test, stays as it is.
         """
-        if isinstance(transport, FileDescriptor):
-            transport.reactor = self  # type: ignore[assignment]
-            transport.protocol = protocol  # type: ignore[attr-defined]
+        transport = protocol.transport
+        if isinstance(transport, Connection):
+            protocol.transport = PromptTransport(self, transport)
+            # An endpoint leaves a wrapper between the two.
+            transport.protocol = protocol
 
     def during(
         self, read: Callable[P, object], *args: P.args, **kwargs: P.kwargs
@@ -59,56 +56,96 @@ class Writes:
         """
         Do what a read leads to, and send what it wrote.
         """
-        if self._reading:
+        if self.reading:
             read(*args, **kwargs)
             return
-        self._reading = True
+        self.reading = True
         try:
             read(*args, **kwargs)
         finally:
-            self._reading = False
-            if self._waiting:
-                self._send()
+            self.reading = False
+            if self.waiting:
+                waiting, self.waiting = self.waiting, []
+                for each in waiting:
+                    each.send()
 
-    def _send(self) -> None:
-        for writer in tuple(self._waiting):
-            if writer not in self._waiting:
-                continue  # Closed by what another one led to.
-            try:
-                failed = writer.doWrite() is not None
-            except Exception:
-                failed = True
-            left = self._waiting.pop(writer, self) is None
-            if left or failed:
-                # How it fails is the reactor's to see.
-                self._poll(writer)
 
-    def _poll(self, writer: IWriteDescriptor) -> None:
-        self._polled.add(writer)
-        self._reactor.addWriter(writer)
+@implementer(ITCPTransport)
+class PromptTransport:
+    """
+    A transport that gathers what is written during a read.  For all else it is the
+    real one.
+    """
 
-    # What a transport asks of its reactor
+    __slots__ = ("_pieces", "_real", "_size", "_writes")
 
-    def addWriter(self, writer: IWriteDescriptor) -> None:
+    def __init__(self, writes: Writes, real: Connection) -> None:
+        self._writes = writes
+        self._real = real
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def write(self, data: bytes) -> None:
         """
-        There is something to write.
+        Write some bytes.
         """
-        if writer in self._polled:
+        if not self._writes.reading:
+            self._real.write(data)
             return
-        if self._reading:
-            self._waiting[writer] = None
-        else:
-            self._poll(writer)
+        if not self._pieces:
+            self._writes.waiting.append(self)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self.send()
 
-    def removeWriter(self, writer: IWriteDescriptor) -> None:
+    def writeSequence(self, data: Iterable[bytes]) -> None:
         """
-        There is nothing to write any more.
+        Write some bytes.
         """
-        if writer in self._polled:
-            self._polled.discard(writer)
-            self._reactor.removeWriter(writer)
-        else:
-            self._waiting.pop(writer, None)
+        self.write(b"".join(data))
+
+    def send(self) -> None:
+        """
+        Send what was gathered.
+        """
+        if not self._pieces:
+            return
+        data, real = b"".join(self._pieces), self._real
+        self._pieces.clear()
+        self._size = 0
+        # Not before what the socket did not take the last time.
+        if real.connected and not (real.dataBuffer or real._tempDataLen):
+            sent = real.writeSomeData(data)
+            # How it failed is for the reactor to see when it tries again.
+            if isinstance(sent, int):
+                data = data[sent:]
+        if data:
+            real.write(data)
+
+    def loseConnection(self) -> None:
+        """
+        Close, behind what was written.
+        """
+        self.send()
+        self._real.loseConnection()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Close one half, behind what was written.
+        """
+        self.send()
+        self._real.loseWriteConnection()
+
+    def abortConnection(self) -> None:
+        """
+        Close now.
+        """
+        self._pieces.clear()
+        self._real.abortConnection()
 
 
 _writes: WeakKeyDictionary[Any, Writes] = WeakKeyDictionary()
@@ -121,8 +158,8 @@ def writesOf(reactor: Any) -> Writes:
     """
     found = _writes.get(reactor)
     if found is None:
-        found = _writes[reactor] = Writes(reactor)
+        found = _writes[reactor] = Writes()
     return found
 
 
-__all__ = ["Writes", "writesOf"]
+__all__ = ["MOST_BYTES", "PromptTransport", "Writes", "writesOf"]

@@ -85,9 +85,8 @@ class Ear:
             heard = self._sifted(events)
         if heard:
             # What a model thought before it failed does no harm.
-            self.heard = self.heard or any(
-                not isinstance(event, ReasoningDelta) for event in heard
-            )
+            if not self.heard:
+                self.heard = any(type(event) is not ReasoningDelta for event in heard)
             self._listener(heard)
 
     def _sifted(self, events: Sequence[ModelEvent]) -> Sequence[RunEvent]:

@@ -171,7 +171,7 @@ class Connection(Protocol):
         """
         The connection is there.
         """
-        self._writes.adopt(self.transport, self)
+        self._writes.adopt(self)
         self._parser = HttpResponseParser(self)
         # As a browser does, and as Twisted's own client.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
@@ -211,7 +211,15 @@ class Connection(Protocol):
             exchange.asker.answered(self._status, self._headers)
         if self._body:
             self._barren = 0
-            fault = self._hand(exchange) or fault
+            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._body.clear()
+            if self._inflate is not None:
+                try:
+                    body = self._inflate(body)
+                except zlib.error as error:
+                    fault, body = error, b""
+            if not self._closing:
+                exchange.asker.came(body)
         else:
             self._barren += len(data)
         if self._complete and fault is None and not self._closing:
@@ -219,19 +227,6 @@ class Connection(Protocol):
         elif fault is not None or self._barren > MAX_BARREN_BYTES:
             self._fault = Failure(fault or HttpParserError("There is no end of it"))
             self.abort()
-
-    def _hand(self, exchange: Exchange) -> Exception | None:
-        body = b"".join(self._body)
-        self._body.clear()
-        if self._closing:
-            return None
-        if self._inflate is not None:
-            try:
-                body = self._inflate(body)
-            except zlib.error as error:
-                return error
-        exchange.asker.came(body)
-        return None
 
     def _end(self, exchange: Exchange) -> None:
         keptAlive = self._keptAlive

@@ -43,6 +43,10 @@ class EventStreamDecoder:
         """
         if self._rest or self._data or b"\r" in data:
             return self._readLines(data)
+        end = len(data) - 2
+        if data.find(b"\n") == end and data[:6] == b"data: " and data[end:] == b"\n\n":
+            # One event, whole: what a model that speaks slowly sends.
+            return [data[6:end]]
         payloads: list[bytes] = []
         *events, rest = data.split(b"\n\n")
         for event in events:

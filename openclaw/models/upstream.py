@@ -6,7 +6,7 @@ What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import (
@@ -34,8 +34,6 @@ from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
 from openclaw.messages import Usage
 from openclaw.models.exchange import Asker, Exchange, Header
-
-P = ParamSpec("P")
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """
@@ -249,8 +247,14 @@ class UpstreamCall:
             return
         # To set the timer back each time would cost more than to look at its end.
         self._heardAt = self._reactor.seconds()
-        self._tell(self._decoder.feed, data)
-        if self._decoder.complete:
+        decoder = self._decoder
+        try:
+            events = decoder.feed(data)
+            if events:
+                self._listener(events)
+        except Exception:
+            self._listenerFailed()
+        if decoder.complete:
             self._conclude()
 
     def ended(self) -> None:
@@ -266,23 +270,22 @@ class UpstreamCall:
             self._fail(self._refusalSaid())
         self._release()
 
-    def _tell(
-        self, decode: Callable[P, list[ModelEvent]], *args: P.args, **kwargs: P.kwargs
-    ) -> None:
-        try:
-            events = decode(*args, **kwargs)
-            if events:
-                self._listener(events)
-        except Exception:
-            self._log.failure("The listener of a model call failed")
-            if not self._finished:
-                self._fail(InternalError("The gateway failed."))
+    def _listenerFailed(self) -> None:
+        self._log.failure("The listener of a model call failed")
+        if not self._finished:
+            self._fail(InternalError("The gateway failed."))
 
     # The end
 
     def _conclude(self) -> None:
-        if not self._finished:
-            self._tell(self._decoder.finish)
+        if self._finished:
+            return
+        try:
+            events = self._decoder.finish()
+            if events:
+                self._listener(events)
+        except Exception:
+            self._listenerFailed()
         if self._finished:
             return
         try:

@@ -85,7 +85,7 @@ class GatewayChannel(HTTPChannel):
         The connection is there.
         """
         super().connectionMade()
-        self.site.writes.adopt(self.transport, self)
+        self.site.writes.adopt(self)
         self.site.connectionBegan(self)
 
     # What comes in
