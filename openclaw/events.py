@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 
-class RunStarted(msgspec.Struct, frozen=True):
+class RunStarted(msgspec.Struct, frozen=True, gc=False):
     """
     The run left the queue: it has its session and is about to ask the model.
     Always the first event, and sent once.
     """
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class TextDelta(msgspec.Struct, frozen=True, gc=False):
     """
     The model said some more of its answer.
     """
@@ -27,7 +27,7 @@ class TextDelta(msgspec.Struct, frozen=True):
     text: str
 
 
-class ReasoningDelta(msgspec.Struct, frozen=True):
+class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     """
     The model thought aloud; no part of the answer.
     """
@@ -35,7 +35,7 @@ class ReasoningDelta(msgspec.Struct, frozen=True):
     text: str
 
 
-class ToolCallDelta(msgspec.Struct, frozen=True):
+class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
     """
     The model wrote some more of a tool call.  From a run these are the client's own
     calls only.
@@ -52,7 +52,7 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
     arguments: str
 
 
-class ToolProgress(msgspec.Struct, frozen=True):
+class ToolProgress(msgspec.Struct, frozen=True, gc=False):
     """
     One of the agent's own tools began its work, or ended it.
 

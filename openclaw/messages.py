@@ -4,6 +4,8 @@ What is said: provider-neutral messages, tool calls, and token usage.
 These are what a prompt is made of, what a transcript keeps (as JSON, tagged by
 C{role}) and what a model provider turns into its own wire form.  Nothing here
 knows a reactor, a database or HTTP.
+
+None can hold itself, so the garbage collector need not look at the thousands of them.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ Why a model stopped, in OpenAI's words.
 """
 
 
-class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+class ToolCall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
     A model's wish to have a function called.
 
@@ -34,7 +36,7 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: str = ""
 
 
-class Thought(msgspec.Struct, frozen=True, omit_defaults=True):
+class Thought(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
     A model's thinking before tool calls, as far as its provider wants it back.
 
@@ -47,7 +49,7 @@ class Thought(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: str
 
 
-class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+class TextPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
     """
     Some text of what a person said.
     """
@@ -55,7 +57,7 @@ class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
     text: str
 
 
-class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image"):
+class ImagePart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="image"):
     """
     An image, as part of what a person said.
 
@@ -70,7 +72,7 @@ class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image"):
 Part = TextPart | ImagePart
 
 
-class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
+class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
     """
     What the person, or the program in the person's place, said.
 
@@ -102,6 +104,7 @@ class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
 class AssistantMessage(
     msgspec.Struct,
     frozen=True,
+    gc=False,
     omit_defaults=True,
     tag_field="role",
     tag="assistant",
@@ -117,7 +120,7 @@ class AssistantMessage(
     thoughts: tuple[Thought, ...] = ()
 
 
-class ToolMessage(msgspec.Struct, frozen=True, tag_field="role", tag="tool"):
+class ToolMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="tool"):
     """
     The result of one tool call.
 
@@ -171,7 +174,7 @@ def strayResult(messages: Sequence[Message], start: int = 0) -> ToolMessage | No
     return None
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """
     Tokens spent, as the upstream counted them; usages add up.
     """

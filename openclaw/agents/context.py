@@ -10,6 +10,7 @@ from openclaw.agents.conversation import repaired
 from openclaw.agents.tokens import tokensOf
 from openclaw.interfaces import Summary
 from openclaw.messages import Message, Part, TextPart, ToolMessage, UserMessage
+from openclaw.transcript import PlainTranscript
 
 SUMMARY = (
     "Summary of our conversation before this point:\n\n{text}\n\n(End of summary.)"
@@ -123,6 +124,8 @@ def withoutImages(messages: Sequence[Message]) -> Sequence[Message]:
     """
     The same for a model that reads text only: it is told where an image was.
     """
+    if isinstance(messages, PlainTranscript):
+        return messages
     return [
         UserMessage("\n".join(_partText(part) for part in message.content))
         if isinstance(message, UserMessage) and not isinstance(message.content, str)

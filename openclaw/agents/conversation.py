@@ -5,6 +5,7 @@ Conversations as models want them: whole.
 from collections.abc import Sequence
 
 from openclaw.messages import AssistantMessage, Message, ToolMessage
+from openclaw.transcript import PlainTranscript
 
 NO_RESULT = "There is no result: the call was not answered."
 """
@@ -17,7 +18,7 @@ def repaired(messages: Sequence[Message]) -> Sequence[Message]:
     Give each tool call a result, and drop results that answer no call: providers
     refuse a conversation in which one is without the other.
     """
-    if not _hasTools(messages):
+    if isinstance(messages, PlainTranscript) or not _hasTools(messages):
         return messages
     whole: list[Message] = []
     unanswered: dict[str, None] = {}

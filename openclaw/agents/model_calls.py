@@ -11,7 +11,7 @@ from openclaw.agents.compaction import clipped, summaryRequest
 from openclaw.agents.context import Context, withoutImages
 from openclaw.agents.requests import RunRequest, Surroundings
 from openclaw.agents.stop import Stop
-from openclaw.agents.tokens import tokensIn, tokensOfAll, tokensOfTools
+from openclaw.agents.tokens import fits, tokensIn, tokensOfAll, tokensOfTools
 from openclaw.agents.turns import Ear
 from openclaw.config import ModelRef
 from openclaw.errors import (
@@ -124,7 +124,7 @@ class ModelCalls:
         window = known.contextWindow
         room = window - min(known.maxTokens or window, window // ANSWER_SHARE)
         room -= tokensIn(self._request.system) + tokensOfTools(self._tools)
-        if tokensOfAll(shown) > room and await self._compact(
+        if not fits(shown, room) and await self._compact(
             conversation, model, max(room // 2, 0)
         ):
             shown = self._context.view(conversation)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from openclaw.interfaces import ToolSpec
 from openclaw.messages import AssistantMessage, Message, ToolMessage, UserMessage
+from openclaw.transcript import PlainTranscript
 
 BYTES_PER_TOKEN = 4
 """
@@ -54,6 +55,19 @@ def tokensOfAll(messages: Iterable[Message]) -> int:
     return sum(map(tokensOf, messages))
 
 
+def fits(messages: Sequence[Message], room: int) -> bool:
+    """
+    Is there room for a conversation?
+
+    @param room: In tokens.
+    """
+    # What JSON puts around each text is more than what counts for a message.
+    return (
+        isinstance(messages, PlainTranscript)
+        and len(messages.encoded) <= room * BYTES_PER_TOKEN
+    ) or tokensOfAll(messages) <= room
+
+
 def tokensOfTools(tools: Sequence[ToolSpec]) -> int:
     """
     The tokens of what a model is told of its tools.
@@ -64,4 +78,4 @@ def tokensOfTools(tools: Sequence[ToolSpec]) -> int:
     )
 
 
-__all__ = ["tokensIn", "tokensOf", "tokensOfAll", "tokensOfTools"]
+__all__ = ["fits", "tokensIn", "tokensOf", "tokensOfAll", "tokensOfTools"]

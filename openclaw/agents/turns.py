@@ -158,7 +158,8 @@ class Turns:
         nudged, blanks = False, ""
         nudge: tuple[Message, ...] = ()
         for _ in range(self.maxModelCalls):
-            reply = await self._turn([*conversation, *self.said, *nudge])
+            more = (*self.said, *nudge)
+            reply = await self._turn([*conversation, *more] if more else conversation)
             nudge = ()
             own, clients = self._sorted(reply.toolCalls)
             if own and reply.finishReason == "tool_calls":

@@ -28,6 +28,7 @@ from openclaw.messages import (
 from openclaw.models.replies import StreamedReply
 from openclaw.models.requests import dataURI
 from openclaw.models.upstream import Refusal, ReplyDecoder
+from openclaw.transcript import PlainTranscript
 
 # What comes back, as far as it is read.
 
@@ -215,6 +216,17 @@ class _Said(msgspec.Struct, omit_defaults=True):
     reasoning: str | None = None
 
 
+def _wireMessages(request: ModelRequest) -> list[_Said | Message] | msgspec.Raw:
+    said: list[_Said | Message] = []
+    if request.system:
+        said.append(_Said("system", request.system))
+    if isinstance(request.messages, PlainTranscript):
+        parts = [*map(msgspec.json.encode, said), request.messages.encoded]
+        return msgspec.Raw(b"[%b]" % b",".join(filter(None, parts)))
+    said += map(_wireMessage, request.messages)
+    return said
+
+
 def _wireMessage(message: Message) -> _Said | Message:
     # Most are on the wire as they are in a transcript, and there can be a thousand.
     if isinstance(message, UserMessage):
@@ -298,13 +310,9 @@ class OpenAICompletions:
         """
         The JSON body that asks for a stream with usage.
         """
-        said: list[_Said | Message] = []
-        if request.system:
-            said.append(_Said("system", request.system))
-        said += map(_wireMessage, request.messages)
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": said,
+            "messages": _wireMessages(request),
             "stream": True,
             "stream_options": {"include_usage": True},
         }

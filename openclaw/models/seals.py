@@ -18,6 +18,7 @@ from openclaw.messages import (
     ToolCall,
     UserMessage,
 )
+from openclaw.transcript import PlainTranscript
 
 _END = "\n"
 
@@ -50,7 +51,7 @@ def unsealed(messages: Sequence[Message], owner: str) -> Sequence[Message]:
     and of those only what came since the user last spoke.  Older ones are of no use to
     anyone, and a provider that no longer knows them would refuse them.
     """
-    if not _hasSeals(messages):
+    if isinstance(messages, PlainTranscript) or not _hasSeals(messages):
         return messages
     mark = owner + _END
     latest = max(

@@ -15,7 +15,13 @@ from twisted.trial.unittest import TestCase
 
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim
-from openclaw.messages import AssistantMessage, UserMessage
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from tests.contracts.open_store import AGAIN, ANSWER, HELLO
 from tests.contracts.session_store import SessionStoreContract
@@ -192,6 +198,8 @@ class BrokenLaterTests(SQLiteTestCase):
         for key in ("hurt", "well"):
             await store.beginTurn(Claim(key, "1"), "main", [HELLO], [])
             await store.endTurn(Claim(key, "1"), [ANSWER])
+        await store.close()
+        await store.open()  # What it has just written it need not read.
         before = await store.sessions()
         damaged = "UPDATE messages SET body = {} WHERE session = 1 AND position = 1"
         for body in ["'{'", '\'{"role":"?"}\'', "X'FF'", "1", "'1,2'", "''"]:
@@ -208,6 +216,46 @@ class BrokenLaterTests(SQLiteTestCase):
         self.assertEqual(
             list(begun.messages), [HELLO, AssistantMessage("Back."), AGAIN]
         )
+
+    async def test_othersAdd(self) -> None:
+        """
+        What another process adds to a session is seen, whoever knew the session, and
+        what was rolled back is not.
+        """
+        ours, theirs = await self.openStore(), await self.openStore()
+        said: list[Message] = []
+        for number in range(6):
+            store = (ours, ours, theirs)[number % 3]
+            asked, answer = UserMessage(f"q{number}"), AssistantMessage(f"a{number}")
+            claim = Claim("a", str(number))
+            begun = await store.beginTurn(claim, "main", [asked], [asked])
+            self.assertEqual(list(begun.messages), [*said, asked])
+            with self.assertRaises(StoreError):
+                await store.endTurn(claim, [answer, UserMessage("\ud83e")])
+            await store.endTurn(claim, [answer])
+            said += [asked, answer]
+
+    async def test_toolsAmongTexts(self) -> None:
+        """
+        A session of texts in which tools are used, and then texts again, is whole.
+        """
+        store = await self.openStore()
+        call = ToolCall("c", "look", "{}")
+        turns: list[list[Message]] = [
+            [AssistantMessage("", (call,)), ToolMessage("c", "seen"), ANSWER],
+            [ANSWER],
+            [AssistantMessage("", (call,))],
+        ]
+        said: list[Message] = []
+        for turn in turns:
+            claim = Claim("a", str(len(said)))
+            begun = await store.beginTurn(claim, "main", [HELLO], [HELLO])
+            self.assertEqual(list(begun.messages), [*said, HELLO])
+            await store.endTurn(claim, turn)
+            said += [HELLO, *turn]
+        result = ToolMessage("c", "seen")
+        begun = await store.beginTurn(Claim("a", "z"), "main", [result], [result])
+        self.assertEqual(list(begun.messages), [*said, result])
 
     async def test_missingMessage(self) -> None:
         """

@@ -7,7 +7,7 @@ blocks.
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -16,6 +16,8 @@ from openclaw.interfaces import Claim, Conversation, SessionInfo, Summary
 from openclaw.messages import Message
 from openclaw.sessions.store.checks import checkResults, checkSummary
 from openclaw.sessions.store.owners import Owner
+from openclaw.sessions.store.recent import Recent
+from openclaw.transcript import PlainTranscript, isPlain
 
 BEGIN = "BEGIN IMMEDIATE"
 """
@@ -100,10 +102,12 @@ class SessionAccess:
 
     @ivar owner: In whose name claims are taken.
     @ivar leaseSeconds: How long they last.
+    @ivar recent: What need not be read.  Who calls a transaction tells how it ended.
     """
 
     owner: Owner
     leaseSeconds: float
+    recent: Recent = field(default_factory=Recent)
 
     def beginTurn(
         self,
@@ -136,10 +140,18 @@ class SessionAccess:
             length = 0
         elif messages:
             connection.execute(ADVANCE, (now, length + len(messages), session))
-        _append(connection, now, session, length, claim.runID, messages)
+        bodies = _append(connection, now, session, length, claim.runID, messages)
+        start = summarised or 0
+        known = self.recent.find(session, start, length) if length else b""
         length += len(messages)
-        visible = _read(connection, key, session, summarised or 0, length)
-        checkResults(visible, len(visible) - len(messages))
+        visible: Sequence[Message]
+        if known is not None and isPlain(messages):
+            visible = PlainTranscript(_joined(known, bodies), length - start)
+        else:
+            visible = _read(connection, key, session, start, length)
+            checkResults(visible, len(visible) - len(messages))
+        if isinstance(visible, PlainTranscript):
+            self.recent.stage(session, start, length, visible.encoded)
         if summarised is None:
             return Conversation(visible)
         return Conversation(visible, Summary(text, summarised))
@@ -167,8 +179,13 @@ class SessionAccess:
             FIND, (claim.sessionKey,)
         ).fetchone()
         if messages:
-            connection.execute(ADVANCE, (now, length + len(messages), session))
-            _append(connection, now, session, length, claim.runID, messages)
+            end = length + len(messages)
+            connection.execute(ADVANCE, (now, end, session))
+            bodies = _append(connection, now, session, length, claim.runID, messages)
+            start = summarised or 0
+            known = self.recent.find(session, start, length)
+            if known is not None and isPlain(messages):
+                self.recent.stage(session, start, end, _joined(known, bodies))
         if summary is not None:
             checkSummary(summary, summarised or 0, length + len(messages))
             row = (session, summary.messageCount, claim.runID, now, summary.text)
@@ -232,19 +249,27 @@ def _append(
     position: int,
     runID: str,
     messages: Sequence[Message],
-) -> None:
+) -> list[bytes]:
     """
     Add messages to a session.
 
     @param position: Where the first one goes.
+
+    @return: Each as it is kept.
     """
+    bodies = [ENCODER.encode(message) for message in messages]
     connection.executemany(
         APPEND,
         [
-            (session, place, runID, now, ENCODER.encode(message).decode())
-            for place, message in enumerate(messages, position)
+            (session, place, runID, now, body.decode())
+            for place, body in enumerate(bodies, position)
         ],
     )
+    return bodies
+
+
+def _joined(known: bytes, bodies: list[bytes]) -> bytes:
+    return b",".join([known, *bodies] if known else bodies)
 
 
 def _read(
@@ -255,7 +280,9 @@ def _read(
     length: int,
 ) -> Sequence[Message]:
     """
-    Read a session's messages.
+    Read a session's messages, and see that they are all there.
+
+    @return: A L{PlainTranscript} if that is what they are.
 
     @param start: The position of the first one to read.
     @param length: How many there must be in all, those before C{start} included.
@@ -263,12 +290,15 @@ def _read(
     @raise StoreError: If some are missing or can't be understood.
     """
     (bodies,) = connection.execute(TRANSCRIPT, (session, start)).fetchone()
+    bodies = bodies or b""
     try:
-        messages = DECODER.decode(b"[%b]" % (bodies or b""))
+        messages = DECODER.decode(b"[%b]" % bodies)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
     if len(messages) != length - start:
         raise StoreError(f"The transcript of {sessionKey} is damaged.")
+    if isPlain(messages):
+        return PlainTranscript(bodies, len(messages), messages)
     return messages
 
 

@@ -10,7 +10,7 @@ else is done.
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred, fail, succeed
@@ -258,11 +258,18 @@ class SQLiteSessionStore:
         if pool is None or access is None:
             return fail(StoreError("The session store is not open."))
         now = self._clock.seconds()
-        return _following(
-            pool.runWithConnection(
-                lambda connection: work(access, connection, now)
-            ).addErrback(self._failed)
-        )
+
+        def transaction(connection: Any) -> T:
+            committed = False
+            try:
+                result = work(access, connection, now)
+                connection.commit()
+                committed = True
+            finally:
+                access.recent.settle(committed)
+            return result
+
+        return _following(pool.runWithConnection(transaction).addErrback(self._failed))
 
     def _failed(self, failure: Failure) -> None:
         """

@@ -1,0 +1,65 @@
+"""
+Tests of L{openclaw.sessions.store.recent}.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.sessions.store.recent import Recent
+
+
+class RecentTests(SynchronousTestCase):
+    """
+    What the latest turns of sessions left is known.
+    """
+
+    def test_committed(self) -> None:
+        """
+        It counts once the transaction is committed.
+        """
+        recent = Recent()
+        recent.stage(1, 0, 2, b"a")
+        self.assertIsNone(recent.find(1, 0, 2))
+        recent.settle(True)
+        self.assertEqual(recent.find(1, 0, 2), b"a")
+
+    def test_rolledBack(self) -> None:
+        """
+        And never if that is rolled back, nor with the next one.
+        """
+        recent = Recent()
+        recent.stage(1, 0, 2, b"a")
+        recent.settle(False)
+        recent.settle(True)
+        self.assertIsNone(recent.find(1, 0, 2))
+
+    def test_outdated(self) -> None:
+        """
+        Another process may have added to the session, or summarised it.
+        """
+        recent = Recent()
+        recent.stage(1, 0, 2, b"a")
+        recent.settle(True)
+        self.assertIsNone(recent.find(1, 0, 4))
+        self.assertIsNone(recent.find(1, 1, 2))
+        self.assertIsNone(recent.find(2, 0, 2))
+
+    def test_bounded(self) -> None:
+        """
+        There is a bound to all of them; the longest unused go first, and one that is
+        too long is not kept at all.
+        """
+        recent = Recent(most=10)
+        for session, encoded in ((1, b"1234"), (2, b"1234"), (1, b"12345"), (3, b"1")):
+            recent.stage(session, 0, len(encoded), encoded)
+            recent.settle(True)
+        self.assertEqual(recent.find(1, 0, 5), b"12345")
+        self.assertEqual(recent.find(3, 0, 1), b"1")
+        recent.stage(4, 0, 5, b"12345")
+        recent.settle(True)
+        self.assertIsNone(recent.find(2, 0, 4))
+        recent.stage(5, 0, 11, b"x" * 11)
+        recent.settle(True)
+        self.assertIsNone(recent.find(5, 0, 11))
+
+
+__all__ = ["RecentTests"]

@@ -1,0 +1,103 @@
+"""
+Tests of L{openclaw.transcript}, and of what a transcript becomes on the wire.
+"""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.context import withoutImages
+from openclaw.agents.conversation import repaired
+from openclaw.agents.tokens import fits, tokensOfAll
+from openclaw.interfaces import ModelRequest
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    Thought,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.openai_completions import OpenAICompletions
+from openclaw.models.seals import unsealed
+from openclaw.transcript import PlainTranscript, isPlain
+
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+plain = st.lists(st.builds(UserMessage, texts) | st.builds(AssistantMessage, texts))
+
+
+def kept(messages: list[Message]) -> PlainTranscript:
+    """
+    Messages as a store keeps them.
+    """
+    encoded = b",".join(map(msgspec.json.encode, messages))
+    return PlainTranscript(encoded, len(messages))
+
+
+class PlainTranscriptTests(SynchronousTestCase):
+    """
+    It is its messages, for all who look, and JSON for those who want that.
+    """
+
+    @given(plain)
+    def test_sequence(self, messages: list[Message]) -> None:
+        """
+        It is a sequence like any other.
+        """
+        transcript = kept(messages)
+        self.assertEqual(len(transcript), len(messages))
+        self.assertEqual(list(transcript), messages)
+        self.assertEqual(list(transcript[1:]), messages[1:])
+        self.assertEqual(transcript, tuple(messages))
+        self.assertNotEqual(transcript, [*messages, UserMessage("more")])
+        self.assertNotEqual(transcript, 7)
+        if messages:
+            self.assertEqual(transcript[-1], messages[-1])
+
+    @given(plain, texts)
+    def test_onTheWire(self, messages: list[Message], system: str) -> None:
+        """
+        A provider is sent the same, to the letter.
+        """
+        encode = OpenAICompletions().encode
+        self.assertEqual(
+            encode(ModelRequest("m", system, kept(messages))),
+            encode(ModelRequest("m", system, messages)),
+        )
+
+    @given(plain)
+    def test_asItIs(self, messages: list[Message]) -> None:
+        """
+        Nobody on the way there has anything to change.
+        """
+        transcript = kept(messages)
+        for step in (repaired, withoutImages, lambda them: unsealed(them, "x/y")):
+            self.assertIs(step(transcript), transcript)
+            self.assertEqual(list(step(messages)), messages)
+
+    @given(plain, st.integers(0, 200))
+    def test_room(self, messages: list[Message], room: int) -> None:
+        """
+        What needs no counting takes no more room than what is counted.
+        """
+        self.assertEqual(fits(kept(messages), room), tokensOfAll(messages) <= room)
+
+    def test_isPlain(self) -> None:
+        """
+        All that is more than text is not plain.
+        """
+        texts = [UserMessage("a"), AssistantMessage("b")]
+        self.assertTrue(isPlain(texts))
+        self.assertTrue(isPlain(kept(texts)))
+        for other in (
+            UserMessage((ImagePart("image/png", "AA=="),)),
+            AssistantMessage("", (ToolCall("c", "t", "{}"),)),
+            AssistantMessage("", (), (Thought("hm", "s"),)),
+            ToolMessage("c", "r"),
+        ):
+            self.assertFalse(isPlain([*texts, other]))
+
+
+__all__ = ["PlainTranscriptTests"]
