@@ -3,7 +3,7 @@ The questions of one run to models: which model is asked, what it is shown, and 
 tried when it fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from twisted.internet.task import deferLater
 
@@ -169,17 +169,17 @@ class ModelCalls:
 
     # One call
 
-    async def _answerOf(
+    def _answerOf(
         self,
         model: ModelRef,
         shown: Sequence[Message],
         listener: ModelListener,
-    ) -> ModelReply:
+    ) -> Awaitable[ModelReply]:
         request = self._request
         known = self._surroundings.modelOf(model)
         if not self._sees(model):
             shown = withoutImages(shown)
-        return await self._send(
+        return self._send(
             model,
             ModelRequest(
                 model.model,

@@ -159,7 +159,12 @@ class Turns:
         nudge: tuple[Message, ...] = ()
         for _ in range(self.maxModelCalls):
             more = (*self.said, *nudge)
-            reply = await self._turn([*conversation, *more] if more else conversation)
+            separated = bool(self._text.strip())
+            ear = Ear(self.listener, self._clientNames, separated)
+            reply = await self.ask(
+                [*conversation, *more] if more else conversation, ear
+            )
+            self._note(reply, separated)
             nudge = ()
             own, clients = self._sorted(reply.toolCalls)
             if own and reply.finishReason == "tool_calls":
@@ -183,15 +188,11 @@ class Turns:
             code="max_model_calls",
         )
 
-    async def _turn(self, asked: Sequence[Message]) -> ModelReply:
-        separated = bool(self._text.strip())
-        ear = Ear(self.listener, self._clientNames, separated)
-        reply = await self.ask(asked, ear)
+    def _note(self, reply: ModelReply, separated: bool) -> None:
         if separated and reply.text:
             self._text += SEPARATOR
         self._text += reply.text
         self._usage += reply.usage
-        return reply
 
     def _sorted(
         self, calls: Sequence[ToolCall]

@@ -2,7 +2,7 @@
 The Klein tree: which path is whose.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -97,11 +97,11 @@ class GatewayApp:
         return None if ledger.find(again) is None else self._fellows.number
 
     @app.route("/v1/chat/completions", methods=["POST"])
-    async def completions(self, request: GatewayRequest) -> None:
+    def completions(self, request: GatewayRequest) -> Awaitable[None]:
         """
         An agent's answer.
         """
-        await self._completions.serve(request, self._enabled())
+        return self._completions.serve(request, self._enabled())
 
     @app.route("/v1/embeddings", methods=["POST"])
     async def embeddings(self, request: GatewayRequest) -> None:

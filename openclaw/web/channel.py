@@ -69,16 +69,31 @@ class GatewayChannel(HTTPChannel):
     """
 
     site: "GatewaySite"
-    origin: str | None = None
-    onNetwork = False
-    onLoopback = False
 
-    _line = b""
-    _deaf = False
-    _ahead = 0
-    _inThisTurn = 0
-    _headDeadline: IDelayedCall | None = None
-    _nextTurn: IDelayedCall | None = None
+    # See L{GatewayRequest}.
+    __slots__ = (
+        "_ahead",
+        "_deaf",
+        "_headDeadline",
+        "_inThisTurn",
+        "_line",
+        "_nextTurn",
+        "onLoopback",
+        "onNetwork",
+        "origin",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.origin: str | None = None
+        self.onNetwork = False
+        self.onLoopback = False
+        self._line = b""
+        self._deaf = False
+        self._ahead = 0
+        self._inThisTurn = 0
+        self._headDeadline: IDelayedCall | None = None
+        self._nextTurn: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """
@@ -212,8 +227,11 @@ class GatewayChannel(HTTPChannel):
         """
         An answer begins.
         """
-        self.requests[-1].tellTime()
+        request = self.requests[-1]
+        request.tellTime()
         super().writeHeaders(version, code, reason, headers)
+        # A stream may last, and they are 2 KB.
+        request.responseHeaders = Headers()
 
     def invite(self) -> None:
         """

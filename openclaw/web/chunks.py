@@ -30,6 +30,9 @@ FINGERPRINT = f"openclaw-{__version__}"
 
 _encode = msgspec.json.encode
 
+_THOUGHT = b'[{"index":0,"delta":{"reasoning_content":'
+_TAIL = b'},"logprobs":null,"finish_reason":null}]}\n\n'
+
 _LINE_ENDS = tuple(
     (character.encode(), rf"\u{ord(character):04x}".encode())
     for character in "\u0085\u2028\u2029"
@@ -94,8 +97,6 @@ class Reply:
         head = _safe(_encode({**self._common, "object": "chat.completion.chunk"}))
         self._head = b"data: " + head[:-1] + b',"choices":'
         self._text = self._head + b'[{"index":0,"delta":{"content":'
-        self._thought = self._head + b'[{"index":0,"delta":{"reasoning_content":'
-        self._tail = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 
     # In chunks
 
@@ -110,12 +111,13 @@ class Reply:
         One frame for each event that the caller may see.
         """
         frames = []
-        text, tail = self._text, self._tail
+        text, tail = self._text, _TAIL
         for event in events:
             if type(event) is TextDelta:
                 frames.append(text + _safe(_encode(event.text)) + tail)
             elif isinstance(event, ReasoningDelta) and self._reasoning is not None:
-                frames.append(self._thought + _safe(_encode(event.text)) + self._tail)
+                thought = self._head + _THOUGHT + _safe(_encode(event.text))
+                frames.append(thought + tail)
             elif isinstance(event, ToolCallDelta):
                 frames.append(self._chunk({"tool_calls": [_wireDelta(event)]}, None))
             elif isinstance(event, ToolProgress) and self._tools:

@@ -2,7 +2,7 @@
 C{POST /v1/chat/completions}: from a request to a run, and back.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from math import floor
@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.ledger import Asked, Ledger
-from openclaw.agents.records import RunRecord
+from openclaw.agents.records import Listening, RunRecord
 from openclaw.agents.requests import RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.config import Config
@@ -37,6 +37,8 @@ How many requests may have images fetched for them at once; others wait.
 """
 
 EVENTS_HEADER = "x-openclaw-events"
+Leave = Callable[[], None]
+Place = Callable[[], Leave]
 _Outcome = TypeVar("_Outcome")
 
 
@@ -82,10 +84,8 @@ class Completions:
                 new = await self._newRecord(request, standing, caller, asked)
                 # The same request may have come once more meanwhile.
                 record = self._found(asked) or new
-            quotas = standing.doorkeeper.memory.quotas
-            enter = partial(_enter, request, record, partial(quotas.run, caller))
-            begin = partial(self._begin, record, asked, enter)
-            await self._answer(request, standing, record, begin)
+            place = partial(standing.doorkeeper.memory.quotas.run, caller)
+            await self._answer(request, standing, record, asked, place)
         except OpenClawError as error:
             # Klein cancels what it waits for when the caller goes away.
             if not request.gone:
@@ -157,13 +157,20 @@ class Completions:
             following=withImages(wanted.following, fetched),
         )
 
-    async def _answer(
+    def _answer(
         self,
         request: GatewayRequest,
         standing: Standing,
         record: RunRecord,
-        begin: Callable[[], None],
-    ) -> None:
+        asked: Asked | None,
+        place: Place,
+    ) -> Awaitable[None]:
+        """
+        Begin to answer.  A stream may last: what only its beginning needs is in no
+        coroutine that goes on.
+
+        @return: What does the rest.
+        """
         request.forget()
         wanted, form = record.request, record.made
         # Now, since a model may answer before its run has quite begun.
@@ -174,9 +181,8 @@ class Completions:
         reply = Reply(form)
         if not form.stream:
             listening = record.listen(reply.listen)
-            begin()
-            request.write(asJSON(request, reply.whole(await listening.done)))
-            return
+            self._begin(request, record, asked, place)
+            return _wholeAnswer(request, reply, listening)
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=request,
@@ -187,23 +193,21 @@ class Completions:
         )
         # What was said already is for the reader to take as fast as they can.
         listening = record.listen(stream, paused=record.begun)
-        begin()
-        await stream.follow(request, listening)
+        self._begin(request, record, asked, place)
+        return stream.follow(request, listening)
 
     def _begin(
         self,
+        request: GatewayRequest,
         record: RunRecord,
         asked: Asked | None,
-        enter: Callable[[], Callable[[], None]],
+        place: Place,
     ) -> None:
         """
         Start a run that is new.
-
-        @param enter: Takes what the run holds of the house, and returns what gives it
-            back.
         """
         if not record.begun:
-            leave = enter()
+            leave = _enter(request, record, place)
             try:
                 record.begin(self._runtime.begin)
             except BaseException:
@@ -215,9 +219,13 @@ class Completions:
                 self._ledger.keep(asked, record)
 
 
-def _enter(
-    request: GatewayRequest, record: RunRecord, place: Callable[[], Callable[[], None]]
-) -> Callable[[], None]:
+async def _wholeAnswer(
+    request: GatewayRequest, reply: Reply, listening: Listening
+) -> None:
+    request.write(asJSON(request, reply.whole(await listening.done)))
+
+
+def _enter(request: GatewayRequest, record: RunRecord, place: Place) -> Leave:
     """
     Take a place among the caller's runs.  A run that goes on alone has what its
     request brought for as long as it lives, so it keeps the room for that, too.
@@ -225,7 +233,9 @@ def _enter(
     @return: What gives all of it back.
     """
     leave = place()
-    giveBack = request.keepRoom() if record.goesOn else _nothing
+    if not record.goesOn:
+        return leave
+    giveBack = request.keepRoom()
 
     def left() -> None:
         leave()
@@ -234,13 +244,7 @@ def _enter(
     return left
 
 
-def _nothing() -> None:
-    """
-    The request itself gives its room back.
-    """
-
-
-def _then(outcome: _Outcome, leave: Callable[[], None]) -> _Outcome:
+def _then(outcome: _Outcome, leave: Leave) -> _Outcome:
     leave()
     return outcome
 
