@@ -176,10 +176,13 @@ class Listening:
     def __init__(self, record: RunRecord, listener: RunListener) -> None:
         self.listener = listener
         self.paused = False
-        self.done: Deferred[RunResult] = Deferred(lambda _: self.stopProducing())
+        self.done: Deferred[RunResult] = Deferred(self._cancelled)
         self._record = record
         self._heard = 0
         self._outcome: Outcome | None = None
+
+    def _cancelled(self, done: "Deferred[RunResult]") -> None:
+        self.stopProducing()
 
     @property
     def over(self) -> bool:

@@ -3,7 +3,6 @@ The connections to a provider: how they are made, and the ones that are kept.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, cast
 
 from hyperlink import URL
@@ -26,7 +25,7 @@ from twisted.web.client import URI, BrowserLikePolicyForHTTPS
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 
-from openclaw.models.exchange import Asker, Connection, Exchange
+from openclaw.models.exchange import Address, Asker, Connection, Exchange
 from openclaw.writes import writesOf
 
 IDLE_SECONDS = 30
@@ -41,11 +40,6 @@ How many idle connections are kept to one address.
 """
 
 PORTS = {b"http": 80, b"https": 443}
-
-Address = tuple[bytes, bytes, int]
-"""
-Scheme, host and port.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,10 +229,7 @@ class UpstreamAgent:
         """
         A new connection.
         """
-        pool = self._pool
-        return Connection(
-            self._writes, partial(pool.free, address), partial(pool.gone, address)
-        )
+        return Connection(self._writes, self._pool, address)
 
     def close(self) -> "Deferred[list[tuple[bool, None]]]":
         """
@@ -252,7 +243,6 @@ class UpstreamAgent:
 __all__ = [
     "IDLE_CONNECTIONS",
     "IDLE_SECONDS",
-    "Address",
     "Target",
     "UpstreamAgent",
 ]

@@ -24,6 +24,10 @@ How much a server may send that brings no more of an answer: headers, for one.
 """
 
 Header = tuple[bytes, bytes]
+Address = tuple[bytes, bytes, int]
+"""
+Scheme, host and port.
+"""
 
 
 class Asker(Shape):
@@ -129,6 +133,22 @@ class Exchange:
             self._connection.resume()
 
 
+class Keeper(Shape):
+    """
+    Who keeps connections that have nothing to do.
+    """
+
+    def free(self, address: Address, connection: "Connection") -> None:
+        """
+        Another request can be sent.
+        """
+
+    def gone(self, address: Address, connection: "Connection") -> None:
+        """
+        None can be sent any more.
+        """
+
+
 class Connection(Protocol):
     """
     A connection to a provider.
@@ -138,20 +158,10 @@ class Connection(Protocol):
 
     idleSince = 0.0
 
-    def __init__(
-        self,
-        writes: Writes,
-        free: "Callable[[Connection], None]",
-        gone: "Callable[[Connection], None]",
-    ) -> None:
-        """
-        @param free: Told when another request can be sent.
-
-        @param gone: Told when none can be sent any more.
-        """
+    def __init__(self, writes: Writes, keeper: Keeper, address: Address) -> None:
         self._writes = writes
-        self._free = free
-        self._gone = gone
+        self._keeper = keeper
+        self._address = address
         self._exchange: Exchange | None = None
         self._fault: Failure | None = None
         self._closing = False
@@ -208,7 +218,8 @@ class Connection(Protocol):
             fault = error
         if self._status is not None and not self._told:
             self._told = True
-            exchange.asker.answered(self._status, self._headers)
+            headers, self._headers = self._headers, []
+            exchange.asker.answered(self._status, headers)
         if self._body:
             self._barren = 0
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
@@ -234,7 +245,7 @@ class Connection(Protocol):
         self._begin()
         exchange.over()
         if keptAlive:
-            self._free(self)
+            self._keeper.free(self._address, self)
         else:
             self.abort()
         exchange.asker.ended()
@@ -314,7 +325,7 @@ class Connection(Protocol):
         self._closing = True
         del self._parser
         exchange, self._exchange = self._exchange, None
-        self._gone(self)
+        self._keeper.gone(self._address, self)
         if exchange is None:
             return
         exchange.over()
@@ -326,4 +337,12 @@ class Connection(Protocol):
 
 _GZIP = (b"gzip", b"x-gzip")
 
-__all__ = ["MAX_BARREN_BYTES", "Asker", "Connection", "Exchange", "Header"]
+__all__ = [
+    "MAX_BARREN_BYTES",
+    "Address",
+    "Asker",
+    "Connection",
+    "Exchange",
+    "Header",
+    "Keeper",
+]

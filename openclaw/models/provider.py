@@ -200,8 +200,11 @@ class HTTPModelProvider:
             log=self._log,
         )
         self._calls.add(call)
-        call.closed.addCallback(lambda _: self._calls.discard(call))
+        call.closed.addCallback(self._forget, call)
         return call
+
+    def _forget(self, _: None, call: UpstreamCall) -> None:
+        self._calls.discard(call)
 
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
         return refusalOf(self.name, status, headers, body, self._secrets)

@@ -121,7 +121,7 @@ class UpstreamCall:
 
         @param refusal: Makes an error of an answer's status, headers and body.
         """
-        self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
+        self.done: Deferred[ModelReply] = Deferred(self._cancelledByHolder)
         self._provider = provider
         self._send = send
         self._payload = payload
@@ -306,6 +306,9 @@ class UpstreamCall:
         """
         if not self._finished:
             self._fail(RunCancelled("The run was cancelled."))
+
+    def _cancelledByHolder(self, done: "Deferred[ModelReply]") -> None:
+        self.cancel()
 
     def _fail(self, error: OpenClawError) -> None:
         self._finished = True

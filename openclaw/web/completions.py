@@ -84,8 +84,7 @@ class Completions:
                 new = await self._newRecord(request, standing, caller, asked)
                 # The same request may have come once more meanwhile.
                 record = self._found(asked) or new
-            place = partial(standing.doorkeeper.memory.quotas.run, caller)
-            await self._answer(request, standing, record, asked, place)
+            await self._answer(request, standing, record, asked, caller)
         except OpenClawError as error:
             # Klein cancels what it waits for when the caller goes away.
             if not request.gone:
@@ -163,7 +162,7 @@ class Completions:
         standing: Standing,
         record: RunRecord,
         asked: Asked | None,
-        place: Place,
+        caller: ICaller,
     ) -> Awaitable[None]:
         """
         Begin to answer.  A stream may last: what only its beginning needs is in no
@@ -178,6 +177,7 @@ class Completions:
         request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
         if record.begun:
             request.setHeader("idempotent-replayed", "true")
+        place = partial(standing.doorkeeper.memory.quotas.run, caller)
         reply = Reply(form)
         if not form.stream:
             listening = record.listen(reply.listen)

@@ -87,11 +87,20 @@ class GatewayRequest(Request):
         "_reserved",
         "_weighed",
         "arrivedAt",
+        "chunked",
+        "producer",
         "requestID",
+        "sentLength",
+        "startedWriting",
+        "streamingProducer",
     )
 
     def __init__(self, channel: HTTPChannel, queued: object = None) -> None:
         super().__init__(channel, queued)
+        # Twisted has these in its class.
+        self.chunked = self.sentLength = self.startedWriting = 0
+        self.producer = None
+        self.streamingProducer = False
         self.requestID = newRequestID()
         self.arrivedAt = 0.0
         self._caller: Deferred[ICaller | BaseException] | None = None
