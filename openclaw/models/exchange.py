@@ -69,9 +69,18 @@ class Exchange:
     A request and its answer, as who asks holds it.
 
     @ivar pooled: Is it on a connection that had been idle?
+    @ivar complete: Is all of the answer there, so that it will have ended when what
+        came last is told?
     """
 
-    __slots__ = ("_connecting", "_connection", "asker", "pooled", "request")
+    __slots__ = (
+        "_connecting",
+        "_connection",
+        "asker",
+        "complete",
+        "pooled",
+        "request",
+    )
 
     def __init__(self, asker: Asker, request: Sequence[bytes]) -> None:
         """
@@ -80,6 +89,7 @@ class Exchange:
         self.asker = asker
         self.request = request
         self.pooled = False
+        self.complete = False
         self._connecting: Deferred[None] | None = None
         self._connection: Connection | None = None
 
@@ -230,6 +240,7 @@ class Connection(Protocol):
                 except zlib.error as error:
                     fault, body = error, b""
             if not self._closing:
+                exchange.complete = self._complete and fault is None
                 exchange.asker.came(body)
         else:
             self._barren += len(data)

@@ -294,7 +294,9 @@ class UpstreamCall:
             self._fail(error)
             return
         self._finished = True
-        self._setTimer(LINGER_SECONDS)
+        self._clearTimer()
+        if self._exchange is not None and not self._exchange.complete:
+            self._setTimer(LINGER_SECONDS)
         if self._paused and self._exchange is not None:
             # Nothing that a slow reader would have to wait for is left in the body.
             self._exchange.resumeProducing()
@@ -364,6 +366,10 @@ class UpstreamCall:
     # The clocks
 
     def _setTimer(self, seconds: float) -> None:
+        """
+        Let the clock strike later than it would, or at all: to have one strike sooner,
+        Twisted looks through all that there are.
+        """
         if self._timer is not None:
             self._timer.reset(seconds)
         else:
