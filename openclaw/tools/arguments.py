@@ -5,7 +5,6 @@ What a model wrote as a tool's arguments: read, and checked against its schema.
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
-import fastjsonschema
 import msgspec
 
 from openclaw.interfaces import ToolError
@@ -33,6 +32,10 @@ class ArgumentReader:
         """
         if parameters.get("type") != "object":
             raise BadSchema("the schema must be of an object")
+        # With the first tool: an agent may have none.
+        import fastjsonschema
+
+        self._wrong = fastjsonschema.JsonSchemaValueException
         try:
             self._validate = fastjsonschema.compile(
                 dict(parameters),
@@ -59,7 +62,7 @@ class ArgumentReader:
             raise ToolError(f"The arguments are not valid JSON: {error}") from None
         try:
             self._validate(arguments, name_prefix=ROOT)
-        except fastjsonschema.JsonSchemaValueException as error:
+        except self._wrong as error:
             raise ToolError(f"The arguments are wrong: {_message(error)}.") from None
         except RecursionError:
             raise ToolError("The arguments are nested too deeply.") from None
@@ -70,7 +73,7 @@ def _noReference(uri: str) -> NoReturn:
     raise BadSchema(f"the schema refers to {uri}")
 
 
-def _message(error: fastjsonschema.JsonSchemaValueException) -> str:
+def _message(error: Any) -> str:
     return str(error.message).removeprefix(f"{ROOT}.")
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hyperlink import URL
-from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError
 from twisted.internet.interfaces import IPushProducer
@@ -162,6 +161,9 @@ class _Fetch:
         # Names are looked up and connected to through the guard; the agent does TLS,
         # with the name that is in the URL.
         pool = HTTPConnectionPool(guard, persistent=False)
+        # With the first page: half a megabyte that many never need.
+        from treq.client import HTTPClient
+
         self._http = HTTPClient(Agent(guard, connectTimeout=CONNECT_SECONDS, pool=pool))
 
     def close(self) -> None:
