@@ -118,6 +118,8 @@ class GatewayChannel(HTTPChannel):
         if not self._busyReceiving:
             self._inThisTurn = 0
         super().dataReceived(data)
+        if self.requests:
+            self.requests[-1].waitForBody()
         begun = self.line_mode and (self._buffer or self.requests)
         # While the caller has to wait for us, their time does not run.
         if begun and not (self.paused or self._deaf):

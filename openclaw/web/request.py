@@ -76,6 +76,7 @@ class GatewayRequest(Request):
     # beside Twisted's, each request would have a dictionary of 1.6 KB.
     __slots__ = (
         "_admission",
+        "_awaited",
         "_caller",
         "_complete",
         "_deadline",
@@ -105,6 +106,7 @@ class GatewayRequest(Request):
         self.arrivedAt = 0.0
         self._caller: Deferred[ICaller | BaseException] | None = None
         self._admission = Admission()
+        self._awaited = False
         self._complete = False
         self._refused = False
         self._invited = True  # Nobody waits for an invitation.
@@ -138,13 +140,13 @@ class GatewayRequest(Request):
             headers.setRawHeaders(name, [value])
         fault = self._fault()
         if fault is not None:
-            self._begin(length)
+            self._awaited = length != 0
             self._refuse(fault)
             return
         self._admission = admission = channel.site.door.admit(self)
         for name, value in admission.headers:
             headers.setRawHeaders(name, [value])
-        self._begin(length)
+        self._awaited = length != 0
         if admission.caller is None:
             self._known = True
         else:
@@ -178,10 +180,15 @@ class GatewayRequest(Request):
             self._invited = False
         return None
 
-    def _begin(self, length: int | None) -> None:
-        if length != 0:
-            seconds = min(PATIENCE_SECONDS, self._admission.bodySeconds)
-            self._deadline = self.channel.callLater(seconds, self._late)
+    def waitForBody(self) -> None:
+        """
+        A read is over.  Most requests are complete by then, and need no clock.
+        """
+        if self._awaited and not self._complete:
+            self._awaited = False
+            if self._deadline is None:
+                seconds = min(PATIENCE_SECONDS, self._admission.bodySeconds)
+                self._deadline = self.channel.callLater(seconds, self._late)
 
     def _makeRoom(self, length: int) -> bool:
         """
