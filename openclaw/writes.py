@@ -64,10 +64,9 @@ class Writes:
             read(*args, **kwargs)
         finally:
             self.reading = False
-            if self.waiting:
-                waiting, self.waiting = self.waiting, []
-                for each in waiting:
-                    each.send()
+            # Should one fail, the others have their turn behind the next read.
+            while self.waiting:
+                self.waiting.pop().send()
 
 
 @implementer(ITCPTransport)

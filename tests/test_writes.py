@@ -268,6 +268,19 @@ class WritesTests(SynchronousTestCase):
         self.assertTrue(self.socket.disconnected)
         self.assertEqual(self.reactor.writers, set())
 
+    def test_oneFails(self) -> None:
+        """
+        A transport with a fault of its own keeps nobody from sending for long.
+        """
+        socket, transport = self.adopted()
+        self.patch(socket, "writeSomeData", lambda data: 1 // 0)
+        with self.assertRaises(ZeroDivisionError):
+            self.writes.during(
+                lambda: (self.transport.write(b"a"), transport.write(b"b"))
+            )
+        self.writes.during(lambda: None)
+        self.assertEqual(self.socket.sent, [b"a"])
+
     def test_gone(self) -> None:
         """
         Nothing is sent on a connection that is gone by then.
