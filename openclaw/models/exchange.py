@@ -3,8 +3,8 @@ HTTP/1.1 as a provider is asked in it: one connection, and on it one request aft
 other.
 
 The parser is llhttp, by httptools.  Twisted's client hands over each transfer chunk by
-itself and makes a dozen objects for a request; this took a fifth of what a streamed
-answer costs (see docs/performance.md).
+itself and makes a dozen objects for a request; this took a third of what a request
+costs (see docs/performance.md).
 """
 
 import zlib
@@ -274,6 +274,8 @@ class Connection(Protocol):
         """
         All headers are.
         """
+        if self._complete:
+            return  # This is another answer, to nobody's question.
         status = self._parser.get_status_code()
         if status < 200:
             self._headers = []  # That was only to say that it will take a while.
@@ -289,7 +291,8 @@ class Connection(Protocol):
         """
         Some of the body.
         """
-        self._body.append(data)
+        if not self._complete:
+            self._body.append(data)
 
     def on_message_complete(self) -> None:
         """

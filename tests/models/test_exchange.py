@@ -144,6 +144,16 @@ class KeepingTests(RawTestCase):
             self.assertHello()
             self.assertKept(False)
 
+    def test_secondAnswer(self) -> None:
+        """
+        Another whole answer in the same read is not taken for a part of the first.
+        """
+        length = b"Content-Length: %d\r\n\r\n" % len(WHOLE)
+        refusal = b"HTTP/1.1 500 No\r\n" + length + WHOLE
+        self.send(HEAD + length + WHOLE + refusal)
+        self.assertHello()
+        self.assertKept(False)
+
     def test_moreThanAsked(self) -> None:
         """
         There is something behind the answer, which nobody asked for: at once, or
