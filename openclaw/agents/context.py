@@ -19,7 +19,7 @@ UNSEEN = "(Here was an image, which you can't see.)"
 LEFT_OUT = "(Some messages before this point were left out for want of room.)"
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """
     A run's view of its conversation.  The conversation itself only grows; here is

@@ -52,6 +52,18 @@ class RunRecord:
     @ivar outcome: How it ended, once it has.
     """
 
+    __slots__ = (
+        "_listenings",
+        "begun",
+        "events",
+        "goesOn",
+        "made",
+        "outcome",
+        "recorded",
+        "request",
+        "run",
+    )
+
     def __init__(
         self,
         request: RunRequest,
@@ -172,6 +184,8 @@ class Listening:
         ends the listening, and with the last one who listens the run, unless that
         goes on alone.
     """
+
+    __slots__ = ("_heard", "_outcome", "_record", "done", "listener", "paused")
 
     def __init__(self, record: RunRecord, listener: RunListener) -> None:
         self.listener = listener

@@ -34,7 +34,7 @@ def newRunID() -> str:
     return f"run_{token_hex(12)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunRequest:
     """
     What a caller wants, as every door puts it.

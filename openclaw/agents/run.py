@@ -49,7 +49,7 @@ How often a session is asked for that another process holds.
 
 
 @implementer(IPushProducer)
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class AgentRun:
     """
     One run, with one life.
@@ -76,6 +76,9 @@ class AgentRun:
     callerGone: bool = field(init=False, default=False)
     _stop: Stop = field(init=False, default_factory=Stop)
     _context: Context = field(init=False, default_factory=Context)
+    _toolbox: Toolbox | None = field(init=False, default=None)
+    _modelCalls: ModelCalls = field(init=False)
+    _turns: Turns = field(init=False)
 
     @property
     def runID(self) -> str:
@@ -89,14 +92,6 @@ class AgentRun:
         self.done = Deferred(self._cancelledByHolder)
         arrived = request.arrivedAt
         self.begunAt = surroundings.reactor.seconds() if arrived is None else arrived
-        self._toolbox = Toolbox(
-            request.tools,
-            self._toolContext,
-            stop.check,
-            surroundings.log,
-            surroundings.tally.toolEnded,
-            self.listener,
-        )
         self._modelCalls = ModelCalls(request, surroundings, stop, self._context)
         self._turns = Turns(
             ask=self._modelCalls.ask,
@@ -223,7 +218,7 @@ class AgentRun:
         try:
             result = await self._turns.answer(conversation)
         except OpenClawError as error:
-            if self._toolbox.hadEffects:
+            if self._toolbox is not None and self._toolbox.hadEffects:
                 # Asking again would do it all again.
                 error.shouldRetry = False
             raise
@@ -234,6 +229,15 @@ class AgentRun:
 
     async def _carryOut(self, calls: Sequence[ToolCall]) -> Sequence[ToolMessage]:
         self._stop.check()
+        if self._toolbox is None:
+            self._toolbox = Toolbox(
+                self.request.tools,
+                self._toolContext,
+                self._stop.check,
+                self.surroundings.log,
+                self.surroundings.tally.toolEnded,
+                self.listener,
+            )
         return await self._stop.during(self._toolbox.run(calls))
 
     # Its end

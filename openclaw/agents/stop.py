@@ -13,7 +13,7 @@ from openclaw.errors import OpenClawError, RunCancelled
 T = TypeVar("T")
 
 
-@dataclass
+@dataclass(slots=True)
 class Stop:
     """
     Breaks a run off, in whatever it waits for.

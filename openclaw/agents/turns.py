@@ -3,7 +3,7 @@ The turn loop: the model speaks and calls tools, is told their results, and spea
 again, until it has answered or a bound is reached.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop
@@ -67,8 +67,10 @@ class Ear:
     @ivar heard: Has the caller got anything of this turn's answer?
     """
 
+    __slots__ = ("_clientNames", "_listener", "_positions", "_separate", "heard")
+
     def __init__(
-        self, listener: RunListener, clientNames: set[str], separate: bool
+        self, listener: RunListener, clientNames: Container[str], separate: bool
     ) -> None:
         self._listener = listener
         self._clientNames = clientNames
@@ -121,7 +123,7 @@ Carries out calls of the agent's own tools.
 """
 
 
-@dataclass
+@dataclass(slots=True)
 class Turns:
     """
     The loop of one run.
@@ -141,9 +143,10 @@ class Turns:
     _text: str = field(default="", init=False)
     _usage: Usage = field(default=NO_USAGE, init=False)
     _failed: tuple[object, int] = field(default=(None, 0), init=False)
+    _clientNames: Container[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._clientNames = {tool.name for tool in self.clientTools}
+        self._clientNames = tuple(tool.name for tool in self.clientTools)
 
     async def answer(self, conversation: Sequence[Message]) -> RunResult:
         """

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any, Protocol, cast
 
 import msgspec
-from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -113,6 +113,7 @@ class HTTPModelProvider:
         self._reactor = reactor
         self._log = log
         self._calls: set[UpstreamCall] = set()
+        self._awaitingIdle: list[Deferred[None]] = []
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
         """
@@ -129,7 +130,7 @@ class HTTPModelProvider:
         decoder = self._dialect.decoder(self.name, self._refusal)
         path = self._dialect.path(request)
         call = self._call(path, payload, decoder, listener, self._headers)
-        call.done.addCallback(partial(sealed, owner=owner))
+        call.done.addCallback(sealed, owner)
         call.start()
         return call
 
@@ -195,16 +196,20 @@ class HTTPModelProvider:
             decoder=decoder,
             refusal=self._refusal,
             listener=listener,
+            gone=self._gone,
             clocks=self._clocks,
             reactor=self._reactor,
             log=self._log,
         )
         self._calls.add(call)
-        call.closed.addCallback(self._forget, call)
         return call
 
-    def _forget(self, _: None, call: UpstreamCall) -> None:
+    def _gone(self, call: UpstreamCall) -> None:
         self._calls.discard(call)
+        if not self._calls:
+            waiting, self._awaitingIdle = self._awaitingIdle, []
+            for idle in waiting:
+                idle.callback(None)
 
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
         return refusalOf(self.name, status, headers, body, self._secrets)
@@ -218,7 +223,10 @@ class HTTPModelProvider:
         return self._agent.target(self._baseURL + path, headers)
 
     async def _closeWhenIdle(self) -> None:
-        await DeferredList([call.closed for call in self._calls])
+        if self._calls:
+            idle: Deferred[None] = Deferred()
+            self._awaitingIdle.append(idle)
+            await idle
         await self._agent.close()
 
     def close(self) -> "Deferred[None]":

@@ -89,9 +89,9 @@ class StreamedReply(ABC):
         self._stream: Framing = lines or EventStreamDecoder()
         self._splitter = ThinkingSplitter()
         self._calls = ToolCallAssembler()
-        self._withoutArguments: dict[object, None] = {}
         self._thoughts: list[Thought] = []
-        self._text: list[str] = []
+        # In UTF-8: each word as a string of its own would take ten times as much.
+        self._text = bytearray()
         self._events: list[ModelEvent] = []
         self._unstreamed: bytearray | None = None
         self._started = lines is not None
@@ -154,7 +154,7 @@ class StreamedReply(ABC):
         if reason is None and self.complete and self._error is None:
             reason = "stop"
         if reason in ("stop", "tool_calls"):
-            for key in list(self._withoutArguments):
+            for key in self._calls.lacking():
                 self.continueCall(key, "{}")
         return self._drain()
 
@@ -174,7 +174,7 @@ class StreamedReply(ABC):
             # Some say the one and mean the other.
             reason = "tool_calls" if calls else "stop"
         return ModelReply(
-            text="".join(self._text),
+            text=self._text.decode(),
             finishReason=reason,
             usage=self.usage,
             toolCalls=calls,
@@ -203,7 +203,7 @@ class StreamedReply(ABC):
         if self._splitter.passing:
             # All but the first few words of an answer.
             if text:
-                self._text.append(text)
+                self._text += text.encode()
                 self._events.append(TextDelta(text))
         else:
             self._keep(self._splitter.feed(text))
@@ -233,12 +233,11 @@ class StreamedReply(ABC):
         """
         if not name:
             raise self.unreadable()
-        if key in self._withoutArguments:
+        if self._calls.lacks(key):
             # Whatever comes now under this key is not for the call that had it.
             self.continueCall(key, "{}")
         self._keep(self._splitter.finish())
         self._events.append(self._calls.begin(key, name, id))
-        self._withoutArguments[key] = None
 
     def signCall(self, key: object, signature: str) -> None:
         """
@@ -256,7 +255,7 @@ class StreamedReply(ABC):
         """
         Has this call begun, and nothing of its arguments come?
         """
-        return key in self._withoutArguments
+        return self._calls.lacks(key)
 
     def continueCall(self, key: object, arguments: str) -> None:
         """
@@ -265,7 +264,6 @@ class StreamedReply(ABC):
         if not self._calls.knows(key):
             raise self.unreadable()
         if arguments:
-            self._withoutArguments.pop(key, None)
             self._events.append(self._calls.more(key, arguments))
 
     def unreadable(self) -> OpenClawError:
@@ -308,7 +306,9 @@ class StreamedReply(ABC):
         self.complete = True
 
     def _keep(self, events: Sequence[ModelEvent]) -> None:
-        self._text += [event.text for event in events if type(event) is TextDelta]
+        for event in events:
+            if type(event) is TextDelta:
+                self._text += event.text.encode()
         self._events += events
 
     def _drain(self) -> list[ModelEvent]:

@@ -26,6 +26,8 @@ class EventStreamDecoder:
     events.
     """
 
+    __slots__ = ("_data", "_maxEventBytes", "_rest", "_waiting")
+
     def __init__(self, maxEventBytes: int = MAX_EVENT_BYTES) -> None:
         self._maxEventBytes = maxEventBytes
         self._rest: list[bytes] = []

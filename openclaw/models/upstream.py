@@ -99,8 +99,34 @@ Refusal = Callable[[int, Headers, bytes], OpenClawError]
 @implementer(IModelCall)
 class UpstreamCall:
     """
-    A call over HTTP.  Made and started by a dialect.
+    A call over HTTP.  Made and started by a provider.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_clocks",
+        "_decoder",
+        "_exchange",
+        "_finished",
+        "_gone",
+        "_heardAt",
+        "_listener",
+        "_log",
+        "_open",
+        "_paused",
+        "_payload",
+        "_provider",
+        "_reactor",
+        "_refusal",
+        "_refused",
+        "_released",
+        "_retried",
+        "_send",
+        "_speaking",
+        "_timeout",
+        "_timer",
+        "done",
+    )
 
     def __init__(
         self,
@@ -111,6 +137,7 @@ class UpstreamCall:
         decoder: ReplyDecoder,
         refusal: Refusal,
         listener: ModelListener,
+        gone: "Callable[[UpstreamCall], object]",
         clocks: Clocks,
         reactor: IReactorTime,
         log: Logger,
@@ -120,6 +147,9 @@ class UpstreamCall:
             is also told so, on a new connection.
 
         @param refusal: Makes an error of an answer's status, headers and body.
+
+        @param gone: Called once the call holds no socket and no timer any more, which
+            may be a moment after C{done}.
         """
         self.done: Deferred[ModelReply] = Deferred(self._cancelledByHolder)
         self._provider = provider
@@ -128,10 +158,12 @@ class UpstreamCall:
         self._decoder = decoder
         self._refusal = refusal
         self._listener = listener
+        self._gone = gone
         self._clocks = clocks
         self._reactor = reactor
         self._log = log
         self._finished = False
+        self._released = False
         self._paused = False
         self._retried = False
         self._exchange: Exchange | None = None
@@ -140,12 +172,8 @@ class UpstreamCall:
         self._refused: tuple[int, Sequence[Header], bytearray] | None = None
         self._timer: IDelayedCall | None = None
         self._heardAt = float("-inf")
-        self._timeout: Callable[[], OpenClawError] = self._connectTimeout
-        self.closed: Deferred[None] = Deferred()
-        """
-        Fires when the call holds no socket and no timer any more, which may be a
-        moment after C{done}.
-        """
+        # A function: a method of its own would be a circle.
+        self._timeout = UpstreamCall._connectTimeout
 
     @property
     def usage(self) -> Usage:
@@ -160,7 +188,7 @@ class UpstreamCall:
         """
         Send the request.
         """
-        self._timeout = self._connectTimeout
+        self._timeout = UpstreamCall._connectTimeout
         self._setTimer(self._clocks.connect)
         self._open = True
         try:
@@ -172,7 +200,7 @@ class UpstreamCall:
         """
         See L{Asker.connected}.
         """
-        self._timeout = self._idleTimeout
+        self._timeout = UpstreamCall._idleTimeout
         self._setTimer(self._clocks.idle)
 
     def failed(self, reason: Failure) -> None:
@@ -219,7 +247,7 @@ class UpstreamCall:
         if status != 200:
             self._refused = (status, headers, bytearray())
             # That it is slow to say why does not make it less of a refusal.
-            self._timeout = self._refusalSaid
+            self._timeout = UpstreamCall._refusalSaid
             return
         self._speaking = True
         if self._paused:
@@ -329,10 +357,9 @@ class UpstreamCall:
 
     def _release(self) -> None:
         self._clearTimer()
-        if not self._open and not self.closed.called:
-            # A method of its own, which would be a circle.
-            self._timeout = _over
-            self.closed.callback(None)
+        if not self._open and not self._released:
+            self._released = True
+            self._gone(self)
 
     # Back-pressure
 
@@ -388,7 +415,7 @@ class UpstreamCall:
         elif left > 0:
             self._setTimer(left)
         else:
-            self._fail(self._timeout())
+            self._fail(self._timeout(self))
 
     def _connectTimeout(self) -> OpenClawError:
         return UpstreamTimeout(
@@ -405,13 +432,6 @@ class UpstreamCall:
 
     def _unreachable(self, what: str) -> OpenClawError:
         return UpstreamUnreachable(f"Provider {self._provider!r} {what}.")
-
-
-def _over() -> OpenClawError:
-    """
-    What no clock of a call that is over will ask for.
-    """
-    return InternalError("The gateway failed.")
 
 
 __all__ = [

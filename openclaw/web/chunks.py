@@ -30,6 +30,7 @@ FINGERPRINT = f"openclaw-{__version__}"
 
 _encode = msgspec.json.encode
 
+_TEXT = b'[{"index":0,"delta":{"content":'
 _THOUGHT = b'[{"index":0,"delta":{"reasoning_content":'
 _TAIL = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 
@@ -83,20 +84,24 @@ class Reply:
     The answer to one request.
     """
 
+    __slots__ = ("_form", "_head", "_reasoning")
+
     def __init__(self, form: ReplyForm) -> None:
-        self._common = {
+        self._form = form
+        self._reasoning: list[str] | None = [] if form.reasoning else None
+        # All that is the same in each delta's chunk: 0.4 µs a chunk, not 6.
+        head = _safe(_encode(self._common("chat.completion.chunk")))
+        self._head = b"data: " + head[:-1] + b',"choices":'
+
+    def _common(self, kind: str) -> dict[str, Any]:
+        form = self._form
+        return {
             "id": form.completionID,
             "created": form.created,
             "model": form.model,
             "system_fingerprint": FINGERPRINT,
+            "object": kind,
         }
-        self._includeUsage = form.includeUsage
-        self._tools = form.tools
-        self._reasoning: list[str] | None = [] if form.reasoning else None
-        # All that is the same in each delta's chunk: 0.4 µs a chunk, not 6.
-        head = _safe(_encode({**self._common, "object": "chat.completion.chunk"}))
-        self._head = b"data: " + head[:-1] + b',"choices":'
-        self._text = self._head + b'[{"index":0,"delta":{"content":'
 
     # In chunks
 
@@ -110,26 +115,25 @@ class Reply:
         """
         One frame for each event that the caller may see.
         """
-        frames = []
-        text, tail = self._text, _TAIL
+        pieces: list[bytes] = []
+        head = self._head
         for event in events:
             if type(event) is TextDelta:
-                frames.append(text + _safe(_encode(event.text)) + tail)
+                pieces += (head, _TEXT, _safe(_encode(event.text)), _TAIL)
             elif isinstance(event, ReasoningDelta) and self._reasoning is not None:
-                thought = self._head + _THOUGHT + _safe(_encode(event.text))
-                frames.append(thought + tail)
+                pieces += (head, _THOUGHT, _safe(_encode(event.text)), _TAIL)
             elif isinstance(event, ToolCallDelta):
-                frames.append(self._chunk({"tool_calls": [_wireDelta(event)]}, None))
-            elif isinstance(event, ToolProgress) and self._tools:
-                frames.append(self._progress(event))
-        return b"".join(frames)
+                pieces.append(self._chunk({"tool_calls": [_wireDelta(event)]}, None))
+            elif isinstance(event, ToolProgress) and self._form.tools:
+                pieces.append(self._progress(event))
+        return b"".join(pieces)
 
     def closing(self, result: RunResult) -> bytes:
         """
         The last frames of an answer.
         """
         frames = self._chunk({}, result.finishReason)
-        if self._includeUsage:
+        if self._form.includeUsage:
             frames += self._head + b'[],"usage":' + _encode(_usage(result.usage))
             frames += b"}\n\n"
         return frames + DONE
@@ -199,8 +203,7 @@ class Reply:
             "finish_reason": result.finishReason,
         }
         return {
-            **self._common,
-            "object": "chat.completion",
+            **self._common("chat.completion"),
             "choices": [choice],
             "usage": _usage(result.usage),
         }

@@ -51,6 +51,17 @@ class CompletionStream:
     comment when there is nothing to say for a while.
     """
 
+    __slots__ = (
+        "_keepAliveSeconds",
+        "_openHeaders",
+        "_reactor",
+        "_reply",
+        "_timer",
+        "_write",
+        "_wroteAt",
+        "opened",
+    )
+
     def __init__(
         self,
         *,
@@ -178,6 +189,8 @@ class _Reader:
     """
     How quick the reader of a stream is.
     """
+
+    __slots__ = ("_cut", "_listening", "_reactor", "_timer")
 
     def __init__(
         self, listening: Listening, cut: Callable[[], None], reactor: IReactorTime
