@@ -4,6 +4,7 @@ The connections to a provider: how they are made, and the ones that are kept.
 
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -21,7 +22,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory
-from twisted.web.client import URI, BrowserLikePolicyForHTTPS
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 
@@ -39,7 +40,7 @@ IDLE_CONNECTIONS = 64
 How many idle connections are kept to one address.
 """
 
-PORTS = {b"http": 80, b"https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +153,8 @@ class UpstreamAgent:
     The HTTP client of one provider.
     """
 
-    def __init__(self, reactor: IReactorTime, connectSeconds: float) -> None:
+    def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._connectSeconds = connectSeconds
-        self._policy = BrowserLikePolicyForHTTPS()
         self._writes = writesOf(reactor)
         self._pool = _Pool(reactor)
 
@@ -171,38 +170,40 @@ class UpstreamAgent:
         """
         if not url.isascii():
             url = URL.from_text(url).to_uri().to_text()
-        uri = URI.fromBytes(url.encode("ascii"))
-        port = b"" if uri.port == PORTS.get(uri.scheme) else b":%d" % uri.port
-        host = b"[%b]" % uri.host if b":" in uri.host else uri.host
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname or ""
+        if scheme not in PORTS:
+            raise SchemeNotSupported(f"Unsupported scheme: {scheme!r}")
+        port = parts.port or PORTS[scheme]
+        named = f"[{host}]" if ":" in host else host
+        if port != PORTS[scheme]:
+            named = f"{named}:{port}"
         sent = headers.copy()
-        sent.setRawHeaders(b"host", [host + port])
+        sent.setRawHeaders("host", [named])
         # A compressed stream could hold words back.
         sent.setRawHeaders(b"accept-encoding", [b"identity"])
-        lines = [b"POST %b HTTP/1.1" % uri.originForm]
+        path = (parts.path or "/") + (parts.query and f"?{parts.query}")
+        lines = [b"POST %b HTTP/1.1" % path.encode()]
         for name, values in sent.getAllRawHeaders():
             lines += [b"%b: %b" % (name, value) for value in values]
         return Target(
-            address=(uri.scheme, uri.host, uri.port),
-            endpoint=self._endpoint(uri),
+            address=(scheme, host, port),
+            endpoint=self._endpoint(scheme, host, port),
             head=b"\r\n".join([*lines, b"Content-Length: "]),
         )
 
-    def _endpoint(self, uri: URI) -> IStreamClientEndpoint:
-        host = uri.host.decode("ascii")
+    def _endpoint(self, scheme: str, host: str, port: int) -> IStreamClientEndpoint:
         # An address needs none of what it takes to look for one: 2 KB a connection.
         kind: Any = HostnameEndpoint
         if isIPAddress(host):
             kind = TCP4ClientEndpoint
         elif isIPv6Address(host):
             kind = TCP6ClientEndpoint
-        endpoint = kind(self._reactor, host, uri.port, timeout=self._connectSeconds)
-        if uri.scheme == b"http":
+        # Who asks has a clock, which covers the look-up and TLS, too.
+        endpoint = kind(self._reactor, host, port, timeout=None)
+        if scheme == "http":
             return cast(IStreamClientEndpoint, endpoint)
-        if uri.scheme != b"https":
-            raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")
-        return wrapClientTLS(
-            self._policy.creatorForNetloc(uri.host, uri.port), endpoint
-        )
+        return wrapClientTLS(optionsForClientTLS(host), endpoint)
 
     def post(
         self, target: Target, body: bytes, asker: Asker, *, anew: bool = False

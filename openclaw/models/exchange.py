@@ -24,7 +24,7 @@ How much a server may send that brings no more of an answer: headers, for one.
 """
 
 Header = tuple[bytes, bytes]
-Address = tuple[bytes, bytes, int]
+Address = tuple[str, str, int]
 """
 Scheme, host and port.
 """

@@ -56,7 +56,7 @@ class HTTPProviderMaker:
             dialect=dialect,
             embeddings=embeddings,
             headers=_headers(settings.headers, dialect, settings.apiKey),
-            agent=UpstreamAgent(reactor, clocks.connect),
+            agent=UpstreamAgent(reactor),
             clocks=clocks,
             reactor=reactor,
             log=log,

@@ -14,8 +14,8 @@ from twisted.internet.error import (
     ConnectionLost,
     ConnectionRefusedError,
     DNSLookupError,
+    TCPTimedOutError,
 )
-from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -219,8 +219,9 @@ class UpstreamCall:
                 self.start()
             else:
                 self._fail(self._unreachable("closed the connection without an answer"))
-        elif reason.check(ConnectTimeout):
-            self._fail(self._connectTimeout())
+        elif reason.check(TCPTimedOutError):
+            # The system was less patient than the operator.
+            self._fail(self._unreachable("does not answer"))
         elif reason.check(DNSLookupError):
             self._fail(self._unreachable("has an address that does not resolve"))
         elif reason.check(ConnectionRefusedError):

@@ -24,7 +24,6 @@ from openclaw.web.branches import onBranch
 from openclaw.web.chunks import Reply, ReplyForm
 from openclaw.web.decoding import readBody, tellIgnored
 from openclaw.web.failures import asJSON
-from openclaw.web.remote_images import checkURLs, fetchImages, termsFor, withImages
 from openclaw.web.repeating import askedOf, goesOn
 from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
@@ -142,18 +141,21 @@ class Completions:
         Fetch the images that are given by their URL.  When the caller goes away, this
         is cancelled.
         """
+        # An HTTP client, for which few daemons have any use: 0.6 MB.
+        from openclaw.web import remote_images as remote
+
         images = config.gateway.http.endpoints.chatCompletions.images
-        terms = termsFor(images, config.tools.web.fetch)
-        checkURLs(asking.remoteImages, terms)
+        terms = remote.termsFor(images, config.tools.web.fetch)
+        remote.checkURLs(asking.remoteImages, terms)
         fetched = await self._fetches.run(
             lambda: Deferred.fromCoroutine(
-                fetchImages(self._reactor, asking.remoteImages, terms)
+                remote.fetchImages(self._reactor, asking.remoteImages, terms)
             )
         )
         return replace(
             wanted,
-            opening=withImages(wanted.opening, fetched),
-            following=withImages(wanted.following, fetched),
+            opening=remote.withImages(wanted.opening, fetched),
+            following=remote.withImages(wanted.following, fetched),
         )
 
     def _answer(

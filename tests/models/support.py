@@ -80,7 +80,7 @@ class ProviderTestCase(SynchronousTestCase):
             headers=Headers(
                 {name: [value] for name, value in dialect.headers(Secret(KEY))}
             ),
-            agent=UpstreamAgent(self.network, self.clocks.connect),
+            agent=UpstreamAgent(self.network),
             clocks=self.clocks,
             reactor=self.network,
             log=Logger(observer=lambda event: self.logged.append(eventAsText(event))),

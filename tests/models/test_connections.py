@@ -88,7 +88,7 @@ class EndpointTests(SynchronousTestCase):
         Have a network that takes connections and says nothing.
         """
         self.reactor = MemoryReactorClock()
-        self.agent = UpstreamAgent(self.reactor, 3.0)
+        self.agent = UpstreamAgent(self.reactor)
 
     def ask(self, url: str) -> None:
         """
@@ -98,14 +98,14 @@ class EndpointTests(SynchronousTestCase):
 
     def test_eachItsOwn(self) -> None:
         """
-        Each scheme, host and port has its own endpoint, with the connect timeout.
+        Each scheme, host and port has its own endpoint, and the clock is the call's.
         """
         self.ask("http://127.0.0.1:81/a")
         self.ask("http://127.0.0.1:82/a")
         self.ask("http://127.0.0.1:81/b")
         self.assertEqual(
             [(c[0], c[1], c[3]) for c in self.reactor.tcpClients],
-            [("127.0.0.1", port, 3.0) for port in (81, 82, 81)],
+            [("127.0.0.1", port, None) for port in (81, 82, 81)],
         )
 
     def test_encrypted(self) -> None:
@@ -136,6 +136,7 @@ class EndpointTests(SynchronousTestCase):
             ("https://model.test:443/", b"model.test", b"/"),
             ("http://model.test:8080/a?b=c", b"model.test:8080", b"/a?b=c"),
             ("http://[::1]:11434/api", b"[::1]:11434", b"/api"),
+            ("http://model.test//v1/x", b"model.test", b"//v1/x"),
             ("https://bücher.example/v1", b"xn--bcher-kva.example", b"/v1"),
         ):
             head = self.agent.target(url, Headers()).head

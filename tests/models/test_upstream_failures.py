@@ -2,7 +2,7 @@
 Tests of L{openclaw.models.upstream}: providers that fail.
 """
 
-from twisted.internet.error import NoRouteError, TimeoutError
+from twisted.internet.error import NoRouteError, TCPTimedOutError
 
 from openclaw.errors import (
     InternalError,
@@ -12,7 +12,6 @@ from openclaw.errors import (
     UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamRefused,
-    UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnreachable,
 )
@@ -42,18 +41,19 @@ class FailureTests(ProviderTestCase):
 
     def test_noConnection(self) -> None:
         """
-        The network says by itself that there is no way, and why is logged; or that
-        nobody answers.
+        The network says by itself that nobody answers, or that there is no way; why
+        the latter is logged.
         """
-        for problem, kind, code in [
-            (NoRouteError(), UpstreamUnreachable, "upstream_unreachable"),
-            (TimeoutError(), UpstreamTimeout, "upstream_connect_timeout"),
+        for problem, what in [
+            (TCPTimedOutError(), "does not answer"),
+            (NoRouteError(), "can't be reached"),
         ]:
             self.network.fail(80, problem)
             call = self.asked()
             self.network.wait(0.5)
-            error = self.failureOf(call, kind)
-            self.assertEqual(error.code, code)
+            error = self.failureOf(call, UpstreamUnreachable)
+            self.assertEqual(error.code, "upstream_unreachable")
+            self.assertEqual(error.message, f"Provider 'vendor' {what}.")
             self.assertNothingLeft()
         [line] = self.logged
         self.assertIn("No route to host", line)

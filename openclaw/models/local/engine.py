@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
-from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
 from twisted.logger import Logger
@@ -33,13 +32,23 @@ Makes the provider that talks to the model's process, from the base URL of its A
 and the key.
 """
 
-RETRY_POLICY = backoffPolicy(initialDelay=1.0, maxDelay=60.0)
-
 HEALTHY_SECONDS = 60.0
 """
 A process that was ready for so long was a good one: when it dies, the waiting
 between starts begins anew.
 """
+
+
+def backOff(failures: int) -> float:
+    """
+    How long to wait for the next start: a second, then longer and longer.
+
+    @param failures: How many were there in a row.
+    """
+    # Hardly ever needed: 0.4 MB.
+    from twisted.application.internet import backoffPolicy
+
+    return backoffPolicy(initialDelay=1.0, maxDelay=60.0)(failures)
 
 
 class Waiting(Protocol):
@@ -95,7 +104,7 @@ class Engine:
         connect: Connect,
         environment: Mapping[str, str],
         log: Logger,
-        retryPolicy: Callable[[int], float] = RETRY_POLICY,
+        retryPolicy: Callable[[int], float] = backOff,
     ) -> None:
         """
         @param order: What to run, from the path of the weights and a key.
@@ -305,4 +314,4 @@ def _closed() -> ShuttingDown:
     )
 
 
-__all__ = ["HEALTHY_SECONDS", "RETRY_POLICY", "Connect", "Engine", "State", "Waiting"]
+__all__ = ["HEALTHY_SECONDS", "Connect", "Engine", "State", "Waiting", "backOff"]

@@ -29,10 +29,10 @@ from openclaw.interfaces import (
 )
 from openclaw.models.local.engine import (
     HEALTHY_SECONDS,
-    RETRY_POLICY,
     Connect,
     Engine,
     State,
+    backOff,
 )
 from openclaw.models.local.handshake import Order
 from openclaw.models.local.waiting import WaitingCall, WaitingEmbedding
@@ -63,7 +63,7 @@ class LocalModelProvider:
         environment: Mapping[str, str],
         log: Logger,
         findSpec: Callable[[str], ModuleSpec | None] = find_spec,
-        retryPolicy: Callable[[int], float] = RETRY_POLICY,
+        retryPolicy: Callable[[int], float] = backOff,
         engine: Callable[..., Any] = Engine,
     ) -> None:
         """
@@ -199,7 +199,6 @@ class LocalModelProvider:
 __all__ = [
     "EMBEDDING_TOKENS",
     "HEALTHY_SECONDS",
-    "RETRY_POLICY",
     "Connect",
     "LocalModelProvider",
     "State",
