@@ -3,6 +3,7 @@ Other people's plug-ins: the example in C{twistd-plugin} is installed beside our
 nothing else is, and a daemon uses all that it adds.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -69,6 +70,8 @@ class Installation:
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", *quiet]
         return subprocess.run(
             [str(each) for each in [*pip, *arguments]],
+            # With PYTHONPATH, pip would find what is not in that environment.
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -176,6 +179,7 @@ class PlugInTestCase(HouseTestCase):
         """
         line = subprocess.run(
             self.command("python", "-m", "openclaw_example.passwords", "amy"),
+            env=self.environment(),
             input="open sesame\n",
             capture_output=True,
             check=True,

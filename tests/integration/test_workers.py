@@ -229,11 +229,13 @@ class AgainTests(WorkersTestCase):
         _, call, runID = await self.askAt(caller, 0, headers=first)
         calls = len(self.upstream.calls)
         again = {"x-stainless-retry-count": "1"}
-        for _ in range(10):
-            answer = await caller.ask("hi", headers=again, stream=True)
-            self.assertEqual(answer.header("x-openclaw-run-id"), runID)
+        answers = [
+            await caller.ask("hi", headers=again, stream=True) for _ in range(10)
+        ]
         call.finish()
-        self.assertEqual(await answer.words(), "Hello")
+        for answer in answers:
+            self.assertEqual(answer.header("x-openclaw-run-id"), runID)
+            self.assertEqual(await answer.words(), "Hello")
         self.assertEqual(len(self.upstream.calls), calls)
 
     async def test_callerOfAPassedOnStreamLeaves(self) -> None:

@@ -274,13 +274,16 @@ class EscapeTests(WorkspaceTestCase):
         )
         try:
             swapping.stdout.readline()
-            read = [self._attempt(path) for _ in range(10_000)]
+            read = {self._attempt(path) for _ in range(10_000)}
+            # On a busy machine it can be long until the other has its turn.
+            for _ in range(1_000_000):
+                if {"own", None} <= read:
+                    break
+                read.add(self._attempt(path))
         finally:
             swapping.kill()
             swapping.communicate()
-        self.assertLessEqual(set(read), {"own", None})
-        self.assertIn("own", read)
-        self.assertIn(None, read)
+        self.assertEqual(read, {"own", None})
 
     def _attempt(self, path):
         try:
