@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # What `make test` runs: any names that trial understands.
 TESTS ?= tests
+# How many of them run at once.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -42,7 +44,7 @@ test: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
 	$(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
 	$(BIN)/mypy || failed="$$failed, mypy"; \
 	$(BIN)/mypy twistd-plugin/openclaw_example || failed="$$failed, mypy twistd-plugin"; \
-	$(BIN)/python -m twisted.trial --reporter=text $(TESTS) || failed="$$failed, tests"; \
+	$(BIN)/python -m twisted.trial --jobs=$(JOBS) --reporter=text $(TESTS) || failed="$$failed, tests"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$${failed#,}" >&2; exit 1; fi
 
 # BENCH=--quick takes less than two minutes.
