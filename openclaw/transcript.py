@@ -22,6 +22,7 @@ def isPlain(messages: Sequence[Message]) -> bool:
     """
     if isinstance(messages, PlainTranscript):
         return True
+    # Each turn looks at all that its caller brings: any() would take thrice the time.
     for message in messages:
         if type(message) is UserMessage:
             if type(message.content) is not str:

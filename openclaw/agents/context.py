@@ -10,7 +10,7 @@ from openclaw.agents.conversation import repaired
 from openclaw.agents.tokens import tokensOf
 from openclaw.interfaces import Summary
 from openclaw.messages import Message, Part, TextPart, ToolMessage, UserMessage
-from openclaw.transcript import PlainTranscript
+from openclaw.transcript import isPlain
 
 SUMMARY = (
     "Summary of our conversation before this point:\n\n{text}\n\n(End of summary.)"
@@ -124,7 +124,7 @@ def withoutImages(messages: Sequence[Message]) -> Sequence[Message]:
     """
     The same for a model that reads text only: it is told where an image was.
     """
-    if isinstance(messages, PlainTranscript):
+    if isPlain(messages):
         return messages
     return [
         UserMessage("\n".join(_partText(part) for part in message.content))

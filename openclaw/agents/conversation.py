@@ -5,7 +5,7 @@ Conversations as models want them: whole.
 from collections.abc import Sequence
 
 from openclaw.messages import AssistantMessage, Message, ToolMessage
-from openclaw.transcript import PlainTranscript
+from openclaw.transcript import isPlain
 
 NO_RESULT = "There is no result: the call was not answered."
 """
@@ -18,7 +18,7 @@ def repaired(messages: Sequence[Message]) -> Sequence[Message]:
     Give each tool call a result, and drop results that answer no call: providers
     refuse a conversation in which one is without the other.
     """
-    if isinstance(messages, PlainTranscript) or not _hasTools(messages):
+    if isPlain(messages):
         return messages
     whole: list[Message] = []
     unanswered: dict[str, None] = {}
@@ -35,16 +35,6 @@ def repaired(messages: Sequence[Message]) -> Sequence[Message]:
             unanswered = dict.fromkeys(call.id for call in message.tool_calls)
     whole += [ToolMessage(callID, NO_RESULT) for callID in unanswered]
     return whole
-
-
-def _hasTools(messages: Sequence[Message]) -> bool:
-    # Each turn looks at all of a session: a plain loop takes a third of any()'s time.
-    for message in messages:
-        if type(message) is ToolMessage or (
-            type(message) is AssistantMessage and message.tool_calls
-        ):
-            return True
-    return False
 
 
 __all__ = ["NO_RESULT", "repaired"]

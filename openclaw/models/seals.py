@@ -18,7 +18,7 @@ from openclaw.messages import (
     ToolCall,
     UserMessage,
 )
-from openclaw.transcript import PlainTranscript
+from openclaw.transcript import isPlain
 
 _END = "\n"
 
@@ -51,7 +51,7 @@ def unsealed(messages: Sequence[Message], owner: str) -> Sequence[Message]:
     and of those only what came since the user last spoke.  Older ones are of no use to
     anyone, and a provider that no longer knows them would refuse them.
     """
-    if isinstance(messages, PlainTranscript) or not _hasSeals(messages):
+    if isPlain(messages):
         return messages
     mark = owner + _END
     latest = max(
@@ -68,16 +68,6 @@ def unsealed(messages: Sequence[Message], owner: str) -> Sequence[Message]:
         else message
         for place, message in enumerate(messages)
     ]
-
-
-def _hasSeals(messages: Sequence[Message]) -> bool:
-    # Each turn looks at all of a session: a plain loop takes a third of any()'s time.
-    for message in messages:
-        if type(message) is AssistantMessage and (
-            message.thoughts or message.tool_calls
-        ):
-            return True
-    return False
 
 
 def _unsealed(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMessage:

@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import count
 from pathlib import Path
 
@@ -50,18 +49,14 @@ def schemaSteps() -> Sequence[SchemaStep]:
     """
     The steps of the installed package, first to last.
     """
-    folder = files("openclaw.sessions.store") / "schema"
-    return sorted(
-        (
-            SchemaStep(
-                version=int(entry.name.partition("_")[0]),
-                sql=entry.read_text(encoding="utf-8"),
-            )
-            for entry in folder.iterdir()
-            if entry.name.endswith(".sql")
-        ),
-        key=lambda step: step.version,
-    )
+    folder = Path(__file__).parent / "schema"
+    return [
+        SchemaStep(
+            version=int(path.name.partition("_")[0]),
+            sql=path.read_text(encoding="utf-8"),
+        )
+        for path in sorted(folder.glob("*.sql"))
+    ]
 
 
 @contextmanager
