@@ -11,7 +11,7 @@ from openclaw.interfaces import ICaller
 from openclaw.web.cors import Headers
 
 if TYPE_CHECKING:
-    from openclaw.web.request import GatewayRequest
+    from openclaw.web.incoming import IncomingRequest
 
 LINGER_SECONDS = 5.0
 """
@@ -46,7 +46,7 @@ class Door(Protocol):
     Who decides.
     """
 
-    def admit(self, request: "GatewayRequest") -> Admission:
+    def admit(self, request: "IncomingRequest") -> Admission:
         """
         Look at a request of which only the method, the path and the headers are
         there.

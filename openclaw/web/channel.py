@@ -28,7 +28,7 @@ from openclaw.errors import (
 )
 from openclaw.web.admission import LINGER_SECONDS
 from openclaw.web.failures import answerTo
-from openclaw.web.request import GatewayRequest, newRequestID
+from openclaw.web.incoming import IncomingRequest, newRequestID
 from openclaw.web.turned_away import closeBehind
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class GatewayChannel(HTTPChannel):
 
     site: "GatewaySite"
 
-    # See L{GatewayRequest}.
+    # See L{IncomingRequest}.
     __slots__ = (
         "_ahead",
         "_deaf",
@@ -273,7 +273,7 @@ class GatewayChannel(HTTPChannel):
         self._buffer = b""
         transport = self.transport
         assert transport is not None
-        request: GatewayRequest | None = self.requests[-1] if self.requests else None
+        request: IncomingRequest | None = self.requests[-1] if self.requests else None
         if request is not None:
             request.giveUp()
         if request is None or not request.startedWriting:

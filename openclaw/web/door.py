@@ -14,7 +14,7 @@ from openclaw.interfaces import ICaller
 from openclaw.web.admission import Admission
 from openclaw.web.cors import mayAsk, originHeaders, preflightHeaders
 from openclaw.web.hosts import isAllowed
-from openclaw.web.request import GatewayRequest
+from openclaw.web.incoming import IncomingRequest
 from openclaw.web.standing import Standing
 
 COMPLETIONS = "/v1/chat/completions"
@@ -48,7 +48,7 @@ class GatewayDoor:
         """
         self._standing = standing
 
-    def admit(self, request: GatewayRequest) -> Admission:
+    def admit(self, request: IncomingRequest) -> Admission:
         """
         See L{openclaw.web.site.Door.admit}.
         """
@@ -63,7 +63,7 @@ class GatewayDoor:
         )
         return replace(admission, headers=headers)
 
-    def _route(self, standing: Standing, request: GatewayRequest) -> Admission:
+    def _route(self, standing: Standing, request: IncomingRequest) -> Admission:
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         path = _routed(request.path)
         if path is None:
@@ -90,7 +90,7 @@ class GatewayDoor:
             return Admission(caller=self._caller(standing, request, "operator.write"))
         return Admission()
 
-    def _metrics(self, standing: Standing, request: GatewayRequest) -> Admission:
+    def _metrics(self, standing: Standing, request: IncomingRequest) -> Admission:
         endpoint = standing.config.gateway.http.endpoints.metrics
         if not endpoint.enabled:
             return Admission(caller=fail(disabled(METRICS_KEY)))
@@ -99,7 +99,7 @@ class GatewayDoor:
         return Admission(caller=self._caller(standing, request, "operator.metrics"))
 
     def _caller(
-        self, standing: Standing, request: GatewayRequest, scope: str
+        self, standing: Standing, request: IncomingRequest, scope: str
     ) -> "Deferred[ICaller]":
         async def identify() -> ICaller:
             caller = await self.identify(standing, request)
@@ -110,7 +110,7 @@ class GatewayDoor:
         return Deferred.fromCoroutine(identify())
 
     def identify(
-        self, standing: Standing, request: GatewayRequest
+        self, standing: Standing, request: IncomingRequest
     ) -> Awaitable[ICaller]:
         """
         Find out who asks, and count the request; see L{Doorkeeper.admit
@@ -122,7 +122,7 @@ class GatewayDoor:
         return keeper.admit(headers, keeper.origin(headers, transport))
 
 
-def _stranded(http: HTTP, request: GatewayRequest) -> Admission | None:
+def _stranded(http: HTTP, request: IncomingRequest) -> Admission | None:
     """
     Refuse who believes to speak to somebody else: see L{openclaw.web.hosts}.
     """
@@ -140,7 +140,7 @@ def _stranded(http: HTTP, request: GatewayRequest) -> Admission | None:
     return Admission(caller=fail(error))
 
 
-def _preflight(http: HTTP, request: GatewayRequest) -> Admission | None:
+def _preflight(http: HTTP, request: IncomingRequest) -> Admission | None:
     """
     Answer a browser that asks, before it sends a request of a web page, whether it
     may.  It has no token yet.

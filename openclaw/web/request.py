@@ -1,396 +1,25 @@
 """
-A request, from its headers on: what is decided before a body is read.
-
-Twisted's own request takes the whole body, whatever its size, before anybody is
-asked whether they want it.  Here the door is asked when the headers are complete.  A
-body that nobody wants is thrown away as it comes, and one that is wanted is counted,
-kept in memory, and has a deadline.
+A request as the resources have it, and its answer.
 """
 
-from collections.abc import Callable
-from functools import partial
 from io import BytesIO
-from secrets import token_hex
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
-from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
-from twisted.web.server import Request
 
-from openclaw.errors import (
-    BodyTooLarge,
-    Crowded,
-    ExpectationFailed,
-    InternalError,
-    MalformedRequest,
-    OpenClawError,
-    RequestTimeout,
-)
+from openclaw.errors import InternalError
 from openclaw.interfaces import ICaller
-from openclaw.web.admission import LINGER_SECONDS, Admission
-from openclaw.web.failures import PLAIN_HEADERS, answerWith
-
-if TYPE_CHECKING:
-    from openclaw.web.channel import GatewayChannel
+from openclaw.web.incoming import IncomingRequest
 
 NOTHING = Headers()
-PATIENCE_SECONDS = 10.0
-"""
-After how long it is looked at whether a body comes fast enough.
-"""
-
-LEAST_BYTES_PER_SECOND = 1024
-"""
-How fast is fast enough.
-"""
-
-CROWDED_SECONDS = 1.0
-"""
-When to try again where there was no room for a body.
-"""
 
 
-def newRequestID() -> str:
+class GatewayRequest(IncomingRequest):
     """
-    A name for a request in logs and in C{x-request-id}.
-    """
-    return f"req_{token_hex(12)}"
-
-
-class GatewayRequest(Request):
-    """
-    A request that asks the door first.
-
-    @ivar requestID: See L{newRequestID}.
-    @ivar arrivedAt: When all of it was there, or so far its headers, by the reactor's
-        clock.
+    The body is there, unless nobody wants it.
     """
 
-    channel: "GatewayChannel"
-    content: BytesIO
-
-    # Python shares the names of up to thirty attributes among objects; with ours
-    # beside Twisted's, each request would have a dictionary of 1.6 KB.
-    __slots__ = (
-        "_admission",
-        "_awaited",
-        "_caller",
-        "_complete",
-        "_deadline",
-        "_early",
-        "_invited",
-        "_known",
-        "_received",
-        "_refused",
-        "_reserved",
-        "_weighed",
-        "arrivedAt",
-        "chunked",
-        "producer",
-        "requestID",
-        "sentLength",
-        "startedWriting",
-        "streamingProducer",
-    )
-
-    def __init__(self, channel: HTTPChannel, queued: object = None) -> None:
-        super().__init__(channel, queued)
-        # Twisted has these in its class.
-        self.chunked = self.sentLength = self.startedWriting = 0
-        self.producer = None
-        self.streamingProducer = False
-        self.requestID = newRequestID()
-        self.arrivedAt = 0.0
-        self._caller: Deferred[ICaller | BaseException] | None = None
-        self._admission = Admission()
-        self._awaited = False
-        self._complete = False
-        self._refused = False
-        self._invited = True  # Nobody waits for an invitation.
-        self._known = False
-        self._weighed = False
-        self._early = False
-        self._received = 0
-        self._reserved = 0
-        self._deadline: IDelayedCall | None = None
-
-    # While it comes in
-
-    def gotLength(self, length: int | None) -> None:
-        """
-        The headers are complete.
-
-        @param length: The length of the body in bytes, or C{None} if that is not
-            known.
-        """
-        self.content = BytesIO()
-        self.arrivedAt = self.channel.site.reactor.seconds()
-        # Only the channel knows these yet, and an early answer needs them.
-        channel = self.channel
-        self.method = channel._command
-        self.uri = channel._path
-        self.clientproto = channel._version
-        self.path = self.uri.partition(b"?")[0]
-        headers = self.responseHeaders
-        headers.setRawHeaders(b"x-request-id", [self.requestID.encode()])
-        for name, value in PLAIN_HEADERS:
-            headers.setRawHeaders(name, [value])
-        fault = self._fault()
-        if fault is not None:
-            self._awaited = length != 0
-            self._refuse(fault)
-            return
-        self._admission = admission = channel.site.door.admit(self)
-        for name, value in admission.headers:
-            headers.setRawHeaders(name, [value])
-        self._awaited = length != 0
-        if admission.caller is None:
-            self._known = True
-        else:
-            self._caller = admission.caller.addCallbacks(self._letIn, self._turnAway)
-        if length and not self._refused and admission.bodyBytes:
-            self._makeRoom(length)
-        self._weighed = True
-        if length != 0 and not self._invited:
-            self._invite()
-            if not (self._refused or admission.bodyBytes):
-                self._answerEarly()
-
-    def _fault(self) -> OpenClawError | None:
-        """
-        What is wrong with the request, whoever asks and whatever they ask for.
-        """
-        headers, modern = self.requestHeaders, self.clientproto == b"HTTP/1.1"
-        hosts = headers.getRawHeaders(b"host")
-        if hosts is None:
-            if modern:
-                return MalformedRequest("There is no Host header.")
-        elif len(hosts) > 1:
-            return MalformedRequest("There is more than one Host header.")
-        if not self.method.isupper():
-            # Who routes would take it for the one in upper case.
-            return MalformedRequest("HTTP's methods are in upper case.")
-        expected = headers.getRawHeaders(b"expect") if modern else None
-        if expected is not None:
-            if [each.lower() for each in expected] != [b"100-continue"]:
-                return ExpectationFailed("Only `Expect: 100-continue` can be met.")
-            self._invited = False
-        return None
-
-    def waitForBody(self) -> None:
-        """
-        A read is over.  Most requests are complete by then, and need no clock.
-        """
-        if self._awaited and not self._complete:
-            self._awaited = False
-            if self._deadline is None:
-                seconds = min(PATIENCE_SECONDS, self._admission.bodySeconds)
-                self._deadline = self.channel.callLater(seconds, self._late)
-
-    def _makeRoom(self, length: int) -> bool:
-        """
-        Be sure that there is room for a body, or for more of it.
-        """
-        limit = self._admission.bodyBytes
-        if self._reserved + length > limit:
-            self._refuse(BodyTooLarge(f"The body is larger than {limit} bytes."))
-            return False
-        if not self.channel.site.bodies.take(length):
-            self._refuse(
-                Crowded(
-                    "Too many bytes of requests are on their way. Try again soon.",
-                    retryAfter=CROWDED_SECONDS,
-                )
-            )
-            return False
-        self._reserved += length
-        return True
-
-    def _invite(self) -> None:
-        """
-        Have the body sent, if it is clear by now that it is wanted.
-        """
-        if self._known and self._admission.bodyBytes and not self._refused:
-            self._invited = True
-            self.channel.invite()
-
-    def _answerEarly(self) -> None:
-        """
-        The caller wants to know whether to send a body, and nobody wants it: then the
-        answer does not wait for it.
-        """
-        self._early = True
-        self._hangUp()
-        super().requestReceived(self.method, self.uri, self.clientproto)
-
-    def _letIn(self, caller: ICaller) -> ICaller:
-        self._known = True
-        if self._weighed and not (self._invited or self._received or self.gone):
-            # Only now, since the decision took its time.
-            self._invite()
-        return caller
-
-    def _turnAway(self, failure: Failure) -> BaseException:
-        """
-        The caller is not let in.
-
-        @return: Why not.  If it took long to find out, a resource waits for it.
-        """
-        error = failure.value
-        assert error is not None
-        if isinstance(error, OpenClawError):
-            error.__traceback__ = None  # Its frames hold this request.
-            if not (self._complete or self._refused or self._early or self.gone):
-                self._refuse(error)
-        return error
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """
-        Some of the body came.
-        """
-        self._received += len(data)
-        if self._refused or not self._admission.bodyBytes:
-            return
-        missing = self._received - self._reserved
-        if missing <= 0 or self._makeRoom(missing):
-            self.content.write(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """
-        The body is complete.
-        """
-        if self._early:
-            return
-        self._complete = True
-        self.arrivedAt = self.channel.site.reactor.seconds()
-        self._stopDeadline()
-        if self._refused:
-            if not self._disconnected:
-                self.finish()
-        elif self._admission.preflight is not None:
-            self.setResponseCode(204)
-            for name, value in self._admission.preflight:
-                self.responseHeaders.setRawHeaders(name, [value])
-            self.finish()
-        else:
-            super().requestReceived(command, path, version)
-
-    def _late(self) -> None:
-        """
-        The body is not there yet.
-        """
-        self._deadline = None
-        if self._refused or self._early:
-            self.abort()
-            return
-        seconds = self.channel.site.reactor.seconds() - self.arrivedAt
-        left = self._admission.bodySeconds - seconds
-        slow = self._received < seconds * LEAST_BYTES_PER_SECOND
-        if left > 0 and not slow:
-            wait = min(left, PATIENCE_SECONDS)
-            self._deadline = self.channel.callLater(wait, self._late)
-        else:
-            self._refuse(RequestTimeout("The body did not arrive in time."))
-
-    def _refuse(self, error: OpenClawError) -> None:
-        """
-        Answer now, and throw away what still comes of the body.
-        """
-        self._refused = True
-        self._hangUp()
-        self.giveUp()
-        self._deadline = self.channel.callLater(LINGER_SECONDS, self._late)
-        self.write(answerWith(self, error))
-
-    def _hangUp(self) -> None:
-        """
-        Let this be the connection's last answer.
-        """
-        self.responseHeaders.setRawHeaders(b"connection", [b"close"])
-        self.channel.persistent = False
-
-    def giveUp(self) -> None:
-        """
-        The rest of the request will not be used.
-        """
-        self.content = BytesIO()
-        self._letGo()
-        self._stopDeadline()
-
-    def _letGo(self) -> None:
-        if self._reserved:
-            self.channel.site.bodies.giveBack(self._reserved)
-            self._reserved = 0
-
-    def keepRoom(self) -> Callable[[], None]:
-        """
-        Let the room for the body stay taken when the request is over.
-
-        @return: What gives it back.  To be called once.
-        """
-        kept, self._reserved = self._reserved, 0
-        return partial(self.channel.site.bodies.giveBack, kept)
-
-    def _stopDeadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def write(self, data: bytes) -> None:
-        """
-        Send some of the answer.  What goes out in chunks is one write each: Twisted's
-        own way there takes 3 µs more.
-        """
-        if self.chunked and data and not (self.finished or self._disconnected):
-            transport = self.channel.transport
-            assert transport is not None
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        else:
-            super().write(data)
-
-    def tellTime(self) -> None:
-        """
-        The answer begins: say how long that took.
-        """
-        took = self.channel.site.reactor.seconds() - self.arrivedAt
-        # The clock of the machine can be set back.
-        milliseconds = b"%d" % max(took * 1000, 0)
-        self.responseHeaders.setRawHeaders(b"openai-processing-ms", [milliseconds])
-
-    def finish(self) -> None:
-        """
-        The answer is complete.
-        """
-        self._letGo()
-        if self._early:
-            self._stopDeadline()
-        super().finish()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The caller is gone.
-        """
-        self._letGo()
-        self._stopDeadline()
-        super().connectionLost(reason)
-
-    # For the resources
-
-    def abort(self) -> None:
-        """
-        Cut the connection: the caller shall not take what came for a whole answer.
-        """
-        self.channel.abort()
-
-    @property
-    def gone(self) -> bool:
-        """
-        Has the caller gone away?
-        """
-        return bool(self._disconnected)
+    __slots__ = ()
 
     async def caller(self) -> ICaller:
         """
@@ -422,13 +51,6 @@ class GatewayRequest(Request):
         self._caller.addCallback(tell)
         return known
 
-    def getRequestHostname(self) -> bytes:
-        """
-        A name for Klein, which could route by it.  The real one is the caller's word,
-        and need not even be a name.
-        """
-        return b"gateway"
-
     def header(self, name: str) -> str | None:
         """
         A request header as text.  Bytes that are no UTF-8 are taken for Latin-1.
@@ -442,6 +64,13 @@ class GatewayRequest(Request):
         except UnicodeDecodeError:
             return raw.decode("latin-1")
 
+    def body(self) -> bytes:
+        """
+        The whole body.
+        """
+        assert isinstance(self.content, BytesIO)
+        return self.content.getvalue()
+
     def forget(self) -> None:
         """
         Keep nothing of what the caller sent: it was read, and the answer may take
@@ -450,16 +79,33 @@ class GatewayRequest(Request):
         self.content = BytesIO()
         self.requestHeaders = NOTHING
 
-    def body(self) -> bytes:
+    def getRequestHostname(self) -> bytes:
         """
-        The whole body.
+        A name for Klein, which could route by it.  The real one is the caller's word,
+        and need not even be a name.
         """
-        assert isinstance(self.content, BytesIO)
-        return self.content.getvalue()
+        return b"gateway"
+
+    def write(self, data: bytes) -> None:
+        """
+        Send some of the answer.  What goes out in chunks is one write each: Twisted's
+        own way there takes 3 µs more.
+        """
+        if self.chunked and data and not (self.finished or self._disconnected):
+            transport = self.channel.transport
+            assert transport is not None
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            super().write(data)
+
+    def tellTime(self) -> None:
+        """
+        The answer begins: say how long that took.
+        """
+        took = self.channel.site.reactor.seconds() - self.arrivedAt
+        # The clock of the machine can be set back.
+        milliseconds = b"%d" % max(took * 1000, 0)
+        self.responseHeaders.setRawHeaders(b"openai-processing-ms", [milliseconds])
 
 
-__all__ = [
-    "PATIENCE_SECONDS",
-    "GatewayRequest",
-    "newRequestID",
-]
+__all__ = ["GatewayRequest"]

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from openclaw.errors import OpenClawError
 from openclaw.web.admission import LINGER_SECONDS
 from openclaw.web.failures import answerTo
-from openclaw.web.request import newRequestID
+from openclaw.web.incoming import newRequestID
 
 if TYPE_CHECKING:
     from openclaw.web.site import GatewaySite

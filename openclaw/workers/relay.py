@@ -38,6 +38,7 @@ from openclaw.errors import AuthenticationFailed, OpenClawError, Unavailable
 from openclaw.interfaces import ICaller
 from openclaw.web.door import GatewayDoor
 from openclaw.web.failures import answerWith
+from openclaw.web.incoming import IncomingRequest
 from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.workers.belonging import Belonging
@@ -91,7 +92,7 @@ class RelayDoor(GatewayDoor):
         self._secret = secret
         self._quotas = quotas
 
-    def passportOf(self, request: GatewayRequest) -> Passport | None:
+    def passportOf(self, request: IncomingRequest) -> Passport | None:
         """
         What a request has come with.
         """
@@ -99,7 +100,7 @@ class RelayDoor(GatewayDoor):
         return read(value, self._secret)
 
     def identify(
-        self, standing: Standing, request: GatewayRequest
+        self, standing: Standing, request: IncomingRequest
     ) -> "Deferred[ICaller]":
         """
         See L{GatewayDoor.identify}.

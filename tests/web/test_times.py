@@ -6,7 +6,7 @@ request.
 import msgspec
 
 from openclaw.errors import UpstreamRefused
-from openclaw.web.request import PATIENCE_SECONDS
+from openclaw.web.incoming import PATIENCE_SECONDS
 from tests.web.gateway import (
     AUTHORIZATION,
     COMPLETIONS,
