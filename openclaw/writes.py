@@ -1,12 +1,13 @@
 """
-Sends what is written during a read as soon as that read is over.
+Sends what is written during an event, as a read or what a thread has done, as soon as
+that event is over.
 
 Twisted's transports ask the reactor first whether a socket can take what was written
 to it, and send in its next turn.  Nearly always it can: to ask costs two system calls,
 a turn of the reactor, and the time until that.  A L{PromptTransport} tries first, and
 leaves to the real one what the socket did not take.
 
-What was written during one read goes out together.  Nothing is sent from within
+What was written during one event goes out together.  Nothing is sent from within
 C{write}: who writes is done with it when the bytes leave.
 """
 
@@ -29,14 +30,14 @@ So much is gathered at most: then it is time to see whether the socket takes it.
 
 class Writes:
     """
-    The reads of a reactor, and what they lead to.
+    The events of a reactor, and what they lead to.
 
-    @ivar reading: Is one under way?
+    @ivar busy: Is one under way?
     @ivar waiting: Those who have something to send when it is over.
     """
 
     def __init__(self) -> None:
-        self.reading = False
+        self.busy = False
         self.waiting: list[PromptTransport] = []
 
     def adopt(self, protocol: Protocol) -> None:
@@ -51,20 +52,20 @@ class Writes:
             transport.protocol = protocol
 
     def during(
-        self, read: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+        self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """
-        Do what a read leads to, and send what it wrote.
+        Do what an event leads to, and send what that wrote.
         """
-        if self.reading:
-            read(*args, **kwargs)
+        if self.busy:
+            work(*args, **kwargs)
             return
-        self.reading = True
+        self.busy = True
         try:
-            read(*args, **kwargs)
+            work(*args, **kwargs)
         finally:
-            self.reading = False
-            # Should one fail, the others have their turn behind the next read.
+            self.busy = False
+            # Should one fail, the others have their turn behind the next event.
             while self.waiting:
                 self.waiting.pop().send()
 
@@ -72,7 +73,7 @@ class Writes:
 @implementer(ITCPTransport)
 class PromptTransport:
     """
-    A transport that gathers what is written during a read.  For all else it is the
+    A transport that gathers what is written during an event.  For all else it is the
     real one.
     """
 
@@ -91,7 +92,7 @@ class PromptTransport:
         """
         Write some bytes.
         """
-        if not self._writes.reading:
+        if not self._writes.busy:
             self._real.write(data)
             return
         if not self._pieces:

@@ -221,8 +221,11 @@ def _wireMessages(request: ModelRequest) -> list[_Said | Message] | msgspec.Raw:
     if request.system:
         said.append(_Said("system", request.system))
     if isinstance(request.messages, PlainTranscript):
-        parts = [*map(msgspec.json.encode, said), request.messages.encoded]
-        return msgspec.Raw(b"[%b]" % b",".join(filter(None, parts)))
+        # It may be long, so it is copied only once.
+        encoded = request.messages.encoded
+        system = b",".join(map(msgspec.json.encode, said))
+        comma = b"," if system and encoded else b""
+        return msgspec.Raw(b"".join((b"[", system, comma, encoded, b"]")))
     said += map(_wireMessage, request.messages)
     return said
 

@@ -17,17 +17,17 @@ class RecentTests(SynchronousTestCase):
         It counts once the transaction is committed.
         """
         recent = Recent()
-        recent.stage(1, 0, 2, b"a")
+        recent.stage(1, 0, 2, [b"a"])
         self.assertIsNone(recent.find(1, 0, 2))
         recent.settle(True)
-        self.assertEqual(recent.find(1, 0, 2), b"a")
+        self.assertEqual(recent.find(1, 0, 2), [b"a"])
 
     def test_rolledBack(self) -> None:
         """
         And never if that is rolled back, nor with the next one.
         """
         recent = Recent()
-        recent.stage(1, 0, 2, b"a")
+        recent.stage(1, 0, 2, [b"a"])
         recent.settle(False)
         recent.settle(True)
         self.assertIsNone(recent.find(1, 0, 2))
@@ -37,7 +37,7 @@ class RecentTests(SynchronousTestCase):
         Another process may have added to the session, or summarised it.
         """
         recent = Recent()
-        recent.stage(1, 0, 2, b"a")
+        recent.stage(1, 0, 2, [b"a"])
         recent.settle(True)
         self.assertIsNone(recent.find(1, 0, 4))
         self.assertIsNone(recent.find(1, 1, 2))
@@ -50,14 +50,14 @@ class RecentTests(SynchronousTestCase):
         """
         recent = Recent(most=10)
         for session, encoded in ((1, b"1234"), (2, b"1234"), (1, b"12345"), (3, b"1")):
-            recent.stage(session, 0, len(encoded), encoded)
+            recent.stage(session, 0, len(encoded), [encoded])
             recent.settle(True)
-        self.assertEqual(recent.find(1, 0, 5), b"12345")
-        self.assertEqual(recent.find(3, 0, 1), b"1")
-        recent.stage(4, 0, 5, b"12345")
+        self.assertEqual(recent.find(1, 0, 5), [b"12345"])
+        self.assertEqual(recent.find(3, 0, 1), [b"1"])
+        recent.stage(4, 0, 5, [b"12", b"345"])
         recent.settle(True)
         self.assertIsNone(recent.find(2, 0, 4))
-        recent.stage(5, 0, 11, b"x" * 11)
+        recent.stage(5, 0, 11, [b"x" * 11])
         recent.settle(True)
         self.assertIsNone(recent.find(5, 0, 11))
 

@@ -23,6 +23,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
+from openclaw.writes import writesOf
 from tests.contracts.open_store import AGAIN, ANSWER, HELLO
 from tests.contracts.session_store import SessionStoreContract
 from tests.sessions.onfile import SQLiteTestCase
@@ -72,6 +73,21 @@ class FileTests(SQLiteTestCase):
         self.path.chmod(0o640)
         await store.open()
         self.assertEqual(S_IMODE(self.path.stat().st_mode), 0o640)
+
+    async def test_sentTogether(self) -> None:
+        """
+        What a transaction leads to is sent when that is over, like what a read leads
+        to, also if it failed.
+        """
+        store = await self.openStore()
+        claim = Claim("a", "1")
+        begun = store.beginTurn(claim, "main", [HELLO], [])
+        begun.addCallback(lambda _: writesOf(reactor).busy)
+        self.assertTrue(await begun)
+        await store.endTurn(claim, [ANSWER])
+        failed = store.endTurn(claim, [ANSWER])
+        failed.addErrback(lambda _: writesOf(reactor).busy)
+        self.assertTrue(await failed)
 
     async def test_nextDaemon(self) -> None:
         """

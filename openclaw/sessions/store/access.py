@@ -142,16 +142,18 @@ class SessionAccess:
             connection.execute(ADVANCE, (now, length + len(messages), session))
         bodies = _append(connection, now, session, length, claim.runID, messages)
         start = summarised or 0
-        known = self.recent.find(session, start, length) if length else b""
+        known = self.recent.find(session, start, length) if length else ()
         length += len(messages)
         visible: Sequence[Message]
         if known is not None and isPlain(messages):
-            visible = PlainTranscript(_joined(known, bodies), length - start)
+            encoded = b",".join([*known, *bodies])
+            visible = PlainTranscript(encoded, length - start)
         else:
             visible = _read(connection, key, session, start, length)
             checkResults(visible, len(visible) - len(messages))
         if isinstance(visible, PlainTranscript):
-            self.recent.stage(session, start, length, visible.encoded)
+            pieces = [visible.encoded] if visible else []
+            self.recent.stage(session, start, length, pieces)
         if summarised is None:
             return Conversation(visible)
         return Conversation(visible, Summary(text, summarised))
@@ -185,7 +187,8 @@ class SessionAccess:
             start = summarised or 0
             known = self.recent.find(session, start, length)
             if known is not None and isPlain(messages):
-                self.recent.stage(session, start, end, _joined(known, bodies))
+                # The next turn joins them: a long transcript is copied once a turn.
+                self.recent.stage(session, start, end, [*known, *bodies])
         if summary is not None:
             checkSummary(summary, summarised or 0, length + len(messages))
             row = (session, summary.messageCount, claim.runID, now, summary.text)
@@ -266,10 +269,6 @@ def _append(
         ],
     )
     return bodies
-
-
-def _joined(known: bytes, bodies: list[bytes]) -> bytes:
-    return b",".join([known, *bodies] if known else bodies)
 
 
 def _read(

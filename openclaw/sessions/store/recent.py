@@ -3,6 +3,7 @@ The transcripts of the sessions that were used last, so that a turn need not rea
 the turn before it wrote.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -15,7 +16,8 @@ How much is kept of all of them together.
 class _Kept:
     start: int
     length: int
-    encoded: bytes
+    pieces: Sequence[bytes]
+    size: int
 
 
 @dataclass
@@ -33,9 +35,9 @@ class Recent:
     _bytes: int = field(default=0, init=False)
     _staged: dict[int, _Kept] = field(default_factory=dict, init=False)
 
-    def find(self, session: int, start: int, length: int) -> bytes | None:
+    def find(self, session: int, start: int, length: int) -> Sequence[bytes] | None:
         """
-        What is known of a session.
+        What is known of a session: JSON, to be joined by commas.
 
         @param start: The position of the first message that is shown.
 
@@ -44,13 +46,16 @@ class Recent:
         kept = self._kept.get(session)
         if kept is None or (kept.start, kept.length) != (start, length):
             return None
-        return kept.encoded
+        return kept.pieces
 
-    def stage(self, session: int, start: int, length: int, encoded: bytes) -> None:
+    def stage(
+        self, session: int, start: int, length: int, pieces: Sequence[bytes]
+    ) -> None:
         """
         Keep this if the transaction is committed.
         """
-        self._staged[session] = _Kept(start, length, encoded)
+        size = sum(map(len, pieces))
+        self._staged[session] = _Kept(start, length, pieces, size)
 
     def settle(self, committed: bool) -> None:
         """
@@ -63,14 +68,14 @@ class Recent:
             self._drop(session)
             # The latest stand last.
             self._kept[session] = new
-            self._bytes += len(new.encoded)
+            self._bytes += new.size
         while self._bytes > self.most:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, session: int) -> None:
         old = self._kept.pop(session, None)
         if old is not None:
-            self._bytes -= len(old.encoded)
+            self._bytes -= old.size
 
 
 __all__ = ["MOST_BYTES", "Recent"]
