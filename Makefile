@@ -40,6 +40,7 @@ serve: $(VENV)/.installed $(VENV)/.weights
 
 test: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
 	@failed=; \
+	export HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/.hypothesis; \
 	$(BIN)/ruff check . || failed="$$failed, ruff check"; \
 	$(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
 	$(BIN)/mypy || failed="$$failed, mypy"; \

@@ -49,7 +49,7 @@ How often a session is asked for that another process holds.
 
 
 @implementer(IPushProducer)
-@dataclass(eq=False, slots=True, weakref_slot=True)
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class AgentRun:
     """
     One run, with one life.
@@ -86,6 +86,10 @@ class AgentRun:
         Its name in logs and headers.
         """
         return self.request.runID
+
+    def __repr__(self) -> str:
+        # Nothing of what was said: it could end up in a log.
+        return f"<AgentRun {self.runID}>"
 
     def __post_init__(self) -> None:
         request, surroundings, stop = self.request, self.surroundings, self._stop

@@ -231,7 +231,8 @@ class HTTPModelProvider:
 
     def close(self) -> "Deferred[None]":
         """
-        Wait for the calls under way, then close the idle connections.
+        Wait for the calls under way, also those that begin meanwhile, then close the
+        idle connections.
         """
         for call in list(self._calls):
             if call.done.called:

@@ -148,8 +148,8 @@ class UpstreamCall:
 
         @param refusal: Makes an error of an answer's status, headers and body.
 
-        @param gone: Called once the call holds no socket and no timer any more, which
-            may be a moment after C{done}.
+        @param gone: Called once the call holds no socket and no timer any more, a
+            moment before C{done} or after it.
         """
         self.done: Deferred[ModelReply] = Deferred(self._cancelledByHolder)
         self._provider = provider

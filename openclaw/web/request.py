@@ -16,7 +16,7 @@ NOTHING = Headers()
 
 class GatewayRequest(IncomingRequest):
     """
-    The body is there, unless nobody wants it.
+    What a resource may ask of a request, and how it answers.
     """
 
     __slots__ = ()

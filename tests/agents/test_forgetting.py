@@ -136,6 +136,18 @@ class ForgettingTests(SynchronousTestCase):
         self.assertIs(kept[0].type, StoreError)
         self.assertForgets(kept)
 
+    def test_shown(self) -> None:
+        """
+        Where a run is shown, as in a log, there is its name and nothing else, be it
+        over or not.
+        """
+        stage = Stage()
+        run = stage.begin(opening=[UserMessage(SECRET_WORDS)]).run
+        name = f"<AgentRun {run.runID}>"
+        self.assertEqual(repr(run), name)
+        stage.call.finish()
+        self.assertEqual(repr(run), name)
+
     def test_theRunItself(self) -> None:
         """
         A run that is over is in nobody's memory.

@@ -2,6 +2,8 @@
 Tests of L{openclaw.models.connections}: how connections end.
 """
 
+from twisted.internet.defer import CancelledError
+
 from openclaw.errors import (
     RunCancelled,
     UpstreamError,
@@ -124,6 +126,38 @@ class CloseTests(ProviderTestCase):
         self.network.flush()
         self.assertEqual(self.successResultOf(call.done).text, "Good day")
         self.successResultOf(closing)
+        self.assertNothingLeft()
+
+    def test_waitsForLaterCalls(self) -> None:
+        """
+        Calls that begin meanwhile, as the next part of an embedding, are waited for,
+        too: nothing is left in the end.
+        """
+        self.asked()
+        first = self.served
+        closing = self.provider.close()
+        self.asked()
+        answer(first)
+        self.network.flush()
+        self.assertNoResult(closing)
+        answer(self.served)
+        self.network.flush()
+        self.successResultOf(closing)
+        self.assertNothingLeft()
+
+    def test_closedAgain(self) -> None:
+        """
+        Who gave up waiting can close it again.
+        """
+        self.asked()
+        closing = self.provider.close()
+        closing.cancel()
+        self.failureResultOf(closing, CancelledError)
+        again = self.provider.close()
+        self.assertNoResult(again)
+        answer(self.served)
+        self.network.flush()
+        self.successResultOf(again)
         self.assertNothingLeft()
 
     def test_callsThatFail(self) -> None:

@@ -50,13 +50,16 @@ def schemaSteps() -> Sequence[SchemaStep]:
     The steps of the installed package, first to last.
     """
     folder = Path(__file__).parent / "schema"
-    return [
-        SchemaStep(
-            version=int(path.name.partition("_")[0]),
-            sql=path.read_text(encoding="utf-8"),
-        )
-        for path in sorted(folder.glob("*.sql"))
-    ]
+    return sorted(
+        (
+            SchemaStep(
+                version=int(path.name.partition("_")[0]),
+                sql=path.read_text(encoding="utf-8"),
+            )
+            for path in folder.glob("*.sql")
+        ),
+        key=lambda step: step.version,
+    )
 
 
 @contextmanager
