@@ -11,8 +11,13 @@ MOST_BYTES = 8 * 1024 * 1024
 How much is kept of all of them together.
 """
 
+ENTRY_BYTES = 512
+"""
+What each takes beside its text.
+"""
 
-@dataclass
+
+@dataclass(slots=True)
 class _Kept:
     start: int
     length: int
@@ -54,8 +59,8 @@ class Recent:
         """
         Keep this if the transaction is committed.
         """
-        size = sum(map(len, pieces))
-        self._staged[session] = _Kept(start, length, pieces, size)
+        size = ENTRY_BYTES + sum(map(len, pieces))
+        self._staged[session] = _Kept(start, length, tuple(pieces), size)
 
     def settle(self, committed: bool) -> None:
         """
@@ -78,4 +83,4 @@ class Recent:
             self._bytes -= old.size
 
 
-__all__ = ["MOST_BYTES", "Recent"]
+__all__ = ["ENTRY_BYTES", "MOST_BYTES", "Recent"]
