@@ -55,6 +55,7 @@ class RecentTests(SynchronousTestCase):
             recent.settle(True)
         self.assertEqual(recent.find(1, 0, 5), (b"12345",))
         self.assertEqual(recent.find(2, 0, 4), (b"1234",))
+        self.assertEqual(recent.find(3, 0, 1), (b"1",))
         recent.stage(4, 0, 4, [b"12", b"34"])
         recent.settle(True)
         self.assertIsNone(recent.find(2, 0, 4))
