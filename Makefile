@@ -4,7 +4,12 @@
 PYTHON ?= python3
 # What `make test` runs: any names that trial understands.
 TESTS ?= tests
-# How many of them run at once.
+# Those that need the whole daemon, a model, Node or the building of packages; all
+# others are unit tests.
+WHOLE = tests.integration tests.fuzz tests.test_packaging
+UNIT = $(filter-out $(WHOLE),$(subst /,.,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)) \
+    $(basename $(wildcard tests/test_*.py))))
+# How many tests run at once.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
 VENV = .venv
@@ -21,14 +26,17 @@ NO_ENGINE = "The engine of the embedded model can't be installed here; OpenClaw 
 NO_WEIGHTS = "The weights of the embedded model can't be installed; OpenClaw goes on without them."
 NO_NODE = "Node can't be installed; tests that need it are skipped unless it is there."
 
-.PHONY: help serve test bench clean
+.PHONY: help serve check test test-fast coverage ci bench clean
 .NOTPARALLEL:
 
 help:
-	@echo "make serve   install what is needed, and start the gateway here"
-	@echo "make test    install what is needed, and run all checks and tests"
-	@echo "make bench   measure what a request costs on this machine"
-	@echo "make clean   remove all that was made here, but not .openclaw"
+	@echo "make serve       install what is needed, and start the gateway here"
+	@echo "make test        install what is needed, and run all checks and tests"
+	@echo "make test-fast   the checks and the unit tests: no Node, no model, no daemon"
+	@echo "make check       the checks alone: ruff and mypy"
+	@echo "make coverage    the unit tests, and which branches of openclaw/ they missed"
+	@echo "make bench       measure what a request costs on this machine"
+	@echo "make clean       remove all that was made here, but not .openclaw"
 	@echo
 	@echo "make serve PYTHON=python3.13          another Python"
 	@echo "make test TESTS=tests.config          some of the tests"
@@ -39,21 +47,45 @@ serve: $(VENV)/.installed $(VENV)/.weights
 	$(BIN)/openclaw setup && exec $(BIN)/twistd -n --pidfile= openclaw
 
 test: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
-	@failed=; \
-	export HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/.hypothesis; \
-	$(BIN)/ruff check . || failed="$$failed, ruff check"; \
-	$(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
-	$(BIN)/mypy || failed="$$failed, mypy"; \
-	$(BIN)/mypy twistd-plugin/openclaw_example || failed="$$failed, mypy twistd-plugin"; \
-	$(BIN)/python -m twisted.trial --jobs=$(JOBS) --reporter=text $(TESTS) || failed="$$failed, tests"; \
-	if [ -n "$$failed" ]; then echo "make test: failed:$${failed#,}" >&2; exit 1; fi
+	@$(call checked,$(BIN)/python -m twisted.trial $(TRIAL) $(TESTS))
+
+test-fast: $(VENV)/.test
+	@$(call checked,$(BIN)/python -m twisted.trial $(TRIAL) $(UNIT))
+
+check: $(VENV)/.test
+	@$(call checked,true)
+
+# All checks, and then these tests: all of it runs, whatever fails.
+TRIAL = --jobs=$(JOBS) --reporter=text
+define checked
+failed=; \
+$(HYPOTHESIS); \
+$(BIN)/ruff check . || failed="$$failed, ruff check"; \
+$(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
+$(BIN)/mypy || failed="$$failed, mypy"; \
+$(BIN)/mypy twistd-plugin/openclaw_example || failed="$$failed, mypy twistd-plugin"; \
+$(1) || failed="$$failed, tests"; \
+if [ -n "$$failed" ]; then echo "make $@: failed:$${failed#,}" >&2; exit 1; fi
+endef
+HYPOTHESIS = export HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/.hypothesis
+
+# Processes that tests start are measured, too; see [tool.coverage] in pyproject.toml.
+coverage: $(VENV)/.test
+	@$(HYPOTHESIS); $(BIN)/coverage erase; \
+	$(BIN)/coverage run -m twisted.trial $(TRIAL) $(UNIT) && \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+# What CI runs: everything, but the unit tests under coverage.
+ci: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
+	@$(call checked,$(MAKE) coverage || failed="$$failed, coverage"; \
+	    $(BIN)/python -m twisted.trial $(TRIAL) $(WHOLE))
 
 # BENCH=--quick takes less than two minutes.
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks.run --json build/benchmarks.json $(BENCH)
 
 clean:
-	rm -rf $(VENV) tests/integration/node/node_modules build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) tests/integration/node/node_modules build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache .coverage*
 	find openclaw tests benchmarks twisted -name __pycache__ -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 
