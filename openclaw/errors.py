@@ -28,6 +28,7 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     │   │   └── ContextTooLong 400   … because the model can't read that much
     │   ├── UpstreamTruncated        its answer broke off
     │   ├── UpstreamMalformed        its answer makes no sense
+    │   │   └── UpstreamTooLarge     … because it is larger than any answer may be
     │   ├── UpstreamTimeout    504   one of the three clocks ran out
     │   ├── EmptyReply               it had nothing to say, twice
     │   ├── ToolLoop                 it calls tools without an end
@@ -328,6 +329,18 @@ class UpstreamMalformed(UpstreamError):
     code = "upstream_malformed"
 
 
+class UpstreamTooLarge(UpstreamMalformed):
+    """
+    The answer is larger than any may be.  Asking the same model again would cost as
+    much again: C{shouldRetry} is C{False}.
+    """
+
+    code = "upstream_too_large"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, shouldRetry=False)
+
+
 class UpstreamTimeout(UpstreamError):
     """
     A clock ran out; C{code} says which: C{upstream_connect_timeout},
@@ -483,6 +496,7 @@ __all__ = [
     "UpstreamRateLimited",
     "UpstreamRefused",
     "UpstreamTimeout",
+    "UpstreamTooLarge",
     "UpstreamTruncated",
     "UpstreamUnreachable",
 ]

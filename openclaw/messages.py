@@ -18,6 +18,11 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 Why a model stopped, in OpenAI's words.
 """
 
+MOST_CALLS = 128
+"""
+The most tool calls of one answer of a model.
+"""
+
 
 class ToolCall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
@@ -199,6 +204,7 @@ Nothing spent.
 """
 
 __all__ = [
+    "MOST_CALLS",
     "NO_USAGE",
     "AssistantMessage",
     "FinishReason",

@@ -112,7 +112,7 @@ class MessagesDecoder(StreamedReply):
         super().__init__(provider, refusal)
         self._decode = msgspec.json.Decoder(_Event).decode
         self._others: set[int | None] = set()
-        self._thought: list[str] = []
+        self._thought = bytearray()
 
     def read(self, payload: bytes) -> None:
         """
@@ -151,7 +151,7 @@ class MessagesDecoder(StreamedReply):
                 if block.input:
                     self.continueCall(index, msgspec.json.encode(block.input).decode())
             case _:
-                self._others.add(index)
+                self.noteItem(self._others, index)
 
     def _continue(self, index: int | None, delta: _Delta) -> None:
         match delta.type:
@@ -165,12 +165,12 @@ class MessagesDecoder(StreamedReply):
                 self.continueCall(index, delta.partial_json or "")
 
     def _goOnThinking(self, text: str) -> None:
-        self._thought.append(text)
+        self._thought += text.encode()
         self.think(text)
 
     def _signThought(self, signature: str | None) -> None:
         if signature:
-            self.keepThought("".join(self._thought), signature)
+            self.keepThought(self._thought.decode(), signature)
 
     def _stop(self, reason: str | None) -> None:
         if reason is not None:

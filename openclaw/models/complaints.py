@@ -10,6 +10,7 @@ import msgspec
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|key|token)[-_][\w*.-]{6,}|\b[\w-]{32,}", re.I)
 _MESSAGE_CHARACTERS = 500
+_READ_CHARACTERS = 16 * 1024
 
 _TOO_LONG_CODES = frozenset(
     {
@@ -86,7 +87,8 @@ def _isTooLong(described: dict[str, Any], message: str) -> bool:
         code = described.get(name)
         if isinstance(code, str) and code in _TOO_LONG_CODES:
             return True
-    return any(map(_TOO_LONG.search, (message, _relayed(described))))
+    texts = (message[:_READ_CHARACTERS], _relayed(described))
+    return any(map(_TOO_LONG.search, texts))
 
 
 def _relayed(described: dict[str, Any]) -> str:
@@ -95,7 +97,7 @@ def _relayed(described: dict[str, Any]) -> str:
     """
     metadata = described.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    return raw if isinstance(raw, str) else ""
+    return raw[:_READ_CHARACTERS] if isinstance(raw, str) else ""
 
 
 def _isOfKey(described: dict[str, Any]) -> bool:
@@ -115,6 +117,8 @@ def _reasons(described: dict[str, Any]) -> Iterator[Any]:
 def _shown(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
+    # Only now: cut before, it could end with a part of a secret.
+    text = text[:_READ_CHARACTERS]
     shown = _KEY_LIKE.sub("***", " ".join(text.split()))
     if len(shown) <= _MESSAGE_CHARACTERS:
         return shown

@@ -17,6 +17,7 @@ from openclaw.errors import (
     InvalidRequest,
     OpenClawError,
     UpstreamMalformed,
+    UpstreamTooLarge,
     UpstreamTruncated,
 )
 from openclaw.events import ModelEvent
@@ -113,7 +114,7 @@ class WholeAnswer:
         The answer's text.
         """
         if self.complete:
-            raise UpstreamMalformed(
+            raise UpstreamTooLarge(
                 f"Provider {self._provider!r} sent more than any answer can have."
             )
         try:

@@ -23,6 +23,12 @@ MAX_BARREN_BYTES = 64 * 1024
 How much a server may send that brings no more of an answer: headers, for one.
 """
 
+MAX_OVERHEAD_BYTES = 16 * 1024 * 1024
+"""
+How much more than the body an answer may have on the wire: headers, and what frames
+the chunks of its body.
+"""
+
 Header = tuple[bytes, bytes]
 Address = tuple[str, str, int]
 """
@@ -185,6 +191,7 @@ class Connection(Protocol):
         self._complete = False
         self._keptAlive = False
         self._barren = 0
+        self._overhead = 0
         self._inflate: Callable[[bytes], bytes] | None = None
 
     def connectionMade(self) -> None:
@@ -234,6 +241,7 @@ class Connection(Protocol):
             self._barren = 0
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             self._body.clear()
+            self._overhead += len(data) - len(body)
             if self._inflate is not None:
                 try:
                     body = self._inflate(body)
@@ -246,7 +254,11 @@ class Connection(Protocol):
             self._barren += len(data)
         if self._complete and fault is None and not self._closing:
             self._end(exchange)
-        elif fault is not None or self._barren > MAX_BARREN_BYTES:
+        elif (
+            fault is not None
+            or self._barren > MAX_BARREN_BYTES
+            or self._overhead > MAX_OVERHEAD_BYTES
+        ):
             self._fault = Failure(fault or HttpParserError("There is no end of it"))
             self.abort()
 
@@ -353,6 +365,7 @@ _GZIP = (b"gzip", b"x-gzip")
 
 __all__ = [
     "MAX_BARREN_BYTES",
+    "MAX_OVERHEAD_BYTES",
     "Address",
     "Asker",
     "Connection",

@@ -29,6 +29,11 @@ MAX_SIGNATURES = 1000
 How many thought signatures are remembered.
 """
 
+MAX_SIGNATURE_CHARACTERS = 8 * 1024 * 1024
+"""
+How long they may be together, with the ids and names of their calls.
+"""
+
 NO_SIGNATURE = "skip_thought_signature_validator"
 """
 What the API takes in place of a signature that nobody has, or has any more.
@@ -46,15 +51,21 @@ class ThoughtSignatures:
     def __init__(self, limit: int = MAX_SIGNATURES) -> None:
         self._limit = limit
         self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._size = 0
 
     def keep(self, callID: str, name: str, signature: str) -> None:
         """
         Remember a call's signature; the oldest is forgotten for it.
         """
-        self._known[callID, name] = signature
-        self._known.move_to_end((callID, name))
-        if len(self._known) > self._limit:
-            self._known.popitem(last=False)
+        key = (callID, name)
+        before = self._known.pop(key, None)
+        if before is not None:
+            self._size -= len(callID) + len(name) + len(before)
+        self._known[key] = signature
+        self._size += len(callID) + len(name) + len(signature)
+        while len(self._known) > self._limit or self._size > MAX_SIGNATURE_CHARACTERS:
+            (oldID, oldName), old = self._known.popitem(last=False)
+            self._size -= len(oldID) + len(oldName) + len(old)
 
     def of(self, call: ToolCall) -> str | None:
         """

@@ -16,8 +16,7 @@ class LineDecoder:
 
     def __init__(self, maxLineBytes: int = MAX_EVENT_BYTES) -> None:
         self._maxLineBytes = maxLineBytes
-        self._rest: list[bytes] = []
-        self._waiting = 0
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
         """
@@ -30,14 +29,12 @@ class LineDecoder:
         """
         lines = data.split(b"\n")
         if len(lines) > 1:
-            lines[0] = b"".join([*self._rest, lines[0]])
+            lines[0] = bytes(self._rest + lines[0])
             self._rest.clear()
-            self._waiting = 0
         rest = lines.pop()
         if rest:
-            self._rest.append(rest)
-            self._waiting += len(rest)
-            if self._waiting > self._maxLineBytes:
+            self._rest += rest
+            if len(self._rest) > self._maxLineBytes:
                 raise EventTooLong
         return [line for line in map(bytes.strip, lines) if line]
 

@@ -108,7 +108,7 @@ class ChatCompletionDecoder(StreamedReply):
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
         super().__init__(provider, refusal)
-        self._thought: list[str] = []
+        self._thought = bytearray()
         self._thoughtField = ""
 
     def read(self, payload: bytes) -> None:
@@ -136,7 +136,7 @@ class ChatCompletionDecoder(StreamedReply):
         led to calls; in place of a signature is the field in which they came.
         """
         if self._thought:
-            self.keepThought("".join(self._thought), self._thoughtField)
+            self.keepThought(self._thought.decode(), self._thoughtField)
         return super().reply()
 
     def _readChoice(self, choice: _Choice) -> None:
@@ -156,7 +156,7 @@ class ChatCompletionDecoder(StreamedReply):
 
     def _think(self, field: str, text: str) -> None:
         self._thoughtField = field
-        self._thought.append(text)
+        self._thought += text.encode()
         self.think(text)
 
     def _readCall(self, call: _CallDelta, position: int) -> None:

@@ -136,7 +136,7 @@ class ResponseDecoder(StreamedReply):
         index = event.output_index
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":
-                self._told.add(index)
+                self.noteItem(self._told, index)
                 self.say(self._string(event.delta))
             case "response.function_call_arguments.delta":
                 self.continueCall(index, self._string(event.delta))
@@ -199,16 +199,16 @@ class ResponseDecoder(StreamedReply):
             elif self.lacksArguments(index):
                 self.continueCall(index, self._string(item.arguments))
         elif item.type == "reasoning" and index not in self._kept:
-            self._kept.add(index)
+            self.noteItem(self._kept, index)
             if sealed := self._string(item.encrypted_content):
                 self.keepThought("", sealed)
         elif item.type == "message" and index not in self._told:
-            self._told.add(index)
+            self.noteItem(self._told, index)
             for said in msgspec.convert(item.content or [], list[_Said]):
                 self.say(said.text or said.refusal or "")
 
     def _beginCall(self, index: int | None, item: _Item) -> None:
-        self._told.add(index)
+        self.noteItem(self._told, index)
         self.beginCall(index, item.name, item.call_id or item.id)
         self.continueCall(index, self._string(item.arguments))
 

@@ -9,19 +9,56 @@ from typing import Any, Protocol
 import msgspec
 from twisted.web.http_headers import Headers
 
-from openclaw.errors import OpenClawError, UpstreamMalformed, UpstreamTruncated
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamMalformed,
+    UpstreamTooLarge,
+    UpstreamTruncated,
+)
 from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
 from openclaw.interfaces import ModelReply
-from openclaw.messages import NO_USAGE, FinishReason, Thought, Usage
+from openclaw.json_size import hasTooManyValues
+from openclaw.messages import MOST_CALLS, NO_USAGE, FinishReason, Thought, Usage
 from openclaw.models.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
 from openclaw.models.thinking import ThinkingSplitter
-from openclaw.models.tool_calls import ToolCallAssembler
+from openclaw.models.tool_calls import (
+    MOST_ARGUMENTS,
+    CallsTooLarge,
+    ToolCallAssembler,
+)
 from openclaw.models.upstream import Refusal
 
-MOST_BYTES = 512 * 1024 * 1024
+MOST_BYTES = 128 * 1024 * 1024
 """
-The most that an answer may have on the wire: what never ends is given up before all
-memory is full of it.
+The largest body of an answer, with all that is passed over in it, such as comments.
+The longest that models can give today, of 128,000 tokens, has about 40 MB in the
+wordiest dialect.
+"""
+
+MOST_CONTENT = 16 * 1024 * 1024
+"""
+The most that an answer may say, in bytes or characters: text, thoughts, and the
+arguments of tool calls.
+"""
+
+MOST_EVENTS = 1_000_000
+"""
+The most events of an answer, also those that say nothing.
+"""
+
+MOST_THOUGHTS = 1024
+"""
+The most thoughts of an answer that a provider may want back.
+"""
+
+MOST_ITEMS = 10_000
+"""
+The most items or blocks of an answer that are told apart.
+"""
+
+LARGE_EVENT = 64 * 1024
+"""
+The values in an event of more bytes than this are counted before it is read.
 """
 
 MOST_TOKENS = 2**53
@@ -90,6 +127,8 @@ class StreamedReply(ABC):
         self._splitter = ThinkingSplitter()
         self._calls = ToolCallAssembler()
         self._thoughts: list[Thought] = []
+        self._content = 0
+        self._eventCount = 0
         # In UTF-8: each word as a string of its own would take ten times as much.
         self._text = bytearray()
         self._events: list[ModelEvent] = []
@@ -115,7 +154,7 @@ class StreamedReply(ABC):
         """
         self._received += len(data)
         if self._received > MOST_BYTES:
-            self._fail(self.unreadable())
+            self._fail(self.tooLarge(f"of more than {MOST_BYTES} bytes"))
             return self._drain()
         if not self._started:
             start = data.lstrip()[:1]
@@ -131,12 +170,20 @@ class StreamedReply(ABC):
         if self._unstreamed is not None:
             self._unstreamed += data
             if len(self._unstreamed) > MAX_EVENT_BYTES:
-                self._fail(self.unreadable())
+                self._unstreamed.clear()
+                self._fail(self.tooLarge(f"of more than {MAX_EVENT_BYTES} bytes"))
             return []
         try:
-            self._readAll(self._stream.feed(data))
+            payloads = self._stream.feed(data)
         except EventTooLong:
-            self._fail(self.unreadable())
+            self._fail(self.tooLarge("with an event that has no end"))
+        else:
+            self._readAll(payloads)
+            self._eventCount += len(payloads)
+            if self._eventCount > MOST_EVENTS:
+                self._fail(self.tooLarge(f"of more than {MOST_EVENTS} events"))
+            if len(self._text) + self._content > MOST_CONTENT:
+                self._fail(self._sayingTooMuch())
         return self._drain()
 
     def finish(self) -> list[ModelEvent]:
@@ -146,7 +193,7 @@ class StreamedReply(ABC):
         if not self.complete:
             whole = self._unstreamed
             self._readAll(self._stream.finish() if whole is None else [bytes(whole)])
-            if isinstance(self._error, UpstreamMalformed):
+            if type(self._error) is UpstreamMalformed:
                 # Half an object: the answer broke off.
                 self._error, self.complete = None, False
         self._keep(self._splitter.finish())
@@ -213,6 +260,7 @@ class StreamedReply(ABC):
         The model thought some more.
         """
         if text:
+            self._content += len(text)
             self._events.append(ReasoningDelta(text))
 
     def keepThought(self, text: str, signature: str) -> None:
@@ -221,6 +269,12 @@ class StreamedReply(ABC):
 
         @param text: What of it was told by L{think}.
         """
+        # Some sign what they have signed before: each time it is another copy.
+        self._content += len(text) + len(signature)
+        if len(self._thoughts) >= MOST_THOUGHTS:
+            raise self.tooLarge(f"with more than {MOST_THOUGHTS} thoughts")
+        if self._content > MOST_CONTENT:
+            raise self._sayingTooMuch()
         self._thoughts.append(Thought(text, signature))
 
     def beginCall(self, key: object, name: str | None, id: str | None) -> None:
@@ -237,12 +291,17 @@ class StreamedReply(ABC):
             # Whatever comes now under this key is not for the call that had it.
             self.continueCall(key, "{}")
         self._keep(self._splitter.finish())
-        self._events.append(self._calls.begin(key, name, id))
+        self._content += len(name) + len(id or "")
+        try:
+            self._events.append(self._calls.begin(key, name, id))
+        except CallsTooLarge:
+            raise self.tooLarge(f"with more than {MOST_CALLS} tool calls") from None
 
     def signCall(self, key: object, signature: str) -> None:
         """
         The provider wants this back with a call that has begun.
         """
+        self._content += len(signature)
         self._calls.sign(key, signature)
 
     def knowsCall(self, key: object) -> bool:
@@ -264,7 +323,32 @@ class StreamedReply(ABC):
         if not self._calls.knows(key):
             raise self.unreadable()
         if arguments:
-            self._events.append(self._calls.more(key, arguments))
+            self._content += len(arguments)
+            try:
+                self._events.append(self._calls.more(key, arguments))
+            except CallsTooLarge:
+                raise self.tooLarge(
+                    f"with a tool call of more than {MOST_ARGUMENTS} characters"
+                ) from None
+
+    def tooLarge(self, what: str) -> OpenClawError:
+        """
+        The error for an answer that is larger than any may be.
+
+        @param what: Continues "an answer".
+        """
+        return UpstreamTooLarge(f"Provider {self.provider!r} sent an answer {what}.")
+
+    def _sayingTooMuch(self) -> OpenClawError:
+        return self.tooLarge(f"that says more than {MOST_CONTENT} characters")
+
+    def noteItem(self, seen: set[int | None], index: int | None) -> None:
+        """
+        Remember an item of the answer by its index.
+        """
+        if len(seen) >= MOST_ITEMS:
+            raise self.tooLarge(f"of more than {MOST_ITEMS} items")
+        seen.add(index)
 
     def unreadable(self) -> OpenClawError:
         """
@@ -294,6 +378,9 @@ class StreamedReply(ABC):
             if payload[:6] == b"[DONE]":
                 self.complete = True
             elif payload[:1] == b"{" or payload.strip():
+                if len(payload) > LARGE_EVENT and hasTooManyValues(payload):
+                    self._fail(self.tooLarge("with an event of too many values"))
+                    break
                 try:
                     self.read(payload)
                 except OpenClawError as error:
@@ -316,4 +403,13 @@ class StreamedReply(ABC):
         return events
 
 
-__all__ = ["MOST_BYTES", "MOST_TOKENS", "Framing", "StreamedReply", "plausible"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_CONTENT",
+    "MOST_EVENTS",
+    "MOST_THOUGHTS",
+    "MOST_TOKENS",
+    "Framing",
+    "StreamedReply",
+    "plausible",
+]

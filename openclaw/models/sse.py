@@ -8,9 +8,15 @@ standard in two ways: the blank after the colon may be missing, and a last event
 that the end of the stream cut short of its blank line still counts.
 """
 
-MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_EVENT_BYTES = 8 * 1024 * 1024
 """
 How much of one event, in bytes, is kept while its end is waited for.
+"""
+
+MAX_EVENT_LINES = 10_000
+"""
+The most C{data} lines of one event.  Each is an object of its own, which takes more
+memory than a short line.
 """
 
 
@@ -30,7 +36,7 @@ class EventStreamDecoder:
 
     def __init__(self, maxEventBytes: int = MAX_EVENT_BYTES) -> None:
         self._maxEventBytes = maxEventBytes
-        self._rest: list[bytes] = []
+        self._rest = bytearray()
         self._data: list[bytes] = []
         self._waiting = 0
 
@@ -65,10 +71,10 @@ class EventStreamDecoder:
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._rest:
-            lines[0] = b"".join([*self._rest, lines[0]])
+            lines[0] = bytes(self._rest + lines[0])
             self._rest.clear()
         if rest:
-            self._rest.append(rest)
+            self._rest += rest
         payloads: list[bytes] = []
         fields = self._data
         for line in lines:
@@ -84,7 +90,7 @@ class EventStreamDecoder:
             self._waiting += len(data)
         else:
             self._waiting = len(rest)
-        if self._waiting > self._maxEventBytes:
+        if self._waiting > self._maxEventBytes or len(fields) > MAX_EVENT_LINES:
             raise EventTooLong
         return payloads
 
@@ -97,4 +103,9 @@ class EventStreamDecoder:
         return self.feed(b"\n\n")
 
 
-__all__ = ["MAX_EVENT_BYTES", "EventStreamDecoder", "EventTooLong"]
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "MAX_EVENT_LINES",
+    "EventStreamDecoder",
+    "EventTooLong",
+]

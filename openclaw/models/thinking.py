@@ -2,10 +2,19 @@
 Tells a model's C{<think>} block from its answer, without I/O.
 """
 
+import re
+
 from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
+
+MOST_HELD = 1024
+"""
+The longest blank text, in characters, that may come before a block.
+"""
+
+_BLANKS = re.compile(r"\s*")
 
 
 class ThinkingSplitter:
@@ -37,36 +46,44 @@ class ThinkingSplitter:
         if self.passing:
             return [TextDelta(text)] if text else []
         events: list[ModelEvent] = []
-        rest, self._held = self._held + text, ""
+        text, self._held = self._held + text, ""
+        # Blocks are found where they are: to cut each off would copy the rest of a
+        # long text once for each.
+        at = 0
         while True:
             if self._thinking:
-                thought, self._thinking, rest = self._readThought(rest)
+                thought, at = self._readThought(text, at)
                 if thought:
                     events.append(ReasoningDelta(thought))
                 if self._thinking:
                     return events
-            start = rest.lstrip()
-            if not start.startswith(_OPEN):
+            start = _blanks(text, at)
+            if not text.startswith(_OPEN, start):
                 break
             self._thinking = self._hasThought = True
-            rest = start[len(_OPEN) :]
-        answer = start if self._hasThought else rest
-        if _OPEN.startswith(start):
+            at = start + len(_OPEN)
+        answer = text[start if self._hasThought else at :]
+        tail = text[start : start + len(_OPEN)]
+        if len(answer) <= MOST_HELD and _OPEN.startswith(tail):
             self._held = answer
             return events
         self.passing = True
         return [*events, TextDelta(answer)]
 
-    def _readThought(self, text: str) -> tuple[str, bool, str]:
+    def _readThought(self, text: str, at: int) -> tuple[str, int]:
         """
-        @return: What of it is thought, whether that goes on, and what comes after.
+        Read on within a block.
+
+        @return: The thought from there on, and the place behind the block.  While the
+            block goes on, what may be the beginning of its end is held back.
         """
-        thought, close, rest = text.partition(_CLOSE)
-        if close:
-            return thought, False, rest
-        known = len(text) - _tailThatMayClose(text)
+        close = text.find(_CLOSE, at)
+        if close >= 0:
+            self._thinking = False
+            return text[at:close], close + len(_CLOSE)
+        known = len(text) - _tailThatMayClose(text[at:])
         self._held = text[known:]
-        return text[:known], True, ""
+        return text[at:known], len(text)
 
     def finish(self) -> list[ModelEvent]:
         """
@@ -76,6 +93,15 @@ class ThinkingSplitter:
         if not held:
             return []
         return [ReasoningDelta(held) if self._thinking else TextDelta(held)]
+
+
+def _blanks(text: str, at: int) -> int:
+    """
+    The place of the next character that is not blank.
+    """
+    found = _BLANKS.match(text, at)
+    assert found is not None
+    return found.end()
 
 
 def _tailThatMayClose(text: str) -> int:
@@ -88,4 +114,4 @@ def _tailThatMayClose(text: str) -> int:
     return 0
 
 
-__all__ = ["ThinkingSplitter"]
+__all__ = ["MOST_HELD", "ThinkingSplitter"]

@@ -7,7 +7,25 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 
 from openclaw.events import ToolCallDelta
-from openclaw.messages import ToolCall
+from openclaw.messages import MOST_CALLS, ToolCall
+
+MOST_ARGUMENTS = 2 * 1024 * 1024
+"""
+The longest arguments of one call, in characters, with its id and name.  An answer of
+128,000 tokens is half as long.
+"""
+
+MOST_PIECES = 4096
+"""
+The pieces of arguments that are kept apart; a word as a string of its own takes ten
+times its memory.
+"""
+
+
+class CallsTooLarge(Exception):
+    """
+    An answer has too many calls, or one of them is too long.
+    """
 
 
 @dataclass(slots=True)
@@ -15,6 +33,7 @@ class _Call:
     position: int
     id: str
     name: str
+    size: int
     pieces: list[str] = field(default_factory=list)
     signature: str = ""
 
@@ -25,11 +44,12 @@ class ToolCallAssembler:
     with ids and indexes.
     """
 
-    __slots__ = ("_byKey", "_calls")
+    __slots__ = ("_byKey", "_calls", "_ids")
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._byKey: dict[object, _Call] = {}
+        self._ids: set[str] = set()
 
     def begin(self, key: object, name: str, id: str | None = None) -> ToolCallDelta:
         """
@@ -39,10 +59,17 @@ class ToolCallAssembler:
 
         @param id: The provider's own id.  One is made where it has none, or has given
             it to an earlier call: the results of two could not be told apart.
+
+        @raise CallsTooLarge: There are as many as there may be, or this one is named
+            by a text that is too long.
         """
-        if not id or any(id == call.id for call in self._calls):
+        size = len(name) + len(id or "")
+        if len(self._calls) >= MOST_CALLS or size > MOST_ARGUMENTS:
+            raise CallsTooLarge
+        if not id or id in self._ids:
             id = f"call_{token_hex(12)}"
-        call = self._byKey[key] = _Call(len(self._calls), id, name)
+        self._ids.add(id)
+        call = self._byKey[key] = _Call(len(self._calls), id, name, size)
         self._calls.append(call)
         return ToolCallDelta(call.position, id, name, "")
 
@@ -70,9 +97,15 @@ class ToolCallAssembler:
         Some more of a call's arguments.
 
         @raise KeyError: It has not begun.
+        @raise CallsTooLarge: They are too long.
         """
         call = self._byKey[key]
+        call.size += len(arguments)
+        if call.size > MOST_ARGUMENTS:
+            raise CallsTooLarge
         call.pieces.append(arguments)
+        if len(call.pieces) > MOST_PIECES:
+            call.pieces = ["".join(call.pieces)]
         return ToolCallDelta(call.position, None, None, arguments)
 
     def sign(self, key: object, signature: str) -> None:
@@ -82,6 +115,14 @@ class ToolCallAssembler:
         @raise KeyError: It has not begun.
         """
         self._byKey[key].signature = signature
+
+    def lastID(self) -> str:
+        """
+        The id of the call that began last.
+
+        @raise IndexError: None has.
+        """
+        return self._calls[-1].id
 
     def calls(self) -> tuple[ToolCall, ...]:
         """
@@ -93,4 +134,4 @@ class ToolCallAssembler:
         )
 
 
-__all__ = ["ToolCallAssembler"]
+__all__ = ["MOST_ARGUMENTS", "CallsTooLarge", "ToolCallAssembler"]

@@ -52,7 +52,7 @@ class WholeCallsReply(StreamedReply):
         self.continueCall(key, written)
         if signature:
             self.signCall(key, signature)
-        return self._calls.calls()[-1].id
+        return self._calls.lastID()
 
 
 def _asText(arguments: msgspec.Raw) -> str:

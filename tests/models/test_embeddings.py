@@ -23,6 +23,7 @@ from openclaw.errors import (
     UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamTimeout,
+    UpstreamTooLarge,
     UpstreamTruncated,
     UpstreamUnreachable,
 )
@@ -336,7 +337,7 @@ class EmbedTests(ProviderTestCase):
         """
         done = self.embed()
         self.served.send(b" " * (LARGE_BYTES + 2 * INPUT_BYTES + 1))
-        self.failure(done, UpstreamMalformed)
+        self.failure(done, UpstreamTooLarge)
 
     def test_refusals(self):
         """

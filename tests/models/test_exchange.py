@@ -14,7 +14,7 @@ from openclaw.errors import (
     UpstreamUnreachable,
 )
 from openclaw.interfaces import IModelCall
-from openclaw.models.exchange import MAX_BARREN_BYTES
+from openclaw.models.exchange import MAX_BARREN_BYTES, MAX_OVERHEAD_BYTES
 from tests.models.network import RawServer
 from tests.models.reading import cut, places
 from tests.models.support import DONE, HEAD, HELLO, ProviderTestCase
@@ -225,6 +225,19 @@ class FaultTests(RawTestCase):
         while not self.call.done.called and sent < 2 * MAX_BARREN_BYTES:
             self.send(b"A: b\r\n" * 1000)
             sent += 6000
+        self.assertRefused(UpstreamTruncated)
+
+    def test_endlessFraming(self) -> None:
+        """
+        So has what frames the chunks of a body, even if each brings some of it.
+        """
+        self.send(CHUNKED, chunk(HELLO))
+        framed = b"1;" + b"x" * 2**16 + b"\r\n\n\r\n"
+        sent = 0
+        while not self.call.done.called and sent < 2 * MAX_OVERHEAD_BYTES:
+            self.send(framed)
+            sent += len(framed)
+        self.assertLessEqual(sent, MAX_OVERHEAD_BYTES + len(framed))
         self.assertRefused(UpstreamTruncated)
 
 

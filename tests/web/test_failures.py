@@ -51,6 +51,7 @@ TOLD = {
     "UpstreamAuthFailed": (502, "upstream_error", "upstream_auth_failed"),
     "UpstreamError": (502, "upstream_error", "upstream_error"),
     "UpstreamMalformed": (502, "upstream_error", "upstream_malformed"),
+    "UpstreamTooLarge": (502, "upstream_error", "upstream_too_large"),
     "UpstreamRateLimited": (429, "rate_limit_error", "upstream_rate_limited"),
     "UpstreamRefused": (400, WRONG, "upstream_refused"),
     "UpstreamTimeout": (504, "timeout_error", "upstream_idle_timeout"),

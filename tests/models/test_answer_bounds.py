@@ -1,0 +1,443 @@
+"""
+Tests of the bounds of an answer: nothing that a provider sends can become large, in
+any dialect.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import UpstreamTooLarge
+from openclaw.json_size import MOST_VALUES, hasTooManyValues
+from openclaw.messages import MOST_CALLS
+from openclaw.models import replies
+from openclaw.models.anthropic_messages import MessagesDecoder
+from openclaw.models.google_contents import (
+    MAX_SIGNATURE_CHARACTERS,
+    ThoughtSignatures,
+)
+from openclaw.models.google_generative_ai import GenerateContentDecoder
+from openclaw.models.ollama import OllamaDecoder
+from openclaw.models.openai_completions import ChatCompletionDecoder
+from openclaw.models.openai_responses import ResponseDecoder
+from openclaw.models.replies import StreamedReply
+from openclaw.models.sse import MAX_EVENT_LINES
+from openclaw.models.thinking import MOST_HELD, ThinkingSplitter
+from openclaw.models.tool_calls import MOST_ARGUMENTS, MOST_PIECES
+from tests.models.reading import REFUSAL
+
+PIECE = 2**18
+"""
+How much of a wire one read brings.
+"""
+
+
+def eventOf(*values: Any) -> bytes:
+    """
+    Values as server-sent events.
+    """
+    return b"".join(b"data: " + msgspec.json.encode(each) + b"\n\n" for each in values)
+
+
+class BoundsContract:
+    """
+    To be mixed into a dialect's test case.
+    """
+
+    def decoder(self) -> StreamedReply:
+        """
+        A decoder of one answer.
+        """
+        raise NotImplementedError
+
+    def saying(self, text: str) -> bytes:
+        """
+        An event that says some text.
+        """
+        raise NotImplementedError
+
+    def thinking(self, text: str) -> bytes:
+        """
+        An event that says a thought.
+        """
+        raise NotImplementedError
+
+    def calling(self, index: int, arguments: str) -> bytes:
+        """
+        The events of a whole tool call.
+        """
+        raise NotImplementedError
+
+    end = b""
+    empty = eventOf({})
+
+    def read(self, wires: Iterable[bytes]) -> tuple[StreamedReply, int]:
+        """
+        Read until the decoder has enough.
+
+        @return: The decoder, and the bytes that it was given.
+        """
+        decoder, given = self.decoder(), 0
+        for wire in wires:
+            for at in range(0, len(wire), PIECE):
+                piece = wire[at : at + PIECE]
+                decoder.feed(piece)
+                given += len(piece)
+                if decoder.complete:
+                    return decoder, given
+        return decoder, given
+
+    def assertTooLarge(self, wires: Iterable[bytes], most: int) -> None:
+        """
+        Assert that an answer is given up, before more than C{most} bytes are read.
+        """
+        decoder, given = self.read(wires)
+        self.assertTrue(decoder.complete, "it is still read")
+        self.assertLess(given, most)
+        decoder.finish()
+        error = self.assertRaises(UpstreamTooLarge, decoder.reply)
+        self.assertEqual(error.code, "upstream_too_large")
+        self.assertIs(error.shouldRetry, False)
+        self.assertIn("'vendor'", error.message)
+
+    def test_calls(self) -> None:
+        """
+        As many calls as there may be are read, one more is too many.
+        """
+        wires = [self.calling(index, "{}") for index in range(MOST_CALLS)]
+        decoder, _ = self.read([*wires, self.end])
+        decoder.finish()
+        self.assertEqual(len(decoder.reply().toolCalls), MOST_CALLS)
+        self.assertTooLarge([*wires, self.calling(MOST_CALLS, "{}")], 2**20)
+
+    def test_arguments(self) -> None:
+        """
+        The arguments of one call have a bound.
+        """
+        fit = '{"a":"%s"}' % ("x" * (MOST_ARGUMENTS - 100))
+        decoder, _ = self.read([self.calling(0, fit), self.end])
+        decoder.finish()
+        [call] = decoder.reply().toolCalls
+        self.assertEqual(len(call.arguments), len(fit))
+        large = '{"a":"%s"}' % ("x" * MOST_ARGUMENTS)
+        self.assertTooLarge([self.calling(0, large), self.end], 2 * MOST_ARGUMENTS)
+
+    def test_text(self) -> None:
+        """
+        So has all that is said.
+        """
+        wire = self.saying("x" * PIECE)
+        self.assertTooLarge([wire] * 100, replies.MOST_CONTENT + 4 * PIECE)
+
+    def test_thoughts(self) -> None:
+        """
+        So has all that is thought.
+        """
+        wire = self.thinking("x" * PIECE)
+        self.assertTooLarge([wire] * 100, replies.MOST_CONTENT + 4 * PIECE)
+
+    def test_events(self) -> None:
+        """
+        So have events that say nothing.
+        """
+        self.patch(replies, "MOST_EVENTS", 1000)
+        self.assertTooLarge([self.empty] * 2000, 1500 * len(self.empty))
+
+    def test_values(self) -> None:
+        """
+        An event of very many values is not decoded.
+        """
+        for values in (b"[],", b"{},", b'"",', b"1,"):
+            many = values * (2 * MOST_VALUES)
+            for name in (b"error", b"choices", b"candidates", b"content", b"response"):
+                text = b'{"%b":[%b1]}' % (name, many)
+                self.assertTooLarge([b"data: " + text + b"\n\n", self.end], 2**21)
+                decoder, _ = self.read([text])
+                decoder.finish()
+                self.assertRaises(UpstreamTooLarge, decoder.reply)
+
+    def test_valuesInStrings(self) -> None:
+        """
+        Text that only looks like many values is text.
+        """
+        text = '{"[],\\"' * MOST_VALUES
+        decoder, _ = self.read([self.saying(text), self.end])
+        decoder.finish()
+        self.assertEqual(decoder.reply().text, text)
+
+
+class OpenAICompletionsTests(BoundsContract, SynchronousTestCase):
+    """
+    C{openai-completions}.
+    """
+
+    end = b"data: [DONE]\n\n"
+
+    def decoder(self) -> StreamedReply:
+        return ChatCompletionDecoder("vendor", REFUSAL)
+
+    def _delta(self, **delta: Any) -> bytes:
+        return eventOf({"choices": [{"delta": delta}]})
+
+    def saying(self, text: str) -> bytes:
+        return self._delta(content=text)
+
+    def thinking(self, text: str) -> bytes:
+        return self._delta(reasoning_content=text)
+
+    def calling(self, index: int, arguments: str) -> bytes:
+        function = {"name": "f", "arguments": arguments}
+        return self._delta(tool_calls=[{"index": index, "function": function}])
+
+    def test_whole(self) -> None:
+        """
+        An answer in one piece has the same bounds.
+        """
+        call = {"id": "same", "function": {"name": "f", "arguments": "{}"}}
+        message = {"tool_calls": [call] * 20_000}
+        wire = msgspec.json.encode({"choices": [{"message": message}]})
+        decoder, _ = self.read([wire])
+        decoder.finish()
+        self.assertRaises(UpstreamTooLarge, decoder.reply)
+
+    def test_pieces(self) -> None:
+        """
+        Arguments that come a character at a time are not kept so.
+        """
+        decoder, _ = self.read([self.calling(0, "")])
+        for _ in range(3 * MOST_PIECES):
+            decoder.continueCall(0, "x")
+        self.assertLessEqual(len(decoder._calls._byKey[0].pieces), MOST_PIECES)
+        self.assertEqual(len(decoder._calls.calls()[0].arguments), 3 * MOST_PIECES)
+
+
+class OpenAIResponsesTests(BoundsContract, SynchronousTestCase):
+    """
+    C{openai-responses}.
+    """
+
+    end = eventOf({"type": "response.completed", "response": {}})
+
+    def decoder(self) -> StreamedReply:
+        return ResponseDecoder("vendor", REFUSAL)
+
+    def saying(self, text: str) -> bytes:
+        return eventOf({"type": "response.output_text.delta", "delta": text})
+
+    def thinking(self, text: str) -> bytes:
+        return eventOf({"type": "response.reasoning_text.delta", "delta": text})
+
+    def calling(self, index: int, arguments: str) -> bytes:
+        item = {"type": "function_call", "name": "f", "arguments": arguments}
+        return eventOf(
+            {
+                "type": "response.output_item.done",
+                "output_index": index,
+                "item": {**item, "call_id": f"c{index}"},
+            }
+        )
+
+    def test_items(self) -> None:
+        """
+        Items that say nothing are not remembered without end.
+        """
+        wires = (
+            eventOf(
+                {"type": "response.output_text.delta", "delta": "", "output_index": i}
+            )
+            for i in range(2 * replies.MOST_ITEMS)
+        )
+        self.assertTooLarge(wires, 2**21)
+
+
+class AnthropicTests(BoundsContract, SynchronousTestCase):
+    """
+    C{anthropic-messages}.
+    """
+
+    end = eventOf({"type": "message_stop"})
+
+    def decoder(self) -> StreamedReply:
+        return MessagesDecoder("vendor", REFUSAL)
+
+    empty = eventOf({"type": "ping"})
+
+    def _delta(self, kind: str, **delta: Any) -> bytes:
+        delta["type"] = kind
+        return eventOf({"type": "content_block_delta", "index": 0, "delta": delta})
+
+    def saying(self, text: str) -> bytes:
+        return self._delta("text_delta", text=text)
+
+    def thinking(self, text: str) -> bytes:
+        return self._delta("thinking_delta", thinking=text)
+
+    def calling(self, index: int, arguments: str) -> bytes:
+        block = {"type": "tool_use", "id": f"c{index}", "name": "f"}
+        return eventOf(
+            {"type": "content_block_start", "index": index, "content_block": block},
+            {
+                "type": "content_block_delta",
+                "index": index,
+                "delta": {"type": "input_json_delta", "partial_json": arguments},
+            },
+        )
+
+    def test_signedAgain(self) -> None:
+        """
+        A long thought that is signed again and again is not kept each time.
+        """
+        wires = [self.thinking("x" * PIECE)] * 4
+        wires += [self._delta("signature_delta", signature="s")] * 1000
+        self.assertTooLarge(wires, 2**22)
+
+    def test_manyThoughts(self) -> None:
+        """
+        The number of thoughts that are kept has a bound, too.
+        """
+        wires = [self._delta("signature_delta", signature="s")] * 3000
+        self.assertTooLarge(wires, 2**20)
+
+    def test_emptyThoughts(self) -> None:
+        """
+        Thoughts of no text take no memory.
+        """
+        decoder, _ = self.read([self.thinking("")] * 1000)
+        self.assertEqual(len(decoder._thought), 0)
+
+    def test_otherBlocks(self) -> None:
+        """
+        Blocks of other kinds are not remembered without end.
+        """
+        block = {"type": "x"}
+        wires = (
+            eventOf(
+                {
+                    "type": "content_block_start",
+                    "index": i,
+                    "content_block": block,
+                }
+            )
+            for i in range(2 * replies.MOST_ITEMS)
+        )
+        self.assertTooLarge(wires, 2**21)
+
+
+class OllamaTests(BoundsContract, SynchronousTestCase):
+    """
+    C{ollama}.
+    """
+
+    end = b'{"done":true}\n'
+    empty = b"{}\n"
+
+    def decoder(self) -> StreamedReply:
+        return OllamaDecoder("vendor", REFUSAL)
+
+    def _line(self, **message: Any) -> bytes:
+        return msgspec.json.encode({"message": message}) + b"\n"
+
+    def saying(self, text: str) -> bytes:
+        return self._line(content=text)
+
+    def thinking(self, text: str) -> bytes:
+        return self._line(thinking=text)
+
+    def calling(self, index: int, arguments: str) -> bytes:
+        function = {"name": "f", "arguments": msgspec.Raw(arguments.encode())}
+        return self._line(tool_calls=[{"id": f"c{index}", "function": function}])
+
+    def test_values(self) -> None:
+        """
+        An event of very many values is not decoded.
+        """
+        many = b"[]," * (2 * MOST_VALUES)
+        self.assertTooLarge([b'{"error":[%b1]}\n' % many, self.end], 2**21)
+
+
+class GoogleTests(BoundsContract, SynchronousTestCase):
+    """
+    C{google-generative-ai}.
+    """
+
+    end = eventOf({"candidates": [{"finishReason": "STOP"}]})
+
+    def decoder(self) -> StreamedReply:
+        return GenerateContentDecoder("vendor", REFUSAL, ThoughtSignatures())
+
+    def _part(self, **part: Any) -> bytes:
+        return eventOf({"candidates": [{"content": {"parts": [part]}}]})
+
+    def saying(self, text: str) -> bytes:
+        return self._part(text=text)
+
+    def thinking(self, text: str) -> bytes:
+        return self._part(text=text, thought=True)
+
+    def calling(self, index: int, arguments: str) -> bytes:
+        call = {"name": "f", "args": msgspec.Raw(arguments.encode())}
+        return self._part(functionCall=call)
+
+    def test_signatures(self) -> None:
+        """
+        The signatures that are remembered for later have a bound of their own.
+        """
+        signatures = ThoughtSignatures()
+        long = "s" * (MAX_SIGNATURE_CHARACTERS // 4)
+        for index in range(9):
+            signatures.keep(f"c{index}", "f", long + str(index))
+        self.assertEqual(len(signatures._known), 3)
+        signatures.keep("c8", "f", "short")
+        signatures.keep("c9", "f", long)
+        self.assertEqual(len(signatures._known), 4)
+
+
+class PartTests(SynchronousTestCase):
+    """
+    Parts of decoders.
+    """
+
+    def test_blanks(self) -> None:
+        """
+        Blank text at the beginning is not held back without end.
+        """
+        splitter = ThinkingSplitter()
+        told = []
+        for _ in range(2 * MOST_HELD):
+            told += splitter.feed(" ")
+        self.assertTrue(splitter.passing)
+        self.assertEqual("".join(event.text for event in told), " " * 2 * MOST_HELD)
+
+    def test_manyBlocks(self) -> None:
+        """
+        Many blocks in one text are read in one go.  When each was cut off, this took
+        hours.
+        """
+        splitter = ThinkingSplitter()
+        told = splitter.feed("<think>a</think> " * 400_000 + "Hi.")
+        self.assertEqual(len(told), 400_001)
+        self.assertEqual(told[-1].text, "Hi.")
+
+    def test_dataLines(self) -> None:
+        """
+        An event of very many lines is given up.
+        """
+        decoder = ChatCompletionDecoder("vendor", REFUSAL)
+        decoder.feed(b"data: x\n" * (MAX_EVENT_LINES + 1))
+        self.assertTrue(decoder.complete)
+        self.assertRaises(UpstreamTooLarge, decoder.reply)
+
+    def test_values(self) -> None:
+        """
+        Values are counted as they are in JSON: not within strings, whatever is escaped
+        in them.
+        """
+        self.assertTrue(hasTooManyValues(b"[1,2,3,4,5,6,7,8,9]", 4))
+        self.assertFalse(hasTooManyValues(b'["[1,2,3,4,5,6,7,8,9]"]', 4))
+        self.assertFalse(hasTooManyValues(b'["\\"[1,2,3,4,5,6,7,8,9]"]', 4))
+        self.assertTrue(hasTooManyValues(b'["\\\\",[1,2,3,4,5,6,7,8,9]]', 4))
+
+
+__all__ = ["BoundsContract"]
