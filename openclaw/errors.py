@@ -363,7 +363,7 @@ class EmptyReply(UpstreamError):
 class ToolLoop(UpstreamError):
     """
     The model does not come to an end; C{code} says what it was stopped for:
-    C{max_model_calls} or C{repeated_tool_call}.
+    C{max_model_calls}, C{repeated_tool_call} or C{max_run_size}.
     """
 
     code = "max_model_calls"

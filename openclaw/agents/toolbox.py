@@ -2,7 +2,7 @@
 The tools of one agent, and what happens when its model calls them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -17,6 +17,11 @@ from openclaw.tools.arguments import ArgumentReader
 MAX_RESULT_CHARACTERS = 100_000
 """
 The longest result that a model is told; tools have narrower bounds of their own.
+"""
+
+MAX_CALLS_AT_ONCE = 8
+"""
+The calls of one run that are carried out at the same time; the others wait.
 """
 
 MAX_NAME_CHARACTERS = 64
@@ -69,7 +74,7 @@ class Toolbox:
 
     def run(self, calls: Sequence[ToolCall]) -> "Deferred[list[ToolMessage]]":
         """
-        Carry out the calls of one turn: all at once if none of them changes
+        Carry out the calls of one turn: some at once if none of them changes
         anything, else one after the other.
 
         @return: Their results, in the order of the calls.  Never fails but when it
@@ -81,19 +86,34 @@ class Toolbox:
         return Deferred.fromCoroutine(self._inTurn(calls))
 
     async def _atOnce(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
-        running = [Deferred.fromCoroutine(self._one(call)) for call in calls]
-        results = []
+        results: dict[int, ToolMessage] = {}
+        waiting = iter(enumerate(calls))
+        running = [
+            Deferred.fromCoroutine(self._carryOut(waiting, results))
+            for _ in calls[:MAX_CALLS_AT_ONCE]
+        ]
         # All come to their ends, also those that take their time when cancelled.
-        for _, result in await DeferredList(running, consumeErrors=True):
-            if isinstance(result, Failure):
-                result.raiseException()
-            results.append(result)
-        return results
+        for _, outcome in await DeferredList(running, consumeErrors=True):
+            if isinstance(outcome, Failure):
+                outcome.raiseException()
+        return [results[place] for place in range(len(calls))]
+
+    async def _carryOut(
+        self, waiting: Iterator[tuple[int, ToolCall]], results: dict[int, ToolMessage]
+    ) -> None:
+        """
+        Carry out one call after the other, until none is waiting.
+        """
+        for place, call in waiting:
+            results[place] = await self._one(call)
 
     async def _inTurn(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
         return [await self._one(call) for call in calls]
 
     async def _one(self, call: ToolCall) -> ToolMessage:
+        """
+        Carry out one call.  Each call of every run begins here.
+        """
         # A tool may end as if nothing was when it is cancelled.
         self.check()
         offered = self.tools.get(call.name)
@@ -143,4 +163,4 @@ def _bounded(result: str) -> str:
     return f"{result[:MAX_RESULT_CHARACTERS]}\n[The rest is left out.]"
 
 
-__all__ = ["MAX_RESULT_CHARACTERS", "OfferedTool", "Toolbox"]
+__all__ = ["MAX_CALLS_AT_ONCE", "MAX_RESULT_CHARACTERS", "OfferedTool", "Toolbox"]

@@ -6,7 +6,12 @@ again, until it has answered or a bound is reached.
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, field
 
-from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop
+from openclaw.errors import (
+    EmptyReply,
+    ToolChoiceUnmet,
+    ToolLoop,
+    UpstreamTooLarge,
+)
 from openclaw.events import (
     ModelEvent,
     ReasoningDelta,
@@ -17,6 +22,7 @@ from openclaw.events import (
 )
 from openclaw.interfaces import ModelReply, NamedTool, ToolChoice, ToolSpec
 from openclaw.messages import (
+    MOST_CALLS,
     NO_USAGE,
     AssistantMessage,
     FinishReason,
@@ -35,6 +41,11 @@ What a model is told, once, that had nothing to say.  Never kept.
 SAME_FAILURES = 3
 """
 How often a model may make the same call, with the same result, in a row.
+"""
+
+MAX_RUN_CHARACTERS = 32 * 1024 * 1024
+"""
+The most that a model may say and be told in one run, beside what was said before.
 """
 
 SEPARATOR = "\n\n"
@@ -142,17 +153,21 @@ class Turns:
     said: list[Message] = field(default_factory=list, init=False)
     _text: str = field(default="", init=False)
     _usage: Usage = field(default=NO_USAGE, init=False)
+    _size: int = field(default=0, init=False)
     _failed: tuple[object, int] = field(default=(None, 0), init=False)
     _clientNames: Container[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._clientNames = tuple(tool.name for tool in self.clientTools)
+        self._clientNames = frozenset(tool.name for tool in self.clientTools)
 
     async def answer(self, conversation: Sequence[Message]) -> RunResult:
         """
         Go on until there is an answer.
 
         @raise ToolLoop: A bound was reached.
+
+        @raise UpstreamTooLarge: An answer has too many tool calls.  None of them was
+            carried out.
 
         @raise EmptyReply: The model has nothing to say.
 
@@ -196,6 +211,26 @@ class Turns:
             self._text += SEPARATOR
         self._text += reply.text
         self._usage += reply.usage
+        if len(reply.toolCalls) > MOST_CALLS:
+            raise UpstreamTooLarge(
+                f"The model made more than {MOST_CALLS} tool calls in one answer."
+            )
+        self._grow(
+            len(reply.text)
+            + sum(len(call.name) + len(call.arguments) for call in reply.toolCalls)
+            + sum(len(each.text) + len(each.signature) for each in reply.thoughts)
+        )
+
+    def _grow(self, size: int) -> None:
+        """
+        Count some more of what is said in this run.
+        """
+        self._size += size
+        if self._size > MAX_RUN_CHARACTERS:
+            raise ToolLoop(
+                f"The run has come to more than {MAX_RUN_CHARACTERS} characters.",
+                code="max_run_size",
+            )
 
     def _sorted(
         self, calls: Sequence[ToolCall]
@@ -214,6 +249,7 @@ class Turns:
             AssistantMessage(reply.text, tuple(reply.toolCalls), tuple(reply.thoughts))
         )
         self.said += results
+        self._grow(sum(len(result.content) for result in results))
         signature = [
             (call.name, call.arguments, result.content)
             for call, result in zip(own, results, strict=True)
@@ -251,4 +287,12 @@ class Turns:
             raise ToolChoiceUnmet(f"The model did not call {name}, as it had to.")
 
 
-__all__ = ["NUDGE", "SAME_FAILURES", "SEPARATOR", "Ear", "RunResult", "Turns"]
+__all__ = [
+    "MAX_RUN_CHARACTERS",
+    "NUDGE",
+    "SAME_FAILURES",
+    "SEPARATOR",
+    "Ear",
+    "RunResult",
+    "Turns",
+]

@@ -8,10 +8,16 @@ from typing import Any, NoReturn, cast
 import msgspec
 
 from openclaw.interfaces import ToolError
+from openclaw.json_size import hasTooManyValues
 
 ROOT = "arguments"
 """
 What messages call the whole of the arguments.
+"""
+
+LARGE_CHARACTERS = 64 * 1024
+"""
+The values in arguments that are longer than this are counted before they are read.
 """
 
 
@@ -56,6 +62,8 @@ class ArgumentReader:
         @raise ToolError: They are not what the schema asks for.  The message names
             the place, and repeats no value.
         """
+        if len(text) > LARGE_CHARACTERS and hasTooManyValues(text.encode()):
+            raise ToolError("The arguments have too many values.")
         try:
             arguments = msgspec.json.decode(text) if text.strip() else {}
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

@@ -9,10 +9,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from openclaw.agents.stop import Stop
-from openclaw.agents.toolbox import MAX_RESULT_CHARACTERS, OfferedTool, Toolbox
+from openclaw.agents.toolbox import (
+    MAX_CALLS_AT_ONCE,
+    MAX_RESULT_CHARACTERS,
+    OfferedTool,
+    Toolbox,
+)
 from openclaw.errors import RunCancelled
 from openclaw.events import ToolProgress
 from openclaw.interfaces import ITool, ToolContext, ToolError
+from openclaw.json_size import MOST_VALUES
 from openclaw.messages import ToolCall, ToolMessage
 from openclaw.sessions.store.memory import MemorySessionStore
 from openclaw.tools.arguments import ArgumentReader
@@ -183,6 +189,19 @@ class OrderTests(ToolboxTestCase):
             [ToolMessage("c0", "1"), ToolMessage("c1", "2")],
         )
 
+    def test_someAtOnce(self):
+        """
+        No more than some run at once; each that ends lets one more begin.
+        """
+        count = MAX_CALLS_AT_ONCE + 3
+        results = self.call(*["look"] * count)
+        for ended in range(count):
+            begun = min(MAX_CALLS_AT_ONCE + ended, count)
+            self.assertEqual(len(self.look.running), begun)
+            self.look.running[ended].callback(str(ended))
+        contents = [result.content for result in self.successResultOf(results)]
+        self.assertEqual(contents, [str(place) for place in range(count)])
+
     def test_changesInTurn(self):
         """
         Where one changes something each waits for the one before.
@@ -238,6 +257,14 @@ class FailureTests(ToolboxTestCase):
         for wrong in ('{"path": 1}', '{"other": 1}', "[]", "{"):
             self.assertTrue(self.answerTo("look", wrong).startswith("Error: "), wrong)
         self.assertEqual(self.look.given, [])
+
+    def test_manyArguments(self):
+        """
+        Arguments of very many values are refused before they are decoded.
+        """
+        many = '{"path": [%s1]}' % ("[]," * (2 * MOST_VALUES))
+        answer = self.answerTo("look", many)
+        self.assertEqual(answer, "Error: The arguments have too many values.")
 
     def test_argumentsReachTheTool(self):
         """
@@ -296,6 +323,17 @@ class CancelTests(ToolboxTestCase):
         results.cancel()
         self.failureResultOf(results, CancelledError)
         self.assertEqual([work.called for work in self.look.running], [True] * 3)
+
+    def test_waiting(self):
+        """
+        Those that wait are not begun.
+        """
+        results = self.call(*["look"] * (2 * MAX_CALLS_AT_ONCE))
+        results.cancel()
+        self.failureResultOf(results, CancelledError)
+        self.assertEqual(
+            [work.called for work in self.look.running], [True] * MAX_CALLS_AT_ONCE
+        )
 
     def test_inTurn(self):
         """

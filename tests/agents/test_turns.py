@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.agents import turns
 from openclaw.agents.turns import NUDGE, SAME_FAILURES, Turns
-from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop
+from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop, UpstreamTooLarge
 from openclaw.events import TextDelta, ToolCallDelta
 from openclaw.interfaces import ModelReply, NamedTool, ToolSpec
 from openclaw.messages import (
+    MOST_CALLS,
     AssistantMessage,
     ToolCall,
     ToolMessage,
@@ -275,6 +277,33 @@ class BoundTests(TurnsTestCase):
         error = self.failing(ToolLoop, reply(calls=["look"]), maxModelCalls=7)
         self.assertEqual(error.code, "max_model_calls")
         self.assertEqual(len(self.asked), 7)
+
+    def test_calls(self):
+        """
+        An answer may have so many calls.  Of one that has more, nothing is done.
+        """
+        most = reply(calls=["read"] * MOST_CALLS)
+        self.assertEqual(self.answer(most, reply("Done.")).text, "Done.")
+        [done] = self.carriedOut
+        self.assertEqual(len(done), MOST_CALLS)
+        self.begin()
+        more = reply(calls=["read"] * (MOST_CALLS + 1))
+        error = self.failing(UpstreamTooLarge, more)
+        self.assertEqual(error.code, "upstream_too_large")
+        self.assertEqual(self.carriedOut, [])
+
+    def test_size(self):
+        """
+        A run can't say or be told more than so much.  What was done is kept.
+        """
+        self.patch(turns, "MAX_RUN_CHARACTERS", 10_000)
+        for result, text in (("x" * 4000, ""), ("", "x" * 4000)):
+            self.begin()
+            self.result = result
+            error = self.failing(ToolLoop, reply(text, calls=["read"]))
+            self.assertEqual(error.code, "max_run_size")
+            self.assertEqual(len(self.asked), 3)
+            self.assertEqual(len(self.loop.said), 6 if result else 4)
 
     def test_lastCallAnswers(self):
         """
