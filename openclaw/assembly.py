@@ -58,7 +58,6 @@ class Assembly:
         self._store = place.store(
             SQLiteSessionStore(
                 reactor=reactor,
-                clock=reactor,
                 path=config.session.store or state / STORE_NAME,
                 log=log,
             )

@@ -2,9 +2,11 @@
 Where the daemon listens.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -104,8 +106,10 @@ def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
     Understand a Twisted endpoint string, without listening yet.  One that does not say
     how many connections may wait to be taken gets L{BACKLOG}, and not Twisted's 50.
 
-    @raise StartError: It makes no sense, or names a certificate that can't be read.
+    @raise StartError: It makes no sense, or names a certificate that can't be read,
+        or a key that has a pass phrase.
     """
+    _checkKey(description)
     full = description
     kind, *words = description.split(":")
     if kind in _WAITED_FOR and not any(word.startswith("backlog=") for word in words):
@@ -116,6 +120,25 @@ def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
         # Endpoint plug-ins fail with whatever their parsing fails with.
         reason = str(error) or type(error).__name__
         raise StartError(f"Can't listen on {description!r}: {reason}") from None
+
+
+def _checkKey(description: str) -> None:
+    """
+    Refuse a key with a pass phrase, for which OpenSSL would ask the terminal.
+
+    @param description: A Twisted endpoint string, which may be in a wrapper such as
+        C{haproxy:}.
+    """
+    words = [
+        re.sub(r"\\(.)", r"\1", word)
+        for word in re.findall(r"(?:[^:\\]|\\.)+", description)
+    ]
+    keys = [word.removeprefix("privateKey=") for word in words if "privateKey=" in word]
+    if "ssl" in words[:2]:
+        # The TLS libraries take 10 MB that others need not spend.
+        from openclaw.tls import loadKey
+
+        loadKey(Path(keys[0] if keys else "server.pem"))
 
 
 @dataclass

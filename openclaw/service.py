@@ -81,11 +81,11 @@ class GatewayService(Service):
         among = circumstances.place
         self._place: Place = Alone() if among is None else among
         self._standings = Standings(circumstances, self._place, self._log)
-        loaded = self._standings.load()
+        self._loaded = loaded = self._standings.load()
         state = self._standings.state
         prepareState(state, circumstances.adopt)
         self._memory = Memory(
-            tokens=NamedTokens(state, reactor.seconds, self._log),
+            tokens=NamedTokens(state, circumstances.now, self._log),
             throttle=self._place.throttle(
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
@@ -117,6 +117,7 @@ class GatewayService(Service):
             metrics=self._metrics,
             reactor=reactor,
             log=self._log,
+            now=circumstances.now,
             place=self._place,
         )
         self._resource: Any = app.app.resource()
@@ -170,6 +171,7 @@ class GatewayService(Service):
             )
             if not self.running:
                 return
+            self._checkEmptied(loaded)
             self._checkReach(loaded.config)
             standing = self._standings.stand(loaded, self._memory)
             self._assembly.reconfigure(loaded.config)
@@ -180,6 +182,7 @@ class GatewayService(Service):
             )
             return
         before, self._standing = self._standing.config, standing
+        self._loaded = loaded
         self._heed(loaded)
         await self._hands.reload()
         if self._delegates:
@@ -190,6 +193,23 @@ class GatewayService(Service):
         self._log.info("The configuration was read again: {path}", path=loaded.path)
         for key in needRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
+
+    def _checkEmptied(self, loaded: Loaded) -> None:
+        """
+        Keep the old configuration if the file is gone or empty: most likely it is
+        being written, or the disk is full.
+
+        @raise ConfigError: It is.
+        """
+        before = self._loaded
+        if before.path is None:
+            return
+        if loaded.path is None:
+            raise ConfigError(f"{before.path}: does not exist any more")
+        if loaded.isEmpty and not before.isEmpty:
+            raise ConfigError(
+                f"{loaded.path}: is empty. Restart to go back to the defaults."
+            )
 
     # Its life
 

@@ -10,6 +10,22 @@ from typing import Any
 from twisted.application.service import Service
 
 
+def rememberHangups() -> None:
+    """
+    Survive a SIGHUP that comes while the daemon starts, when Python would end the
+    process.  To be called first of all; L{SignalService} reloads for it then.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _remember)
+
+
+_remembered: list[int] = []
+
+
+def _remember(number: int, frame: FrameType | None) -> None:
+    _remembered.append(number)
+
+
 class SignalService(Service):
     """
     Reloads on SIGHUP; once the daemon stops, the next SIGTERM or SIGINT hurries it.
@@ -25,10 +41,13 @@ class SignalService(Service):
 
     def startService(self) -> None:
         """
-        Listen to SIGHUP.
+        Listen to SIGHUP.  One that came since the configuration was read counts, too.
         """
         super().startService()
         self._handle(signal.SIGHUP, self._reload)
+        if _remembered:
+            _remembered.clear()
+            self._reactor.callWhenRunning(self._reload)
 
     def stopService(self) -> None:
         """

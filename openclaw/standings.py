@@ -3,8 +3,9 @@ From a configuration to what holds: the part of a gateway that a reload replaces
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -41,6 +42,7 @@ class Circumstances:
 
     @ivar reactor: A whole one: time, TCP, processes and threads.
     @ivar configOption: The configuration file that was asked for, if one was.
+    @ivar now: The time of day, in seconds since the epoch.
     @ivar listen: Endpoint strings, which then hold instead of the configuration's
         bind and port.
     @ivar checkers: For HTTP Basic.
@@ -49,6 +51,7 @@ class Circumstances:
     """
 
     reactor: Any
+    now: Callable[[], float] = time
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     configOption: str | None = None
     listen: Sequence[str] = ()

@@ -2,6 +2,11 @@
 C{twistd openclaw}: a gateway as the one thing that a process does.
 """
 
+# Each import below takes its time, in which a SIGHUP would end the process.
+from openclaw.signals import SignalService, rememberHangups
+
+rememberHangups()
+
 import atexit
 import gc
 import os
@@ -20,10 +25,10 @@ from twisted.python.util import runAsEffectiveUser
 from openclaw.config import stateDirectory
 from openclaw.errors import ConfigError, StartError
 from openclaw.logs import jsonObserver
+from openclaw.monotonic import useMonotonicTime
 from openclaw.options import Options
 from openclaw.service import GatewayService
 from openclaw.service import makeService as makeGateway
-from openclaw.signals import SignalService
 from openclaw.state import prepareState
 
 STATUS_BYTES = 100
@@ -196,6 +201,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    useMonotonicTime(reactor)
     twistd: Mapping[str, Any] = options.parent or {}
     try:
         gateway = makeGateway(

@@ -5,9 +5,11 @@ TLS on the gateway's port.
 import re
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
-from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair
+from twisted.internet.ssl import Certificate, CertificateOptions
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
@@ -41,10 +43,7 @@ def serverContext(certPath: Path, keyPath: Path) -> CertificateOptions:
         chain = []
     if not chain:
         raise StartError(f"There is no PEM certificate in {certPath}.")
-    try:
-        key = KeyPair.load(_read(keyPath), crypto.FILETYPE_PEM).original
-    except (crypto.Error, TypeError, ValueError):
-        raise StartError(f"There is no PEM private key in {keyPath}.") from None
+    key = loadKey(keyPath)
     context = CertificateOptions(
         privateKey=key, certificate=chain[0], extraCertChain=chain[1:]
     )
@@ -53,6 +52,29 @@ def serverContext(certPath: Path, keyPath: Path) -> CertificateOptions:
     except SSL.Error:
         raise StartError(f"The key {keyPath} is not that of {certPath}.") from None
     return context
+
+
+def loadKey(path: Path) -> crypto.PKey:
+    """
+    Load a private key.  OpenSSL's own way would ask the terminal for the pass phrase
+    of a key that has one, and stop the whole daemon meanwhile.
+
+    @param path: PEM, without a pass phrase.
+
+    @raise StartError: It can't be read, or has a pass phrase.
+    """
+    pem = _read(path)
+    try:
+        key = load_pem_private_key(pem, password=None)
+        return crypto.PKey.from_cryptography_key(key)  # type: ignore[arg-type]
+    except TypeError:
+        raise StartError(
+            f"The private key in {path} has a pass phrase, for which a daemon can't"
+            " ask. Store the key without one, readable for the daemon alone:"
+            f" `openssl pkey -in {path} -out NEW`."
+        ) from None
+    except (ValueError, UnsupportedAlgorithm, crypto.Error):
+        raise StartError(f"There is no PEM private key in {path}.") from None
 
 
 def _read(path: Path) -> bytes:

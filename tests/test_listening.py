@@ -2,12 +2,22 @@
 Tests of L{openclaw.listening}.
 """
 
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import StartError
 from openclaw.listening import BACKLOG, endpointFrom
+from tests.integration.certificates import writeCertificate
 
 
 class EndpointStringTests(SynchronousTestCase):
@@ -59,4 +69,33 @@ class EndpointStringTests(SynchronousTestCase):
         self.assertIn("'tcp:eighty'", caught.exception.message)
 
 
-__all__ = ["EndpointStringTests"]
+class KeyTests(SynchronousTestCase):
+    """
+    An endpoint string that names a private key.
+    """
+
+    def test_passPhrase(self) -> None:
+        """
+        A key with a pass phrase is refused, also behind a wrapper and with escaped
+        characters: OpenSSL would ask the terminal.
+        """
+        folder = Path(self.mktemp()) / "a:b"
+        folder.mkdir(parents=True)
+        cert, key = writeCertificate(folder)
+        loaded = load_pem_private_key(key.read_bytes(), None)
+        locked = folder / "locked.pem"
+        locked.write_bytes(
+            loaded.private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+            )
+        )
+        for prefix in ("ssl:0", "haproxy:ssl:0"):
+            for path in (key, locked):
+                names = [quoteStringArgument(str(each)) for each in (path, cert)]
+                description = f"{prefix}:privateKey={names[0]}:certKey={names[1]}"
+                if path is key:
+                    endpointFrom(description, MemoryReactor())
+                else:
+                    with self.assertRaises(StartError) as caught:
+                        endpointFrom(description, MemoryReactor())
+                    self.assertIn("has a pass phrase", caught.exception.message)

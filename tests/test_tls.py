@@ -2,8 +2,16 @@
 Tests of L{openclaw.tls}: certificates that somebody renews.
 """
 
+from contextlib import contextmanager
 from pathlib import Path
+from sys import addaudithook
 
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import Certificate
 from twisted.internet.task import Clock
@@ -12,8 +20,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from openclaw.errors import StartError
-from openclaw.tls import CHECK_SECONDS, RenewedCertificate
+from openclaw.tls import CHECK_SECONDS, RenewedCertificate, serverContext
 from tests.integration.certificates import writeCertificate
+
+
+@contextmanager
+def forbiddenTerminal(case):
+    """
+    Fail if anybody opens the terminal, as OpenSSL does to ask for a pass phrase.
+    """
+    opened = []
+
+    def hook(event, arguments):
+        if event == "open" and arguments[0] in ("/dev/tty", b"/dev/tty"):
+            opened.append(arguments)
+
+    addaudithook(hook)
+    yield
+    case.assertEqual(opened, [])
 
 
 class RenewedCertificateTests(SynchronousTestCase):
@@ -94,6 +118,49 @@ class RenewedCertificateTests(SynchronousTestCase):
         self.renew(self.others[0])
         self.clock.advance(CHECK_SECONDS)
         self.assertEqual(self.shown(), self.cert.read_bytes())
+
+    def lock(self, key):
+        """
+        Give a key a pass phrase.
+        """
+        loaded = load_pem_private_key(key.read_bytes(), None)
+        for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
+            yield loaded.private_bytes(
+                Encoding.PEM, form, BestAvailableEncryption(b"pass phrase")
+            )
+
+    def test_passPhrase(self):
+        """
+        A renewed key that has a pass phrase is refused, and nobody is asked for it.
+        """
+        locked = list(self.lock(self.others[0] / "key.pem"))
+        self.renew(self.others[0], "cert.pem")
+        for pem in locked:
+            self.key.write_bytes(pem)
+            with forbiddenTerminal(self):
+                self.certificate.renew()
+            self.assertEqual(self.shown(), self.first)
+            self.assertIn("has a pass phrase", formatEvent(self.logged.pop()))
+
+    def test_passPhraseAtTheStart(self):
+        """
+        At the start it is an error that says what to do.
+        """
+        for pem in list(self.lock(self.key)):
+            self.key.write_bytes(pem)
+            with forbiddenTerminal(self), self.assertRaises(StartError) as caught:
+                serverContext(self.cert, self.key)
+            self.assertIn("openssl pkey", caught.exception.message)
+
+    def test_oneFile(self):
+        """
+        Certificate and key may be in one file, whichever comes first.
+        """
+        cert, key = self.cert.read_bytes(), self.key.read_bytes()
+        both = self.folder / "both.pem"
+        for pem in (cert + key, key + cert):
+            both.write_bytes(pem)
+            serverContext(both, both)
 
     def test_oneAfterTheOther(self):
         """

@@ -8,6 +8,7 @@ Its conversations are the gateway's: both keep them in the same store.
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import time
 from typing import Any, TextIO
 
 import msgspec
@@ -33,6 +34,7 @@ from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import RunEvent, TextDelta
 from openclaw.installed import checkInstalled
 from openclaw.messages import UserMessage
+from openclaw.monotonic import useMonotonicTime
 from openclaw.sessions.keys import OPERATOR, namedKey
 from openclaw.state import prepareState
 
@@ -139,7 +141,7 @@ class Terminal:
             agent,
             tools=[each.spec() for each in tools.values()],
             workspace=equipment.workspaceOf(agent),
-            now=self._reactor.seconds(),
+            now=time(),
         )
         return RunRequest(
             agent=agent,
@@ -210,6 +212,7 @@ def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
+    useMonotonicTime(reactor)
     terminal = Terminal(
         turn,
         environ=environ,

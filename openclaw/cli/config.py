@@ -10,7 +10,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
 from openclaw.config.reading import SYSTEM_PATH, Loaded, load, locate
-from openclaw.errors import ConfigError
+from openclaw.errors import ConfigError, StartError
 from openclaw.installed import checkInstalled
 from openclaw.models.registry import Providers
 
@@ -49,8 +49,9 @@ def check(
     try:
         loaded = load(locate(path, environ, system), environ)
         _checkPlugIns(loaded, environ, Logger(observer=_Warnings(stderr)))
-    except ConfigError as error:
-        print(error, file=stderr)
+        _checkCertificate(loaded)
+    except (ConfigError, StartError) as error:
+        print(error.message, file=stderr)
         return 1
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=stderr)
@@ -73,6 +74,19 @@ def _checkPlugIns(loaded: Loaded, environ: Mapping[str, str], log: Logger) -> No
 
         # They are made, as the daemon would, but not asked.
         Providers(reactor, environ, log).configure(loaded.config)
+
+
+def _checkCertificate(loaded: Loaded) -> None:
+    """
+    Load the certificate and its key, if there are any.
+
+    @raise StartError: They can't be used.
+    """
+    tls = loaded.config.gateway.tls
+    if tls.certPath is not None and tls.keyPath is not None:
+        from openclaw.tls import serverContext
+
+        serverContext(tls.certPath, tls.keyPath)
 
 
 __all__ = ["check"]

@@ -29,11 +29,13 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     @ivar warnings: What in the file has no effect, one line each.
     @ivar path: The file, an absolute path; C{None} for the built-in defaults.
+    @ivar isEmpty: The file says nothing, so that the built-in defaults hold.
     """
 
     config: Config
     warnings: tuple[str, ...] = ()
     path: Path | None = None
+    isEmpty: bool = False
 
 
 def stateDirectory(environ: Mapping[str, str]) -> Path:
@@ -91,7 +93,10 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path}: must hold a mapping of keys at its top level")
     config, warnings = check(data, environ, path.parent, str(path))
-    return Loaded(config=config, warnings=warnings, path=path)
+    isEmpty = data is None
+    if isEmpty:
+        warnings += ("the file is empty: the built-in defaults hold",)
+    return Loaded(config=config, warnings=warnings, path=path, isEmpty=isEmpty)
 
 
 def _absolute(text: str, environ: Mapping[str, str]) -> Path:

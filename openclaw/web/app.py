@@ -3,6 +3,7 @@ The Klein tree: which path is whose.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from time import time
 from typing import Any
 
 import msgspec
@@ -58,6 +59,7 @@ class GatewayApp:
         metrics: MetricsPage,
         reactor: Any,
         log: Logger,
+        now: Callable[[], float] = time,
         place: Place | None = None,
     ) -> None:
         """
@@ -66,6 +68,8 @@ class GatewayApp:
         @param failing: What keeps the gateway from serving, a line for each thing.
 
         @param reactor: A whole one: time, TCP, names and threads.
+
+        @param now: The time of day, in seconds since the epoch.
 
         @param place: Ours among several workers; alone by default.
         """
@@ -78,14 +82,14 @@ class GatewayApp:
         self._log = log
         ledger = Ledger(reactor)
         self._completions = Completions(
-            runtime, ledger, equipment, reactor, place.newRunID
+            runtime, ledger, equipment, reactor, now, place.newRunID
         )
         self._embeddings = Embeddings(runtime, reactor)
         self._runs = Runs(runtime, ledger, reactor, fellows)
         fellows.answer(METRICS, lambda _: metrics.snapshot(len(self.connections)))
         fellows.answer(FAILING, lambda _: list(failing()))
         fellows.answer(LIVE, lambda asked: self._carriesOut(ledger, *asked))
-        self._began = int(reactor.seconds())
+        self._began = int(now())
 
     def _carriesOut(self, ledger: Ledger, caller: str, fingerprint: str) -> int | None:
         """

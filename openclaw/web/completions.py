@@ -52,12 +52,15 @@ class Completions:
         ledger: Ledger,
         equipment: Equipment,
         reactor: Any,
+        now: Callable[[], float],
         newRunID: Callable[[], str],
     ) -> None:
         """
         @param ledger: The runs that can be found again.
 
         @param reactor: A whole one: time, TCP, names and threads.
+
+        @param now: The time of day, in seconds since the epoch.
 
         @param newRunID: Makes the names of runs.
         """
@@ -66,6 +69,7 @@ class Completions:
         self._ledger = ledger
         self._equipment = equipment
         self._reactor = reactor
+        self._now = now
         self._fetches = DeferredSemaphore(FETCHES)
 
     async def serve(self, request: GatewayRequest, standing: Standing) -> None:
@@ -114,7 +118,7 @@ class Completions:
             caller,
             equipment=self._equipment,
             runID=self._newRunID(),
-            now=self._reactor.seconds(),
+            now=self._now(),
         )
         wanted = await onBranch(request, standing, wanted, self._runtime.transcript)
         tellIgnored(request, asking.ignored)
@@ -123,7 +127,7 @@ class Completions:
         events = _names(request.header(EVENTS_HEADER))
         form = ReplyForm(
             completionID=f"chatcmpl_{token_hex(12)}",
-            created=floor(self._reactor.seconds()),
+            created=floor(self._now()),
             model="openclaw" if asking.model is None else asking.model,
             stream=asking.stream,
             includeUsage=asking.includeUsage,

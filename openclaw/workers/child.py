@@ -19,6 +19,7 @@ from twisted.logger import Logger, globalLogBeginner
 from twisted.python.failure import Failure
 
 from openclaw.errors import OpenClawError
+from openclaw.monotonic import useMonotonicTime
 from openclaw.workers.balance import loadsOf
 from openclaw.workers.fellows import OtherWorkers
 from openclaw.workers.wire import (
@@ -275,6 +276,7 @@ def main() -> None:
     from twisted.internet import reactor
     from twisted.internet.stdio import StandardIO
 
+    useMonotonicTime(reactor)
     worker = Worker(order, reactor)
     pipes: Any = StandardIO
     pipes(worker.channel, stdin=ORDERS, stdout=REPORTS)

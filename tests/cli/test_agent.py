@@ -78,7 +78,6 @@ class TerminalTestCase(ServedTestCase):
         """
         store = SQLiteSessionStore(
             reactor=reactor,
-            clock=reactor,
             path=self.state / "sessions.sqlite",
             log=Logger(),
         )

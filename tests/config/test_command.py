@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.cli.config import check
+from tests.integration.certificates import writeCertificate
 
 
 class ConfigCheckTests(SynchronousTestCase):
@@ -53,6 +54,21 @@ class ConfigCheckTests(SynchronousTestCase):
         self.assertEqual(
             self.check(), (0, ["there is no configuration file; the defaults hold"], [])
         )
+
+    def test_certificate(self):
+        """
+        A certificate and a key that don't belong together would keep the daemon from
+        starting; those that do are fine.
+        """
+        others = self.folder / "others"
+        others.mkdir()
+        cert, key = writeCertificate(self.folder)
+        _, other = writeCertificate(others)
+        tls = "gateway: {{tls: {{certPath: {}, keyPath: {}}}}}"
+        status, _, lines = self.check(tls.format(cert, other))
+        self.assertEqual((status, len(lines)), (1, 1))
+        self.assertIn("is not that of", lines[0])
+        self.assertEqual(self.check(tls.format(cert, key))[0], 0)
 
     def test_warningsDoNotFail(self):
         """

@@ -4,6 +4,7 @@ background, and under twist.
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -379,6 +380,29 @@ class HangupTests(StartTestCase):
     """
     SIGHUP would end a process that has no use for it.
     """
+
+    async def test_whileStarting(self) -> None:
+        """
+        A daemon that still starts goes on, and reads its configuration once more.
+        """
+        program = self.launch(self.foreground(), "--listen", LOOPBACK)
+        while not self.catches(program.pid, signal.SIGHUP):
+            await deferLater(reactor, 0.005)
+        self.assertNotIn("Ready", program.text)
+        program.send("HUP")
+        await program.line("Ready at")
+        await program.line("The configuration was read again")
+        await program.stop()
+        self.assertEqual(program.signal, signal.SIGTERM)
+
+    def catches(self, pid: int, number: int) -> bool:
+        """
+        Does a process have a handler for a signal?
+        """
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = re.search(r"^SigCgt:\s*(\w+)", status, re.M)
+        assert caught is not None
+        return bool(int(caught[1], 16) >> (number - 1) & 1)
 
     async def test_whileDraining(self) -> None:
         """

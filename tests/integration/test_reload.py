@@ -205,6 +205,19 @@ class RefusedTests(ReloadTestCase):
         await self.hangUp(REFUSED)
         await self.assertNothingChanged(self.daemon)
 
+    async def test_empty(self) -> None:
+        """
+        So is a file that says nothing: somebody is writing it, or the disk is full.
+        """
+        path = self.configure()
+        empty = path.with_suffix(".yaml")
+        for text in ("", "\n  \n", "# Written in a moment\n"):
+            empty.write_text(text)
+            empty.replace(path)
+            await self.hangUp(REFUSED)
+            self.assertEqual(await self.status("another"), 401)
+        await self.assertNothingChanged(self.daemon)
+
     async def test_noFile(self) -> None:
         """
         So is none.

@@ -33,7 +33,7 @@ def storeAt(path: Path) -> SQLiteSessionStore:
     A store with the real time, whose claims would last for an hour.
     """
     return SQLiteSessionStore(
-        reactor=reactor, clock=reactor, path=path, log=Logger(), leaseSeconds=3600.0
+        reactor=reactor, path=path, log=Logger(), leaseSeconds=3600.0
     )
 
 

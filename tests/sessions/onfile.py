@@ -34,7 +34,7 @@ class SQLiteTestCase(TestCase):
         """
         store = SQLiteSessionStore(
             reactor=reactor,
-            clock=self.clock,
+            now=self.clock.seconds,
             path=self.path,
             log=Logger(observer=lambda event: self.logged.append(formatEvent(event))),
         )

@@ -39,7 +39,9 @@ class SQLiteContractTests(SessionStoreContract, TestCase):
         See L{SessionStoreContract.makeStore}.
         """
         path = Path(self.mktemp()) / "sessions.sqlite"
-        return SQLiteSessionStore(reactor=reactor, clock=clock, path=path, log=Logger())
+        return SQLiteSessionStore(
+            reactor=reactor, now=clock.seconds, path=path, log=Logger()
+        )
 
 
 class FileTests(SQLiteTestCase):

@@ -144,6 +144,7 @@ class MemoryGateway:
             metrics=self.metrics,
             reactor=self.clock,
             log=self._log,
+            now=self.clock.seconds,
         )
         self.site = GatewaySite(
             app.app.resource(),

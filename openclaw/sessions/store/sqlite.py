@@ -10,11 +10,12 @@ else is done.
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import time
 from typing import Any, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -70,7 +71,7 @@ class SQLiteSessionStore:
         self,
         *,
         reactor: IReactorFromThreads,
-        clock: IReactorTime,
+        now: Callable[[], float] = time,
         path: Path,
         log: Logger,
         leaseSeconds: float = 15.0,
@@ -79,13 +80,13 @@ class SQLiteSessionStore:
         @param reactor: Where Deferreds fire.  It must also be an
             L{twisted.internet.interfaces.IReactorCore}; nothing is done before it
             runs.
-        @param clock: What tells the time: as a rule the reactor.
+        @param now: The time of day, in seconds since the epoch.
         @param path: The file.  It is made if there is none, and so is its directory.
         @param leaseSeconds: How long a claim lasts without being renewed.
         """
         self.leaseSeconds = leaseSeconds
         self._reactor = reactor
-        self._clock = clock
+        self._now = now
         self._path = path
         self._log = log
         self._pool: ConnectionPool | None = None
@@ -260,7 +261,7 @@ class SQLiteSessionStore:
             return opened.addCallback(lambda _: self._transact(work))
         if pool is None or access is None:
             return fail(StoreError("The session store is not open."))
-        now = self._clock.seconds()
+        now = self._now()
 
         def transaction(connection: Any) -> T:
             committed = False

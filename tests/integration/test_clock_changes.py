@@ -1,0 +1,90 @@
+"""
+The machine's clock is set while the daemon runs, by libfaketime: timers take no notice.
+"""
+
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SkipTest
+
+from tests.integration.house import HouseTestCase
+
+LIBRARIES = (
+    *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
+    *Path("/usr/lib").glob("faketime/libfaketimeMT.so.1"),
+)
+HOUR = 3600
+
+
+class ClockChangeTests(HouseTestCase):
+    """
+    A run that has begun when somebody sets the clock.
+    """
+
+    async def asked(self, timeoutSeconds: int):
+        """
+        Start a daemon whose clock the test can set, and a run in it.
+
+        @return: The provider's side of the run, and the caller's.
+        """
+        if not LIBRARIES:
+            raise SkipTest("libfaketime is not installed")
+        self.offset = self.folder / "offset"
+        self.offset.write_text("+0")
+        limits = {"timeoutSeconds": timeoutSeconds}
+        self.daemon = await self.startDaemon(
+            config=self.configure({"agents": {"defaults": limits}}),
+            environ={
+                "LD_PRELOAD": str(LIBRARIES[0]),
+                "FAKETIME_TIMESTAMP_FILE": str(self.offset),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            },
+        )
+        called = self.upstream.nextCall()
+        caller = self.caller(self.daemon)
+        stream = await caller.connect("hi", stream=True)
+        self.addCleanup(stream.close)
+        call = await called
+        call.say("One")
+        await stream.until("One")
+        return call, stream
+
+    async def created(self) -> int:
+        """
+        The time of day, as an answer of the daemon tells it.
+        """
+        called = self.upstream.nextCall()
+        asking = Deferred.fromCoroutine(self.caller(self.daemon).ask("hi"))
+        call = await called
+        call.say("so")
+        call.finish()
+        return (await (await asking).json())["created"]
+
+    async def test_setBack(self) -> None:
+        """
+        A run ends by its own time although the clock went back by an hour, and
+        answers tell the time that the clock shows.
+        """
+        _, stream = await self.asked(2)
+        before = await self.created()
+        self.offset.write_text(f"-{HOUR}")
+        received = await stream.until("[DONE]")
+        self.assertIn("run_timeout", received)
+        self.assertLess(abs(await self.created() - before + HOUR), 60)
+
+    async def test_setForward(self) -> None:
+        """
+        A run that is young goes on although the clock went forward by an hour.
+        """
+        call, stream = await self.asked(60)
+        self.offset.write_text(f"+{HOUR}")
+        # Long enough for the reactor to look at its timers again.
+        await deferLater(reactor, 0.5)
+        call.say(" two")
+        call.finish()
+        received = await stream.until("[DONE]")
+        self.assertIn(" two", received)
+        self.assertNotIn("error", received)
