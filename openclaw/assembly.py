@@ -4,6 +4,7 @@ What is behind every door: providers, sessions and runs, put together.
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -17,6 +18,8 @@ from openclaw.models.local.provider import LocalModelProvider
 from openclaw.models.registry import Providers
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from openclaw.tools.catalogue import Catalogue
+from openclaw.tools.temporary import removeLeftovers
+from openclaw.tools.threads import inThread
 from openclaw.workers.place import Alone, Place
 
 STORE_NAME = "sessions.sqlite"
@@ -51,6 +54,7 @@ class Assembly:
         """
         place = place or Alone()
         self._config = config
+        self._reactor = reactor
         self._log = log
         self.equipment = Equipment(Catalogue(log=log))
         self._providers = Providers(reactor, environ, log, engine=place.engine)
@@ -80,12 +84,35 @@ class Assembly:
         """
         self.runtime.start()
         self.startLocal()
+        self._tidyWorkspaces()
         try:
             await self._store.open()
         except Exception:
             self._storeFault = "the session store can't be opened"
             raise
         self._storeFault = None
+
+    def _tidyWorkspaces(self) -> None:
+        """
+        Remove what the file tools of a killed daemon left.  Nothing waits for that.
+        """
+        agents = self._config.agentSettings()
+        paths = {each.workspace for each in agents if each.workspace is not None}
+        if not paths:
+            return
+
+        def tidy(stop: Event) -> None:
+            for path in sorted(paths):
+                if count := removeLeftovers(path):
+                    self._log.info(
+                        "{count} temporary files removed from {path}",
+                        count=count,
+                        path=str(path),
+                    )
+
+        inThread(self._reactor, tidy).addErrback(
+            lambda failure: self._log.failure("Temporary files remain", failure)
+        )
 
     def reconfigure(self, config: Config) -> None:
         """

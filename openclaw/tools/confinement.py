@@ -52,10 +52,14 @@ class Place:
 
     @ivar directory: The descriptor of the open directory that holds it.
     @ivar name: Its name there, of no symbolic link; C{.} for the directory itself.
+    @ivar root: The descriptor of the workspace.
+    @ivar folders: The names on the way from the root to the directory.
     """
 
     directory: int
     name: str
+    root: int
+    folders: tuple[str, ...] = ()
 
 
 class Workspace:
@@ -149,6 +153,7 @@ class _Walk:
         self._links = 0
         # The root is the operator's choice: links on the way to it are fine.
         self._open = [os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)]
+        self._entered: list[str] = []
 
     def close(self) -> None:
         """
@@ -174,14 +179,18 @@ class _Walk:
                 if len(self._open) == 1:
                     raise PathRefused("it is outside the workspace")
                 os.close(self._open.pop())
+                self._entered.pop()
             elif (target := self._linkTarget(name)) is not None:
                 self._follow(target)
             elif not self._names:
-                return Place(self._open[-1], name)
+                return self._placeOf(name)
             else:
                 self._enter(name)
         # The path is the root, or it ended in "..".
-        return Place(self._open[-1], ".")
+        return self._placeOf(".")
+
+    def _placeOf(self, name: str) -> Place:
+        return Place(self._open[-1], name, self._open[0], tuple(self._entered))
 
     def _goOn(self, path: str) -> None:
         """
@@ -191,6 +200,7 @@ class _Walk:
             path = self._fromRoot(path)
             while len(self._open) > 1:
                 os.close(self._open.pop())
+            self._entered.clear()
         names = [name for name in path.split("/") if name not in ("", ".")]
         self._names.extendleft(reversed(names))
         if len(self._names) > MAX_PATH_BYTES:
@@ -228,6 +238,7 @@ class _Walk:
                 pass
         # If it has become a link since it was looked at, this fails.
         self._open.append(os.open(name, _DIRECTORY, dir_fd=self._open[-1]))
+        self._entered.append(name)
 
 
 __all__ = [

@@ -5,14 +5,15 @@ Blocking work, for a thread.
 """
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
+from typing import BinaryIO
 
 from openclaw.interfaces import ToolError
 from openclaw.tools.confinement import PathRefused, Place, Workspace, openRegular
+from openclaw.tools.temporary import temporaryFile
 from openclaw.tools.threads import checkStop
 
 MAX_TEXT_BYTES = 64 * 1024
@@ -27,12 +28,15 @@ How far into a file one looks for the lines that are wanted.
 
 MAX_EDIT_BYTES = 8 * 1024 * 1024
 """
-The largest file that can be edited.
+The largest file that can be edited or written.
+"""
+
+BLOCK_BYTES = 256 * 1024
+"""
+How much is read at once while lines are counted.
 """
 
 SNIFF_BYTES = 8192
-TEMPORARY_PREFIX = ".openclaw-"
-
 
 Sync = Callable[[int], None]
 """
@@ -73,27 +77,59 @@ def readLines(
         size = os.fstat(file.fileno()).st_size
         if b"\0" in file.read(SNIFF_BYTES):
             raise ToolError(f"{path}: it is a binary file of {size} bytes")
-        file.seek(0)
-        number = 1
-        while number < first:
-            checkStop(stop)
-            if file.tell() > MAX_SCAN_BYTES:
-                raise ToolError(f"{path}: line {first} is too far into the file")
-            line = file.readline(MAX_TEXT_BYTES)
-            if not line:
-                raise ToolError(f"{path}: it has only {number - 1} lines")
-            number += line.endswith(b"\n")
-        kept: list[bytes] = []
-        room = MAX_TEXT_BYTES
-        while number < first + count and room > 0:
-            line = file.readline(room)
-            if not line:
-                break
-            kept.append(line)
-            room -= len(line)
-            number += line.endswith(b"\n")
-        more = bool(file.read(1))
-    return _shown(b"".join(kept), first, number, more, size)
+        file.seek(_placeOf(file, path, first, stop))
+        data = file.read(MAX_TEXT_BYTES + 1)
+    if not data and first > 1:
+        raise ToolError(f"{path}: it has only {first - 1} lines")
+    text = data[:MAX_TEXT_BYTES]
+    count = min(count, MAX_TEXT_BYTES)
+    lines = text.split(b"\n", count)
+    if len(lines) > count:
+        text = text[: len(text) - len(lines[-1])]
+    more = len(data) > len(text)
+    return _shown(text, first, first + text.count(b"\n"), more, size)
+
+
+def _placeOf(file: BinaryIO, path: str, line: int, stop: Event) -> int:
+    """
+    Find the place where a line begins.  Lines are counted a block at a time: to read
+    each took ten seconds for a file of short ones.
+
+    @raise ToolError: There is no such line, or it is too far into the file.
+    """
+    file.seek(0)
+    begin, before = 0, 0
+    ended = True
+    while before < line - 1:
+        checkStop(stop)
+        if begin > MAX_SCAN_BYTES:
+            raise ToolError(f"{path}: line {line} is too far into the file")
+        block = file.read(BLOCK_BYTES)
+        if not block:
+            raise ToolError(f"{path}: it has only {before + (not ended)} lines")
+        count = block.count(b"\n")
+        if before + count >= line - 1:
+            return begin + _endOf(block, line - 1 - before)
+        before += count
+        begin += len(block)
+        ended = block.endswith(b"\n")
+    return begin
+
+
+def _endOf(block: bytes, line: int) -> int:
+    """
+    Find the place behind the end of a line that ends in this block, by halves.
+
+    @param line: Counted from 1.
+    """
+    low, high = 0, len(block)
+    while low < high:
+        middle = (low + high) // 2
+        if block.count(b"\n", 0, middle) < line:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _shown(data: bytes, first: int, following: int, more: bool, size: int) -> str:
@@ -137,7 +173,10 @@ def replaceFile(place: Place, data: bytes, stop: Event, sync: Sync = os.fsync) -
     @raise PathRefused: There is something else than a file.
 
     @raise Stopped: In time, and nothing was changed.
+    @raise ToolError: They are too large.
     """
+    if len(data) > MAX_EDIT_BYTES:
+        raise ToolError(f"{len(data)} bytes are too many: {MAX_EDIT_BYTES} may be")
     mode = None
     try:
         status = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
@@ -147,20 +186,12 @@ def replaceFile(place: Place, data: bytes, stop: Event, sync: Sync = os.fsync) -
         if not stat.S_ISREG(status.st_mode):
             raise PathRefused("it is not a regular file")
         mode = stat.S_IMODE(status.st_mode)
-    temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(
-        temporary,
-        os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-        0o666,
-        dir_fd=place.directory,
-    )
-    try:
-        with open(descriptor, "wb") as file:
+    with temporaryFile(place) as (temporary, descriptor):
+        with open(descriptor, "wb", closefd=False) as file:
             file.write(data)
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.flush()
-            sync(file.fileno())
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        sync(descriptor)
         checkStop(stop)
         os.rename(
             temporary,
@@ -168,9 +199,6 @@ def replaceFile(place: Place, data: bytes, stop: Event, sync: Sync = os.fsync) -
             src_dir_fd=place.directory,
             dst_dir_fd=place.directory,
         )
-    except BaseException:
-        os.unlink(temporary, dir_fd=place.directory)
-        raise
     return mode is None
 
 
@@ -179,7 +207,6 @@ __all__ = [
     "MAX_SCAN_BYTES",
     "MAX_TEXT_BYTES",
     "SNIFF_BYTES",
-    "TEMPORARY_PREFIX",
     "Sync",
     "explained",
     "readLines",

@@ -4,7 +4,8 @@ The tools for files: C{read}, C{write}, C{edit} and C{ls}.
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from heapq import nsmallest
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,7 +15,14 @@ from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.tools.confinement import Workspace
-from openclaw.tools.contents import Sync, explained, readLines, readWhole, replaceFile
+from openclaw.tools.contents import (
+    MAX_EDIT_BYTES,
+    Sync,
+    explained,
+    readLines,
+    readWhole,
+    replaceFile,
+)
 from openclaw.tools.threads import checkStop, inThread
 
 MAX_LINES = 2000
@@ -25,6 +33,11 @@ The lines that are read when nothing is said.
 MAX_ENTRIES = 1000
 """
 The entries of a directory that are listed.
+"""
+
+MAX_SCANNED = 100_000
+"""
+The entries of a directory that are looked at, to find the first ones.
 """
 
 PATH = {
@@ -186,7 +199,7 @@ class EditTool:
             workspace = Workspace(rootOf(context))
             with explained(path), workspace.place(path) as place:
                 before = readWhole(place, path)
-                after, count = _replaced(before, old, new)
+                found, put, count = _matching(before, old, new)
                 if not count:
                     raise ToolError(f"{path}: oldText is not in the file")
                 if count > 1 and not everywhere:
@@ -194,24 +207,33 @@ class EditTool:
                         f"{path}: oldText is there {count} times; give more of the"
                         " text around it, or set replaceAll"
                     )
-                replaceFile(place, after, stop)
+                size = len(before) + count * (len(put) - len(found))
+                if size > MAX_EDIT_BYTES:
+                    raise ToolError(
+                        f"{path}: it would have {size} bytes after {count}"
+                        f" replacements; at most {MAX_EDIT_BYTES} may be"
+                    )
+                replaceFile(place, before.replace(found, put), stop)
             times = "once" if count == 1 else f"{count} times"
             return f"Changed {path}: replaced {times}."
 
         return inThread(context.reactor, work)
 
 
-def _replaced(data: bytes, old: bytes, new: bytes) -> tuple[bytes, int]:
+def _matching(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
     """
-    Contents with a replacement, and how often it was made.  Works on bytes, so that
-    what is not replaced stays as it is, whatever its encoding.
+    Find out what is to be replaced by what, with the line ends that a file has.
+    Works on bytes, so that what is not replaced stays as it is, whatever its
+    encoding.
+
+    @return: Both, and how often the first is in the file.
     """
     count = data.count(old)
     if not count and b"\r\n" in data and b"\r" not in old:
         # Models write plain line ends, also for files that have others.
         old, new = (text.replace(b"\n", b"\r\n") for text in (old, new))
         count = data.count(old)
-    return data.replace(old, new), count
+    return old, new, count
 
 
 @implementer(ITool)
@@ -256,9 +278,9 @@ class ListTool:
 
 
 def _listed(directory: int, stop: Event) -> str:
-    names = sorted(os.listdir(directory))
+    names, count = _firstNames(directory, stop)
     lines = []
-    for name in names[:MAX_ENTRIES]:
+    for name in names:
         checkStop(stop)
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -273,9 +295,31 @@ def _listed(directory: int, stop: Event) -> str:
             lines.append(f"{shown}  {status.st_size}")
     if not lines:
         return "[the directory is empty]"
-    if len(names) > MAX_ENTRIES:
-        lines.append(f"[{len(names) - MAX_ENTRIES} more are not shown]")
+    if count > MAX_SCANNED:
+        lines.append(f"[there are more than {MAX_SCANNED}; these are some of them]")
+    elif count > MAX_ENTRIES:
+        lines.append(f"[{count - MAX_ENTRIES} more are not shown]")
     return "\n".join(lines)
+
+
+def _firstNames(directory: int, stop: Event) -> tuple[list[str], int]:
+    """
+    The first names in a directory, in their order, and how many it has.  Of a very
+    large one not all are looked at.
+    """
+    count = 0
+
+    def names() -> Iterator[str]:
+        nonlocal count
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                checkStop(stop)
+                count += 1
+                if count > MAX_SCANNED:
+                    return
+                yield entry.name
+
+    return nsmallest(MAX_ENTRIES, names()), count
 
 
 def printable(name: str) -> str:

@@ -19,7 +19,7 @@ from openclaw.tools.contents import (
     replaceFile,
 )
 from openclaw.tools.files import (
-    _replaced,
+    _matching,
 )
 from openclaw.tools.threads import Stopped
 from tests.tools.doubles import openFiles
@@ -231,6 +231,6 @@ class EditTests(FileToolTestCase):
         Exactly the piece is replaced.
         """
         data = before + old + after
-        replaced, count = _replaced(data, old, new)
+        found, put, count = _matching(data, old, new)
         self.assertEqual(count, data.count(old))
-        self.assertEqual(replaced, data.replace(old, new))
+        self.assertEqual(data.replace(found, put), data.replace(old, new))
