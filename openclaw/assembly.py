@@ -56,7 +56,7 @@ class Assembly:
         self._config = config
         self._reactor = reactor
         self._log = log
-        self.equipment = Equipment(Catalogue(log=log))
+        self.equipment = Equipment(Catalogue(log=log), log)
         self._providers = Providers(reactor, environ, log, engine=place.engine)
         self._providers.configure(config)
         self._store = place.store(

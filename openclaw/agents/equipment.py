@@ -4,12 +4,18 @@ What each agent works with: its tools, and its workspace.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from openclaw.agents.toolbox import OfferedTool
 from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings
 from openclaw.tools.catalogue import Catalogue
 from openclaw.tools.policy import allowed
+from openclaw.tools.threads import inThread
 
 
 @dataclass
@@ -19,6 +25,10 @@ class Equipment:
     """
 
     catalogue: Catalogue
+    log: Logger = field(default_factory=Logger)
+    _refreshing: dict[str, "list[Deferred[None]]"] = field(
+        default_factory=dict, init=False
+    )
     _workspaces: dict[str, Workspace] = field(default_factory=dict, init=False)
 
     def toolsOf(
@@ -49,8 +59,37 @@ class Equipment:
             return None
         kept = self._workspaces.get(agent.id)
         if kept is None or kept.path != agent.workspace:
-            kept = self._workspaces[agent.id] = Workspace(agent.workspace)
+            kept = Workspace(agent.workspace, self.log)
+            self._workspaces[agent.id] = kept
         return kept
+
+    async def refresh(self, agent: AgentSettings, reactor: Any) -> None:
+        """
+        Read, in a thread, what has changed in an agent's workspace.  Requests that
+        come meanwhile wait for the same thread.
+
+        @param reactor: One with threads.
+        """
+        workspace = self.workspaceOf(agent)
+        if workspace is None:
+            return
+        waiting = self._refreshing.get(agent.id)
+        if waiting is None:
+            waiting = self._refreshing[agent.id] = []
+            inThread(reactor, lambda stop: workspace.refresh()).addBoth(
+                self._refreshed, agent.id
+            )
+        done: Deferred[None] = Deferred()
+        waiting.append(done)
+        await done
+
+    def _refreshed(self, outcome: object, agentID: str) -> None:
+        if isinstance(outcome, Failure):
+            self.log.failure("A workspace could not be read", outcome)
+        for done in self._refreshing.pop(agentID):
+            # Those whose caller has gone have been cancelled.
+            if not done.called:
+                done.callback(None)
 
 
 __all__ = ["Equipment"]

@@ -30,6 +30,8 @@ def systemPrompt(
 
     @param tools: The agent's own tools.
 
+    @param workspace: As it was when it was last refreshed.
+
     @param now: Seconds since the epoch, for an agent that works with something.
     """
     own = agent.systemPrompt
@@ -57,8 +59,9 @@ def _firstLine(text: str) -> str:
 
 def _fromWorkspace(workspace: Workspace, canRead: bool) -> list[str]:
     parts = [f"Your workspace is the directory {workspace.path}."] if canRead else []
-    parts += [f"# {name}\n\n{text}" for name, text in workspace.texts()]
-    skills = workspace.skills() if canRead else []
+    contents = workspace.contents
+    parts += [f"# {name}\n\n{text}" for name, text in contents.texts]
+    skills = contents.skills if canRead else ()
     if skills:
         lines = [
             f"- {skill.name}: {skill.description} ({skill.path})" for skill in skills

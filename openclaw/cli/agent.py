@@ -108,7 +108,7 @@ class Terminal:
                 reactor=self._reactor,
                 log=self._log,
             )
-            request = self._request(Directory(config), assembly.equipment)
+            request = await self._request(Directory(config), assembly.equipment)
             try:
                 await assembly.start()
                 await self._answer(assembly, request)
@@ -130,11 +130,12 @@ class Terminal:
         if self._run is not None:
             self._run.cancel()
 
-    def _request(self, directory: Directory, equipment: Equipment) -> RunRequest:
+    async def _request(self, directory: Directory, equipment: Equipment) -> RunRequest:
         turn = self._turn
         agent = directory.find(
             Operator("terminal"), agentHeader=turn.agent, sessionHeader=turn.sessionKey
         )
+        await equipment.refresh(agent, self._reactor)
         tools = equipment.toolsOf(agent)
         said = (UserMessage(turn.message),)
         system = systemPrompt(

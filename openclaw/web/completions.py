@@ -111,6 +111,9 @@ class Completions:
         target = partial(targetOf, request, standing, caller)
         read = partial(readAsking, images=images, targetOf=target)
         asking = await readBody(self._reactor, request.body(), read)
+        found = asking.target
+        if found is not None and not found.plain and found.agent.workspace:
+            await self._equipment.refresh(found.agent, self._reactor)
         wanted = wantedOf(
             request,
             standing,

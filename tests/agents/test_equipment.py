@@ -4,15 +4,18 @@ Tests of L{openclaw.agents.equipment}.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from openclaw.agents.equipment import Equipment
+from openclaw.agents.workspace import WorkspaceContents
 from openclaw.config import AgentSettings
 from openclaw.config.agents import AgentTools
 from openclaw.interfaces import ITool, ToolContext, ToolSpec
@@ -208,3 +211,80 @@ class WorkspaceTests(EquipmentTestCase):
         self.assertEqual((first.path, other.path), (Path("/a"), Path("/b")))
         again = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
         self.assertIs(again, first)
+
+
+class RefreshTests(TestCase):
+    """
+    Workspaces are read in a thread.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a workspace, and a list of the threads that read it.
+        """
+        path = Path(self.mktemp())
+        path.mkdir()
+        (path / "SOUL.md").write_text("Be kind.")
+        self.agent = msgspec.structs.replace(AGENT, workspace=path)
+        self.equipment = Equipment(Catalogue(log=Logger(), find=tuple))
+        workspace = self.equipment.workspaceOf(self.agent)
+        assert workspace is not None
+        self.workspace = workspace
+        self.threads: list[int] = []
+        refresh = workspace.refresh
+
+        def watched() -> WorkspaceContents:
+            self.threads.append(get_ident())
+            return refresh()
+
+        self.patch(workspace, "refresh", watched)
+
+    def refresh(self) -> "Deferred[None]":
+        """
+        Have it read.
+        """
+        return Deferred.fromCoroutine(self.equipment.refresh(self.agent, reactor))
+
+    async def test_thread(self) -> None:
+        """
+        The reactor's own thread reads nothing.
+        """
+        await self.refresh()
+        self.assertEqual(self.workspace.contents.texts, [("SOUL.md", "Be kind.")])
+        self.assertNotIn(get_ident(), self.threads)
+        self.assertEqual(len(self.threads), 1)
+
+    async def test_together(self) -> None:
+        """
+        Requests that come together wait for one thread; one that goes away takes
+        nothing from the others.
+        """
+        first, gone, last = [self.refresh() for _ in range(3)]
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        await first
+        await last
+        self.assertEqual(len(self.threads), 1)
+        await self.refresh()
+        self.assertEqual(len(self.threads), 2)
+
+    async def test_failing(self) -> None:
+        """
+        If that fails unexpectedly, it is logged, and the run goes on with what is
+        known.
+        """
+
+        def broken() -> WorkspaceContents:
+            raise ValueError
+
+        self.patch(self.workspace, "refresh", broken)
+        await self.refresh()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_none(self) -> None:
+        """
+        Without a workspace there is nothing to wait for.
+        """
+        agent = msgspec.structs.replace(AGENT, workspace=None)
+        done = Deferred.fromCoroutine(self.equipment.refresh(agent, reactor))
+        self.successResultOf(done)

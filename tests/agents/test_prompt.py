@@ -147,9 +147,9 @@ class WorkspaceTests(SynchronousTestCase):
         """
         The prompt of an agent that works there.
         """
-        return systemPrompt(
-            agent("Be kind."), tools=tools, workspace=Workspace(self.path), **more
-        )
+        workspace = Workspace(self.path)
+        workspace.refresh()
+        return systemPrompt(agent("Be kind."), tools=tools, workspace=workspace, **more)
 
     def writeSkill(self) -> None:
         """
@@ -216,6 +216,8 @@ class LengthTests(SynchronousTestCase):
         path = Path(self.mktemp())
         path.mkdir()
         for workspace in (None, Workspace(path), Workspace(path / "gone")):
+            if workspace is not None:
+                workspace.refresh()
             told = systemPrompt(
                 agent(name="A" * 64), channel="slack", workspace=workspace, now=NOW
             )

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.agents import workspace
 from openclaw.agents.workspace import (
     FILES,
     MAX_FILE_CHARACTERS,
+    MAX_FRONT_BYTES,
     MAX_SKILL_CHARACTERS,
     MAX_SKILL_NAME_CHARACTERS,
     MAX_SKILLS,
@@ -67,9 +70,9 @@ class TextTests(WorkspaceTestCase):
         """
         An empty directory says nothing, nor does one that is not there.
         """
-        for workspace in (self.workspace, Workspace(self.path / "gone")):
-            self.assertEqual(workspace.texts(), [])
-            self.assertEqual(workspace.skills(), [])
+        for each in (self.workspace, Workspace(self.path / "gone")):
+            self.assertEqual(each.refresh().texts, [])
+            self.assertEqual(each.refresh().skills, [])
 
     def test_links(self) -> None:
         """
@@ -80,7 +83,7 @@ class TextTests(WorkspaceTestCase):
         self.write("notes.md", "Be kind.")
         (self.path / "SOUL.md").symlink_to("notes.md")
         (self.path / "AGENTS.md").symlink_to(outside.absolute())
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be kind.")])
 
     def test_order(self) -> None:
         """
@@ -89,7 +92,8 @@ class TextTests(WorkspaceTestCase):
         for name in (*sorted(FILES), "README.md"):
             self.write(name, f"This is {name}.\n")
         self.assertEqual(
-            self.workspace.texts(), [(name, f"This is {name}.") for name in FILES]
+            self.workspace.refresh().texts,
+            [(name, f"This is {name}.") for name in FILES],
         )
         self.assertEqual(
             FILES, ("AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md")
@@ -102,14 +106,14 @@ class TextTests(WorkspaceTestCase):
         self.write("AGENTS.md", "")
         self.write("USER.md", " \n\n")
         self.write("SOUL.md", "Be kind.")
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be kind.")])
 
     def test_bounded(self) -> None:
         """
         A long file is cut, and the model is told so.
         """
         self.write("SOUL.md", "x" * (MAX_FILE_CHARACTERS + 1))
-        ((_, text),) = self.workspace.texts()
+        ((_, text),) = self.workspace.refresh().texts
         self.assertEqual(text, "x" * MAX_FILE_CHARACTERS + "\n" + LEFT_OUT)
 
     def test_justFits(self) -> None:
@@ -117,7 +121,7 @@ class TextTests(WorkspaceTestCase):
         One that just fits is whole, also with the line's end that follows.
         """
         self.write("SOUL.md", "x" * MAX_FILE_CHARACTERS + "\n")
-        ((_, text),) = self.workspace.texts()
+        ((_, text),) = self.workspace.refresh().texts
         self.assertEqual(text, "x" * MAX_FILE_CHARACTERS)
 
     def test_boundedBlanks(self) -> None:
@@ -125,7 +129,7 @@ class TextTests(WorkspaceTestCase):
         Blanks at its beginning do not hide that a file was cut.
         """
         self.write("SOUL.md", "\n" + "x" * 2 * MAX_FILE_CHARACTERS)
-        ((_, text),) = self.workspace.texts()
+        ((_, text),) = self.workspace.refresh().texts
         self.assertTrue(text.endswith(LEFT_OUT))
 
     def test_otherEncodings(self) -> None:
@@ -133,7 +137,7 @@ class TextTests(WorkspaceTestCase):
         What is not UTF-8 is shown as far as it can be; a byte order mark is not.
         """
         (self.path / "SOUL.md").write_bytes(b"\xef\xbb\xbfB\xe9 kind.")
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "B\ufffd kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "B\ufffd kind.")])
 
     def test_noFiles(self) -> None:
         """
@@ -141,7 +145,7 @@ class TextTests(WorkspaceTestCase):
         """
         (self.path / "AGENTS.md").mkdir()
         os.mkfifo(self.path / "SOUL.md")
-        self.assertEqual(self.workspace.texts(), [])
+        self.assertEqual(self.workspace.refresh().texts, [])
 
 
 class ChangeTests(WorkspaceTestCase):
@@ -155,51 +159,51 @@ class ChangeTests(WorkspaceTestCase):
         """
         super().setUp()
         self.file = self.write("SOUL.md", "Be kind.")
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be kind.")])
 
     def test_unchanged(self) -> None:
         """
         A file that looks the same is not read again.
         """
         self.swap(self.file, "Be mean.")
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be kind.")])
 
     def test_modified(self) -> None:
         """
         A later time is a change.
         """
         self.write("SOUL.md", "Be mean.", modified=2)
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be mean.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be mean.")])
 
     def test_earlier(self) -> None:
         """
         So is an earlier one: somebody went back to an old copy.
         """
         self.write("SOUL.md", "Be mean.", modified=0)
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be mean.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be mean.")])
 
     def test_size(self) -> None:
         """
         So is another size.
         """
         self.write("SOUL.md", "Be very kind.")
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be very kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be very kind.")])
 
     def test_replaced(self) -> None:
         """
         So is another file in its place, however alike.
         """
         self.write("new", "Be mean.").rename(self.file)
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be mean.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be mean.")])
 
     def test_gone(self) -> None:
         """
         A file that is gone is not remembered, also when it comes back.
         """
         self.file.rename(self.path / "away")
-        self.assertEqual(self.workspace.texts(), [])
+        self.assertEqual(self.workspace.refresh().texts, [])
         (self.path / "away").rename(self.file)
-        self.assertEqual(self.workspace.texts(), [("SOUL.md", "Be kind.")])
+        self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be kind.")])
 
     def test_came(self) -> None:
         """
@@ -207,7 +211,8 @@ class ChangeTests(WorkspaceTestCase):
         """
         self.write("AGENTS.md", "Listen.")
         self.assertEqual(
-            self.workspace.texts(), [("AGENTS.md", "Listen."), ("SOUL.md", "Be kind.")]
+            self.workspace.refresh().texts,
+            [("AGENTS.md", "Listen."), ("SOUL.md", "Be kind.")],
         )
 
 
@@ -227,7 +232,7 @@ class SkillTestCase(WorkspaceTestCase):
         The skills, when there is one with this front matter.
         """
         self.skill("one", f"---\n{front}\n---\n")
-        return Workspace(self.path).skills()
+        return Workspace(self.path).refresh().skills
 
     def touch(self, modified: int) -> None:
         """
@@ -248,7 +253,7 @@ class SkillTests(SkillTestCase):
         """
         self.skill("pdf", PDF)
         self.assertEqual(
-            self.workspace.skills(),
+            self.workspace.refresh().skills,
             [Skill("pdf", "Read PDF files.", "skills/pdf/SKILL.md")],
         )
 
@@ -257,7 +262,9 @@ class SkillTests(SkillTestCase):
         The file may come from another system.
         """
         self.skill("pdf", "\ufeff" + PDF.replace("\n", "\r\n"))
-        self.assertEqual([each.name for each in self.workspace.skills()], ["pdf"])
+        self.assertEqual(
+            [each.name for each in self.workspace.refresh().skills], ["pdf"]
+        )
 
     def test_order(self) -> None:
         """
@@ -266,7 +273,7 @@ class SkillTests(SkillTestCase):
         for name in ("b", "c", "a"):
             self.skill(name, PDF)
         self.assertEqual(
-            [each.path for each in self.workspace.skills()],
+            [each.path for each in self.workspace.refresh().skills],
             [f"skills/{name}/SKILL.md" for name in "abc"],
         )
 
@@ -301,14 +308,14 @@ class SkillTests(SkillTestCase):
         self.assertEqual(len(skill.description), MAX_SKILL_CHARACTERS)
         for number in range(MAX_SKILLS):
             self.skill(f"{number:03}", PDF)
-        self.assertEqual(len(self.workspace.skills()), MAX_SKILLS)
+        self.assertEqual(len(self.workspace.refresh().skills), MAX_SKILLS)
 
     def test_long(self) -> None:
         """
         A skill may be longer than what is read of it for the list.
         """
         self.skill("pdf", PDF + "x" * 2 * MAX_FILE_CHARACTERS)
-        self.assertEqual(len(self.workspace.skills()), 1)
+        self.assertEqual(len(self.workspace.refresh().skills), 1)
 
 
 class BrokenSkillTests(SkillTestCase):
@@ -337,7 +344,7 @@ class BrokenSkillTests(SkillTestCase):
             '---\ndescription: "\\UFFFFFFFF"\n---\n',
         ):
             self.skill("broken", text)
-            found = Workspace(self.path).skills()
+            found = Workspace(self.path).refresh().skills
             self.assertEqual([each.name for each in found], ["pdf"], text[:60])
 
     @given(st.text(max_size=60))
@@ -348,7 +355,7 @@ class BrokenSkillTests(SkillTestCase):
         path = self.path / "skills" / "any" / "SKILL.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"---\ndescription: {front}\n---\n", encoding="utf-8")
-        for skill in Workspace(self.path).skills():
+        for skill in Workspace(self.path).refresh().skills:
             line = f"{skill.name}: {skill.description}"
             self.assertEqual(len(line.splitlines()), 1)
             line.encode()
@@ -371,7 +378,8 @@ class BrokenSkillTests(SkillTestCase):
         (self.path / "skills" / "empty").mkdir()
         (self.path / "skills" / os.fsdecode(b"\xff")).mkdir()
         self.assertEqual(
-            [each.path for each in self.workspace.skills()], ["skills/pdf/SKILL.md"]
+            [each.path for each in self.workspace.refresh().skills],
+            ["skills/pdf/SKILL.md"],
         )
 
     def test_noFolder(self) -> None:
@@ -379,7 +387,117 @@ class BrokenSkillTests(SkillTestCase):
         A file where the folder should be holds no skills.
         """
         self.write("skills", "Soon.")
-        self.assertEqual(self.workspace.skills(), [])
+        self.assertEqual(self.workspace.refresh().skills, [])
+
+
+class LargeSkillTests(SkillTestCase):
+    """
+    Of each skill a small part is read, and of many skills the first ones.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a log.
+        """
+        super().setUp()
+        self.logged: list[str] = []
+        log = Logger(
+            namespace="test", observer=lambda e: self.logged.append(formatEvent(e))
+        )
+        self.workspace = Workspace(self.path, log)
+
+    def front(self, size: int) -> str:
+        """
+        A skill whose front matter has a size, in bytes.
+        """
+        head, tail = "---\ndescription: D.\nmore: ", "\n---\n"
+        return head + "x" * (size - len(head) - len(tail) + 1) + tail
+
+    def test_frontMatter(self) -> None:
+        """
+        Front matter may have a size.  What is larger is not understood, and it is
+        logged once which is left out.
+        """
+        self.skill("fits", self.front(MAX_FRONT_BYTES))
+        self.skill("large", self.front(20_000))
+        for _ in range(2):
+            found = [each.name for each in self.workspace.refresh().skills]
+            self.assertEqual(found, ["fits"])
+        [line] = self.logged
+        self.assertIn("1 skills are left out, 'large' among them", line)
+
+    def test_boundedRead(self) -> None:
+        """
+        No more than that is read of a file, be it as large as it may.
+        """
+        path = self.skill("pdf", PDF)
+        os.truncate(path, 10 * 2**30)
+        self.assertEqual(
+            [each.name for each in self.workspace.refresh().skills], ["pdf"]
+        )
+
+    def test_aliases(self) -> None:
+        """
+        What multiplies when it is written out is not written out.
+        """
+        levels = ["a0: &a0 [x, x]"]
+        for level in range(1, 30):
+            again = f"*a{level - 1}, " * 9
+            levels.append(f"a{level}: &a{level} [{again}]")
+        (skill,) = self.described("\n".join(["description: D.", *levels]))
+        self.assertEqual(skill.description, "D.")
+
+    def test_deep(self) -> None:
+        """
+        Nor does depth hurt anybody.
+        """
+        for opening in ("[", "{", "- ", "? ", "[{a: "):
+            text = opening * ((MAX_FRONT_BYTES - 100) // len(opening))
+            self.assertEqual(self.described(f"description: D.\na: {text}"), [])
+
+    def test_all(self) -> None:
+        """
+        All skills together have a bound, too.
+        """
+        text = f"---\ndescription: {'d' * MAX_SKILL_CHARACTERS}\n---\n"
+        for number in range(MAX_SKILLS):
+            self.skill(f"{number:03}{'x' * 200}", text)
+        self.patch(workspace, "MAX_SKILLS_CHARACTERS", 10_000)
+        found = self.workspace.refresh().skills
+        self.assertTrue(5 < len(found) < 20, len(found))
+        self.assertEqual(found[0].name, "000" + "x" * 200)
+        [line] = self.logged
+        self.assertIn(f"{MAX_SKILLS - len(found)} skills are left out", line)
+
+    def test_manyFolders(self) -> None:
+        """
+        Of very many folders the first are skills.
+        """
+        for number in range(MAX_SKILLS + 5):
+            self.skill(f"{number:03}", PDF)
+        found = [each.path for each in self.workspace.refresh().skills]
+        self.assertEqual(len(found), MAX_SKILLS)
+        self.assertEqual(found[-1], f"skills/{MAX_SKILLS - 1:03}/SKILL.md")
+        self.assertEqual(len(self.logged), 1)
+
+    def test_noFiles(self) -> None:
+        """
+        Pipes are not opened, and links don't lead out of the workspace.
+        """
+        self.skill("pdf", PDF)
+        outside = Path(self.mktemp())
+        (outside / "evil").mkdir(parents=True)
+        (outside / "evil" / "SKILL.md").write_text(PDF)
+        (self.path / "skills" / "pipe").mkdir()
+        os.mkfifo(self.path / "skills" / "pipe" / "SKILL.md")
+        (self.path / "skills" / "out").symlink_to((outside / "evil").absolute())
+        (self.path / "skills" / "zero").mkdir()
+        (self.path / "skills" / "zero" / "SKILL.md").symlink_to("/dev/zero")
+        self.assertEqual(len(self.workspace.refresh().skills), 1)
+        folder = self.path / "skills"
+        folder.rename(outside / "skills")
+        folder.symlink_to((outside / "skills").absolute())
+        self.assertEqual(self.workspace.refresh().skills, [])
 
 
 class SkillChangeTests(SkillTestCase):
@@ -401,7 +519,7 @@ class SkillChangeTests(SkillTestCase):
         """
         What the skills are called now.
         """
-        return [each.name for each in self.workspace.skills()]
+        return [each.name for each in self.workspace.refresh().skills]
 
     def test_unchanged(self) -> None:
         """
