@@ -17,6 +17,11 @@ from openclaw.errors import ConfigError
 
 STATE_VARIABLE = "OPENCLAW_STATE_DIR"
 PATH_VARIABLE = "OPENCLAW_CONFIG_PATH"
+MAX_BYTES = 4 * 1024 * 1024
+"""
+The largest configuration file.
+"""
+
 SYSTEM_PATH = Path("/etc/openclaw/openclaw.yaml")
 """
 What is read when nothing else is there.
@@ -113,7 +118,11 @@ def _parsed(path: Path) -> Any:
         raise ConfigError(f"{path}: must end in {', '.join(endings)} or {last}")
     try:
         # An editor of another system may have left a byte order mark.
-        text = path.read_bytes().decode("utf-8-sig")
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError(f"{path}: has more than {MAX_BYTES} bytes")
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -19,6 +19,11 @@ try:
 except ImportError:  # PyYAML can be built without its C library
     from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
 
+MAX_VALUES = 200_000
+"""
+The most values of a document, with each reference written out.
+"""
+
 _TOO_DEEP = "is nested too deeply"
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _JSON5_PLACE = re.compile(r":(\d+) Unexpected (.*) at column (\d+)", re.DOTALL)
@@ -45,6 +50,7 @@ class _Loader(_SafeLoader):
     def construct_document(self, node: yaml.Node) -> Any:
         # Before PyYAML merges what "<<" refers to, which repeats keys by intent.
         _refuseRepeatedKeys(node)
+        _refuseMultiplication(node)
         return super().construct_document(node)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -83,6 +89,45 @@ def _refuseRepeatedKeys(root: yaml.Node) -> None:
                         problem=_twice(key.value), problem_mark=key.start_mark
                     )
                 seen.add((key.tag, key.value))
+
+
+def _refuseMultiplication(root: yaml.Node) -> None:
+    """
+    Add up what a document has when its references are written out, as "<<" and those
+    who walk through it do: nine lines can stand for a billion values.
+
+    @raise ConstructorError: It is too much, or something holds itself.
+    """
+    sizes: dict[int, int] = {}
+    begun: set[int] = set()
+    waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
+    while waiting:
+        node, isDone = waiting.pop()
+        if id(node) in sizes:
+            continue
+        if isinstance(node, yaml.ScalarNode):
+            sizes[id(node)] = 1
+            continue
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in parts for part in pair]
+        if not isDone:
+            if id(node) in begun:
+                raise _constructorError("found a value that holds itself", node)
+            begun.add(id(node))
+            waiting.append((node, True))
+            waiting += [(part, False) for part in parts if id(part) not in sizes]
+            continue
+        size = 1 + sum(sizes[id(part)] for part in parts)
+        if size > MAX_VALUES:
+            raise _constructorError("found too many values", node)
+        sizes[id(node)] = size
+
+
+def _constructorError(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(
+        problem=problem, problem_mark=node.start_mark
+    )
 
 
 def parseYAML(text: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Config, load, locate, stateDirectory
+from openclaw.config.reading import MAX_BYTES
 from openclaw.errors import ConfigError
 
 SEED = b"""\
@@ -239,6 +240,15 @@ class LoadingTests(Folder):
             error = self.errorIn(name, content)
             self.assertTrue(error.startswith(text), error)
             self.assertNotIn("\n", error)
+
+    def test_aHugeFileIsOneLine(self):
+        """
+        A file of any size is read no further than it may be.
+        """
+        path = self.write("huge.yaml", b"a: 1\n")
+        os.truncate(path, 10 * 2**30)
+        error = self.assertRaises(ConfigError, load, path, {})
+        self.assertEqual(str(error), f"{path}: has more than {MAX_BYTES} bytes")
 
     def test_anUnreadableFileIsOneLine(self):
         """

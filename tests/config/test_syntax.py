@@ -118,6 +118,23 @@ class YAMLTests(SynchronousTestCase):
         ):
             self.faultIn(text)
 
+    def test_whatMultipliesIsRefused(self):
+        """
+        References that stand for very much, or for themselves, are refused before
+        they are followed.  Some that stand for little are fine.
+        """
+        for first, rest in (("[x, x]", "[{}]"), ("{k: v}", "{{<<: [{}]}}")):
+            lines = [f"a0: &a0 {first}"]
+            for level in range(1, 30):
+                again = ", ".join([f"*a{level - 1}"] * 9)
+                lines.append(f"a{level}: &a{level} {rest.format(again)}")
+            fault = self.assertRaises(SyntaxFault, parseYAML, "\n".join(lines))
+            self.assertIn("found too many values", str(fault))
+            parseYAML("\n".join(lines[:3]))
+        for text in ("&a [*a]", "&a {b: *a}", "&a {<<: *a}", "a: &a [&b [*a, *b]]"):
+            fault = self.assertRaises(SyntaxFault, parseYAML, text)
+            self.assertIn("holds itself", str(fault))
+
     def test_emptyIsNothing(self):
         """
         A file of comments only is a configuration of defaults.
