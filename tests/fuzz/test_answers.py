@@ -2,6 +2,7 @@
 What model providers send, and what could come in its place.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -13,6 +14,7 @@ from twisted.web.http_headers import Headers
 from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
 from openclaw.interfaces import EmbeddingRequest, ModelReply
+from openclaw.messages import MOST_CALLS
 from openclaw.models.anthropic_messages import MessagesDecoder
 from openclaw.models.embeddings import readAnswer
 from openclaw.models.google_contents import ThoughtSignatures
@@ -25,6 +27,7 @@ from openclaw.models.openai_embeddings import OpenAIEmbeddings
 from openclaw.models.openai_responses import ResponseDecoder
 from openclaw.models.refusals import refusalOf
 from openclaw.models.replies import MOST_BYTES, MOST_TOKENS
+from openclaw.models.tool_calls import MOST_ARGUMENTS
 from openclaw.web.chunks import Reply, ReplyForm, errorBody
 from openclaw.web.embeddings import answerOf
 from tests.fuzz.mutations import everyValueReplaced, hurried, mutated
@@ -121,6 +124,38 @@ class AnswerFuzz:
             decoder.feed(b"" if decoder.complete else piece)
         self.assertTrue(decoder.complete)
         self.assertRaises(UpstreamMalformed, decoder.reply)
+
+    def test_repeated(self) -> None:
+        """
+        An answer of which a part comes again and again is an answer, or is given up:
+        nothing that is kept of it grows beyond its bound.
+        """
+        grown = 0
+        for sample in self.samples:
+            ends = (b"\r\n\r\n", b"\n\n", b"\n")
+            end = next(end for end in ends if end in sample or end == ends[-1])
+            events = sample.split(end)
+            for place, event in enumerate(events):
+                again = [event] * (2 * MOST_CALLS)
+                wire = end.join([*events[:place], *again, *events[place + 1 :]])
+                outcome, _ = self.read([wire])
+                self.assertTellable([wire])
+                self.assertLessEqual(len(outcome.calls), MOST_CALLS)
+                grown += len(outcome.text) > len(sample)
+        self.assertTrue(grown, "no part was one of those that matter")
+
+    def test_longValues(self) -> None:
+        """
+        Any text in an answer may be far too long.
+        """
+        sample = max(self.samples, key=len)
+        values = re.findall(rb'"[^"\\]{2,}"', sample)
+        for value in sorted(set(values)):
+            wire = sample.replace(value, b'"' + b"x" * 3_000_000 + b'"', 1)
+            outcome, _ = self.read([wire])
+            self.assertTellable([wire])
+            for call in outcome.calls:
+                self.assertLessEqual(len(call.arguments), MOST_ARGUMENTS)
 
     def test_everyValue(self) -> None:
         """
