@@ -25,36 +25,18 @@ from benchmarks.machine import (
 )
 from benchmarks.plans import Plan
 from benchmarks.recipes import nginxVersion, openclaw
-from benchmarks.results import DIRECT, OURS, Results
+from benchmarks.results import DIRECT, OURS, Held, Idle, Results, Sample, Standing
 from benchmarks.subjects import NotStarted, Recipe, Started, Subject, startUpstream
-from benchmarks.works import (
-    CORES,
-    HELD,
-    PACED,
-    QUICK_PACED,
-    WORKS,
-    Capacity,
-    Held,
-    Idle,
-    Sample,
-    Standing,
-    Work,
-)
+from benchmarks.works import CORES, HELD, PACED, QUICK_PACED, WORKS, Work
 
+# Seconds after a load in which a server may still be busy with it.
 SETTLE = 0.02
-"""
-Seconds after a load in which a server may still be busy with it.
-"""
 
+# Seconds after a server is ready in which it may still be busy with its start.
 CALM = 1.0
-"""
-Seconds after a server is ready in which it may still be busy with its start.
-"""
 
+# The part of a round that is done once beforehand, and not counted.
 WARM_UP = 0.2
-"""
-The part of a round that is done once beforehand, and not counted.
-"""
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -104,7 +86,8 @@ class Bench:
     standings: dict[str, Standing] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
-    capacities: list[Capacity] = field(default_factory=list)
+    capacities: dict[int, list[Sample]] = field(default_factory=dict)
+    shared: bool = False
     sessions: int = 0
 
     def run(self, upstreamPort: int) -> Results:
@@ -143,6 +126,7 @@ class Bench:
             standings=self.standings,
             held=self.held,
             capacities=self.capacities,
+            shared=self.shared,
             skipped=self.skipped,
         )
 
@@ -218,21 +202,24 @@ class Bench:
         plan = work.plan(subject, requests, self.scale.seconds)
         if work.sessions:
             plan = self.prepared(plan, work, first=1 if index < 0 else work.turn)
+        self.samples.append(self.sample(work, subject, plan, index))
+
+    def sample(self, work: Work, subject: Subject, plan: Plan, index: int) -> Sample:
+        """
+        Carry a plan out, and note the CPU time that it took.
+        """
         before = self.clocks(subject)
         load = carryOut(plan)
         time.sleep(SETTLE)
         used, upstream = self.usedSince(before, subject)
-        summary = load.summary()
-        self.samples.append(
-            Sample(
-                subject=subject.name,
-                work=work.name,
-                round=index,
-                words=work.words,
-                summary=summary,
-                used=used,
-                upstream=upstream,
-            )
+        return Sample(
+            subject=subject.name,
+            work=work.name,
+            round=index,
+            words=work.words,
+            summary=load.summary(),
+            used=used,
+            upstream=upstream,
         )
 
     def prepared(self, plan: Plan, work: Work, first: int) -> Plan:
@@ -291,48 +278,26 @@ class Bench:
             second.stop()
             return
         first = self.startOne(one, cores)
+        self.shared = not cores.pinned
+        requests = CORES.quick if self.scale.quick else CORES.requests
         with startingOn(cores.load):
-            for _ in range(self.scale.rounds):
+            for index in range(self.scale.rounds):
                 for workers, started in ((1, first), (2, second)):
                     self.say(f"workers: {workers}")
-                    self.capacities.append(
-                        self.capacity(workers, started.subject, cores)
-                    )
+                    subject = started.subject
+                    plan = CORES.plan(subject, requests, self.scale.seconds)
+                    taken = self.sample(CORES, subject, plan, index)
+                    self.capacities.setdefault(workers, []).append(taken)
         first.stop()
         second.stop()
 
-    def capacity(self, workers: int, subject: Subject, cores: Cores) -> Capacity:
-        """
-        Measure what one server can do with many connections.
-        """
-        requests = CORES.quick if self.scale.quick else CORES.requests
-        before = self.clocks(subject)
-        load = carryOut(CORES.plan(subject, requests, self.scale.seconds))
-        time.sleep(SETTLE)
-        used, upstream = self.usedSince(before, subject)
-        assert used is not None
-        return Capacity(
-            workers=workers,
-            summary=load.summary(),
-            used=used,
-            upstream=upstream,
-            cores=len(cores.server),
-            shared=not cores.pinned,
-        )
-
     def clocks(self, subject: Subject) -> tuple[CPU | None, CPU]:
-        """
-        What a server, if its process is known, and the upstream have used so far.
-        """
         own = None if subject.pid is None else cpuOf(subject.pid)
         return own, cpuOf(self.upstreamPID)
 
     def usedSince(
         self, before: tuple[CPU | None, CPU], subject: Subject
     ) -> tuple[Used | None, Used]:
-        """
-        What both have used since then.
-        """
         own, upstream = self.clocks(subject)
         used = None
         if own is not None and before[0] is not None:
@@ -340,21 +305,12 @@ class Bench:
         return used, usedBetween(before[1], upstream)
 
     def say(self, what: str) -> None:
-        """
-        Tell who waits what is measured now.
-        """
         if sys.stderr.isatty():
             print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
 
     def logs(self) -> str:
-        """
-        The ends of what our servers have printed.
-        """
         return "\n".join(
             f"--- the end of the log of {each.subject.name}:\n{each.logTail()}"
             for each in self.started
             if each.process.poll() is None
         )
-
-
-__all__ = ["Bench", "Scale"]

@@ -12,15 +12,14 @@ import msgspec
 
 NO_LINGER = struct.pack("ii", 1, 0)
 SMALL_BUFFER = 4096
-TURNS = 5
-"""
-Requests in one session.
-"""
+TURNS_PER_SESSION = 5
+FINISH = b'"finish_reason":"stop"'
+DONE = b"[DONE]"
 
 
 class Unexpected(Exception):
     """
-    An answer is not the one that was due; the message says how.
+    An answer differs from the one that was due; the message says how.
     """
 
 
@@ -28,18 +27,26 @@ class Reply(msgspec.Struct, frozen=True):
     """
     An answer.
 
-    @ivar body: As it came, with the marks of its chunks.
+    @ivar body: As it came, with the sizes of its chunks.
     """
 
     status: int
     body: bytes
 
+    def expect(self, status: int, *marks: bytes) -> None:
+        """
+        Check the status, and that the body has each of the marks.
+
+        @raise Unexpected: It is otherwise.
+        """
+        if self.status != status:
+            raise Unexpected(f"status {self.status}: {self.body[:200]!r}")
+        for mark in marks:
+            if mark not in self.body:
+                raise Unexpected(f"no {mark.decode()} in {self.body[-200:]!r}")
+
 
 class Line:
-    """
-    A connection to the gateway.
-    """
-
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -50,8 +57,11 @@ class Line:
         """
         Read an answer to its end.
         """
-        status, length = await self.head()
-        if length is not None:
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        status = int(head.split(b" ", 2)[1])
+        _, sized, rest = head.partition(b"\r\ncontent-length:")
+        if sized:
+            length = int(rest.partition(b"\r\n")[0])
             return Reply(status, await self.reader.readexactly(length))
         pieces = []
         while True:
@@ -60,30 +70,7 @@ class Line:
             if not size:
                 return Reply(status, b"".join(pieces))
 
-    async def head(self) -> tuple[int, int | None]:
-        """
-        Read the head of an answer.
-
-        @return: The status, and the length of the body unless it comes in chunks.
-        """
-        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        _, found, rest = head.partition(b"\r\ncontent-length:")
-        length = int(rest.partition(b"\r\n")[0]) if found else None
-        return int(head.split(b" ", 2)[1]), length
-
-    async def until(self, mark: bytes) -> None:
-        """
-        Read until this comes, or the end of the stream.
-        """
-        try:
-            await self.reader.readuntil(mark)
-        except asyncio.IncompleteReadError:
-            pass
-
     def close(self, reset: bool = False) -> None:
-        """
-        Close the connection, or break it.
-        """
         if reset:
             own = self.writer.get_extra_info("socket")
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
@@ -101,16 +88,16 @@ class Callers:
     """
 
     def __init__(self, host: str, port: int, token: str, dice: Random) -> None:
-        self._where = host, port
+        self._address = host, port
         self._token = token
         self._dice = dice
         self._number = 0
         self.kinds: Mapping[str, tuple[int, Callable[[], Awaitable[None]]]] = {
             "whole": (14, self.whole),
-            "large body": (0, self.large),
+            "large body": (0, self.largeBody),
             "stream": (14, self.stream),
             "session": (12, self.session),
-            "client tools": (6, self.tools),
+            "client tools": (6, self.clientTools),
             "keyed": (5, self.keyed),
             "wrong token": (4, self.wrongToken),
             "slow reader": (2, self.slowReader),
@@ -124,14 +111,19 @@ class Callers:
             "gone at the end": (5, self.goneAtEnd),
         }
 
-    # Their requests
+    def _oneOfTwo(self) -> bool:
+        return self._dice.random() < 0.5
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
 
     async def _connect(self, buffer: int | None = None) -> Line:
         own = socket.socket()
         if buffer is not None:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         own.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(own, self._where)
+        await asyncio.get_running_loop().sock_connect(own, self._address)
         limit = buffer or 65_536
         return Line(*await asyncio.open_connection(sock=own, limit=limit))
 
@@ -155,9 +147,9 @@ class Callers:
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
-    async def _asked(self, *requests: bytes) -> Sequence[Reply]:
+    async def _ask(self, *requests: bytes) -> Sequence[Reply]:
         """
-        Ask one thing after the other on one connection.
+        Send one request after the other on one connection.
         """
         line = await self._connect()
         try:
@@ -169,50 +161,42 @@ class Callers:
         finally:
             line.close()
 
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
-
     # Those who wait for their answers
 
     async def whole(self) -> None:
-        """
-        One answer in one piece.
-        """
-        [reply] = await self._asked(self._request("instant-16"))
-        _expect(reply, 200, b'"finish_reason":"stop"')
+        [reply] = await self._ask(self._request("instant-16"))
+        reply.expect(200, FINISH)
 
-    async def large(self) -> None:
+    async def largeBody(self) -> None:
         """
-        A question that is so large that a thread reads it.
+        Ask something so large that a thread parses it.
         """
         said = [{"role": "user", "content": "How are you? " * 100_000}]
-        [reply] = await self._asked(self._request("instant-16", messages=said))
-        _expect(reply, 200, b'"finish_reason":"stop"')
+        [reply] = await self._ask(self._request("instant-16", messages=said))
+        reply.expect(200, FINISH)
 
     async def stream(self) -> None:
         """
-        A stream, at once or word by word.
+        Ask for a stream, at once or word by word.
         """
         mode = self._dice.choice(["burst-200", "paced-12-10"])
-        [reply] = await self._asked(self._request(mode, stream=True))
-        _expect(reply, 200, b'"finish_reason":"stop"', b"[DONE]")
+        [reply] = await self._ask(self._request(mode, stream=True))
+        reply.expect(200, FINISH, DONE)
 
     async def session(self) -> None:
         """
-        A turn of a conversation, of which another may be in progress.
+        Ask in a session, of which another turn may be in progress.
         """
-        user = f"soak-{self._next() // TURNS}"
-        streamed = self._dice.random() < 0.5
-        request = self._request("instant-16", user=user, stream=streamed)
-        [reply] = await self._asked(request)
-        _expect(reply, 200, b'"finish_reason":"stop"')
+        user = f"soak-{self._next() // TURNS_PER_SESSION}"
+        request = self._request("instant-16", user=user, stream=self._oneOfTwo())
+        [reply] = await self._ask(request)
+        reply.expect(200, FINISH)
 
-    async def tools(self) -> None:
+    async def clientTools(self) -> None:
         """
-        A call of the caller's tool, and its result.
+        Have the caller's tool called, and send its result.
         """
-        tool = {"type": "function", "function": {"name": "look", "parameters": {}}}
+        tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
         user = {"role": "user", "content": "Look."}
         call = {"id": "call_1", "function": {"name": "look", "arguments": "{}"}}
         called = {
@@ -221,28 +205,27 @@ class Callers:
             "tool_calls": [{**call, "type": "function"}],
         }
         result = {"role": "tool", "tool_call_id": "call_1", "content": "The sky."}
-        first, second = await self._asked(
-            self._request("call", tools=[tool], messages=[user]),
-            self._request(
-                "instant-16", tools=[tool], messages=[user, called, result], stream=True
-            ),
+        said = [user, called, result]
+        first, second = await self._ask(
+            self._request("call", tools=tools, messages=[user]),
+            self._request("instant-16", tools=tools, messages=said, stream=True),
         )
-        _expect(first, 200, b'"finish_reason":"tool_calls"')
-        _expect(second, 200, b'"finish_reason":"stop"', b"[DONE]")
+        first.expect(200, b'"finish_reason":"tool_calls"')
+        second.expect(200, FINISH, DONE)
 
     async def keyed(self) -> None:
         """
-        The same request twice: the second time it is replayed.
+        Send the same request twice: the second time it is replayed.
         """
         key = ("Idempotency-Key", f"soak-{self._next()}")
-        first, second = await self._asked(*[self._request("instant-16", key)] * 2)
-        _expect(first, 200, b'"finish_reason":"stop"')
+        first, second = await self._ask(*[self._request("instant-16", key)] * 2)
+        first.expect(200, FINISH)
         if first != second:
-            raise Unexpected("a replay is not the same")
+            raise Unexpected("a replay differs from the first answer")
 
     async def slowReader(self) -> None:
         """
-        A stream whose reader is slower than the model.
+        Read a stream more slowly than the model writes it.
         """
         line = await self._connect(SMALL_BUFFER)
         try:
@@ -254,7 +237,7 @@ class Callers:
                     raise Unexpected("a slow stream broke off")
                 last = (last + piece)[-2000:]
                 await asyncio.sleep(0.002)
-            if b"[DONE]" not in last:
+            if DONE not in last:
                 raise Unexpected("a slow stream has no end")
         finally:
             line.close()
@@ -262,88 +245,70 @@ class Callers:
     # Those who get errors
 
     async def wrongToken(self) -> None:
-        """
-        A token that is not valid.
-        """
-        [reply] = await self._asked(self._request("instant-16", token="x" * 48))
-        _expect(reply, 401, b"invalid_api_key")
+        [reply] = await self._ask(self._request("instant-16", token="x" * 48))
+        reply.expect(401, b"invalid_api_key")
 
     async def upstreamFails(self, mood: str) -> None:
         """
-        The model's server breaks down in one way or another.
+        Ask while the model's server breaks down in one way or another.
         """
-        streamed = self._dice.random() < 0.5
-        [reply] = await self._asked(self._request(mood, stream=streamed))
-        if reply.status not in ((200,) if streamed else (502, 504)):
-            # Before its first byte a stream can still be refused.
-            _expect(reply, 502, b'"error"')
-        _expect(reply, reply.status, b'"error"')
+        streamed = self._oneOfTwo()
+        [reply] = await self._ask(self._request(mood, stream=streamed))
+        # Before its first byte a stream can still be refused.
+        if reply.status not in ((200, 502) if streamed else (502, 504)):
+            raise Unexpected(f"status {reply.status}: {reply.body[:200]!r}")
+        reply.expect(reply.status, b'"error"')
 
-    # Those who do not wait
+    # Those who leave
 
-    async def _gone(self, line: Line) -> None:
-        line.close(reset=self._dice.random() < 0.5)
+    async def _leave(self, sent: bytes, pause: float, after: bytes = b"") -> None:
+        """
+        Send something, and close the connection or break it.
+
+        @param pause: Leave at some moment within so many seconds.
+        @param after: Read first until this comes, or the end.
+        """
+        line = await self._connect()
+        line.writer.write(sent)
+        if after:
+            try:
+                await line.reader.readuntil(after)
+            except asyncio.IncompleteReadError:
+                pass
+        await asyncio.sleep(self._dice.random() * pause)
+        line.close(reset=self._oneOfTwo())
 
     async def goneInBody(self) -> None:
         """
-        Gone when half the request is sent.
+        Leave when a part of the request is sent.
         """
-        line = await self._connect()
         request = self._request("instant-16")
-        line.writer.write(request[: self._dice.randrange(1, len(request))])
-        await asyncio.sleep(self._dice.random() / 50)
-        await self._gone(line)
+        await self._leave(request[: self._dice.randrange(1, len(request))], 0.02)
 
     async def goneAtOnce(self) -> None:
         """
-        Gone as soon as all is sent: before the run, in its queue, or just begun.
+        Leave as soon as all is sent: before the run, in its queue, or just begun.
         """
-        line = await self._connect()
-        streamed = self._dice.random() < 0.5
-        request = self._request("late-300", stream=streamed)
+        request = self._request("late-300", stream=self._oneOfTwo())
         if self._dice.random() < 0.3:
             request = self._request("late-300", user=f"soak-gone-{self._next() % 20}")
-        line.writer.write(request)
-        await asyncio.sleep(self._dice.random() / 20)
-        await self._gone(line)
+        await self._leave(request, 0.05)
 
     async def goneEarly(self) -> None:
         """
-        Gone while the model thinks.
+        Leave before the first token.
         """
-        line = await self._connect()
-        streamed = self._dice.random() < 0.5
-        line.writer.write(self._request("late-2000", stream=streamed))
-        await asyncio.sleep(0.1 + self._dice.random() / 5)
-        await self._gone(line)
+        await self._leave(self._request("late-2000", stream=self._oneOfTwo()), 0.3)
 
     async def goneInStream(self) -> None:
         """
-        Gone when some words have come.
+        Leave when some words have come.
         """
-        line = await self._connect()
-        line.writer.write(self._request("paced-40-20", stream=True))
-        await line.until(b"data: ")
-        await asyncio.sleep(self._dice.random() / 2)
-        await self._gone(line)
+        await self._leave(self._request("paced-40-20", stream=True), 0.5, b"data: ")
 
     async def goneAtEnd(self) -> None:
         """
-        Gone with the last words, or in place of reading them.
+        Leave with the last words, or in place of reading them.
         """
-        line = await self._connect()
-        line.writer.write(self._request("instant-16", stream=True))
-        marks = [b'"content"', b'"stop"', b"[DONE]", b"0\r\n\r\n"]
-        await line.until(self._dice.choice(marks))
-        await self._gone(line)
-
-
-def _expect(reply: Reply, status: int, *marks: bytes) -> None:
-    if reply.status != status:
-        raise Unexpected(f"status {reply.status}: {reply.body[:200]!r}")
-    for mark in marks:
-        if mark not in reply.body:
-            raise Unexpected(f"no {mark.decode()} in {reply.body[-200:]!r}")
-
-
-__all__ = ["Callers", "Line", "Reply", "Unexpected"]
+        mark = self._dice.choice([b'"content"', b'"stop"', DONE, b"0\r\n\r\n"])
+        await self._leave(self._request("instant-16", stream=True), 0, mark)

@@ -107,9 +107,11 @@ def memoryOf(pid: int) -> Memory:
 
 
 def _memoryOfOne(pid: int) -> Memory:
-    status = _sizes(pid, "status")
-    shared = _sizes(pid, "smaps_rollup").get("Pss", 0.0)
-    return Memory(status["VmRSS"], shared, status["VmHWM"])
+    status = sizesOf(pid, "status")
+    shared = sizesOf(pid, "smaps_rollup").get("Pss", 0)
+    return Memory(
+        *(size * 1.024 / 1000 for size in (status["VmRSS"], shared, status["VmHWM"]))
+    )
 
 
 def descendants(pid: int) -> list[int]:
@@ -147,17 +149,14 @@ def _reaped(pid: int) -> float:
     return (int(fields[13]) + int(fields[14])) / CLOCK_TICK
 
 
-def _sizes(pid: int, name: str) -> dict[str, float]:
+def sizesOf(pid: int, name: str) -> dict[str, int]:
     """
-    The sizes in a file of C{/proc/PID}, in MB.
+    Return the sizes in a file of C{/proc/PID}, in KB (of 1024 bytes).
     """
     lines = (PROC / str(pid) / name).read_text().splitlines()
     fields = (line.split() for line in lines)
     return {
-        field[0].rstrip(":"): int(field[1]) * 1024 / 1e6
+        field[0].rstrip(":"): int(field[1])
         for field in fields
         if field and field[-1] == "kB"
     }
-
-
-__all__ = ["CPU", "Memory", "Used", "cpuOf", "descendants", "memoryOf", "usedBetween"]

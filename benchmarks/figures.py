@@ -1,17 +1,24 @@
 """
-From samples to figures: each takes the results and the name of a server, and gives
-the spread over the rounds, or C{None} if it was not measured.
+The figures: each takes the results and the name of a server, and returns the spread
+over the rounds, or C{None} if it was not measured.
 """
 
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
-from benchmarks.cpu import Memory
-from benchmarks.results import DIRECT, Results
+from benchmarks.results import DIRECT, Results, Sample
 from benchmarks.spread import Quantiles, Spread, spread
-from benchmarks.works import Capacity, Held, Sample, Standing, Work
+from benchmarks.works import Work
 
 Figure = Callable[[Results, str], Spread | None]
+
+
+def perRound(work: Work, measure: Callable[[Sample], float | None]) -> Figure:
+    """
+    Measure each round of a work.
+    """
+    return lambda results, subject: spread(map(measure, results.of(subject, work.name)))
 
 
 def cpuPerRequest(work: Work, unit: float) -> Figure:
@@ -20,9 +27,7 @@ def cpuPerRequest(work: Work, unit: float) -> Figure:
 
     @param unit: How many of the figure's unit are a second.
     """
-    return lambda results, subject: spread(
-        used and used * unit for used in _costs(results, subject, work)
-    )
+    return perRound(work, lambda each: each.cost and each.cost * unit)
 
 
 def cpuPerWord(work: Work, unit: float) -> Figure:
@@ -31,12 +36,7 @@ def cpuPerWord(work: Work, unit: float) -> Figure:
 
     @param unit: How many of the figure's unit are a second.
     """
-    return lambda results, subject: spread(
-        used and used * unit / sample.words
-        for used, sample in zip(
-            _costs(results, subject, work), results.of(subject, work.name), strict=True
-        )
-    )
+    return perRound(work, lambda each: each.cost and each.cost * unit / each.words)
 
 
 def cpuWithoutSending(work: Work, more: Work, less: Work, unit: float) -> Figure:
@@ -51,28 +51,19 @@ def cpuWithoutSending(work: Work, more: Work, less: Work, unit: float) -> Figure
     """
 
     def figure(results: Results, subject: str) -> Spread | None:
-        large, small = (
-            [
-                each.summary.load / max(1, each.summary.requests)
-                for each in results.of(DIRECT, sent.name)
-            ]
-            for sent in (more, less)
+        rounds = zip(
+            results.of(subject, work.name),
+            results.of(DIRECT, more.name),
+            results.of(DIRECT, less.name),
+            strict=False,
         )
-        rounds = zip(_costs(results, subject, work), large, small, strict=False)
         return spread(
-            (whole - max(0.0, a - b)) * unit
-            for whole, a, b in rounds
-            if whole is not None
+            (own.cost - max(0.0, large.loadCost - small.loadCost)) * unit
+            for own, large, small in rounds
+            if own.cost is not None
         )
 
     return figure
-
-
-def _costs(results: Results, subject: str, work: Work) -> list[float | None]:
-    return [
-        sample.used and sample.used.tree / max(1, sample.summary.requests)
-        for sample in results.of(subject, work.name)
-    ]
 
 
 def duration(work: Work, which: str, quantile: str) -> Figure:
@@ -103,106 +94,83 @@ def duration(work: Work, which: str, quantile: str) -> Figure:
 
 
 def throughput(work: Work) -> Figure:
-    """
-    Right replies each second.
-    """
-    return lambda results, subject: spread(
-        sample.summary.perSecond for sample in results.of(subject, work.name)
-    )
+    return perRound(work, lambda each: each.summary.perSecond)
 
 
-def _ofHeld(find: Callable[[Held], float | None]) -> Figure:
+def once(where: str, find: Callable[[Any], float | None]) -> Figure:
+    """
+    A figure that is measured once.
+
+    @param where: The attribute of L{Results} that has a value for each server.
+    @param find: Finds the figure in the value.
+    """
+
     def figure(results: Results, subject: str) -> Spread | None:
-        held = results.held.get(subject)
-        return None if held is None else spread([find(held)])
+        value = getattr(results, where).get(subject)
+        return None if value is None else spread([find(value)])
 
     return figure
 
 
-def _perStream(held: Held) -> float | None:
-    if held.before is None or held.open is None:
-        return None
-    return (held.open.resident - held.before.resident) * 1000 / held.streams
+# Streams that were not answered whole.
+heldLost = once("held", lambda held: float(sum(held.summary.faults.values())))
 
-
-heldLost = _ofHeld(lambda held: float(sum(held.summary.faults.values())))
-"""
-Streams that were not answered whole.
-"""
-
-heldLate = _ofHeld(
-    lambda held: held.summary.lateness and held.summary.lateness.worst / 1000
+# By how many seconds the latest word of all was late.
+heldLate = once(
+    "held", lambda held: held.summary.lateness and held.summary.lateness.worst / 1000
 )
-"""
-By how many seconds the latest word of all was late.
-"""
 
-heldMemory = _ofHeld(_perStream)
-"""
-KB of resident memory for each stream.
-"""
+# KB of resident memory for each stream.
+heldMemory = once(
+    "held",
+    lambda held: (
+        held.before
+        and (held.open.resident - held.before.resident) * 1000 / held.streams
+    ),
+)
 
-heldShare = _ofHeld(lambda held: held.share and held.share * 100)
-"""
-Percent of a core while all streams are open.
-"""
+# Percent of a core while all streams are open.
+heldShare = once("held", lambda held: held.share and held.share * 100)
 
-
-def _ofStanding(find: Callable[[Standing], float | None]) -> Figure:
-    def figure(results: Results, subject: str) -> Spread | None:
-        standing = results.standings.get(subject)
-        return None if standing is None else spread([find(standing)])
-
-    return figure
+# Percent of a core that a server uses when nobody asks anything.
+idleShare = once("standings", lambda each: each.idle and each.idle.share * 100)
 
 
 def idleMemory(which: str) -> Figure:
     """
     Memory before the first request, in MB.
 
-    @param which: The name of an attribute of L{Memory}.
+    @param which: The name of an attribute of L{benchmarks.cpu.Memory}.
     """
-    return _ofStanding(lambda each: each.idle and getattr(each.idle.memory, which))
+    return once(
+        "standings", lambda each: each.idle and getattr(each.idle.memory, which)
+    )
 
 
 def loadedMemory(which: str) -> Figure:
     """
     Memory after the last request, in MB.
 
-    @param which: The name of an attribute of L{Memory}.
+    @param which: The name of an attribute of L{benchmarks.cpu.Memory}.
     """
-
-    def find(standing: Standing) -> float | None:
-        loaded: Memory | None = standing.loaded
-        return None if loaded is None else float(getattr(loaded, which))
-
-    return _ofStanding(find)
-
-
-idleShare = _ofStanding(lambda each: None if not each.idle else each.idle.share * 100)
-"""
-Percent of a core that a server uses when nobody asks anything.
-"""
+    return once("standings", lambda each: each.loaded and getattr(each.loaded, which))
 
 
 def ready(results: Results, subject: str) -> Spread | None:
-    """
-    Seconds until a server that was started is ready.
-    """
     standing = results.standings.get(subject)
     return None if standing is None else spread(standing.ready)
 
 
 def _byWorkers(
-    measure: Callable[[Capacity], float],
+    measure: Callable[[Sample], float],
 ) -> Callable[[Results], Spread | None]:
     """
-    How many times as much two workers do as one, by some measure.
+    Return in multiples of one worker's measure that of two.
     """
 
     def ratio(results: Results) -> Spread | None:
         one, two = (
-            [measure(each) for each in results.capacities if each.workers == count]
+            [measure(each) for each in results.capacities.get(count, ())]
             for count in (1, 2)
         )
         return spread(b / a for a, b in zip(one, two, strict=False))
@@ -210,34 +178,26 @@ def _byWorkers(
     return ratio
 
 
-workersByCPU = _byWorkers(lambda each: each.summary.requests / each.used.busiest)
-"""
-What two workers could serve, beside one, if each had a core: requests for each second
-of CPU time of the busiest process.
-"""
+# As if each worker had a core: requests for each second of CPU time of the busiest.
+workersByCPU = _byWorkers(lambda each: each.summary.requests / each.measured.busiest)
 
-workersByCost = _byWorkers(lambda each: each.used.tree / each.summary.requests)
-"""
-What a request costs with two workers, beside one.
-"""
+# The cost of a request with two workers, beside one.
+workersByCost = _byWorkers(lambda each: each.measured.tree / each.summary.requests)
 
+# Requests that two workers did serve each second, beside one.
 workersByClock = _byWorkers(lambda each: each.summary.perSecond)
-"""
-What two workers did serve, beside one.
-"""
 
 
 def burden(results: Results, subject: str, work: Work) -> tuple[float, float] | None:
     """
-    What the mock upstream and the load generator used, in multiples of what the
-    server did.
+    CPU time of the mock upstream and the load generator, in multiples of the server's.
     """
     samples = [each for each in results.of(subject, work.name) if each.used]
     if not samples:
         return None
     return (
-        median(each.upstream.tree / each.used.tree for each in samples),
-        median(each.summary.load / each.used.tree for each in samples),
+        median(each.upstream.tree / each.measured.tree for each in samples),
+        median(each.summary.load / each.measured.tree for each in samples),
     )
 
 
@@ -253,26 +213,3 @@ def occupied(results: Results, subject: str, work: Work) -> float | None:
         / (each.summary.seconds * results.cores.testers)
         for each in samples
     )
-
-
-__all__ = [
-    "Figure",
-    "burden",
-    "cpuPerRequest",
-    "cpuPerWord",
-    "cpuWithoutSending",
-    "duration",
-    "heldLate",
-    "heldLost",
-    "heldMemory",
-    "heldShare",
-    "idleMemory",
-    "idleShare",
-    "loadedMemory",
-    "occupied",
-    "ready",
-    "throughput",
-    "workersByCPU",
-    "workersByClock",
-    "workersByCost",
-]

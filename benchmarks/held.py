@@ -8,23 +8,18 @@ import msgspec
 
 from benchmarks.cpu import CPU, Memory, cpuOf, memoryOf, usedBetween
 from benchmarks.load import carryOut
+from benchmarks.results import Held
 from benchmarks.subjects import Subject
-from benchmarks.works import FIRST, HELD, QUICK_HELD, Held
+from benchmarks.works import FIRST, HELD, QUICK_HELD
 
+# Seconds in which all streams are begun, however many they are.
 OPENED_WITHIN = 20.0
-"""
-Seconds in which all streams are begun, however many they are.
-"""
 
+# So many are begun before the first of the short ones ends.
 FEW = 1000
-"""
-So many are begun before the first of the short ones ends.
-"""
 
+# The part of the time with all streams open that is left out at either end of it.
 ASIDE = 0.1
-"""
-The part of the time with all streams open that is left out at either end of it.
-"""
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -69,6 +64,3 @@ def hold(subject: Subject, streams: int, quick: bool) -> Held:
         open=ended.memory,
         share=used / (ended.when - begun.when),
     )
-
-
-__all__ = ["hold"]

@@ -27,15 +27,11 @@ from benchmarks.replies import faultOfReply, faultOfStream
 from benchmarks.spread import Quantiles, quantiles
 from benchmarks.wire import Connection, Reply
 
+# Seconds after the end of a plan in which what was due may still be answered.
 GRACE = 60.0
-"""
-Seconds after the end of a plan in which what was due may still be answered.
-"""
 
+# How many connections are made at once: fewer than any server's backlog.
 CONNECTING = 64
-"""
-How many connections are made at once: fewer than any server's backlog.
-"""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -119,13 +115,10 @@ class Load:
             connection.close()
 
     async def connect(self) -> Connection:
-        """
-        Make one more connection.
-        """
         url = urlsplit(self.plan.url)
         _, connection = await self.loop.create_connection(
             lambda: Connection(self.requests, self.loop.time, self.replied, self.lost),
-            url.hostname,
+            url.hostname or "",
             url.port or 80,
         )
         self.connections.add(connection)
@@ -180,9 +173,6 @@ class Load:
             self.done.set_result(None)
 
     def replied(self, connection: Connection, reply: Reply) -> None:
-        """
-        A whole reply came.
-        """
         self.replies.append(reply)
         if not connection.closing:
             self.rest(connection)
@@ -201,9 +191,6 @@ class Load:
         task.add_done_callback(self.replacing.discard)
 
     async def replace(self) -> None:
-        """
-        Make a connection in the place of one that was lost.
-        """
         try:
             connection = await self.connect()
         except OSError as error:
@@ -213,9 +200,6 @@ class Load:
             self.rest(connection)
 
     def summary(self) -> Summary:
-        """
-        What it came to.
-        """
         faults = Counter(self.faults)
         right = []
         for reply in self.replies:
@@ -319,18 +303,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """
-    The command: prints a L{Summary} as JSON; the exit status is 1 if a reply was
-    wrong.
-    """
     given = vars(_arguments())
     plan = Plan(**{**given, "model": given["model"] or given["mode"]})
     summary = carryOut(plan).summary()
     print(msgspec.json.format(msgspec.json.encode(summary)).decode())
     sys.exit(1 if summary.faults else 0)
 
-
-__all__ = ["Load", "Summary", "carryOut", "faultOf", "latenessOf"]
 
 if __name__ == "__main__":
     main()

@@ -70,16 +70,10 @@ def twoCoresFor(available: Sequence[int]) -> Cores:
 
 
 def everyCore(available: Sequence[int]) -> Cores:
-    """
-    All cores for all.
-    """
     return Cores(available, available, available)
 
 
 def usable() -> list[int]:
-    """
-    The cores that this process may use.
-    """
     return sorted(os.sched_getaffinity(0))
 
 
@@ -170,15 +164,3 @@ def _cpuModel() -> str:
         if key.strip() == "model name":
             return value.strip()
     return platform.machine()
-
-
-__all__ = [
-    "Cores",
-    "allowFiles",
-    "described",
-    "everyCore",
-    "oneCoreFor",
-    "startingOn",
-    "twoCoresFor",
-    "usable",
-]

@@ -11,16 +11,14 @@ model id can name a mood::
     call           a call of the function C{look}
 """
 
-import argparse
 import asyncio
-import json
 import re
 from typing import Any
 
 import msgspec
 
 from benchmarks.replies import Mode
-from benchmarks.upstream import Answer, Upstream, errorAnswer, streamedAnswer
+from benchmarks.upstream import Answer, Upstream, errorAnswer, serve, streamedAnswer
 
 LATE = re.compile(r"late-(\d+)")
 
@@ -57,14 +55,7 @@ HALF = USUAL[: len(USUAL) // 2]
 
 
 class MoodyUpstream(Upstream):
-    """
-    One client connection.
-    """
-
     def answer(self, head: bytes, body: bytes) -> None:
-        """
-        Answer as the mood is, or as the mock upstream does.
-        """
         try:
             mood = _decode(body).model
         except msgspec.MsgspecError:
@@ -86,27 +77,5 @@ class MoodyUpstream(Upstream):
             super().answer(head, body)
 
 
-async def serve() -> None:
-    """
-    Listen on a free port of the loopback interface, say which, and answer for ever.
-    """
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: MoodyUpstream(loop.call_at, loop.time), "127.0.0.1", 0, backlog=2048
-    )
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
-    await server.serve_forever()
-
-
-def main() -> None:
-    """
-    The command.
-    """
-    argparse.ArgumentParser(description="A mock upstream with moods.").parse_args()
-    asyncio.run(serve())
-
-
-__all__ = ["MoodyUpstream", "serve"]
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(serve(0, MoodyUpstream))

@@ -45,25 +45,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     history: int = 0
 
     def answer(self) -> list[str]:
-        """
-        The words of each reply.
-        """
         mode = modeOf(self.mode)
         if mode is None:
             raise ValueError(f"there is no mode {self.mode}")
         return mode.deltas()
 
     def interval(self) -> float:
-        """
-        Seconds from one word of a stream to the next.
-        """
         mode = modeOf(self.mode)
         return 0.0 if mode is None else mode.interval
 
     def expected(self) -> Expected:
-        """
-        What each reply must hold.
-        """
         words = self.answer()
         return Expected("".join(words), None if self.coalesced else len(words))
 
@@ -106,6 +97,3 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             *([f"Authorization: Bearer {self.token}"] if self.token else []),
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-__all__ = ["QUESTION", "Plan"]

@@ -1,5 +1,5 @@
 """
-Puts the results of a run into C{docs/performance.md}, with a plot beside it.
+Put the results of a run into C{docs/performance.md}.
 
 Run as C{python -m benchmarks.publish FILE}, with the file that
 C{python -m benchmarks.run --json FILE} has written.
@@ -11,9 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.plot import Bar, Panel, svg
-from benchmarks.report import PLOTTED, burdens, notes, table
-from benchmarks.results import DIRECT, OURS, Results, flaws
+from benchmarks.report import burdens, notes, table
+from benchmarks.results import Results, flaws
 from benchmarks.subjects import PROJECT
 
 PAGE = PROJECT / "docs" / "performance.md"
@@ -28,34 +27,14 @@ class NotPublished(Exception):
     """
 
 
-def plot(results: Results) -> str:
+def section(results: Results) -> str:
     """
-    The plot of the figures that matter most, as SVG.
-    """
-    panels = []
-    for row in PLOTTED:
-        found = [(name, row.figure(results, name)) for name in results.names()]
-        bars = [
-            Bar(name, spread, name == OURS)
-            for name, spread in found
-            if spread is not None and name != DIRECT
-        ]
-        if bars:
-            panels.append(Panel(row.title, bars, row.goal, row.digits))
-    return svg(panels)
-
-
-def section(results: Results, picture: str) -> str:
-    """
-    What stands between the marks of the page.
-
-    @param picture: The plot's file, as the page names it.
+    Return the text between the marks of the page.
     """
     return "\n\n".join(
         [
             BEGIN,
             table(results),
-            f"![The same as bars]({picture})",
             "What the measuring itself used: the CPU of the mock upstream and of the "
             "load generator,\nin multiples of what the server used, and how busy they "
             "kept their cores:",
@@ -81,7 +60,7 @@ def withSection(page: str, text: str) -> str:
 
 def publish(results: Results, page: Path) -> None:
     """
-    Write the figures into the page, and the plot beside it.
+    Write the figures into the page.
 
     @raise NotPublished: They are not fit to be shown.
     """
@@ -90,16 +69,10 @@ def publish(results: Results, page: Path) -> None:
     found = flaws(results)
     if found:
         raise NotPublished("these figures are worth nothing: " + "; ".join(found))
-    picture = page.with_suffix(".svg")
-    text = section(results, picture.name)
-    page.write_text(withSection(page.read_text(), text))
-    picture.write_text(plot(results))
+    page.write_text(withSection(page.read_text(), section(results)))
 
 
 def main() -> None:
-    """
-    The command.
-    """
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.publish",
         description="Put the results of a run into the documentation.",
@@ -114,10 +87,8 @@ def main() -> None:
         publish(results, given.page)
     except (NotPublished, OSError, msgspec.MsgspecError) as error:
         sys.exit(f"benchmarks: {error}")
-    print(f"{given.page} and {given.page.with_suffix('.svg')} have the figures now.")
+    print(f"{given.page} has the figures now.")
 
-
-__all__ = ["NotPublished", "plot", "publish", "section", "withSection"]
 
 if __name__ == "__main__":
     main()

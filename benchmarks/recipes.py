@@ -8,11 +8,13 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from benchmarks.subjects import PROJECT, Recipe, configuration
+from benchmarks.subjects import Recipe, Subject, configuration
 from benchmarks.works import MODES
 
 MOST_STREAMS = 20_000
@@ -64,7 +66,7 @@ def relay() -> Recipe:
         module = [sys.executable, "-m", "benchmarks.relay"]
         return [*module, "--port", str(port), "--upstream", upstream]
 
-    return Recipe(name="relay", command=command)
+    return Recipe(subject=Subject(name="relay"), command=command)
 
 
 def nginx() -> Recipe:
@@ -87,22 +89,16 @@ def nginx() -> Recipe:
         prefix = ["-p", str(home), "-e", "stderr"]
         return [str(program), *prefix, "-c", str(config)]
 
-    return Recipe(name="nginx", command=command)
+    return Recipe(subject=Subject(name="nginx"), command=command)
 
 
 def nginxProgram() -> str | None:
-    """
-    Where nginx is, if it is installed.
-    """
     # /usr/sbin is not on every user's path.
     path = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin:/usr/local/sbin"
     return shutil.which("nginx", path=path)
 
 
 def nginxVersion() -> str:
-    """
-    The version of the nginx that is installed.
-    """
     program = nginxProgram()
     if program is None:
         return "not installed"
@@ -112,58 +108,32 @@ def nginxVersion() -> str:
     return told.stderr.strip().rpartition("/")[2]
 
 
-def openclaw(workers: int | None = None) -> Recipe:
+def openclaw(
+    workers: int | None = None, change: Callable[[dict[str, Any]], None] | None = None
+) -> Recipe:
     """
-    The daemon as an operator runs it, with an agent for each mode.
+    Return the daemon as an operator runs it, with an agent for each mode.
 
-    @param workers: How many workers; C{None} does not mention it.
+    @param workers: How many workers; C{None} does not configure it.
+    @param change: Changes the configuration before it is written.
     """
     token = secrets.token_hex(24)
-    byOption = workers is not None and knowsWorkers()
 
     def command(port: int, upstream: str, home: Path) -> list[str]:
         content = configuration(token, upstream, MODES, MOST_STREAMS)
-        if workers is not None and not byOption:
-            content["gateway"] = {**content["gateway"], "workers": workers}
+        if workers is not None:
+            content["gateway"]["workers"] = workers
+        if change is not None:
+            change(content)
         config = home / "openclaw.yaml"
         config.write_text(yaml.safe_dump(content))
         config.chmod(0o600)
         return [
             *[str(TWISTD), "-n", "--pidfile=", "openclaw", "--config", str(config)],
             *["--listen", f"tcp:{port}:interface=127.0.0.1"],
-            *(["--workers", str(workers)] if byOption else []),
         ]
 
     name = "openclaw" if workers is None else f"openclaw with {workers} workers"
-    return Recipe(
-        name=name,
-        command=command,
-        token=token,
-        model="openclaw/{mode}",
-        sessions=True,
-        guarded=True,
-    )
-
-
-def knowsWorkers() -> bool:
-    """
-    Does the daemon have the option C{--workers}?
-    """
-    told = subprocess.run(
-        [str(TWISTD), "openclaw", "--help"],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    return "--workers" in told.stdout
-
-
-__all__ = [
-    "knowsWorkers",
-    "nginx",
-    "nginxProgram",
-    "nginxVersion",
-    "openclaw",
-    "relay",
-]
+    model = "openclaw/{mode}"
+    subject = Subject(name=name, token=token, model=model, sessions=True)
+    return Recipe(subject=subject, command=command)

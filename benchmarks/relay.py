@@ -15,6 +15,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.task import react
 from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 from twisted.web.server import Site
 
@@ -38,9 +39,6 @@ class Relay:
     @app.route("/healthz")
     @app.route("/readyz")
     def health(self, request: IRequest) -> bytes:
-        """
-        Say that the relay runs.
-        """
         request.setHeader(b"content-type", b"application/json")
         return b'{"ok":true}'
 
@@ -52,7 +50,7 @@ class Relay:
         response = await self.client.post(
             f"{self.upstream}/chat/completions",
             data=request.content.read(),
-            headers={b"content-type": b"application/json"},
+            headers=Headers({b"content-type": [b"application/json"]}),
             unbuffered=True,
         )
         request.setResponseCode(response.code)
@@ -63,9 +61,6 @@ class Relay:
 
 
 async def serve(reactor: IReactorTCP, port: int, upstream: str) -> None:
-    """
-    Listen on the loopback interface, and relay for ever.
-    """
     pool = HTTPConnectionPool(reactor)
     pool.maxPersistentPerHost = KEPT_CONNECTIONS
     relay = Relay(HTTPClient(Agent(reactor, pool=pool)), upstream)
@@ -75,9 +70,6 @@ async def serve(reactor: IReactorTCP, port: int, upstream: str) -> None:
 
 
 def main() -> None:
-    """
-    The command.
-    """
     parser = argparse.ArgumentParser(description="A bare Klein and treq relay.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--upstream", required=True, help="base URL, with the /v1")
@@ -88,8 +80,6 @@ def main() -> None:
         )
     )
 
-
-__all__ = ["Relay", "serve"]
 
 if __name__ == "__main__":
     main()

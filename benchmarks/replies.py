@@ -31,17 +31,11 @@ class Mode(msgspec.Struct, frozen=True):
     interval: float = 0.0
 
     def deltas(self) -> list[str]:
-        """
-        The content of each chunk, in order.
-        """
         first, *others = islice(cycle(VOCABULARY), self.words)
         return [first, *(f" {word}" for word in others)]
 
 
 def modeOf(modelID: str) -> Mode | None:
-    """
-    The mode that a model id names, or C{None}.
-    """
     match = MODEL_ID.fullmatch(modelID)
     if match is None:
         return None
@@ -159,6 +153,3 @@ def _eventsOf(body: bytes) -> list[bytes]:
         for event in events
         if not event.startswith(b":")
     ]
-
-
-__all__ = ["Expected", "Mode", "faultOfReply", "faultOfStream", "modeOf"]

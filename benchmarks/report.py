@@ -42,10 +42,8 @@ from benchmarks.works import (
     Work,
 )
 
+# A share of their cores above which those who measure may be what is measured.
 BUSY = 0.8
-"""
-A share of their cores above which those who measure may be what is measured.
-"""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -66,9 +64,6 @@ class Row(msgspec.Struct, frozen=True):
     atLeast: bool = False
 
     def met(self, value: float) -> bool:
-        """
-        Is the goal reached, as far as there is one?
-        """
         if self.goal is None:
             return True
         return value >= self.goal if self.atLeast else value <= self.goal
@@ -135,15 +130,6 @@ ROWS = (
         _ofOurs(lambda results, _: workersByClock(results)),
     ),
 )
-
-PLOTTED = tuple(
-    row
-    for row in ROWS
-    if row.goal and not row.atLeast and not row.title.startswith("the same")
-)
-"""
-The rows that have a goal to be compared with.
-"""
 
 
 def table(results: Results) -> str:
@@ -230,9 +216,6 @@ def burdens(results: Results) -> str:
 
 
 def notes(results: Results) -> str:
-    """
-    What a reader of the table must know.
-    """
     said = [f"{key}: {value}" for key, value in results.machine.items()]
     if results.quick:
         said.append("This was a quick run: its figures are for checking only.")
@@ -252,7 +235,7 @@ def notes(results: Results) -> str:
         for work in WORKS
         if (busy := occupied(results, subject, work)) and busy > BUSY
     ]
-    if results.capacities and results.capacities[0].shared:
+    if results.capacities and results.shared:
         said.append(
             "The two workers had no cores of their own: what they served by the clock "
             "is too little."
@@ -263,6 +246,3 @@ def notes(results: Results) -> str:
 def _list(cores: object) -> str:
     assert isinstance(cores, list | tuple)
     return " and ".join(map(str, cores))
-
-
-__all__ = ["PLOTTED", "ROWS", "Row", "burdens", "notes", "table"]

@@ -17,7 +17,6 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.bench import Bench, Scale
-from benchmarks.publish import plot
 from benchmarks.recipes import nginx, nginxProgram, openclaw, relay
 from benchmarks.report import notes, table
 from benchmarks.results import flaws
@@ -38,18 +37,13 @@ def _subject(text: str) -> Subject:
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """
-    The command's arguments.
-    """
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.run",
         description="Measure what a request costs.  Takes about ten minutes.",
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="less than two minutes, and less exact")
-    add(
-        "--json", type=Path, metavar="FILE", help="write every sample there, and a plot"
-    )
+    add("--json", type=Path, metavar="FILE", help="write every sample there")
     add("--rounds", type=int, help="how often to give each work to each server")
     add("--streams", type=int, help="how many streams to hold at once")
     works = [*(work.name for work in WORKS), *EXTRAS]
@@ -128,13 +122,10 @@ def main() -> None:
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-        given.json.with_suffix(".svg").write_text(plot(results))
     if found:
         print("\nTHESE FIGURES ARE WORTH NOTHING:", *found, sep="\n  ", file=sys.stderr)
         sys.exit(1)
 
-
-__all__ = ["arguments", "main"]
 
 if __name__ == "__main__":
     main()

@@ -12,7 +12,6 @@ caller got what they should not, or if a traceback is in the log.
 import argparse
 import asyncio
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,56 +24,41 @@ from random import Random
 import msgspec
 
 from benchmarks.callers import Callers, Unexpected
-from benchmarks.watched import PROJECT, Daemon, Look, Trouble, grown
+from benchmarks.subjects import startUpstream
+from benchmarks.watched import Daemon, Look
 
+# Seconds until also the idle connections to the upstream are closed.
 SETTLED_AFTER = 33.0
-"""
-Seconds until also the idle connections to the upstream are closed.
-"""
 
 CALLERS = 100
+# So many keyed runs beforehand: the daemon remembers the last thousand for a while, and
+# that is no leak.  And so many with a session, which need threads: the pool shall have
+# all that it will have.
 FILLED = 1100
-"""
-So many keyed runs beforehand: the daemon remembers the last thousand for a while, and
-that is no leak.  And so many with a session, which need threads: the pool shall have
-all that it will have.
-"""
 
 PATIENCE = 90.0
 
+# How often there are as many large bodies at once as there are callers.
 LARGE_ROUNDS = 4
-"""
-How often there are as many large bodies at once as there are callers.
-"""
 
+# How much more there may be after each of these rounds than after the first; more than
+# six times as much goes through in each.
 GROWN_LARGE_KB = 20_480
-"""
-How much more there may be after each of these rounds than after the first; more than
-six times as much goes through in each.
-"""
 
 GROWN_KB = 4096
+# How much resident memory may grow: fragments of the heap, and no more.
 GROWN_KB_PER_THOUSAND = 64
-"""
-How much resident memory may grow: fragments of the heap, and no more.
-"""
 
 GROWN_THINGS = 25
+# By how much the count of a kind of objects may differ, at least, and for each run.
 GROWN_SHARE = 0.005
-"""
-By how much the count of a kind of objects may differ, at least, and for each run.
-"""
 
+# How many objects of one kind a thread may have: a pool of them grows up to its bound
+# when many ask at once.
 THINGS_OF_THREAD = 40
-"""
-How many objects of one kind a thread may have: a pool of them grows up to its bound
-when many ask at once.
-"""
 
+# What there is more of with each new session, up to a bound in bytes.
 BOUNDED = frozenset({"openclaw.sessions.store.recent._Kept"})
-"""
-What there is more of with each new session, up to a bound in bytes.
-"""
 
 GROWN_THREADS = 20
 GROWN_DESCRIPTORS = 2
@@ -110,14 +94,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Soak:
-    """
-    One soak.
-    """
-
     def __init__(self, daemon: Daemon, seed: int) -> None:
         self._daemon = daemon
+        token = daemon.subject.token
+        assert token is not None
         self._dice = Random(seed)
-        self._callers = Callers(daemon.host, daemon.port, daemon.token, self._dice)
+        self._callers = Callers("127.0.0.1", daemon.port, token, self._dice)
         self.kinds: Counter[str] = Counter()
         self.unexpected: Counter[str] = Counter()
         self.seconds = 0.0
@@ -166,9 +148,6 @@ class Soak:
         return self._dice.choices(list(kinds), shares, k=amount)
 
     async def calls(self, kinds: Sequence[str]) -> None:
-        """
-        Make these calls, so many at a time.
-        """
         left = iter(kinds)
 
         async def work() -> None:
@@ -211,7 +190,7 @@ def faultsOf(looks: Sequence[Look]) -> list[str]:
         faults.append(f"memory grew by {last.rss - first.rss} KB")
     if last.descriptors - first.descriptors > GROWN_DESCRIPTORS:
         faults.append(f"{last.descriptors - first.descriptors} more descriptors")
-    timers = grown(first.timers, last.timers)
+    timers = Counter(last.timers) - Counter(first.timers)
     if timers.total() > GROWN_TIMERS:
         faults.append(f"more timers: {dict(timers)}")
     threads = max(0, last.threads - first.threads)
@@ -220,7 +199,7 @@ def faultsOf(looks: Sequence[Look]) -> list[str]:
     most = max(GROWN_THINGS, GROWN_SHARE * last.runs) + THINGS_OF_THREAD * threads
     faults += [
         f"{count} more of {name}"
-        for name, count in grown(first.things, last.things).most_common()
+        for name, count in (Counter(last.things) - Counter(first.things)).most_common()
         if count > most and name not in BOUNDED
     ]
     return faults
@@ -248,9 +227,6 @@ def troublesIn(log: Path) -> list[str]:
 
 
 def report(result: Result) -> str:
-    """
-    The figures, as Markdown.
-    """
     lines = [
         "| runs | RSS, KB | without files | PSS, KB"
         " | descriptors | threads | timers | objects |",
@@ -287,15 +263,6 @@ def _say(progress: str) -> None:
     print(progress, file=sys.stderr, flush=True)
 
 
-def _startUpstream() -> tuple[subprocess.Popen[bytes], str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.moody"], cwd=PROJECT, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    port = msgspec.json.decode(process.stdout.readline())["port"]
-    return process, f"http://127.0.0.1:{port}/v1"
-
-
 async def _both(soak: Soak, runs: int, rounds: int) -> tuple[list[Look], list[Look]]:
     looks = await soak.run(runs, rounds)
     return looks, await soak.runLarge(looks[-1].runs)
@@ -307,11 +274,12 @@ def soaked(runs: int, rounds: int, seed: int, keep: Path | None = None) -> Resul
 
     @param keep: Where the daemon's files shall stay; by default they don't.
 
-    @raise Trouble: The daemon does not start, or no longer answers.
+    @raise NotStarted: The daemon does not start.
+    @raise Unresponsive: It no longer answers.
     """
     with ExitStack() as owned:
         home = keep or Path(owned.enter_context(tempfile.TemporaryDirectory()))
-        process, upstream = _startUpstream()
+        process, upstream = startUpstream(module="benchmarks.moody")
         owned.callback(process.wait)
         owned.callback(process.terminate)
         daemon = Daemon(upstream, home)
@@ -341,9 +309,6 @@ def soaked(runs: int, rounds: int, seed: int, keep: Path | None = None) -> Resul
 
 
 def main() -> None:
-    """
-    The command.
-    """
     parser = argparse.ArgumentParser(description="Look for what the daemon leaks.")
     parser.add_argument("--runs", type=int, default=20_000)
     parser.add_argument("--quick", action="store_true", help="2,000 runs")
@@ -359,8 +324,6 @@ def main() -> None:
     print(report(result))
     sys.exit(1 if result.faults else 0)
 
-
-__all__ = ["Result", "Soak", "Trouble", "faultsOf", "report", "soaked"]
 
 if __name__ == "__main__":
     main()

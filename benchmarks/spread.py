@@ -66,6 +66,3 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     if not known:
         return None
     return Spread(median(known), min(known), max(known))
-
-
-__all__ = ["Quantiles", "Spread", "atRank", "quantiles", "spread"]

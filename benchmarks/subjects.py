@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -39,23 +40,18 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @ivar sessions: Whether it remembers what a C{user} has said.
     @ivar foreign: Whether it was not started here.  Then its streams may bring several
         words in one chunk, and what it gets wrong is told, but is no flaw.
-    @ivar guarded: Whether the figures are worth nothing when the upstream costs more.
     """
 
     name: str
-    url: str
+    url: str = ""
     token: str | None = None
     models: Mapping[str, str] = {}
     model: str = "{mode}"
     pid: int | None = None
     sessions: bool = False
     foreign: bool = False
-    guarded: bool = False
 
     def modelFor(self, mode: str) -> str:
-        """
-        The model to ask for when the upstream is to answer in a mode.
-        """
         return self.models.get(mode) or self.model.replace("{mode}", mode)
 
 
@@ -91,20 +87,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """
     How to start a server.
 
+    @ivar subject: The server as it will be, but for its URL and process.
     @ivar command: Makes the command from the port to listen on, the upstream's base
         URL, and a private directory.
-    @ivar token: See L{Subject.token}.
-    @ivar model: See L{Subject.model}.
-    @ivar sessions: See L{Subject.sessions}.
-    @ivar guarded: See L{Subject.guarded}.
     """
 
-    name: str
+    subject: Subject
     command: Callable[[int, str, Path], Sequence[str]]
-    token: str | None = None
-    model: str = "{mode}"
-    sessions: bool = False
-    guarded: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.subject.name
 
 
 class NotStarted(Exception):
@@ -127,60 +120,55 @@ class Started:
         upstream: str,
         home: Path,
         cores: Sequence[int] | None = None,
+        environment: Mapping[str, str] = {},
     ) -> None:
         """
         @param upstream: The base URL of the upstream, with the C{/v1}.
         @param home: A private directory; a server that was here before left its
             state in it.
         @param cores: The cores that it may use; by default all.
+        @param environment: Variables that it gets beside ours.
 
         @raise NotStarted: It did not become ready.
         """
         self.stopped = False
         home.mkdir(mode=0o700, exist_ok=True)
-        port = freePort()
-        command = recipe.command(port, upstream, home)
+        self.port = freePort()
+        command = recipe.command(self.port, upstream, home)
         self.log = home / "output.log"
         begun = time.monotonic()
         with self.log.open("wb") as log, startingOn(cores or usable()):
             self.process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env={**os.environ, "OPENCLAW_STATE_DIR": str(home)},
+                env={**os.environ, "OPENCLAW_STATE_DIR": str(home), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         try:
-            self._await(port, "/readyz")
+            self._awaitReady()
         except BaseException:
             self.stop()
             raise
         self.readySeconds = time.monotonic() - begun
-        self.subject = Subject(
-            name=recipe.name,
-            url=f"http://127.0.0.1:{port}/v1",
-            token=recipe.token,
-            model=recipe.model,
+        self.subject = msgspec.structs.replace(
+            recipe.subject,
+            url=f"http://127.0.0.1:{self.port}/v1",
             pid=self.process.pid,
-            sessions=recipe.sessions,
-            guarded=recipe.guarded,
         )
 
-    def _await(self, port: int, path: str) -> None:
+    def _awaitReady(self) -> None:
         deadline = time.monotonic() + READY_WITHIN
-        while statusOf(port, path) != 200:
+        while not isReady(self.port):
             if self.process.poll() is not None:
                 raise NotStarted(f"it ended:\n{self.logTail()}")
             if time.monotonic() > deadline:
-                raise NotStarted(f"{path} gave no 200:\n{self.logTail()}")
+                raise NotStarted(f"/readyz gave no 200:\n{self.logTail()}")
             time.sleep(POLL_INTERVAL)
 
     def logTail(self) -> str:
-        """
-        The end of what it printed.
-        """
         return self.log.read_text(errors="replace")[-LOG_TAIL:]
 
     def stop(self) -> None:
@@ -203,23 +191,20 @@ class Started:
 
 
 def freePort() -> int:
-    """
-    A port that nobody listens on at this moment.
-    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
-def statusOf(port: int, path: str) -> int | None:
+def isReady(port: int) -> bool:
     """
-    The status that a C{GET} has, or C{None} when nobody answers.
+    Return whether a server answers C{GET /readyz} with 200.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
-        return None
+        return False
     finally:
         connection.close()
 
@@ -229,7 +214,7 @@ def configuration(
     upstream: str,
     modes: Sequence[str] = ("instant-16",),
     streams: int = 512,
-) -> dict[str, dict[str, object]]:
+) -> dict[str, Any]:
     """
     The configuration of a daemon whose only provider is the mock upstream.
 
@@ -250,22 +235,24 @@ def configuration(
 
 
 def startUpstream(
-    port: int, cores: Sequence[int]
+    port: int = 0,
+    cores: Sequence[int] | None = None,
+    module: str = "benchmarks.upstream",
 ) -> tuple[subprocess.Popen[bytes], str]:
     """
     Start the mock upstream.
 
     @param port: Where it shall listen; 0 is any free port.
-    @param cores: The cores that it may use.
+    @param cores: The cores that it may use; by default all.
 
     @return: The process, and the base URL with the C{/v1}.
 
     @raise NotStarted: It ended at once; it has said why on the standard error.
     """
-    module = [sys.executable, "-m", "benchmarks.upstream"]
-    with startingOn(cores):
+    listening = ["--port", str(port)] if port else []
+    with startingOn(cores or usable()):
         process = subprocess.Popen(
-            [*module, "--port", str(port)],
+            [sys.executable, "-m", module, *listening],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -276,16 +263,3 @@ def startUpstream(
         process.wait()
         raise NotStarted("the mock upstream did not start")
     return process, f"http://127.0.0.1:{json.loads(line)['port']}/v1"
-
-
-__all__ = [
-    "PROJECT",
-    "NotStarted",
-    "Recipe",
-    "Started",
-    "Subject",
-    "configuration",
-    "freePort",
-    "startUpstream",
-    "subjectFrom",
-]

@@ -31,18 +31,10 @@ CREATED = 1_760_000_000
 
 
 class StreamOptions(msgspec.Struct):
-    """
-    The part of C{stream_options} that matters here.
-    """
-
     include_usage: bool | None = None
 
 
 class Question(msgspec.Struct):
-    """
-    The part of a request that matters here.
-    """
-
     model: str
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -183,9 +175,6 @@ class Upstream(asyncio.Protocol):
         self.pacing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """
-        A client came.
-        """
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
@@ -197,9 +186,6 @@ class Upstream(asyncio.Protocol):
             self.pacing.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """
-        Some of a request came.
-        """
         self.received += data
         self.serve()
 
@@ -258,31 +244,23 @@ class Upstream(asyncio.Protocol):
         self.pacing = self.callAt(start + index * answer.interval, write)
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, protocol: type[Upstream] = Upstream) -> None:
     """
     Listen on the loopback interface, say where, and answer for ever.
     """
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Upstream(loop.call_at, loop.time),
-        "127.0.0.1",
-        port,
-        backlog=2048,
+        lambda: protocol(loop.call_at, loop.time), "127.0.0.1", port, backlog=2048
     )
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     await server.serve_forever()
 
 
 def main() -> None:
-    """
-    The command.
-    """
     parser = argparse.ArgumentParser(description="A mock OpenAI-compatible upstream.")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     asyncio.run(serve(parser.parse_args().port))
 
-
-__all__ = ["Answer", "Upstream", "answerTo", "errorAnswer", "serve"]
 
 if __name__ == "__main__":
     main()

@@ -89,9 +89,6 @@ class Connection(asyncio.Protocol):
         self.since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """
-        The server is there.
-        """
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
@@ -124,9 +121,6 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """
-        Some of a reply came.
-        """
         now = self.clock()
         if self.since is None:
             return
@@ -143,9 +137,6 @@ class Connection(asyncio.Protocol):
             self.finished(now)
 
     def headReceived(self, head: bytes) -> None:
-        """
-        The head of a reply is here.
-        """
         self.bodyStart = len(head) + 4
         self.closing = CLOSE.search(head) is not None
         self.chunked = CHUNKED.search(head) is not None
@@ -154,17 +145,12 @@ class Connection(asyncio.Protocol):
             self.end = self.bodyStart + int(length[1])
 
     def isWhole(self) -> bool:
-        """
-        Is all of the reply here?
-        """
         if self.chunked:
             return self.received.endswith(LAST_CHUNK)
         return self.end is not None and len(self.received) >= self.end
 
     def finished(self, now: float) -> None:
-        """
-        Tell of the reply.
-        """
+        assert self.since is not None
         reply = Reply(
             status=int(self.received[9:12]),
             encoded=bytes(self.received[self.bodyStart : self.end]),
@@ -199,6 +185,3 @@ def dechunked(encoded: bytes) -> bytes | None:
             return b"".join(pieces) if position + 2 == len(encoded) else None
         pieces.append(encoded[position : position + size])
         position += size + 2
-
-
-__all__ = ["Connection", "Reply", "dechunked"]

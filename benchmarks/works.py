@@ -4,8 +4,6 @@ The works that every server is given, and what one server made of one of them.
 
 import msgspec
 
-from benchmarks.cpu import Memory, Used
-from benchmarks.load import Summary
 from benchmarks.plans import Plan
 from benchmarks.replies import modeOf
 from benchmarks.subjects import Subject
@@ -40,9 +38,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     history: int = 0
 
     def plan(self, subject: Subject, requests: int, seconds: float) -> Plan:
-        """
-        This work for one server; a work in sessions lacks its users.
-        """
         return Plan(
             url=subject.url,
             token=subject.token,
@@ -58,9 +53,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def suits(self, subject: Subject) -> bool:
-        """
-        Can the server do this work?
-        """
         return subject.sessions or not self.sessions
 
     @property
@@ -128,119 +120,7 @@ CORES = Work(
     # With few, chance gives one worker many more of them than the other.
     connections=256,
 )
+# All that the upstream is asked for.
 MODES = tuple(
     dict.fromkeys(work.mode for work in (*WORKS, QUICK_PACED, HELD, QUICK_HELD, CORES))
 )
-"""
-All that the upstream is asked for.
-"""
-
-
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One work, done once by one server.
-
-    @ivar round: From 0; -1 is the warm-up.
-    @ivar words: The words of each reply.
-    @ivar used: What the server used, if its process is known.
-    @ivar upstream: What the upstream used meanwhile.
-    """
-
-    subject: str
-    work: str
-    round: int
-    words: int
-    summary: Summary
-    used: Used | None
-    upstream: Used
-
-
-class Idle(msgspec.Struct, frozen=True):
-    """
-    A server that nobody asks anything.
-
-    @ivar memory: Its memory in the end.
-    @ivar share: The share of one core that it used.
-    """
-
-    memory: Memory
-    share: float
-
-
-class Standing(msgspec.Struct, kw_only=True):
-    """
-    What is measured of a server besides the works.
-
-    @ivar ready: Seconds from the start to the first C{200} of C{/readyz}, once for
-        each start.
-    @ivar idle: Before the first request.
-    @ivar loaded: Its memory after the last.
-    """
-
-    ready: list[float] = []
-    idle: Idle | None = None
-    loaded: Memory | None = None
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Many slow streams at once on one server.
-
-    @ivar streams: How many.
-    @ivar summary: What they came to.
-    @ivar before: The server's memory before the first.
-    @ivar open: Its memory while all were open.
-    @ivar share: The share of one core that the server used meanwhile.
-    """
-
-    streams: int
-    summary: Summary
-    before: Memory | None = None
-    open: Memory | None = None
-    share: float | None = None
-
-
-class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What a number of workers can do, measured once.
-
-    @ivar workers: How many.
-    @ivar summary: What they were asked, as fast as they could answer.
-    @ivar used: What they used.
-    @ivar upstream: What the upstream used.
-    @ivar cores: How many cores the workers had.
-    @ivar shared: Whether these were also those of what measures.
-    """
-
-    workers: int
-    summary: Summary
-    used: Used
-    upstream: Used
-    cores: int
-    shared: bool
-
-
-__all__ = [
-    "BURST",
-    "CARRIED",
-    "CORES",
-    "EARLY",
-    "FIRST",
-    "FIXED",
-    "HELD",
-    "LATE",
-    "MODES",
-    "PACED",
-    "PARALLEL",
-    "PLAIN",
-    "QUICK_HELD",
-    "QUICK_PACED",
-    "TURNS",
-    "WORKS",
-    "Capacity",
-    "Held",
-    "Idle",
-    "Sample",
-    "Standing",
-    "Work",
-]

@@ -1,11 +1,10 @@
 """
-Tests of what the benchmarks make of their samples: figures, a table, a plot, a page.
+Tests of what the benchmarks make of their samples: figures, a table, a page.
 """
 
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from xml.etree import ElementTree
 
 import msgspec
 from hypothesis import given
@@ -25,15 +24,12 @@ from benchmarks.figures import (
 )
 from benchmarks.load import Summary
 from benchmarks.machine import Cores
-from benchmarks.plot import Bar, Panel, svg
 from benchmarks.publish import BEGIN, END, NotPublished, publish, withSection
 from benchmarks.report import notes, table
-from benchmarks.results import Results, flaws
+from benchmarks.results import Held, Results, Sample, flaws
 from benchmarks.spread import Quantiles, Spread, atRank, quantiles, spread
 from benchmarks.subjects import Subject
-from benchmarks.works import BURST, CARRIED, LATE, PLAIN, Capacity, Held, Sample
-
-SVG = "{http://www.w3.org/2000/svg}"
+from benchmarks.works import BURST, CARRIED, LATE, PLAIN
 
 
 def summary(latency=1.0, requests=10, faults=None, perSecond=100.0, load=0.1):
@@ -82,14 +78,15 @@ def results(*samples, **fields):
         "quick": False,
         "cores": Cores([0], [1], [1]),
         "subjects": [
-            Subject(name="openclaw", url="http://a/v1", pid=1, guarded=True),
+            Subject(name="openclaw", url="http://a/v1", pid=1),
             Subject(name="relay", url="http://b/v1", pid=2),
             Subject(name="direct", url="http://c/v1"),
         ],
         "samples": samples,
         "standings": {},
         "held": {},
-        "capacities": [],
+        "capacities": {},
+        "shared": False,
         "skipped": {},
     }
     return Results(**{**given, **fields})
@@ -215,17 +212,19 @@ class FigureTests(SynchronousTestCase):
         4/3 of what one does.
         """
 
-        def capacity(workers, busiest, perSecond):
-            return Capacity(
-                workers=workers,
+        def capacity(busiest, perSecond):
+            return Sample(
+                subject="openclaw",
+                work="cores",
+                round=0,
+                words=16,
                 summary=summary(requests=100, perSecond=perSecond),
                 used=Used(0.1, busiest),
                 upstream=Used(0.01, 0.01),
-                cores=2,
-                shared=True,
             )
 
-        found = results(capacities=[capacity(1, 0.1, 1000), capacity(2, 0.075, 1200)])
+        one, two = capacity(0.1, 1000), capacity(0.075, 1200)
+        found = results(capacities={1: [one], 2: [two]})
         self.assertAlmostEqual(workersByCPU(found).middle, 4 / 3)
         self.assertAlmostEqual(workersByClock(found).middle, 1.2)
 
@@ -307,55 +306,6 @@ class FlawTests(SynchronousTestCase):
         self.assertEqual(flaws(results(sample("relay", upstream=0.03))), [])
 
 
-class PlotTests(SynchronousTestCase):
-    """
-    The plot is SVG.
-    """
-
-    def drawn(self, *bars, **fields):
-        """
-        The elements of a drawing of some bars.
-        """
-        return ElementTree.fromstring(svg([Panel("CPU < 1 & more", bars, **fields)]))
-
-    def test_barsAreAsLongAsTheirValues(self):
-        """
-        A bar of twice the value is twice as long.
-        """
-        root = self.drawn(
-            Bar("openclaw", Spread(2.0, 1.0, 3.0), ours=True),
-            Bar("relay", Spread(1.0, 1.0, 1.0)),
-        )
-        _ground, ours, relay = root.iter(f"{SVG}rect")
-        ratio = float(ours.get("width")) / float(relay.get("width"))
-        self.assertAlmostEqual(ratio, 2.0, places=2)
-        self.assertNotEqual(ours.get("fill"), relay.get("fill"))
-
-    def test_nothingIsDrawnOutside(self):
-        """
-        The whisker and the goal are within the drawing, however far apart they are.
-        """
-        root = self.drawn(Bar("openclaw", Spread(1.0, 1.0, 500.0)), goal=700.0)
-        width = float(root.get("width"))
-        for line in root.iter(f"{SVG}line"):
-            self.assertLess(float(line.get("x2")), width)
-
-    def test_textIsEscaped(self):
-        """
-        Titles may have any character.
-        """
-        texts = [text.text for text in self.drawn().iter(f"{SVG}text")]
-        self.assertIn("CPU < 1 & more", texts)
-
-    def test_aNegativeFigureHasNoLength(self):
-        """
-        What was added can be below zero; its bar is empty then.
-        """
-        root = self.drawn(Bar("nginx", Spread(-1.0, -2.0, -0.5)))
-        _ground, bar = root.iter(f"{SVG}rect")
-        self.assertEqual(float(bar.get("width")), 0.0)
-
-
 class PublishTests(SynchronousTestCase):
     """
     The figures get into the page, and nothing else changes there.
@@ -370,7 +320,7 @@ class PublishTests(SynchronousTestCase):
         self.page = Path(folder.name) / "performance.md"
         self.page.write_text(f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
 
-    def test_writesThePageAndThePlot(self):
+    def test_writesThePage(self):
         """
         Publishing twice leaves one set of figures, and what is around them.
         """
@@ -380,9 +330,7 @@ class PublishTests(SynchronousTestCase):
         text = self.page.read_text()
         self.assertTrue(text.startswith("Before.") and text.endswith("After.\n"))
         self.assertEqual((text.count(BEGIN), text.count(END)), (1, 1))
-        self.assertIn("![The same as bars](performance.svg)", text)
         self.assertNotIn("old", text)
-        ElementTree.parse(self.page.with_suffix(".svg"))
 
     def test_survivesTheFile(self):
         """

@@ -61,5 +61,3 @@ def _install(path: str) -> None:
 
 if "OPENCLAW_CENSUS" in os.environ:
     _install(os.environ["OPENCLAW_CENSUS"])
-
-__all__ = ["takeCensus"]
