@@ -41,6 +41,17 @@ MOST_BYTES = 96 * 1024 * 1024
 The most that an answer may have in all.
 """
 
+VECTOR_BYTES = 1024 * 1024
+"""
+The most that one vector may have, in bytes of JSON: each number takes sixteen times as
+much memory as the shortest way to write it.
+"""
+
+SPARE_BRACKETS = 10_000
+"""
+The brackets that an answer may have beside those of its vectors.
+"""
+
 LARGE_BYTES = 1024 * 1024
 """
 An answer of more than this is read in a thread.
@@ -141,6 +152,12 @@ def readAnswer(
 
     @raise OpenClawError: It is not what was asked for.
     """
+    # A list of very many vectors would take more memory than all of their bytes.
+    brackets = answer.count("[") + answer.count("{")
+    if brackets > SPARE_BRACKETS + 2 * len(request.inputs):
+        raise UpstreamTooLarge(
+            f"Provider {provider!r} sent more vectors than it was asked for."
+        )
     try:
         reply = dialect.read(answer)
     except msgspec.ValidationError:
@@ -183,6 +200,8 @@ def readVector(raw: msgspec.Raw) -> Vector:
     @raise ValueError: It is none.
     """
     data = bytes(raw)
+    if len(data) > VECTOR_BYTES:
+        raise ValueError("too many numbers")
     if data[:1] != b'"':
         numbers = array("d", _decodeFloats(data))
         if not numbers:

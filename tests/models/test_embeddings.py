@@ -31,6 +31,7 @@ from openclaw.interfaces import EmbeddingRequest, IEmbedder
 from openclaw.models.embeddings import (
     INPUT_BYTES,
     LARGE_BYTES,
+    VECTOR_BYTES,
     packed,
     readVector,
     unpacked,
@@ -338,6 +339,23 @@ class EmbedTests(ProviderTestCase):
         done = self.embed()
         self.served.send(b" " * (LARGE_BYTES + 2 * INPUT_BYTES + 1))
         self.failure(done, UpstreamTooLarge)
+
+    def test_manyVectors(self):
+        """
+        A list of very many vectors is not decoded.
+        """
+        for many in ("[],", '{"embedding":[]},'):
+            done = self.embed()
+            self.served.send(b'{"data":[%b{}]}' % (many.encode() * 15_000))
+            self.served.end()
+            self.failure(done, UpstreamTooLarge)
+
+    def test_longVector(self):
+        """
+        Neither is a vector of very many numbers.
+        """
+        for vector in (b"[" + b"1," * VECTOR_BYTES + b"1]", b'"%b"' % (b"A" * 2**21)):
+            self.assertRaises(ValueError, readVector, msgspec.Raw(vector))
 
     def test_refusals(self):
         """
