@@ -29,6 +29,7 @@ from twisted.logger import Logger
 
 from openclaw.config import Gateway
 from openclaw.errors import StartError
+from openclaw.proxy_protocol import ProxyProtocolEndpoint
 
 if TYPE_CHECKING:
     from openclaw.tls import RenewedCertificate
@@ -110,6 +111,10 @@ def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
         or a key that has a pass phrase.
     """
     _checkKey(description)
+    wrapped = description.removeprefix("haproxy:")
+    if wrapped != description:
+        _, endpoint = endpointFrom(wrapped, reactor)
+        return description, ProxyProtocolEndpoint(endpoint, reactor)
     full = description
     kind, *words = description.split(":")
     if kind in _WAITED_FOR and not any(word.startswith("backlog=") for word in words):
@@ -126,15 +131,13 @@ def _checkKey(description: str) -> None:
     """
     Refuse a key with a pass phrase, for which OpenSSL would ask the terminal.
 
-    @param description: A Twisted endpoint string, which may be in a wrapper such as
-        C{haproxy:}.
     """
     words = [
         re.sub(r"\\(.)", r"\1", word)
         for word in re.findall(r"(?:[^:\\]|\\.)+", description)
     ]
     keys = [word.removeprefix("privateKey=") for word in words if "privateKey=" in word]
-    if "ssl" in words[:2]:
+    if words[:1] == ["ssl"]:
         # The TLS libraries take 10 MB that others need not spend.
         from openclaw.tls import loadKey
 

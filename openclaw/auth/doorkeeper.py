@@ -102,6 +102,20 @@ class Doorkeeper:
         if terms.secret is not None:
             self._own.registerChecker(SharedSecretChecker(terms.secret))
 
+    def isAmbient(self, headers: Headers) -> bool:
+        """
+        Does a request come with a credential that a browser, or the proxy in front,
+        adds whatever page asks, or need none?  A Bearer token is the page's own.
+
+        @param headers: The request's.
+        """
+        lines = headers.getRawHeaders(b"authorization") or ()
+        schemes = {line.strip().partition(b" ")[0].lower() for line in lines}
+        if schemes == {b"bearer"}:
+            # A proxy may have put it there, which then vouches for somebody.
+            return self.terms.mode == "trusted-proxy" and not _isNamed(theOnly(lines))
+        return bool(schemes) or self.terms.mode in ("none", "trusted-proxy")
+
     def origin(self, headers: Headers, transport: ITransport) -> Origin:
         """
         Where a request comes from.

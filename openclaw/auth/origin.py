@@ -20,8 +20,9 @@ from ipaddress import (
 
 from twisted.internet import address as transports
 from twisted.internet.interfaces import ITransport
-from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
 from twisted.web.http_headers import Headers
+
+from openclaw.proxy_protocol import ProxiedConnection
 
 UNIX = "unix"
 """
@@ -133,11 +134,8 @@ def _ends(transport: ITransport) -> "tuple[_Address | str, _Address | str | None
         layers.append(inner)
     near = _addressOf(layers[-1])
     for layer in layers:
-        if isinstance(layer, HAProxyProtocolWrapper):
-            said = _addressOf(layer)
-            # A UNIX socket of theirs is not one of ours.
-            unknown = isinstance(said, str) or layer.getPeer() == layers[-1].getPeer()
-            return near, near if unknown else said
+        if isinstance(layer, ProxiedConnection):
+            return near, near if layer.source is None else _plain(layer.source)
     return near, None
 
 
@@ -166,7 +164,13 @@ def _written(text: str) -> _Address | None:
         found = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    # A socket for both kinds of addresses shows the older ones like this.
+    return _plain(found)
+
+
+def _plain(found: _Address) -> _Address:
+    """
+    An IPv4 address that a socket for both kinds of addresses shows as an IPv6 one.
+    """
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return mapped or found
 

@@ -7,6 +7,7 @@ can't see them go.  Here every fault has an answer with a body, headers have a
 deadline, and whoever floods is cut.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import (
@@ -57,6 +58,7 @@ No body is as long as a number with more digits says.
 """
 
 _CHUNKED = b"chunked"
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class GatewayChannel(HTTPChannel):
@@ -203,6 +205,19 @@ class GatewayChannel(HTTPChannel):
             )
         return None
 
+    def _finishRequestBody(self, data: bytes) -> None:
+        """
+        The body is complete.  Its trailers are not used, but what is no header may
+        have been something else to somebody on the way.
+        """
+        trailers = getattr(self._transferDecoder, "_trailerHeaders", ())
+        if len(trailers) > self.maxHeaders or not all(
+            map(_TRAILER.fullmatch, trailers)
+        ):
+            self.fail(MalformedRequest("A trailer behind the body is no header."))
+        else:
+            super()._finishRequestBody(data)
+
     def allHeadersReceived(self) -> None:
         """
         The headers are complete.
@@ -278,7 +293,8 @@ class GatewayChannel(HTTPChannel):
             request.giveUp()
         if request is None or not request.startedWriting:
             name = newRequestID() if request is None else request.requestID
-            transport.write(answerTo(name, error))
+            method = getattr(self, "_command", None) or getattr(request, "method", b"")
+            transport.write(answerTo(name, error, withBody=method != b"HEAD"))
         transport.unregisterProducer()  # type: ignore[attr-defined]
         closeBehind(transport)
         self._abortAfter(LINGER_SECONDS)

@@ -8,6 +8,8 @@ and no cookies, so credentials in the sense of that protocol are never allowed.
 import re
 from collections.abc import Sequence
 
+from twisted.web.http_headers import Headers as RequestHeaders
+
 from openclaw.config import CORS
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -61,6 +63,33 @@ def mayAsk(terms: CORS, origin: bytes) -> bool:
     return "*" in terms.allowedOrigins or _listed(terms, origin)
 
 
+def isFromOtherSite(terms: CORS, headers: RequestHeaders) -> bool:
+    """
+    Did a web page have this request sent that has no business here?
+
+    CORS keeps a page from reading an answer, and not from sending a request: a form
+    or a C{no-cors} fetch needs nobody's leave.  Where the browser or a proxy adds the
+    credential by itself, this is what keeps foreign pages out.
+
+    An origin is good if it is listed, or if it is the gateway's own: a page that came
+    from the host that the request names.  C{*} lists none: it lets pages in that show
+    a token of their own.
+
+    @param headers: The request's.
+    """
+    origins = headers.getRawHeaders(b"origin") or ()
+    if origins:
+        [host] = headers.getRawHeaders(b"host") or [b""]
+        return not all(_listed(terms, each) or _isOwn(each, host) for each in origins)
+    site = headers.getRawHeaders(b"sec-fetch-site") or ()
+    return any(each.strip().lower() == b"cross-site" for each in site)
+
+
+def _isOwn(origin: bytes, host: bytes) -> bool:
+    scheme, _, authority = origin.lower().partition(b"://")
+    return scheme in (b"http", b"https") and authority == host.strip().lower() != b""
+
+
 def _listed(terms: CORS, origin: bytes) -> bool:
     return origin.decode("latin-1") in terms.allowedOrigins
 
@@ -89,4 +118,11 @@ def preflightHeaders(methods: Sequence[str], asked: bytes | None) -> Headers:
     )
 
 
-__all__ = ["EXPOSED", "Headers", "mayAsk", "originHeaders", "preflightHeaders"]
+__all__ = [
+    "EXPOSED",
+    "Headers",
+    "isFromOtherSite",
+    "mayAsk",
+    "originHeaders",
+    "preflightHeaders",
+]

@@ -9,10 +9,15 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.defer import Deferred, fail
 
 from openclaw.config import HTTP
-from openclaw.errors import NotFound, PermissionDenied
+from openclaw.errors import MethodNotAllowed, NotFound, PermissionDenied
 from openclaw.interfaces import ICaller
 from openclaw.web.admission import Admission
-from openclaw.web.cors import mayAsk, originHeaders, preflightHeaders
+from openclaw.web.cors import (
+    isFromOtherSite,
+    mayAsk,
+    originHeaders,
+    preflightHeaders,
+)
 from openclaw.web.hosts import isAllowed
 from openclaw.web.incoming import IncomingRequest
 from openclaw.web.standing import Standing
@@ -66,6 +71,11 @@ class GatewayDoor:
     def _route(self, standing: Standing, request: IncomingRequest) -> Admission:
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         path = _routed(request.path)
+        if request.method == b"CONNECT":
+            error = MethodNotAllowed("The gateway is no proxy.", METHODS)
+            return Admission(caller=fail(error))
+        if (request.method, request.uri) == (b"OPTIONS", b"*"):
+            return Admission(preflight=((b"allow", ", ".join(METHODS).encode()),))
         if path is None:
             return Admission(caller=fail(NotFound("Nothing can be at that path.")))
         if path == METRICS and request.method in (b"GET", b"HEAD"):
@@ -101,6 +111,11 @@ class GatewayDoor:
     def _caller(
         self, standing: Standing, request: IncomingRequest, scope: str
     ) -> "Deferred[ICaller]":
+        doorkeeper, headers = standing.doorkeeper, request.requestHeaders
+        terms = standing.config.gateway.http.cors
+        if isFromOtherSite(terms, headers) and doorkeeper.isAmbient(headers):
+            return fail(_foreignOrigin())
+
         async def identify() -> ICaller:
             caller = await self.identify(standing, request)
             if not caller.hasScope(scope):
@@ -150,13 +165,16 @@ def _preflight(http: HTTP, request: IncomingRequest) -> Admission | None:
     if request.method != b"OPTIONS" or origin is None or asked is None:
         return None
     if not mayAsk(http.cors, origin):
-        error = PermissionDenied(
-            f"Pages from this origin may not use the gateway. See `{ORIGINS_KEY}`.",
-            code="origin_not_allowed",
-        )
-        return Admission(caller=fail(error))
+        return Admission(caller=fail(_foreignOrigin()))
     names = request.getHeader(b"access-control-request-headers")
     return Admission(preflight=preflightHeaders(METHODS, names))
+
+
+def _foreignOrigin() -> PermissionDenied:
+    return PermissionDenied(
+        f"Pages from this origin may not use the gateway. See `{ORIGINS_KEY}`.",
+        code="origin_not_allowed",
+    )
 
 
 def _routed(path: bytes) -> str | None:

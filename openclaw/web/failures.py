@@ -76,10 +76,12 @@ def answerWith(request: Request, error: OpenClawError) -> bytes:
     return body
 
 
-def answerTo(requestID: str, error: OpenClawError) -> bytes:
+def answerTo(requestID: str, error: OpenClawError, *, withBody: bool = True) -> bytes:
     """
     A whole answer with an error, where there is no request that could be answered:
     the last thing that is said on a connection.
+
+    @param withBody: C{False} for an answer to HEAD.
     """
     body = msgspec.json.encode(errorBody(error))
     headers = [
@@ -90,7 +92,7 @@ def answerTo(requestID: str, error: OpenClawError) -> bytes:
     ]
     lines = [b"HTTP/1.1 %d %s" % (error.status, REASONS[error.status])]
     lines += [b"%s: %s" % header for header in headers]
-    return b"\r\n".join([*lines, b"", body])
+    return b"\r\n".join([*lines, b"", body if withBody else b""])
 
 
 def _headersOf(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:

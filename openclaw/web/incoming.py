@@ -7,6 +7,7 @@ body that nobody wants is thrown away as it comes, and one that is wanted is cou
 kept in memory, and has a deadline.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
@@ -43,6 +44,8 @@ LEAST_BYTES_PER_SECOND = 1024
 """
 How fast is fast enough.
 """
+
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#@]+)((?:[/?][^#]*)?)", re.I)
 
 CROWDED_SECONDS = 1.0
 """
@@ -133,6 +136,7 @@ class IncomingRequest(Request):
         headers.setRawHeaders(b"x-request-id", [self.requestID.encode()])
         for name, value in PLAIN_HEADERS:
             headers.setRawHeaders(name, [value])
+        self._takeTarget()
         fault = self._fault()
         if fault is not None:
             self._awaited = length != 0
@@ -153,6 +157,27 @@ class IncomingRequest(Request):
             self._invite()
             if not (self._refused or admission.bodyBytes):
                 self._answerEarly()
+
+    def _takeTarget(self) -> None:
+        """
+        Take the host and the path from a request target in absolute form (RFC 9112,
+        3.2.2): its host goes before that of the C{Host} header.
+        """
+        if self.uri[:1] == b"/" or self.method == b"CONNECT":
+            return
+        found = _ABSOLUTE_FORM.fullmatch(self.uri)
+        if found is None:
+            return
+        if self.requestHeaders.hasHeader(b"host"):
+            # More than one of them is a fault all the same.
+            _, *more = self.requestHeaders.getRawHeaders(b"host") or [b""]
+            self.requestHeaders.setRawHeaders(b"host", [found[1], *more])
+        elif self.clientproto != b"HTTP/1.1":
+            self.requestHeaders.setRawHeaders(b"host", [found[1]])
+        rest = found[2]
+        # The channel hands it over once more with the body.
+        self.channel._path = self.uri = rest if rest[:1] == b"/" else b"/" + rest
+        self.path = self.uri.partition(b"?")[0]
 
     def _fault(self) -> OpenClawError | None:
         """

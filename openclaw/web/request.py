@@ -5,6 +5,7 @@ A request as the resources have it, and its answer.
 from io import BytesIO
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.web.http import NO_BODY_CODES
 from twisted.web.http_headers import Headers
 
 from openclaw.errors import InternalError
@@ -90,13 +91,19 @@ class GatewayRequest(IncomingRequest):
         """
         Send some of the answer.  What goes out in chunks is one write each: Twisted's
         own way there takes 3 µs more.
+
+        Nothing follows the headers of an answer that has no body.  Twisted replaces
+        this method then, which those who hold the old one don't see.
         """
         if self.chunked and data and not (self.finished or self._disconnected):
             transport = self.channel.transport
             assert transport is not None
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        else:
+        elif not self.startedWriting or self._mayHaveBody():
             super().write(data)
+
+    def _mayHaveBody(self) -> bool:
+        return self.method != b"HEAD" and self.code not in NO_BODY_CODES
 
     def tellTime(self) -> None:
         """

@@ -110,6 +110,9 @@ class Runs:
                 " without `x-openclaw-on-disconnect: continue`.",
                 code="run_not_recorded",
             )
+        if request.method == b"HEAD":
+            openStream(request)
+            return
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=request,

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.auth.origin import Origin, TrustedProxies
+from openclaw.proxy_protocol import ProxyProtocolFactory
 from tests.auth.doors import headersOf, lineFrom
 
 PROXY = "192.0.2.1"
@@ -23,7 +24,7 @@ def behind(near: object, header: bytes) -> object:
 
     @param near: The address of who is connected.
     """
-    factory = HAProxyWrappingFactory(Factory.forProtocol(Protocol))
+    factory = ProxyProtocolFactory(Factory.forProtocol(Protocol), Clock())
     wrapper = factory.buildProtocol(near)
     wrapper.makeConnection(StringTransport(peerAddress=near))
     wrapper.dataReceived(header)

@@ -56,7 +56,12 @@ IMPOSSIBLE = (
     "/v1/models/%c3",
     "xv1/chat/completions",
     "v1/models",
-    "http://gateway/v1/models",
+    "ftp://gateway/v1/models",
+    "http:/v1/models",
+    "http://",
+    "http://user@gateway/v1/models",
+    "gateway:443",
+    "*",
     "?",
 )
 """
@@ -98,6 +103,31 @@ class StrangerTests(GatewayTestCase):
         caller = self.gateway.connect()
         caller.ask(method, path, headers)
         return caller.answer.status
+
+    def test_noPath(self):
+        """
+        What may be asked of a server as a whole, and of a proxy.
+        """
+        caller = self.gateway.connect()
+        caller.ask("OPTIONS", "*")
+        self.assertEqual((caller.answer.status, caller.answer.body), (204, b""))
+        self.assertIn("POST", caller.answer.headers["allow"])
+        caller = self.gateway.connect()
+        caller.ask("CONNECT", "gateway:443")
+        self.assertRefused(caller.answer, 405, "method_not_allowed")
+
+    def test_absoluteForm(self):
+        """
+        A request target in absolute form is served as its path would be, with a body
+        and behind another request, too.
+        """
+        caller = self.gateway.connect()
+        self.gateway.ask(caller, HELLO, path=f"http://gateway{COMPLETIONS}")
+        self.gateway.call.say("Yes?")
+        self.gateway.call.finish()
+        caller.ask("GET", "http://gateway/v1/models?all", [AUTHORIZATION])
+        caller.ask("GET", "http://gateway/v1/models")
+        self.assertEqual([each.status for each in caller.answers], [200, 200, 401])
 
     def test_noCredential(self):
         """

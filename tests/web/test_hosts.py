@@ -138,6 +138,21 @@ class LoopbackTests(GatewayTestCase):
             self.assertRefused(answer, 403, "host_not_allowed")
             self.assertIn("gateway.http.allowedHosts", answer.error["message"])
 
+    def test_absoluteForm(self):
+        """
+        A request target may name the host, which then counts in place of the header's,
+        in both directions.
+        """
+        for target, host, status in (
+            ("http://localhost/v1/models", "evil.example", 200),
+            ("HTTP://127.0.0.1:18789/v1/models?x=1", "127.0.0.1:18789", 200),
+            ("https://localhost?x", "localhost", 404),
+            ("http://evil.example/v1/models", "localhost", 403),
+            ("http://evil.example", "localhost", 403),
+        ):
+            answer = self.answerTo(host, path=target)
+            self.assertEqual(answer.status, status, target)
+
     def test_elsewhere(self):
         """
         A port that is open to others may be called anything, as may a socket.

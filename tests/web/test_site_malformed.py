@@ -100,6 +100,51 @@ class RubbishTests(GatewayTestCase):
         self.assertEqual(*seen)
 
 
+class TrailerTests(GatewayTestCase):
+    """
+    What stands behind the last chunk of a body.
+    """
+
+    def answerTo(self, trailers):
+        """
+        The answer to a request that ends with these.
+        """
+        caller = self.gateway.connect()
+        caller.send(
+            b"POST %b HTTP/1.1\r\nHost: gateway\r\n%b\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n%b\r\n"
+            % (COMPLETIONS.encode(), ": ".join(AUTHORIZATION).encode(), trailers)
+        )
+        return caller.answer
+
+    def test_headers(self):
+        """
+        Headers are passed over: the body is read, and lacks something.
+        """
+        for trailers in (b"", b"X-Sum: 1\r\n", b"a:\r\nb:\t c\xff \r\n"):
+            self.assertRefused(
+                self.answerTo(trailers), 400, None, "messages"
+            )
+
+    def test_others(self):
+        """
+        All else is refused: somebody on the way may have seen a request in it.
+        """
+        for trailers in (
+            b"GET /v1/models HTTP/1.1\r\n",
+            b"no header\r\n",
+            b": nameless\r\n",
+            b"a b: c\r\n",
+            b"a : c\r\n",
+            b" folded: c\r\n",
+            b"a: b\x00c\r\n",
+            b"a: b\rc\r\n",
+            b"a: b\nGET / HTTP/1.1\r\n",
+            b"a: b\r\n" * 1000,
+        ):
+            self.assertRefused(self.answerTo(trailers), 400, "malformed_request")
+
+
 @implementer(ITCPTransport)
 class TCPLine(Line):
     """
