@@ -122,9 +122,7 @@ class TrailerTests(GatewayTestCase):
         Headers are passed over: the body is read, and lacks something.
         """
         for trailers in (b"", b"X-Sum: 1\r\n", b"a:\r\nb:\t c\xff \r\n"):
-            self.assertRefused(
-                self.answerTo(trailers), 400, None, "messages"
-            )
+            self.assertRefused(self.answerTo(trailers), 400, None, "messages")
 
     def test_others(self):
         """
