@@ -1,0 +1,177 @@
+"""
+Tests of the style of the code, by counting.  Each bound is the count of the day on
+which it was set: it may fall, and must never rise.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = PROJECT / "openclaw"
+QUESTION_WORDS = frozenset(
+    ["What", "Who", "Whom", "Whose", "How", "Where", "Whether", "Which"]
+)
+LONGEST = 450
+# These have the interfaces and the errors of every package.
+VOCABULARY = frozenset(["errors.py", "interfaces.py"])
+# The only module that may use private names of Twisted.
+TWISTED_PRIVATE = frozenset(["openclaw/server/twisted_private.py"])
+# Names that Python or a convention gives to modules.
+CONVENTIONAL = frozenset(["__init__", "__main__"])
+
+MOST_QUESTIONS = 364
+MOST_LONG_FILES = 0
+MOST_HOMONYMS = 11
+MOST_PRIVATE_NAMES = 15
+
+
+@cache
+def modules(folder: Path) -> list[tuple[str, ast.Module]]:
+    """
+    Parse each module of a folder.
+
+    @return: Its path in the project, and its syntax tree.
+    """
+    return [
+        (path.relative_to(PROJECT).as_posix(), ast.parse(path.read_text()))
+        for path in sorted(folder.rglob("*.py"))
+    ]
+
+
+def docstrings(tree: ast.Module) -> Iterator[str]:
+    """
+    Find the docstrings of a module, its classes, functions, and attributes.
+    """
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list):
+            continue
+        for statement in body:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield text
+
+
+def questions(tree: ast.Module) -> list[str]:
+    """
+    Find the docstrings that begin with a question word.
+    """
+    return [
+        text.strip().splitlines()[0]
+        for text in docstrings(tree)
+        if text.split(maxsplit=1)[:1] and text.split()[0] in QUESTION_WORDS
+    ]
+
+
+def isPrivate(name: str) -> bool:
+    """
+    Return whether a name is private: C{_so}, and not C{__so__}.
+    """
+    return name.startswith("_") and not name.endswith("__")
+
+
+def importedPrivately(tree: ast.Module) -> Iterator[str]:
+    """
+    Find what a module imports by a private name of Twisted: C{twisted.web._http2}.
+    """
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{each.name}" for each in node.names]
+        elif isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        for name in names:
+            package, *parts = name.split(".")
+            if package == "twisted" and any(map(isPrivate, parts)):
+                yield name
+
+
+def definedPrivately(tree: ast.Module) -> Iterator[str]:
+    """
+    Find the private names that a module itself defines: of functions and classes,
+    variables, attributes, fields and slots.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(
+            node.ctx, ast.Store
+        ):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def usedPrivately(tree: ast.Module) -> Iterator[str]:
+    """
+    Find the private attributes that a module reads.
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name, ctx=ast.Load()) if isPrivate(name):
+                yield name
+
+
+class StyleTests(SynchronousTestCase):
+    """
+    The counts of C{openclaw/}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Parse the package.
+        """
+        self.modules = modules(PACKAGE)
+        self.assertGreater(len(self.modules), 100)
+
+    def test_docstringsAreNoQuestions(self) -> None:
+        """
+        A docstring begins with a verb or a noun.
+        """
+        found = [text for _, tree in self.modules for text in questions(tree)]
+        self.assertLessEqual(len(found), MOST_QUESTIONS, found[:5])
+
+    def test_filesAreShort(self) -> None:
+        """
+        No file but the vocabulary is longer than 450 lines.
+        """
+        found = [
+            name
+            for name, _ in self.modules
+            if Path(name).name not in VOCABULARY
+            and len((PROJECT / name).read_text().splitlines()) > LONGEST
+        ]
+        self.assertLessEqual(len(found), MOST_LONG_FILES, found)
+
+    def test_noHomonyms(self) -> None:
+        """
+        No two modules have the same base name.
+        """
+        stems = [Path(name).stem for name, _ in self.modules]
+        counts = Counter(stem for stem in stems if stem not in CONVENTIONAL)
+        found = {stem: count for stem, count in counts.items() if count > 1}
+        self.assertLessEqual(len(found), MOST_HOMONYMS, found)
+
+    def test_privateNamesOfTwisted(self) -> None:
+        """
+        Private names of Twisted, which may change with any release, are used in one
+        module only.
+        """
+        # Private attributes that nothing here defines are those of a base class or of
+        # an object of Twisted.
+        ours = {name for _, tree in self.modules for name in definedPrivately(tree)}
+        found = [
+            f"{module}: {name}"
+            for module, tree in self.modules
+            if module not in TWISTED_PRIVATE
+            for name in [
+                *importedPrivately(tree),
+                *sorted(set(usedPrivately(tree)) - ours),
+            ]
+        ]
+        self.assertLessEqual(len(found), MOST_PRIVATE_NAMES, found)
