@@ -42,6 +42,7 @@ class PublicNamesTests(SynchronousTestCase):
         """
         They are there, and each says what it is for.
         """
+        self.assertTrue(testing.__all__)
         for name in testing.__all__:
             self.assertTrue(getattr(testing, name).__doc__.strip(), name)
 

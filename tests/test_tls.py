@@ -135,6 +135,7 @@ class RenewedCertificateTests(SynchronousTestCase):
         """
         locked = list(self.lock(self.others[0] / "key.pem"))
         self.renew(self.others[0], "cert.pem")
+        self.assertTrue(locked)
         for pem in locked:
             self.key.write_bytes(pem)
             with forbiddenTerminal(self):
@@ -146,7 +147,9 @@ class RenewedCertificateTests(SynchronousTestCase):
         """
         At the start it is an error that says what to do.
         """
-        for pem in list(self.lock(self.key)):
+        locked = list(self.lock(self.key))
+        self.assertTrue(locked)
+        for pem in locked:
             self.key.write_bytes(pem)
             with forbiddenTerminal(self), self.assertRaises(StartError) as caught:
                 serverContext(self.cert, self.key)

@@ -291,7 +291,7 @@ class AnyOrderTests(SynchronousTestCase):
         """
         run_state_machine_as_test(
             Life,
-            settings=settings(max_examples=60, stateful_step_count=40, deadline=None),
+            settings=settings(max_examples=60, stateful_step_count=40),
         )
 
 

@@ -408,5 +408,7 @@ class ListingTests(DirectoryTestCase):
         Whatever is listed can be asked for.
         """
         for caller in (OPERATOR, Guest(frozenset({"main"})), Guest(frozenset({"b-2"}))):
-            for model in self.directory.models(caller):
+            listed = self.directory.models(caller)
+            self.assertTrue(listed)
+            for model in listed:
                 self.assertTrue(caller.mayUse(self.find(model, caller=caller)))

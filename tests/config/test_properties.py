@@ -89,7 +89,6 @@ def shaped(kind):
 
 CONFIGS = shaped(Config)
 ROUGH = settings(
-    deadline=None,
     max_examples=150,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -163,7 +162,6 @@ class AnyFileTests(SynchronousTestCase):
         """
         self.base = self.mktemp()
 
-    @settings(deadline=None)
     @given(
         st.sampled_from(
             [

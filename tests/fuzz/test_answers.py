@@ -150,6 +150,7 @@ class AnswerFuzz:
         """
         sample = max(self.samples, key=len)
         values = re.findall(rb'"[^"\\]{2,}"', sample)
+        self.assertTrue(values)
         for value in sorted(set(values)):
             wire = sample.replace(value, b'"' + b"x" * 3_000_000 + b'"', 1)
             outcome, _ = self.read([wire])
@@ -161,9 +162,10 @@ class AnswerFuzz:
         """
         The same for each value in an answer, replaced by what it should not be.
         """
-        for sample in self.samples:
-            for wire in everyValueReplaced(sample):
-                self.assertTellable([wire])
+        wires = [wire for each in self.samples for wire in everyValueReplaced(each)]
+        self.assertTrue(wires)
+        for wire in wires:
+            self.assertTellable([wire])
 
     @hurried
     @given(st.data(), _places)
@@ -299,7 +301,9 @@ class EmbeddingTests(SynchronousTestCase):
         With each value replaced by what it should not be.
         """
         for dialect, sample in EMBEDDINGS:
-            for body in everyValueReplaced(sample):
+            bodies = list(everyValueReplaced(sample))
+            self.assertTrue(bodies)
+            for body in bodies:
                 self.assertVectors(dialect, body)
 
     @hurried

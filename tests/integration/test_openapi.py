@@ -169,6 +169,7 @@ class AnswerTests(AgentTestCase):
                 end(self.upstream.calls[-1])
             *events, done = frames(await answer.whole())
             self.assertEqual(done, "[DONE]")
+            self.assertTrue(events)
             for event in events:
                 error = "error" in event
                 self.assertShape(event, "Error" if error else "ChatCompletionChunk")

@@ -409,6 +409,7 @@ class SignalTests(WorkersTestCase):
         await daemon.line("Draining: 1 runs")
         await self.pause()
         daemon.send("TERM")
+        self.assertTrue(held)
         for connection, _, _ in held:
             self.assertIn("server_shutting_down", await connection.until("[DONE]"))
         await daemon.ended

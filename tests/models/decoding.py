@@ -22,7 +22,6 @@ from tests.models.reading import Outcome, cut, places
 
 bounded = partial(
     settings,
-    deadline=None,
     # The same test runs once for each dialect.
     suppress_health_check=[HealthCheck.differing_executors],
 )
@@ -73,6 +72,7 @@ class DecoderContract:
         """
         All words, thoughts, calls, counts, reasons and errors are found, each once.
         """
+        self.assertTrue(self.samples)
         for name, wire, outcome in self.wires():
             self.assertEqual(self.understood(wire), outcome, name)
 

@@ -3,7 +3,7 @@ Tests of L{openclaw.models.complaints}, and of what becomes of complaints.
 """
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
@@ -298,7 +298,6 @@ class TooLongTests(SynchronousTestCase):
         error = refused(429, {"error": {"message": "prompt is too long"}})
         self.assertIs(type(error), UpstreamRateLimited)
 
-    @settings(deadline=None)
     @given(
         st.sampled_from(sorted(TOO_LONG)),
         st.text(max_size=20),
@@ -377,7 +376,6 @@ class FormTests(SynchronousTestCase):
             body = msgspec.json.encode({"error": error})
             self.assertEqual(complaintIn(body), Complaint())
 
-    @settings(deadline=None)
     @given(st.binary(max_size=60))
     def test_anything(self, body: bytes) -> None:
         """

@@ -72,7 +72,7 @@ class AnswerTests(RawTestCase):
     An answer is understood in every form that HTTP has for it.
     """
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(
         st.sampled_from(
             [

@@ -3,7 +3,7 @@ Tests of L{openclaw.models.refusals}.
 """
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
@@ -171,7 +171,6 @@ class WordsTests(SynchronousTestCase):
         self.assertLess(len(message), 600)
         self.assertTrue(message.endswith("…"))
 
-    @settings(deadline=None)
     @given(st.binary(max_size=60), st.sampled_from([400, 401, 429, 500]))
     def test_anyBody(self, body: bytes, status: int) -> None:
         """

@@ -2,7 +2,7 @@
 Tests of L{openclaw.models.sse}.
 """
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -62,7 +62,6 @@ class AnySplitTests(SynchronousTestCase):
     How a stream is cut into reads makes no difference.
     """
 
-    @settings(deadline=None)
     @given(streams().flatmap(lambda s: st.tuples(st.just(s), places(len(s[1])))))
     def test_payloads(self, case) -> None:
         """
@@ -72,7 +71,6 @@ class AnySplitTests(SynchronousTestCase):
         (payloads, stream), where = case
         self.assertEqual(payloadsOf(*cut(stream, where)), payloads)
 
-    @settings(deadline=None)
     @given(st.text(alphabet="data: \r\nx").map(str.encode), st.data())
     def test_anyBytes(self, stream: bytes, data: st.DataObject) -> None:
         """

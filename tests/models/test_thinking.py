@@ -2,7 +2,7 @@
 Tests of L{openclaw.models.thinking}.
 """
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,7 +42,6 @@ class AnySplitTests(SynchronousTestCase):
     How the words come makes no difference to what is thought and what is said.
     """
 
-    @settings(deadline=None)
     @given(WRITTEN.flatmap(lambda text: st.tuples(st.just(text), places(len(text)))))
     def test_sameWords(self, case: tuple[str, list[int]]) -> None:
         """
@@ -51,7 +50,6 @@ class AnySplitTests(SynchronousTestCase):
         text, where = case
         self.assertEqual(split(*cut(text, where)), split(text))
 
-    @settings(deadline=None)
     @given(WRITTEN.filter(lambda text: not text.lstrip().startswith("<think>")))
     def test_nothingLost(self, text: str) -> None:
         """
@@ -59,7 +57,6 @@ class AnySplitTests(SynchronousTestCase):
         """
         self.assertEqual(split(text), ("", text))
 
-    @settings(deadline=None)
     @given(
         st.text().filter(lambda thought: "</think>" not in thought),
         st.text().filter(lambda answer: not answer.lstrip().startswith("<think>")),

@@ -226,7 +226,7 @@ class BackPressureTests(ProviderTestCase):
         call.pauseProducing()
         self.assertTrue(self.reading)
 
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     @given(st.lists(st.sampled_from(["say", "pause", "resume", "flush"]), max_size=20))
     def test_nothingLost(self, steps: list[str]) -> None:
         """

@@ -123,7 +123,9 @@ class KilledTests(ProcessTestCase):
         (said,) = await self.run_("turns", 100_000, "s", killAfter=101)
         self.assertGreater(len(said), 100)
         store = await self.openStore()
-        for info in await store.sessions():
+        sessions = await store.sessions()
+        self.assertTrue(sessions)
+        for info in sessions:
             key = info.sessionKey
             acknowledged = [
                 line.partition(": ")[2] for line in said if line.startswith(f"{key}:")

@@ -101,6 +101,7 @@ class InstalledTests(SynchronousTestCase):
         Each is a tool, has words for the model, and a schema that says what each
         argument is and takes no others.
         """
+        self.assertTrue(self.found.tools())
         for name, tool in self.found.tools().items():
             verifyObject(ITool, tool)
             self.assertTrue(IPlugin.providedBy(tool))

@@ -3,7 +3,6 @@ What Hypothesis makes requests of: good ones, bad ones, and rubbish.
 """
 
 import msgspec
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from openclaw.web.wire import ChatCompletionRequest
@@ -11,11 +10,6 @@ from openclaw.web.wire import ChatCompletionRequest
 KNOWN_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__)
 """
 The fields of a request that are used.
-"""
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""
-No test fails because the machine has other things to do.
 """
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -149,6 +143,5 @@ __all__ = [
     "rubbish",
     "spoken",
     "texts",
-    "unhurried",
     "valid",
 ]

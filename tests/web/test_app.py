@@ -136,14 +136,18 @@ class ModelsTests(GatewayTestCase):
         The time of their making does not change while the gateway runs.
         """
         self.gateway.clock.advance(3600)
-        for model in self.gateway.get("/v1/models").json["data"]:
+        models = self.gateway.get("/v1/models").json["data"]
+        self.assertTrue(models)
+        for model in models:
             self.assertEqual(model["created"], EPOCH)
 
     def test_eachOne(self):
         """
         Each of them can be asked for, with its slash written in either way.
         """
-        for model in self.gateway.get("/v1/models").json["data"]:
+        models = self.gateway.get("/v1/models").json["data"]
+        self.assertTrue(models)
+        for model in models:
             for name in (model["id"], model["id"].replace("/", "%2F")):
                 answer = self.gateway.get(f"/v1/models/{name}")
                 self.assertEqual(answer.status, 200)

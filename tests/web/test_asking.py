@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.interfaces import Sampling
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 from openclaw.web.asking import readAsking
-from tests.web.bodies import KNOWN_FIELDS, unhurried, valid
+from tests.web.bodies import KNOWN_FIELDS, valid
 
 HI = {"role": "user", "content": "Hi."}
 
@@ -118,7 +118,6 @@ class PlainTests(SynchronousTestCase):
         asked = asking(store=True, metadata={}, zebra=0, model="openclaw")
         self.assertEqual(asked.ignored, ["metadata", "store", "zebra"])
 
-    @unhurried
     @given(valid)
     def test_anyValidRequest(self, document):
         """

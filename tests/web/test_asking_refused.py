@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.errors import InvalidRequest
 from openclaw.web.asking import Asking, readAsking
 from openclaw.web.decoding import MAX_FIELDS
-from tests.web.bodies import rubbish, unhurried
+from tests.web.bodies import rubbish
 
 HI = {"role": "user", "content": "Hi."}
 CALL = {"id": "call_1", "function": {"name": "look", "arguments": "{}"}}
@@ -333,7 +333,6 @@ class RubbishTests(SynchronousTestCase):
     Nothing that anybody can send breaks the reading of it.
     """
 
-    @unhurried
     @given(rubbish)
     def test_anyBody(self, body):
         """

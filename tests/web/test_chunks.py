@@ -14,7 +14,7 @@ from openclaw.errors import UpstreamTruncated
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.messages import Usage
 from openclaw.web.chunks import DONE, KEEPALIVE, Reply, ReplyForm
-from tests.web.bodies import texts, unhurried
+from tests.web.bodies import texts
 from tests.web.frames import folded, framesOf
 
 LINE_ENDS = "a\r\nb\rc\x0bd\x0ce\x1cf\x85g\u2028h\u2029i"
@@ -70,7 +70,6 @@ class SameTests(SynchronousTestCase):
     Streamed or not, an answer is the same.
     """
 
-    @unhurried
     @given(batches, results, texts, st.booleans(), st.booleans())
     def test_foldedIsWhole(self, said, result, model, includeUsage, reasoning):
         """
@@ -171,7 +170,9 @@ class FrameTests(SynchronousTestCase):
         Naive clients look at the first choice of every chunk, so there is one unless
         usage was asked for.
         """
-        for frame in streamed(replyOf(), [[TextDelta("Hello.")]])[:-1]:
+        frames = streamed(replyOf(), [[TextDelta("Hello.")]])[:-1]
+        self.assertTrue(frames)
+        for frame in frames:
             self.assertEqual(len(frame["choices"]), 1)
             self.assertNotIn("usage", frame)
 

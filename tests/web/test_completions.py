@@ -6,7 +6,7 @@ from hypothesis import given
 
 from openclaw.errors import UpstreamRateLimited, UpstreamTruncated
 from openclaw.messages import Usage
-from tests.web.bodies import rubbish, unhurried
+from tests.web.bodies import rubbish
 from tests.web.frames import folded, terminalsOf
 from tests.web.gateway import HELLO, STREAMED, GatewayTestCase, configOf
 
@@ -264,7 +264,6 @@ class RubbishTests(GatewayTestCase):
 
         self.gateway.provider.answer = answer
 
-    @unhurried
     @given(rubbish)
     def test_anyBody(self, body):
         """

@@ -304,6 +304,7 @@ class DrainTests(GatewayTestCase):
         callers = [self.gateway.post(body) for body in (HELLO, STREAMED)]
         drained = self.gateway.runtime.drain(5)
         self.gateway.clock.advance(4)
+        self.assertEqual(len(self.gateway.provider.calls), len(callers))
         for call in self.gateway.provider.calls:
             self.assertNoResult(drained)
             call.say("Yes?")

@@ -5,7 +5,6 @@ Tests of L{openclaw.web.door}: what is decided from the headers.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.web.bodies import unhurried
 from tests.web.gateway import (
     AUTHORIZATION,
     COMPLETIONS,
@@ -224,7 +223,6 @@ class StrangerTests(GatewayTestCase):
             caller.send(head.encode("latin-1"))
             self.assertEqual(caller.answer.status, 200, host)
 
-    @unhurried
     @given(st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"]), paths)
     def test_anyPath(self, method, path):
         """

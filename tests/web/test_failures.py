@@ -89,6 +89,7 @@ class AnswerTests(SynchronousTestCase):
         """
         Each error has a status of its own kind, and all members that the SDKs know.
         """
+        self.assertTrue(errors.__all__)
         for name in errors.__all__:
             kind = getattr(errors, name)
             error = kind("No.", ["GET"]) if kind is MethodNotAllowed else kind("No.")

@@ -15,7 +15,7 @@ from openclaw.errors import InvalidRequest
 from openclaw.messages import ImagePart, TextPart, UserMessage
 from openclaw.web.asking import readAsking
 from openclaw.web.images import readDataURI, sniff
-from tests.web.bodies import texts, unhurried
+from tests.web.bodies import texts
 from tests.web.gateway import GatewayTestCase, configOf
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -204,7 +204,6 @@ class WrongTests(SynchronousTestCase):
                 f"Missing `{where}.url`",
             )
 
-    @unhurried
     @given(st.builds("data:{};base64,{}".format, texts, texts) | texts)
     def test_anyURL(self, url):
         """
@@ -217,7 +216,6 @@ class WrongTests(SynchronousTestCase):
         else:
             self.assertIn(found.mediaType, IMAGES)
 
-    @unhurried
     @given(st.text("AZaz09+/=-_ \n\u00e4", max_size=12) | st.text(max_size=8))
     def test_anyBase64(self, text):
         """

@@ -270,6 +270,7 @@ class EventsTests(RunsTestCase):
         self.finish(*"abcdef")
         whole = self.events(path).answer.body
         blocks = whole.split(b"\n\n")
+        self.assertGreater(sum(each.startswith(b"id: ") for each in blocks), 1)
         for place, block in enumerate(blocks):
             if not block.startswith(b"id: "):
                 continue

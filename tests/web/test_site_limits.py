@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openclaw.web.admission import LINGER_SECONDS
-from tests.web.bodies import unhurried
 from tests.web.connection import CONTINUE
 from tests.web.gateway import AUTHORIZATION, COMPLETIONS
 from tests.web.uploads import (
@@ -99,7 +98,6 @@ class LimitTests(BodyTestCase):
         self.begin(WRONG, length(LIMIT + 1))
         self.assertRefused(self.caller.answer, 401, "invalid_api_key")
 
-    @unhurried
     @given(st.data())
     def test_anySplit(self, data):
         """

@@ -10,7 +10,6 @@ from zope.interface import implementer
 
 from openclaw.web.admission import LINGER_SECONDS
 from openclaw.web.channel import MAX_AHEAD_BYTES, REQUESTS_IN_A_TURN
-from tests.web.bodies import unhurried
 from tests.web.connection import Line
 from tests.web.gateway import AUTHORIZATION, COMPLETIONS, STREAMED, GatewayTestCase
 
@@ -54,7 +53,6 @@ class RubbishTests(GatewayTestCase):
     What comes need not be HTTP.
     """
 
-    @unhurried
     @given(rubbish, st.data())
     def test_anything(self, sent, data):
         """
@@ -82,7 +80,6 @@ class RubbishTests(GatewayTestCase):
         other.leave()
         self.assertEqual(self.gateway.site.bodies.held, 0)
 
-    @unhurried
     @given(st.data())
     def test_sameInPieces(self, data):
         """

@@ -13,7 +13,6 @@ from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.messages import NO_USAGE
 from openclaw.web.chunks import Reply, ReplyForm
 from openclaw.web.stream import CompletionStream
-from tests.web.bodies import unhurried
 from tests.web.frames import framesOf, terminalsOf
 
 COMMENT = ": keepalive"
@@ -298,7 +297,6 @@ class AnyOrderTests(SynchronousTestCase):
     What holds whenever the events come.
     """
 
-    @unhurried
     @given(
         steps,
         st.sampled_from([0, 2.0, 5.0]),

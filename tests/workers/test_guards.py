@@ -46,6 +46,7 @@ class ThrottleTests(SynchronousTestCase):
         It is all their failures that count, and all of them lock out.
         """
         self.fail_(0, 1)
+        self.assertTrue(self.throttles)
         for throttle in self.throttles:
             throttle.check(FROM, "password")
         self.fail_(0)
