@@ -4,24 +4,26 @@ Fetching from the public Internet on somebody else's word.
 Whoever asks is told little when it fails: these words may end up with a stranger.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from hyperlink import URL
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IResponse
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
 
 from openclaw import __version__
 from openclaw.interfaces import ToolError
 from openclaw.tools.addresses import GuardedReactor
+from openclaw.tools.content_coding import ContentDecoder
 from openclaw.tools.pages import mediaType
 
 MAX_REDIRECTS = 5
@@ -32,6 +34,14 @@ HEADER_BYTES = 512 * 1024
 """
 What may come beside the content: headers, redirects and TLS.
 """
+
+MAX_TYPE_CHARACTERS = 500
+"""
+As much of a C{Content-Type} is looked at: its parser takes quadratic time.
+"""
+
+MAX_COOKIES = 50
+MAX_COOKIE_BYTES = 4096
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -152,6 +162,7 @@ class _Fetch:
 
     def __init__(self, reactor: Any, terms: Terms) -> None:
         self._terms = terms
+        self._reactor = reactor
         self._guard = GuardedReactor(
             reactor,
             allowPrivate=terms.allowPrivate,
@@ -164,7 +175,9 @@ class _Fetch:
         # With the first page: half a megabyte that many never need.
         from treq.client import HTTPClient
 
-        self._http = HTTPClient(Agent(guard, connectTimeout=CONNECT_SECONDS, pool=pool))
+        agent = Agent(guard, connectTimeout=CONNECT_SECONDS, pool=pool)
+        self._agent = _LenientAgent(agent)
+        self._http = HTTPClient(self._agent)
 
     def close(self) -> None:
         """
@@ -183,7 +196,7 @@ class _Fetch:
             response = await self._ask(url)
             if response.code not in _REDIRECTS:
                 return await self._content(url, response)
-            location = response.headers.getRawHeaders("location", [""])[0]
+            location = _headerText(response, b"location", "")
             self._guard.abort()
             if not location or len(location) > MAX_URL_CHARACTERS:
                 raise ToolError(f"{url.to_text()} redirects to nowhere.")
@@ -223,15 +236,20 @@ class _Fetch:
     async def _content(self, url: URL, response: IResponse) -> Fetched:
         where = url.to_text()
         if response.code != 200:
-            phrase = response.phrase.decode("latin-1")[:100]
+            phrase = _printable(response.phrase.decode("latin-1")[:100])
             raise ToolError(f"{where} answers {response.code} {phrase}.")
-        said = response.headers.getRawHeaders("content-type", ["text/plain"])[0]
+        said = _headerText(response, b"content-type", "text/plain")
+        said = _printable(said[:MAX_TYPE_CHARACTERS])
         kind, _ = mediaType(said)
         if not self._terms.wants(kind):
             raise ToolError(f"{where} is not {self._terms.what} but {kind[:100]}.")
-        body = _Body(self._terms.maxBytes)
-        response.deliverBody(body)
-        data = await body.done
+        try:
+            decoder = ContentDecoder(self._agent.codings)
+            body = _Body(self._reactor, self._terms.maxBytes, decoder)
+            response.deliverBody(body)
+            data = await body.done
+        except ToolError as error:
+            raise ToolError(f"{where} sends {error}.") from None
         return Fetched(
             url=where,
             contentType=said,
@@ -241,38 +259,148 @@ class _Fetch:
         )
 
 
+def _headerText(response: IResponse, name: bytes, default: str) -> str:
+    """
+    The first header of this name, in UTF-8 or else in Latin-1: any byte may come.
+    """
+    values: Sequence[bytes] | None = response.headers.getRawHeaders(name)
+    if not values:
+        return default
+    try:
+        return values[0].decode("utf-8")
+    except UnicodeDecodeError:
+        return values[0].decode("latin-1")
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+@implementer(IAgent)
+class _LenientAgent:
+    """
+    Stands below treq, and keeps from it the headers that it can't cope with: codings,
+    which it would undo without a bound, and cookies that are not ASCII.
+
+    @ivar codings: The content codings of the last response.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self.codings: list[bytes] = []
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> "Deferred[IResponse]":
+        """
+        See L{IAgent}.
+        """
+        asked: Deferred[IResponse] = self._agent.request(
+            method, uri, headers, bodyProducer
+        )
+        return asked.addCallback(self._responded)
+
+    def _responded(self, response: IResponse) -> IResponse:
+        given = response.headers
+        self.codings = list(given.getRawHeaders(b"content-encoding", []))
+        given.removeHeader(b"content-encoding")
+        given.removeHeader(b"set-cookie2")
+        cookies = given.getRawHeaders(b"set-cookie", [])[:MAX_COOKIES]
+        given.setRawHeaders(
+            b"set-cookie",
+            [
+                each
+                for each in cookies
+                if each.isascii() and len(each) <= MAX_COOKIE_BYTES
+            ],
+        )
+        return response
+
+
 class _Body(Protocol):
     """
-    Collects content, up to a bound.
+    Decodes and collects content, up to a bound.
 
-    @ivar done: Fires with what there is.
+    @ivar done: Fires with the content; fails with L{ToolError} if it is broken.
     @ivar whole: Is that all?
     @ivar tooLarge: Was there more than may be read?
     """
 
-    def __init__(self, limit: int) -> None:
-        self.done: Deferred[bytes] = Deferred()
+    def __init__(self, reactor: Any, limit: int, decoder: ContentDecoder) -> None:
+        self.done: Deferred[bytes] = Deferred(self._cancelled)
         self.whole = True
         self.tooLarge = False
+        self._reactor = reactor
         self._limit = limit
+        self._decoder = decoder
         self._data = bytearray()
+        self._later: IDelayedCall | None = None
+        self._waiting: list[bytes] = []
+        self._ended: Failure | None = None
+
+    def _cancelled(self, _: object) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     def dataReceived(self, data: bytes) -> None:
         if self.done.called:
             return
-        self._data += data
+        self._waiting.append(data)
+        if self._later is None:
+            self._decode()
+
+    def _decode(self) -> None:
+        """
+        Decode one piece.  More of it waits until others have had their turn.
+        """
+        self._later = None
+        data, self._waiting = b"".join(self._waiting), []
+        try:
+            self._data += self._decoder.decode(data)
+        except ToolError as error:
+            self._stop(error)
+            return
         if len(self._data) > self._limit:
             self.whole, self.tooLarge = False, True
             del self._data[self._limit :]
+            self._stop(bytes(self._data))
+        elif self._decoder.pending:
+            self._later = self._reactor.callLater(0, self._decode)
+        elif self._ended is not None:
+            self._finish(self._ended)
+
+    def _stop(self, outcome: bytes | ToolError) -> None:
+        if self._ended is None:
             cast(IPushProducer, self.transport).stopProducing()
-            self.done.callback(bytes(self._data))
+        if isinstance(outcome, ToolError):
+            self.done.errback(outcome)
+        else:
+            self.done.callback(outcome)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.done.called:
             return
-        if not reason.check(ResponseDone, PotentialDataLoss):
-            reason.trap(ResponseFailed, ConnectionLost)
+        self._ended = reason
+        if self._later is None:
+            self._finish(reason)
+
+    def _finish(self, reason: Failure) -> None:
+        if reason.check(ResponseDone, PotentialDataLoss):
+            try:
+                self._decoder.finish(closed=bool(reason.check(PotentialDataLoss)))
+            except ToolError as error:
+                self.done.errback(error)
+                return
+        elif self._decoder.identity:
             self.whole = False
+        else:
+            self.done.errback(ToolError("compressed content that breaks off"))
+            return
         self.done.callback(bytes(self._data))
 
 

@@ -48,6 +48,13 @@ How many characters a table may take once its columns are made as wide as their 
 cells, by a rough guess that is too high rather than too low.
 """
 
+MAX_INDENTS = 12
+"""
+The most levels that lines are indented by.  Each line is filled up with blanks: at
+250 levels, a megabyte of list items was 188 MB of text.
+"""
+
+_INDENTED = ("ul", "ol", "div")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 _TABLE_PARTS = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
 
@@ -155,6 +162,23 @@ def _tame(tree: Any) -> None:
         if _padded(table) > MOST_PADDED:
             for part in list(table.iter(*_TABLE_PARTS)):
                 part.tag = "div"
+    _flatten(tree)
+
+
+def _flatten(tree: Any) -> None:
+    """
+    Indent no deeper than L{MAX_INDENTS}.
+    """
+    from lxml.etree import iterwalk
+
+    deep, depth = [], 0
+    for event, element in iterwalk(tree, events=("start", "end"), tag=_INDENTED):
+        depth += 1 if event == "start" else -1
+        if event == "start" and depth > MAX_INDENTS:
+            deep.append(element)
+    for element in deep:
+        # Begins a line, and is not indented.
+        element.tag = "article"
 
 
 def _padded(table: Any) -> int:

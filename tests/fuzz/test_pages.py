@@ -61,6 +61,15 @@ class SizeTests(SynchronousTestCase):
         for style in ("margin-top", "margin-bottom", "padding-left", "margin-left"):
             self.assertModest(f'<ul style="{style}:90000em">' + "<li>x" * 100 + "</ul>")
 
+    def test_nested(self) -> None:
+        """
+        Nor do lists and quotations within each other, however deep.
+        """
+        for opening in ("<ul><li>", "<ol><li>", "<div>", "<div><ul>", "<blockquote>"):
+            page = opening * 100 + "<li>x" * 20_000
+            self.assertModest(page)
+            self.assertEqual(readable(page).count("x"), 20_000)
+
     def test_hidden(self) -> None:
         """
         What a page hides stays hidden.

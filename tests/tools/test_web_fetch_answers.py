@@ -1,0 +1,202 @@
+"""
+Tests for L{openclaw.tools.web_fetch}: content codings, and headers of any bytes.
+"""
+
+import gzip
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.interfaces import ToolError
+from openclaw.tools.content_coding import MAX_MEMBERS, PIECE_BYTES, ContentDecoder
+from tests.tools.internet import FetchTestCase
+
+URL = "http://site.example/"
+
+
+def raw(data):
+    """
+    Compress without a header.
+    """
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(data) + compressor.flush()
+
+
+def decode(coding, *pieces):
+    """
+    Decode content that comes in these pieces.
+
+    @return: What each step gave.
+    """
+    decoder, steps = ContentDecoder([coding]), []
+    for piece in pieces:
+        steps.append(decoder.decode(piece))
+        while decoder.pending:
+            steps.append(decoder.decode())
+    decoder.finish()
+    return steps
+
+
+class DecoderTests(SynchronousTestCase):
+    """
+    L{ContentDecoder}.
+    """
+
+    @given(
+        st.sampled_from(
+            [
+                (b"gzip", gzip.compress),
+                (b"X-GZIP", lambda data: gzip.compress(data) + gzip.compress(b"")),
+                (b"deflate", zlib.compress),
+                (b"Deflate", raw),
+                (b"identity", bytes),
+            ]
+        ),
+        st.binary(max_size=200) | st.just(b"x" * 300_000),
+        st.integers(1, 50),
+    )
+    def test_whole(self, coding, data, size):
+        """
+        However it is cut, all is read.
+        """
+        name, compress = coding
+        packed = compress(data)
+        pieces = [packed[i : i + size] for i in range(0, len(packed), size)]
+        self.assertEqual(b"".join(decode(name, *pieces)), data)
+
+    def test_steps(self):
+        """
+        No step gives more than L{PIECE_BYTES}.
+        """
+        steps = decode(b"gzip", gzip.compress(b"x" * 5_000_000))
+        self.assertEqual(sum(map(len, steps)), 5_000_000)
+        self.assertLessEqual(max(map(len, steps)), PIECE_BYTES)
+
+    def test_broken(self):
+        """
+        What is cut, damaged or followed by something is refused, each cut of it.
+        """
+        for name, compress in [
+            (b"gzip", gzip.compress),
+            (b"deflate", zlib.compress),
+            (b"deflate", raw),
+        ]:
+            packed = compress(b"some text")
+            for end in range(1, len(packed)):
+                self.assertRaises(ToolError, decode, name, packed[:end])
+            self.assertRaises(ToolError, decode, name, packed + b"garbage")
+        packed = gzip.compress(b"some text")
+        damaged = packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]
+        self.assertRaises(ToolError, decode, b"gzip", damaged)
+
+    def test_manyMembers(self):
+        """
+        Members without content come to an end.
+        """
+        member = gzip.compress(b"")
+        decode(b"gzip", member * MAX_MEMBERS)
+        self.assertRaises(ToolError, decode, b"gzip", member * (MAX_MEMBERS + 1))
+
+
+class CodingTests(FetchTestCase):
+    """
+    One content coding is undone.
+    """
+
+    async def test_read(self):
+        """
+        Each known one is, several members too.
+        """
+        for coding, body in [
+            ("gzip", gzip.compress(b"te") + gzip.compress(b"xt")),
+            ("GZIP", gzip.compress(b"text")),
+            ("x-gzip", gzip.compress(b"text")),
+            ("deflate", zlib.compress(b"text")),
+            ("deflate", raw(b"text")),
+            ("identity", b"text"),
+        ]:
+            self.page(body, content_encoding=coding)
+            self.assertEqual(await self.fetch(URL), f"{URL}\n\ntext", coding)
+
+    async def test_refused(self):
+        """
+        Others are told, and nothing of them is decoded: a bomb in a bomb neither.
+        """
+        bomb = gzip.compress(gzip.compress(b"x" * 5_000_000))
+        for coding, why in [
+            ("gzip, gzip", "more than one content coding (gzip, gzip)"),
+            ("gzip\r\nContent-Encoding: gzip", "more than one content coding"),
+            ("gzip, identity", "more than one content coding"),
+            ("br", "a content coding that is not supported (br)"),
+            ("zstd", "not supported"),
+            ("\xff", "not supported"),
+        ]:
+            self.page(bomb, content_encoding=coding)
+            told = await self.failing(self.fetch(URL))
+            self.assertTrue(told.startswith(f"{URL} sends "), told)
+            self.assertIn(why, told)
+            await self.server.allClosed()
+
+    async def test_broken(self):
+        """
+        No part is shown of content that is broken.
+        """
+        packed = gzip.compress(b"text" * 1000)
+        for body, why in [
+            (packed[:-3], "breaks off"),
+            (packed + b"garbage", "broken"),
+            (packed[:-8] + b"\0" * 8, "broken"),
+            (b"text", "broken"),
+        ]:
+            self.page(body, content_encoding="gzip")
+            told = await self.failing(self.fetch(URL))
+            self.assertIn(why, told)
+            self.assertIn("compressed content", told)
+
+    async def test_bounded(self):
+        """
+        Decoding ends with C{maxBytes}, though the server would go on.
+        """
+        bomb = gzip.compress(b"x" * 50_000_000)
+        self.page(bomb, content_encoding="gzip", content_length=1 << 40)
+        told = await self.fetch(URL, maxBytes=300_000, maxCharacters=9)
+        self.assertIn("[only the first 300000 bytes were read]", told)
+        await self.server.allClosed()
+
+
+class HeaderTests(FetchTestCase):
+    """
+    Headers may hold any byte.
+    """
+
+    async def test_anyByte(self):
+        """
+        Whatever is in a header, the page is read or refused with a reason.
+        """
+        for name in ("Content-Type", "Set-Cookie", "Server", "Refresh"):
+            for value in (b"text/plain; a=\xff\x80", b"text/plain; a=\xc3\xbc\0"):
+                head = name.encode() + b": " + value + b"\r\n"
+                self.server.pages["/"] = (
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" + head + b"\r\ntext"
+                )
+                self.assertEqual(await self.fetch(URL), f"{URL}\n\ntext", head)
+
+    async def test_location(self):
+        """
+        So may the place where a page is found.
+        """
+        for location, path in [
+            (b"/\xff", "/%C3%BF"),
+            ("/ü".encode(), "/%C3%BC"),
+        ]:
+            self.server.pages["/"] = (
+                b"HTTP/1.1 302 F\xff\r\nContent-Length: 0\r\nLocation: "
+                + location
+                + b"\r\nSet-Cookie: a=\xff\r\n\r\n"
+            )
+            self.server.pages[path] = (
+                b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntext"
+            )
+            self.assertIn("text", await self.fetch(URL))
