@@ -37,7 +37,7 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     presence_penalty: float | None = None
     seed: int | None = None
     stop: str | tuple[str, ...] | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: Mapping[str, Any] | None = None
     logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None

@@ -35,6 +35,7 @@ from openclaw.models.requests import (
 from openclaw.models.translation import named, refuseUnsaid, toolNames, wantedFormat
 from openclaw.models.upstream import Refusal, ReplyDecoder
 from openclaw.models.whole_calls import WholeCallsReply
+from openclaw.raw_json import wireForm
 
 API = "ollama"
 
@@ -169,7 +170,7 @@ def _wireTools(request: ModelRequest) -> list[dict[str, Any]]:
             "function": {
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters,
+                "parameters": wireForm(tool.parameters),
             },
         }
         for tool in request.tools

@@ -28,6 +28,7 @@ from openclaw.messages import (
 from openclaw.models.replies import StreamedReply
 from openclaw.models.requests import dataURI
 from openclaw.models.upstream import Refusal, ReplyDecoder
+from openclaw.raw_json import wireForm
 from openclaw.transcript import PlainTranscript
 
 # What comes back, as far as it is read.
@@ -266,7 +267,10 @@ def _withCalls(message: AssistantMessage) -> _Said:
 
 
 def _wireTool(tool: ToolSpec) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
+    function: dict[str, Any] = {
+        "name": tool.name,
+        "parameters": wireForm(tool.parameters),
+    }
     if tool.description:
         function["description"] = tool.description
     if tool.strict is not None:
@@ -282,7 +286,12 @@ know the older one only.
 
 
 def _samplingFields(request: ModelRequest) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(request.sampling)
+    sampling = request.sampling
+    fields: dict[str, Any] = {
+        name: wireForm(value)
+        for name in sampling.__struct_fields__
+        if (value := getattr(sampling, name)) is not None
+    }
     if "max_tokens" in fields and _TAKES_NO_MAX_TOKENS.match(request.model):
         older = fields.pop("max_tokens")
         fields.setdefault("max_completion_tokens", older)

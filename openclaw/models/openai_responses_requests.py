@@ -5,7 +5,7 @@ Follows U{https://platform.openai.com/docs/api-reference/responses/create} and, 
 what a model thinks, U{https://platform.openai.com/docs/guides/reasoning}.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from openclaw.interfaces import (
@@ -26,6 +26,7 @@ from openclaw.messages import (
 )
 from openclaw.models.requests import callID, dataURI, outputLimit, refuseFields
 from openclaw.models.translation import named
+from openclaw.raw_json import wireForm
 
 API = "openai-responses"
 
@@ -95,7 +96,7 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
         "type": "function",
         "name": tool.name,
         "description": tool.description,
-        "parameters": tool.parameters,
+        "parameters": wireForm(tool.parameters),
         # Left out, it would mean yes here.
         "strict": bool(tool.strict),
     }
@@ -130,13 +131,13 @@ def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     )
 
 
-def _format(wanted: dict[str, Any]) -> dict[str, Any]:
+def _format(wanted: Mapping[str, Any]) -> Any:
     """
     As in chat completions, but without the schema's frame.
     """
     described = wanted.get("json_schema")
     if not isinstance(described, dict):
-        return wanted
+        return wireForm(wanted)
     return {"type": "json_schema", **described}
 
 

@@ -6,20 +6,46 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from openclaw.agents.target import Target
 from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import Sampling, ToolChoice, ToolSpec
 from openclaw.messages import Message
+from openclaw.raw_json import RawObject
 from openclaw.web.client_tools import readToolChoice, readTools
-from openclaw.web.decoding import BodyReader
+from openclaw.web.decoding import (
+    BodyReader,
+    RawField,
+    decoded,
+    given,
+    readPassed,
+)
 from openclaw.web.images import ImageReader, RemoteImage
+from openclaw.web.json_bounds import checkPassed
 from openclaw.web.messages import StrayResult, afterAssistant, readMessages
-from openclaw.web.wire import ChatCompletionRequest
+from openclaw.web.wire import (
+    ChatCompletionRequest,
+    LargeRequest,
+    LogitBias,
+    RawMessages,
+    WireMessage,
+)
 
-_reader = BodyReader(ChatCompletionRequest)
+_reader = BodyReader(ChatCompletionRequest, LargeRequest)
 USUAL_IMAGES = Images()
 _OUTDATED = {"functions": "tools", "function_call": "tool_choice"}
+_NOTHING = frozenset({b"[]", b'"none"'})
+MAX_PASSED_VALUES = 10_000
+"""
+How many values a field may have that is passed on, beside C{tools}.
+"""
+
+_decodeRawMessages = msgspec.json.Decoder(RawMessages).decode
+_decodeMessage = msgspec.json.Decoder(WireMessage).decode
+_decodeBias = msgspec.json.Decoder(LogitBias).decode
+_decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +100,8 @@ def readAsking(
     if request.n is not None and request.n != 1:
         raise InvalidRequest("Only `n: 1` is supported.", param="n")
     for name, instead in _OUTDATED.items():
-        if getattr(request, name) not in (None, [], "none"):
+        outdated = getattr(request, name)
+        if given(outdated) and b"".join(bytes(outdated).split()) not in _NOTHING:
             raise InvalidRequest(
                 f"`{name}` is not supported; use `{instead}`.",
                 param=name,
@@ -83,7 +110,7 @@ def readAsking(
     target = targetOf(request.model)
     tools = readTools(request.tools)
     reader = ImageReader(allowed=images)
-    said = readMessages(request.messages or [], reader)
+    said = readMessages(_messages(request), reader)
     options = request.stream_options
     return Asking(
         model=request.model,
@@ -103,10 +130,36 @@ def readAsking(
     )
 
 
+def _messages(request: ChatCompletionRequest) -> Sequence[WireMessage]:
+    if not isinstance(request, LargeRequest):
+        return request.messages or []
+    raw = request.messages
+    if not given(raw):
+        return []
+    return [
+        decoded(_decodeMessage, each, f"messages[{index}]")
+        for index, each in enumerate(decoded(_decodeRawMessages, raw, "messages"))
+    ]
+
+
+def _passedObject(raw: RawField, field: str) -> RawObject | None:
+    if not given(raw):
+        return None
+    checkPassed(bytes(raw), field, MAX_PASSED_VALUES)
+    decoded(_decodeObject, raw, field)
+    return RawObject(bytes(raw), field)
+
+
 def _sampling(request: ChatCompletionRequest) -> Sampling:
     fields: dict[str, Any] = {
         name: getattr(request, name) for name in Sampling.__struct_fields__
     }
+    fields["response_format"] = _passedObject(
+        request.response_format, "response_format"
+    )
+    fields["logit_bias"] = readPassed(
+        _decodeBias, request.logit_bias, "logit_bias", MAX_PASSED_VALUES
+    )
     if isinstance(fields["stop"], list):
         fields["stop"] = tuple(fields["stop"])
     if request.top_logprobs is not None and not request.logprobs:
@@ -116,4 +169,4 @@ def _sampling(request: ChatCompletionRequest) -> Sampling:
     return Sampling(**fields)
 
 
-__all__ = ["Asking", "readAsking"]
+__all__ = ["MAX_PASSED_VALUES", "Asking", "readAsking"]

@@ -5,13 +5,20 @@ names the field.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeGuard, TypeVar
 
 import msgspec
 
 from openclaw.errors import InvalidRequest
 from openclaw.tools.threads import inThread
+from openclaw.web.json_bounds import (
+    checkPassed,
+    checkValues,
+    isSmall,
+    tooManyFields,
+)
 
+RawField = msgspec.Raw | msgspec.UnsetType
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
 
@@ -31,11 +38,14 @@ class BodyReader(Generic[T]):
     Reads the bodies of one kind of request.
     """
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: type[T], large: type[T] | None = None) -> None:
         """
         @param kind: A Struct with the fields that are used, all optional.
+
+        @param large: The same for large bodies.
         """
         self._decode = msgspec.json.Decoder(kind).decode
+        self._decodeLarge = msgspec.json.Decoder(large or kind).decode
         self._known = frozenset(each.name for each in msgspec.structs.fields(kind))
 
     def read(self, body: bytes) -> tuple[T, list[str]]:
@@ -44,7 +54,7 @@ class BodyReader(Generic[T]):
 
         @return: What it says, and the names of the fields that are not used.
 
-        @raise InvalidRequest: It is not valid; C{param} names the field.
+        @raise InvalidRequest: It is not valid, or too much; C{param} names the field.
         """
         try:
             # msgspec does not look into the strings that it passes over.
@@ -54,33 +64,77 @@ class BodyReader(Generic[T]):
                 f"The body is not valid UTF-8 (byte {error.start}).",
                 code="invalid_json",
             ) from None
-        try:
-            names = _decodeObject(body)
-            if len(names) > MAX_FIELDS:
-                raise InvalidRequest(f"The body has more than {MAX_FIELDS} fields.")
-            request = self._decode(body)
-        except msgspec.ValidationError as error:
-            raise _invalidField(str(error)) from None
-        except RecursionError:
-            raise InvalidRequest(
-                "The body is nested too deeply.", code="invalid_json"
-            ) from None
-        except msgspec.DecodeError as error:
-            where = "" if "(byte " in str(error) else f" (byte {len(body)})"
-            raise InvalidRequest(
-                f"The body is not valid JSON: {error}{where}.", code="invalid_json"
-            ) from None
-        given = {name for name, value in names.items() if bytes(value) != b"null"}
-        return request, sorted(given - self._known)
+        checkValues(body, MAX_FIELDS)
+        names = decoded(_decodeObject, body)
+        if len(names) > MAX_FIELDS:
+            raise tooManyFields(MAX_FIELDS)
+        decode = self._decode if isSmall(body) else self._decodeLarge
+        request = decoded(decode, body)
+        told = {name for name, value in names.items() if bytes(value) != b"null"}
+        return request, sorted(told - self._known)
 
 
-def _invalidField(text: str) -> InvalidRequest:
+def decoded(decode: Callable[[Any], R], raw: bytes | msgspec.Raw, field: str = "") -> R:
+    """
+    Decode a body, or a field of it.
+
+    @param field: The field.
+
+    @raise InvalidRequest: It is not valid; C{param} names the place.
+    """
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalidField(str(error), field) from None
+    except RecursionError:
+        raise InvalidRequest(
+            "The body is nested too deeply.", code="invalid_json"
+        ) from None
+    except msgspec.DecodeError as error:
+        at = "" if "(byte " in str(error) else f" (byte {len(bytes(raw))})"
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error}{at}.", code="invalid_json"
+        ) from None
+
+
+def given(raw: RawField) -> TypeGuard[msgspec.Raw]:
+    """
+    Tell whether a field is there, and not C{null}.
+    """
+    if raw is msgspec.UNSET:
+        return False
+    with memoryview(raw) as content:
+        return len(content) > len(b"null") or bytes(content) != b"null"
+
+
+def readPassed(
+    decode: Callable[[Any], R], raw: RawField, field: str, most: int
+) -> R | None:
+    """
+    Decode a field whose size nobody bounds but us.
+
+    @param most: The most values in it.
+
+    @return: C{None} if it is not there.
+
+    @raise InvalidRequest: It is not valid, or too much; C{param} names the field.
+    """
+    if not given(raw):
+        return None
+    checkPassed(bytes(raw), field, most)
+    return decoded(decode, raw, field)
+
+
+def _invalidField(text: str, field: str) -> InvalidRequest:
     """
     msgspec's C{Expected `str`, got `int` - at `$.messages[0].role`}, as ours.
     """
     found = _WHERE.match(text)
     assert found is not None
     what, where = found["what"], found["where"]
+    if field:
+        dot = "." if where and not where.startswith("[") else ""
+        where = f"{field}{dot}{where or ''}"
     if not where:
         return InvalidRequest(f"The body is invalid: {what}.", code="invalid_json")
     missing = _MISSING.match(what)
@@ -90,17 +144,11 @@ def _invalidField(text: str) -> InvalidRequest:
     return InvalidRequest(f"Invalid `{where}`: {what}.", param=where)
 
 
-LARGE_BODY_BYTES = 1024 * 1024
-"""
-A body of more than this is read in a thread.
-"""
-
-
 async def readBody(reactor: Any, body: bytes, read: Callable[[bytes], R]) -> R:
     """
     Read a body, without holding others up if it is a large one.
     """
-    if len(body) <= LARGE_BODY_BYTES:
+    if isSmall(body):
         return read(body)
     return await inThread(reactor, lambda _: read(body))
 
@@ -122,9 +170,12 @@ def tellIgnored(request: Any, names: Sequence[str]) -> None:
 
 __all__ = [
     "IGNORED_HEADER",
-    "LARGE_BODY_BYTES",
     "MAX_FIELDS",
     "BodyReader",
+    "RawField",
+    "decoded",
+    "given",
     "readBody",
+    "readPassed",
     "tellIgnored",
 ]

@@ -20,8 +20,16 @@ from openclaw.interfaces import EmbeddingReply, EmbeddingRequest
 from openclaw.models.embeddings import packed, unpacked
 from openclaw.tools.threads import inThread
 from openclaw.web.client_headers import agentOf
-from openclaw.web.decoding import BodyReader, readBody, tellIgnored
+from openclaw.web.decoding import (
+    BodyReader,
+    RawField,
+    decoded,
+    given,
+    readBody,
+    tellIgnored,
+)
 from openclaw.web.failures import asJSON
+from openclaw.web.json_bounds import MAX_VALUES, structureOf
 from openclaw.web.request import GatewayRequest
 from openclaw.web.standing import Standing
 from openclaw.web.wire import ModelName
@@ -46,13 +54,14 @@ class EmbeddingsRequest(Struct):
     The body of C{POST /v1/embeddings}.
     """
 
-    input: str | list[Any] | None = None
+    input: RawField = msgspec.UNSET
     model: ModelName | None = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
 
 
 _reader = BodyReader(EmbeddingsRequest)
+_decodeInput = msgspec.json.Decoder(str | list[str | int | list[int]]).decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +90,29 @@ def readAsking(body: bytes) -> Asking:
     request, ignored = _reader.read(body)
     return Asking(
         model=request.model,
-        inputs=readInputs(request.input),
+        inputs=readInputs(_input(request.input)),
         base64=request.encoding_format == "base64",
         dimensions=request.dimensions,
         ignored=ignored,
+    )
+
+
+def _input(raw: RawField) -> Any:
+    """
+    Decode C{input}, if there are not too many arrays in it.
+    """
+    if not given(raw):
+        return None
+    if bytes(raw).count(b"[") > MAX_INPUTS + 1:
+        count = structureOf(bytes(raw), MAX_VALUES).count(b"[") - 1
+        if count > MAX_INPUTS:
+            raise _tooMany(count)
+    return decoded(_decodeInput, raw, "input")
+
+
+def _tooMany(count: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid `input`: {count} inputs are more than {MAX_INPUTS}.", param="input"
     )
 
 
@@ -103,10 +131,7 @@ def readInputs(value: Any) -> Sequence[Input]:
     if _isToken(value[0]):
         return [_tokens(value, "input")]
     if len(value) > MAX_INPUTS:
-        raise InvalidRequest(
-            f"Invalid `input`: {len(value)} inputs are more than {MAX_INPUTS}.",
-            param="input",
-        )
+        raise _tooMany(len(value))
     if isinstance(value[0], list):
         return [_tokens(each, f"input[{i}]") for i, each in enumerate(value)]
     return [_text(each, f"input[{i}]") for i, each in enumerate(value)]

@@ -11,7 +11,7 @@ import msgspec
 from openclaw.web.answers import ANSWERS
 from openclaw.web.client_tools import MAX_TOOLS, TOOL_CHOICES
 from openclaw.web.embeddings import MAX_INPUTS, MAX_TOKEN, EmbeddingsRequest
-from openclaw.web.wire import ChatCompletionRequest
+from openclaw.web.wire import MAX_MESSAGES, ChatCompletionRequest
 
 Schema = dict[str, Any]
 
@@ -66,6 +66,7 @@ _CHECKED: dict[str, dict[str, Schema]] = {
         "messages": _array(
             {"$ref": f"{PLACE}Message"},
             minItems=1,
+            maxItems=MAX_MESSAGES,
             examples=[[{"role": "user", "content": "hi"}]],
         ),
         "model": {**_nullable({"type": "string"}), "examples": ["openclaw"]},
@@ -75,6 +76,10 @@ _CHECKED: dict[str, dict[str, Schema]] = {
             **_nullable({"enum": list(TOOL_CHOICES)}, _NAMED_TOOL),
             "examples": ["auto"],
         },
+        "response_format": _nullable({"type": "object"}),
+        "logit_bias": _nullable(
+            {"type": "object", "additionalProperties": {"type": "number"}}
+        ),
         "functions": {"enum": [[], None], "deprecated": True},
         "function_call": {"enum": ["none", [], None], "deprecated": True},
     },

@@ -6,9 +6,11 @@ are not here are not used; L{openclaw.web.asking} tells the caller which those w
 Every field may be C{null}, which is the same as leaving it out.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Raw, Struct
+
+from openclaw.web.decoding import RawField
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Count = Annotated[int, Meta(ge=1)]
@@ -76,10 +78,14 @@ class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
-Messages = Annotated[list[WireMessage], Meta(max_length=20_000)]
+MAX_MESSAGES = 20_000
 """
 Far more than any model reads, and so few that reading them holds nobody up.
 """
+
+Messages = Annotated[list[WireMessage], Meta(max_length=MAX_MESSAGES)]
+RawMessages = Annotated[list[Raw], Meta(max_length=MAX_MESSAGES)]
+LogitBias = dict[str, float]
 
 
 class ChatCompletionRequest(Struct):
@@ -88,15 +94,18 @@ class ChatCompletionRequest(Struct):
     """
 
     messages: Messages | None = None
+    # What is passed on, or bounded before it is read.
+    tools: RawField = UNSET
+    tool_choice: RawField = UNSET
+    functions: RawField = UNSET
+    function_call: RawField = UNSET
+    response_format: RawField = UNSET
+    logit_bias: RawField = UNSET
     model: ModelName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
     n: int | None = None
-    tools: Any = None
-    tool_choice: Any = None
-    functions: list[Any] | None = None
-    function_call: Any = None
     # From here on, what is passed on to the model.
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -106,19 +115,30 @@ class ChatCompletionRequest(Struct):
     presence_penalty: Penalty | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
-    response_format: dict[str, Any] | None = None
-    logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     reasoning_effort: str | None = None
     parallel_tool_calls: bool | None = None
 
 
+class LargeRequest(ChatCompletionRequest):
+    """
+    The same for a large body, of which the messages are read one by one: the GIL is
+    held by each call of the decoder.
+    """
+
+    messages: RawField = UNSET  # type: ignore[assignment]
+
+
 __all__ = [
+    "MAX_MESSAGES",
     "ChatCompletionRequest",
     "ImageURL",
+    "LargeRequest",
+    "LogitBias",
     "ModelName",
     "Part",
+    "RawMessages",
     "StreamOptions",
     "WireFunction",
     "WireMessage",

@@ -102,7 +102,7 @@ class PlainTests(SynchronousTestCase):
             "parallel_tool_calls": False,
         }
         self.assertEqual(fields.keys(), set(Sampling.__struct_fields__))
-        found = msgspec.to_builtins(asking(**fields).sampling)
+        found = msgspec.to_builtins(asking(**fields).sampling, enc_hook=dict)
         self.assertEqual({**found, "stop": list(found["stop"])}, fields)
 
     def test_oneStop(self):

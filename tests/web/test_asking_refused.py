@@ -7,6 +7,7 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import InvalidRequest
+from openclaw.raw_json import wireForm
 from openclaw.web.asking import Asking, readAsking
 from openclaw.web.decoding import MAX_FIELDS
 from tests.web.bodies import rubbish
@@ -346,4 +347,6 @@ class RubbishTests(SynchronousTestCase):
             msgspec.json.encode([error.message, error.param])
         else:
             self.assertIsInstance(asked, Asking)
-            msgspec.json.encode([asked.model, asked.user, asked.sampling])
+            msgspec.json.encode(
+                [asked.model, asked.user, asked.sampling], enc_hook=wireForm
+            )

@@ -23,6 +23,20 @@ def tool(**function):
     return {"type": "function", "function": function}
 
 
+def toolsOf(tools):
+    """
+    The tools that a request brings.
+    """
+    return readTools(msgspec.Raw(msgspec.json.encode(tools)))
+
+
+def choiceOf(choice, tools):
+    """
+    What a request says of them.
+    """
+    return readToolChoice(msgspec.Raw(msgspec.json.encode(choice)), tools)
+
+
 def named(name):
     """
     A choice on the wire.
@@ -54,8 +68,8 @@ class ToolsTests(SynchronousTestCase):
         """
         No tools, whichever way that is said.
         """
-        self.assertEqual(readTools(None), ())
-        self.assertEqual(readTools([]), ())
+        self.assertEqual(toolsOf(None), ())
+        self.assertEqual(toolsOf([]), ())
 
     def test_least(self):
         """
@@ -68,14 +82,14 @@ class ToolsTests(SynchronousTestCase):
             {"name": "look", "description": None, "parameters": None, "strict": None},
             {"name": "look", "description": "", "parameters": {}},
         ):
-            self.assertEqual(readTools([tool(**function)]), (LOOK,))
+            self.assertEqual(toolsOf([tool(**function)]), (LOOK,))
 
     def test_whole(self):
         """
         All that is said of a tool reaches the model as it was said.
         """
         for strict in (True, False):
-            found = readTools(
+            found = toolsOf(
                 [
                     tool(
                         name="look_At-2",
@@ -92,7 +106,7 @@ class ToolsTests(SynchronousTestCase):
         They stay in their order, as many as there may be.
         """
         names = [f"tool_{number}" for number in range(MAX_TOOLS)]
-        found = readTools([tool(name=name) for name in names])
+        found = toolsOf([tool(name=name) for name in names])
         self.assertEqual([each.name for each in found], names)
 
 
@@ -187,29 +201,29 @@ class ChoiceTests(SynchronousTestCase):
         The three words.
         """
         for word in ("auto", "none", "required"):
-            self.assertEqual(readToolChoice(word, [LOOK]), word)
-            self.assertEqual(readToolChoice(f" {word} ", [LOOK]), word)
+            self.assertEqual(choiceOf(word, [LOOK]), word)
+            self.assertEqual(choiceOf(f" {word} ", [LOOK]), word)
 
     def test_default(self):
         """
         Where nothing is said, the model chooses.
         """
-        self.assertEqual(readToolChoice(None, [LOOK]), "auto")
-        self.assertEqual(readToolChoice(None, []), "auto")
+        self.assertEqual(choiceOf(None, [LOOK]), "auto")
+        self.assertEqual(choiceOf(None, []), "auto")
 
     def test_withoutTools(self):
         """
         Who has no tools may say that none is to be used.
         """
         for word in ("auto", "none"):
-            self.assertEqual(readToolChoice(word, []), word)
+            self.assertEqual(choiceOf(word, []), word)
 
     def test_named(self):
         """
         One tool, by its name.
         """
         for name in ("look", " look "):
-            self.assertEqual(readToolChoice(named(name), [LOOK]), NamedTool("look"))
+            self.assertEqual(choiceOf(named(name), [LOOK]), NamedTool("look"))
 
 
 class WrongChoiceTests(WrongTestCase):

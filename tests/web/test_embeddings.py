@@ -15,13 +15,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.agents.runtime import DRAIN_RETRY_SECONDS
 from openclaw.errors import InvalidRequest, UpstreamError, UpstreamRateLimited
 from openclaw.models.failover import BUDGET_SECONDS
-from openclaw.web.decoding import LARGE_BODY_BYTES
 from openclaw.web.embeddings import (
     LARGE_ANSWER_NUMBERS,
     MAX_INPUTS,
     readAsking,
     readInputs,
 )
+from openclaw.web.json_bounds import LARGE_BODY_BYTES
 from tests.auth.doors import addToken
 from tests.web.gateway import AUTHORIZATION, HELLO, GatewayTestCase, configOf
 from tests.web.internet import Internet

@@ -4,7 +4,7 @@ Tests of L{openclaw.web.completions}: bodies that take long to read.
 
 import msgspec
 
-from openclaw.web.decoding import LARGE_BODY_BYTES
+from openclaw.web.json_bounds import LARGE_BODY_BYTES
 from tests.web.gateway import HELLO, GatewayTestCase
 from tests.web.internet import Internet
 
