@@ -5,6 +5,6 @@ The rooms of the house and the way a request walks through them are drawn in
 C{docs/architecture.md}; what can be replaced is in L{openclaw.interfaces}.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["__version__"]
