@@ -29,6 +29,11 @@ How much more than the body an answer may have on the wire: headers, and what fr
 the chunks of its body.
 """
 
+MAX_INFLATED_BYTES = 8 * 1024 * 1024
+"""
+The most that one read may inflate to.
+"""
+
 Header = tuple[bytes, bytes]
 Address = tuple[str, str, int]
 """
@@ -193,6 +198,7 @@ class Connection(Protocol):
         self._barren = 0
         self._overhead = 0
         self._inflate: Callable[[bytes], bytes] | None = None
+        self._coding: str | None = None
 
     def connectionMade(self) -> None:
         """
@@ -233,6 +239,11 @@ class Connection(Protocol):
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             fault = error
+        if self._coding is not None:
+            # Whatever its body is, it is none that could be read.
+            self._fault = Failure(HttpParserError(self._coding))
+            self.abort()
+            return
         if self._status is not None and not self._told:
             self._told = True
             headers, self._headers = self._headers, []
@@ -294,10 +305,17 @@ class Connection(Protocol):
             return
         self._status = status
         self._keptAlive = self._parser.should_keep_alive()
-        for name, value in self._headers:
-            if name.lower() == b"content-encoding" and value.strip().lower() in _GZIP:
-                # It was asked not to.
-                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        codings = [
+            value.strip().lower()
+            for name, value in self._headers
+            if name.lower() == b"content-encoding"
+        ]
+        # It was asked for none.
+        if len(codings) == 1 and codings[0] in _GZIP:
+            self._inflate = _inflater()
+        elif any(coding not in (b"", b"identity") for coding in codings):
+            shown = b", ".join(codings)[:100].decode("ascii", "backslashreplace")
+            self._coding = f"It has a content coding that was not asked for: {shown}"
 
     def on_body(self, data: bytes) -> None:
         """
@@ -361,10 +379,23 @@ class Connection(Protocol):
             exchange.asker.failed(self._fault or reason)
 
 
+def _inflater() -> Callable[[bytes], bytes]:
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def inflate(data: bytes) -> bytes:
+        inflated = inflater.decompress(data, MAX_INFLATED_BYTES)
+        if inflater.unconsumed_tail:
+            raise zlib.error("it inflates to far more than itself")
+        return inflated
+
+    return inflate
+
+
 _GZIP = (b"gzip", b"x-gzip")
 
 __all__ = [
     "MAX_BARREN_BYTES",
+    "MAX_INFLATED_BYTES",
     "MAX_OVERHEAD_BYTES",
     "Address",
     "Asker",

@@ -42,6 +42,11 @@ _NOT_PUBLIC: Sequence[IPv4Network | IPv6Network] = [
     )
 ]
 
+READ_BYTES = 4096
+"""
+The most that is read from a socket before others have their turn.
+"""
+
 _NAT64 = IPv6Network("64:ff9b::/96")
 """
 How a network without IPv4 reaches it: the last 32 bits are the address.
@@ -79,6 +84,12 @@ class _Socket(ProtocolWrapper):
     """
     A connection that may only bring so much, headers and all.
     """
+
+    def makeConnection(self, transport: Any) -> None:
+        # Twisted's parser takes microseconds for each line and each chunk, and a
+        # server may send such as are nearly empty.
+        transport.bufferSize = READ_BYTES
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
         if self.factory.arrived(len(data)):

@@ -14,7 +14,11 @@ from openclaw.errors import (
     UpstreamUnreachable,
 )
 from openclaw.interfaces import IModelCall
-from openclaw.models.exchange import MAX_BARREN_BYTES, MAX_OVERHEAD_BYTES
+from openclaw.models.exchange import (
+    MAX_BARREN_BYTES,
+    MAX_INFLATED_BYTES,
+    MAX_OVERHEAD_BYTES,
+)
 from tests.models.network import RawServer
 from tests.models.reading import cut, places
 from tests.models.support import DONE, HEAD, HELLO, ProviderTestCase
@@ -107,6 +111,34 @@ class AnswerTests(RawTestCase):
         What only says that it is compressed breaks off.
         """
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(WHOLE))
+        self.failureOf(self.call, UpstreamTruncated)
+        self.assertNothingLeft()
+
+    def test_otherCodings(self) -> None:
+        """
+        A coding that is not known, and more than one, is an error, not garbage.
+        """
+        twice = compress(compress(WHOLE))
+        for coding in (
+            b"br",
+            b"zstd",
+            b"gzip, gzip",
+            b"gzip\r\nContent-Encoding: gzip",
+        ):
+            self.setUp()
+            self.send(
+                CHUNKED[:-2] + b"Content-Encoding: " + coding + b"\r\n\r\n",
+                chunk(twice),
+            )
+            self.failureOf(self.call, UpstreamUnreachable)
+            self.assertNothingLeft()
+
+    def test_bomb(self) -> None:
+        """
+        What inflates to far more than itself breaks off.
+        """
+        bomb = compress(bytes(4 * MAX_INFLATED_BYTES))
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(bomb))
         self.failureOf(self.call, UpstreamTruncated)
         self.assertNothingLeft()
 
