@@ -130,7 +130,7 @@ class GuardedReactor:
         """
         self._reactor = reactor
         self._allowPrivate = allowPrivate
-        self._left = maxBytes
+        self._left = self._part = maxBytes
         self._connectors: list[Any] = []
         self.refused = False
 
@@ -194,9 +194,18 @@ class GuardedReactor:
             elif connector.state == "connecting":
                 connector.stopConnecting()
 
+    def expect(self, maxBytes: int) -> None:
+        """
+        Bound what may be received from now on, beside the bound of all.
+        """
+        self._part = maxBytes
+
     def _arrived(self, size: int) -> bool:
+        # What ends this part may be in the same read as what follows it.
+        permitted = self._part > 0
         self._left -= size
-        return self._left >= 0
+        self._part -= size
+        return permitted and self._left >= 0
 
     def seconds(self) -> float:
         """

@@ -43,6 +43,11 @@ As much of a C{Content-Type} is looked at: its parser takes quadratic time.
 MAX_COOKIES = 50
 MAX_COOKIE_BYTES = 4096
 
+HEAD_BYTES = 128 * 1024
+"""
+What may come until the headers of an answer are complete, those of TLS included.
+"""
+
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -212,6 +217,7 @@ class _Fetch:
             "User-Agent": [f"openclaw/{__version__}"],
             "Accept": [self._terms.accept],
         }
+        self._guard.expect(HEAD_BYTES)
         try:
             response = await self._http.get(
                 url,
@@ -220,6 +226,7 @@ class _Fetch:
                 unbuffered=True,
                 reactor=cast(Any, self._guard),
             )
+            self._guard.expect(self._terms.maxBytes + HEADER_BYTES)
             return cast(IResponse, response)
         except DNSLookupError:
             if self._guard.refused:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolError
+from openclaw.tools.addresses import READ_BYTES
 from openclaw.tools.content_coding import MAX_MEMBERS, PIECE_BYTES, ContentDecoder
+from openclaw.tools.fetching import HEAD_BYTES
 from tests.tools.internet import FetchTestCase
 
 URL = "http://site.example/"
@@ -200,3 +202,47 @@ class HeaderTests(FetchTestCase):
                 b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntext"
             )
             self.assertIn("text", await self.fetch(URL))
+
+
+class ReadTests(FetchTestCase):
+    """
+    No server brings much at a time, nor many headers.
+    """
+
+    def setUp(self):
+        """
+        Note the sizes of reads.
+        """
+        super().setUp()
+        self.sizes, connect = [], self.net.connectTCP
+
+        def noting(host, port, factory, *rest):
+            arrived = factory.arrived
+
+            def note(size):
+                self.sizes.append(size)
+                return arrived(size)
+
+            factory.arrived = note
+            return connect(host, port, factory, *rest)
+
+        self.net.connectTCP = noting
+
+    async def test_size(self):
+        """
+        A page comes in small reads.
+        """
+        self.page(b"x" * 100_000)
+        await self.fetch(URL)
+        self.assertGreater(sum(self.sizes), 100_000)
+        self.assertLessEqual(max(self.sizes), READ_BYTES)
+
+    async def test_headers(self):
+        """
+        Headers are read up to their bound, not up to that of a page.
+        """
+        self.server.greeting = b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000
+        told = await self.failing(self.fetch(URL))
+        self.assertEqual(told, f"{URL} gives no proper answer.")
+        self.assertLessEqual(sum(self.sizes), HEAD_BYTES + 2 * READ_BYTES)
+        await self.server.allClosed()
