@@ -246,3 +246,39 @@ class ReadTests(FetchTestCase):
         self.assertEqual(told, f"{URL} gives no proper answer.")
         self.assertLessEqual(sum(self.sizes), HEAD_BYTES + 2 * READ_BYTES)
         await self.server.allClosed()
+
+
+class MalformedTests(FetchTestCase):
+    """
+    No answer is worse than an error for the model.
+    """
+
+    async def test_refused(self):
+        """
+        What is no HTTP is told as such, and nothing of it is logged as a fault of
+        ours.
+        """
+        ok = b"HTTP/1.1 200 OK\r\n"
+        answers = [
+            b"HTTP/1.1\r\n\r\n",
+            b"HTTP/1.1 abc OK\r\n\r\n",
+            b"HTTP/x.y 200 OK\r\n\r\n",
+            b"\xff\xfe\r\n\r\n",
+            ok + b"no colon\r\n\r\n",
+            ok + b" folded: first\r\n\r\n",
+            ok + b": no name\r\n\r\n",
+            ok + b"Content-Length: x\r\n\r\n",
+            ok + b"Content-Length: -1\r\n\r\n",
+            ok + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            ok + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+            ok + b"Transfer-Encoding: gzip\r\n\r\n",
+            ok + b"a: " + b"x" * 70_000 + b"\r\n\r\n",
+        ]
+        for greeting in answers:
+            self.server.greeting = greeting
+            told = await self.failing(self.fetch(URL, timeoutSeconds=0.5))
+            self.assertTrue(
+                told.endswith(" gives no proper answer.") or "took longer" in told,
+                (greeting[:80], told),
+            )
+            await self.server.allClosed()
