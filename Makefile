@@ -26,7 +26,7 @@ NO_ENGINE = "The engine of the embedded model can't be installed here; OpenClaw 
 NO_WEIGHTS = "The weights of the embedded model can't be installed; OpenClaw goes on without them."
 NO_NODE = "Node can't be installed; tests that need it are skipped unless it is there."
 
-.PHONY: help serve check test test-fast coverage ci bench clean
+.PHONY: help serve check test test-fast coverage ci docs bench clean
 .NOTPARALLEL:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo "make test-fast   the checks and the unit tests: no Node, no model, no daemon"
 	@echo "make check       the checks alone: ruff and mypy"
 	@echo "make coverage    the unit tests, and which branches of openclaw/ they missed"
+	@echo "make docs        make the reference of the Python API, in build/api"
 	@echo "make bench       measure what a request costs on this machine"
 	@echo "make clean       remove all that was made here, but not .openclaw"
 	@echo
@@ -79,6 +80,9 @@ coverage: $(VENV)/.test
 ci: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
 	@$(call checked,$(MAKE) coverage || failed="$$failed, coverage"; \
 	    $(BIN)/python -m twisted.trial $(TRIAL) $(WHOLE))
+
+docs: $(VENV)/.test
+	@PYTHONPATH=. $(BIN)/pydoctor --quiet
 
 # BENCH=--quick takes less than two minutes.
 bench: $(VENV)/.installed

@@ -1,8 +1,8 @@
 """
 C{${VAR}} in a string: the value of an environment variable.
 
-C{$${} stands for a literal C{${}.  There is no other syntax, and nothing in a value
-from the environment is looked at again.
+C{$$E{lb}} stands for a literal C{$E{lb}}.  There is no other syntax, and nothing in a
+value from the environment is looked at again.
 """
 
 import re
@@ -29,7 +29,7 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
     Fill the places in a string.
 
     @raise SubstitutionFailed: A variable is missing, or what stands behind a
-        C{${} is no name of one.
+        C{$E{lb}} is no name of one.
     """
     if "${" not in text:
         return text
