@@ -347,10 +347,13 @@ class Conversation(msgspec.Struct, frozen=True):
 
     @ivar messages: What was said since the summary, oldest first.
     @ivar summary: The newest summary of what was said before that, if there is one.
+    @ivar skipped: How many messages behind the summary were not loaded, the oldest,
+        because there is too much.
     """
 
     messages: Sequence[Message]
     summary: Summary | None = None
+    skipped: int = 0
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -409,7 +412,9 @@ class ISessionStore(Interface):
         @param agentID: Whose a new session is.  It stays with that agent.
 
         @return: The conversation with the new messages at its end, without what the
-            newest summary stands for; or C{None}, with nothing written, while a run
+            newest summary stands for, and of what was there before them only the
+            newest L{openclaw.sessions.store.checks.MAX_LOADED_BYTES} and
+            C{MAX_LOADED_MESSAGES}; or C{None}, with nothing written, while a run
             holds the session, be it this one: a run begins a turn once.  Fails with
             L{openclaw.errors.InvalidRequest}, with nothing written and no claim
             taken, when a tool's result among what would be appended answers no call

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from openclaw.agents.conversation import repaired
 from openclaw.agents.tokens import tokensOf
-from openclaw.interfaces import Summary
+from openclaw.interfaces import Conversation, Summary
 from openclaw.messages import Message, Part, TextPart, ToolMessage, UserMessage
 from openclaw.transcript import isPlain
 
@@ -27,14 +27,27 @@ class Context:
 
     @ivar stored: The newest summary that is kept with the session, if any.  The
         conversation begins where it ends.
+    @ivar skipped: How many messages between the two are not there.
     @ivar made: A newer one, made in this run.
     @ivar start: The index of the first message that is shown.
     """
 
     stored: Summary | None = None
+    skipped: int = field(default=0, init=False)
     made: Summary | None = field(default=None, init=False)
     start: int = field(default=0, init=False)
     _leftOut: bool = field(default=False, init=False)
+
+    def begin(self, conversation: Conversation) -> Sequence[Message]:
+        """
+        Show a session.
+
+        @return: Its messages.
+        """
+        self.stored = conversation.summary
+        self.skipped = conversation.skipped
+        self._leftOut = self.skipped > 0
+        return conversation.messages
 
     def view(self, conversation: Sequence[Message]) -> Sequence[Message]:
         """
@@ -83,7 +96,7 @@ class Context:
         """
         Show a summary for all that is before a cut.
         """
-        before = self.stored.messageCount if self.stored else 0
+        before = self.skipped + (self.stored.messageCount if self.stored else 0)
         self.made = Summary(text, before + cut)
         self.start = cut
         self._leftOut = False

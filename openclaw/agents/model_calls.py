@@ -32,6 +32,12 @@ At most one part in so many of what a model can read is kept free for its answer
 """
 
 
+DEFAULT_CONTEXT_WINDOW = 200_000
+"""
+How many tokens of a session a model is shown that does not say how much it can read.
+"""
+
+
 class ModelCalls:
     """
     Asks the agent's model, or another where that fails before it has said a word.
@@ -132,10 +138,14 @@ class ModelCalls:
         """
         shown = self._context.view(conversation)
         known = self._surroundings.modelOf(model)
-        if known is None or known.contextWindow is None:
-            return shown
-        window = known.contextWindow
-        room = window - min(known.maxTokens or window, window // ANSWER_SHARE)
+        window = None if known is None else known.contextWindow
+        if window is None:
+            if not self._request.kept:
+                # It is all the caller's own, and bounded by the size of a request.
+                return shown
+            window = DEFAULT_CONTEXT_WINDOW
+        most = known.maxTokens if known is not None else None
+        room = window - min(most or window, window // ANSWER_SHARE)
         room -= tokensIn(self._request.system) + tokensOfTools(self._tools)
         if not fits(shown, room) and await self._compact(
             conversation, model, max(room // 2, 0)
@@ -254,4 +264,4 @@ class ModelCalls:
             self._call.resumeProducing()
 
 
-__all__ = ["ANSWER_SHARE", "ModelCalls"]
+__all__ = ["ANSWER_SHARE", "DEFAULT_CONTEXT_WINDOW", "ModelCalls"]

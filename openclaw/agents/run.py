@@ -186,11 +186,11 @@ class AgentRun:
         """
         store = self.surroundings.store
         conversation = await self._openTurn()
-        self._context.stored = conversation.summary
+        messages = self._context.begin(conversation)
         try:
             self._stop.check()
             self._tellStart()
-            return await self._answer(conversation.messages)
+            return await self._answer(messages)
         finally:
             claim, self.claim = self.claim, None
             assert claim is not None

@@ -9,10 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.compaction import INSTRUCTIONS
 from openclaw.agents.context import LEFT_OUT
+from openclaw.agents.model_calls import DEFAULT_CONTEXT_WINDOW
 from openclaw.config import Model
 from openclaw.errors import ContextTooLong, UpstreamError, UpstreamUnreachable
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, Usage, UserMessage
+from openclaw.sessions.store.checks import MAX_LOADED_BYTES
 from tests.agents.stage import AGAIN, KEY, Stage
 
 LONG = "All work and no play makes Jack a dull boy. " * 20
@@ -290,3 +292,87 @@ class RefusedTests(CompactionTestCase):
         self.stage.call.fail(tooLong())
         self.stage.begin()
         self.assertIn(SUMMARY, self.shown()[0].text)
+
+
+class NoWindowTests(SynchronousTestCase):
+    """
+    A model of which nobody says how much it can read.
+    """
+
+    def setUp(self):
+        """
+        Keep nothing yet.
+        """
+        self.stage = Stage()
+        self.stage.surroundings = replace(
+            self.stage.surroundings, modelOf=lambda model: None
+        )
+
+    def keep(self, characters):
+        """
+        Keep a turn of a session in which so much was asked.
+        """
+        asked = UserMessage("x" * characters)
+        claim = Claim(KEY, f"earlier {characters}")
+        self.stage.store.beginTurn(claim, "main", [asked], [asked])
+        self.stage.store.endTurn(claim, [AssistantMessage("Yes.")])
+
+    def finish(self, text):
+        """
+        Play the model.
+        """
+        self.stage.call.say(text)
+        self.stage.call.finish()
+
+    def test_session(self):
+        """
+        Of a session it is shown as much as most models can read.
+        """
+        self.keep(DEFAULT_CONTEXT_WINDOW)
+        run = self.stage.begin()
+        self.finish("Yes.")
+        self.assertEqual(run.result.text, "Yes.")
+        self.keep(4 * DEFAULT_CONTEXT_WINDOW)
+        run = self.stage.begin()
+        self.assertEqual(self.stage.call.request.system, INSTRUCTIONS)
+        self.finish(SUMMARY)
+        [first, *_, last] = self.stage.call.request.messages
+        self.assertIn(SUMMARY, first.text)
+        self.assertEqual(last, AGAIN)
+
+    def test_stateless(self):
+        """
+        What a caller brings is shown whole.
+        """
+        asked = [
+            UserMessage("x" * 4 * DEFAULT_CONTEXT_WINDOW),
+            AssistantMessage("Yes."),
+            AGAIN,
+        ]
+        self.stage.begin(kept=False, opening=asked)
+        self.assertEqual(list(self.stage.call.request.messages), asked)
+
+    def test_notLoaded(self):
+        """
+        That something was not even loaded is told, and a summary stands for it, too.
+        """
+        self.keep(MAX_LOADED_BYTES)
+        self.keep(4 * DEFAULT_CONTEXT_WINDOW)
+        run = self.stage.begin()
+        self.assertEqual(self.stage.call.request.system, INSTRUCTIONS)
+        self.assertIn(LEFT_OUT, self.stage.call.request.messages[0].text)
+        self.finish(SUMMARY)
+        shown = self.stage.call.request.messages
+        self.assertIn(SUMMARY, shown[0].text)
+        self.assertNotIn(LEFT_OUT, shown[0].text)
+        self.finish("Yes.")
+        self.assertEqual(run.result.text, "Yes.")
+        claim = Claim(KEY, "later")
+        kept = self.successResultOf(
+            self.stage.store.beginTurn(claim, "main", [AGAIN], [AGAIN])
+        )
+        # Four messages are older than what was asked; three at least are summed up.
+        self.assertGreaterEqual(kept.summary.messageCount, 3)
+        self.assertEqual(kept.skipped, 0)
+        self.assertEqual(kept.messages[-1], AGAIN)
+        self.assertEqual(kept.summary.messageCount + len(kept.messages), 7)

@@ -2,6 +2,7 @@
 The contract of L{openclaw.interfaces.ISessionStore}.
 """
 
+from tests.contracts.store_bounds import StoreBoundsWhatIsLoaded
 from tests.contracts.store_claims import StoreHasClaims
 from tests.contracts.store_conversations import StoreKeepsConversations
 from tests.contracts.store_life import StoreOpensAndCloses
@@ -16,6 +17,7 @@ class SessionStoreContract(
     StoreHasClaims,
     StoreRefusesStrayResults,
     StoreKeepsSummaries,
+    StoreBoundsWhatIsLoaded,
     StoreListsSessions,
 ):
     """

@@ -14,7 +14,12 @@ import msgspec
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim, Conversation, SessionInfo, Summary
 from openclaw.messages import Message
-from openclaw.sessions.store.checks import checkResults, checkSummary
+from openclaw.sessions.store.checks import (
+    MAX_LOADED_BYTES,
+    MAX_LOADED_MESSAGES,
+    checkResults,
+    checkSummary,
+)
 from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.recent import Recent
 from openclaw.transcript import PlainTranscript, isPlain
@@ -83,6 +88,23 @@ that is fetched.  The order is that of the primary key, which the scan follows.
 As a BLOB, so that text which is not UTF-8 comes as far as the decoder.
 """
 
+FIRST_LOADED = """
+WITH RECURSIVE loaded (position, bytes) AS (
+    SELECT ?3, 0
+    UNION ALL
+    SELECT loaded.position - 1,
+           bytes + coalesce(length(CAST(messages.body AS BLOB)), 0)
+    FROM loaded LEFT JOIN messages
+    ON messages.session = ?1 AND messages.position = loaded.position - 1
+    WHERE bytes <= ?4 AND loaded.position > max(?2, ?3 - ?5)
+)
+SELECT min(position) FROM loaded WHERE bytes <= ?4
+"""
+"""
+From the newest message back, as long as there is room.  What is older is not read, and
+a message that is missing counts nothing: whoever reads the rest finds out.
+"""
+
 SESSIONS = """
 SELECT session_key, agent_id, message_count, created_at, updated_at
 FROM sessions
@@ -141,22 +163,26 @@ class SessionAccess:
         elif messages:
             connection.execute(ADVANCE, (now, length + len(messages), session))
         bodies = _append(connection, now, session, length, claim.runID, messages)
-        start = summarised or 0
+        start = first = summarised or 0
         known = self.recent.find(session, start, length) if length else ()
-        length += len(messages)
+        end = length + len(messages)
         visible: Sequence[Message]
-        if known is not None and isPlain(messages):
+        many = length - start > MAX_LOADED_MESSAGES
+        if known is not None and isPlain(messages) and not many:
             encoded = b",".join([*known, *bodies])
-            visible = PlainTranscript(encoded, length - start)
+            visible = PlainTranscript(encoded, end - start)
         else:
-            visible = _read(connection, key, session, start, length)
+            found = None if many else _readBodies(connection, session, start)
+            if found is None:
+                first = _firstLoaded(connection, session, start, length)
+                found = _readBodies(connection, session, first, None)
+            visible = _decoded(found or b"", key, end - first)
             checkResults(visible, len(visible) - len(messages))
-        if isinstance(visible, PlainTranscript):
+        if first == start and isinstance(visible, PlainTranscript):
             pieces = [visible.encoded] if visible else []
-            self.recent.stage(session, start, length, pieces)
-        if summarised is None:
-            return Conversation(visible)
-        return Conversation(visible, Summary(text, summarised))
+            self.recent.stage(session, start, end, pieces)
+        summary = None if summarised is None else Summary(text, summarised)
+        return Conversation(visible, summary, first - start)
 
     def endTurn(
         self,
@@ -227,7 +253,8 @@ class SessionAccess:
         session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
             return ()
-        return _read(connection, sessionKey, session, 0, length)
+        bodies = _readBodies(connection, session, 0, None)
+        return _decoded(bodies or b"", sessionKey, length)
 
     def sessions(
         self, connection: sqlite3.Connection, agentID: str | None
@@ -243,6 +270,23 @@ class SessionAccess:
         Can a claim that another run took be taken over?
         """
         return expiresAt < now or self.owner.knowsDead(owner)
+
+
+def _firstLoaded(
+    connection: sqlite3.Connection, session: int, start: int, length: int
+) -> int:
+    """
+    Find the oldest message of a session that is loaded.
+
+    @param start: The oldest that could be.
+
+    @param length: How many messages there are, before a turn adds its own.
+    """
+    if length <= start:
+        return start
+    bounds = (session, start, length, MAX_LOADED_BYTES, MAX_LOADED_MESSAGES)
+    (first,) = connection.execute(FIRST_LOADED, bounds).fetchone()
+    return int(first)
 
 
 def _append(
@@ -271,30 +315,51 @@ def _append(
     return bodies
 
 
-def _read(
+def _readBodies(
     connection: sqlite3.Connection,
-    sessionKey: str,
     session: int,
     start: int,
-    length: int,
-) -> Sequence[Message]:
+    most: int | None = MAX_LOADED_BYTES,
+) -> bytes | None:
     """
-    Read a session's messages, and see that they are all there.
+    Read the messages of a session, as they are kept, with a comma between two.
+
+    @param start: The position of the first one to read.
+
+    @param most: The most bytes.  SQLite itself stops there, so that nothing has to be
+        measured first.
+
+    @return: C{None} if there are more.
+    """
+    if most is None:
+        (bodies,) = connection.execute(TRANSCRIPT, (session, start)).fetchone()
+        return bodies or b""
+    usual = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+    try:
+        return _readBodies(connection, session, start, None)
+    except sqlite3.DataError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_TOOBIG:
+            raise
+        return None
+    finally:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
+
+
+def _decoded(bodies: bytes, sessionKey: str, count: int) -> Sequence[Message]:
+    """
+    Decode messages, and see that they are all there.
 
     @return: A L{PlainTranscript} if that is what they are.
 
-    @param start: The position of the first one to read.
-    @param length: How many there must be in all, those before C{start} included.
+    @param count: How many there must be.
 
     @raise StoreError: If some are missing or can't be understood.
     """
-    (bodies,) = connection.execute(TRANSCRIPT, (session, start)).fetchone()
-    bodies = bodies or b""
     try:
         messages = DECODER.decode(b"[%b]" % bodies)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
-    if len(messages) != length - start:
+    if len(messages) != count:
         raise StoreError(f"The transcript of {sessionKey} is damaged.")
     if isPlain(messages):
         return PlainTranscript(bodies, len(messages), messages)

@@ -8,6 +8,14 @@ from openclaw.errors import InvalidRequest, StoreError
 from openclaw.interfaces import Summary
 from openclaw.messages import Message, strayResult
 
+MAX_LOADED_BYTES = 16 * 1024 * 1024
+"""
+How much of a session is loaded for a turn, in bytes as it is kept: the largest image
+and what was said about it, or four million tokens.
+"""
+
+MAX_LOADED_MESSAGES = 20_000
+
 SHOWN_ID_LENGTH = 64
 """
 How many characters of a tool call's id an error repeats.  It is the caller's own
@@ -51,4 +59,10 @@ def checkSummary(summary: Summary, latest: int, length: int) -> None:
         raise StoreError("The summary does not fit the session's transcript.")
 
 
-__all__ = ["SHOWN_ID_LENGTH", "checkResults", "checkSummary"]
+__all__ = [
+    "MAX_LOADED_BYTES",
+    "MAX_LOADED_MESSAGES",
+    "SHOWN_ID_LENGTH",
+    "checkResults",
+    "checkSummary",
+]

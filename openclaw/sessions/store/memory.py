@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred, execute, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -19,7 +20,12 @@ from openclaw.interfaces import (
     Summary,
 )
 from openclaw.messages import Message
-from openclaw.sessions.store.checks import checkResults, checkSummary
+from openclaw.sessions.store.checks import (
+    MAX_LOADED_BYTES,
+    MAX_LOADED_MESSAGES,
+    checkResults,
+    checkSummary,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +37,7 @@ class _Session:
     One conversation.
 
     @ivar messages: All that was said.
+    @ivar sizes: How many bytes each of them takes as JSON.
     @ivar summary: The newest one.
     """
 
@@ -38,6 +45,7 @@ class _Session:
     createdAt: float
     updatedAt: float
     messages: list[Message] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     summary: Summary | None = None
 
     @property
@@ -46,6 +54,17 @@ class _Session:
         How many messages the summary stands for.
         """
         return 0 if self.summary is None else self.summary.messageCount
+
+    def firstLoaded(self) -> int:
+        """
+        The index of the oldest message that a turn is shown.
+        """
+        first, room = len(self.messages), MAX_LOADED_BYTES
+        oldest = max(self.summarised, first - MAX_LOADED_MESSAGES)
+        while first > oldest and self.sizes[first - 1] <= room:
+            first -= 1
+            room -= self.sizes[first]
+        return first
 
 
 @implementer(ISessionStore)
@@ -116,12 +135,13 @@ class MemorySessionStore:
         if session is None:
             session = _Session(agentID=agentID, createdAt=now, updatedAt=now)
         messages = following if session.messages else opening
-        visible = (*session.messages[session.summarised :], *messages)
+        first = session.firstLoaded()
+        visible = (*session.messages[first:], *messages)
         checkResults(visible, len(visible) - len(messages))
         self._claims[key] = (claim.runID, now + self.leaseSeconds)
         self._sessions[key] = session
         self._append(session, messages)
-        return Conversation(visible, session.summary)
+        return Conversation(visible, session.summary, first - session.summarised)
 
     def endTurn(
         self, claim: Claim, messages: Sequence[Message], summary: Summary | None = None
@@ -210,6 +230,7 @@ class MemorySessionStore:
         """
         if messages:
             session.messages.extend(messages)
+            session.sizes += [len(msgspec.json.encode(each)) for each in messages]
             session.updatedAt = self._clock.seconds()
 
 
