@@ -13,6 +13,7 @@ import msgspec
 
 from openclaw.messages import AssistantMessage, Message, UserMessage
 
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[Message, ...]).decode
 
 
@@ -83,4 +84,14 @@ class PlainTranscript(Sequence[Message]):
     __hash__ = None  # type: ignore[assignment]
 
 
-__all__ = ["PlainTranscript", "isPlain"]
+def encodedIfPlain(messages: Sequence[Message]) -> Sequence[Message]:
+    """
+    Encode a conversation in advance, if it is texts alone.
+    """
+    if not isPlain(messages):
+        return messages
+    encoded = b",".join(map(_encode, messages))
+    return PlainTranscript(encoded, len(messages), messages)
+
+
+__all__ = ["PlainTranscript", "encodedIfPlain", "isPlain"]

@@ -14,6 +14,7 @@ from openclaw.errors import InvalidRequest
 from openclaw.interfaces import Sampling, ToolChoice, ToolSpec
 from openclaw.messages import Message
 from openclaw.raw_json import RawObject
+from openclaw.transcript import encodedIfPlain
 from openclaw.web.client_tools import readToolChoice, readTools
 from openclaw.web.decoding import (
     BodyReader,
@@ -23,7 +24,7 @@ from openclaw.web.decoding import (
     readPassed,
 )
 from openclaw.web.images import ImageReader, RemoteImage
-from openclaw.web.json_bounds import checkPassed
+from openclaw.web.json_bounds import checkPassed, isSmall
 from openclaw.web.messages import StrayResult, afterAssistant, readMessages
 from openclaw.web.wire import (
     ChatCompletionRequest,
@@ -111,14 +112,18 @@ def readAsking(
     tools = readTools(request.tools)
     reader = ImageReader(allowed=images)
     said = readMessages(_messages(request), reader)
+    opening: Sequence[Message] = said.conversation
+    if not isSmall(body):
+        # Here, where it holds nobody up, and not when the model is asked.
+        opening = encodedIfPlain(opening)
     options = request.stream_options
     return Asking(
         model=request.model,
         stream=bool(request.stream),
         includeUsage=bool(options and options.include_usage),
         user=request.user,
-        opening=said.conversation,
-        following=afterAssistant(said.conversation),
+        opening=opening,
+        following=afterAssistant(opening),
         instructions=said.instructions,
         sampling=_sampling(request),
         tools=tools,
