@@ -531,6 +531,15 @@ class ICaller(Interface):
         May this caller run the agent?
         """
 
+    def mayNameModel(model: str, *, isOwn: bool) -> bool:
+        """
+        May this caller name the model in C{x-openclaw-model}?
+
+        @param model: C{provider/id}.
+
+        @param isOwn: Is it configured for one of the caller's agents?
+        """
+
     def narrowed(scopes: Sequence[str]) -> "ICaller":
         """
         The same caller with no more than these scopes.

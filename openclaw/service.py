@@ -13,6 +13,7 @@ from twisted.application.service import Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import (
     FilteringLogObserver,
@@ -23,10 +24,14 @@ from twisted.logger import (
 )
 
 from openclaw.assembly import Assembly
+from openclaw.audit import NAMESPACE as AUDIT_NAMESPACE
+from openclaw.audit import AuditFile
 from openclaw.auth.doorkeeper import Memory
+from openclaw.auth.refusal_log import RefusalLog
 from openclaw.auth.tokens import NamedTokens
 from openclaw.config import Config, Loaded
 from openclaw.errors import (
+    AuthenticationFailed,
     ConfigError,
     InternalError,
     OpenClawError,
@@ -47,6 +52,13 @@ from openclaw.web.limits import descriptorLimit
 from openclaw.web.site import GatewaySite
 from openclaw.workers.place import Alone, Place
 from openclaw.workers.ports import isShareable
+
+TOKEN_SECONDS = 1.0
+"""
+Time between two looks at the file of named tokens, in seconds.
+"""
+
+TOKEN_NAMESPACE = "token:"
 
 
 class GatewayService(Service):
@@ -74,6 +86,8 @@ class GatewayService(Service):
         self._stopped: Deferred[None] | None = None
         self._delegates = False
         self._levels = LogLevelFilterPredicate()
+        self._levels.setLogLevelForNamespace(AUDIT_NAMESPACE, LogLevel.info)
+        self._auditFile: AuditFile | None = None
         self._log = Logger(
             namespace="openclaw",
             observer=FilteringLogObserver(globalLogPublisher, [self._levels]),
@@ -90,6 +104,7 @@ class GatewayService(Service):
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
             quotas=self._place.quotas(reactor),
+            refusals=RefusalLog(reactor, self._log),
         )
         self._heed(loaded)
         self._standing = self._standings.stand(loaded, self._memory)
@@ -106,6 +121,8 @@ class GatewayService(Service):
             log=self._log,
             place=self._place,
         )
+        self._tokenWatch = LoopingCall(self._endRevoked)
+        self._tokenWatch.clock = reactor
         self._hands: Hands = OwnHands(self._assembly, self._log)
         runtime = self._assembly.runtime
         self._metrics = MetricsPage(runtime.tally, runtime.inProgress, reactor)
@@ -310,10 +327,37 @@ class GatewayService(Service):
         @raise openclaw.errors.StartError: A port can't be had, or this was stopped.
         """
         self._listen()
+        self._openAudit()
         super().startService()
+        self._tokenWatch.start(TOKEN_SECONDS, now=False)
         Deferred.fromCoroutine(self._start()).addErrback(
             lambda failure: self._log.failure("Starting failed", failure=failure)
         )
+
+    def _openAudit(self) -> None:
+        """
+        Begin the audit's own file, in the one process that writes the log.
+        """
+        logging = self._standing.config.logging
+        if logging.auditFile is not None and self._circumstances.place is None:
+            self._auditFile = AuditFile(
+                logging.auditFile, asJSON=logging.format == "json"
+            )
+            globalLogPublisher.addObserver(self._auditFile)
+
+    def _endRevoked(self) -> None:
+        """
+        End the runs of named tokens that are valid no longer.
+        """
+        tokens = self._memory.tokens
+        if tokens.refresh():
+            self._assembly.runtime.cancelWhere(
+                lambda request: (
+                    request.namespace.startswith(TOKEN_NAMESPACE)
+                    and not tokens.isGood(request.namespace)
+                ),
+                lambda: AuthenticationFailed("The token is not valid any more."),
+            )
 
     async def _start(self) -> None:
         fault: OpenClawError | None = None
@@ -372,6 +416,8 @@ class GatewayService(Service):
         @return: Fires when nothing is left; the same for all who ask.
         """
         super().stopService()
+        if self._tokenWatch.running:
+            self._tokenWatch.stop()
         if self._stopped is None:
             self._stopped = Deferred.fromCoroutine(self._stop())
         return self._stopped
@@ -386,6 +432,9 @@ class GatewayService(Service):
         self._metrics.stop()
         await self._assembly.stop()
         self._log.info("Stopped")
+        if self._auditFile is not None:
+            globalLogPublisher.removeObserver(self._auditFile)
+            self._auditFile.close()
 
 
 def makeService(

@@ -133,6 +133,7 @@ def needRestart(before: Config, after: Config) -> list[str]:
         "gateway.tls": (before.gateway.tls, after.gateway.tls),
         "gateway.workers": (before.gateway.workers, after.gateway.workers),
         "session.store": (before.session.store, after.session.store),
+        "logging.auditFile": (before.logging.auditFile, after.logging.auditFile),
         "logging.format": (before.logging.format, after.logging.format),
     }
     return [key for key, (old, new) in pairs.items() if old != new]

@@ -10,11 +10,14 @@ from secrets import token_urlsafe
 
 from openclaw.config import Secret
 from openclaw.errors import StartError
+from openclaw.private_files import UnsafeFile, readPrivateFile
 
 TOKEN_NAME = "gateway-token"
 """
 The file with the token that was made because none is configured.
 """
+
+MAX_TOKEN_BYTES = 4096
 
 Adopt = Callable[[Path], None]
 """
@@ -69,7 +72,8 @@ def keptToken(directory: Path, adopt: Adopt) -> Secret:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            token = path.read_text("ascii").strip()
+            data, _ = readPrivateFile(path, MAX_TOKEN_BYTES)
+            token = data.decode("ascii").strip()
             if not token:
                 raise StartError(f"The token file {path} is empty.") from None
             return Secret(token)
@@ -78,7 +82,7 @@ def keptToken(directory: Path, adopt: Adopt) -> Secret:
             file.write(f"{token}\n")
         adopt(path)
         return Secret(token)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, UnsafeFile) as error:
         raise StartError(f"The token file {path} can't be used: {error}.") from None
 
 

@@ -191,6 +191,7 @@ class TokenTests(StateTestCase):
         One can put one's own token there; blanks around it don't count.
         """
         self.path.write_text("  my-own\n\n")
+        self.path.chmod(0o600)
         self.assertEqual(self.token(), "my-own")
 
     def assertUnusable(self) -> None:

@@ -241,6 +241,7 @@ class AgentRun:
                 self.surroundings.log,
                 self.surroundings.tally.toolEnded,
                 self.listener,
+                self.request.caller,
             )
         return await self._stop.during(self._toolbox.run(calls))
 

@@ -17,7 +17,7 @@ from openclaw.agents.requests import RunRequest, Surroundings
 from openclaw.agents.run import AgentRun
 from openclaw.agents.turns import RunResult
 from openclaw.config import Config
-from openclaw.errors import ShuttingDown, StoreError
+from openclaw.errors import OpenClawError, ShuttingDown, StoreError
 from openclaw.events import RunListener
 from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore
 from openclaw.messages import Message
@@ -111,6 +111,16 @@ class Runtime:
         run.ended.addBoth(self._ended, run)
         run.start()
         return run
+
+    def cancelWhere(
+        self, isMeant: Callable[[RunRequest], bool], error: Callable[[], OpenClawError]
+    ) -> None:
+        """
+        End the runs in progress that this is true of, with an error.
+        """
+        for run in list(self.runs.values()):
+            if isMeant(run.request):
+                run.cancel(error())
 
     def embed(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from openclaw.config import AgentSettings, Config, ModelRef
-from openclaw.errors import InvalidRequest, NotFound
+from openclaw.errors import InvalidRequest, NotFound, PermissionDenied
 from openclaw.interfaces import ICaller
 from openclaw.sessions.keys import SESSION_HEADER, agentOfKey
 
@@ -145,7 +145,9 @@ class Directory:
         names = list(DEFAULT_MODELS) if self.defaultID in usable else []
         return names + [f"openclaw/{agentID}" for agentID in usable]
 
-    def modelOverride(self, agent: AgentSettings, asked: str | None) -> ModelRef | None:
+    def modelOverride(
+        self, agent: AgentSettings, asked: str | None, caller: ICaller
+    ) -> ModelRef | None:
         """
         The model that C{x-openclaw-model} asks for.
 
@@ -153,10 +155,32 @@ class Directory:
             a provider lists.
 
         @raise NotFound: There is no such provider or model.
+
+        @raise PermissionDenied: The caller may not name it.
         """
         name = (asked or "").strip()
         if not name:
             return None
+        found = self._namedModel(agent, name)
+        if not caller.mayNameModel(str(found), isOwn=self._isOwn(found, caller)):
+            raise PermissionDenied(
+                f"You may not name the model '{found}' in `{MODEL_HEADER}`.",
+                param=MODEL_HEADER,
+                code="model_not_allowed",
+            )
+        return found
+
+    def _isOwn(self, model: ModelRef, caller: ICaller) -> bool:
+        """
+        Is the model configured for one of the caller's agents?
+        """
+        return any(
+            model in (each.model.primary, *each.model.fallbacks, each.embeddingModel)
+            for each in self.config.agentSettings()
+            if caller.mayUse(each.id)
+        )
+
+    def _namedModel(self, agent: AgentSettings, name: str) -> ModelRef:
         for known in self._knownModels(agent):
             if name in (known.model, f"{known.provider}/{known.model}"):
                 return known

@@ -4,11 +4,13 @@ The tools of one agent, and what happens when its model calls them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from openclaw.audit import auditLogger
 from openclaw.events import RunListener, ToolProgress
 from openclaw.interfaces import ITool, ToolContext, ToolError, ToolSpec
 from openclaw.messages import ToolCall, ToolMessage
@@ -61,6 +63,7 @@ class Toolbox:
     @ivar check: Raises if no more calls may begin.
     @ivar counted: Is told of each call: its tool, and its outcome.
     @ivar listener: Is told when a call begins and ends.
+    @ivar caller: Who asked for the run, for the audit.
     @ivar hadEffects: True once a tool ran that may have changed something.
     """
 
@@ -70,7 +73,14 @@ class Toolbox:
     log: Logger
     counted: Counted = lambda tool, outcome: None
     listener: RunListener = lambda events: None
+    caller: str = ""
     hadEffects: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        """
+        Have a log for the audit.
+        """
+        self._audit = auditLogger(self.log)
 
     def run(self, calls: Sequence[ToolCall]) -> "Deferred[list[ToolMessage]]":
         """
@@ -119,11 +129,15 @@ class Toolbox:
         offered = self.tools.get(call.name)
         if offered is None:
             name = call.name[:MAX_NAME_CHARACTERS]
-            self.log.warn("tool {tool!r} refused: not offered", tool=name)
+            self._audit.warn(
+                "tool {tool!r} refused: not offered caller={caller}",
+                tool=name,
+                caller=self.caller,
+            )
             return ToolMessage(call.id, f"Error: there is no tool {name!r}.")
         tool, context = offered.tool, self.context(offered.tool)
         began = context.reactor.seconds()
-        outcome = "ok"
+        outcome, result = "ok", ""
         self.listener((ToolProgress(call.id, tool.name, None),))
         try:
             arguments = offered.reader.read(call.arguments)
@@ -142,14 +156,20 @@ class Toolbox:
             result = "Error: the tool failed."
         finally:
             self.counted(tool.name, outcome)
-            self.log.info(
+            given = call.arguments.encode("utf-8", "surrogatepass")
+            self._audit.info(
                 "tool {tool} run={run} agent={agent} outcome={outcome}"
-                " seconds={seconds:.3f}",
+                " seconds={seconds:.3f} caller={caller} argument_bytes={argument_bytes}"
+                " result_bytes={result_bytes} arguments_sha256={arguments_sha256}",
                 tool=tool.name,
                 run=context.runID,
                 agent=context.agentID,
                 outcome=outcome,
                 seconds=context.reactor.seconds() - began,
+                caller=self.caller,
+                argument_bytes=len(given),
+                result_bytes=len(result.encode("utf-8", "surrogatepass")),
+                arguments_sha256=sha256(given).hexdigest(),
             )
         self.listener((ToolProgress(call.id, tool.name, outcome),))
         return ToolMessage(call.id, result)

@@ -3,12 +3,20 @@ The checkers of the gateway's own credentials: the shared secret, and the tokens
 have names.  Others come from strcred plug-ins.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Any, cast
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    fail,
+    maybeDeferred,
+    succeed,
+)
 from zope.interface import implementer
 
 from openclaw.auth.tokens import NamedTokens
@@ -77,9 +85,57 @@ class NamedTokenChecker:
         return succeed(TOKEN_AVATAR + found.label.encode())
 
 
+@implementer(ICredentialsChecker)
+class CheckersInOrder:
+    """
+    Several checkers for one kind of credential, of which cred's portal would take the
+    last alone: the first that knows the credential decides.
+    """
+
+    def __init__(
+        self, interface: type, checkers: Sequence[ICredentialsChecker]
+    ) -> None:
+        self.credentialInterfaces = (interface,)
+        self._checkers = checkers
+
+    def requestAvatarId(self, credentials: object) -> "Deferred[bytes | tuple[()]]":
+        """
+        @return: The avatar ID, or a failure: with L{UnauthorizedLogin} if no checker
+            knows the credential, else with what the first that failed otherwise says.
+        """
+        return Deferred.fromCoroutine(self._ask(credentials))
+
+    async def _ask(self, credentials: object) -> bytes | tuple[()]:
+        broken: Exception | None = None
+        for checker in self._checkers:
+            try:
+                found = await maybeDeferred(checker.requestAvatarId, credentials)
+                return cast(bytes, found)
+            except UnauthorizedLogin:
+                continue
+            except CancelledError:
+                raise
+            except Exception as error:
+                # Another one may know the user while this one's directory is down.
+                broken = broken or error
+        raise broken or UnauthorizedLogin()
+
+
+def oneForEach(checkers: Sequence[ICredentialsChecker]) -> list[ICredentialsChecker]:
+    """
+    Return one checker for each kind of credential that some of these check.
+    """
+    kinds: dict[Any, list[ICredentialsChecker]] = {}
+    for checker in checkers:
+        for interface in checker.credentialInterfaces:
+            kinds.setdefault(interface, []).append(checker)
+    return [CheckersInOrder(kind, some) for kind, some in kinds.items()]
+
+
 __all__ = [
     "SHARED_SECRET",
     "TOKEN_AVATAR",
     "NamedTokenChecker",
     "SharedSecretChecker",
+    "oneForEach",
 ]

@@ -15,7 +15,11 @@ from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
-from openclaw.auth.checkers import NamedTokenChecker, SharedSecretChecker
+from openclaw.auth.checkers import (
+    NamedTokenChecker,
+    SharedSecretChecker,
+    oneForEach,
+)
 from openclaw.auth.credentials import (
     CREDENTIAL_EXPECTED,
     BearerToken,
@@ -27,6 +31,7 @@ from openclaw.auth.origin import NO_PROXIES, Origin, TrustedProxies
 from openclaw.auth.proxy import ProxiedUsers
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.realm import GatewayRealm, UserRealm
+from openclaw.auth.refusal_log import RefusalLog
 from openclaw.auth.throttle import Throttle
 from openclaw.auth.tokens import PREFIX, NamedTokens
 from openclaw.config import AuthMode, Secret
@@ -67,6 +72,7 @@ class Memory:
     tokens: NamedTokens
     throttle: Throttle
     quotas: Quotas
+    refusals: RefusalLog
 
 
 class _Wrong(Exception):
@@ -93,7 +99,7 @@ class Doorkeeper:
         Two portals, so that a user's name can't be taken for one of our own callers.
         """
         terms, tokens = self.terms, self.memory.tokens
-        self._users = Portal(UserRealm(), self.checkers)
+        self._users = Portal(UserRealm(), oneForEach(self.checkers))
         self._own = Portal(GatewayRealm(tokens))
         if terms.mode == "none":
             self._own.registerChecker(AllowAnonymousAccess())
@@ -173,12 +179,20 @@ class Doorkeeper:
             caller = await self._login(portal, credentials)
         except _Wrong:
             throttle.check(origin, kind)
+            self.memory.refusals.refused(origin, kind, self._store(credentials))
             await throttle.failed(origin, kind)
             raise AuthenticationFailed("The credential is not valid.") from None
         if guessable:
             # Others of many guesses at once were wrong, and that was enough.
             throttle.check(origin, kind)
         return caller
+
+    def _store(self, credentials: ICredentials) -> str:
+        if not isinstance(credentials, BearerToken):
+            return "--auth"
+        if _looksNamed(credentials.token):
+            return "named tokens, gateway.auth"
+        return "gateway.auth"
 
     def _kind(self, credentials: ICredentials) -> str:
         if not isinstance(credentials, BearerToken):

@@ -4,6 +4,7 @@ Who callers are once they are let in.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from urllib.parse import quote
 
 from twisted.cred.checkers import ANONYMOUS
@@ -62,6 +63,12 @@ class Operator:
         """
         return True
 
+    def mayNameModel(self, model: str, *, isOwn: bool) -> bool:
+        """
+        Every model.
+        """
+        return True
+
     def narrowed(self, scopes: Sequence[str]) -> "Operator":
         """
         The same caller with those of the scopes that were theirs.
@@ -79,19 +86,33 @@ class Guest:
     @ivar label: A kind and a name, such as C{token:ci}.  No two callers share it, and
         there is one colon in it.
     @ivar agents: The agents that they may use; C{None} for all.
+    @ivar models: See L{KeptToken}.
+    @ivar generation: Likewise.
     """
 
     label: str
     scopes: frozenset[str] = USER_SCOPES
     agents: frozenset[str] | None = None
     quota: Quota = UNLIMITED
+    models: tuple[str, ...] | None = ("*",)
+    generation: int = 1
 
     @property
     def namespace(self) -> str:
         """
-        The label.
+        The label; with a number for a token whose label another one had before.
         """
-        return self.label
+        if self.generation == 1:
+            return self.label
+        return f"{self.label}~{self.generation}"
+
+    def mayNameModel(self, model: str, *, isOwn: bool) -> bool:
+        """
+        Those that fit a pattern, or else those of their agents.
+        """
+        if self.models is None:
+            return isOwn
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
 
     def hasScope(self, scope: str) -> bool:
         """
@@ -135,6 +156,8 @@ def holder(token: KeptToken) -> Guest:
             concurrentRuns=token.maxConcurrent,
             requestsPerMinute=token.requestsPerMinute,
         ),
+        models=token.models,
+        generation=token.generation,
     )
 
 

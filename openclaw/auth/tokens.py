@@ -11,6 +11,7 @@ passwords need would only make each request slow.
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +22,9 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.logger import Logger
 
+from openclaw.audit import auditLogger
 from openclaw.errors import TokenFileError
+from openclaw.private_files import UnsafeFile, readPrivateFile
 
 PREFIX = "oct_"
 """
@@ -50,6 +53,9 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @ivar requestsPerMinute: The most requests in 60 seconds, if there is a bound.
     @ivar expiresAt: Until when it is good, in seconds since the epoch; C{None} for
         ever.
+    @ivar models: The models that it may name in C{x-openclaw-model}, as patterns such
+        as C{openai/*}; C{None} for those of its agents.
+    @ivar generation: Which token of this label it is, from 1.
     """
 
     label: Label
@@ -60,6 +66,17 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     maxConcurrent: Amount | None = None
     requestsPerMinute: Amount | None = None
     expiresAt: float | None = None
+    models: tuple[str, ...] | None = None
+    generation: Amount = 1
+
+    @property
+    def namespace(self) -> str:
+        """
+        The namespace of its sessions and runs: C{token:ci} for the first token of that
+        label, C{token:ci~2} for the next.
+        """
+        number = "" if self.generation == 1 else f"~{self.generation}"
+        return f"token:{self.label}{number}"
 
     def isExpired(self, now: float) -> bool:
         """
@@ -71,6 +88,37 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _File(Struct, frozen=True, kw_only=True):
     version: int
     tokens: tuple[KeptToken, ...]
+    generations: dict[Label, Amount] = msgspec.field(default_factory=dict)
+
+
+@dataclass
+class TokenSet:
+    """
+    The tokens of a state directory, to be changed.
+
+    @ivar byLabel: The tokens.
+    @ivar generations: The last generation of each label that was ever revoked.
+    """
+
+    byLabel: dict[str, KeptToken]
+    generations: dict[str, int]
+
+    def add(self, token: KeptToken) -> None:
+        """
+        Add a token, which sees nothing of an earlier one of its label.
+        """
+        generation = self.generations.get(token.label, 0) + 1
+        self.byLabel[token.label] = msgspec.structs.replace(
+            token, generation=generation
+        )
+
+    def revoke(self, label: str) -> None:
+        """
+        Remove a token.
+
+        @raise KeyError: There is none of this label.
+        """
+        self.generations[label] = self.byLabel.pop(label).generation
 
 
 def newToken() -> tuple[str, str]:
@@ -96,7 +144,7 @@ def readTokens(state: Path) -> Mapping[str, KeptToken]:
 
     @raise TokenFileError: The file can't be read, or may have been changed by others.
     """
-    return _read(tokensFile(state))[1]
+    return _read(tokensFile(state))[1].byLabel
 
 
 _Signature = tuple[int, ...] | None
@@ -115,35 +163,34 @@ def _signature(status: os.stat_result) -> _Signature:
     )
 
 
-def _read(path: Path) -> tuple[_Signature, Mapping[str, KeptToken]]:
+def _read(path: Path) -> tuple[_Signature, TokenSet]:
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_mode & 0o022:
-                raise TokenFileError(
-                    f"The file {path} can be written by others than its owner; nobody"
-                    " knows whose tokens these are."
-                )
-            data = file.read(MAX_FILE_BYTES)
+        data, status = readPrivateFile(path, MAX_FILE_BYTES)
         kept = msgspec.json.decode(data, type=_File)
     except FileNotFoundError:
-        return None, {}
+        return None, TokenSet({}, {})
     except OSError as error:
         raise TokenFileError(
             f"The file {path} can't be read: {error.strerror}."
+        ) from None
+    except UnsafeFile as error:
+        raise TokenFileError(
+            f"The file {path} is not used: {error}. Nobody knows whose tokens"
+            " these are."
         ) from None
     except msgspec.MsgspecError:
         raise TokenFileError(f"The file {path} holds no tokens.") from None
     if kept.version != VERSION:
         raise TokenFileError(f"The file {path} is of another version of OpenClaw.")
-    return _signature(status), {token.label: token for token in kept.tokens}
+    tokens = {token.label: token for token in kept.tokens}
+    return _signature(status), TokenSet(tokens, dict(kept.generations))
 
 
 @contextmanager
-def changingTokens(state: Path) -> Iterator[dict[str, KeptToken]]:
+def changingTokens(state: Path) -> Iterator[TokenSet]:
     """
-    Change the tokens, which are given by their labels.  Nobody else does meanwhile,
-    and whoever reads the file has all of the change, or nothing.
+    Change the tokens.  Nobody else does meanwhile, and whoever reads the file has all
+    of the change, or nothing.
 
     @raise TokenFileError: The file can't be read or written.
     """
@@ -154,7 +201,7 @@ def changingTokens(state: Path) -> Iterator[dict[str, KeptToken]]:
     try:
         # The directory stays, while the file is replaced by each change.
         flock(descriptor, LOCK_EX)
-        tokens = dict(readTokens(state))
+        _, tokens = _read(tokensFile(state))
         yield tokens
         try:
             _write(state, descriptor, tokens)
@@ -166,8 +213,14 @@ def changingTokens(state: Path) -> Iterator[dict[str, KeptToken]]:
         os.close(descriptor)
 
 
-def _write(state: Path, directory: int, tokens: Mapping[str, KeptToken]) -> None:
-    data = msgspec.json.encode(_File(version=VERSION, tokens=tuple(tokens.values())))
+def _write(state: Path, directory: int, tokens: TokenSet) -> None:
+    data = msgspec.json.encode(
+        _File(
+            version=VERSION,
+            tokens=tuple(tokens.byLabel.values()),
+            generations=tokens.generations,
+        )
+    )
     path = tokensFile(state)
     new = path.with_name(f".{TOKENS_NAME}.{token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -207,6 +260,10 @@ class NamedTokens:
         self._seen: _Signature | object = object()
         self._byDigest: Mapping[bytes, KeptToken] = {}
         self._byLabel: Mapping[str, KeptToken] = {}
+        self._byNamespace: Mapping[str, KeptToken] = {}
+        self._refreshed: Mapping[str, KeptToken] = {}
+        self._told: Mapping[str, KeptToken] | None = None
+        self._audit = auditLogger(log)
 
     def find(self, token: bytes) -> KeptToken | None:
         """
@@ -221,6 +278,25 @@ class NamedTokens:
         if kept is None or kept.isExpired(self._now()):
             return None
         return kept
+
+    def isGood(self, namespace: str) -> bool:
+        """
+        Is the token with this namespace still valid, as far as was last seen?
+        """
+        token = self._byNamespace.get(namespace)
+        return token is not None and not token.isExpired(self._now())
+
+    def refresh(self) -> bool:
+        """
+        Look whether the file has changed.
+
+        @return: Can a token that was valid when this was last asked be so no longer?
+        """
+        before = self._refreshed
+        self._look()
+        self._refreshed = now = self._byNamespace
+        expires = any(token.expiresAt is not None for token in now.values())
+        return now is not before or expires
 
     def labelled(self, label: str) -> KeptToken | None:
         """
@@ -240,16 +316,41 @@ class NamedTokens:
             current = (error.errno or 0,)
         if current == self._seen:
             return
+        tokens: Mapping[str, KeptToken] = {}
         try:
-            self._seen, tokens = _read(self._path)
+            self._seen, found = _read(self._path)
+            tokens = found.byLabel
         except TokenFileError as error:
             # Nobody knows which of the old ones are still meant to be good.
-            self._seen, tokens = current, {}
+            self._seen = current
             self._log.error("{error} No named token is good.", error=error.message)
+        else:
+            self._tellChanges(found)
         self._byLabel = tokens
+        self._byNamespace = {token.namespace: token for token in tokens.values()}
         self._byDigest = {
             bytes.fromhex(token.sha256): token for token in tokens.values()
         }
+
+    def _tellChanges(self, found: TokenSet) -> None:
+        """
+        Write an audit line for each token that came or went since the file was last
+        understood.
+        """
+        now = {token.namespace: token for token in found.byLabel.values()}
+        before, self._told = self._told, now
+        if before is None:
+            return
+        for name in before.keys() - now.keys():
+            self._audit.info("token revoked label={label}", label=before[name].label)
+        for name in now.keys() - before.keys():
+            token = now[name]
+            self._audit.info(
+                "token added label={label} scopes={scopes} agents={agents}",
+                label=token.label,
+                scopes=",".join(token.scopes),
+                agents="all" if token.agents is None else ",".join(token.agents),
+            )
 
 
 __all__ = [

@@ -70,6 +70,13 @@ def _addToken(token: ArgumentParser) -> None:
         "--rpm", metavar="N", help="the most requests in a minute (no bound)"
     )
     add.add_argument(
+        "--models",
+        action="append",
+        metavar="MODELS",
+        help="the models that x-openclaw-model may name: provider/id or patterns, with"
+        " commas (by default those of its agents)",
+    )
+    add.add_argument(
         "--expires", metavar="WHEN", help="such as 30d, 12h or 2027-01-31 (never)"
     )
     add.set_defaults(run=_token)
@@ -98,6 +105,7 @@ def _token(arguments: Namespace) -> int:
         maxConcurrent=arguments.max_concurrent,
         requestsPerMinute=arguments.rpm,
         expires=arguments.expires,
+        models=arguments.models,
     )
     return addToken(wanted, environ, time(), sys.stdout, sys.stderr)
 

@@ -33,6 +33,7 @@ The end of the year 9999, behind which no date can be written.
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_MODEL = re.compile(r"\*|[!-.0-~]{1,64}/[!-+--~]{1,192}")
 _SPAN = re.compile(r"([0-9]{1,6})([mhdw])")
 
 
@@ -50,6 +51,7 @@ class Wanted:
     maxConcurrent: str | None = None
     requestsPerMinute: str | None = None
     expires: str | None = None
+    models: Sequence[str] | None = None
 
 
 class Unfit(Exception):
@@ -80,12 +82,12 @@ def addToken(
         state = stateDirectory(environ)
         prepareState(state, lambda path: None)
         with changingTokens(state) as tokens:
-            if kept.label in tokens:
+            if kept.label in tokens.byLabel:
                 raise Unfit(
                     f"There is a token {kept.label!r}. Revoke it first, or take another"
                     " label."
                 )
-            tokens[kept.label] = kept
+            tokens.add(kept)
     except (OpenClawError, Unfit) as error:
         print(f"openclaw: {error}", file=stderr)
         return 1
@@ -107,6 +109,15 @@ def _kept(wanted: Wanted, digest: str, now: float) -> KeptToken:
         agents = tuple(sorted({agent.lower() for agent in wanted.agents}))
         if not all(_AGENT.fullmatch(agent) for agent in agents):
             raise Unfit("--agent: expected the id of an agent.")
+    models = None
+    if wanted.models is not None:
+        names = [each.strip() for entry in wanted.models for each in entry.split(",")]
+        models = tuple(dict.fromkeys(names))
+        if not all(_MODEL.fullmatch(model) for model in models):
+            raise Unfit(
+                "--models: expected models such as openai/gpt-5 or patterns such as"
+                " openai/*, with commas between them."
+            )
     scopes = tuple(sorted(set(wanted.scopes or USUAL_SCOPES)))
     if not OPERATOR_SCOPES.issuperset(scopes):
         known = ", ".join(sorted(OPERATOR_SCOPES))
@@ -117,6 +128,7 @@ def _kept(wanted: Wanted, digest: str, now: float) -> KeptToken:
         createdAt=float(int(now)),
         scopes=scopes,
         agents=agents,
+        models=models,
         maxConcurrent=_amount("--max-concurrent", wanted.maxConcurrent),
         requestsPerMinute=_amount("--rpm", wanted.requestsPerMinute),
         expiresAt=None if wanted.expires is None else expiry(wanted.expires, now),
@@ -194,6 +206,7 @@ def _shown(token: KeptToken, now: float) -> dict[str, Any]:
         "label": token.label,
         "scopes": token.scopes,
         "agents": token.agents,
+        "models": token.models,
         "maxConcurrent": token.maxConcurrent,
         "requestsPerMinute": token.requestsPerMinute,
         "createdAt": _moment(token.createdAt),
@@ -202,7 +215,7 @@ def _shown(token: KeptToken, now: float) -> dict[str, Any]:
     }
 
 
-_HEADINGS = ("LABEL", "SCOPES", "AGENTS", "RUNS", "RPM", "CREATED", "EXPIRES")
+_HEADINGS = ("LABEL", "SCOPES", "AGENTS", "MODELS", "RUNS", "RPM", "CREATED", "EXPIRES")
 
 
 def _row(token: KeptToken, now: float) -> Sequence[str]:
@@ -211,6 +224,7 @@ def _row(token: KeptToken, now: float) -> Sequence[str]:
         token.label,
         ",".join(token.scopes),
         "all" if token.agents is None else ",".join(token.agents),
+        "agents'" if token.models is None else ",".join(token.models),
         str(token.maxConcurrent or "-"),
         str(token.requestsPerMinute or "-"),
         _moment(token.createdAt),
@@ -243,8 +257,9 @@ def revokeToken(
     """
     try:
         with changingTokens(stateDirectory(environ)) as tokens:
-            if tokens.pop(label, None) is None:
+            if label not in tokens.byLabel:
                 raise Unfit(f"There is no token {label!r}.")
+            tokens.revoke(label)
     except (OpenClawError, Unfit) as error:
         print(f"openclaw: {error}", file=stderr)
         return 1

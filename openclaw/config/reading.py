@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from openclaw.config.checking import check
+from openclaw.config.exposure import exposedFiles
 from openclaw.config.root import Config
 from openclaw.config.syntax import PARSERS, SyntaxFault
 from openclaw.config.values import expandHome
@@ -98,6 +99,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path}: must hold a mapping of keys at its top level")
     config, warnings = check(data, environ, path.parent, str(path))
+    faults = exposedFiles(config, path, stateDirectory(environ))
+    if faults:
+        raise ConfigError("\n".join(f"{path}: {each}" for each in faults))
     isEmpty = data is None
     if isEmpty:
         warnings += ("the file is empty: the built-in defaults hold",)

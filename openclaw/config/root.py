@@ -45,10 +45,12 @@ class Logging(Struct, frozen=True, kw_only=True):
 
     @ivar level: The least important lines that are written.  Default: C{info}.
     @ivar format: C{text}, or C{json} for one JSON object a line.  Default: C{text}.
+    @ivar auditFile: A file that has the audit lines, too.  Default: none.
     """
 
     level: Level = "info"
     format: LogFormat = "text"
+    auditFile: Path | None = None
 
 
 class Config(Struct, frozen=True, kw_only=True):

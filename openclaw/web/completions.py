@@ -81,7 +81,7 @@ class Completions:
         try:
             caller = await request.caller()
             endpoint = standing.config.gateway.http.endpoints.chatCompletions
-            asked = askedOf(request, caller.label, endpoint.sessionHeaders)
+            asked = askedOf(request, caller, endpoint.sessionHeaders)
             record = self._found(asked)
             if record is None:
                 new = await self._newRecord(request, standing, caller, asked)

@@ -56,11 +56,15 @@ def originHeaders(terms: CORS, origin: bytes | None) -> Headers:
     return ((b"access-control-allow-origin", origin), *_EXPOSE, *_VARY)
 
 
-def mayAsk(terms: CORS, origin: bytes) -> bool:
+def mayAsk(terms: CORS, origin: bytes, *, isOpen: bool = False) -> bool:
     """
     May a page from this origin use the gateway?
+
+    @param isOpen: No credential is checked, so that C{*} would let every page in.
     """
-    return "*" in terms.allowedOrigins or _listed(terms, origin)
+    if "*" in terms.allowedOrigins and not isOpen:
+        return True
+    return _listed(terms, origin)
 
 
 def isFromOtherSite(terms: CORS, headers: RequestHeaders) -> bool:

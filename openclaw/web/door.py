@@ -64,7 +64,7 @@ class GatewayDoor:
             return admission or self._route(standing, request)
         headers = originHeaders(http.cors, request.getHeader(b"origin"))
         admission = (
-            admission or _preflight(http, request) or self._route(standing, request)
+            admission or _preflight(standing, request) or self._route(standing, request)
         )
         return replace(admission, headers=headers)
 
@@ -155,7 +155,7 @@ def _stranded(http: HTTP, request: IncomingRequest) -> Admission | None:
     return Admission(caller=fail(error))
 
 
-def _preflight(http: HTTP, request: IncomingRequest) -> Admission | None:
+def _preflight(standing: Standing, request: IncomingRequest) -> Admission | None:
     """
     Answer a browser that asks, before it sends a request of a web page, whether it
     may.  It has no token yet.
@@ -164,7 +164,9 @@ def _preflight(http: HTTP, request: IncomingRequest) -> Admission | None:
     asked = request.getHeader(b"access-control-request-method")
     if request.method != b"OPTIONS" or origin is None or asked is None:
         return None
-    if not mayAsk(http.cors, origin):
+    terms = standing.config.gateway.http.cors
+    isOpen = standing.doorkeeper.terms.mode == "none"
+    if not mayAsk(terms, origin, isOpen=isOpen):
         return Admission(caller=fail(_foreignOrigin()))
     names = request.getHeader(b"access-control-request-headers")
     return Admission(preflight=preflightHeaders(METHODS, names))

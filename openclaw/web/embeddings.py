@@ -216,7 +216,7 @@ class Embeddings:
                 model=asking.model,
                 agentHeader=agentOf(request),
             )
-            asked = directory.modelOverride(agent, request.header(MODEL_HEADER))
+            asked = directory.modelOverride(agent, request.header(MODEL_HEADER), caller)
             model = asked or agent.embeddingModel
             tellIgnored(request, asking.ignored)
             leave = standing.doorkeeper.memory.quotas.run(caller)

@@ -8,6 +8,7 @@ from hashlib import sha256
 from openclaw.agents.ledger import Asked
 from openclaw.agents.target import AGENT_HEADERS, MODEL_HEADER
 from openclaw.errors import InvalidRequest
+from openclaw.interfaces import ICaller
 from openclaw.sessions.keys import SESSION_HEADER
 from openclaw.web.client_headers import OPEN_WEBUI_CHAT, OPEN_WEBUI_TASK
 from openclaw.web.request import GatewayRequest
@@ -36,12 +37,10 @@ The headers that say what is asked, beside those that are configured.
 
 
 def askedOf(
-    request: GatewayRequest, caller: str, chatHeaders: Sequence[str] = ()
+    request: GatewayRequest, caller: ICaller, chatHeaders: Sequence[str] = ()
 ) -> Asked | None:
     """
     What a request can be told by if it comes again.
-
-    @param caller: The label of who asks.
 
     @param chatHeaders: The headers that may name the chat that it is a part of: two
         people may say the same in two chats.
@@ -70,7 +69,7 @@ def askedOf(
         if (chat := request.header(name)) is not None:
             digest.update(f"\0{name.lower()}\0{chat}".encode())
     return Asked(
-        caller=caller,
+        caller=caller.namespace or caller.label,
         fingerprint=digest.digest(),
         key=key,
         again=(tries or "0").strip() not in ("", "0"),

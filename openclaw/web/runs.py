@@ -47,7 +47,7 @@ class Runs:
         @param fellows: The other workers.
         """
         self._fellows = fellows
-        fellows.answer(ALL, lambda who: self._here(*who))
+        fellows.answer(ALL, self._here)
         self._runtime = runtime
         self._ledger = ledger
         self._reactor = reactor
@@ -56,17 +56,14 @@ class Runs:
         """
         The runs in progress, in all workers.
         """
-        namespace, label = caller.namespace, caller.label
-        found = self._here(namespace, label)
-        for others in await self._fellows.ask(ALL, [namespace, label]):
+        found = self._here(caller.namespace)
+        for others in await self._fellows.ask(ALL, caller.namespace):
             found += others
         return {"object": "list", "data": found}
 
-    def _here(self, namespace: str, label: str) -> list[dict[str, Any]]:
+    def _here(self, namespace: str) -> list[dict[str, Any]]:
         runs = self._runtime.runs.values()
-        return [
-            _live(run) for run in runs if not namespace or run.request.caller == label
-        ]
+        return [_live(run) for run in runs if namespace in ("", run.request.namespace)]
 
     def one(self, caller: ICaller, runID: str) -> dict[str, Any]:
         """
@@ -168,7 +165,7 @@ class NumberedReply(Reply):
 
 
 def _mayFind(caller: ICaller, run: AgentRun | RunRecord) -> bool:
-    return not caller.namespace or run.request.caller == caller.label
+    return caller.namespace in ("", run.request.namespace)
 
 
 def _lastEvent(request: GatewayRequest) -> int:

@@ -105,7 +105,9 @@ def targetOf(
         agentHeader=agentOf(request),
         sessionHeader=session,
     )
-    override = standing.directory.modelOverride(agent, request.header(MODEL_HEADER))
+    override = standing.directory.modelOverride(
+        agent, request.header(MODEL_HEADER), caller
+    )
     plain = raw or taskOf(request) is not None
     if session is not None and not plain:
         namedKey(agent.id, session, caller.namespace)

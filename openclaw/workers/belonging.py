@@ -80,12 +80,12 @@ class Belonging:
         self, request: GatewayRequest, caller: ICaller
     ) -> int | None:
         try:
-            asked = askedOf(request, caller.label)
+            asked = askedOf(request, caller)
         except OpenClawError:
             return None  # The resource says so.
         assert asked is not None
         fingerprint = asked.fingerprint.hex()
-        answers = await self._fellows.ask(LIVE, [caller.label, fingerprint])
+        answers = await self._fellows.ask(LIVE, [asked.caller, fingerprint])
         return next((each for each in answers if each is not None), None)
 
 

@@ -5,6 +5,7 @@ Tests of L{openclaw.agents.target}: which model answers.
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.target import MODEL_HEADER, Directory
+from openclaw.auth.realm import Operator
 from openclaw.config import ModelRef
 from openclaw.errors import NotFound
 from tests.config.asking import configOf
@@ -41,7 +42,7 @@ class OverrideTests(SynchronousTestCase):
         """
         What comes of a wish.
         """
-        return self.directory.modelOverride(self.agent, asked)
+        return self.directory.modelOverride(self.agent, asked, Operator("operator"))
 
     def test_none(self) -> None:
         """

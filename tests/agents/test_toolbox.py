@@ -2,6 +2,8 @@
 Tests of L{openclaw.agents.toolbox}.
 """
 
+from hashlib import sha256
+
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
@@ -129,6 +131,7 @@ class ToolboxTestCase(SynchronousTestCase):
             self.stop.check,
             self.log,
             listener=self.heard.extend,
+            caller="token:ci",
         )
 
     def context(self, tool):
@@ -240,7 +243,9 @@ class FailureTests(ToolboxTestCase):
         answer = self.answerTo("exec\nforged line")
         self.assertEqual(answer, "Error: there is no tool 'exec\\nforged line'.")
         [line] = self.lines()
-        self.assertEqual(line, "tool 'exec\\nforged line' refused: not offered")
+        self.assertEqual(
+            line, "tool 'exec\\nforged line' refused: not offered caller=token:ci"
+        )
 
     def test_notOfferedBesideOthers(self):
         """
@@ -423,9 +428,16 @@ class AuditTests(ToolboxTestCase):
         self.clock.advance(1.5)
         self.look.running[0].callback("secret")
         self.successResultOf(results)
+        digest = sha256(b'{"path": "private"}').hexdigest()
         self.assertEqual(
-            self.lines(), ["tool look run=run_1 agent=main outcome=ok seconds=1.500"]
+            self.lines(),
+            [
+                "tool look run=run_1 agent=main outcome=ok seconds=1.500"
+                " caller=token:ci argument_bytes=19 result_bytes=6"
+                f" arguments_sha256={digest}"
+            ],
         )
+        self.assertEqual(self.events[-1]["log_namespace"], "openclaw.audit")
         self.assertNotIn("private", repr(self.events))
         self.assertNotIn("secret", repr(self.events))
 

@@ -13,6 +13,7 @@ from twisted.web.http_headers import Headers
 
 from openclaw.auth.doorkeeper import Memory
 from openclaw.auth.quotas import Quotas
+from openclaw.auth.refusal_log import RefusalLog
 from openclaw.auth.throttle import Throttle
 from openclaw.auth.tokens import KeptToken, NamedTokens, changingTokens, newToken
 from openclaw.config import RateLimit
@@ -35,6 +36,7 @@ def memoryOf(
         tokens=NamedTokens(state, clock.seconds, log),
         throttle=Throttle(limits or RateLimit(), clock, log),
         quotas=Quotas(clock),
+        refusals=RefusalLog(clock, log),
     )
 
 
@@ -47,7 +49,7 @@ def addToken(state: Path, label: str, **more: object) -> str:
     token, digest = newToken()
     given = {"createdAt": 0.0, "scopes": ("operator.write",), **more}
     with changingTokens(state) as tokens:
-        tokens[label] = KeptToken(label=label, sha256=digest, **given)
+        tokens.add(KeptToken(label=label, sha256=digest, **given))
     return token
 
 

@@ -4,15 +4,21 @@ Tests of L{openclaw.auth.checkers}.
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.checkers import (
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import IUsernamePassword, UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from openclaw.auth.checkers import (
     SHARED_SECRET,
     NamedTokenChecker,
     SharedSecretChecker,
+    oneForEach,
 )
 from openclaw.auth.credentials import BearerToken, NamedToken
 from openclaw.config import Secret
@@ -114,3 +120,62 @@ class NamedTokenTests(TokensTestCase):
         asked = checker.requestAvatarId(NamedToken(b"oct_gu3ss"))
         refusal = self.failureResultOf(asked, UnauthorizedLogin)
         self.assertNotIn("gu3ss", refusal.getTraceback(detail="verbose"))
+
+
+@implementer(ICredentialsChecker)
+class BrokenChecker:
+    """
+    A directory that is down.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def requestAvatarId(self, credentials: object) -> object:
+        """
+        Fail.
+        """
+        raise ConnectionError
+
+
+class SeveralCheckersTests(SynchronousTestCase):
+    """
+    More than one checker for one kind of credential.
+    """
+
+    def ask(self, name: bytes, password: bytes, *checkers: object) -> object:
+        """
+        Ask them for a user.
+        """
+        [checker] = [
+            each
+            for each in oneForEach(checkers)
+            if IUsernamePassword in each.credentialInterfaces
+        ]
+        verifyObject(ICredentialsChecker, checker)
+        return checker.requestAvatarId(UsernamePassword(name, password))
+
+    def test_inOrder(self) -> None:
+        """
+        Each counts, and the first that knows the user decides.
+        """
+        first = InMemoryUsernamePasswordDatabaseDontUse(ann=b"1", bob=b"2")
+        second = InMemoryUsernamePasswordDatabaseDontUse(bob=b"3", eve=b"4")
+        for name, password in (
+            (b"ann", b"1"),
+            (b"bob", b"2"),
+            (b"bob", b"3"),
+            (b"eve", b"4"),
+        ):
+            found = self.ask(name, password, first, second)
+            self.assertEqual(self.successResultOf(found), name)
+        self.failureResultOf(self.ask(b"ann", b"2", first, second), UnauthorizedLogin)
+
+    def test_broken(self) -> None:
+        """
+        One that fails keeps nobody out whom another knows; others are told of it.
+        """
+        users = InMemoryUsernamePasswordDatabaseDontUse(ann=b"1")
+        found = self.ask(b"ann", b"1", BrokenChecker(), users)
+        self.assertEqual(self.successResultOf(found), b"ann")
+        refused = self.ask(b"ann", b"2", BrokenChecker(), users)
+        self.failureResultOf(refused, ConnectionError)

@@ -176,6 +176,12 @@ class GuessingTests(DoorTestCase):
         """
         with capturedLogs() as events:
             self.guess(self.doorkeeper(mode="password"), b"Bearer gu3ss")
-        (event,) = events
-        self.assertIn(HERE, formatEvent(event))
-        self.assertNotIn("gu3ss", repr(event))
+        refused, lockedOut = events
+        self.assertEqual(refused["log_namespace"], "openclaw.audit")
+        self.assertEqual(
+            formatEvent(refused),
+            f"refused credential address={HERE} kind='password' store='gateway.auth'"
+            " more_before=0",
+        )
+        self.assertIn(HERE, formatEvent(lockedOut))
+        self.assertNotIn("gu3ss", repr(events))

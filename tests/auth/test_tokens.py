@@ -8,10 +8,12 @@ import threading
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.auth.realm import holder
 from openclaw.auth.tokens import (
     PREFIX,
     KeptToken,
@@ -55,7 +57,7 @@ class TokensTestCase(SynchronousTestCase):
         Take a token away.
         """
         with changingTokens(self.state) as tokens:
-            del tokens[label]
+            tokens.revoke(label)
 
 
 class NewTokenTests(SynchronousTestCase):
@@ -104,7 +106,7 @@ class FileTests(TokensTestCase):
         addToken(self.state, "ci")
         try:
             with changingTokens(self.state) as tokens:
-                tokens.clear()
+                tokens.byLabel.clear()
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
             pass
@@ -126,8 +128,37 @@ class FileTests(TokensTestCase):
             expiresAt=2.0,
         )
         with changingTokens(self.state) as tokens:
-            tokens["ci"] = kept
+            tokens.add(kept)
         self.assertEqual(readTokens(self.state), {"ci": kept})
+
+    def test_generations(self) -> None:
+        """
+        A token whose label another one had before has a namespace of its own, as often
+        as that happens; one of another label has nothing to do with it.
+        """
+        seen = []
+        for _ in range(3):
+            addToken(self.state, "ci")
+            addToken(self.state, "cd")
+            tokens = readTokens(self.state)
+            seen += [tokens["ci"].namespace, holder(tokens["ci"]).namespace]
+            with changingTokens(self.state) as changed:
+                changed.revoke("ci")
+                changed.byLabel.pop("cd")
+        self.assertEqual(seen[::2], ["token:ci", "token:ci~2", "token:ci~3"])
+        self.assertEqual(seen[1::2], seen[::2])
+
+    def test_oldFile(self) -> None:
+        """
+        A file of an earlier version is read, and its tokens keep their sessions.
+        """
+        _, digest = newToken()
+        old = {"label": "ci", "sha256": digest, "createdAt": 0.0, "scopes": []}
+        path = tokensFile(self.state)
+        path.write_bytes(msgspec.json.encode({"version": 1, "tokens": [old]}))
+        path.chmod(0o600)
+        token = readTokens(self.state)["ci"]
+        self.assertEqual((token.namespace, token.models), ("token:ci", None))
 
     def test_atOnce(self) -> None:
         """

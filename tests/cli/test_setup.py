@@ -147,6 +147,7 @@ class SecondTimeTests(SetupTestCase):
         """
         self.state.mkdir(parents=True)
         tokenFile(self.state).write_text("my-own")
+        tokenFile(self.state).chmod(0o600)
         self.carryOut()
         self.assertEqual(keptToken(self.state, print).reveal(), "my-own")
         self.assertEqual((self.state / CONFIG_NAME).read_text(), FIRST_CONFIG)

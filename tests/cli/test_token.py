@@ -198,19 +198,22 @@ class ListTests(TokenTestCase):
         A line for each, with what it may do, and whether it is over.
         """
         self.add("ci", agents=["main"], requestsPerMinute="60", expires="1d")
-        self.add("cd")
+        self.add("cd", models=["a/b,c/*"])
         _, text, _ = self.listed(now=NOW + 2 * DAY)
         lines = [line.split() for line in text.splitlines()]
         self.assertEqual(
             lines,
             [
-                ["LABEL", "SCOPES", "AGENTS", "RUNS", "RPM", "CREATED", "EXPIRES"],
                 [
-                    *("ci", "operator.write", "main", "-", "60"),
+                    *("LABEL", "SCOPES", "AGENTS", "MODELS", "RUNS", "RPM"),
+                    *("CREATED", "EXPIRES"),
+                ],
+                [
+                    *("ci", "operator.write", "main", "agents'", "-", "60"),
                     *("2027-01-15T08:00:00Z", "2027-01-16T08:00:00Z", "(over)"),
                 ],
                 [
-                    *("cd", "operator.write", "all", "-", "-"),
+                    *("cd", "operator.write", "all", "a/b,c/*", "-", "-"),
                     *("2027-01-15T08:00:00Z", "never"),
                 ],
             ],

@@ -71,6 +71,88 @@ class LifeTests(TokenTestCase):
     From the first request to the last.
     """
 
+    async def test_endsStreams(self) -> None:
+        """
+        When a token is revoked, its streams and its runs end, those that go on without
+        a caller, too; the operator's and those of other tokens go on.
+        """
+        daemon = await self.startDaemon()
+        self.upstream.answer = lambda call: None
+        mine = await self.add(daemon, "ci")
+        others = [await self.add(daemon, "cd"), self.caller(daemon)]
+        streams = []
+        for caller in (mine, mine, *others):
+            called = self.upstream.nextCall()
+            on = "continue" if len(streams) == 1 else "cancel"
+            stream = await caller.connect(
+                "hi", headers={"x-openclaw-on-disconnect": on}, stream=True
+            )
+            self.addCleanup(stream.close)
+            call = await called
+            call.say("One")
+            await stream.until("One")
+            streams.append((stream, call))
+        streams[1][0].close()
+        await self.command("revoke", "ci")
+        received = await streams[0][0].until("[DONE]")
+        self.assertIn("invalid_api_key", received)
+        self.assertEqual(received.count("[DONE]"), 1)
+        for _, call in streams[:2]:
+            await call.gone
+        for stream, call in streams[2:]:
+            call.say(" two")
+            call.finish()
+            received = await stream.until("[DONE]")
+            self.assertIn(" two", received)
+            self.assertNotIn("error", received)
+        await daemon.line("token revoked label=ci")
+
+    async def test_sameLabel(self) -> None:
+        """
+        A new token of an old one's label goes on with none of its sessions, and finds
+        none of its runs.
+        """
+        daemon = await self.startDaemon()
+        old = await self.add(daemon, "ci")
+        headers = {"Idempotency-Key": "again", SESSION: "talk"}
+        answer = await old.ask("The word is rosebud.", headers=headers)
+        run = answer.header("x-openclaw-run-id")
+        self.assertEqual((await old.get(f"/v1/runs/{run}")).status, 200)
+        await self.command("revoke", "ci")
+        new = await self.add(daemon, "ci")
+        self.assertEqual((await new.get(f"/v1/runs/{run}")).status, 404)
+        answer = await new.ask("The word is rosebud.", headers=headers)
+        self.assertIsNone(answer.header("idempotent-replayed"))
+        key = await self.ask(new, "Which word?", headers={SESSION: "talk"})
+        self.assertEqual(key, "agent:main:token:ci~2:talk")
+        said = [each["content"] for each in self.upstream.calls[-1].body["messages"]]
+        self.assertEqual(said.count("The word is rosebud."), 1)
+
+    async def test_models(self) -> None:
+        """
+        A token may name the models of its agents, or those that it was given.
+        """
+        models = ["words", "dear"]
+        config = self.configure(
+            {"models": {"providers": {"scripted": {"models": models}}}}
+        )
+        daemon = await self.startDaemon(config=config)
+        usual = await self.add(daemon, "usual")
+        rich = await self.add(daemon, "rich", "--models", "other/x,scripted/*")
+        for caller, model, status in (
+            (usual, "scripted/words", 200),
+            (usual, "scripted/dear", 403),
+            (usual, "dear", 403),
+            (rich, "dear", 200),
+            (self.caller(daemon), "dear", 200),
+        ):
+            answer = await caller.ask("hi", headers={"x-openclaw-model": model})
+            self.assertEqual(answer.status, status, model)
+            await answer.whole()
+            if status == 403:
+                self.assertEqual(await answer.code(), "model_not_allowed")
+        await self.command("add", "x", "--models", "no model", status=1)
+
     async def test_life(self) -> None:
         """
         A token is good as soon as it is made, and no longer once it is revoked,

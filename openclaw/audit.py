@@ -1,0 +1,87 @@
+"""
+The audit log: refused credentials, changes of named tokens, and the agents' tool calls.
+
+Its lines are a part of the daemon's log, in the namespace L{NAMESPACE} and whatever
+C{logging.level} is; C{logging.auditFile} has them in a file of their own, too.
+"""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent, formatTime
+from zope.interface import implementer
+
+from openclaw.errors import StartError
+from openclaw.logs import jsonLine
+
+NAMESPACE = "openclaw.audit"
+
+
+def auditLogger(log: Logger) -> Logger:
+    """
+    Return the logger of audit lines that goes where another logger goes.
+    """
+    return Logger(namespace=NAMESPACE, observer=log.observer)
+
+
+@implementer(ILogObserver)
+class AuditFile:
+    """
+    Appends audit lines to a file, and opens it anew when it was renamed or removed, as
+    logrotate does.
+    """
+
+    def __init__(self, path: Path, *, asJSON: bool) -> None:
+        """
+        @raise StartError: The file can't be written.
+        """
+        self._path = path
+        self._asJSON = asJSON
+        self._file: BinaryIO | None = None
+        try:
+            self._open()
+        except OSError as error:
+            raise StartError(
+                f"The audit file {path} can't be written: {error.strerror}."
+            ) from None
+
+    def __call__(self, event: LogEvent) -> None:
+        """
+        Write the event, if it is one for the audit.
+        """
+        if event.get("log_namespace") != NAMESPACE:
+            return
+        if self._asJSON:
+            line = jsonLine(event)
+        else:
+            text = formatEvent(event).replace("\n", " ")
+            line = f"{formatTime(event.get('log_time'))} {text}\n"
+        try:
+            self._open().write(line.encode("utf-8", "backslashreplace"))
+        except OSError:
+            # The daemon's own log has the line.
+            self.close()
+
+    def _open(self) -> BinaryIO:
+        if self._file is not None:
+            try:
+                there, ours = os.stat(self._path), os.fstat(self._file.fileno())
+            except FileNotFoundError:
+                pass
+            else:
+                if os.path.samestat(there, ours):
+                    return self._file
+            self.close()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(self._path, flags, 0o600)
+        self._file = os.fdopen(descriptor, "ab", buffering=0)
+        return self._file
+
+    def close(self) -> None:
+        """
+        Close the file.
+        """
+        if self._file is not None:
+            self._file.close()
+            self._file = None
