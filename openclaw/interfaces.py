@@ -521,6 +521,14 @@ class ICaller(Interface):
         """
     )
 
+    shareKey: str = Attribute(
+        """
+        The identity by which the gateway's resources are divided among callers: the
+        label of a token or a user; for those who share a secret or need none, their
+        address.
+        """
+    )
+
     def hasScope(scope: str) -> bool:
         """
         May this caller do what C{scope} (such as C{operator.write}) names?

@@ -23,6 +23,7 @@ from openclaw.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import (
     EmbeddingReply,
     EmbeddingRequest,
@@ -50,6 +51,7 @@ class EmbeddingCall:
     @ivar caller: A label for the log.
     @ivar requestID: Likewise.
     @ivar arrivedAt: When the request had arrived, by the reactor's clock.
+    @ivar shareKey: See L{openclaw.interfaces.ICaller}.
     """
 
     provider: str
@@ -58,6 +60,7 @@ class EmbeddingCall:
     caller: str
     requestID: str
     arrivedAt: float
+    shareKey: str = ""
 
     @property
     def model(self) -> ModelRef:
@@ -70,8 +73,6 @@ class EmbeddingCall:
 class Embeddings:
     """
     Has texts embedded.
-
-    @ivar most: How many calls there may be at once.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Embeddings:
         tally: Tally,
         log: Logger,
     ) -> None:
-        self.most = most
+        self._shares = FairSemaphore(reactor, Bounds(capacity=most, waiting=0))
         self._providers = providers
         self._refusedKeys = refusedKeys
         self._reactor = reactor
@@ -92,6 +93,12 @@ class Embeddings:
         self._log = log
         self._calls: dict[Deferred[EmbeddingReply], OpenClawError | None] = {}
         self._awaitingIdle: list[Deferred[None]] = []
+
+    def reconfigure(self, most: int) -> None:
+        """
+        Change the number of calls at once.
+        """
+        self._shares.resize(Bounds(capacity=most, waiting=0))
 
     def begin(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
@@ -101,7 +108,8 @@ class Embeddings:
 
         @raise Busy: There are as many calls as may be.
         """
-        if len(self._calls) >= self.most:
+        shareKey = asked.shareKey or asked.requestID
+        if not self._shares.tryAcquire(shareKey):
             busy = Busy(
                 "The gateway has as many requests for embeddings as it can take.",
                 retryAfter=RETRY_SECONDS,
@@ -120,6 +128,7 @@ class Embeddings:
             if clock.active():
                 clock.cancel()
             why = self._calls.pop(call)
+            self._shares.release(shareKey)
             if why is not None:
                 result = Failure(why)
             if isinstance(result, Failure):

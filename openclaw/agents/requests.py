@@ -10,9 +10,10 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw.agents.places import Places
+from openclaw.agents.run_queue import RunQueue
 from openclaw.agents.toolbox import OfferedTool
 from openclaw.config import AgentSettings, Model, ModelRef
+from openclaw.fair_semaphore import FairSemaphore
 from openclaw.interfaces import (
     IModelProvider,
     ISessionStore,
@@ -50,6 +51,8 @@ class RunRequest:
     @ivar toolChoice: What the model may do with those.
     @ivar tools: The agent's own tools that this caller may reach.
     @ivar caller: The label of who asks.
+    @ivar shareKey: The caller among whom the gateway's resources are divided; see
+        L{openclaw.interfaces.ICaller}.  Default: the run counts as one of its own.
     @ivar namespace: Whose sessions the run may see; see
         L{openclaw.interfaces.ICaller}.
     @ivar requestID: The name of the request over HTTP, if there is one.
@@ -70,6 +73,7 @@ class RunRequest:
     toolChoice: ToolChoice = "auto"
     tools: Mapping[str, OfferedTool] = field(default_factory=dict)
     caller: str = ""
+    shareKey: str = ""
     namespace: str = ""
     requestID: str | None = None
     arrivedAt: float | None = None
@@ -99,7 +103,7 @@ class Surroundings:
     """
 
     reactor: IReactorTime
-    places: Places
+    queue: RunQueue
     store: ISessionStore
     providers: Callable[[str], IModelProvider | None]
     refusedKeys: RefusedKeys
@@ -107,6 +111,7 @@ class Surroundings:
     modelOf: Callable[[ModelRef], Model | None]
     claimWaitSeconds: float
     log: Logger
+    toolCalls: FairSemaphore
     tally: Tally = field(default_factory=Tally)
 
 

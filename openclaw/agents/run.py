@@ -16,6 +16,7 @@ outlives its run.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
@@ -25,8 +26,8 @@ from zope.interface import implementer
 
 from openclaw.agents.context import Context
 from openclaw.agents.model_calls import ModelCalls
-from openclaw.agents.places import RETRY_SECONDS
 from openclaw.agents.requests import RunRequest, Surroundings
+from openclaw.agents.run_queue import RETRY_SECONDS
 from openclaw.agents.stop import Stop, cancelled
 from openclaw.agents.toolbox import Toolbox
 from openclaw.agents.turns import RunResult, Turns
@@ -87,6 +88,10 @@ class AgentRun:
         """
         return self.request.runID
 
+    @property
+    def _shareKey(self) -> str:
+        return self.request.shareKey or self.runID
+
     def __repr__(self) -> str:
         # Nothing of what was said: it could end up in a log.
         return f"<AgentRun {self.runID}>"
@@ -146,19 +151,19 @@ class AgentRun:
     # Its phases
 
     async def _live(self) -> RunResult:
-        places, key = self.surroundings.places, self.request.sessionKey
+        queue, key = self.surroundings.queue, self.request.sessionKey
         self._stop.check()
         if not self.request.kept:
             return await self._runInPlace()
-        await self._stop.during(places.enterSession(key))
+        await self._stop.during(queue.acquireSession(key))
         try:
             return await self._runInPlace()
         finally:
-            places.leaveSession(key)
+            queue.releaseSession(key)
 
     async def _runInPlace(self) -> RunResult:
-        places = self.surroundings.places
-        place = await self._stop.during(places.enter())
+        queue, caller = self.surroundings.queue, self._shareKey
+        await self._stop.during(queue.acquire(caller))
         clock = self.surroundings.reactor.callLater(
             self.request.agent.timeoutSeconds, self._expire
         )
@@ -169,7 +174,7 @@ class AgentRun:
             return await self._answer(self.request.opening)
         finally:
             _stopClock(clock)
-            places.leave(place)
+            queue.release(caller)
 
     def _tellStart(self) -> None:
         self.admittedAt = self.surroundings.reactor.seconds()
@@ -242,6 +247,7 @@ class AgentRun:
                 self.surroundings.tally.toolEnded,
                 self.listener,
                 self.request.caller,
+                partial(self.surroundings.toolCalls.run, self._shareKey),
             )
         return await self._stop.during(self._toolbox.run(calls))
 

@@ -12,21 +12,29 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from openclaw.agents.embeddings import EmbeddingCall, Embeddings
-from openclaw.agents.places import Limits, Places
 from openclaw.agents.requests import RunRequest, Surroundings
 from openclaw.agents.run import AgentRun
+from openclaw.agents.run_queue import Limits, RunQueue
 from openclaw.agents.turns import RunResult
 from openclaw.config import Config
 from openclaw.errors import OpenClawError, ShuttingDown, StoreError
 from openclaw.events import RunListener
+from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore
 from openclaw.messages import Message
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
+from openclaw.tools.threads import TOOL_THREADS
 
 DRAIN_RETRY_SECONDS = 5.0
 """
 What callers are told to wait who come while the daemon goes down.
+"""
+
+
+TOOL_CALLS = TOOL_THREADS
+"""
+Tool calls of all runs at once.
 """
 
 
@@ -65,7 +73,7 @@ class Runtime:
         )
         self._surroundings = Surroundings(
             reactor=reactor,
-            places=Places(reactor, _limits(config)),
+            queue=RunQueue(reactor, _limits(config)),
             store=store,
             providers=providers,
             refusedKeys=refusedKeys,
@@ -73,6 +81,7 @@ class Runtime:
             modelOf=config.modelOf,
             claimWaitSeconds=_claimWait(config),
             log=log,
+            toolCalls=FairSemaphore(reactor, Bounds(capacity=TOOL_CALLS)),
             tally=self.tally,
         )
         self._awaitingIdle: list[Deferred[None]] = []
@@ -89,8 +98,8 @@ class Runtime:
         """
         Let another configuration hold for the runs to come.
         """
-        self._surroundings.places.limit(_limits(config))
-        self._embeddings.most = _mostEmbeddings(config)
+        self._surroundings.queue.reconfigure(_limits(config))
+        self._embeddings.reconfigure(_mostEmbeddings(config))
         self._surroundings = replace(
             self._surroundings,
             claimWaitSeconds=_claimWait(config),

@@ -2,8 +2,9 @@
 The tools of one agent, and what happens when its model calls them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -53,6 +54,13 @@ Check = Callable[[], None]
 Counted = Callable[[str, str], None]
 
 
+InTurn = Callable[[Callable[[], Awaitable[ToolMessage]]], Awaitable[ToolMessage]]
+
+
+def _atOnce(work: Callable[[], Awaitable[ToolMessage]]) -> Awaitable[ToolMessage]:
+    return work()
+
+
 @dataclass
 class Toolbox:
     """
@@ -64,6 +72,7 @@ class Toolbox:
     @ivar counted: Is told of each call: its tool, and its outcome.
     @ivar listener: Is told when a call begins and ends.
     @ivar caller: Who asked for the run, for the audit.
+    @ivar inTurn: Carries out a call when it is the caller's turn.
     @ivar hadEffects: True once a tool ran that may have changed something.
     """
 
@@ -74,6 +83,7 @@ class Toolbox:
     counted: Counted = lambda tool, outcome: None
     listener: RunListener = lambda events: None
     caller: str = ""
+    inTurn: InTurn = _atOnce
     hadEffects: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -115,10 +125,10 @@ class Toolbox:
         Carry out one call after the other, until none is waiting.
         """
         for place, call in waiting:
-            results[place] = await self._one(call)
+            results[place] = await self.inTurn(partial(self._one, call))
 
     async def _inTurn(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
-        return [await self._one(call) for call in calls]
+        return [await self.inTurn(partial(self._one, call)) for call in calls]
 
     async def _one(self, call: ToolCall) -> ToolMessage:
         """

@@ -30,7 +30,7 @@ from openclaw.auth.credentials import (
 from openclaw.auth.origin import NO_PROXIES, Origin, TrustedProxies
 from openclaw.auth.proxy import ProxiedUsers
 from openclaw.auth.quotas import Quotas
-from openclaw.auth.realm import GatewayRealm, UserRealm
+from openclaw.auth.realm import GatewayRealm, Operator, UserRealm
 from openclaw.auth.refusal_log import RefusalLog
 from openclaw.auth.throttle import Throttle
 from openclaw.auth.tokens import PREFIX, NamedTokens
@@ -145,6 +145,8 @@ class Doorkeeper:
         @raise openclaw.errors.QuotaExceeded: The caller has sent too many requests.
         """
         caller = await self._identify(headers, origin)
+        if isinstance(caller, Operator):
+            caller = caller.at(origin.name)
         self.memory.quotas.request(caller)
         return caller
 

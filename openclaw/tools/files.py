@@ -23,7 +23,7 @@ from openclaw.tools.contents import (
     readWhole,
     replaceFile,
 )
-from openclaw.tools.threads import checkStop, inThread
+from openclaw.tools.threads import checkStop, inToolThread
 
 MAX_LINES = 2000
 """
@@ -105,7 +105,7 @@ class ReadTool:
                 stop,
             )
 
-        return inThread(context.reactor, work)
+        return inToolThread(context.reactor, work)
 
 
 @implementer(ITool)
@@ -149,7 +149,7 @@ class WriteTool:
             done = "Created" if new else "Replaced"
             return f"{done} {path}: {len(data)} bytes."
 
-        return inThread(context.reactor, work)
+        return inToolThread(context.reactor, work)
 
 
 @implementer(ITool)
@@ -217,7 +217,7 @@ class EditTool:
             times = "once" if count == 1 else f"{count} times"
             return f"Changed {path}: replaced {times}."
 
-        return inThread(context.reactor, work)
+        return inToolThread(context.reactor, work)
 
 
 def _matching(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
@@ -274,7 +274,7 @@ class ListTool:
             with explained(path), workspace.directory(path) as directory:
                 return _listed(directory, stop)
 
-        return inThread(context.reactor, work)
+        return inToolThread(context.reactor, work)
 
 
 def _listed(directory: int, stop: Event) -> str:

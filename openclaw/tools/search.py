@@ -21,7 +21,7 @@ from openclaw.tools.files import rootOf
 from openclaw.tools.processes import BoundedOutput, Program, runProgram, scrubbed
 from openclaw.tools.search_child import START
 from openclaw.tools.settings import GrepSettings, settingsFor
-from openclaw.tools.threads import inThread
+from openclaw.tools.threads import inToolThread
 
 CHILD = Path(__file__).with_name("search_child.py")
 
@@ -102,7 +102,7 @@ class GrepTool:
             opened.append(_openStart(workspace, path))
 
         try:
-            await inThread(context.reactor, openStart)
+            await inToolThread(context.reactor, openStart)
             output = BoundedOutput(MAX_OUTPUT_BYTES)
             program = Program(
                 arguments=[

@@ -5,12 +5,39 @@ Blocking work in the reactor's threads, which can be told to stop.
 from collections.abc import Callable
 from threading import Event, Lock
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 T = TypeVar("T")
+
+
+TOOL_THREADS = 64
+"""
+Threads for the tools of agents.  They are apart from the reactor's own, in which names
+are looked up and large requests are read: no tool keeps those waiting.
+"""
+
+_pools: "WeakKeyDictionary[object, ThreadPool]" = WeakKeyDictionary()
+
+
+def _toolPool(reactor: Any) -> Any:
+    """
+    Return the tools' threads of a reactor, which are made with their first use.
+    """
+    if not isinstance(reactor, ReactorBase):
+        # A test's, which may have no threads at all.
+        return reactor.getThreadPool()
+    pool = _pools.get(reactor)
+    if pool is None:
+        pool = _pools[reactor] = ThreadPool(0, TOOL_THREADS, "openclaw tools")
+        reactor.callWhenRunning(pool.start)
+        reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+    return pool
 
 
 class Stopped(Exception):
@@ -19,9 +46,16 @@ class Stopped(Exception):
     """
 
 
+def inToolThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
+    """
+    Do blocking work of a tool; see L{inThread}.
+    """
+    return Deferred.fromCoroutine(_inThread(reactor, _toolPool(reactor), work))
+
+
 def inThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
     """
-    Do blocking work in a thread.
+    Do blocking work in a thread of the reactor.
 
     @param work: Is given an L{Event} that is set when nobody wants the result any
         more.  It looks at it now and then, and before it makes a change.
@@ -30,10 +64,10 @@ def inThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
         thread is done: then nothing goes on behind anybody's back.  Work that has
         not begun never does.
     """
-    return Deferred.fromCoroutine(_inThread(reactor, work))
+    return Deferred.fromCoroutine(_inThread(reactor, reactor.getThreadPool(), work))
 
 
-async def _inThread(reactor: Any, work: Callable[[Event], T]) -> T:
+async def _inThread(reactor: Any, pool: Any, work: Callable[[Event], T]) -> T:
     stop = Event()
     began = False
     lock = Lock()
@@ -53,7 +87,7 @@ async def _inThread(reactor: Any, work: Callable[[Event], T]) -> T:
             result.callback(outcome)
         ended.callback(None)
 
-    deferToThreadPool(reactor, reactor.getThreadPool(), begin).addBoth(end)
+    deferToThreadPool(reactor, pool, begin).addBoth(end)
     try:
         return await result
     except CancelledError:

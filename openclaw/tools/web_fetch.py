@@ -12,7 +12,7 @@ from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.tools.fetching import MAX_URL_CHARACTERS, Fetched, Terms, fetch
 from openclaw.tools.pages import HTML_TYPES, decoded, isText, mediaType, readable
 from openclaw.tools.settings import WebFetchSettings, settingsFor
-from openclaw.tools.threads import inThread
+from openclaw.tools.threads import inToolThread
 
 _ACCEPT = "text/html, text/markdown, text/plain, application/json, application/xml"
 
@@ -64,7 +64,7 @@ class WebFetchTool:
             wants=isText,
         )
         page = await fetch(context.reactor, url, terms)
-        return await inThread(
+        return await inToolThread(
             context.reactor, lambda _: _shown(page, settings.maxCharacters)
         )
 

@@ -9,15 +9,15 @@ from math import floor
 from secrets import token_hex
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
-
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.ledger import Asked, Ledger
 from openclaw.agents.records import Listening, RunRecord
 from openclaw.agents.requests import RunRequest
+from openclaw.agents.run_queue import RETRY_SECONDS
 from openclaw.agents.runtime import Runtime
 from openclaw.config import Config
-from openclaw.errors import OpenClawError
+from openclaw.errors import Busy, OpenClawError
+from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import ICaller
 from openclaw.web.asking import Asking, readAsking
 from openclaw.web.branches import onBranch
@@ -32,7 +32,13 @@ from openclaw.web.wanted import targetOf, wantedOf
 
 FETCHES = 16
 """
-How many requests may have images fetched for them at once; others wait.
+Requests for which images are fetched at once.
+"""
+
+FETCHES_WAITING = 64
+FETCH_SECONDS = 30.0
+"""
+Requests that may wait for that, and the longest wait, in seconds.
 """
 
 EVENTS_HEADER = "x-openclaw-events"
@@ -70,7 +76,13 @@ class Completions:
         self._equipment = equipment
         self._reactor = reactor
         self._now = now
-        self._fetches = DeferredSemaphore(FETCHES)
+        self._fetches = FairSemaphore(
+            reactor,
+            Bounds(
+                capacity=FETCHES, waiting=FETCHES_WAITING, waitSeconds=FETCH_SECONDS
+            ),
+            _tooManyFetches,
+        )
 
     async def serve(self, request: GatewayRequest, standing: Standing) -> None:
         """
@@ -126,7 +138,8 @@ class Completions:
         wanted = await onBranch(request, standing, wanted, self._runtime.transcript)
         tellIgnored(request, asking.ignored)
         if asking.remoteImages:
-            wanted = await self._withImages(wanted, standing.config, asking)
+            place = partial(standing.doorkeeper.memory.quotas.run, caller)
+            wanted = await self._withImages(wanted, standing.config, asking, place)
         events = _names(request.header(EVENTS_HEADER))
         form = ReplyForm(
             completionID=f"chatcmpl_{token_hex(12)}",
@@ -142,11 +155,11 @@ class Completions:
         )
 
     async def _withImages(
-        self, wanted: RunRequest, config: Config, asking: Asking
+        self, wanted: RunRequest, config: Config, asking: Asking, place: Place
     ) -> RunRequest:
         """
-        Fetch the images that are given by their URL.  When the caller goes away, this
-        is cancelled.
+        Fetch the images that are given by their URL, as one of the caller's runs.  When
+        the caller goes away, this is cancelled.
         """
         # An HTTP client, for which few daemons have any use: 0.6 MB, and 50 ms once.
         from openclaw.web import remote_images as remote
@@ -154,11 +167,15 @@ class Completions:
         images = config.gateway.http.endpoints.chatCompletions.images
         terms = remote.termsFor(images, config.tools.web.fetch)
         remote.checkURLs(asking.remoteImages, terms)
-        fetched = await self._fetches.run(
-            lambda: Deferred.fromCoroutine(
-                remote.fetchImages(self._reactor, asking.remoteImages, terms)
+        leave = place()
+        try:
+            fetched = await self._fetches.run(
+                wanted.shareKey,
+                lambda: remote.fetchImages(self._reactor, asking.remoteImages, terms),
             )
-        )
+        finally:
+            # The run takes its place before anybody else has a chance to.
+            leave()
         return replace(
             wanted,
             opening=remote.withImages(wanted.opening, fetched),
@@ -226,6 +243,13 @@ class Completions:
             record.run.ended.addBoth(_then, leave)
             if asked is not None:
                 self._ledger.keep(asked, record)
+
+
+def _tooManyFetches() -> Busy:
+    return Busy(
+        "The gateway is fetching images for too many requests. Try again soon.",
+        retryAfter=RETRY_SECONDS,
+    )
 
 
 async def _wholeAnswer(

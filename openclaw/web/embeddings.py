@@ -231,6 +231,7 @@ class Embeddings:
                         caller=caller.label,
                         requestID=request.requestID,
                         arrivedAt=request.arrivedAt,
+                        shareKey=caller.shareKey,
                     )
                 )
             finally:

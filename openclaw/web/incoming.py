@@ -78,6 +78,7 @@ class IncomingRequest(Request):
         "_admission",
         "_awaited",
         "_caller",
+        "_chargedTo",
         "_complete",
         "_deadline",
         "_early",
@@ -86,6 +87,7 @@ class IncomingRequest(Request):
         "_received",
         "_refused",
         "_reserved",
+        "_shareKey",
         "_weighed",
         "arrivedAt",
         "chunked",
@@ -115,6 +117,7 @@ class IncomingRequest(Request):
         self._early = False
         self._received = 0
         self._reserved = 0
+        self._shareKey = self._chargedTo = ""
         self._deadline: IDelayedCall | None = None
 
     def gotLength(self, length: int | None) -> None:
@@ -150,8 +153,8 @@ class IncomingRequest(Request):
             self._known = True
         else:
             self._caller = admission.caller.addCallbacks(self._letIn, self._turnAway)
-        if length and not self._refused and admission.bodyBytes:
-            self._makeRoom(length)
+        if length and 0 < admission.bodyBytes < length and not self._refused:
+            self._refuseLarge()
         self._weighed = True
         if length != 0 and not self._invited:
             self._invite()
@@ -210,15 +213,21 @@ class IncomingRequest(Request):
                 seconds = min(PATIENCE_SECONDS, self._admission.bodySeconds)
                 self._deadline = self.channel.callLater(seconds, self._late)
 
+    def _refuseLarge(self) -> None:
+        limit = self._admission.bodyBytes
+        self._refuse(BodyTooLarge(f"The body is larger than {limit} bytes."))
+
     def _makeRoom(self, length: int) -> bool:
         """
-        Be sure that there is room for a body, or for more of it.
+        Be sure that there is room for more of the body.  What was announced and has not
+        arrived takes none: to announce costs nothing.
         """
-        limit = self._admission.bodyBytes
-        if self._reserved + length > limit:
-            self._refuse(BodyTooLarge(f"The body is larger than {limit} bytes."))
+        if self._received > self._admission.bodyBytes:
+            self._refuseLarge()
             return False
-        if not self.channel.site.bodies.take(length):
+        if not self._reserved:
+            self._chargedTo = self._shareKey or f"address {self.channel.origin}"
+        if not self.channel.site.bodies.take(self._chargedTo, length, self._reserved):
             self._refuse(
                 Crowded(
                     "Too many bytes of requests are on their way. Try again soon.",
@@ -248,6 +257,7 @@ class IncomingRequest(Request):
 
     def _letIn(self, caller: ICaller) -> ICaller:
         self._known = True
+        self._shareKey = caller.shareKey
         if self._weighed and not (self._invited or self._received or self.gone):
             # Only now, since the decision took its time.
             self._invite()
@@ -274,8 +284,7 @@ class IncomingRequest(Request):
         self._received += len(data)
         if self._refused or not self._admission.bodyBytes:
             return
-        missing = self._received - self._reserved
-        if missing <= 0 or self._makeRoom(missing):
+        if self._makeRoom(len(data)):
             self.content.write(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -342,7 +351,7 @@ class IncomingRequest(Request):
 
     def _letGo(self) -> None:
         if self._reserved:
-            self.channel.site.bodies.giveBack(self._reserved)
+            self.channel.site.bodies.giveBack(self._chargedTo, self._reserved)
             self._reserved = 0
 
     def keepRoom(self) -> Callable[[], None]:
@@ -352,7 +361,7 @@ class IncomingRequest(Request):
         @return: What gives it back.  To be called once.
         """
         kept, self._reserved = self._reserved, 0
-        return partial(self.channel.site.bodies.giveBack, kept)
+        return partial(self.channel.site.bodies.giveBack, self._chargedTo, kept)
 
     def _stopDeadline(self) -> None:
         if self._deadline is not None:

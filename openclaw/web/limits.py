@@ -11,6 +11,8 @@ from ipaddress import ip_address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
+from openclaw.fair_semaphore import fits
+
 SPARE_DESCRIPTORS = 64
 """
 The file descriptors that are never given to callers: those of the daemon itself.
@@ -19,34 +21,44 @@ The file descriptors that are never given to callers: those of the daemon itself
 
 class BodyBudget:
     """
-    The bytes of all bodies that are held at once.
+    The bytes of all bodies that are held at once, shared fairly among callers; see
+    L{openclaw.fair_semaphore.fits}.
 
-    @ivar held: How many there are.
+    @ivar held: The bytes of all callers.
     """
 
     def __init__(self, most: Callable[[], int]) -> None:
         """
-        @param most: How many there may be.
+        @param most: Tells the limit of all bytes.
         """
         self._most = most
         self.held = 0
+        self._holds: Counter[str] = Counter()
 
-    def take(self, count: int) -> bool:
+    def take(self, caller: str, count: int, own: int = 0) -> bool:
         """
-        Ask for room for so many more.
+        Charge a caller for bytes that have arrived.
 
-        @return: Is there room?  Only then it is taken.
+        @param own: The bytes of the same body that were charged before: the only body
+            of a caller may take all that is free.
+
+        @return: Is there room?  Only then they are charged.
         """
-        if self.held + count > self._most():
+        others = self._holds.get(caller, 0) - own
+        if not fits(others, own + count, self._most() - self.held + own):
             return False
+        self._holds[caller] += count
         self.held += count
         return True
 
-    def giveBack(self, count: int) -> None:
+    def giveBack(self, caller: str, count: int) -> None:
         """
-        So many are held no longer.
+        Release bytes of a caller.
         """
         self.held -= count
+        self._holds[caller] -= count
+        if not self._holds[caller]:
+            del self._holds[caller]
 
 
 class Crowd:

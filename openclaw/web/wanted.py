@@ -79,6 +79,7 @@ def wantedOf(
         tools=tools,
         model=target.model,
         caller=caller.label,
+        shareKey=caller.shareKey,
         requestID=request.requestID,
         arrivedAt=request.arrivedAt,
         namespace=caller.namespace,

@@ -12,13 +12,14 @@ from twisted.logger import Logger, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from openclaw.agents.places import Limits, Places
 from openclaw.agents.requests import RunRequest, Surroundings
 from openclaw.agents.run import AgentRun
+from openclaw.agents.run_queue import Limits, RunQueue
 from openclaw.agents.turns import RunResult
 from openclaw.config import AgentSettings, ModelChoice, ModelRef
 from openclaw.errors import StoreError
 from openclaw.events import RunEvent, RunListener, TextDelta
+from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import (
     Claim,
     Conversation,
@@ -242,11 +243,11 @@ class Stage:
         self.clock = Clock()
         self.provider = ScriptedProvider()
         self.store = makeStore(self.clock)
-        self.places = Places(self.clock, limits)
+        self.queue = RunQueue(self.clock, limits)
         self.events: list[dict[str, Any]] = []
         self.surroundings = Surroundings(
             reactor=self.clock,
-            places=self.places,
+            queue=self.queue,
             store=self.store,
             providers={"scripted": self.provider}.get,
             refusedKeys=RefusedKeys(self.clock),
@@ -254,6 +255,7 @@ class Stage:
             modelOf=lambda model: None,
             claimWaitSeconds=CLAIM_WAIT_SECONDS,
             log=Logger(namespace="test", observer=self.events.append),
+            toolCalls=FairSemaphore(self.clock, Bounds(capacity=8)),
         )
 
     @property

@@ -252,9 +252,9 @@ class ReconfiguringTests(RuntimeTestCase):
         """
         runs = [self.begin(kept=False) for _ in range(5)]
         self.runtime.reconfigure(configured(maxConcurrent=4))
-        more = [self.begin(kept=False) for _ in range(4)]
-        self.assertEqual(len(self.provider.calls), 6)
-        for index in range(8):
+        more = [self.begin(kept=False) for _ in range(2)]
+        self.assertEqual(len(self.provider.calls), 4)
+        for index in range(6):
             self.answer(index)
         for run in runs[:4] + more:
             self.assertEqual(run.result.text, ANSWER)

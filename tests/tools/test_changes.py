@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.threads import deferToThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.tools.confinement import Workspace
@@ -21,7 +20,7 @@ from openclaw.tools.contents import (
 from openclaw.tools.files import (
     _matching,
 )
-from openclaw.tools.threads import Stopped
+from openclaw.tools.threads import TOOL_THREADS, Stopped, inToolThread
 from tests.tools.doubles import openFiles
 from tests.tools.filing import FileToolTestCase
 
@@ -136,10 +135,10 @@ class WriteTests(FileToolTestCase):
         """
         A write that waits for a thread is forgotten at once.
         """
-        pool = reactor.getThreadPool()
         going = Event()
         busy = [
-            deferToThreadPool(reactor, pool, going.wait, 30) for _ in range(pool.max)
+            inToolThread(reactor, lambda stop: going.wait(30))
+            for _ in range(TOOL_THREADS)
         ]
         try:
             await self.cancelling(self.write("a", "new"))

@@ -27,20 +27,37 @@ class BodyBudgetTests(SynchronousTestCase):
     What is given out comes back.
     """
 
-    @given(st.lists(st.integers(0, 50)))
+    @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 50))))
     def test_neverTooMuch(self, wanted):
         """
-        Never more is given out than there is, and all that is there can be.
+        Never more is given out than there is; whoever has some leaves some for others,
+        and somebody who has none can have all that is free.
+        """
+        budget, given_ = BodyBudget(lambda: 100), []
+        for caller, count in wanted:
+            if budget.take(caller, count):
+                given_.append((caller, count))
+                held = sum(each for who, each in given_ if who == caller)
+                self.assertTrue(held == count or held <= 3 * (100 - budget.held))
+        self.assertEqual(budget.held, sum(count for _, count in given_))
+        self.assertLessEqual(budget.held, 100)
+        free = 100 - budget.held
+        self.assertFalse(budget.take("d", free + 1))
+        self.assertTrue(not free or budget.take("d", free))
+        if free:
+            budget.giveBack("d", free)
+        for caller, count in given_:
+            budget.giveBack(caller, count)
+        self.assertEqual(budget.held, 0)
+
+    def test_onlyBody(self):
+        """
+        The only body of a caller may grow to all that there is, in any pieces.
         """
         budget = BodyBudget(lambda: 100)
-        given_ = [count for count in wanted if budget.take(count)]
-        self.assertEqual(budget.held, sum(given_))
-        self.assertLessEqual(budget.held, 100)
-        self.assertTrue(budget.take(100 - budget.held))
-        self.assertFalse(budget.take(1))
-        for count in given_:
-            budget.giveBack(count)
-        self.assertEqual(budget.held, 100 - sum(given_))
+        for own in range(0, 100, 10):
+            self.assertTrue(budget.take("a", 10, own))
+        self.assertFalse(budget.take("a", 1, 100))
 
     def test_less(self):
         """
@@ -49,11 +66,11 @@ class BodyBudgetTests(SynchronousTestCase):
         """
         most = [100]
         budget = BodyBudget(lambda: most[0])
-        self.assertTrue(budget.take(80))
+        self.assertTrue(budget.take("a", 80))
         most[0] = 50
-        self.assertFalse(budget.take(1))
-        budget.giveBack(40)
-        self.assertTrue(budget.take(10))
+        self.assertFalse(budget.take("b", 1))
+        budget.giveBack("a", 40)
+        self.assertTrue(budget.take("b", 10))
 
 
 class CrowdTests(SynchronousTestCase):

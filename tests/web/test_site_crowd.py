@@ -194,22 +194,34 @@ class BodyTests(CrowdTestCase):
         caller.ask("POST", COMPLETIONS, [AUTHORIZATION, *headers])
         return caller
 
-    def test_reserved(self):
+    def test_arrived(self):
         """
-        What is announced has its room; for who comes then there is none, until
-        somebody is done or gone.
+        What has arrived has its room, and what is announced has none.
         """
-        callers = [self.begin(("Content-Length", "2000")) for _ in range(2)]
-        late = self.begin(("Content-Length", "2000"))
-        self.assertRefused(late.answer, 503, "gateway_crowded")
-        self.assertEqual(late.answer.headers["retry-after-ms"], "1000")
-        late.leave()
+        callers = [self.begin(("Content-Length", "2000")) for _ in range(9)]
+        self.assertEqual(self.site.bodies.held, 0)
+        callers[0].send(b" " * 1900)
+        callers[1].send(b" " * 1100)
+        self.assertEqual(self.site.bodies.held, 3000)
+        # One caller leaves a quarter to others.
+        callers[2].send(b" " * 500)
+        self.assertRefused(callers[2].answer, 503, "gateway_crowded")
+        self.assertEqual(callers[2].answer.headers["retry-after-ms"], "1000")
+        self.assertEqual(self.site.bodies.held, 3000)
         callers[0].leave()
-        callers.append(self.begin(("Content-Length", "2000")))
-        self.assertEqual(callers[-1].received, b"")
+        callers[3].send(b" " * 1000)
+        self.assertEqual(callers[3].received, b"")
         for caller in callers:
             caller.leave()
         self.assertEqual(self.site.bodies.held, 0)
+
+    def test_tooLarge(self):
+        """
+        A body that is announced as too large is refused at once.
+        """
+        late = self.begin(("Content-Length", "1000000"))
+        self.assertRefused(late.answer, 413, "request_too_large")
+        late.leave()
 
     def test_strangers(self):
         """
@@ -226,15 +238,16 @@ class BodyTests(CrowdTestCase):
         refused.
         """
         first = self.begin(("Content-Length", "2040"))
-        second = self.begin(("Content-Length", "2040"))
-        third = self.begin(("Transfer-Encoding", "chunked"))
-        third.send(b"a\r\n" + b" " * 10 + b"\r\n")
-        self.assertEqual(self.site.bodies.held, 4090)
-        third.send(b"a\r\n" + b" " * 10 + b"\r\n")
-        self.assertRefused(third.answer, 503, "gateway_crowded")
-        self.assertEqual(self.site.bodies.held, 4080)
-        for caller in (first, second, third):
+        first.send(b" " * 2039)
+        second = self.begin(("Transfer-Encoding", "chunked"))
+        second.send(b"300\r\n" + b" " * 768 + b"\r\n")
+        self.assertEqual(self.site.bodies.held, 2039 + 768)
+        second.send(b"200\r\n" + b" " * 512 + b"\r\n")
+        self.assertRefused(second.answer, 503, "gateway_crowded")
+        self.assertEqual(self.site.bodies.held, 2039)
+        for caller in (first, second):
             caller.leave()
+        self.assertEqual(self.site.bodies.held, 0)
 
     def test_untilTheEnd(self):
         """

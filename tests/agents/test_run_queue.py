@@ -1,9 +1,10 @@
 """
-Tests of L{openclaw.agents.places}.
+Tests of L{openclaw.agents.run_queue}.
 """
 
 import gc
 import weakref
+from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,20 +12,33 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.places import RETRY_SECONDS, Limits, Places
+from openclaw.agents.run_queue import RETRY_SECONDS, Limits, RunQueue
 from openclaw.errors import Busy, SessionBusy
 
 SECONDS = 30.0
 
 
-class PlacesTestCase(SynchronousTestCase):
+_numbers = count()
+
+
+def enter(queue: RunQueue) -> "Deferred[str]":
+    """
+    Ask for a place for a caller of whom there is no other run.
+
+    @return: Fires with the caller.
+    """
+    caller = f"caller {next(_numbers)}"
+    return queue.acquire(caller).addCallback(lambda _: caller)
+
+
+class QueueTestCase(SynchronousTestCase):
     """
     What tests of places need.
     """
 
-    def makePlaces(
+    def makeRunQueue(
         self, running: int = 2, queued: int = 2, perSession: int = 2
-    ) -> Places:
+    ) -> RunQueue:
         """
         Places with these bounds.
         """
@@ -32,7 +46,7 @@ class PlacesTestCase(SynchronousTestCase):
         limits = Limits(
             running=running, queued=queued, perSession=perSession, waitSeconds=SECONDS
         )
-        return Places(self.clock, limits)
+        return RunQueue(self.clock, limits)
 
     def assertBusy(self, asked: Deferred, kind: type[Busy]) -> None:
         """
@@ -50,7 +64,7 @@ class PlacesTestCase(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
-class SessionTests(PlacesTestCase):
+class SessionTests(QueueTestCase):
     """
     A session has one run at a time.
     """
@@ -59,40 +73,40 @@ class SessionTests(PlacesTestCase):
         """
         Those who want a session get it one by one, in the order of asking.
         """
-        places = self.makePlaces()
+        queue = self.makeRunQueue()
         order: list[str] = []
         for name in "abc":
-            places.enterSession("s").addCallback(
+            queue.acquireSession("s").addCallback(
                 lambda _, name=name: order.append(name)
             )
         self.assertEqual(order, ["a"])
-        places.leaveSession("s")
+        queue.releaseSession("s")
         self.assertEqual(order, ["a", "b"])
-        places.leaveSession("s")
+        queue.releaseSession("s")
         self.assertEqual(order, ["a", "b", "c"])
-        places.leaveSession("s")
+        queue.releaseSession("s")
         self.assertTidy()
 
     def test_othersDoNotWait(self) -> None:
         """
         A session that is taken makes nobody wait for another one.
         """
-        places = self.makePlaces(perSession=0)
+        queue = self.makeRunQueue(perSession=0)
         for key in ("s", "t", "u"):
-            self.successResultOf(places.enterSession(key))
+            self.successResultOf(queue.acquireSession(key))
 
     def test_tooMany(self) -> None:
         """
         No more than the configured number may wait for a session; the next is sent
         away at once, and the others keep their turns.
         """
-        places = self.makePlaces(perSession=2)
-        self.successResultOf(places.enterSession("s"))
-        waiting = [places.enterSession("s") for _ in range(2)]
-        self.assertBusy(places.enterSession("s"), SessionBusy)
+        queue = self.makeRunQueue(perSession=2)
+        self.successResultOf(queue.acquireSession("s"))
+        waiting = [queue.acquireSession("s") for _ in range(2)]
+        self.assertBusy(queue.acquireSession("s"), SessionBusy)
         for each in waiting:
             self.assertNoResult(each)
-            places.leaveSession("s")
+            queue.releaseSession("s")
             self.successResultOf(each)
 
     def test_tooLong(self) -> None:
@@ -100,15 +114,15 @@ class SessionTests(PlacesTestCase):
         Nobody waits for a session longer than the configured time, and who gave up
         is not given the session later.
         """
-        places = self.makePlaces()
-        self.successResultOf(places.enterSession("s"))
-        impatient = places.enterSession("s")
+        queue = self.makeRunQueue()
+        self.successResultOf(queue.acquireSession("s"))
+        impatient = queue.acquireSession("s")
         self.clock.advance(SECONDS / 2)
-        patient = places.enterSession("s")
+        patient = queue.acquireSession("s")
         self.clock.advance(SECONDS / 2)
         self.assertBusy(impatient, SessionBusy)
         self.assertNoResult(patient)
-        places.leaveSession("s")
+        queue.releaseSession("s")
         self.successResultOf(patient)
         self.assertTidy()
 
@@ -117,16 +131,16 @@ class SessionTests(PlacesTestCase):
         Who stops waiting leaves no trace: the next one has the turn, and there is
         room for one more.
         """
-        places = self.makePlaces(perSession=2)
-        self.successResultOf(places.enterSession("s"))
-        gone, next_ = places.enterSession("s"), places.enterSession("s")
+        queue = self.makeRunQueue(perSession=2)
+        self.successResultOf(queue.acquireSession("s"))
+        gone, next_ = queue.acquireSession("s"), queue.acquireSession("s")
         gone.cancel()
         self.failureResultOf(gone, CancelledError)
-        last = places.enterSession("s")
-        places.leaveSession("s")
+        last = queue.acquireSession("s")
+        queue.releaseSession("s")
         self.successResultOf(next_)
         self.assertNoResult(last)
-        places.leaveSession("s")
+        queue.releaseSession("s")
         self.successResultOf(last)
         self.assertTidy()
 
@@ -135,61 +149,61 @@ class SessionTests(PlacesTestCase):
         Whoever gets a session may be done with it in the same breath; then it goes
         to the next one, and to no two at once.
         """
-        places = self.makePlaces(perSession=5)
+        queue = self.makeRunQueue(perSession=5)
         order: list[str] = []
 
         def brief(name: str) -> None:
             order.append(name)
-            places.leaveSession("s")
+            queue.releaseSession("s")
 
-        self.successResultOf(places.enterSession("s"))
+        self.successResultOf(queue.acquireSession("s"))
         for name in "abc":
-            places.enterSession("s").addCallback(lambda _, name=name: brief(name))
-        holder = places.enterSession("s")
-        places.leaveSession("s")
+            queue.acquireSession("s").addCallback(lambda _, name=name: brief(name))
+        holder = queue.acquireSession("s")
+        queue.releaseSession("s")
         self.assertEqual(order, ["a", "b", "c"])
         self.successResultOf(holder)
-        self.assertNoResult(places.enterSession("s"))
+        self.assertNoResult(queue.acquireSession("s"))
 
     def test_nextComesWhileHandedOver(self) -> None:
         """
         Who asks for a session while it passes through several hands waits like
         everybody else.
         """
-        places = self.makePlaces(perSession=5)
-        self.successResultOf(places.enterSession("s"))
+        queue = self.makeRunQueue(perSession=5)
+        self.successResultOf(queue.acquireSession("s"))
         late: list[Deferred] = []
 
         def brief(_: object) -> None:
-            places.leaveSession("s")
-            late.append(places.enterSession("s"))
+            queue.releaseSession("s")
+            late.append(queue.acquireSession("s"))
 
-        places.enterSession("s").addCallback(brief)
-        places.leaveSession("s")
+        queue.acquireSession("s").addCallback(brief)
+        queue.releaseSession("s")
         self.successResultOf(late[0])
-        self.assertNoResult(places.enterSession("s"))
+        self.assertNoResult(queue.acquireSession("s"))
 
     def test_forgotten(self) -> None:
         """
         A session that nobody uses takes up no memory, however its last user left.
         """
-        places = self.makePlaces()
+        queue = self.makeRunQueue()
         traces = []
         for index in range(5):
-            held = places.enterSession(f"s{index}")
+            held = queue.acquireSession(f"s{index}")
             traces.append(weakref.ref(self.successResultOf(held)))
-            gone, tired = (places.enterSession(f"s{index}") for _ in range(2))
+            gone, tired = (queue.acquireSession(f"s{index}") for _ in range(2))
             gone.cancel()
             self.failureResultOf(gone, CancelledError)
             self.clock.advance(SECONDS)
             self.failureResultOf(tired, SessionBusy)
-            places.leaveSession(f"s{index}")
+            queue.releaseSession(f"s{index}")
         del held, gone, tired
         gc.collect()
         self.assertEqual([trace() for trace in traces], [None] * 5)
 
 
-class RunningTests(PlacesTestCase):
+class RunningTests(QueueTestCase):
     """
     So many run at once, in all.
     """
@@ -198,14 +212,14 @@ class RunningTests(PlacesTestCase):
         """
         Places that become free are given out in the order of asking.
         """
-        places = self.makePlaces(running=1, queued=3)
+        queue = self.makeRunQueue(running=1, queued=3)
         order: list[str] = []
-        place = self.successResultOf(places.enter())
+        place = self.successResultOf(enter(queue))
         for name in "abc":
-            places.enter().addCallback(lambda _, name=name: order.append(name))
+            enter(queue).addCallback(lambda _, name=name: order.append(name))
         self.assertEqual(order, [])
         for expected in ["a", "ab", "abc"]:
-            places.leave(place)
+            queue.release(place)
             self.assertEqual("".join(order), expected)
         self.assertTidy()
 
@@ -213,48 +227,48 @@ class RunningTests(PlacesTestCase):
         """
         When as many wait as may, the next is sent away at once.
         """
-        places = self.makePlaces(running=2, queued=1)
+        queue = self.makeRunQueue(running=2, queued=1)
         for _ in range(2):
-            self.successResultOf(places.enter())
-        self.assertNoResult(places.enter())
-        self.assertBusy(places.enter(), Busy)
+            self.successResultOf(enter(queue))
+        self.assertNoResult(enter(queue))
+        self.assertBusy(enter(queue), Busy)
 
     def test_noQueue(self) -> None:
         """
         Where nobody may wait, a free place can still be had.
         """
-        places = self.makePlaces(running=1, queued=0)
-        place = self.successResultOf(places.enter())
-        self.assertBusy(places.enter(), Busy)
-        places.leave(place)
-        self.successResultOf(places.enter())
+        queue = self.makeRunQueue(running=1, queued=0)
+        place = self.successResultOf(enter(queue))
+        self.assertBusy(enter(queue), Busy)
+        queue.release(place)
+        self.successResultOf(enter(queue))
 
     def test_tooLong(self) -> None:
         """
         Nobody waits for a place longer than the configured time, and who gave up
         does not get one later.
         """
-        places = self.makePlaces(running=1)
-        place = self.successResultOf(places.enter())
-        waiting = places.enter()
+        queue = self.makeRunQueue(running=1)
+        place = self.successResultOf(enter(queue))
+        waiting = enter(queue)
         self.clock.advance(SECONDS - 1)
         self.assertNoResult(waiting)
         self.clock.advance(1)
         self.assertBusy(waiting, Busy)
-        places.leave(place)
-        self.successResultOf(places.enter())
+        queue.release(place)
+        self.successResultOf(enter(queue))
         self.assertTidy()
 
     def test_cancelled(self) -> None:
         """
         Who stops waiting leaves no trace.
         """
-        places = self.makePlaces(running=1, queued=2)
-        place = self.successResultOf(places.enter())
-        gone, next_ = places.enter(), places.enter()
+        queue = self.makeRunQueue(running=1, queued=2)
+        place = self.successResultOf(enter(queue))
+        gone, next_ = enter(queue), enter(queue)
         gone.cancel()
         self.failureResultOf(gone, CancelledError)
-        places.leave(place)
+        queue.release(place)
         self.successResultOf(next_)
         self.assertTidy()
 
@@ -263,83 +277,123 @@ class RunningTests(PlacesTestCase):
         A long queue of those who are done as soon as they have a place passes in one
         go, and leaves all places free.
         """
-        places = self.makePlaces(running=1, queued=2000)
-        place = self.successResultOf(places.enter())
+        queue = self.makeRunQueue(running=1, queued=2000)
+        place = self.successResultOf(enter(queue))
         done: list[int] = []
         for index in range(2000):
 
             def brief(had, index=index) -> None:
                 done.append(index)
-                places.leave(had)
+                queue.release(had)
 
-            places.enter().addCallback(brief)
-        places.leave(place)
+            enter(queue).addCallback(brief)
+        queue.release(place)
         self.assertEqual(done, list(range(2000)))
-        self.successResultOf(places.enter())
+        self.successResultOf(enter(queue))
 
 
-class LimitTests(PlacesTestCase):
+class LimitTests(QueueTestCase):
     """
     The bounds can be changed while places are taken.
     """
 
-    def change(self, places: Places, **bounds: int) -> None:
+    def change(self, queue: RunQueue, **bounds: int) -> None:
         """
         Let other bounds hold.
         """
         old = {"running": 1, "queued": 0, "perSession": 0}
-        places.limit(Limits(**{**old, **bounds}, waitSeconds=SECONDS * 2))
+        queue.reconfigure(Limits(**{**old, **bounds}, waitSeconds=SECONDS * 2))
 
     def test_moreQueue(self) -> None:
         """
         More may wait from now on, and for longer.
         """
-        places = self.makePlaces(running=1, queued=0, perSession=0)
-        place = self.successResultOf(places.enter())
-        self.successResultOf(places.enterSession("s"))
-        self.assertBusy(places.enter(), Busy)
-        self.assertBusy(places.enterSession("s"), SessionBusy)
-        self.change(places, queued=1, perSession=1)
-        waiting = [places.enter(), places.enterSession("s")]
+        queue = self.makeRunQueue(running=1, queued=0, perSession=0)
+        place = self.successResultOf(enter(queue))
+        self.successResultOf(queue.acquireSession("s"))
+        self.assertBusy(enter(queue), Busy)
+        self.assertBusy(queue.acquireSession("s"), SessionBusy)
+        self.change(queue, queued=1, perSession=1)
+        waiting = [enter(queue), queue.acquireSession("s")]
         self.clock.advance(SECONDS * 2 - 1)
         for each in waiting:
             self.assertNoResult(each)
-        places.leave(place)
-        places.leaveSession("s")
+        queue.release(place)
+        queue.releaseSession("s")
         for each in waiting:
             self.successResultOf(each)
 
     def test_morePlaces(self) -> None:
         """
-        Raising the number of places lets more run; those who ran before give their
-        places back without harm.
+        Raising the number of places lets more run, those who wait first.
         """
-        places = self.makePlaces(running=1, queued=0)
-        old = self.successResultOf(places.enter())
-        self.change(places, running=2)
-        new = [self.successResultOf(places.enter()) for _ in range(2)]
-        self.assertBusy(places.enter(), Busy)
-        places.leave(old)
-        self.assertBusy(places.enter(), Busy)
-        for place in new:
-            places.leave(place)
-            self.successResultOf(places.enter())
+        queue = self.makeRunQueue(running=1, queued=1)
+        old = self.successResultOf(enter(queue))
+        waiting = enter(queue)
+        self.change(queue, running=3)
+        self.successResultOf(waiting)
+        self.successResultOf(enter(queue))
+        self.assertBusy(enter(queue), Busy)
+        queue.release(old)
+        self.successResultOf(enter(queue))
 
     def test_fewerPlaces(self) -> None:
         """
         Lowering it takes no place away from those who run, nor a turn from those who
-        wait.
+        wait; nobody else begins before there are as few as may be.
         """
-        places = self.makePlaces(running=2, queued=1)
-        old = [self.successResultOf(places.enter()) for _ in range(2)]
-        waiting = places.enter()
-        self.change(places, running=1)
-        self.successResultOf(places.enter())
-        self.assertBusy(places.enter(), Busy)
-        for place in old:
-            places.leave(place)
+        queue = self.makeRunQueue(running=2, queued=1)
+        old = [self.successResultOf(enter(queue)) for _ in range(2)]
+        waiting = enter(queue)
+        self.change(queue, running=1)
+        self.assertBusy(enter(queue), Busy)
+        queue.release(old[0])
+        self.assertNoResult(waiting)
+        queue.release(old[1])
         self.successResultOf(waiting)
-        self.assertBusy(places.enter(), Busy)
+        self.assertBusy(enter(queue), Busy)
+
+
+class ShareTests(QueueTestCase):
+    """
+    Callers who want more than others.
+    """
+
+    def test_reserve(self) -> None:
+        """
+        One caller never has all places, however many they ask for and with nobody
+        else there: the next caller begins at once.
+        """
+        queue = self.makeRunQueue(running=16, queued=100)
+        asked = [queue.acquire("greedy") for _ in range(50)]
+        self.assertEqual(sum(each.called for each in asked), 12)
+        self.successResultOf(queue.acquire("polite"))
+
+    def test_turns(self) -> None:
+        """
+        A place that becomes free goes to who has least, not to who asked first.
+        """
+        queue = self.makeRunQueue(running=4, queued=100)
+        greedy = [queue.acquire("greedy") for _ in range(20)]
+        had = sum(each.called for each in greedy)
+        self.successResultOf(queue.acquire("b"))
+        waiting = [queue.acquire(name) for name in "cdcd"]
+        for _ in range(had):
+            queue.release("greedy")
+        # Then everybody has one, and those without any came before the second of each.
+        self.assertTrue(waiting[0].called and waiting[1].called)
+
+    def test_fullQueue(self) -> None:
+        """
+        Who fills the queue loses the newest of their turns to others.
+        """
+        queue = self.makeRunQueue(running=1, queued=4)
+        greedy = [queue.acquire("greedy") for _ in range(5)]
+        polite = queue.acquire("polite")
+        self.assertNoResult(polite)
+        self.assertBusy(greedy[-1], Busy)
+        queue.release("greedy")
+        self.successResultOf(polite)
 
 
 class AnyOrderTests(SynchronousTestCase):
@@ -364,7 +418,7 @@ class AnyOrderTests(SynchronousTestCase):
         limits = Limits(
             running=running, queued=queued, perSession=0, waitSeconds=SECONDS
         )
-        places = Places(clock, limits)
+        queue = RunQueue(clock, limits)
         inside, waiting = [], []
 
         def entered(place, asked):
@@ -377,13 +431,13 @@ class AnyOrderTests(SynchronousTestCase):
 
         for step in steps:
             if step == "enter":
-                asked = places.enter()
+                asked = enter(queue)
                 waiting.append(asked)
                 asked.addCallbacks(
                     entered, refused, callbackArgs=(asked,), errbackArgs=(asked,)
                 )
             elif step == "leave" and inside:
-                places.leave(inside.pop(choice.randrange(len(inside))))
+                queue.release(inside.pop(choice.randrange(len(inside))))
             elif step == "cancel" and waiting:
                 choice.choice(waiting).cancel()
             elif step == "advance":
@@ -392,6 +446,6 @@ class AnyOrderTests(SynchronousTestCase):
             self.assertLessEqual(len(waiting), queued)
             self.assertTrue(len(inside) == running or not waiting)
         while inside:
-            places.leave(inside.pop())
+            queue.release(inside.pop())
         self.assertEqual(waiting, [])
         self.assertEqual(clock.getDelayedCalls(), [])
