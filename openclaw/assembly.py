@@ -22,6 +22,11 @@ from openclaw.tools.temporary import removeLeftovers
 from openclaw.tools.threads import inThread
 from openclaw.workers.place import Alone, Place
 
+PROBE_SECONDS = 1.0
+"""
+Least time between two looks at a store that failed, in seconds.
+"""
+
 STORE_NAME = "sessions.sqlite"
 
 
@@ -67,6 +72,7 @@ class Assembly:
             )
         )
         self._storeFault: str | None = "the session store is not open yet"
+        self._probedAt = float("-inf")
         self._retired: set[Deferred[None]] = set()
         self.runtime = Runtime(
             config=config,
@@ -147,10 +153,22 @@ class Assembly:
             found.append("the gateway is shutting down")
         if self._storeFault is not None:
             found.append(self._storeFault)
+        elif self._store.fault is not None:
+            found.append(self._store.fault)
+            self._probe()
         broken = ("unavailable", "failed")
         if self._usesLocal() and self._providers.local.state in broken:
             found.append("the embedded model can't be run")
         return found
+
+    def _probe(self) -> None:
+        """
+        Look whether the store works again, without keeping who asks waiting.
+        """
+        now = self._reactor.seconds()
+        if now - self._probedAt >= PROBE_SECONDS:
+            self._probedAt = now
+            self._store.probe()
 
     def _usesLocal(self) -> bool:
         return any(

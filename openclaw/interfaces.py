@@ -456,6 +456,18 @@ class ISessionStore(Interface):
         transcript.
         """
 
+    fault: "str | None" = Attribute(
+        """
+        What keeps turns from being kept, in a few words for operators; C{None} while
+        they are.
+        """
+    )
+
+    def probe() -> "Deferred[None]":
+        """
+        Look whether what C{fault} says is over.  Never fails.
+        """
+
 
 class IBearerToken(ICredentials):
     """

@@ -281,8 +281,22 @@ class Ready(Struct):
     """
 
     ok: bool
+    ready: bool
     status: Literal["ready", "not ready"]
-    failing: list[str] | UnsetType = UNSET
+    uptimeMs: int
+    failing: list[str] = []
+
+
+class Started(Struct):
+    """
+    The gateway has started.  If not, or if runs fail, what keeps it from that.
+    """
+
+    ok: bool
+    status: Literal["started", "not started"]
+    version: str
+    uptimeMs: int
+    failing: list[str] = []
 
 
 ANSWERS: tuple[Any, ...] = (
@@ -296,6 +310,7 @@ ANSWERS: tuple[Any, ...] = (
     Ready,
     Run,
     RunList,
+    Started,
 )
 """
 All that are answers by themselves.

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
+from openclaw import __version__
 from openclaw.agents.equipment import Equipment
 from openclaw.agents.ledger import Asked, Ledger
 from openclaw.agents.runtime import Runtime
@@ -90,6 +91,8 @@ class GatewayApp:
         fellows.answer(FAILING, lambda _: list(failing()))
         fellows.answer(LIVE, lambda asked: self._carriesOut(ledger, *asked))
         self._began = int(now())
+        self._reactor = reactor
+        self._startedAt = reactor.seconds()
 
     def _carriesOut(self, ledger: Ledger, caller: str, fingerprint: str) -> int | None:
         """
@@ -224,14 +227,50 @@ class GatewayApp:
         """
         The gateway can serve, or what keeps it from that.
         """
+        failing = await self._allFailing(request)
+        return _json(
+            request,
+            {
+                "ok": not failing,
+                "ready": not failing,
+                "status": "not ready" if failing else "ready",
+                "uptimeMs": self._uptime(),
+                "failing": failing,
+            },
+        )
+
+    @app.route("/startupz", methods=["GET"])
+    @app.route("/startup", methods=["GET"])
+    async def started(self, request: GatewayRequest) -> bytes:
+        """
+        The gateway has started, or what keeps it from that.
+        """
+        failing = await self._allFailing(request)
+        return _json(
+            request,
+            {
+                "ok": not failing,
+                "status": "not started" if failing else "started",
+                "version": __version__,
+                "uptimeMs": self._uptime(),
+                "failing": failing,
+            },
+        )
+
+    async def _allFailing(self, request: GatewayRequest) -> list[str]:
+        """
+        Return what fails in any worker, and set the status for that.
+        """
         request.setHeader("cache-control", "no-store")
         failing = list(self._failing())
         for others in await self._fellows.ask(FAILING):
             failing += [each for each in others if each not in failing]
-        if not failing:
-            return _json(request, {"ok": True, "status": "ready"})
-        request.setResponseCode(503)
-        return _json(request, {"ok": False, "status": "not ready", "failing": failing})
+        if failing:
+            request.setResponseCode(503)
+        return failing
+
+    def _uptime(self) -> int:
+        return int((self._reactor.seconds() - self._startedAt) * 1000)
 
     @app.handle_errors(HTTPException)  # type: ignore[arg-type]
     def routingFailed(self, request: GatewayRequest, failure: Failure) -> bytes:

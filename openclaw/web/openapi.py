@@ -278,13 +278,18 @@ def _ownPaths() -> Node:
     for path in ("/healthz", "/health"):
         name = f"get{path.removeprefix('/').capitalize()}"
         paths[path] = {"get": _get(name, "Does the process live?", "Health", _ANYWHERE)}
-    for path in ("/readyz", "/ready"):
+    for path, summary, schema in (
+        ("/readyz", "Can the gateway serve?", "Ready"),
+        ("/ready", "Can the gateway serve?", "Ready"),
+        ("/startupz", "Has the gateway started?", "Started"),
+        ("/startup", "Has the gateway started?", "Started"),
+    ):
         name = f"get{path.removeprefix('/').capitalize()}"
-        ready = _get(name, "Can the gateway serve?", "Ready", _ANYWHERE)
-        either = {"schema": {"anyOf": [_schema("Ready"), _schema("Error")]}}
-        text = "It can't; `failing` says why. Or there is no room to say it."
-        ready["responses"]["503"] = _answer(text, {"application/json": either}, ())
-        paths[path] = {"get": ready}
+        found = _get(name, summary, schema, _ANYWHERE)
+        either = {"schema": {"anyOf": [_schema(schema), _schema("Error")]}}
+        text = "No; `failing` says why. Or there is no room to say it."
+        found["responses"]["503"] = _answer(text, {"application/json": either}, ())
+        paths[path] = {"get": found}
     for path in paths.values():
         path["get"]["security"] = []
     page = {"text/plain": {"schema": _TEXT}}

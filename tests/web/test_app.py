@@ -4,6 +4,7 @@ Tests of L{openclaw.web.app}: every path and what it answers.
 
 import msgspec
 
+from openclaw import __version__
 from openclaw.messages import Usage
 from tests.web.gateway import (
     COMPLETIONS,
@@ -55,7 +56,41 @@ class HealthTests(GatewayTestCase):
         for path in ("/readyz", "/ready"):
             answer = self.answerTo("GET", path)
             self.assertEqual(answer.status, 200)
-            self.assertEqual(answer.json, {"ok": True, "status": "ready"})
+            self.assertEqual(
+                answer.json,
+                {
+                    "ok": True,
+                    "ready": True,
+                    "status": "ready",
+                    "uptimeMs": 0,
+                    "failing": [],
+                },
+            )
+
+    def test_started(self):
+        """
+        The gateway has started, or what keeps it from that; and for how long it runs.
+        """
+        self.gateway.clock.advance(1.5)
+        for path in ("/startupz", "/startup"):
+            answer = self.answerTo("GET", path)
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.headers["cache-control"], "no-store")
+            self.assertEqual(
+                answer.json,
+                {
+                    "ok": True,
+                    "status": "started",
+                    "version": __version__,
+                    "uptimeMs": 1500,
+                    "failing": [],
+                },
+            )
+            self.gateway.failing = ["the disk is full"]
+            answer = self.answerTo("GET", path)
+            self.assertEqual((answer.status, answer.json["ok"]), (503, False))
+            self.assertEqual(answer.json["failing"], ["the disk is full"])
+            self.gateway.failing = []
 
     def test_notReady(self):
         """
@@ -69,7 +104,9 @@ class HealthTests(GatewayTestCase):
                 answer.json,
                 {
                     "ok": False,
+                    "ready": False,
                     "status": "not ready",
+                    "uptimeMs": 0,
                     "failing": ["the gateway is shutting down", "and more"],
                 },
             )

@@ -94,5 +94,5 @@ class CompleteTests(SynchronousTestCase):
                 for operation in item.values()
                 if "security" in operation
             },
-            {"/healthz", "/health", "/readyz", "/ready"},
+            {"/healthz", "/health", "/readyz", "/ready", "/startupz", "/startup"},
         )

@@ -186,6 +186,14 @@ class MemorySessionStore:
         session = self._sessions.get(sessionKey)
         return () if session is None else tuple(session.messages)
 
+    fault: str | None = None
+
+    def probe(self) -> "Deferred[None]":
+        """
+        See L{ISessionStore.probe}.
+        """
+        return succeed(None)
+
     def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
         """
         See L{ISessionStore.sessions}.

@@ -39,6 +39,7 @@ from openclaw.sessions.store.schema import (
     schemaSteps,
     switchToWAL,
     upgrade,
+    versionOf,
 )
 from openclaw.writes import writesOf
 
@@ -48,6 +49,11 @@ BUSY_SECONDS = 5.0
 """
 How long a transaction waits for one of another process.  Less than a lease, so that
 claims are renewed in time.
+"""
+
+TELL_SECONDS = 10.0
+"""
+Least time between two log lines about a store that goes on failing, in seconds.
 """
 
 FAULTS = (sqlite3.Error, OSError, UnicodeError)
@@ -91,6 +97,9 @@ class SQLiteSessionStore:
         self._log = log
         self._pool: ConnectionPool | None = None
         self._access: SessionAccess | None = None
+        self.fault: str | None = None
+        self._isDamaged = False
+        self._toldAt = float("-inf")
         self._closing: Deferred[None] = succeed(None)
         self._awaitingOpen: list[Deferred[None]] = []
 
@@ -206,7 +215,8 @@ class SQLiteSessionStore:
         return self._transact(
             lambda access, connection, now: access.beginTurn(
                 connection, now, claim, agentID, opening, following
-            )
+            ),
+            writes=True,
         )
 
     def endTurn(
@@ -218,8 +228,23 @@ class SQLiteSessionStore:
         return self._transact(
             lambda access, connection, now: access.endTurn(
                 connection, now, claim, messages, summary
-            )
+            ),
+            writes=True,
         )
+
+    def probe(self) -> Deferred[None]:
+        """
+        See L{ISessionStore.probe}.  Of a damaged file only a turn can show that it
+        can be used again.
+        """
+        if self.fault is None or self._isDamaged:
+            return succeed(None)
+
+        def write(access: SessionAccess, connection: Any, now: float) -> None:
+            # It is what it was, and is written all the same.
+            connection.execute(f"PRAGMA user_version = {versionOf(connection)}")
+
+        return self._transact(write, writes=True).addErrback(lambda _: None)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
         """
@@ -246,19 +271,23 @@ class SQLiteSessionStore:
         )
 
     def _transact(
-        self, work: Callable[[SessionAccess, sqlite3.Connection, float], T]
+        self,
+        work: Callable[[SessionAccess, sqlite3.Connection, float], T],
+        *,
+        writes: bool = False,
     ) -> Deferred[T]:
         """
         Do one transaction in the thread.
 
         @param work: Called with the access, the connection and the time at which
             the work was asked for, which is before any time spent in waiting.
+        @param writes: That it succeeds shows that turns can be kept.
         """
         pool, access = self._pool, self._access
         if pool is not None and access is None:
             opened: Deferred[None] = Deferred()
             self._awaitingOpen.append(opened)
-            return opened.addCallback(lambda _: self._transact(work))
+            return opened.addCallback(lambda _: self._transact(work, writes=writes))
         if pool is None or access is None:
             return fail(StoreError("The session store is not open."))
         now = self._now()
@@ -277,6 +306,9 @@ class SQLiteSessionStore:
         result: Deferred[T] = Deferred()
 
         def tell(outcome: T | Failure) -> None:
+            if writes and self.fault is not None and not isinstance(outcome, Failure):
+                self._log.info("The session store works again.")
+                self.fault, self._isDamaged = None, False
             # What comes of it is sent at once: two turns of the reactor less.
             writesOf(self._reactor).during(result.callback, outcome)
 
@@ -289,7 +321,16 @@ class SQLiteSessionStore:
         """
         failure.trap(*FAULTS)
         error = failure.value
-        self._log.error("The session store failed: {reason}", reason=str(error))
+        isNew = self.fault is None
+        # What the system is out of may come back; what is damaged stays so.
+        isDamaged = type(error) is sqlite3.DatabaseError
+        if isDamaged or isinstance(error, sqlite3.OperationalError | OSError):
+            # All else is about what one caller said.
+            self.fault = f"the session store fails: {error}"
+            self._isDamaged = isDamaged
+        if isNew or self._now() - self._toldAt >= TELL_SECONDS:
+            self._toldAt = self._now()
+            self._log.error("The session store failed: {reason}", reason=str(error))
         raise StoreError("The session store can't be read or written.") from error
 
 
