@@ -356,6 +356,23 @@ class Conversation(msgspec.Struct, frozen=True):
     skipped: int = 0
 
 
+class Outline(msgspec.Struct, frozen=True):
+    """
+    What the assistant said at the end of a session.
+
+    @ivar messages: The newest messages, oldest first, from a user's on if these are
+        not all.  Of the users' the words are left out, and tools' results altogether.
+    @ivar complete: These are all.
+    @ivar first: The first message, if it is a user's and not a long one.
+    @ivar size: How much had to be read for this, in characters.
+    """
+
+    messages: Sequence[Message] = ()
+    complete: bool = True
+    first: Message | None = None
+    size: int = 0
+
+
 class SessionInfo(msgspec.Struct, frozen=True):
     """
     A session as a list shows it.
@@ -448,6 +465,12 @@ class ISessionStore(Interface):
     def transcript(sessionKey: str) -> "Deferred[Sequence[Message]]":
         """
         All that was said in a session, oldest first; empty for an unknown one.
+        """
+
+    def outline(sessionKey: str) -> "Deferred[Outline]":
+        """
+        What the assistant said lately in a session: about
+        L{openclaw.sessions.store.outlines.OUTLINE_CHARACTERS}, and whole answers.
         """
 
     def sessions(agentID: str | None = None) -> "Deferred[Sequence[SessionInfo]]":

@@ -2,7 +2,7 @@
 All runs of the gateway: the one place where they start, and where they are ended.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred
@@ -20,8 +20,7 @@ from openclaw.config import Config
 from openclaw.errors import OpenClawError, ShuttingDown, StoreError
 from openclaw.events import RunListener
 from openclaw.fair_semaphore import Bounds, FairSemaphore
-from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore
-from openclaw.messages import Message
+from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore, Outline
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
 from openclaw.tools.threads import TOOL_THREADS
@@ -141,11 +140,11 @@ class Runtime:
             raise shuttingDown()
         return self._embeddings.begin(asked)
 
-    def transcript(self, sessionKey: str) -> "Deferred[Sequence[Message]]":
+    def outline(self, sessionKey: str) -> "Deferred[Outline]":
         """
-        See L{ISessionStore.transcript}.
+        See L{ISessionStore.outline}.
         """
-        return self._store.transcript(sessionKey)
+        return self._store.outline(sessionKey)
 
     def inProgress(self) -> tuple[int, int]:
         """

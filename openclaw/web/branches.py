@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from openclaw.agents.requests import RunRequest
+from openclaw.interfaces import Outline
 from openclaw.messages import AssistantMessage, Message, UserMessage
 from openclaw.sessions.keys import SESSION_HEADER, statelessKey
 from openclaw.web.client_headers import OPEN_WEBUI_TASK, chatOf, filled
@@ -26,69 +27,89 @@ MAX_BRANCHES = 64
 How many a chat may have.  Beyond them it goes on without a session.
 """
 
-Transcript = Callable[[str], Awaitable[Sequence[Message]]]
+MAX_READ_CHARACTERS = 64 * 1024 * 1024
 """
-Reads a session: all that was said there, or nothing if there is none.
+How much of a chat's sessions is looked through.  Beyond that it goes on without one.
+"""
+
+COMPARED_ANSWERS = 100
+COMPARED_CHARACTERS = 4000
+"""
+So many of the last answers are compared, and so much of each at its beginning and at
+its end.
+"""
+
+Outlines = Callable[[str], Awaitable[Outline]]
+"""
+Reads the outline of a session; one without messages if there is no such session.
 """
 
 
-async def onBranch(
-    request: GatewayRequest,
-    standing: Standing,
-    wanted: RunRequest,
-    transcript: Transcript,
-) -> RunRequest:
+def mayBranch(request: GatewayRequest, standing: Standing, wanted: RunRequest) -> bool:
     """
-    What is wanted, in the branch that the request goes on with.
-
-    @param wanted: The same, in the first branch of its chat, if it is part of one.
+    Tell whether what is wanted may be on another branch of its chat.
     """
     endpoint = standing.config.gateway.http.endpoints.chatCompletions
-    if (
-        not wanted.kept
-        or filled(request.header(SESSION_HEADER)) is not None
-        or chatOf(request, endpoint.sessionHeaders) is None
-    ):
-        return wanted
+    return (
+        wanted.kept
+        and filled(request.header(SESSION_HEADER)) is None
+        and chatOf(request, endpoint.sessionHeaders) is not None
+        # Else perhaps a program that sends only what is new.
+        and (
+            request.header(OPEN_WEBUI_TASK) is not None
+            or bool(_answers(wanted.opening))
+        )
+    )
+
+
+async def onBranch(wanted: RunRequest, outlines: Outlines) -> RunRequest:
+    """
+    Put what is wanted in the branch that it goes on with.
+
+    @param wanted: The same, in the first branch of its chat.
+    """
     shown = _answers(wanted.opening)
-    if not shown and request.header(OPEN_WEBUI_TASK) is None:
-        # Perhaps a program that sends only what is new.
-        return wanted
+    room = MAX_READ_CHARACTERS
     for number in range(1, MAX_BRANCHES + 1):
         suffix = "" if number == 1 else f":{number}"
         key = wanted.sessionKey + suffix
-        kept = await transcript(key)
-        if not kept or _goesOn(kept, wanted.opening, shown):
+        kept = await outlines(key)
+        if not kept.messages or _goesOn(kept, wanted.opening, shown):
             return replace(wanted, sessionKey=key)
+        room -= kept.size
+        if room < 0:
+            break
     key = statelessKey(wanted.agent.id, wanted.namespace)
     return replace(wanted, sessionKey=key, kept=False)
 
 
-def _goesOn(
-    kept: Sequence[Message], sent: Sequence[Message], shown: Sequence[str]
-) -> bool:
+def _goesOn(kept: Outline, sent: Sequence[Message], shown: Sequence[str]) -> bool:
     """
     Does what a program sent go on from the end of a session?
     """
-    answers = _answers(kept)
-    if answers == shown:
+    answers = _answers(kept.messages)
+    count = min(len(answers), len(shown))
+    if _compared(answers, count) != _compared(shown, count):
+        return False
+    if len(answers) == len(shown):
         return True
+    if len(answers) < len(shown):
+        return bool(answers) and not kept.complete
     # A long chat may be sent without its beginning.
-    whole = _firstWords(kept) == _firstWords(sent)
-    return not whole and bool(shown) and answers[-len(shown) :] == shown
+    return bool(shown) and not _sameBeginning(kept, sent)
 
 
-def _firstWords(conversation: Sequence[Message]) -> str | None:
-    for message in conversation:
-        if isinstance(message, UserMessage):
-            return _plain(message.text)
-    return None
+def _sameBeginning(kept: Outline, sent: Sequence[Message]) -> bool:
+    begins = next((each for each in sent if isinstance(each, UserMessage)), None)
+    if not isinstance(kept.first, UserMessage):
+        # It is too long to be known.
+        return begins is not None and len(begins.text) > COMPARED_CHARACTERS
+    return begins is not None and _plain(begins.text) == _plain(kept.first.text)
 
 
 def _answers(conversation: Sequence[Message]) -> list[str]:
     """
-    What the assistant said between two things that the user said, without regard to
-    blanks.
+    What the assistant said between two things that the user said.
     """
     answers: list[str] = []
     pieces: list[str] = []
@@ -96,15 +117,28 @@ def _answers(conversation: Sequence[Message]) -> list[str]:
         if isinstance(message, AssistantMessage):
             pieces.append(message.content)
         elif isinstance(message, UserMessage):
-            answer = _plain(" ".join(pieces))
-            if answer:
-                answers.append(answer)
+            if any(piece and not piece.isspace() for piece in pieces):
+                answers.append(" ".join(pieces))
             pieces.clear()
     return answers
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split())
+def _compared(answers: Sequence[str], count: int) -> list[tuple[str, str]]:
+    """
+    What is compared of the last answers, so many at most.
+    """
+    count = min(count, COMPARED_ANSWERS)
+    return [_plain(answer) for answer in answers[len(answers) - count :]]
 
 
-__all__ = ["MAX_BRANCHES", "Transcript", "onBranch"]
+def _plain(text: str) -> tuple[str, str]:
+    """
+    The beginning of a text and its end, without regard to blanks.
+    """
+    # Some of it is blanks, hence twice as much.
+    begin = "".join(text.lstrip()[: 2 * COMPARED_CHARACTERS].split())
+    end = "".join(text.rstrip()[-2 * COMPARED_CHARACTERS :].split())
+    return begin[:COMPARED_CHARACTERS], end[-COMPARED_CHARACTERS:]
+
+
+__all__ = ["MAX_BRANCHES", "MAX_READ_CHARACTERS", "Outlines", "mayBranch", "onBranch"]

@@ -20,7 +20,7 @@ from openclaw.errors import Busy, OpenClawError
 from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import ICaller
 from openclaw.web.asking import Asking, readAsking
-from openclaw.web.branches import onBranch
+from openclaw.web.branches import mayBranch, onBranch
 from openclaw.web.chunks import Reply, ReplyForm
 from openclaw.web.decoding import readBody, tellIgnored
 from openclaw.web.failures import asJSON
@@ -39,6 +39,11 @@ FETCHES_WAITING = 64
 FETCH_SECONDS = 30.0
 """
 Requests that may wait for that, and the longest wait, in seconds.
+"""
+
+SEARCHES = 4
+"""
+Requests for which the branch of a chat is looked for at once.
 """
 
 EVENTS_HEADER = "x-openclaw-events"
@@ -82,6 +87,13 @@ class Completions:
                 capacity=FETCHES, waiting=FETCHES_WAITING, waitSeconds=FETCH_SECONDS
             ),
             _tooManyFetches,
+        )
+        self._searches = FairSemaphore(
+            reactor,
+            Bounds(
+                capacity=SEARCHES, waiting=FETCHES_WAITING, waitSeconds=FETCH_SECONDS
+            ),
+            _tooManySearches,
         )
 
     async def serve(self, request: GatewayRequest, standing: Standing) -> None:
@@ -135,7 +147,7 @@ class Completions:
             runID=self._newRunID(),
             now=self._now(),
         )
-        wanted = await onBranch(request, standing, wanted, self._runtime.transcript)
+        wanted = await self._onBranch(request, standing, wanted, caller)
         tellIgnored(request, asking.ignored)
         if asking.remoteImages:
             place = partial(standing.doorkeeper.memory.quotas.run, caller)
@@ -153,6 +165,27 @@ class Completions:
         return RunRecord(
             wanted, recorded=asked is not None, goesOn=goesOn(request), made=form
         )
+
+    async def _onBranch(
+        self,
+        request: GatewayRequest,
+        standing: Standing,
+        wanted: RunRequest,
+        caller: ICaller,
+    ) -> RunRequest:
+        """
+        Look for the branch of a chat that a request goes on with.  That counts as one
+        of the caller's runs.
+        """
+        if not mayBranch(request, standing, wanted):
+            return wanted
+        leave = standing.doorkeeper.memory.quotas.run(caller)
+        try:
+            return await self._searches.run(
+                wanted.shareKey, lambda: onBranch(wanted, self._runtime.outline)
+            )
+        finally:
+            leave()
 
     async def _withImages(
         self, wanted: RunRequest, config: Config, asking: Asking, place: Place
@@ -243,6 +276,13 @@ class Completions:
             record.run.ended.addBoth(_then, leave)
             if asked is not None:
                 self._ledger.keep(asked, record)
+
+
+def _tooManySearches() -> Busy:
+    return Busy(
+        "The gateway is looking for too many chats. Try again soon.",
+        retryAfter=RETRY_SECONDS,
+    )
 
 
 def _tooManyFetches() -> Busy:

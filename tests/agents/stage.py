@@ -24,6 +24,7 @@ from openclaw.interfaces import (
     Claim,
     Conversation,
     ISessionStore,
+    Outline,
     SessionInfo,
     Summary,
 )
@@ -142,6 +143,12 @@ class HeldStore:
         See L{ISessionStore.transcript}.
         """
         return self.inner.transcript(sessionKey)
+
+    def outline(self, sessionKey: str) -> Deferred[Outline]:
+        """
+        See L{ISessionStore.outline}.
+        """
+        return self.inner.outline(sessionKey)
 
     def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
         """

@@ -7,6 +7,7 @@ from tests.contracts.store_claims import StoreHasClaims
 from tests.contracts.store_conversations import StoreKeepsConversations
 from tests.contracts.store_life import StoreOpensAndCloses
 from tests.contracts.store_lists import StoreListsSessions
+from tests.contracts.store_outlines import StoreOutlinesSessions
 from tests.contracts.store_results import StoreRefusesStrayResults
 from tests.contracts.store_summaries import StoreKeepsSummaries
 
@@ -18,6 +19,7 @@ class SessionStoreContract(
     StoreRefusesStrayResults,
     StoreKeepsSummaries,
     StoreBoundsWhatIsLoaded,
+    StoreOutlinesSessions,
     StoreListsSessions,
 ):
     """

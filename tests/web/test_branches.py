@@ -2,6 +2,7 @@
 Tests of L{openclaw.web.branches}: chats in which people go back.
 """
 
+from openclaw.web import branches
 from openclaw.web.branches import MAX_BRANCHES
 from tests.web.gateway import GatewayTestCase
 
@@ -118,4 +119,29 @@ class BranchTests(GatewayTestCase):
             self.assertEqual(key, f"{FIRST}:{number}")
         asked, key = self.turn("One?", "1.", "Two?", say="Well.")
         self.assertEqual(asked, ["One?", "1.", "Two?"])
+        self.assertIn(":openai:", key)
+
+    def test_longDocuments(self):
+        """
+        How much the user said is of no matter: two branches of long documents are told
+        apart by what the assistant said.
+        """
+        long = "word " * 16_000
+        headers = (("X-OpenWebUI-Chat-Id", "c3"), TASK)
+        first = "agent:main:openwebui:c3"
+        said = [long, "1.", "Two?"]
+        for key, last in ((first, "2."), (f"{first}:2", "2!")):
+            if key == first:
+                self.turn(long, say="1.", headers=headers)
+            self.assertEqual(self.turn(*said, say=last, headers=headers)[1], key)
+        for key, last in ((f"{first}:2", "2!"), (first, "2.")):
+            found = self.turn(*said, last, "Three?", say="3.", headers=headers)
+            self.assertEqual(found[1], key)
+
+    def test_bytes(self):
+        """
+        A chat whose sessions are too much to look through goes on without one.
+        """
+        self.patch(branches, "MAX_READ_CHARACTERS", 10)
+        _, key = self.turn("One?", "1.", "Two?", say="2!")
         self.assertIn(":openai:", key)

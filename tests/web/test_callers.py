@@ -51,6 +51,19 @@ class ConcurrencyTests(CallerTestCase):
     One run at a time.
     """
 
+    def test_branches(self):
+        """
+        Nobody who may have no more runs has the sessions of a chat looked through.
+        """
+        running = self.post(STREAMED, self.own)
+        searched = []
+        self.patch(self.gateway.runtime, "outline", searched.append)
+        chat = (("X-OpenWebUI-Chat-Id", "c1"), ("X-OpenWebUI-Task", ""))
+        answer = self.post(HELLO, self.own, *chat).answer
+        self.assertRefused(answer, 429, "token_concurrency")
+        self.assertEqual(searched, [])
+        running.leave()
+
     def assertFull(self):
         """
         Assert that the caller may not start another one, in any form.

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 from openclaw.errors import StoreError
-from openclaw.interfaces import Claim, Conversation, SessionInfo, Summary
-from openclaw.messages import Message
+from openclaw.interfaces import Claim, Conversation, Outline, SessionInfo, Summary
+from openclaw.messages import Message, UserMessage
 from openclaw.sessions.store.checks import (
     MAX_LOADED_BYTES,
     MAX_LOADED_MESSAGES,
     checkResults,
     checkSummary,
 )
+from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
 from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.recent import Recent
 from openclaw.transcript import PlainTranscript, isPlain
@@ -105,6 +106,21 @@ From the newest message back, as long as there is room.  What is older is not re
 a message that is missing counts nothing: whoever reads the rest finds out.
 """
 
+NEWEST = """
+SELECT length(body), CASE WHEN body LIKE '{"role":"user"%' THEN NULL ELSE body END
+FROM messages
+WHERE session = ? AND body NOT LIKE '{"role":"tool"%'
+ORDER BY position DESC
+"""
+"""
+The way in which messages are encoded puts the role first.
+"""
+
+FIRST = """
+SELECT CASE WHEN length(body) <= ? THEN body END
+FROM messages WHERE session = ? AND position = 0
+"""
+
 SESSIONS = """
 SELECT session_key, agent_id, message_count, created_at, updated_at
 FROM sessions
@@ -113,6 +129,7 @@ ORDER BY updated_at DESC, session_key
 """
 
 ENCODER = msgspec.json.Encoder()
+MESSAGE_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 DECODER = msgspec.json.Decoder(tuple[Message, ...])
 
 
@@ -256,6 +273,22 @@ class SessionAccess:
         bodies = _readBodies(connection, session, 0, None)
         return _decoded(bodies or b"", sessionKey, length)
 
+    def outline(self, connection: sqlite3.Connection, sessionKey: str) -> Outline:
+        """
+        See L{openclaw.interfaces.ISessionStore.outline}.
+        """
+        connection.execute("BEGIN")
+        session, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
+        if session is None:
+            return Outline()
+        found = connection.execute(FIRST, (FIRST_CHARACTERS, session)).fetchone()
+        first = _message(found[0], sessionKey) if found and found[0] else None
+        rows = connection.execute(NEWEST, (session,))
+        return outlineOf(
+            ((size, body and _message(body, sessionKey)) for size, body in rows),
+            first if isinstance(first, UserMessage) else None,
+        )
+
     def sessions(
         self, connection: sqlite3.Connection, agentID: str | None
     ) -> Sequence[SessionInfo]:
@@ -343,6 +376,16 @@ def _readBodies(
         return None
     finally:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
+
+
+def _message(body: str, sessionKey: str) -> Message:
+    """
+    @raise StoreError: It can't be understood.
+    """
+    try:
+        return MESSAGE_DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
 
 
 def _decoded(bodies: bytes, sessionKey: str, count: int) -> Sequence[Message]:

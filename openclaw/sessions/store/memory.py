@@ -16,16 +16,18 @@ from openclaw.interfaces import (
     Claim,
     Conversation,
     ISessionStore,
+    Outline,
     SessionInfo,
     Summary,
 )
-from openclaw.messages import Message
+from openclaw.messages import Message, ToolMessage, UserMessage
 from openclaw.sessions.store.checks import (
     MAX_LOADED_BYTES,
     MAX_LOADED_MESSAGES,
     checkResults,
     checkSummary,
 )
+from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -193,6 +195,28 @@ class MemorySessionStore:
         See L{ISessionStore.probe}.
         """
         return succeed(None)
+
+    def outline(self, sessionKey: str) -> Deferred[Outline]:
+        """
+        See L{ISessionStore.outline}.
+        """
+        return self._do(self._outline, sessionKey)
+
+    def _outline(self, sessionKey: str) -> Outline:
+        session = self._sessions.get(sessionKey)
+        if session is None or not session.messages:
+            return Outline()
+        rows = (
+            (size, None if isinstance(message, UserMessage) else message)
+            for message, size in zip(
+                reversed(session.messages), reversed(session.sizes), strict=True
+            )
+            if not isinstance(message, ToolMessage)
+        )
+        first = session.messages[0]
+        short = session.sizes[0] <= FIRST_CHARACTERS
+        known = short and isinstance(first, UserMessage)
+        return outlineOf(rows, first if known else None)
 
     def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
         """

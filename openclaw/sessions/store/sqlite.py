@@ -26,6 +26,7 @@ from openclaw.interfaces import (
     Claim,
     Conversation,
     ISessionStore,
+    Outline,
     SessionInfo,
     Summary,
 )
@@ -260,6 +261,14 @@ class SQLiteSessionStore:
         """
         return self._transact(
             lambda access, connection, now: access.transcript(connection, sessionKey)
+        )
+
+    def outline(self, sessionKey: str) -> Deferred[Outline]:
+        """
+        See L{ISessionStore.outline}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.outline(connection, sessionKey)
         )
 
     def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
