@@ -14,7 +14,7 @@ import msgspec
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import NamedTool, ToolChoice, ToolSpec
 from openclaw.raw_json import RawObject
-from openclaw.web.decoding import RawField, given, readPassed
+from openclaw.web.decoding import RawField, given, quoted, readPassed
 from openclaw.web.json_bounds import checkPassed
 
 MAX_TOOLS = 128
@@ -168,7 +168,7 @@ def readToolChoice(raw: RawField, tools: Sequence[ToolSpec]) -> ToolChoice:
     if isinstance(choice, str):
         name = choice.strip()
         if name not in TOOL_CHOICES:
-            raise _invalid(f"unsupported tool_choice: {name}", "tool_choice")
+            raise _invalid(f"unsupported tool_choice: {quoted(name)}", "tool_choice")
         if name == "required" and not tools:
             raise _invalid(
                 "tool_choice=required but no tools were provided", "tool_choice"
@@ -186,7 +186,7 @@ def readToolChoice(raw: RawField, tools: Sequence[ToolSpec]) -> ToolChoice:
         )
     if all(tool.name != named.strip() for tool in tools):
         raise _invalid(
-            f"tool_choice requested unknown tool: {named.strip()}",
+            f"tool_choice requested unknown tool: {quoted(named.strip())}",
             "tool_choice.function.name",
         )
     return NamedTool(named.strip())

@@ -97,6 +97,18 @@ def decoded(decode: Callable[[Any], R], raw: bytes | msgspec.Raw, field: str = "
         ) from None
 
 
+MAX_QUOTED_CHARACTERS = 64
+
+
+def quoted(text: str) -> str:
+    """
+    Shorten what an error message repeats: it is the caller's own, of any length.
+    """
+    if len(text) <= MAX_QUOTED_CHARACTERS:
+        return text
+    return f"{text[:MAX_QUOTED_CHARACTERS]}…"
+
+
 def given(raw: RawField) -> TypeGuard[msgspec.Raw]:
     """
     Tell whether a field is there, and not C{null}.
@@ -175,6 +187,7 @@ __all__ = [
     "RawField",
     "decoded",
     "given",
+    "quoted",
     "readBody",
     "readPassed",
     "tellIgnored",

@@ -15,6 +15,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.messages import Part as MessagePart
+from openclaw.web.decoding import quoted
 from openclaw.web.images import ImageReader
 from openclaw.web.wire import ImageURL, Part, WireMessage
 
@@ -35,7 +36,8 @@ class StrayResult:
         The error for those who may not have one.
         """
         return InvalidRequest(
-            f"`{self.where}` answers no tool call before it: {self.callID!r}.",
+            f"`{self.where}` answers no tool call before it:"
+            f" {quoted(self.callID or '')!r}.",
             param=self.where,
         )
 
@@ -91,8 +93,8 @@ def readMessages(wire: Sequence[WireMessage], images: ImageReader) -> Said:
                 asked = True
             case role:
                 raise InvalidRequest(
-                    f"Invalid `{where}.role`: {role!r} is none of system, developer,"
-                    " user, assistant and tool.",
+                    f"Invalid `{where}.role`: {quoted(role)!r} is none of system,"
+                    " developer, user, assistant and tool.",
                     param=f"{where}.role",
                 )
     if not asked:
@@ -136,7 +138,8 @@ def _text(said: WireMessage, where: str) -> str:
 def _partText(part: Part, where: str) -> str:
     if part.type not in ("text", "input_text"):
         raise InvalidRequest(
-            f"Invalid `{where}`: parts of type {part.type!r} are not supported.",
+            f"Invalid `{where}`: parts of type {quoted(part.type)!r} are not"
+            " supported.",
             param=where,
             code="unsupported_content",
         )

@@ -250,6 +250,43 @@ class BodyTests(RequestFuzz):
         )
 
 
+class ManyTests(RequestFuzz):
+    """
+    Bodies with very much, or very deep, in one field.
+    """
+
+    fields = [
+        "messages",
+        "tools",
+        "tool_choice",
+        "functions",
+        "response_format",
+        "logit_bias",
+        "stop",
+        "metadata",
+        "input",
+    ]
+
+    @hurried
+    @given(
+        st.sampled_from(fields),
+        st.sampled_from([b"[]", b"{}", b"1", b'"a"', b'"\\""', b'{"role":"user"}']),
+        st.integers(0, 5000),
+        st.integers(0, 1200),
+        st.sampled_from([b"/v1/chat/completions", b"/v1/embeddings"]),
+    )
+    def test_many(self, name, value, count, depth, path) -> None:
+        """
+        They are served, or the caller's mistake.
+        """
+        many = b"[" * depth + b",".join([value] * count) + b"]" * depth
+        body = b'{"messages":[{"role":"user","content":"Hi."}],"%b":%b}' % (
+            name.encode(),
+            many or b"null",
+        )
+        self.assertAnswered(_request(b"POST", path, _KNOWN, body))
+
+
 class EmbeddingTests(RequestFuzz):
     """
     Bodies of requests for embeddings.

@@ -9,6 +9,7 @@ from tests.integration.enemy import (
     KNOWN,
     POST,
     EnemyTestCase,
+    resident,
 )
 
 GET = b"GET /healthz HTTP/1.1\r\n"
@@ -125,6 +126,51 @@ class ShapeTests(EnemyTestCase):
             connection = await self.connect(sent, *[flood] * 64)
             await connection.until('"code":')
             connection.close()
+        await self.assertUnharmed()
+
+
+MB = 1_000_000
+SAID = b'"messages":[{"role":"user","content":"Hi."}]'
+
+
+def filled(pattern: bytes, value: bytes, size: int) -> bytes:
+    """
+    A body of about so many bytes, with an array of equal values in it.
+    """
+    return pattern % b",".join([value] * (size // (len(value) + 1)))
+
+
+class BodyShapeTests(EnemyTestCase):
+    """
+    Bodies that are small for what is in them.
+    """
+
+    async def test_refused(self) -> None:
+        """
+        They are refused before anything is made of them: with an error that says what
+        is too much, and without memory that stays taken.
+        """
+        await self.begin(endpoints={"embeddings": {"enabled": True}})
+        before = resident(self.daemon.pid)
+        many = "more than 300000 JSON values"
+        for pattern, value, size, words in (
+            (b'{%b,"tools":[%%b]}' % SAID, b"[]", 20 * MB, many),
+            (b'{%b,"metadata":[%%b]}' % SAID, b"{}", 20 * MB, many),
+            (b'{%b,"response_format":{"a":[%%b]}}' % SAID, b"[]", MB, many),
+            (b'{%b,"response_format":{"a":[%%b]}}' % SAID, b"1", MB // 10, "`resp"),
+            (b'{%b,"tools":[%%b]}' % SAID, b"[]", MB // 4, "`tools`"),
+            (b'{"messages":[%b]}', b'{"role":"user"}', MB, "`messages`"),
+            (b"{%b,%%b}" % SAID, b'"a":1', MB, "more than 1000 fields"),
+        ):
+            body = filled(pattern, value, size)
+            answers = await self.answersTo(
+                KNOWN,
+                b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body),
+                body,
+            )
+            self.assertEqual([answer.status for answer in answers], [400], pattern)
+            self.assertIn(words, answers[0].error["message"])
+        self.assertLess(resident(self.daemon.pid) - before, 150)
         await self.assertUnharmed()
 
 

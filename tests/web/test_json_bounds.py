@@ -185,6 +185,29 @@ class BoundTests(SynchronousTestCase):
         asking = readAsking(b'{%b,"tools":[%b]}' % (SAID, tools))
         self.assertEqual(str(asking.tools[127].parameters), schema.decode())
 
+    def test_quoted(self):
+        """
+        An error repeats little of what it is about.
+        """
+        long = "x" * 10_000
+        call = {"role": "tool", "tool_call_id": long, "content": ""}
+        for fields in (
+            {"messages": [{"role": long, "content": ""}]},
+            {"messages": [{"role": "user", "content": [{"type": long}]}]},
+            {"messages": [call]},
+            {"tool_choice": long},
+            {"tool_choice": {"type": "function", "function": {"name": long}}},
+        ):
+            said = {"messages": [{"role": "user", "content": "Hi."}]}
+            body = json.dumps({**said, **fields}).encode()
+            try:
+                asking = readAsking(body)
+            except InvalidRequest as caught:
+                error = caught
+            else:
+                error = asking.stray.error()
+            self.assertLess(len(error.message), 300)
+
     def test_rangeOfNumbers(self):
         """
         A number that has no value is the caller's mistake, when somebody looks.
