@@ -120,7 +120,8 @@ class Daemon(MultiService):
         if not self._gateway.running:
             return
         atexit.register(os._exit, 1)
-        self._reactor.stop()
+        # The start can fail before the reactor runs, which can't be stopped then.
+        self._reactor.callWhenRunning(self._reactor.stop)
 
 
 def _exit(error: Exception) -> NoReturn:

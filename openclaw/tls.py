@@ -3,10 +3,12 @@ TLS on the gateway's port.
 """
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.ssl import Certificate, CertificateOptions
@@ -77,6 +79,28 @@ def loadKey(path: Path) -> crypto.PKey:
         raise StartError(f"There is no PEM private key in {path}.") from None
 
 
+def validityWarning(certPath: Path) -> str | None:
+    """
+    Tell if a certificate that can be used is not valid today.
+
+    @param certPath: PEM; the server's own certificate first.
+
+    @raise StartError: It can't be read.
+    """
+    try:
+        certificate = load_pem_x509_certificate(_read(certPath))
+    except ValueError:
+        return None
+    now = datetime.now(UTC)
+    if now < certificate.not_valid_before_utc:
+        since = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        return f"The certificate {certPath} is not valid before {since}."
+    if now > certificate.not_valid_after_utc:
+        until = certificate.not_valid_after_utc
+        return f"The certificate {certPath} expired at {until:%Y-%m-%d %H:%M} UTC."
+    return None
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -123,6 +147,12 @@ class RenewedCertificate:
         self._marks = _marksOf(*self._paths)
         self._checked = reactor.seconds()
         self._options = serverContext(*self._paths)
+        self._warn()
+
+    def _warn(self) -> None:
+        warning = validityWarning(self._paths[0])
+        if warning is not None:
+            self._log.warn("{warning}", warning=warning)
 
     def serverConnectionForTLS(
         self, tlsProtocol: TLSMemoryBIOProtocol
@@ -156,6 +186,7 @@ class RenewedCertificate:
             self._log.info(
                 "The renewed certificate {path} is in force", path=str(self._paths[0])
             )
+            self._warn()
 
 
 __all__ = ["CHECK_SECONDS", "RenewedCertificate", "serverContext"]

@@ -155,6 +155,16 @@ class RenewedCertificateTests(SynchronousTestCase):
                 serverContext(self.cert, self.key)
             self.assertIn("openssl pkey", caught.exception.message)
 
+    def test_expired(self):
+        """
+        A renewed certificate that has expired is taken up, with a warning.
+        """
+        writeCertificate(self.others[0], -1)
+        self.renew(self.others[0])
+        self.certificate.renew()
+        self.assertEqual(self.shown(), self.cert.read_bytes())
+        self.assertIn("expired at", formatEvent(self.logged[-1]))
+
     def test_oneFile(self):
         """
         Certificate and key may be in one file, whichever comes first.

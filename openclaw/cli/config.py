@@ -49,7 +49,7 @@ def check(
     try:
         loaded = load(locate(path, environ, system), environ)
         _checkPlugIns(loaded, environ, Logger(observer=_Warnings(stderr)))
-        _checkCertificate(loaded)
+        _checkCertificate(loaded, stderr)
     except (ConfigError, StartError) as error:
         print(error.message, file=stderr)
         return 1
@@ -76,7 +76,7 @@ def _checkPlugIns(loaded: Loaded, environ: Mapping[str, str], log: Logger) -> No
         Providers(reactor, environ, log).configure(loaded.config)
 
 
-def _checkCertificate(loaded: Loaded) -> None:
+def _checkCertificate(loaded: Loaded, stderr: TextIO) -> None:
     """
     Load the certificate and its key, if there are any.
 
@@ -84,9 +84,12 @@ def _checkCertificate(loaded: Loaded) -> None:
     """
     tls = loaded.config.gateway.tls
     if tls.certPath is not None and tls.keyPath is not None:
-        from openclaw.tls import serverContext
+        from openclaw.tls import serverContext, validityWarning
 
         serverContext(tls.certPath, tls.keyPath)
+        warning = validityWarning(tls.certPath)
+        if warning is not None:
+            print(f"warning: {warning}", file=stderr)
 
 
 __all__ = ["check"]

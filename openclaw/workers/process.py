@@ -15,6 +15,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
+from openclaw.web.limits import descriptorLimit
 from openclaw.workers.reports import eventOf
 from openclaw.workers.wire import (
     FIRST_PORT,
@@ -34,6 +35,7 @@ from openclaw.workers.wire import (
 
 PROGRAM = "openclaw.workers.child"
 STDIN, STDOUT, STDERR = 0, 1, 2
+FEW_DESCRIPTORS = 1000
 
 
 class Exchange(Protocol):
@@ -201,11 +203,25 @@ class WorkerProcess(ProcessProtocol):
         """
         for descriptor in self._raw:
             self._wrote(descriptor, b"\n" if self._raw[descriptor] else b"")
-        self._settle(f"A worker has ended: {reason.getErrorMessage()}")
+        self._settle(f"A worker has ended: {reason.getErrorMessage()}{_hint(reason)}")
         self._drainEnds()
         while self._reloading:
             self._reloading.pop(0).callback(None)
         self.ended.callback(None)
+
+
+def _hint(reason: Failure) -> str:
+    """
+    Say what to do where the system gives no more descriptors, for which a process that
+    can't be spawned fails with one of several errors.
+    """
+    limit = descriptorLimit()
+    if not reason.check(OSError) or limit is None or limit > FEW_DESCRIPTORS:
+        return ""
+    return (
+        f". This process may open only {limit} files; raise that (`ulimit -n`,"
+        " LimitNOFILE= of the unit)."
+    )
 
 
 __all__ = ["PROGRAM", "Exchange", "WorkerProcess"]

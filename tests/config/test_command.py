@@ -70,6 +70,17 @@ class ConfigCheckTests(SynchronousTestCase):
         self.assertIn("is not that of", lines[0])
         self.assertEqual(self.check(tls.format(cert, key))[0], 0)
 
+    def test_validity(self):
+        """
+        One that has expired, or is not valid yet, is a warning.
+        """
+        for day, word in ((-1, "expired at"), (1, "is not valid before")):
+            cert, key = writeCertificate(self.folder, day)
+            tls = f"gateway: {{tls: {{certPath: {cert}, keyPath: {key}}}}}"
+            status, _, lines = self.check(tls)
+            self.assertEqual((status, len(lines)), (0, 1))
+            self.assertIn(word, lines[0])
+
     def test_warningsDoNotFail(self):
         """
         Unknown keys are told, and the daemon would start.

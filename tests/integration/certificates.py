@@ -12,15 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def writeCertificate(folder: Path) -> tuple[Path, Path]:
+def writeCertificate(folder: Path, day: int = 0) -> tuple[Path, Path]:
     """
     Make one for C{127.0.0.1}, that is good for a day.
+
+    @param day: Which day: 0 for today.
 
     @return: The files of the certificate and of its key, PEM.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "openclaw tests")])
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) + timedelta(days=2 * day)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -5,6 +5,7 @@ background, and under twist.
 
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -304,6 +305,21 @@ class ForegroundTests(StartTestCase):
         self.assertEqual((await self.caller(url).get("/healthz")).status, 200)
         await program.stop()
         self.assertIn("Stopped", program.text)
+
+    async def test_fewFiles(self) -> None:
+        """
+        Where workers can't be started, the daemon ends and says why.
+        """
+        command = [*self.foreground(), "openclaw", "--config", str(self.config)]
+        command += ["--workers", "2", "--listen", LOOPBACK]
+        program = self.start(
+            "/bin/sh", "-c", f"ulimit -n 20; exec {shlex.join(command)}"
+        )
+        await program.ended
+        self.assertEqual(program.status, 1, program.text)
+        self.assertIn("may open only 20 files", program.text)
+        self.assertNotIn("Ready at", program.text)
+        self.assertNotIn("Traceback", program.text)
 
     async def test_brokenStore(self) -> None:
         """
