@@ -15,7 +15,7 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Iterable
-from types import FrameType
+from types import BuiltinFunctionType, FrameType, MethodType
 from typing import Any
 
 
@@ -28,6 +28,8 @@ def _kindOf(thing: object) -> str:
     if type(thing) is weakref.ReferenceType:
         # What it was made for says more.
         return f"{name} to {_nameOf(type(thing()))}"
+    if isinstance(thing, MethodType | BuiltinFunctionType):
+        return f"{name} {_nameOf(thing)}"
     return name
 
 

@@ -22,7 +22,6 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 
@@ -203,7 +202,10 @@ class UpstreamAgent:
         endpoint = kind(self._reactor, host, port, timeout=None)
         if scheme == "http":
             return cast(IStreamClientEndpoint, endpoint)
-        return wrapClientTLS(optionsForClientTLS(host), endpoint)
+        # The TLS libraries take 10 MB that others need not spend.
+        from openclaw.client_tls import VerifiedServer
+
+        return wrapClientTLS(VerifiedServer(host), endpoint)
 
     def post(
         self, target: Target, body: bytes, asker: Asker, *, anew: bool = False

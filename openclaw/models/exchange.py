@@ -29,6 +29,11 @@ How much more than the body an answer may have on the wire: headers, and what fr
 the chunks of its body.
 """
 
+MAX_MEMBERS = 100
+"""
+The most members of a gzip body in one read.
+"""
+
 MAX_INFLATED_BYTES = 8 * 1024 * 1024
 """
 The most that one read may inflate to.
@@ -380,13 +385,23 @@ class Connection(Protocol):
 
 
 def _inflater() -> Callable[[bytes], bytes]:
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    bits = zlib.MAX_WBITS | 16
+    inflater = zlib.decompressobj(bits)
 
     def inflate(data: bytes) -> bytes:
-        inflated = inflater.decompress(data, MAX_INFLATED_BYTES)
-        if inflater.unconsumed_tail:
-            raise zlib.error("it inflates to far more than itself")
-        return inflated
+        nonlocal inflater
+        inflated = b""
+        for _ in range(MAX_MEMBERS):
+            if inflater.eof:
+                inflater = zlib.decompressobj(bits)
+            inflated += inflater.decompress(data, MAX_INFLATED_BYTES - len(inflated))
+            if inflater.unconsumed_tail:
+                break
+            # A gzip file may have several members.
+            data = inflater.unused_data
+            if not data:
+                return inflated
+        raise zlib.error("it inflates to far more than itself")
 
     return inflate
 

@@ -21,6 +21,7 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from openclaw import __version__
+from openclaw.client_tls import VerifyingPolicy
 from openclaw.interfaces import ToolError
 from openclaw.tools.addresses import GuardedReactor
 from openclaw.tools.content_coding import ContentDecoder
@@ -180,7 +181,8 @@ class _Fetch:
         # With the first page: half a megabyte that many never need.
         from treq.client import HTTPClient
 
-        agent = Agent(guard, connectTimeout=CONNECT_SECONDS, pool=pool)
+        policy = VerifyingPolicy()
+        agent = Agent(guard, policy, connectTimeout=CONNECT_SECONDS, pool=pool)
         self._agent = _LenientAgent(agent)
         self._http = HTTPClient(self._agent)
 

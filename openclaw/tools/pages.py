@@ -54,6 +54,19 @@ The most levels that lines are indented by.  Each line is filled up with blanks:
 250 levels, a megabyte of list items was 188 MB of text.
 """
 
+MAX_DEPTH = 200
+"""
+The most levels of elements.
+"""
+
+TOO_DEEP = "\n[the rest of the page is nested too deeply to be read]"
+
+_BREAK = "\u2028"
+"""
+Begins a line in the place of a block that was too deep.
+"""
+
+_NO_TEXT = ("script", "style", "template", "noscript")
 _INDENTED = ("ul", "ol", "div")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 _TABLE_PARTS = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
@@ -82,6 +95,23 @@ def isText(kind: str) -> bool:
         or kind in TEXT_TYPES
         or kind.endswith(("+json", "+xml"))
     )
+
+
+def textOf(data: bytes, kind: str, charset: str | None) -> str | None:
+    """
+    Make text of what was fetched.
+
+    @param kind: The media type.
+
+    @param charset: What the header says.
+
+    @return: C{None} if it is no text.
+    """
+    html = kind in HTML_TYPES
+    text = decoded(data, charset, html)
+    if "\0" in text:
+        return None
+    return readable(text) if html else text
 
 
 def decoded(data: bytes, charset: str | None, html: bool) -> str:
@@ -131,17 +161,21 @@ def readable(html: str) -> str:
     from lxml.etree import ParserError
     from lxml.html import HTMLParser, document_fromstring
 
+    # With the usual bound on nesting, more pages would be cut.
+    parser = HTMLParser(encoding="utf-8", huge_tree=True)
     try:
-        tree = document_fromstring(
-            html.encode("utf-8", "replace"), parser=HTMLParser(encoding="utf-8")
-        )
+        tree = document_fromstring(html.encode("utf-8", "replace"), parser=parser)
     except (ParserError, ValueError):
         return ""
+    _shallow(tree)
     _tame(tree)
     title = " ".join((tree.findtext(".//title") or "").split())
     text = Inscriptis(tree, ParserConfig(display_links=True)).get_text()
+    # That splits at our own breaks, too.
     lines = [line.rstrip() for line in text.splitlines()]
     body = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    if any("depth" in entry.message for entry in parser.error_log):
+        body += TOO_DEEP
     return f"{title}\n\n{body}" if title else body
 
 
@@ -163,6 +197,24 @@ def _tame(tree: Any) -> None:
             for part in list(table.iter(*_TABLE_PARTS)):
                 part.tag = "div"
     _flatten(tree)
+
+
+def _shallow(tree: Any) -> None:
+    """
+    Make lines of what is nested deeper than L{MAX_DEPTH}: the layout is recursive.
+    """
+    from lxml.etree import iterwalk, strip_elements
+
+    deep, depth = [], 0
+    for event, element in iterwalk(tree, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        if event == "start" and depth == MAX_DEPTH and len(element):
+            deep.append(element)
+    for element in deep:
+        strip_elements(element, *_NO_TEXT, with_tail=False)
+        lines = [line for text in element.itertext() if (line := text.strip())]
+        del element[:]
+        element.text = _BREAK.join(lines)
 
 
 def _flatten(tree: Any) -> None:

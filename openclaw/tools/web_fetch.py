@@ -8,11 +8,22 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.tools.fetching import MAX_URL_CHARACTERS, Fetched, Terms, fetch
-from openclaw.tools.pages import HTML_TYPES, decoded, isText, mediaType, readable
+from openclaw.tools.page_process import pageText
+from openclaw.tools.pages import HTML_TYPES, isText, mediaType, textOf
 from openclaw.tools.settings import WebFetchSettings, settingsFor
-from openclaw.tools.threads import inToolThread
+
+SMALL_BYTES = 64 * 1024
+"""
+Plain text of up to this size is decoded at once.
+"""
+
+AT_ONCE = 4
+"""
+Pages that are made text of at once.
+"""
 
 _ACCEPT = "text/html, text/markdown, text/plain, application/json, application/xml"
 
@@ -44,6 +55,9 @@ class WebFetchTool:
     }
     readOnly = True
 
+    def __init__(self) -> None:
+        self._turns: FairSemaphore | None = None
+
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
@@ -64,32 +78,34 @@ class WebFetchTool:
             wants=isText,
         )
         page = await fetch(context.reactor, url, terms)
-        return await inToolThread(
-            context.reactor, lambda _: _shown(page, settings.maxCharacters)
+        limit = settings.maxCharacters
+        kind, charset = mediaType(page.contentType)
+        if kind not in HTML_TYPES and len(page.data) <= SMALL_BYTES:
+            whole = textOf(page.data, kind, charset)
+            if whole is None:
+                raise ToolError(f"{page.url} is not text.")
+            return _shown(page, whole[:limit], len(whole) - limit)
+        if self._turns is None:
+            self._turns = FairSemaphore(context.reactor, Bounds(capacity=AT_ONCE))
+        text, left = await self._turns.run(
+            context.namespace or context.sessionKey,
+            lambda: pageText(context.reactor, page.data, kind, charset, limit),
         )
+        return _shown(page, text, left)
 
 
-def _shown(page: Fetched, limit: int) -> str:
+def _shown(page: Fetched, text: str, left: int) -> str:
     """
-    A page as the model sees it.
+    Return a page as the model sees it.
 
-    @param limit: The most characters of it.
-
-    @raise ToolError: It is no text after all.
+    @param left: The number of characters that are not in C{text}.
     """
-    kind, charset = mediaType(page.contentType)
-    html = kind in HTML_TYPES
-    text = decoded(page.data, charset, html)
-    if "\0" in text:
-        raise ToolError(f"{page.url} is not text.")
-    if html:
-        text = readable(text)
     notes = []
     if not page.whole:
         notes.append(f"[only the first {len(page.data)} bytes were read]")
-    if len(text) > limit:
-        notes.append(f"[{len(text) - limit} characters more are not shown]")
-    return "\n".join([page.url, "", text[:limit] or "[no text]", *notes])
+    if left > 0:
+        notes.append(f"[{left} characters more are not shown]")
+    return "\n".join([page.url, "", text or "[no text]", *notes])
 
 
 __all__ = ["WebFetchTool"]

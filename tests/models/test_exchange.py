@@ -106,6 +106,24 @@ class AnswerTests(RawTestCase):
         self.send(*[chunk(data[index : index + 1]) for index in range(len(data))])
         self.assertHello()
 
+    def test_severalMembers(self) -> None:
+        """
+        Also in several parts that are compressed one by one.
+        """
+        data = compress(WHOLE[:40]) + compress(b"") + compress(WHOLE[40:])
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n")
+        self.send(chunk(data[:70]), chunk(data[70:]))
+        self.assertHello()
+
+    def test_cutCompressed(self) -> None:
+        """
+        What is compressed and is cut off is no whole answer.
+        """
+        data = compress(WHOLE)[:-12]
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(data))
+        self.send(b"0\r\n\r\n")
+        self.failureOf(self.call, UpstreamTruncated)
+
     def test_wronglyCompressed(self) -> None:
         """
         What only says that it is compressed breaks off.

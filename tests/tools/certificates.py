@@ -10,14 +10,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.ssl import PrivateCertificate
 
 
-def certificateFor(host):
+def certificateFor(host, names=True):
     """
     Make one that is good for an hour.
+
+    @param names: Does it say for which hosts it is?
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -25,10 +27,12 @@ def certificateFor(host):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
     )
+    if names:
+        alternative = x509.SubjectAlternativeName([x509.DNSName(host)])
+        builder = builder.add_extension(alternative, False)
+    certificate = builder.sign(key, hashes.SHA256())
     return PrivateCertificate.loadPEM(
         certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(

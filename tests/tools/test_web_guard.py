@@ -6,7 +6,6 @@ import os
 
 from hypothesis import given
 from hypothesis import strategies as st
-from service_identity import CertificateError, VerificationError
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -130,6 +129,7 @@ class TLSTests(FetchTestCase):
             options = self.certificate.options()
             return reactor.listenSSL(port, factory, options, interface=interface)
 
+        self.listen = listen
         self.secure = self.serve(SITE, 443, listen)
         self.secure.pages["/"] = answer(b"safe")
 
@@ -140,7 +140,7 @@ class TLSTests(FetchTestCase):
         path = self.mktemp()
         with open(path, "wb") as file:
             file.write(self.certificate.dumpPEM())
-        self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
+        self.addCleanup(os.environ.pop, "SSL_CERT_FILE", None)
         os.environ["SSL_CERT_FILE"] = path
 
     async def test_trusted(self):
@@ -162,7 +162,25 @@ class TLSTests(FetchTestCase):
         self.net.hosts["other.example"] = [SITE]
         told = await self.failing(self.fetch("https://other.example/"))
         self.assertEqual(told, "https://other.example/ gives no proper answer.")
-        self.flushLoggedErrors(VerificationError, CertificateError)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    async def test_noNames(self):
+        """
+        A certificate that says no host is refused, be it trusted or not; nothing is
+        logged as an error.
+        """
+        for trusted in (True, False):
+            self.certificate = certificateFor("site.example", names=False)
+            address = f"93.184.216.{40 + trusted}"
+            self.serve(address, 443, self.listen)
+            self.net.hosts["site.example"] = [address]
+            if trusted:
+                self.trust()
+            else:
+                os.environ.pop("SSL_CERT_FILE", None)
+            told = await self.failing(self.fetch("https://site.example/"))
+            self.assertEqual(told, "https://site.example/ gives no proper answer.")
+            self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_untrusted(self):
         """

@@ -1,0 +1,71 @@
+"""
+TLS to other servers: who they are is checked, and whatever they show is no traceback.
+
+Twisted's own check logs one for a certificate without names, and leaves such a
+certificate to OpenSSL, which looks at no name.
+"""
+
+from typing import Any
+
+from OpenSSL import SSL, crypto
+from service_identity import CertificateError, VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class VerifiedServer:
+    """
+    Makes TLS connections to one host.
+    """
+
+    def __init__(self, host: str) -> None:
+        """
+        @param host: The name or the address that its certificate must have.
+        """
+        self._original = optionsForClientTLS(host)
+        address = isIPAddress(host) or isIPv6Address(host)
+        self._wanted = IPAddress_ID(host) if address else DNS_ID(host)
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """
+        See L{IOpenSSLClientConnectionCreator}.
+        """
+        connection = self._original.clientConnectionForTLS(tlsProtocol)
+        required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+        connection.set_verify(required, self._verify)
+        return connection
+
+    def _verify(
+        self,
+        connection: SSL.Connection,
+        shown: crypto.X509,
+        error: int,
+        depth: int,
+        ok: int,
+    ) -> bool:
+        if not ok or depth != 0:
+            return bool(ok)
+        try:
+            verify_service_identity(extract_patterns(shown), [self._wanted], [])
+        except (CertificateError, VerificationError):
+            return False
+        return True
+
+
+@implementer(IPolicyForHTTPS)
+class VerifyingPolicy:
+    """
+    Checks all servers; for L{twisted.web.client.Agent}.
+    """
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> VerifiedServer:
+        """
+        See L{IPolicyForHTTPS}.
+        """
+        return VerifiedServer(hostname.decode("ascii"))
