@@ -36,8 +36,12 @@ def _toolPool(reactor: Any) -> Any:
     if pool is None:
         pool = _pools[reactor] = ThreadPool(0, TOOL_THREADS, "openclaw tools")
         reactor.callWhenRunning(pool.start)
-        reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+        reactor.addSystemEventTrigger("during", "shutdown", _stop, reactor)
     return pool
+
+
+def _stop(reactor: ReactorBase) -> None:
+    _pools.pop(reactor).stop()
 
 
 class Stopped(Exception):
