@@ -1,5 +1,5 @@
 """
-Blocking work in the reactor's threads, which can be told to stop.
+Blocking work in threads, which can be told to stop.
 """
 
 from collections.abc import Callable
@@ -13,35 +13,54 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-T = TypeVar("T")
+from openclaw.fair_semaphore import Bounds, FairSemaphore
 
+T = TypeVar("T")
 
 TOOL_THREADS = 64
 """
 Threads for the tools of agents.  They are apart from the reactor's own, in which names
-are looked up and large requests are read: no tool keeps those waiting.
+are looked up: no tool keeps those waiting.
 """
 
-_pools: "WeakKeyDictionary[object, ThreadPool]" = WeakKeyDictionary()
+BODY_THREADS = 2
+"""
+Threads for large requests and answers.  Reading JSON holds Python's lock: more of them
+would do no more work, but make the reactor wait for each.
+"""
 
 
-def _toolPool(reactor: Any) -> Any:
+class _Pools:
     """
-    Return the tools' threads of a reactor, which are made with their first use.
+    The threads of one kind of work, by their reactors.
     """
-    if not isinstance(reactor, ReactorBase):
-        # A test's, which may have no threads at all.
-        return reactor.getThreadPool()
-    pool = _pools.get(reactor)
-    if pool is None:
-        pool = _pools[reactor] = ThreadPool(0, TOOL_THREADS, "openclaw tools")
-        reactor.callWhenRunning(pool.start)
-        reactor.addSystemEventTrigger("during", "shutdown", _stop, reactor)
-    return pool
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        self._pools: WeakKeyDictionary[object, ThreadPool] = WeakKeyDictionary()
+
+    def of(self, reactor: Any) -> Any:
+        """
+        Return the threads of a reactor, which are made with their first use.
+        """
+        if not isinstance(reactor, ReactorBase):
+            # A test's, which may have no threads at all.
+            return reactor.getThreadPool()
+        pool = self._pools.get(reactor)
+        if pool is None:
+            pool = self._pools[reactor] = ThreadPool(0, self._size, self._name)
+            reactor.callWhenRunning(pool.start)
+            reactor.addSystemEventTrigger("during", "shutdown", self._stop, reactor)
+        return pool
+
+    def _stop(self, reactor: ReactorBase) -> None:
+        self._pools.pop(reactor).stop()
 
 
-def _stop(reactor: ReactorBase) -> None:
-    _pools.pop(reactor).stop()
+_toolPools = _Pools("openclaw tools", TOOL_THREADS)
+_bodyPools = _Pools("openclaw bodies", BODY_THREADS)
+_bodyTurns: "WeakKeyDictionary[object, FairSemaphore]" = WeakKeyDictionary()
 
 
 class Stopped(Exception):
@@ -54,7 +73,27 @@ def inToolThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
     """
     Do blocking work of a tool; see L{inThread}.
     """
-    return Deferred.fromCoroutine(_inThread(reactor, _toolPool(reactor), work))
+    return Deferred.fromCoroutine(_inThread(reactor, _toolPools.of(reactor), work))
+
+
+def inBodyThread(
+    reactor: Any, caller: str, work: Callable[[Event], T]
+) -> "Deferred[T]":
+    """
+    Read or write the large body of a caller, in turn with those of others; see
+    L{inThread}.
+
+    @param caller: See L{openclaw.interfaces.ICaller.shareKey}.
+    """
+    turns = _bodyTurns.get(reactor)
+    if turns is None:
+        # Those who wait hold their bodies, which are bounded by themselves.
+        turns = FairSemaphore(reactor, Bounds(capacity=BODY_THREADS))
+        _bodyTurns[reactor] = turns
+    pool = _bodyPools.of(reactor)
+    return Deferred.fromCoroutine(
+        turns.run(caller, lambda: _inThread(reactor, pool, work))
+    )
 
 
 def inThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
@@ -110,4 +149,4 @@ def checkStop(stop: Event) -> None:
         raise Stopped
 
 
-__all__ = ["Stopped", "checkStop", "inThread"]
+__all__ = ["Stopped", "checkStop", "inBodyThread", "inThread", "inToolThread"]

@@ -134,7 +134,7 @@ class Completions:
         images = standing.config.gateway.http.endpoints.chatCompletions.images
         target = partial(targetOf, request, standing, caller)
         read = partial(readAsking, images=images, targetOf=target)
-        asking = await readBody(self._reactor, request.body(), read)
+        asking = await readBody(self._reactor, caller.shareKey, request.body(), read)
         found = asking.target
         if found is not None and not found.plain and found.agent.workspace:
             await self._equipment.refresh(found.agent, self._reactor)

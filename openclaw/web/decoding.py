@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeGuard, TypeVar
 import msgspec
 
 from openclaw.errors import InvalidRequest
-from openclaw.tools.threads import inThread
+from openclaw.tools.threads import inBodyThread
 from openclaw.web.json_bounds import (
     checkPassed,
     checkValues,
@@ -156,13 +156,17 @@ def _invalidField(text: str, field: str) -> InvalidRequest:
     return InvalidRequest(f"Invalid `{where}`: {what}.", param=where)
 
 
-async def readBody(reactor: Any, body: bytes, read: Callable[[bytes], R]) -> R:
+async def readBody(
+    reactor: Any, caller: str, body: bytes, read: Callable[[bytes], R]
+) -> R:
     """
     Read a body, without holding others up if it is a large one.
+
+    @param caller: See L{openclaw.interfaces.ICaller.shareKey}.
     """
     if isSmall(body):
         return read(body)
-    return await inThread(reactor, lambda _: read(body))
+    return await inBodyThread(reactor, caller, lambda _: read(body))
 
 
 IGNORED_HEADER = "x-openclaw-ignored-params"

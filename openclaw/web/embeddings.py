@@ -16,9 +16,9 @@ from openclaw.agents.embeddings import EmbeddingCall
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.target import MODEL_HEADER
 from openclaw.errors import InvalidRequest, OpenClawError
-from openclaw.interfaces import EmbeddingReply, EmbeddingRequest
+from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, ICaller
 from openclaw.models.embeddings import packed, unpacked
-from openclaw.tools.threads import inThread
+from openclaw.tools.threads import inBodyThread
 from openclaw.web.client_headers import agentOf
 from openclaw.web.decoding import (
     BodyReader,
@@ -209,7 +209,9 @@ class Embeddings:
         """
         caller = await request.caller()
         try:
-            asking = await readBody(self._reactor, request.body(), readAsking)
+            asking = await readBody(
+                self._reactor, caller.shareKey, request.body(), readAsking
+            )
             directory = standing.directory
             agent = directory.find(
                 caller,
@@ -236,7 +238,7 @@ class Embeddings:
                 )
             finally:
                 leave()
-            body = await self._body(reply, asking)
+            body = await self._body(reply, asking, caller)
         except (CancelledError, OpenClawError):
             # Klein cancels what it waits for when the caller goes away.
             if not request.gone:
@@ -244,13 +246,17 @@ class Embeddings:
             return
         request.write(asJSON(request, body))
 
-    async def _body(self, reply: EmbeddingReply, asking: Asking) -> bytes:
+    async def _body(
+        self, reply: EmbeddingReply, asking: Asking, caller: ICaller
+    ) -> bytes:
         model = "openclaw" if asking.model is None else asking.model
         numbers = sum(map(len, reply.vectors))
         if numbers <= LARGE_ANSWER_NUMBERS:
             return answerOf(reply, model, asking.base64)
-        return await inThread(
-            self._reactor, lambda _: answerOf(reply, model, asking.base64)
+        return await inBodyThread(
+            self._reactor,
+            caller.shareKey,
+            lambda _: answerOf(reply, model, asking.base64),
         )
 
 

@@ -2,10 +2,13 @@
 Tests of L{openclaw.web.completions}: bodies that take long to read.
 """
 
+from pathlib import Path
+
 import msgspec
 
 from openclaw.web.json_bounds import LARGE_BODY_BYTES
-from tests.web.gateway import HELLO, GatewayTestCase
+from tests.auth.doors import addToken
+from tests.web.gateway import COMPLETIONS, HELLO, GatewayTestCase
 from tests.web.internet import Internet
 
 
@@ -78,3 +81,36 @@ class LargeBodyTests(GatewayTestCase):
             self.net.threads.run()
             self.assertEqual(self.gateway.provider.calls, [])
             self.assertEqual(caller.received, b"")
+
+
+class FairReadingTests(GatewayTestCase):
+    """
+    Large bodies of one caller do not keep those of another from being read.
+    """
+
+    def test_turns(self):
+        """
+        However many one sends, one is in a thread at a time; the next caller's has the
+        other thread at once.
+        """
+        state = Path(self.mktemp()).absolute()
+        state.mkdir()
+        tokens = [addToken(state, name) for name in ("greedy", "polite")]
+        net = Internet()
+        gateway = self.start(clock=net, state=state)
+
+        def post(token):
+            caller = gateway.connect()
+            header = ("Authorization", f"Bearer {token}")
+            caller.ask("POST", COMPLETIONS, [header], sized(LARGE_BODY_BYTES + 1))
+
+        for _ in range(8):
+            post(tokens[0])
+        self.assertEqual(len(net.threads.work), 1)
+        post(tokens[1])
+        self.assertEqual(len(net.threads.work), 2)
+        while net.threads.work:
+            net.threads.run()
+        asked = [run.request.caller for run in gateway.runtime.runs.values()]
+        self.assertEqual(asked[1], "token:polite")
+        self.assertEqual(len(asked), 9)
