@@ -119,9 +119,16 @@ class Daemon(MultiService):
         """
         if not self._gateway.running:
             return
-        atexit.register(os._exit, 1)
-        # The start can fail before the reactor runs, which can't be stopped then.
-        self._reactor.callWhenRunning(self._reactor.stop)
+        _stopWithStatus1(self._reactor)
+
+
+def _stopWithStatus1(reactor: Any) -> None:
+    """
+    Stop the daemon, and let its status tell that it failed.
+    """
+    atexit.register(os._exit, 1)
+    # The start can fail before the reactor runs, which can't be stopped then.
+    reactor.callWhenRunning(reactor.stop)
 
 
 def _exit(error: Exception) -> NoReturn:
@@ -191,6 +198,7 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
         reactor=reactor,
         publish=globalLogPublisher,
         log=gateway.log,
+        giveUp=lambda: _stopWithStatus1(reactor),
     )
     gateway.delegate(crew)
 

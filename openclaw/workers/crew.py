@@ -83,6 +83,7 @@ class Crew:
         reactor: Any,
         publish: ILogObserver,
         log: Logger,
+        giveUp: Callable[[], object],
     ) -> None:
         """
         @param count: How many.
@@ -98,7 +99,10 @@ class Crew:
         @param path: Where Python finds modules.
 
         @param publish: Takes what they log.
+
+        @param giveUp: Ends the daemon, when no worker can be started any more.
         """
+        self._giveUp = giveUp
         self._count = count
         self._wishes = wishes
         self._ports = ports
@@ -136,8 +140,11 @@ class Crew:
 
         @raise StartError: One of them can't serve.
         """
-        self._folder = tempfile.mkdtemp(prefix="openclaw-")
-        self._balance = prepare(loadsOf(Path(self._folder)), self._count)
+        try:
+            self._folder = tempfile.mkdtemp(prefix="openclaw-")
+            self._balance = prepare(loadsOf(Path(self._folder)), self._count)
+        except OSError as error:
+            raise StartError(f"The workers' files can't be made: {error}") from None
         self._watchModel()
         self._prepare()
         begun = await DeferredList([worker.begin() for worker in self.workers])
@@ -232,12 +239,24 @@ class Crew:
             self._balance.leave(number)
         if self._stopping or not self._whole:
             return None
+        worker = self.workers[number]
+        if worker.fault is not None:
+            self._log.error(
+                "Worker {number} can't be started: {reason}",
+                number=number,
+                reason=worker.fault,
+            )
+            if wait == LONGEST_WAIT and all(each.fault for each in self.workers):
+                # Better no daemon, which is noticed, than one that answers nothing.
+                self._stopping = True
+                self._log.critical("No worker can be started: the daemon ends")
+                self._giveUp()
+                return None
         self._log.error(
             "Worker {number} has ended; another one begins in {seconds:g} s",
             number=number,
             seconds=wait,
         )
-        worker = self.workers[number]
         later: IDelayedCall = self._reactor.callLater(wait, worker.begin)
         return later
 
@@ -254,11 +273,13 @@ class _Worker:
     One worker: a process after the other.
 
     @ivar serves: It is there, and is ready.
+    @ivar fault: The reason why its latest process did not become ready, if that is so.
     """
 
     def __init__(self, number: int, crew: Crew) -> None:
         self.number = number
         self.serves = False
+        self.fault: str | None = None
         self._crew = crew
         self._process: WorkerProcess | None = None
         self._next: IDelayedCall | None = None
@@ -276,6 +297,7 @@ class _Worker:
         first: Deferred[str | None] = Deferred()
 
         def settled(reason: str | None) -> None:
+            self.fault = reason
             if reason is None:
                 self.serves = True
                 self._begun = self._crew.seconds()

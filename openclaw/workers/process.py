@@ -74,6 +74,7 @@ class WorkerProcess(ProcessProtocol):
         self.drained: Deferred[None] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self._reloading: list[Deferred[None]] = []
+        self._takesOrders = True
         self._order = order
         self._exchange = exchange
         self._publish = publish
@@ -92,26 +93,24 @@ class WorkerProcess(ProcessProtocol):
 
         @param descriptors: The ports, as this process knows them.
         """
-        nothing = os.open(os.devnull, os.O_RDWR)
-        fds: dict[int, Any] = {STDIN: nothing, STDOUT: "r", STDERR: "r"}
-        fds |= {ORDERS: "w", REPORTS: "r"}
-        fds |= dict(enumerate(descriptors, FIRST_PORT))
         # -P: whatever lies in the working directory is not ours.
         command = [sys.executable, "-P", "-m", PROGRAM]
         try:
-            reactor.spawnProcess(
-                self, sys.executable, command, env=environ, childFDs=fds
-            )
+            with open(os.devnull, "r+b", buffering=0) as nothing:
+                fds: dict[int, Any] = {STDIN: nothing.fileno(), STDOUT: "r"}
+                fds |= {STDERR: "r", ORDERS: "w", REPORTS: "r"}
+                fds |= dict(enumerate(descriptors, FIRST_PORT))
+                reactor.spawnProcess(
+                    self, sys.executable, command, env=environ, childFDs=fds
+                )
         except OSError:
             self.processEnded(Failure())
-        finally:
-            os.close(nothing)
 
     def send(self, message: msgspec.Struct) -> None:
         """
         Tell it something.
         """
-        if not self.ended.called:
+        if self._takesOrders and not self.ended.called:
             self.transport.writeToChild(ORDERS, lineOf(message))
 
     def reload(self) -> "Deferred[None]":
@@ -142,6 +141,13 @@ class WorkerProcess(ProcessProtocol):
         Tell it what it is to be.
         """
         self.send(self._order)
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """
+        It is ending: it closes its pipes before it can be reaped.
+        """
+        if childFD == ORDERS:
+            self._takesOrders = False
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """

@@ -357,6 +357,23 @@ class DeathTests(WorkersTestCase):
             answer = await caller.ask("hi", headers=key)
             self.assertEqual(await answer.words(), "so")
 
+    async def test_noneCanBeStarted(self) -> None:
+        """
+        A daemon none of whose workers can be replaced ends as it should, with the
+        reason and a status; it would answer nothing.
+        """
+        config = self.configure()
+        daemon = await self.startDaemon(config=config)
+        config.write_text("{")
+        for pid in self.pids(daemon):
+            os.kill(pid, signal.SIGKILL)
+        await daemon.ended
+        self.assertEqual(daemon.status, 1, daemon.text)
+        self.assertIn(f"Worker 0 can't be started: {config}: ", daemon.text)
+        self.assertIn("No worker can be started: the daemon ends", daemon.text)
+        self.assertIn("Stopped", daemon.text)
+        self.assertNotIn("Traceback", daemon.text)
+
     async def test_ofTheDaemon(self) -> None:
         """
         Nobody is left.
