@@ -103,6 +103,9 @@ def validityWarning(certPath: Path) -> str | None:
 
 def _read(path: Path) -> bytes:
     try:
+        # Opening a FIFO would wait for a writer, and everybody with it.
+        if path.is_fifo():
+            raise StartError(f"{path} can't be read: it is a FIFO.")
         return path.read_bytes()
     except OSError as error:
         raise StartError(f"{path} can't be read: {error.strerror}.") from None

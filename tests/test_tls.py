@@ -2,6 +2,7 @@
 Tests of L{openclaw.tls}: certificates that somebody renews.
 """
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from sys import addaudithook
@@ -164,6 +165,16 @@ class RenewedCertificateTests(SynchronousTestCase):
         self.certificate.renew()
         self.assertEqual(self.shown(), self.cert.read_bytes())
         self.assertIn("expired at", formatEvent(self.logged[-1]))
+
+    def test_fifo(self):
+        """
+        A key that has become a FIFO is refused, and nobody waits for its writer.
+        """
+        self.key.unlink()
+        os.mkfifo(self.key)
+        self.certificate.renew()
+        self.assertEqual(self.shown(), self.first)
+        self.assertIn("it is a FIFO", formatEvent(self.logged.pop()))
 
     def test_oneFile(self):
         """
