@@ -14,8 +14,11 @@ def rememberHangups() -> None:
     """
     Survive a SIGHUP that comes while the daemon starts, when Python would end the
     process.  To be called first of all; L{SignalService} reloads for it then.
+
+    A process that is started with the signal ignored survives it from its first moment,
+    before this can be called.
     """
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+    if signal.getsignal(signal.SIGHUP) in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(signal.SIGHUP, _remember)
 
 
