@@ -47,11 +47,14 @@ class Bounds:
     @ivar capacity: How many may hold it at once.
     @ivar waiting: How many may wait; C{None} for any number.
     @ivar waitSeconds: How long each may wait; C{None} for ever.
+    @ivar reserve: Keep some for those who hold nothing yet.  Without it a single
+        caller may hold all, and the next has to wait until one is given back.
     """
 
     capacity: int
     waiting: int | None = None
     waitSeconds: float | None = None
+    reserve: bool = True
 
 
 class FairSemaphore:
@@ -138,7 +141,7 @@ class FairSemaphore:
         if caller in self._lines or (self._granting and self._lines):
             return False
         held = self._holds.get(caller, 0)
-        if not fits(held, 1, self._bounds.capacity - self.held):
+        if not self._fits(held):
             return False
         self._holds[caller] = held + 1
         self.held += 1
@@ -180,13 +183,17 @@ class FairSemaphore:
             return None
         # As many levels as there are different numbers of held ones: 22 of 256.
         level = min(self._levels)
-        if not fits(level, 1, self._bounds.capacity - self.held):
+        if not self._fits(level):
             return None
         caller = next(iter(self._levels[level]))
         waiter = next(iter(self._lines[caller]))
         self._leave(caller, waiter)
         self._change(caller, 1)
         return waiter
+
+    def _fits(self, held: int) -> bool:
+        free = self._bounds.capacity - self.held
+        return fits(held if self._bounds.reserve else 0, 1, free)
 
     def _displaceFor(self, caller: str) -> "Deferred[None] | None":
         """

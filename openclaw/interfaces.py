@@ -86,6 +86,8 @@ class ModelRequest(msgspec.Struct, frozen=True):
     @ivar contextWindow: How much this model can read, in tokens, where that is
         configured.
     @ivar reasoning: The model is known to think before it answers.
+    @ivar caller: For a provider in which calls wait for each other: among whom to
+        take turns; see L{ICaller.shareKey}.
     """
 
     model: str
@@ -97,6 +99,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     maxOutputTokens: int | None = None
     contextWindow: int | None = None
     reasoning: bool = False
+    caller: str = ""
 
 
 class ModelReply(msgspec.Struct, frozen=True):
@@ -180,12 +183,14 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
     @ivar inputs: The texts, each as it is or as the model's tokens; none is empty.
     @ivar dimensions: How long the vectors shall be; C{None} leaves it to the model.
     @ivar base64: The caller wants base64, so that no other form need be made.
+    @ivar caller: As in L{ModelRequest}.
     """
 
     model: str
     inputs: Sequence[str | Sequence[int]]
     dimensions: int | None = None
     base64: bool = False
+    caller: str = ""
 
 
 class EmbeddingReply(msgspec.Struct, frozen=True):

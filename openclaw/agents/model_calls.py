@@ -5,6 +5,7 @@ tried when it fails.
 
 from collections.abc import Awaitable, Sequence
 
+import msgspec
 from twisted.internet.task import deferLater
 
 from openclaw.agents.compaction import clipped, summaryRequest
@@ -170,9 +171,11 @@ class ModelCalls:
         oldest = context.view(conversation[:cut])
         outcome = "summarised"
         try:
-            reply = await self._send(
-                model, summaryRequest(model.model, oldest, room), lambda events: None
+            question = msgspec.structs.replace(
+                summaryRequest(model.model, oldest, room),
+                caller=self._request.shareKey,
             )
+            reply = await self._send(model, question, lambda events: None)
             self.spent += reply.usage
             text = clipped(reply.text, room)
         except OpenClawError as error:
@@ -214,6 +217,7 @@ class ModelCalls:
                 known.maxTokens if known is not None else None,
                 known.contextWindow if known is not None else None,
                 known is not None and known.reasoning,
+                request.shareKey,
             ),
             listener,
         )

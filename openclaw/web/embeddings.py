@@ -227,7 +227,11 @@ class Embeddings:
                     EmbeddingCall(
                         provider=model.provider,
                         request=EmbeddingRequest(
-                            model.model, asking.inputs, asking.dimensions, asking.base64
+                            model.model,
+                            asking.inputs,
+                            asking.dimensions,
+                            asking.base64,
+                            caller.shareKey,
                         ),
                         agent=agent,
                         caller=caller.label,

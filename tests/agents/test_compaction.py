@@ -112,9 +112,11 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_askedForTheOldest(self):
         """
-        The question for a summary holds what is left out, and no more.
+        The question for a summary holds what is left out, and no more; it is the same
+        caller's.
         """
-        self.stage.begin()
+        self.stage.begin(shareKey="token:ci")
+        self.assertEqual(self.stage.call.request.caller, "token:ci")
         (question,) = self.shown()
         self.assertIn("Question 0.", question.text)
         self.assertNotIn(AGAIN.text, question.text)

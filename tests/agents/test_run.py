@@ -53,8 +53,11 @@ class AnsweringTests(StageTestCase):
         """
         sampling = Sampling(temperature=0.5)
         opening = [HELLO, AssistantMessage("Yes?"), AGAIN]
-        self.stage.begin(kept=False, opening=opening, sampling=sampling)
+        self.stage.begin(
+            kept=False, opening=opening, sampling=sampling, shareKey="token:ci"
+        )
         request = self.stage.call.request
+        self.assertEqual(request.caller, "token:ci")
         self.assertEqual(request.model, "m1")
         self.assertEqual(request.system, "Be kind.")
         self.assertEqual(list(request.messages), opening)

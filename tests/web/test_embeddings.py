@@ -219,6 +219,7 @@ class AnswerTests(EmbeddingsTestCase):
             (request.model, request.inputs, request.dimensions),
             ("vectors", [[1, 2]], 2),
         )
+        self.assertTrue(request.caller.startswith("operator@"))
 
     def test_modelOfTheAnswer(self):
         """

@@ -35,6 +35,7 @@ from openclaw.models.local.engine import (
     backOff,
 )
 from openclaw.models.local.handshake import Order
+from openclaw.models.local.turns import TurnTakingProvider
 from openclaw.models.local.waiting import WaitingCall, WaitingEmbedding
 from openclaw.models.local.weights import Weights
 
@@ -81,7 +82,9 @@ class LocalModelProvider:
             weights=Weights(modelPath=settings.modelPath, findSpec=findSpec),
             reactor=reactor,
             clock=clock,
-            connect=connect,
+            connect=lambda baseURL, key: TurnTakingProvider(
+                connect(baseURL, key), settings.parallel, clock
+            ),
             environment=environment,
             log=log,
             retryPolicy=retryPolicy,
