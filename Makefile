@@ -33,7 +33,7 @@ help:
 	@echo "make serve       install what is needed, and start the gateway here"
 	@echo "make test        install what is needed, and run all checks and tests"
 	@echo "make test-fast   the checks and the unit tests: no Node, no model, no daemon"
-	@echo "make check       the checks alone: ruff and mypy"
+	@echo "make check       the checks alone: ruff, mypy and import-linter"
 	@echo "make coverage    the unit tests, and which branches of openclaw/ they missed"
 	@echo "make docs        make the reference of the Python API, in build/api"
 	@echo "make bench       measure what a request costs on this machine"
@@ -64,6 +64,7 @@ $(HYPOTHESIS); \
 $(BIN)/ruff check . || failed="$$failed, ruff check"; \
 $(BIN)/ruff format --check . || failed="$$failed, ruff format"; \
 $(BIN)/mypy || failed="$$failed, mypy"; \
+$(BIN)/lint-imports --no-logo || failed="$$failed, lint-imports"; \
 $(BIN)/mypy twistd-plugin/openclaw_example || failed="$$failed, mypy twistd-plugin"; \
 $(1) || failed="$$failed, tests"; \
 if [ -n "$$failed" ]; then echo "make $@: failed:$${failed#,}" >&2; exit 1; fi

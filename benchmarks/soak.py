@@ -61,7 +61,7 @@ THINGS_OF_THREAD = 40
 # How many more there may be of kinds that are bounded by themselves: no leak is less.
 BOUNDED: Mapping[str, float] = {
     # One with each new session, up to a bound in bytes.
-    "openclaw.sessions.store.recent._Kept": inf,
+    "openclaw.sessions.store.transcript_cache._Kept": inf,
     # sqlite3 forgets the cursors that are gone with every 200th new one.
     "weakref.ReferenceType to builtins.NoneType": 200,
     # Twisted forgets cancelled timers, each with two methods, when there are over 50.

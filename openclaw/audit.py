@@ -13,7 +13,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent, formatTi
 from zope.interface import implementer
 
 from openclaw.errors import StartError
-from openclaw.logs import jsonLine
+from openclaw.log_formats import jsonLine
 
 NAMESPACE = "openclaw.audit"
 

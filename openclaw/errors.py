@@ -1,5 +1,5 @@
 """
-What goes wrong, each with the type, code and status it has in OpenAI's terms::
+The tree of errors, each with the type, code and status it has in OpenAI's terms::
 
     OpenClawError
     ├── InvalidRequest         400  the caller's request is wrong; names the field
@@ -43,8 +43,8 @@ What goes wrong, each with the type, code and status it has in OpenAI's terms::
     ├── TokenFileError              the named tokens can't be read or written
     └── StartError                  the daemon can't start; one line says why
 
-Only L{openclaw.web.failures} turns these into HTTP, only L{openclaw.cli} into exit
-codes.  Messages are for the caller: they name no secret, path or internal.
+Only L{openclaw.server.error_responses} turns these into HTTP, only L{openclaw.cli} into
+exit codes.  Messages are for the caller: they name no secret, path or internal.
 """
 
 from collections.abc import Sequence

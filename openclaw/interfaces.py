@@ -25,8 +25,8 @@ from openclaw.messages import FinishReason, Message, Thought, ToolCall, Usage
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    How the model shall choose its words.  The names, ranges and meanings are those
-    of OpenAI's chat completions; a field that is C{None} is not sent.
+    Sampling parameters. The names, ranges and meanings are those of OpenAI's chat
+    completions; a field that is C{None} is not sent.
     """
 
     temperature: float | None = None
@@ -69,7 +69,7 @@ class NamedTool(msgspec.Struct, frozen=True):
 
 ToolChoice = Literal["auto", "none", "required"] | NamedTool
 """
-What the model may do with its tools; C{required} means any of them, but one.
+The tools that a model may call; C{required} means any of them, but one.
 """
 
 
@@ -104,7 +104,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
 
 class ModelReply(msgspec.Struct, frozen=True):
     """
-    What a model answered.
+    A model's answer.
 
     @ivar text: All of the answer: the L{openclaw.events.TextDelta}s, joined.
     @ivar toolCalls: The calls that the L{openclaw.events.ToolCallDelta}s add up to.
@@ -143,7 +143,7 @@ class IModelCall(IPushProducer):
 
 class IModelProvider(Interface):
     """
-    Where models are.  One for each entry of C{models.providers}.
+    A provider of models. One for each entry of C{models.providers}.
     """
 
     name: str = Attribute(
@@ -207,7 +207,7 @@ class EmbeddingReply(msgspec.Struct, frozen=True):
 
 class IEmbedder(Interface):
     """
-    What a provider of models can do besides, if it has models for that.
+    A provider of models that can also embed texts.
     """
 
     def embed(request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
@@ -257,7 +257,7 @@ class ToolError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class ToolContext:
     """
-    Where a tool call takes place.
+    The circumstances of a tool call.
 
     @ivar namespace: Whose sessions the run may see, as in L{ICaller}.
     @ivar reactor: A whole one: time, TCP, processes and threads.
@@ -335,8 +335,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 class Summary(msgspec.Struct, frozen=True):
     """
-    What stands for the oldest part of a transcript, where the whole of it is more
-    than a model can read.
+    A summary of the oldest part of a transcript that exceeds a model's context window.
 
     @ivar text: The summary.
     @ivar messageCount: How many messages, from the first one on, it stands for.
@@ -363,7 +362,7 @@ class Conversation(msgspec.Struct, frozen=True):
 
 class Outline(msgspec.Struct, frozen=True):
     """
-    What the assistant said at the end of a session.
+    The assistant's part of the end of a session.
 
     @ivar messages: The newest messages, oldest first, from a user's on if these are
         not all.  Of the users' the words are left out, and tools' results altogether.
@@ -435,7 +434,7 @@ class ISessionStore(Interface):
 
         @return: The conversation with the new messages at its end, without what the
             newest summary stands for, and of what was there before them only the
-            newest L{openclaw.sessions.store.checks.MAX_LOADED_BYTES} and
+            newest L{openclaw.sessions.store.validation.MAX_LOADED_BYTES} and
             C{MAX_LOADED_MESSAGES}; or C{None}, with nothing written, while a run
             holds the session, be it this one: a run begins a turn once.  Fails with
             L{openclaw.errors.InvalidRequest}, with nothing written and no claim
@@ -474,7 +473,7 @@ class ISessionStore(Interface):
 
     def outline(sessionKey: str) -> "Deferred[Outline]":
         """
-        What the assistant said lately in a session: about
+        Return the assistant's latest messages of a session: about
         L{openclaw.sessions.store.outlines.OUTLINE_CHARACTERS}, and whole answers.
         """
 
@@ -524,7 +523,7 @@ class INamedToken(ICredentials):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quota:
     """
-    How much of the gateway a caller may have; C{None} is for no bound.
+    Limits of a caller; C{None} is for no limit.
 
     @ivar concurrentRuns: The runs at once.
     @ivar requestsPerMinute: The requests in any 60 seconds.

@@ -26,6 +26,3 @@ def hasTooManyValues(payload: bytes, most: int = MOST_VALUES) -> bool:
     # Most values have a mark of their own and a comma.
     beyond = islice(_MARK.finditer(plain), 2 * most, None)
     return next(beyond, None) is not None
-
-
-__all__ = ["MOST_VALUES", "hasTooManyValues"]

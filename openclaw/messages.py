@@ -1,5 +1,5 @@
 """
-What is said: provider-neutral messages, tool calls, and token usage.
+Provider-neutral messages, tool calls, and token usage.
 
 These are what a prompt is made of, what a transcript keeps (as JSON, tagged by
 C{role}) and what a model provider turns into its own wire form.  Nothing here
@@ -79,7 +79,7 @@ Part = TextPart | ImagePart
 
 class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
     """
-    What the person, or the program in the person's place, said.
+    A message of the person, or of the program in the person's place.
 
     @ivar content: Text, or parts in their order when there is more than text.
     """
@@ -115,7 +115,7 @@ class AssistantMessage(
     tag="assistant",
 ):
     """
-    What the model said, and the tools it wanted called.
+    A message of the model, and its tool calls.
 
     @ivar thoughts: What its provider wants back with it.
     """

@@ -36,7 +36,7 @@ def workersFrom(text: str) -> int:
 
 class Options(UsageOptions, AuthOptionMixin):
     """
-    What the command line can say.
+    The options of the command line.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -107,7 +107,7 @@ class Options(UsageOptions, AuthOptionMixin):
 
 def checkersOf(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
     """
-    What C{--auth} stands for, in a process that has no command line.
+    Return the checkers of C{--auth}, in a process that has no command line.
 
     @raise UsageError: It stands for nothing.
     """
@@ -116,6 +116,3 @@ def checkersOf(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
         options.opt_auth(description)
     options.postOptions()
     return list(options.get("credCheckers") or ())
-
-
-__all__ = ["MOST_WORKERS", "Options", "checkersOf", "workersFrom"]

@@ -87,6 +87,3 @@ def wireForm(value: Any) -> Any:
     Return what an encoder takes for an object that may be a L{RawObject}.
     """
     return value.wire() if isinstance(value, RawObject) else value
-
-
-__all__ = ["RawObject", "wireForm"]

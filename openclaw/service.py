@@ -13,7 +13,6 @@ from twisted.application.service import Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import (
     FilteringLogObserver,
@@ -23,42 +22,35 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
-from openclaw.assembly import Assembly
+from openclaw.api.app import GatewayApp
 from openclaw.audit import NAMESPACE as AUDIT_NAMESPACE
 from openclaw.audit import AuditFile
-from openclaw.auth.doorkeeper import Memory
+from openclaw.auth.doorkeeper import AccessState
+from openclaw.auth.named_tokens import NamedTokens
 from openclaw.auth.refusal_log import RefusalLog
-from openclaw.auth.tokens import NamedTokens
+from openclaw.auth.revocation import RevocationWatch
+from openclaw.backends import Backend, InProcessBackend
+from openclaw.composition import Composition
 from openclaw.config import Config, Loaded
+from openclaw.config_reloader import ConfigReloader, LaunchOptions, keysNeedingRestart
 from openclaw.errors import (
-    AuthenticationFailed,
     ConfigError,
     InternalError,
     OpenClawError,
     StartError,
     StoreError,
 )
-from openclaw.greeting import greeting
-from openclaw.hands import Hands, OwnHands
-from openclaw.listening import Listening, endpointOf
-from openclaw.metrics.page import MetricsPage
-from openclaw.models.local.provider import LocalModelProvider
-from openclaw.standings import Circumstances, Standings, needRestart
-from openclaw.state import Adopt, prepareState
-from openclaw.web.admission import Door
-from openclaw.web.app import GatewayApp
-from openclaw.web.door import GatewayDoor
-from openclaw.web.limits import descriptorLimit
-from openclaw.web.site import GatewaySite
-from openclaw.workers.place import Alone, Place
-from openclaw.workers.ports import isShareable
-
-TOKEN_SECONDS = 1.0
-"""
-Time between two looks at the file of named tokens, in seconds.
-"""
-
-TOKEN_NAMESPACE = "token:"
+from openclaw.metrics.exposition import MetricsPage
+from openclaw.models.local.local_provider import LocalModelProvider
+from openclaw.net.listening import Listening, endpointOf
+from openclaw.server.access import AccessCheck
+from openclaw.server.admission import Access
+from openclaw.server.limits import descriptorLimit
+from openclaw.server.site import GatewaySite
+from openclaw.startup_banner import startupBanner
+from openclaw.state_directory import Adopt, prepareState
+from openclaw.workers.shared_ports import isShareable
+from openclaw.workers.topology import SingleProcess, Topology
 
 
 class GatewayService(Service):
@@ -71,7 +63,7 @@ class GatewayService(Service):
 
     name = "openclaw"
 
-    def __init__(self, circumstances: Circumstances) -> None:
+    def __init__(self, launch: LaunchOptions) -> None:
         """
         Read the configuration, and find out all that can be wrong before anything
         is started.
@@ -80,8 +72,8 @@ class GatewayService(Service):
 
         @raise openclaw.errors.StartError: Something else is.
         """
-        self._circumstances = circumstances
-        self._reactor = reactor = circumstances.reactor
+        self._launch = launch
+        self._reactor = reactor = launch.reactor
         self.ready: Deferred[None] = Deferred()
         self._stopped: Deferred[None] | None = None
         self._delegates = False
@@ -92,14 +84,14 @@ class GatewayService(Service):
             namespace="openclaw",
             observer=FilteringLogObserver(globalLogPublisher, [self._levels]),
         )
-        among = circumstances.place
-        self._place: Place = Alone() if among is None else among
-        self._standings = Standings(circumstances, self._place, self._log)
+        among = launch.place
+        self._place: Topology = SingleProcess() if among is None else among
+        self._standings = ConfigReloader(launch, self._place, self._log)
         self._loaded = loaded = self._standings.load()
         state = self._standings.state
-        prepareState(state, circumstances.adopt)
-        self._memory = Memory(
-            tokens=NamedTokens(state, circumstances.now, self._log),
+        prepareState(state, launch.adopt)
+        self._memory = AccessState(
+            tokens=NamedTokens(state, launch.now, self._log),
             throttle=self._place.throttle(
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
@@ -110,21 +102,22 @@ class GatewayService(Service):
         self._standing = self._standings.stand(loaded, self._memory)
         config = loaded.config
         self._listening = Listening(
-            [self._place.endpoint(each, reactor) for each in circumstances.listen]
+            [self._place.endpoint(each, reactor) for each in launch.listen]
             or [endpointOf(config.gateway, self._place.listener(reactor), self._log)]
         )
-        self._assembly = Assembly(
+        self._assembly = Composition(
             config=config,
             state=state,
-            environ=circumstances.environ,
+            environ=launch.environ,
             reactor=reactor,
             log=self._log,
             place=self._place,
         )
-        self._tokenWatch = LoopingCall(self._endRevoked)
-        self._tokenWatch.clock = reactor
-        self._hands: Hands = OwnHands(self._assembly, self._log)
+        self._hands: Backend = InProcessBackend(self._assembly, self._log)
         runtime = self._assembly.runtime
+        self._revocationWatch = RevocationWatch(
+            self._memory.tokens, runtime.cancelWhere, reactor
+        )
         self._metrics = MetricsPage(runtime.tally, runtime.inProgress, reactor)
         app = GatewayApp(
             standing=lambda: self._standing,
@@ -134,17 +127,18 @@ class GatewayService(Service):
             metrics=self._metrics,
             reactor=reactor,
             log=self._log,
-            now=circumstances.now,
-            place=self._place,
+            now=launch.now,
+            peers=self._place.fellows,
+            newRunID=self._place.newRunID,
         )
         self._resource: Any = app.app.resource()
         front = self._resource if among is None else among.crossing(self._resource)
-        self._site = self._siteOf(front, GatewayDoor(lambda: self._standing))
+        self._site = self._siteOf(front, AccessCheck(lambda: self._standing))
         app.connections = self._site.connections
         if among is not None:
             among.balance.connections = self._site.connections
 
-    def _siteOf(self, resource: Any, door: Door) -> GatewaySite:
+    def _siteOf(self, resource: Any, door: Access) -> GatewaySite:
         return GatewaySite(
             resource,
             door,
@@ -168,7 +162,7 @@ class GatewayService(Service):
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
         self._memory.throttle.limit(config.gateway.auth.rateLimit)
-        for warning in loaded.warnings if self._circumstances.place is None else ():
+        for warning in loaded.warnings if self._launch.place is None else ():
             self._log.warn("{path}: {warning}", path=str(loaded.path), warning=warning)
 
     def reload(self) -> "Deferred[None]":
@@ -205,10 +199,10 @@ class GatewayService(Service):
         if self._delegates:
             # What is said of it now holds for all who do the work.
             self._listening.renew()
-        if self._circumstances.place is not None:
+        if self._launch.place is not None:
             return  # The daemon says it for all.
         self._log.info("The configuration was read again: {path}", path=loaded.path)
-        for key in needRestart(before, loaded.config):
+        for key in keysNeedingRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
     def _checkEmptied(self, loaded: Loaded) -> None:
@@ -232,8 +226,7 @@ class GatewayService(Service):
 
     def logsJSON(self) -> bool:
         """
-        Does the configuration want the log as JSON?  It is for who runs this to see
-        to that: a log belongs to the whole process.
+        Tell if the configuration wants the log as JSON, which belongs to the process.
         """
         return self._standing.config.logging.format == "json"
 
@@ -264,7 +257,7 @@ class GatewayService(Service):
         """
         return self._log
 
-    def delegate(self, hands: Hands) -> None:
+    def delegate(self, hands: Backend) -> None:
         """
         Let others do the work, before this is started.  Here the ports are opened and
         kept, and the configuration is checked.
@@ -295,7 +288,7 @@ class GatewayService(Service):
 
     def _listen(self) -> None:
         if self._stopped is not None:
-            raise StartError("A gateway that was stopped can't be started again.")
+            raise StartError("A stopped gateway can't be started again.")
         if not self._listening.ports:
             self._listening.start(self._site)
             self._leavePorts()
@@ -329,35 +322,20 @@ class GatewayService(Service):
         self._listen()
         self._openAudit()
         super().startService()
-        self._tokenWatch.start(TOKEN_SECONDS, now=False)
+        self._revocationWatch.start()
         Deferred.fromCoroutine(self._start()).addErrback(
             lambda failure: self._log.failure("Starting failed", failure=failure)
         )
 
     def _openAudit(self) -> None:
         """
-        Begin the audit's own file, in the one process that writes the log.
+        Open the audit file, in the one process that writes the log.
         """
         logging = self._standing.config.logging
-        if logging.auditFile is not None and self._circumstances.place is None:
-            self._auditFile = AuditFile(
-                logging.auditFile, asJSON=logging.format == "json"
-            )
+        if logging.auditFile is not None and self._launch.place is None:
+            asJSON = logging.format == "json"
+            self._auditFile = AuditFile(logging.auditFile, asJSON=asJSON)
             globalLogPublisher.addObserver(self._auditFile)
-
-    def _endRevoked(self) -> None:
-        """
-        End the runs of named tokens that are valid no longer.
-        """
-        tokens = self._memory.tokens
-        if tokens.refresh():
-            self._assembly.runtime.cancelWhere(
-                lambda request: (
-                    request.namespace.startswith(TOKEN_NAMESPACE)
-                    and not tokens.isGood(request.namespace)
-                ),
-                lambda: AuthenticationFailed("The token is not valid any more."),
-            )
 
     async def _start(self) -> None:
         fault: OpenClawError | None = None
@@ -375,8 +353,8 @@ class GatewayService(Service):
         elif fault is not None:
             self._log.critical("{error}", error=fault.message)
             self.ready.errback(fault)
-        elif self._circumstances.place is None:
-            text = greeting(
+        elif self._launch.place is None:
+            text = startupBanner(
                 standing=self._standing,
                 credential=self._standings.credential(self._standing.config),
                 urls=self._listening.urls(),
@@ -391,7 +369,7 @@ class GatewayService(Service):
         """
         Let other workers pass requests on to this one.
         """
-        place = self._circumstances.place
+        place = self._launch.place
         if place is not None and self.running:
             place.listen(self._resource, lambda: self._standing, self._siteOf)
 
@@ -406,8 +384,8 @@ class GatewayService(Service):
         Begin no more runs, and let those in progress end within the drain budget.
         """
         await self._hands.drain(self._standing.config.gateway.drainSeconds)
-        if self._circumstances.place is not None:
-            await self._circumstances.place.untilIdle()
+        if self._launch.place is not None:
+            await self._launch.place.untilIdle()
 
     def stopService(self) -> "Deferred[None]":
         """
@@ -416,14 +394,13 @@ class GatewayService(Service):
         @return: Fires when nothing is left; the same for all who ask.
         """
         super().stopService()
-        if self._tokenWatch.running:
-            self._tokenWatch.stop()
+        self._revocationWatch.stop()
         if self._stopped is None:
             self._stopped = Deferred.fromCoroutine(self._stop())
         return self._stopped
 
     async def _stop(self) -> None:
-        place = self._circumstances.place
+        place = self._launch.place
         await self.drain()
         await self._listening.stop()
         await self._site.close()
@@ -462,7 +439,7 @@ def makeService(
     @raise openclaw.errors.StartError: Something else is.
     """
     return GatewayService(
-        Circumstances(
+        LaunchOptions(
             reactor=reactor,
             environ=dict(os.environ) if environ is None else environ,
             configOption=config,
@@ -471,6 +448,3 @@ def makeService(
             adopt=adopt,
         )
     )
-
-
-__all__ = ["GatewayService", "makeService"]

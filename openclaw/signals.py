@@ -67,6 +67,3 @@ class SignalService(Service):
             self._reactor.callFromThread(action)
 
         signal.signal(number, received)
-
-
-__all__ = ["SignalService"]

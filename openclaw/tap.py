@@ -24,12 +24,12 @@ from twisted.python.util import runAsEffectiveUser
 
 from openclaw.config import stateDirectory
 from openclaw.errors import ConfigError, StartError
-from openclaw.logs import jsonObserver
-from openclaw.monotonic import useMonotonicTime
+from openclaw.log_formats import jsonObserver
+from openclaw.net.monotonic_time import useMonotonicTime
 from openclaw.options import Options
 from openclaw.service import GatewayService
 from openclaw.service import makeService as makeGateway
-from openclaw.state import prepareState
+from openclaw.state_directory import prepareState
 
 STATUS_BYTES = 100
 """
@@ -107,8 +107,8 @@ class Daemon(MultiService):
 
     def _settle(self, _: None) -> None:
         """
-        What is there by now stays: the garbage collector need not look at it again.
-        Its longest pause falls from 60 ms to 1.5 ms.
+        Exempt all that exists by now from garbage collection. Its longest pause falls
+        from 60 ms to 1.5 ms.
         """
         gc.collect()
         gc.freeze()
@@ -180,12 +180,12 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
     Have the work done by several processes.
     """
     # Late: a daemon that does it all by itself need not know them.
-    from openclaw.workers.crew import Crew, Wishes
+    from openclaw.workers.supervisor import WorkerOptions, WorkerSupervisor
 
     config = options["config"]
-    crew = Crew(
+    crew = WorkerSupervisor(
         count=options["workers"] or gateway.config.gateway.workers,
-        wishes=Wishes(
+        wishes=WorkerOptions(
             config=None if config is None else os.path.abspath(config),
             listen=options["listen"],
             auth=options["auth"],

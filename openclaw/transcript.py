@@ -92,6 +92,3 @@ def encodedIfPlain(messages: Sequence[Message]) -> Sequence[Message]:
         return messages
     encoded = b",".join(map(_encode, messages))
     return PlainTranscript(encoded, len(messages), messages)
-
-
-__all__ = ["PlainTranscript", "encodedIfPlain", "isPlain"]

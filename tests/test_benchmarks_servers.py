@@ -17,7 +17,7 @@ from benchmarks.machine import oneCoreFor, startingOn, twoCoresFor, usable
 from benchmarks.run import arguments
 from benchmarks.subjects import configuration, subjectFrom
 from benchmarks.works import MODES
-from openclaw.config.reading import load
+from openclaw.config.loading import load
 
 
 class AccountingTests(SynchronousTestCase):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.conversation import NO_RESULT, repaired
+from openclaw.agents.tool_pairing import NO_RESULT, pairToolResults
 from openclaw.messages import (
     AssistantMessage,
     Message,
@@ -92,7 +92,7 @@ class StrayResultTests(SynchronousTestCase):
         results = [one for one in said if isinstance(one, ToolMessage)]
         shown = [
             one
-            for one in repaired(said)
+            for one in pairToolResults(said)
             if isinstance(one, ToolMessage) and one.content != NO_RESULT
         ]
         if strayResult(said) is None:

@@ -8,10 +8,10 @@ from contextlib import closing
 from twisted.internet import reactor
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from openclaw.config.reading import SYSTEM_PATH
+from openclaw.config.loading import SYSTEM_PATH
 from openclaw.errors import ConfigError, StartError, StoreError
 from openclaw.service import GatewayService, makeService
-from tests.integration.house import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, HouseTestCase
 
 
 class ServiceTestCase(HouseTestCase):

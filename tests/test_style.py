@@ -24,9 +24,11 @@ TWISTED_PRIVATE = frozenset(["openclaw/server/twisted_private.py"])
 # Names that Python or a convention gives to modules.
 CONVENTIONAL = frozenset(["__init__", "__main__"])
 
-MOST_QUESTIONS = 370
+DIALECTS = "openclaw/models/dialects/"
+
+MOST_QUESTIONS = 0
 MOST_LONG_FILES = 0
-MOST_HOMONYMS = 11
+MOST_HOMONYMS = 0
 MOST_PRIVATE_NAMES = 15
 
 
@@ -150,9 +152,14 @@ class StyleTests(SynchronousTestCase):
 
     def test_noHomonyms(self) -> None:
         """
-        No two modules have the same base name.
+        No two modules have the same base name, but those of dialects, which mean the
+        same in each of them.
         """
-        stems = [Path(name).stem for name, _ in self.modules]
+        stems = {
+            name if DIALECTS not in name else DIALECTS + Path(name).name
+            for name, _ in self.modules
+        }
+        stems = [Path(name).stem for name in stems]
         counts = Counter(stem for stem in stems if stem not in CONVENTIONAL)
         found = {stem: count for stem, count in counts.items() if count > 1}
         self.assertLessEqual(len(found), MOST_HOMONYMS, found)

@@ -27,7 +27,7 @@ from openclaw.testing import (
     ScriptedProvider,
     ServedCall,
 )
-from tests.models.network import Network, siteOf
+from tests.models.memory_network import Network, siteOf
 
 QUESTION = ModelRequest("some-model", "Be kind.", [UserMessage("Hello?")])
 PATH = b"/v1/chat/completions"

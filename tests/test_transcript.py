@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.context import withoutImages
-from openclaw.agents.conversation import repaired
-from openclaw.agents.tokens import fits, tokensOfAll
+from openclaw.agents.token_estimates import fits, tokensOfAll
+from openclaw.agents.tool_pairing import pairToolResults
 from openclaw.interfaces import ModelRequest
 from openclaw.messages import (
     AssistantMessage,
@@ -20,8 +20,8 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.openai_completions import OpenAICompletions
-from openclaw.models.seals import unsealed
+from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.thought_signatures import selectThoughts
 from openclaw.transcript import PlainTranscript, isPlain
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -73,7 +73,11 @@ class PlainTranscriptTests(SynchronousTestCase):
         Nobody on the way there has anything to change.
         """
         transcript = kept(messages)
-        for step in (repaired, withoutImages, lambda them: unsealed(them, "x/y")):
+        for step in (
+            pairToolResults,
+            withoutImages,
+            lambda them: selectThoughts(them, "x/y"),
+        ):
             self.assertIs(step(transcript), transcript)
             self.assertEqual(list(step(messages)), messages)
 

@@ -1,3 +1,3 @@
 """
-Which agent, what it is told, and the run itself.
+Agents: resolution, prompt, tools, and the run itself.
 """

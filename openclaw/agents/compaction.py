@@ -22,8 +22,8 @@ As much of a tool's result, and of a call's arguments, goes into a summary.
 
 CHARACTERS_PER_TOKEN = 3
 """
-How many characters are sent for each token of room: fewer than there are in most
-texts, so that the question for the summary is not too long itself.
+Characters sent for each token of room: fewer than in most texts, so that the request
+for the summary is not too long itself.
 """
 
 
@@ -79,6 +79,3 @@ def clipped(summary: str, room: int) -> str:
 
 def _charactersIn(room: int) -> int:
     return max(room * CHARACTERS_PER_TOKEN, MAX_RESULT_CHARACTERS)
-
-
-__all__ = ["INSTRUCTIONS", "MAX_RESULT_CHARACTERS", "clipped", "summaryRequest"]

@@ -1,13 +1,13 @@
 """
-What a run's model is shown of a conversation: all of it, or, where that is more than
-the model can read, a summary and the newest part.
+The part of a conversation that a run's model is shown: all of it, or, where that
+exceeds the model's context window, a summary and the newest part.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from openclaw.agents.conversation import repaired
-from openclaw.agents.tokens import tokensOf
+from openclaw.agents.token_estimates import tokensOf
+from openclaw.agents.tool_pairing import pairToolResults
 from openclaw.interfaces import Conversation, Summary
 from openclaw.messages import Message, Part, TextPart, ToolMessage, UserMessage
 from openclaw.transcript import isPlain
@@ -51,9 +51,11 @@ class Context:
 
     def view(self, conversation: Sequence[Message]) -> Sequence[Message]:
         """
-        What is shown.
+        The messages to show.
         """
-        shown = repaired(conversation[self.start :] if self.start else conversation)
+        shown = pairToolResults(
+            conversation[self.start :] if self.start else conversation
+        )
         head = self._head()
         if not head:
             return shown
@@ -67,7 +69,7 @@ class Context:
 
     def cut(self, conversation: Sequence[Message], room: int) -> int | None:
         """
-        Where to cut, so that what is shown from there on fits.
+        Find the cut from which on the messages fit.
 
         @param room: In tokens.
 
@@ -149,6 +151,3 @@ def withoutImages(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _partText(part: Part) -> str:
     return part.text if isinstance(part, TextPart) else UNSEEN
-
-
-__all__ = ["Context", "withoutImages"]

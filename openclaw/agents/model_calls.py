@@ -8,12 +8,17 @@ from collections.abc import Awaitable, Sequence
 import msgspec
 from twisted.internet.task import deferLater
 
+from openclaw.agents.cancellation import Cancellation
 from openclaw.agents.compaction import clipped, summaryRequest
 from openclaw.agents.context import Context, withoutImages
-from openclaw.agents.requests import RunRequest, Surroundings
-from openclaw.agents.stop import Stop
-from openclaw.agents.tokens import fits, tokensIn, tokensOfAll, tokensOfTools
-from openclaw.agents.turns import Ear
+from openclaw.agents.run_request import RunRequest, RunServices
+from openclaw.agents.token_estimates import (
+    fits,
+    tokensOfAll,
+    tokensOfText,
+    tokensOfTools,
+)
+from openclaw.agents.turns import TurnListener
 from openclaw.config import ModelRef
 from openclaw.errors import (
     ContextTooLong,
@@ -35,7 +40,7 @@ At most one part in so many of what a model can read is kept free for its answer
 
 DEFAULT_CONTEXT_WINDOW = 200_000
 """
-How many tokens of a session a model is shown that does not say how much it can read.
+Tokens of a session shown to a model without a configured context window.
 """
 
 
@@ -65,8 +70,8 @@ class ModelCalls:
     def __init__(
         self,
         request: RunRequest,
-        surroundings: Surroundings,
-        stop: Stop,
+        surroundings: RunServices,
+        stop: Cancellation,
         context: Context,
     ) -> None:
         """
@@ -87,7 +92,9 @@ class ModelCalls:
             *request.offeredClientTools,
         ]
 
-    async def ask(self, conversation: Sequence[Message], ear: Ear) -> ModelReply:
+    async def ask(
+        self, conversation: Sequence[Message], ear: TurnListener
+    ) -> ModelReply:
         """
         Ask for the next reply.
 
@@ -147,7 +154,7 @@ class ModelCalls:
             window = DEFAULT_CONTEXT_WINDOW
         most = known.maxTokens if known is not None else None
         room = window - min(most or window, window // ANSWER_SHARE)
-        room -= tokensIn(self._request.system) + tokensOfTools(self._tools)
+        room -= tokensOfText(self._request.system) + tokensOfTools(self._tools)
         if not fits(shown, room) and await self._compact(
             conversation, model, max(room // 2, 0)
         ):
@@ -266,6 +273,3 @@ class ModelCalls:
         self._paused = False
         if self._call is not None:
             self._call.resumeProducing()
-
-
-__all__ = ["ANSWER_SHARE", "DEFAULT_CONTEXT_WINDOW", "ModelCalls"]

@@ -1,5 +1,5 @@
 """
-What an agent is told before the conversation begins.
+The system prompt of an agent.
 """
 
 from collections.abc import Sequence
@@ -68,6 +68,3 @@ def _fromWorkspace(workspace: Workspace, canRead: bool) -> list[str]:
         ]
         parts.append("\n".join(["Skills, to be read before use:", *lines]))
     return parts
-
-
-__all__ = ["systemPrompt"]

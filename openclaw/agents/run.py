@@ -24,11 +24,11 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from openclaw.agents.cancellation import Cancellation, cancelled
 from openclaw.agents.context import Context
 from openclaw.agents.model_calls import ModelCalls
-from openclaw.agents.requests import RunRequest, Surroundings
 from openclaw.agents.run_queue import RETRY_SECONDS
-from openclaw.agents.stop import Stop, cancelled
+from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.toolbox import Toolbox
 from openclaw.agents.turns import RunResult, Turns
 from openclaw.errors import (
@@ -41,11 +41,11 @@ from openclaw.errors import (
 from openclaw.events import RunEvent, RunListener, RunStarted
 from openclaw.interfaces import Claim, Conversation, ITool, ToolContext
 from openclaw.messages import NO_USAGE, Message, ToolCall, ToolMessage
-from openclaw.metrics.account import RunAccount
+from openclaw.metrics.run_log_lines import RunAccount
 
 CLAIM_RETRY_SECONDS = 0.1
 """
-How often a session is asked for that another process holds.
+Seconds between two attempts to claim a session that another process holds.
 """
 
 
@@ -67,7 +67,7 @@ class AgentRun:
 
     request: RunRequest
     listener: RunListener
-    surroundings: Surroundings
+    surroundings: RunServices
     done: "Deferred[RunResult]" = field(init=False)
     ended: "Deferred[RunResult | Failure]" = field(init=False, default_factory=Deferred)
     claim: Claim | None = field(init=False, default=None)
@@ -75,7 +75,7 @@ class AgentRun:
     admittedAt: float | None = field(init=False, default=None)
     spokeAt: float | None = field(init=False, default=None)
     callerGone: bool = field(init=False, default=False)
-    _stop: Stop = field(init=False, default_factory=Stop)
+    _stop: Cancellation = field(init=False, default_factory=Cancellation)
     _context: Context = field(init=False, default_factory=Context)
     _toolbox: Toolbox | None = field(init=False, default=None)
     _modelCalls: ModelCalls = field(init=False)
@@ -255,7 +255,7 @@ class AgentRun:
 
     def account(self, outcome: RunResult | Failure) -> RunAccount:
         """
-        What is to be said of it now that it is over.
+        Build the log line of the ended run.
         """
         now, request = self.surroundings.reactor.seconds(), self.request
         if isinstance(outcome, RunResult):
@@ -361,6 +361,3 @@ def _between(begin: float, end: float) -> float:
 def _stopClock(clock: IDelayedCall) -> None:
     if clock.active():
         clock.cancel()
-
-
-__all__ = ["AgentRun"]

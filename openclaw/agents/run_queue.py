@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from openclaw.errors import Busy, SessionBusy
-from openclaw.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import Bounds, FairSemaphore
 
 RETRY_SECONDS = 2.0
 """
@@ -136,6 +136,3 @@ def _sessionBusy() -> Busy:
         "This session has other runs in progress. Try again soon.",
         retryAfter=RETRY_SECONDS,
     )
-
-
-__all__ = ["RETRY_SECONDS", "Limits", "RunQueue"]

@@ -11,23 +11,23 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from openclaw.agents.embeddings import EmbeddingCall, Embeddings
-from openclaw.agents.requests import RunRequest, Surroundings
+from openclaw.agents.embedding_runs import EmbeddingCall, EmbeddingRuns
 from openclaw.agents.run import AgentRun
 from openclaw.agents.run_queue import Limits, RunQueue
+from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.turns import RunResult
 from openclaw.config import Config
 from openclaw.errors import OpenClawError, ShuttingDown, StoreError
 from openclaw.events import RunListener
-from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore, Outline
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
-from openclaw.tools.threads import TOOL_THREADS
+from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.threads import TOOL_THREADS
 
 DRAIN_RETRY_SECONDS = 5.0
 """
-What callers are told to wait who come while the daemon goes down.
+Retry-After while the daemon drains, in seconds.
 """
 
 
@@ -62,7 +62,7 @@ class Runtime:
         self._reactor = reactor
         self._log = log
         refusedKeys = RefusedKeys(reactor)
-        self._embeddings = Embeddings(
+        self._embeddings = EmbeddingRuns(
             most=_mostEmbeddings(config),
             providers=providers,
             refusedKeys=refusedKeys,
@@ -70,7 +70,7 @@ class Runtime:
             tally=self.tally,
             log=log,
         )
-        self._surroundings = Surroundings(
+        self._surroundings = RunServices(
             reactor=reactor,
             queue=RunQueue(reactor, _limits(config)),
             store=store,
@@ -121,18 +121,18 @@ class Runtime:
         return run
 
     def cancelWhere(
-        self, isMeant: Callable[[RunRequest], bool], error: Callable[[], OpenClawError]
+        self, isMeant: Callable[[str], bool], error: Callable[[], OpenClawError]
     ) -> None:
         """
-        End the runs in progress that this is true of, with an error.
+        End the runs in progress whose namespace this is true of, with an error.
         """
         for run in list(self.runs.values()):
-            if isMeant(run.request):
+            if isMeant(run.request.namespace):
                 run.cancel(error())
 
     def embed(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
-        Have texts embedded; see L{Embeddings.begin}.
+        Have texts embedded; see L{EmbeddingRuns.begin}.
 
         @raise ShuttingDown: The daemon is going down.
         """
@@ -148,7 +148,8 @@ class Runtime:
 
     def inProgress(self) -> tuple[int, int]:
         """
-        How many runs go on, and how many wait for a place or for their session.
+        Count the runs in progress, and those that wait for a place or for their
+        session.
         """
         going = sum(run.admittedAt is not None for run in self.runs.values())
         return going, len(self.runs) - going
@@ -243,13 +244,11 @@ def _limits(config: Config) -> Limits:
 
 def _claimWait(config: Config) -> float:
     """
-    How long a run may wait for a session that another process has.
+    Return the seconds for which a run may wait for a session that another process
+    holds.
     """
     return config.session.waitSeconds if config.session.maxWaiting else 0.0
 
 
 def _mostEmbeddings(config: Config) -> int:
     return config.gateway.http.endpoints.embeddings.maxConcurrent
-
-
-__all__ = ["DRAIN_RETRY_SECONDS", "Runtime", "shuttingDown"]

@@ -191,6 +191,3 @@ def _bounded(result: str) -> str:
     if len(result) <= MAX_RESULT_CHARACTERS:
         return result
     return f"{result[:MAX_RESULT_CHARACTERS]}\n[The rest is left out.]"
-
-
-__all__ = ["MAX_CALLS_AT_ONCE", "MAX_RESULT_CHARACTERS", "OfferedTool", "Toolbox"]

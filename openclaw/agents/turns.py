@@ -35,12 +35,12 @@ from openclaw.messages import (
 
 NUDGE = UserMessage("Your last reply was empty. Please answer now.")
 """
-What a model is told, once, that had nothing to say.  Never kept.
+The nudge after an empty reply, sent once and never stored.
 """
 
 SAME_FAILURES = 3
 """
-How often a model may make the same call, with the same result, in a row.
+Limit of identical tool calls with identical results in a row.
 """
 
 MAX_RUN_CHARACTERS = 32 * 1024 * 1024
@@ -50,14 +50,14 @@ The most that a model may say and be told in one run, beside what was said befor
 
 SEPARATOR = "\n\n"
 """
-What stands between the texts of two turns.
+The separator between the texts of two turns.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """
-    What came of a run.
+    The result of a run.
 
     @ivar text: The whole answer.
     @ivar toolCalls: What the client is to do.
@@ -70,7 +70,7 @@ class RunResult:
     toolCalls: Sequence[ToolCall] = ()
 
 
-class Ear:
+class TurnListener:
     """
     Listens to one turn.  What the agent's own tools are called with stays here, and
     the text of this turn is set apart from that of the turns before.
@@ -122,7 +122,7 @@ class Ear:
             heard.append(ToolCallDelta(position, event.id, event.name, event.arguments))
 
 
-Ask = Callable[[Sequence[Message], Ear], Awaitable[ModelReply]]
+Ask = Callable[[Sequence[Message], TurnListener], Awaitable[ModelReply]]
 """
 Asks the model to go on with a conversation; what it says goes to the listener as it
 comes.
@@ -178,7 +178,7 @@ class Turns:
         for _ in range(self.maxModelCalls):
             more = (*self.said, *nudge)
             separated = bool(self._text.strip())
-            ear = Ear(self.listener, self._clientNames, separated)
+            ear = TurnListener(self.listener, self._clientNames, separated)
             reply = await self.ask(
                 [*conversation, *more] if more else conversation, ear
             )
@@ -285,14 +285,3 @@ class Turns:
             name = "any tool"
         if not met:
             raise ToolChoiceUnmet(f"The model did not call {name}, as it had to.")
-
-
-__all__ = [
-    "MAX_RUN_CHARACTERS",
-    "NUDGE",
-    "SAME_FAILURES",
-    "SEPARATOR",
-    "Ear",
-    "RunResult",
-    "Turns",
-]

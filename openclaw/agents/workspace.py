@@ -25,7 +25,7 @@ except ImportError:  # PyYAML can be built without its C library
 
 FILES = ("AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md")
 """
-What becomes part of the prompt, in this order.
+Files that become part of the prompt, in this order.
 """
 
 MAX_FILE_CHARACTERS = 20_000
@@ -305,6 +305,3 @@ def _line(value: object, length: int) -> str:
         return ""
     text = " ".join(value.split())[:length]
     return text.encode("utf-8", "replace").decode()
-
-
-__all__ = ["FILES", "MAX_FILE_CHARACTERS", "Skill", "Workspace"]

@@ -1,3 +1,3 @@
 """
-Who may come in: credentials, checkers and the realm, in Twisted cred's terms.
+Authentication: credentials, checkers and the realm, in Twisted cred's terms.
 """

@@ -19,7 +19,7 @@ from twisted.internet.defer import (
 )
 from zope.interface import implementer
 
-from openclaw.auth.tokens import NamedTokens
+from openclaw.auth.named_tokens import NamedTokens
 from openclaw.config import Secret
 from openclaw.interfaces import IBearerToken, INamedToken
 
@@ -30,7 +30,7 @@ The avatar ID of whoever knows the gateway's token or password.
 
 TOKEN_AVATAR = b"token:"
 """
-How the avatar ID of a token with a name begins.  Its label follows.
+The prefix of the avatar ID of a named token. Its label follows.
 """
 
 
@@ -130,12 +130,3 @@ def oneForEach(checkers: Sequence[ICredentialsChecker]) -> list[ICredentialsChec
         for interface in checker.credentialInterfaces:
             kinds.setdefault(interface, []).append(checker)
     return [CheckersInOrder(kind, some) for kind, some in kinds.items()]
-
-
-__all__ = [
-    "SHARED_SECRET",
-    "TOKEN_AVATAR",
-    "NamedTokenChecker",
-    "SharedSecretChecker",
-    "oneForEach",
-]

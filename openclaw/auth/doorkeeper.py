@@ -15,25 +15,25 @@ from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
-from openclaw.auth.checkers import (
-    NamedTokenChecker,
-    SharedSecretChecker,
-    oneForEach,
-)
-from openclaw.auth.credentials import (
+from openclaw.auth.authorization_header import (
     CREDENTIAL_EXPECTED,
     BearerToken,
     NamedToken,
     credentialsFrom,
     theOnly,
 )
-from openclaw.auth.origin import NO_PROXIES, Origin, TrustedProxies
-from openclaw.auth.proxy import ProxiedUsers
+from openclaw.auth.checkers import (
+    NamedTokenChecker,
+    SharedSecretChecker,
+    oneForEach,
+)
+from openclaw.auth.client_address import NO_PROXIES, ClientAddress, TrustedProxies
+from openclaw.auth.named_tokens import PREFIX, NamedTokens
+from openclaw.auth.proxied_users import ProxiedUsers
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.realm import GatewayRealm, Operator, UserRealm
 from openclaw.auth.refusal_log import RefusalLog
 from openclaw.auth.throttle import Throttle
-from openclaw.auth.tokens import PREFIX, NamedTokens
 from openclaw.config import AuthMode, Secret
 from openclaw.errors import AuthenticationFailed
 from openclaw.interfaces import ICaller
@@ -48,9 +48,9 @@ _NAMED = PREFIX.encode()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class AccessTerms:
     """
-    Who may come in.
+    The credentials that are accepted, and the proxies that are trusted.
 
     @ivar secret: The gateway's token or password; C{None} if there is neither.
     @ivar proxies: Who is believed that says for whom they ask.
@@ -64,9 +64,9 @@ class Terms:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class AccessState:
     """
-    What must outlive a change of the terms.
+    State that outlives a reload.
     """
 
     tokens: NamedTokens
@@ -89,9 +89,9 @@ class Doorkeeper:
     @ivar checkers: strcred's, for HTTP Basic.
     """
 
-    terms: Terms
+    terms: AccessTerms
     checkers: Sequence[ICredentialsChecker]
-    memory: Memory
+    memory: AccessState
     log: Logger = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -122,13 +122,13 @@ class Doorkeeper:
             return self.terms.mode == "trusted-proxy" and not _isNamed(theOnly(lines))
         return bool(schemes) or self.terms.mode in ("none", "trusted-proxy")
 
-    def origin(self, headers: Headers, transport: ITransport) -> Origin:
+    def origin(self, headers: Headers, transport: ITransport) -> ClientAddress:
         """
-        Where a request comes from.
+        Determine the address that a request comes from.
         """
         return self.terms.proxies.origin(transport, headers)
 
-    async def admit(self, headers: Headers, origin: Origin) -> ICaller:
+    async def admit(self, headers: Headers, origin: ClientAddress) -> ICaller:
         """
         Find out who asks, and count the request.
 
@@ -150,7 +150,7 @@ class Doorkeeper:
         self.memory.quotas.request(caller)
         return caller
 
-    async def _identify(self, headers: Headers, origin: Origin) -> ICaller:
+    async def _identify(self, headers: Headers, origin: ClientAddress) -> ICaller:
         terms = self.terms
         if terms.mode == "none":
             return _narrowed(await self._login(self._own, Anonymous()), headers)
@@ -162,9 +162,9 @@ class Doorkeeper:
             return await self._known(credentialsFrom(authorization), origin)
         return _narrowed(terms.proxiedUsers.caller(origin, headers), headers)
 
-    async def _known(self, credentials: ICredentials, origin: Origin) -> ICaller:
+    async def _known(self, credentials: ICredentials, origin: ClientAddress) -> ICaller:
         """
-        Whose credentials these are.
+        Log in with credentials, within the throttle.
         """
         if isinstance(credentials, BearerToken) and _looksNamed(credentials.token):
             try:
@@ -252,6 +252,3 @@ def _narrowed(caller: ICaller, headers: Headers) -> ICaller:
     if lists is None:
         return caller
     return caller.narrowed(b" ".join(lists).decode("latin-1").replace(",", " ").split())
-
-
-__all__ = ["UNGUESSABLE_CHARACTERS", "Doorkeeper", "Memory", "Terms"]

@@ -1,5 +1,5 @@
 """
-How much of the gateway each caller has, and when that is enough.
+Quotas: the requests and runs of callers who have a limit.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from openclaw.interfaces import ICaller
 MINUTE = 60.0
 RETRY_SECONDS = 2.0
 """
-What callers are told to wait whose runs are too many.  Nobody knows when one ends.
+Retry-After of a caller whose runs are too many, in seconds. Nobody knows when one ends.
 """
 
 
@@ -86,6 +86,3 @@ def _nothing() -> None:
     """
     There is no bound.
     """
-
-
-__all__ = ["RETRY_SECONDS", "Quotas"]

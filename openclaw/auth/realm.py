@@ -1,5 +1,5 @@
 """
-Who callers are once they are let in.
+Callers, as the avatars of Twisted cred's realms.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from twisted.cred.portal import IRealm
 from zope.interface import implementer
 
 from openclaw.auth.checkers import SHARED_SECRET, TOKEN_AVATAR
-from openclaw.auth.tokens import KeptToken, NamedTokens
+from openclaw.auth.named_tokens import KeptToken, NamedTokens
 from openclaw.interfaces import ICaller, Quota
 
 OPERATOR_SCOPES = frozenset(
@@ -21,7 +21,7 @@ OPERATOR_SCOPES = frozenset(
 )
 USER_SCOPES = frozenset({"operator.write"})
 """
-What a caller may do who is one of several.
+Scopes of a caller who is one of several.
 """
 
 UNLIMITED = Quota()
@@ -46,7 +46,7 @@ class Operator:
     A caller who may run every agent and see every session, within their scopes.
 
     @ivar address: The address that they come from, as in
-        L{openclaw.auth.origin.Origin}.
+        L{openclaw.auth.client_address.ClientAddress}.
     """
 
     label: str
@@ -169,7 +169,7 @@ def user(name: bytes) -> Guest:
     return Guest(label=f"user:{quote(name, safe='@')}")
 
 
-def holder(token: KeptToken) -> Guest:
+def tokenCaller(token: KeptToken) -> Guest:
     """
     The caller who has a token.
     """
@@ -226,7 +226,7 @@ class GatewayRealm:
         token = None if self._tokens is None else self._tokens.labelled(label)
         if token is None:
             raise UnauthorizedLogin()
-        return ICaller, holder(token), _forget
+        return ICaller, tokenCaller(token), _forget
 
 
 @implementer(IRealm)
@@ -247,16 +247,3 @@ class UserRealm:
         if not isinstance(avatarId, bytes) or not avatarId:
             raise TypeError("A checker must give a user's name.")
         return ICaller, user(avatarId), _forget
-
-
-__all__ = [
-    "OPERATOR_SCOPES",
-    "UNLIMITED",
-    "USER_SCOPES",
-    "GatewayRealm",
-    "Guest",
-    "Operator",
-    "UserRealm",
-    "holder",
-    "user",
-]

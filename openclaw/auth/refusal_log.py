@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from openclaw.audit import auditLogger
-from openclaw.auth.origin import Origin
+from openclaw.auth.client_address import ClientAddress
 
 LINE_SECONDS = 10.0
 """
@@ -32,7 +32,7 @@ class RefusalLog:
         self._audit = auditLogger(log)
         self._written: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
 
-    def refused(self, origin: Origin, kind: str, store: str) -> None:
+    def refused(self, origin: ClientAddress, kind: str, store: str) -> None:
         """
         Note a refused credential.
 

@@ -1,5 +1,5 @@
 """
-Who guesses is made to wait: failed attempts, counted by address and kind of credential.
+Throttle guessing: failed attempts, counted by address and kind of credential.
 """
 
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw.auth.origin import Origin
+from openclaw.auth.client_address import ClientAddress
 from openclaw.config import RateLimit
 from openclaw.errors import TooManyAttempts
 
@@ -22,7 +22,7 @@ As many addresses are remembered; the one that has tried least lately goes first
 @dataclass(slots=True)
 class _Attempts:
     """
-    What an address has tried.
+    The failed attempts of an address.
 
     @ivar count: The failures in the window.
     @ivar began: When the window began.
@@ -58,7 +58,7 @@ class Throttle:
         """
         self._limits = limits
 
-    def check(self, origin: Origin, kind: str) -> None:
+    def check(self, origin: ClientAddress, kind: str) -> None:
         """
         May they try?
 
@@ -81,7 +81,7 @@ class Throttle:
                 shouldRetry=False,
             )
 
-    def failed(self, origin: Origin, kind: str) -> "Deferred[None]":
+    def failed(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
         """
         They showed a credential that is not valid.
 
@@ -98,7 +98,7 @@ class Throttle:
             )
         return succeed(None)
 
-    def _count(self, origin: Origin, kind: str) -> bool:
+    def _count(self, origin: ClientAddress, kind: str) -> bool:
         """
         Count a failure.
 
@@ -118,13 +118,10 @@ class Throttle:
             self._attempts.popitem(last=False)
         return locks
 
-    def _exempt(self, origin: Origin) -> bool:
+    def _exempt(self, origin: ClientAddress) -> bool:
         return origin.local and self._limits.exemptLoopback
 
     def _isOver(self, attempts: _Attempts, now: float) -> bool:
         if attempts.lockedUntil:
             return now >= attempts.lockedUntil
         return now >= attempts.began + self._limits.windowMs / 1000
-
-
-__all__ = ["CAPACITY", "Throttle"]

@@ -1,7 +1,7 @@
 """
 C{openclaw agent}: one turn of an agent, from the terminal.
 
-It is one more door into the same run as the gateway's, in a process of its own.
+It is the same run as the gateway's, in a process of its own.
 Its conversations are the gateway's: both keep them in the same store.
 """
 
@@ -21,22 +21,22 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from openclaw.agents.equipment import Equipment
+from openclaw.agents.agent_directory import AgentDirectory
+from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.prompt import systemPrompt
-from openclaw.agents.requests import RunRequest
 from openclaw.agents.run import AgentRun
-from openclaw.agents.target import Directory
+from openclaw.agents.run_request import RunRequest
 from openclaw.agents.turns import RunResult
-from openclaw.assembly import Assembly
 from openclaw.auth.realm import Operator
+from openclaw.composition import Composition
 from openclaw.config import load, locate, stateDirectory
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import RunEvent, TextDelta
-from openclaw.installed import checkInstalled
 from openclaw.messages import UserMessage
-from openclaw.monotonic import useMonotonicTime
-from openclaw.sessions.keys import OPERATOR, namedKey
-from openclaw.state import prepareState
+from openclaw.net.monotonic_time import useMonotonicTime
+from openclaw.plugin_check import checkInstalled
+from openclaw.sessions.session_keys import OPERATOR, namedKey
+from openclaw.state_directory import prepareState
 
 MAIN_SESSION = "main"
 """
@@ -52,7 +52,7 @@ The exit status after Ctrl-C.
 @dataclass(frozen=True, kw_only=True)
 class Turn:
     """
-    What the command line asks for.
+    The arguments of the command line.
 
     @ivar config: The configuration file, if one was named.
     @ivar json: Print one JSON document at the end, instead of the words as they
@@ -101,14 +101,14 @@ class Terminal:
             config = loaded.config
             state = stateDirectory(self._environ)
             prepareState(state, lambda path: None)
-            assembly = Assembly(
+            assembly = Composition(
                 config=config,
                 state=state,
                 environ=self._environ,
                 reactor=self._reactor,
                 log=self._log,
             )
-            request = await self._request(Directory(config), assembly.equipment)
+            request = await self._request(AgentDirectory(config), assembly.equipment)
             try:
                 await assembly.start()
                 await self._answer(assembly, request)
@@ -130,7 +130,9 @@ class Terminal:
         if self._run is not None:
             self._run.cancel()
 
-    async def _request(self, directory: Directory, equipment: Equipment) -> RunRequest:
+    async def _request(
+        self, directory: AgentDirectory, equipment: AgentTools
+    ) -> RunRequest:
         turn = self._turn
         agent = directory.find(
             Operator("terminal"), agentHeader=turn.agent, sessionHeader=turn.sessionKey
@@ -154,7 +156,7 @@ class Terminal:
             tools=tools,
         )
 
-    async def _answer(self, assembly: Assembly, request: RunRequest) -> None:
+    async def _answer(self, assembly: Composition, request: RunRequest) -> None:
         if self._interrupted:
             raise RunCancelled("The run was cancelled.")
         began = self._reactor.seconds()
@@ -244,6 +246,3 @@ def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
     reactor.callWhenRunning(begin)
     reactor.run()
     return statuses[0]
-
-
-__all__ = ["INTERRUPTED", "MAIN_SESSION", "Terminal", "Turn", "takeTurn"]

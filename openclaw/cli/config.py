@@ -9,10 +9,10 @@ from typing import TextIO
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
-from openclaw.config.reading import SYSTEM_PATH, Loaded, load, locate
+from openclaw.config.loading import SYSTEM_PATH, Loaded, load, locate
 from openclaw.errors import ConfigError, StartError
-from openclaw.installed import checkInstalled
 from openclaw.models.registry import Providers
+from openclaw.plugin_check import checkInstalled
 
 
 @implementer(ILogObserver)
@@ -84,12 +84,9 @@ def _checkCertificate(loaded: Loaded, stderr: TextIO) -> None:
     """
     tls = loaded.config.gateway.tls
     if tls.certPath is not None and tls.keyPath is not None:
-        from openclaw.tls import serverContext, validityWarning
+        from openclaw.net.tls import serverContext, validityWarning
 
         serverContext(tls.certPath, tls.keyPath)
         warning = validityWarning(tls.certPath)
         if warning is not None:
             print(f"warning: {warning}", file=stderr)
-
-
-__all__ = ["check"]

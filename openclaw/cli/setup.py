@@ -8,7 +8,7 @@ from typing import TextIO
 
 from openclaw.config import locate, stateDirectory
 from openclaw.errors import OpenClawError
-from openclaw.state import keptToken, prepareState, tokenFile
+from openclaw.state_directory import keptToken, prepareState, tokenFile
 
 CONFIG_NAME = "openclaw.yaml"
 
@@ -62,6 +62,3 @@ def setUp(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     print(f"configuration: {found}", file=stdout)
     print(f"token: {tokenFile(state)}", file=stdout)
     return 0
-
-
-__all__ = ["CONFIG_NAME", "FIRST_CONFIG", "setUp"]

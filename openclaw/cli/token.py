@@ -12,8 +12,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from openclaw.auth.realm import OPERATOR_SCOPES
-from openclaw.auth.tokens import (
+from openclaw.auth.named_tokens import (
     LABEL_PATTERN,
     USUAL_SCOPES,
     KeptToken,
@@ -21,9 +20,10 @@ from openclaw.auth.tokens import (
     newToken,
     readTokens,
 )
+from openclaw.auth.realm import OPERATOR_SCOPES
 from openclaw.config import stateDirectory
 from openclaw.errors import OpenClawError
-from openclaw.state import prepareState
+from openclaw.state_directory import prepareState
 
 MAX_AMOUNT = 100_000
 LAST_MOMENT = 253_402_300_799
@@ -40,7 +40,7 @@ _SPAN = re.compile(r"([0-9]{1,6})([mhdw])")
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """
-    What the command line asks for.
+    The arguments of the command line.
 
     @ivar expires: A span of time, or a date.
     """
@@ -265,14 +265,3 @@ def revokeToken(
         return 1
     print(f"The token {label!r} is good no longer.", file=stdout)
     return 0
-
-
-__all__ = [
-    "MAX_AMOUNT",
-    "Unfit",
-    "Wanted",
-    "addToken",
-    "expiry",
-    "listTokens",
-    "revokeToken",
-]

@@ -2,28 +2,29 @@
 Typed configuration, read from YAML and JSON5; every error names its key.
 """
 
-from openclaw.config.agents import MAIN_AGENT, AgentSettings, AgentTools
+from openclaw.config.agent_settings import MAIN_AGENT, AgentSettings, ToolSelection
+from openclaw.config.agents import AgentDefaults, AgentEntry, Agents, ListedAgent
 from openclaw.config.checking import check
-from openclaw.config.credentials import (
-    PASSWORD_VARIABLE,
-    TOKEN_VARIABLE,
-    CredentialInForce,
-    credentialInForce,
-)
-from openclaw.config.entries import AgentDefaults, AgentEntry, Agents, ListedAgent
 from openclaw.config.gateway import (
+    CORS,
     HTTP,
     TLS,
     Auth,
     ChatCompletions,
     Endpoints,
     Gateway,
+    Images,
+    Metrics,
     RateLimit,
     TrustedProxy,
 )
-from openclaw.config.images import Images
-from openclaw.config.kinds import AuthMode, ToolProfile
-from openclaw.config.metrics import Metrics
+from openclaw.config.gateway_credential import (
+    PASSWORD_VARIABLE,
+    TOKEN_VARIABLE,
+    CredentialInForce,
+    credentialInForce,
+)
+from openclaw.config.loading import Loaded, load, locate, stateDirectory
 from openclaw.config.models import (
     LOCAL_MODEL,
     LOCAL_PROVIDER,
@@ -34,8 +35,6 @@ from openclaw.config.models import (
     Models,
     Provider,
 )
-from openclaw.config.origins import CORS
-from openclaw.config.reading import Loaded, load, locate, stateDirectory
 from openclaw.config.root import Config, Logging, Session
 from openclaw.config.secret import Secret
 from openclaw.config.tools import (
@@ -47,6 +46,7 @@ from openclaw.config.tools import (
     WebFetchSettings,
     WebTools,
 )
+from openclaw.config.value_types import AuthMode, ToolProfile
 
 __all__ = [
     "CORS",
@@ -60,7 +60,6 @@ __all__ = [
     "AgentDefaults",
     "AgentEntry",
     "AgentSettings",
-    "AgentTools",
     "Agents",
     "Auth",
     "AuthMode",
@@ -88,6 +87,7 @@ __all__ = [
     "Session",
     "ToolPolicy",
     "ToolProfile",
+    "ToolSelection",
     "Tools",
     "TrustedProxy",
     "WebFetchSettings",

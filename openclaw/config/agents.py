@@ -1,128 +1,82 @@
 """
-What the agents of a configuration come to, with all defaults applied.
+The keys of C{agents}.  What they come to is in L{openclaw.config.agent_settings}.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
+from msgspec import Struct
 
-from openclaw.config.entries import AgentDefaults, AgentEntry, Agents
-from openclaw.config.kinds import ToolProfile
-from openclaw.config.models import LOCAL_MODEL, LOCAL_PROVIDER, ModelChoice, ModelRef
+from openclaw.config.models import ModelChoice, ModelRef
 from openclaw.config.tools import ToolPolicy
-
-MAIN_AGENT = "main"
-"""
-The id of the agent that exists when none is configured.
-"""
+from openclaw.config.value_types import AgentID, Amount, AmountOrZero, Seconds
 
 
-class AgentTools(msgspec.Struct, frozen=True, kw_only=True):
+class AgentDefaults(Struct, frozen=True, kw_only=True):
     """
-    Which tools an agent has.
+    Defaults of all agents, and the limits for all.
 
-    @ivar profile: The set of tools to begin with.
-    @ivar allow: More than the profile gives.
-    @ivar deny: What is taken away, whoever gave it.
+    @ivar model: The model to ask.  Default: the embedded one, that is C{local/}
+        and L{LocalModel.id}.
+    @ivar embeddingModel: The model that embeds texts for callers.  Default: the
+        embedded one.
+    @ivar workspace: The agent's directory.  Default: none.
+    @ivar systemPrompt: The agent's own instructions.  Default: none.
+    @ivar timeoutSeconds: How long a run may take in all.  Default: 600.
+    @ivar maxModelCalls: How often a run may ask a model.  Default: 25.
+    @ivar tools: The tools of an agent.  Default: none.
+    @ivar maxConcurrent: The runs at once in the whole gateway.  Default: 256.
+    @ivar maxQueued: The runs that may wait for a place.  Default: 256.
     """
 
-    profile: ToolProfile = "none"
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
+    model: ModelChoice | None = None
+    embeddingModel: ModelRef | None = None
+    workspace: Path | None = None
+    systemPrompt: str | None = None
+    timeoutSeconds: Seconds = 600
+    maxModelCalls: Amount = 25
+    tools: ToolPolicy = ToolPolicy()
+    maxConcurrent: Amount = 256
+    maxQueued: AmountOrZero = 256
 
 
-class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+class AgentEntry(Struct, frozen=True, kw_only=True):
     """
-    All that an agent is made of.
+    An agent.  What is C{None} comes from L{AgentDefaults}.
+
+    @ivar default: Is this the agent for callers who name none?  At most one is.
+    @ivar name: A name for people.  Default: the id.
+    """
+
+    default: bool = False
+    name: str | None = None
+    model: ModelChoice | None = None
+    embeddingModel: ModelRef | None = None
+    systemPrompt: str | None = None
+    workspace: Path | None = None
+    timeoutSeconds: Seconds | None = None
+    maxModelCalls: Amount | None = None
+    tools: ToolPolicy = ToolPolicy()
+
+
+class ListedAgent(AgentEntry, frozen=True, kw_only=True):
+    """
+    An agent of C{agents.list}.
 
     @ivar id: Its id, in lower case.
-    @ivar name: Its name for people.
-    @ivar model: Which model it asks.
-    @ivar embeddingModel: Which model embeds texts for its callers.
-    @ivar systemPrompt: Its own instructions, or C{None}.
-    @ivar workspace: Its directory, an absolute path, or C{None}.
-    @ivar timeoutSeconds: How long one of its runs may take in all.
-    @ivar maxModelCalls: How often one of its runs may ask a model.
-    @ivar tools: Which tools it has.
     """
 
-    id: str
-    name: str
-    model: ModelChoice
-    systemPrompt: str | None
-    workspace: Path | None
-    timeoutSeconds: float
-    embeddingModel: ModelRef = ModelRef(LOCAL_PROVIDER, LOCAL_MODEL)
-    maxModelCalls: int = AgentDefaults().maxModelCalls
-    tools: AgentTools = AgentTools()
+    id: AgentID
 
 
-def entriesByID(agents: Agents) -> dict[str, AgentEntry]:
+class Agents(Struct, frozen=True, kw_only=True):
     """
-    The agents by their ids: those of C{agents.list}, then those of
-    C{agents.entries}.  At least one: without any there is L{MAIN_AGENT}.
+    The agents.  Both forms may be used side by side; no id may come twice.
+
+    @ivar list: The older form: each agent with its id.
+    @ivar entries: The newer form: agents by their id, in lower case.
     """
-    listed = {agent.id: agent for agent in agents.list}
-    return {**listed, **agents.entries} or {MAIN_AGENT: AgentEntry()}
 
-
-def defaultAgentID(agents: Agents) -> str:
-    """
-    The agent for callers who name none: the one that is marked, else L{MAIN_AGENT},
-    else the first.
-    """
-    entries = entriesByID(agents)
-    for agentID, entry in entries.items():
-        if entry.default:
-            return agentID
-    return MAIN_AGENT if MAIN_AGENT in entries else next(iter(entries))
-
-
-def _toolsOf(own: ToolPolicy, defaults: ToolPolicy) -> AgentTools:
-    """
-    Which tools an agent has.
-
-    @param own: What its entry says.  Its C{allow} stands in the place of the
-        defaults'; its C{deny} adds to theirs.
-    """
-    allow = defaults.allow if own.allow is None else own.allow
-    return AgentTools(
-        profile=own.profile or defaults.profile or "none",
-        allow=allow or (),
-        deny=tuple(dict.fromkeys((*defaults.deny, *own.deny))),
-    )
-
-
-def settingsOf(
-    agentID: str, entry: AgentEntry, agents: Agents, embedded: ModelRef
-) -> AgentSettings:
-    """
-    What one agent comes to.
-
-    @param embedded: The model for an agent that has no other.
-    """
-    defaults = agents.defaults
-    prompt = entry.systemPrompt
-    return AgentSettings(
-        id=agentID,
-        name=entry.name or agentID,
-        model=entry.model or defaults.model or ModelChoice(primary=embedded),
-        embeddingModel=entry.embeddingModel or defaults.embeddingModel or embedded,
-        # An empty prompt is a choice too: it switches the default off.
-        systemPrompt=defaults.systemPrompt if prompt is None else prompt,
-        workspace=entry.workspace or defaults.workspace,
-        # None of the numbers can be 0.
-        timeoutSeconds=entry.timeoutSeconds or defaults.timeoutSeconds,
-        maxModelCalls=entry.maxModelCalls or defaults.maxModelCalls,
-        tools=_toolsOf(entry.tools, defaults.tools),
-    )
-
-
-__all__ = [
-    "MAIN_AGENT",
-    "AgentSettings",
-    "AgentTools",
-    "defaultAgentID",
-    "entriesByID",
-    "settingsOf",
-]
+    defaults: AgentDefaults = AgentDefaults()
+    list: tuple[ListedAgent, ...] = ()
+    entries: Mapping[AgentID, AgentEntry] = {}

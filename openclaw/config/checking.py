@@ -18,7 +18,7 @@ from openclaw.config.findings import Findings, child, describe, expected, item
 from openclaw.config.models import ModelRef
 from openclaw.config.root import Config
 from openclaw.config.substitution import SubstitutionFailed, substitute
-from openclaw.config.values import Unfit, convert
+from openclaw.config.value_conversion import Unfit, convert
 from openclaw.errors import ConfigError
 
 
@@ -206,6 +206,3 @@ def _nearest(key: str, known: list[str]) -> str | None:
     folded = {name.lower(): name for name in known}
     matches = get_close_matches(key.lower(), folded, n=1)
     return folded[matches[0]] if matches else None
-
-
-__all__ = ["check"]

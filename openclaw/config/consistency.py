@@ -1,20 +1,20 @@
 """
-What several keys of a configuration must agree on.
+Check the keys of a configuration that depend on each other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from openclaw.config.agents import entriesByID
-from openclaw.config.credentials import PASSWORD_VARIABLE, credentialInForce
-from openclaw.config.entries import AgentEntry
+from openclaw.config.agent_settings import entriesByID
+from openclaw.config.agents import AgentEntry
 from openclaw.config.findings import Findings, child, item
+from openclaw.config.gateway_credential import PASSWORD_VARIABLE, credentialInForce
 from openclaw.config.models import LOCAL_PROVIDER, ModelRef
 from openclaw.config.root import Config
 from openclaw.config.tools import OWN_KEYS
 
 RESERVED_AGENT = "default"
 """
-What callers write for the default agent, whatever its id is.
+Names by which callers ask for the default agent, whatever its id is.
 """
 
 
@@ -193,6 +193,3 @@ def _checkModels(
         problem = config.modelFault(reference)
         if problem is not None:
             findings.fault(path, problem)
-
-
-__all__ = ["checkConsistency"]

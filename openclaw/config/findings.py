@@ -1,5 +1,5 @@
 """
-What is found wrong in a configuration, and how that is said.
+Faults and warnings of a configuration, and their texts.
 
 A finding begins with the key's path as people write it, such as
 C{agents.list[0].id}, and never holds a secret.
@@ -85,7 +85,7 @@ def quoted(text: str) -> str:
 
 def describe(value: object, hidden: bool = False) -> str:
     """
-    What kind of value this is, and the value itself if it is short.
+    Describe a value by its type, and by itself if it is short.
 
     @param hidden: The value may be a secret: name its kind only.
     """
@@ -114,7 +114,7 @@ def describe(value: object, hidden: bool = False) -> str:
 
 def expected(kind: Any) -> str:
     """
-    What a key of this kind takes.
+    Describe the values that a key of this type takes.
 
     @param kind: The type of an attribute of a configuration Struct.
     """
@@ -141,14 +141,3 @@ def _limits(meta: Meta) -> str:
     if meta.gt is not None:
         return f" above {meta.gt}, at most {meta.le}"
     return f" between {meta.ge} and {meta.le}"
-
-
-__all__ = [
-    "Findings",
-    "child",
-    "describe",
-    "expected",
-    "item",
-    "named",
-    "quoted",
-]

@@ -1,6 +1,6 @@
 """
-The keys of C{gateway}: the door.  Which credential is in force is in
-L{openclaw.config.credentials}.
+The keys of C{gateway}.  The credential in force is found by
+L{openclaw.config.gateway_credential}.
 """
 
 from collections.abc import Mapping
@@ -9,34 +9,32 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from openclaw.config.embeddings import Embeddings
-from openclaw.config.images import Images
-from openclaw.config.kinds import (
+from openclaw.config.secret import Secret
+from openclaw.config.tools import ReachableTools
+from openclaw.config.value_types import (
     AgentID,
     AllBytes,
     Amount,
     AuthMode,
     Bind,
     BodyBytes,
+    Bytes,
     HeaderName,
     Host,
     HostPattern,
     Milliseconds,
+    Origin,
     Port,
     ProxyAddress,
     Seconds,
     SecondsOrZero,
     Workers,
 )
-from openclaw.config.metrics import Metrics
-from openclaw.config.origins import CORS
-from openclaw.config.secret import Secret
-from openclaw.config.tools import ReachableTools
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
     """
-    How many wrong credentials an address may show.
+    Limits of wrong credentials from one address.
 
     @ivar maxAttempts: As many in one window lock it out.  Default: 10.
     @ivar windowMs: How long a window is, in milliseconds.  Default: 60,000.
@@ -52,7 +50,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
 class TrustedProxy(Struct, frozen=True, kw_only=True):
     """
-    How a proxy says who asks, for C{mode: trusted-proxy}.
+    The headers by which a proxy names the caller, for C{mode: trusted-proxy}.
 
     @ivar userHeader: The header with the user's name.  Default: none.
     @ivar requiredHeaders: Headers that a request must have too.  Default: none.
@@ -66,7 +64,8 @@ class TrustedProxy(Struct, frozen=True, kw_only=True):
 
 class Auth(Struct, frozen=True, kw_only=True):
     """
-    What a caller must show; see L{openclaw.config.credentials} for what is in force.
+    The credential that callers must show; see L{openclaw.config.gateway_credential} for
+    the one in force.
 
     @ivar mode: The kind of credential, or C{None}: what is found decides.
     @ivar token: The bearer token.  Default: C{OPENCLAW_GATEWAY_TOKEN} from the
@@ -94,6 +93,74 @@ class TLS(Struct, frozen=True, kw_only=True):
 
     certPath: Path | None = None
     keyPath: Path | None = None
+
+
+class Embeddings(Struct, frozen=True, kw_only=True):
+    """
+    The endpoint C{/v1/embeddings}, which is served beside C{/v1/chat/completions} and
+    never alone.
+
+    @ivar enabled: Whether it is served too.  Default: yes.
+    @ivar maxConcurrent: The requests at once; those beyond are refused.
+        Default: 32.
+    """
+
+    enabled: bool = True
+    maxConcurrent: Amount = 32
+
+
+class Images(Struct, frozen=True, kw_only=True):
+    """
+    Images in a request: in it as they are, or by their URL for the gateway to fetch.
+
+    @ivar allowUrl: Whether they are fetched.  Default: no.
+    @ivar urlAllowlist: The hosts they may be on; C{*.example.com} is every host below
+        C{example.com}, but not itself.  Default: any on the public Internet.
+    @ivar maxBytes: The largest image of either kind, in bytes.  Default: 10 MiB.
+    @ivar timeoutSeconds: How long a fetch may take, redirects included.
+        Default: 10.
+    """
+
+    allowUrl: bool = False
+    urlAllowlist: tuple[HostPattern, ...] = ()
+    maxBytes: Bytes = 10_485_760
+    timeoutSeconds: Seconds = 10
+
+    def allowsHost(self, host: str) -> bool:
+        """
+        May an image be on this host?  C{allowUrl} is another question.
+        """
+        name = host.lower().removesuffix(".")
+        for pattern in map(str.lower, self.urlAllowlist):
+            if name == pattern:
+                return True
+            if pattern.startswith("*.") and name.endswith(pattern[1:]):
+                return True
+        return not self.urlAllowlist
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """
+    The endpoint C{/metrics}.
+
+    @ivar enabled: Whether it is served.  Default: yes.
+    @ivar open: Whether everybody may read it who can reach the port; otherwise it
+        takes a credential with the scope C{operator.metrics}.  Default: no.
+    """
+
+    enabled: bool = True
+    open: bool = False
+
+
+class CORS(Struct, frozen=True, kw_only=True):
+    """
+    Origins of the web pages that may use the gateway from a browser.
+
+    @ivar allowedOrigins: Their origins, such as C{https://chat.example.com}; C{*} is
+        any.  Default: none, so that no page can.
+    """
+
+    allowedOrigins: tuple[Origin, ...] = ()
 
 
 class ChatCompletions(Struct, frozen=True, kw_only=True):
@@ -161,7 +228,7 @@ class HTTP(Struct, frozen=True, kw_only=True):
 
 class Gateway(Struct, frozen=True, kw_only=True):
     """
-    The door: where the daemon listens, and to whom.
+    C{gateway}: where the daemon listens, and to whom.
 
     @ivar port: The TCP port; 0 for any free one.  Default: 18789.
     @ivar bind: C{loopback}, C{lan} (every interface), C{custom} (see
@@ -199,15 +266,3 @@ class Gateway(Struct, frozen=True, kw_only=True):
         Can nobody but this machine reach L{interface}?
         """
         return ip_address(self.interface()).is_loopback
-
-
-__all__ = [
-    "HTTP",
-    "TLS",
-    "Auth",
-    "ChatCompletions",
-    "Endpoints",
-    "Gateway",
-    "RateLimit",
-    "TrustedProxy",
-]

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from openclaw.config.kinds import (
+from openclaw.config.secret import Secret
+from openclaw.config.value_types import (
     BaseURL,
     ContextSize,
     Dialect,
@@ -21,7 +22,6 @@ from openclaw.config.kinds import (
     Threads,
     Tokens,
 )
-from openclaw.config.secret import Secret
 
 LOCAL_PROVIDER = "local"
 """
@@ -66,7 +66,7 @@ class ModelRef(Struct, frozen=True):
 
 class ModelChoice(Struct, frozen=True, kw_only=True):
     """
-    Which model to ask.  In the file a plain string stands for C{primary} alone.
+    The model to ask. In the file a plain string stands for C{primary} alone.
 
     @ivar primary: The model that is asked first.
     @ivar fallbacks: The ones that are asked in turn when it fails.  Default: none.
@@ -155,7 +155,7 @@ class LocalModel(Struct, frozen=True, kw_only=True):
 
 class Models(Struct, frozen=True, kw_only=True):
     """
-    Where models are.
+    The providers of models.
 
     @ivar providers: Services by the name that stands before the C{/} of a model.
         The name C{local} is taken.
@@ -163,15 +163,3 @@ class Models(Struct, frozen=True, kw_only=True):
 
     providers: Mapping[ProviderName, Provider] = {}
     local: LocalModel = LocalModel()
-
-
-__all__ = [
-    "LOCAL_MODEL",
-    "LOCAL_PROVIDER",
-    "LocalModel",
-    "Model",
-    "ModelChoice",
-    "ModelRef",
-    "Models",
-    "Provider",
-]

@@ -11,17 +11,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from openclaw.config.agents import (
+from openclaw.config.agent_settings import (
     AgentSettings,
     defaultAgentID,
     entriesByID,
     settingsOf,
 )
-from openclaw.config.entries import Agents
+from openclaw.config.agents import Agents
 from openclaw.config.gateway import Gateway
-from openclaw.config.kinds import AmountOrZero, Level, LogFormat, SecondsOrZero
 from openclaw.config.models import LOCAL_PROVIDER, Model, ModelRef, Models
 from openclaw.config.tools import Tools
+from openclaw.config.value_types import AmountOrZero, Level, LogFormat, SecondsOrZero
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -84,14 +84,14 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def toolSettings(self, name: str) -> Any:
         """
-        What is set for a tool, for its L{openclaw.interfaces.ToolContext}.
+        Return the settings of a tool, for its L{openclaw.interfaces.ToolContext}.
         """
         return self.tools.settingsOf(name)
 
     def modelOf(self, reference: ModelRef) -> Model | None:
         """
-        What is configured about a model, or C{None} if nothing is: a provider that
-        lists no models may have this one all the same.
+        Return the configuration of a model, or C{None} if there is none: a provider
+        that lists no models may have this one all the same.
         """
         if reference.provider == LOCAL_PROVIDER:
             local = self.models.local
@@ -123,6 +123,3 @@ class Config(Struct, frozen=True, kw_only=True):
             f'the provider "{reference.provider}" has no model "{reference.model}"; '
             f"it has: {', '.join(known)}"
         )
-
-
-__all__ = ["Config", "Logging", "Session"]

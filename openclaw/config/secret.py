@@ -52,6 +52,3 @@ def _bytes(text: str) -> bytes:
     can hold surrogates, which plain UTF-8 refuses.
     """
     return text.encode("utf-8", "surrogatepass")
-
-
-__all__ = ["Secret"]

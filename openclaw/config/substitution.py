@@ -51,6 +51,3 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
     if problems:
         raise SubstitutionFailed(problems)
     return result
-
-
-__all__ = ["SubstitutionFailed", "substitute"]

@@ -221,7 +221,7 @@ def _marked(error: yaml.MarkedYAMLError) -> str:
 
 def _scrubbed(text: str) -> str:
     """
-    What PyYAML quotes is either punctuation that it expected or part of the file.
+    Texts quoted by PyYAML are either punctuation that it expected or part of the file.
     """
     return _QUOTED.sub(
         lambda found: "..." if any(map(str.isalnum, found[0])) else found[0], text
@@ -239,6 +239,3 @@ def _unexpected(text: str) -> str:
         return "is no JSON5"
     what = "end of the text" if place[2] == "end of input" else "character"
     return f"{_at(int(place[1]), int(place[3]))}: unexpected {what}"
-
-
-__all__ = ["PARSERS", "SyntaxFault", "parseJSON5", "parseYAML"]

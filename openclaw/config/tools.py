@@ -1,5 +1,5 @@
 """
-What can be configured about tools: which an agent has, and how each one works.
+The configuration of tools: the ones that an agent has, and their settings.
 """
 
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from openclaw.config.kinds import (
+from openclaw.config.value_types import (
     Amount,
     Bytes,
     RemotePort,
@@ -20,7 +20,7 @@ from openclaw.config.kinds import (
 
 class ToolPolicy(Struct, frozen=True, kw_only=True):
     """
-    Which tools an agent has.  What is C{None} in an agent's entry comes from
+    The tools of an agent. A field that is C{None} in an agent's entry comes from
     C{agents.defaults}.
 
     @ivar profile: The set of tools to begin with.  Default: C{none}.
@@ -36,7 +36,7 @@ class ToolPolicy(Struct, frozen=True, kw_only=True):
 
 class ReachableTools(Struct, frozen=True, kw_only=True):
     """
-    Which of an agent's tools callers over HTTP may reach.
+    The agent's tools that callers over HTTP may reach.
 
     @ivar allow: These only.  Default: all that the agent has.
     @ivar deny: What they may not reach, allowed or not.  Default: nothing.
@@ -120,7 +120,7 @@ The tools whose settings are not below C{tools.plugins}, and where they are.
 
 class Tools(Struct, frozen=True, kw_only=True):
     """
-    How tools work.
+    The settings of all tools.
 
     @ivar plugins: What plug-ins' tools are told, by the tool's name: each knows
         what it understands.
@@ -133,7 +133,7 @@ class Tools(Struct, frozen=True, kw_only=True):
 
     def settingsOf(self, name: str) -> Any:
         """
-        What is set for a tool: one of the classes above for the tools that have
+        Return the settings of a tool: one of the classes above for the tools that have
         one, else a mapping, which may be empty.
         """
         own = {"grep": self.grep, "exec": self.exec, "web_fetch": self.web.fetch}
@@ -147,15 +147,3 @@ class Tools(Struct, frozen=True, kw_only=True):
             f"Tools(grep={self.grep!r}, exec={self.exec!r}, web={self.web!r}, "
             f"plugins=<{len(self.plugins)}>)"
         )
-
-
-__all__ = [
-    "OWN_KEYS",
-    "ExecSettings",
-    "GrepSettings",
-    "ReachableTools",
-    "ToolPolicy",
-    "Tools",
-    "WebFetchSettings",
-    "WebTools",
-]

@@ -14,7 +14,7 @@ _DURATIONS = ("durations", "firstTokens", "queueing", "embeddingDurations")
 
 class Snapshot(Struct, frozen=True, kw_only=True):
     """
-    What a process has counted.
+    The numbers of a process.
 
     @ivar counts: By the name of the counter: labels and sums.
     @ivar durations: By the name: the classes, and the sum in seconds.
@@ -50,7 +50,7 @@ def snapshotOf(
     tally: Tally, gauges: Mapping[str, float], process: Mapping[str, float]
 ) -> Snapshot:
     """
-    What a process has counted.
+    Take the numbers of a process.
     """
     return Snapshot(
         counts={name: list(getattr(tally, name).found.items()) for name in _COUNTS},
@@ -62,6 +62,3 @@ def snapshotOf(
         gauges=gauges,
         process=process,
     )
-
-
-__all__ = ["Snapshot", "snapshotOf"]

@@ -1,26 +1,26 @@
 """
-What is counted while runs go on: plain numbers, since each run pays for them.
+Counters of runs in progress: plain numbers, since each run pays for them.
 
-What they look like to Prometheus is in L{openclaw.metrics.families}.
+What they look like to Prometheus is in L{openclaw.metrics.prometheus_families}.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from openclaw.metrics.account import EmbeddingAccount, RunAccount
+from openclaw.metrics.run_log_lines import EmbeddingAccount, RunAccount
 
 Key = TypeVar("Key", bound=tuple[str, ...])
 
 MAX_KEYS = 5000
 """
-How many different things one counter counts apart: more than any configuration names,
-so that no mistake can fill the memory of those who keep these numbers.
+Limit of the labels of one counter: more than any configuration names, so that no
+mistake can fill the memory of those who keep these numbers.
 """
 
 OTHER = "other"
 """
-What stands for all that comes after those.
+The label for all that comes after those.
 """
 
 RUN_SECONDS = (
@@ -48,7 +48,7 @@ The bounds between which the durations of runs are counted.
 
 class Counts(Generic[Key]):
     """
-    How often each of several things came.
+    A counter with labels.
 
     @ivar found: The sums by what was counted.
     """
@@ -73,7 +73,7 @@ class Counts(Generic[Key]):
 
 class Durations:
     """
-    How long things took.
+    A histogram of durations.
 
     @ivar bounds: The upper bounds of the classes, in seconds; a last class has none.
     @ivar counts: How many came into each.
@@ -160,6 +160,3 @@ class Tally:
         A call of a tool is over.
         """
         self.toolCalls.add((tool, outcome))
-
-
-__all__ = ["MAX_KEYS", "OTHER", "RUN_SECONDS", "Counts", "Durations", "Tally"]

@@ -1,3 +1,3 @@
 """
-Where models are: one file for each dialect that a provider can speak.
+Models: providers, and one package for each dialect that a provider can speak.
 """

@@ -1,5 +1,5 @@
 """
-Which model to ask next when one fails, and when.
+Failover: the next model to ask when one fails, and the wait before that.
 
 A failing provider costs the caller seconds: a few quick tries, then the agent's
 other models, then the error.  Once the caller has heard a word of an answer there
@@ -28,19 +28,19 @@ from openclaw.interfaces import IModelProvider
 
 RETRIES = 2
 """
-How often a model is asked again.
+Retries of one model.
 """
 
 BUDGET_SECONDS = 8.0
 """
-How long all waiting between the tries of one call may take.
+Limit of all waiting between the tries of one call, in seconds.
 """
 
 FIRST_WAIT_SECONDS = 0.5
 
 REMEMBERED_SECONDS = 10.0
 """
-How long a provider that refused its key is not asked.
+Seconds for which a provider that refused its key is not asked.
 """
 
 
@@ -103,7 +103,7 @@ class Attempts:
 
     def afterFailure(self, error: OpenClawError) -> float:
         """
-        What to do about a failure.
+        Decide on a failure.
 
         @return: How many seconds to wait before the next try, of this model or of
             another.
@@ -142,6 +142,3 @@ class Attempts:
             backOff: float = FIRST_WAIT_SECONDS * 2**self._tries
             return max(backOff * (0.5 + self._jitter() / 2), error.retryAfter or 0.0)
         return None
-
-
-__all__ = ["BUDGET_SECONDS", "REMEMBERED_SECONDS", "RETRIES", "Attempts", "RefusedKeys"]

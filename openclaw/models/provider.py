@@ -26,32 +26,32 @@ from openclaw.interfaces import (
     ModelRequest,
     Vector,
 )
-from openclaw.models.connections import Target, UpstreamAgent
-from openclaw.models.embeddings import (
+from openclaw.models.embedding_calls import (
     LARGE_BYTES,
     EmbeddingDialect,
     WholeAnswer,
     readAnswer,
 )
-from openclaw.models.exchange import Asker, Exchange
-from openclaw.models.refusals import RefusedCall, refusalOf
-from openclaw.models.seals import sealed, unsealed
-from openclaw.models.upstream import Clocks, Refusal, ReplyDecoder, UpstreamCall
+from openclaw.models.provider_errors import FailedCall, providerError
+from openclaw.models.thought_signatures import bindThoughts, selectThoughts
+from openclaw.models.upstream_call import Clocks, Refusal, ReplyDecoder, UpstreamCall
+from openclaw.net.http_connection import Exchange, ResponseReceiver
+from openclaw.net.http_pool import HTTPPool, HTTPTarget
 
 TARGETS = 64
 """
-How many paths of a provider are kept in mind; some APIs have one for each model.
+Limit of a provider's paths that are cached; some APIs have one for each model.
 """
 
 
 class Dialect(Protocol):
     """
-    What one kind of API puts on the wire.  It holds no state: a decoder does.
+    The wire form of one kind of API. It holds no state: a decoder does.
     """
 
     def path(self, request: ModelRequest) -> str:
         """
-        Where the request goes, from the base URL on; begins with a slash.
+        Return the request's path, from the base URL on; begins with a slash.
         """
 
     def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
@@ -67,7 +67,7 @@ class Dialect(Protocol):
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
         """
-        What reads an answer.
+        Return a decoder of an answer.
 
         @param refusal: Makes an error of what the provider reports within it.
         """
@@ -86,7 +86,7 @@ class HTTPModelProvider:
         baseURL: str,
         dialect: Dialect,
         headers: Headers,
-        agent: UpstreamAgent,
+        agent: HTTPPool,
         clocks: Clocks,
         reactor: IReactorTime,
         log: Logger,
@@ -121,16 +121,16 @@ class HTTPModelProvider:
         """
         owner = f"{self.name}/{request.model}"
         request = msgspec.structs.replace(
-            request, messages=unsealed(request.messages, owner)
+            request, messages=selectThoughts(request.messages, owner)
         )
         try:
             payload = self._dialect.encode(request)
         except InvalidRequest as error:
-            return RefusedCall(error)
+            return FailedCall(error)
         decoder = self._dialect.decoder(self.name, self._refusal)
         path = self._dialect.path(request)
         call = self._call(path, payload, decoder, listener, self._headers)
-        call.done.addCallback(sealed, owner)
+        call.done.addCallback(bindThoughts, owner)
         call.start()
         return call
 
@@ -212,14 +212,19 @@ class HTTPModelProvider:
                 idle.callback(None)
 
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
-        return refusalOf(self.name, status, headers, body, self._secrets)
+        return providerError(self.name, status, headers, body, self._secrets)
 
     def _send(
-        self, path: str, headers: Headers, body: bytes, asker: Asker, anew: bool
+        self,
+        path: str,
+        headers: Headers,
+        body: bytes,
+        asker: ResponseReceiver,
+        anew: bool,
     ) -> Exchange:
         return self._agent.post(self._target(path, headers), body, asker, anew=anew)
 
-    def _makeTarget(self, path: str, headers: Headers) -> Target:
+    def _makeTarget(self, path: str, headers: Headers) -> HTTPTarget:
         return self._agent.target(self._baseURL + path, headers)
 
     async def _closeWhenIdle(self) -> None:
@@ -253,7 +258,7 @@ def noEmbeddings(provider: str) -> InvalidRequest:
 
 def _secretsIn(headers: Headers) -> list[str]:
     """
-    What a provider could quote of what it was sent: whole values, and what follows
+    Collect the secrets that a provider could quote: whole values, and the part after
     the scheme in C{Authorization}.
     """
     values = [
@@ -263,6 +268,3 @@ def _secretsIn(headers: Headers) -> list[str]:
     ]
     credentials = [value.rpartition(" ")[2] for value in values]
     return sorted(filter(None, values + credentials), key=len, reverse=True)
-
-
-__all__ = ["Dialect", "HTTPModelProvider", "noEmbeddings"]

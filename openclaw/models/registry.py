@@ -14,29 +14,29 @@ from openclaw.config import LOCAL_PROVIDER, Config, LocalModel, Provider
 from openclaw.errors import ConfigError
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
 from openclaw.models.local.engine import Engine
-from openclaw.models.local.provider import LocalModelProvider
-from openclaw.models.maker import HTTPProviderMaker
+from openclaw.models.local.local_provider import LocalModelProvider
+from openclaw.models.provider_maker import HTTPProviderMaker
 
 LOCAL_IDLE_SECONDS = 600
 """
-How long the embedded model may be silent: questions wait in line inside its process,
-and a large GGUF takes its time to read a long prompt.
+Idle time-out of the embedded model, in seconds: requests wait in line inside its
+process, and a large GGUF takes its time to read a long prompt.
 """
 
 
 LLAMA_CPP = HTTPProviderMaker(
     "llama.cpp",
-    "openclaw.models.openai_completions.OpenAICompletions",
-    "openclaw.models.openai_embeddings.LlamaCppEmbeddings",
+    "openclaw.models.dialects.openai_completions.chat.OpenAICompletions",
+    "openclaw.models.dialects.openai_completions.embedding.LlamaCppEmbeddings",
 )
 """
-How the embedded model's process is asked.
+The provider that stands for the embedded model's process.
 """
 
 
 def installedMakers() -> Iterable[Any]:
     """
-    What L{twisted.plugin} finds.
+    Return the plug-ins that L{twisted.plugin} finds.
     """
     from openclaw import plugins
 
@@ -229,6 +229,3 @@ def dialectFaults(
         except ValueError as error:
             faults.append(f"models.providers.{name}.api: {error}")
     return faults
-
-
-__all__ = ["Makers", "Providers", "dialectFaults", "installedMakers"]

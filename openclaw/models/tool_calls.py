@@ -110,7 +110,7 @@ class ToolCallAssembler:
 
     def sign(self, key: object, signature: str) -> None:
         """
-        What the provider wants back with a call.
+        Return the signature of a call.
 
         @raise KeyError: It has not begun.
         """
@@ -132,6 +132,3 @@ class ToolCallAssembler:
             ToolCall(call.id, call.name, "".join(call.pieces) or "{}", call.signature)
             for call in self._calls
         )
-
-
-__all__ = ["MOST_ARGUMENTS", "CallsTooLarge", "ToolCallAssembler"]

@@ -1,5 +1,5 @@
 """
-What dialects need whose requests look little like OpenAI's.
+Translation for dialects whose requests look little like OpenAI's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from openclaw.interfaces import ModelRequest, Sampling
 from openclaw.messages import AssistantMessage, Message
-from openclaw.models.requests import refuseFields, unsupported
+from openclaw.models.request_encoding import refuseFields, unsupported
 
 
 def refuseUnsaid(request: ModelRequest, api: str) -> None:
@@ -28,7 +28,7 @@ def wantedFormat(
     sampling: Sampling, api: str
 ) -> Mapping[str, Any] | Literal["json"] | None:
     """
-    What C{response_format} asks for.
+    Return the JSON Schema of C{response_format}, if it has one.
 
     @return: A JSON Schema, C{"json"} for any JSON, or C{None} for text.
 
@@ -63,6 +63,3 @@ def named(**values: Any) -> dict[str, Any]:
     Those of these values that are not C{None}, by their names on the wire.
     """
     return {name: value for name, value in values.items() if value is not None}
-
-
-__all__ = ["named", "refuseUnsaid", "toolNames", "wantedFormat"]

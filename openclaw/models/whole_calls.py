@@ -5,8 +5,8 @@ Tool calls that come whole, their arguments as JSON objects, without I/O.
 import msgspec
 
 from openclaw.messages import ToolCall
-from openclaw.models.replies import Framing, StreamedReply
-from openclaw.models.upstream import Refusal
+from openclaw.models.reply_decoding import Framing, StreamedReply
+from openclaw.models.upstream_call import Refusal
 
 
 class WholeCallsReply(StreamedReply):
@@ -68,6 +68,3 @@ def _asText(arguments: msgspec.Raw) -> str:
     if written[:1] == b'"':
         return msgspec.json.decode(written, type=str) or "{}"
     return written.decode("utf-8")
-
-
-__all__ = ["WholeCallsReply"]

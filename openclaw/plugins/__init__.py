@@ -1,6 +1,5 @@
 """
-Where plug-ins are found: tools, model providers and what else there is an Interface
-for.
+The place of plug-ins: tools, model providers and whatever else has an Interface.
 
 Other distributions put modules into a directory C{openclaw/plugins}, without an
 C{__init__.py}, anywhere on C{sys.path}; see L{twisted.plugin}.

@@ -3,36 +3,29 @@ Our own ways to reach models.  Made of strings: a dialect is imported when a pro
 speaks it.
 """
 
-from openclaw.models.maker import HTTPProviderMaker
+from openclaw.models.provider_maker import HTTPProviderMaker
 
 openaiCompletions = HTTPProviderMaker(
     "openai-completions",
-    "openclaw.models.openai_completions.OpenAICompletions",
-    "openclaw.models.openai_embeddings.OpenAIEmbeddings",
+    "openclaw.models.dialects.openai_completions.chat.OpenAICompletions",
+    "openclaw.models.dialects.openai_completions.embedding.OpenAIEmbeddings",
 )
 openaiResponses = HTTPProviderMaker(
     "openai-responses",
-    "openclaw.models.openai_responses.OpenAIResponses",
-    "openclaw.models.openai_embeddings.OpenAIEmbeddings",
+    "openclaw.models.dialects.openai_responses.response.OpenAIResponses",
+    "openclaw.models.dialects.openai_completions.embedding.OpenAIEmbeddings",
 )
 anthropicMessages = HTTPProviderMaker(
-    "anthropic-messages", "openclaw.models.anthropic_messages.AnthropicMessages"
+    "anthropic-messages",
+    "openclaw.models.dialects.anthropic_messages.response.AnthropicMessages",
 )
 ollama = HTTPProviderMaker(
     "ollama",
-    "openclaw.models.ollama.Ollama",
-    "openclaw.models.ollama_embeddings.OllamaEmbeddings",
+    "openclaw.models.dialects.ollama.chat.Ollama",
+    "openclaw.models.dialects.ollama.embedding.OllamaEmbeddings",
 )
 googleGenerativeAI = HTTPProviderMaker(
     "google-generative-ai",
-    "openclaw.models.google_generative_ai.GoogleGenerativeAI",
-    "openclaw.models.google_embeddings.GoogleEmbeddings",
+    "openclaw.models.dialects.google_generative_ai.response.GoogleGenerativeAI",
+    "openclaw.models.dialects.google_generative_ai.embedding.GoogleEmbeddings",
 )
-
-__all__ = [
-    "anthropicMessages",
-    "googleGenerativeAI",
-    "ollama",
-    "openaiCompletions",
-    "openaiResponses",
-]

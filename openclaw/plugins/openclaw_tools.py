@@ -2,10 +2,10 @@
 Our own tools.
 """
 
-from openclaw.tools.exec import ExecTool
-from openclaw.tools.files import EditTool, ListTool, ReadTool, WriteTool
-from openclaw.tools.search import GrepTool
-from openclaw.tools.sessions import SessionsHistoryTool, SessionsListTool
+from openclaw.tools.exec_tool import ExecTool
+from openclaw.tools.file_tools import EditTool, ListTool, ReadTool, WriteTool
+from openclaw.tools.grep import GrepTool
+from openclaw.tools.session_tools import SessionsHistoryTool, SessionsListTool
 from openclaw.tools.web_fetch import WebFetchTool
 
 read = ReadTool()
@@ -17,15 +17,3 @@ execute = ExecTool()
 webFetch = WebFetchTool()
 sessionsList = SessionsListTool()
 sessionsHistory = SessionsHistoryTool()
-
-__all__ = [
-    "edit",
-    "execute",
-    "grep",
-    "ls",
-    "read",
-    "sessionsHistory",
-    "sessionsList",
-    "webFetch",
-    "write",
-]

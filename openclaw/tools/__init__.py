@@ -1,3 +1,3 @@
 """
-What an agent may do, and the policy that says whether.
+Tools of agents, and the policy that grants them.
 """

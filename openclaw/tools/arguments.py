@@ -1,5 +1,5 @@
 """
-What a model wrote as a tool's arguments: read, and checked against its schema.
+The arguments of a tool call: parsed, and checked against its schema.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from openclaw.json_size import hasTooManyValues
 
 ROOT = "arguments"
 """
-What messages call the whole of the arguments.
+The name of the whole of the arguments in messages.
 """
 
 LARGE_CHARACTERS = 64 * 1024
@@ -83,6 +83,3 @@ def _noReference(uri: str) -> NoReturn:
 
 def _message(error: Any) -> str:
     return str(error.message).removeprefix(f"{ROOT}.")
-
-
-__all__ = ["ROOT", "ArgumentReader", "BadSchema"]

@@ -16,13 +16,13 @@ from openclaw.tools.arguments import ArgumentReader, BadSchema
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """
-What every provider takes as the name of a function.
+The pattern of a function's name that every provider takes.
 """
 
 
 def installedTools() -> Iterable[Any]:
     """
-    What L{twisted.plugin} finds.
+    Return the plug-ins that L{twisted.plugin} finds.
     """
     from openclaw import plugins
 
@@ -77,7 +77,7 @@ class Catalogue:
 
     def reader(self, name: str) -> ArgumentReader:
         """
-        What reads a tool's arguments.
+        Return the reader of a tool's arguments.
 
         @raise KeyError: There is no such tool.
         """
@@ -118,6 +118,3 @@ def checkedReader(tool: Any) -> ArgumentReader:
         return ArgumentReader(tool.parameters)
     except BadSchema as error:
         raise ValueError(f"its parameters are no JSON Schema: {error}") from None
-
-
-__all__ = ["NAME", "Catalogue", "checkedReader", "installedTools"]

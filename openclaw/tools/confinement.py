@@ -26,7 +26,7 @@ from pathlib import Path
 MAX_PATH_BYTES = 4096
 MAX_DEPTH = 64
 """
-How deep below the workspace a path may go; each level is an open file.
+Limit of the depth of a path below the workspace; each level is an open file.
 """
 
 MAX_LINKS = 40
@@ -46,9 +46,9 @@ class PathRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class PathTarget:
     """
-    Where something is, or can be made.
+    The location of something that is there, or can be made.
 
     @ivar directory: The descriptor of the open directory that holds it.
     @ivar name: Its name there, of no symbolic link; C{.} for the directory itself.
@@ -74,7 +74,7 @@ class Workspace:
         self._root = root
 
     @contextmanager
-    def place(self, path: str, *, makeParents: bool = False) -> Iterator[Place]:
+    def place(self, path: str, *, makeParents: bool = False) -> Iterator[PathTarget]:
         """
         Find a place.  It need not exist, but what it is in must.
 
@@ -114,7 +114,7 @@ class Workspace:
             return openRegular(place)
 
 
-def openRegular(place: Place) -> int:
+def openRegular(place: PathTarget) -> int:
     """
     Open a regular file for reading, and nothing else: opening a device can do
     things.
@@ -162,7 +162,7 @@ class _Walk:
         while self._open:
             os.close(self._open.pop())
 
-    def to(self, path: str) -> Place:
+    def to(self, path: str) -> PathTarget:
         """
         Walk.
         """
@@ -189,8 +189,8 @@ class _Walk:
         # The path is the root, or it ended in "..".
         return self._placeOf(".")
 
-    def _placeOf(self, name: str) -> Place:
-        return Place(self._open[-1], name, self._open[0], tuple(self._entered))
+    def _placeOf(self, name: str) -> PathTarget:
+        return PathTarget(self._open[-1], name, self._open[0], tuple(self._entered))
 
     def _goOn(self, path: str) -> None:
         """
@@ -239,14 +239,3 @@ class _Walk:
         # If it has become a link since it was looked at, this fails.
         self._open.append(os.open(name, _DIRECTORY, dir_fd=self._open[-1]))
         self._entered.append(name)
-
-
-__all__ = [
-    "MAX_DEPTH",
-    "MAX_LINKS",
-    "MAX_PATH_BYTES",
-    "PathRefused",
-    "Place",
-    "Workspace",
-    "openRegular",
-]

@@ -1,5 +1,5 @@
 """
-Make text of a fetched page in a process of its own; see L{openclaw.tools.page_child}.
+Make text of a fetched page in a process of its own; see L{openclaw.tools.page_main}.
 """
 
 import json
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from openclaw.interfaces import ToolError
-from openclaw.tools.processes import BoundedOutput, Program, runProgram, scrubbed
+from openclaw.tools.subprocesses import BoundedOutput, Program, runProgram, scrubbed
 
-CHILD = Path(__file__).with_name("page_child.py")
+CHILD = Path(__file__).with_name("page_main.py")
 SECONDS = 10.0
 """
 Longest time for one page, in seconds.

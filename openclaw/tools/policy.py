@@ -1,5 +1,5 @@
 """
-Which tools an agent has.
+The policy that grants tools to agents.
 
 Profiles name tools one by one.  A plug-in's tool, whatever it says of itself, is in
 C{full} alone; elsewhere it must be allowed by name.
@@ -15,13 +15,13 @@ Profile = Literal["none", "readonly", "coding", "full"]
 
 READONLY = frozenset({"grep", "ls", "read", "sessions_history", "sessions_list"})
 """
-What changes nothing and stays in the house.  C{web_fetch} is not among them: a URL
-can carry away what was read.
+Tools that change nothing and send nothing elsewhere. C{web_fetch} is not among them: a
+URL can carry away what was read.
 """
 
 CODING = READONLY | {"edit", "exec", "web_fetch", "write"}
 """
-What it takes to work on a project.  With C{exec} the network is open anyway.
+Tools for working on a project. With C{exec} the network is open anyway.
 """
 
 
@@ -92,6 +92,3 @@ def _named(config: Config) -> Iterator[tuple[str, str]]:
         for key, names in (("allow", policy.allow), ("deny", policy.deny)):
             for index, name in enumerate(names or ()):
                 yield item(f"{place}.{key}", index), name
-
-
-__all__ = ["CODING", "READONLY", "Profile", "allowed", "toolFaults"]

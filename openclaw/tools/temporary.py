@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from openclaw.tools.confinement import PathRefused, Place, Workspace
+from openclaw.tools.confinement import PathRefused, PathTarget, Workspace
 
 TEMPORARY_PREFIX = ".openclaw-"
 MAX_SCANNED = 100_000
@@ -40,7 +40,7 @@ _KNOWN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextmanager
-def temporaryFile(place: Place) -> Iterator[tuple[str, int]]:
+def temporaryFile(place: PathTarget) -> Iterator[tuple[str, int]]:
     """
     Make an empty file beside a place.
 
@@ -161,6 +161,3 @@ def _remove(directory: int, name: str) -> int:
 
 def _isOurs(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
-
-
-__all__ = ["TEMPORARY_PREFIX", "removeLeftovers", "temporaryFile"]

@@ -8,12 +8,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from openclaw.fair_semaphore import Bounds, FairSemaphore
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.tools.fetching import MAX_URL_CHARACTERS, Fetched, Terms, fetch
+from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fetching import MAX_URL_CHARACTERS, Fetched, FetchTerms, fetch
+from openclaw.net.media_type import mediaType
+from openclaw.tools.html_text import HTML_TYPES, isText, textOf
 from openclaw.tools.page_process import pageText
-from openclaw.tools.pages import HTML_TYPES, isText, mediaType, textOf
-from openclaw.tools.settings import WebFetchSettings, settingsFor
+from openclaw.tools.tool_settings import WebFetchSettings, settingsFor
 
 SMALL_BYTES = 64 * 1024
 """
@@ -68,7 +69,7 @@ class WebFetchTool:
 
     async def _run(self, url: str, context: ToolContext) -> str:
         settings = settingsFor(context, WebFetchSettings)
-        terms = Terms(
+        terms = FetchTerms(
             allowPrivate=settings.allowPrivate,
             ports=settings.ports,
             seconds=settings.timeoutSeconds,
@@ -106,6 +107,3 @@ def _shown(page: Fetched, text: str, left: int) -> str:
     if left > 0:
         notes.append(f"[{left} characters more are not shown]")
     return "\n".join([page.url, "", text or "[no text]", *notes])
-
-
-__all__ = ["WebFetchTool"]

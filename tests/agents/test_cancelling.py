@@ -14,7 +14,7 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, Message
-from tests.agents.stage import (
+from tests.agents.run_harness import (
     HELLO,
     KEY,
     LIMITS,

@@ -14,8 +14,8 @@ from openclaw.config import Model
 from openclaw.errors import ContextTooLong, UpstreamError, UpstreamUnreachable
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, Usage, UserMessage
-from openclaw.sessions.store.checks import MAX_LOADED_BYTES
-from tests.agents.stage import AGAIN, KEY, Stage
+from openclaw.sessions.store.validation import MAX_LOADED_BYTES
+from tests.agents.run_harness import AGAIN, KEY, Stage
 
 LONG = "All work and no play makes Jack a dull boy. " * 20
 TURNS = 6

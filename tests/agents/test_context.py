@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.context import LEFT_OUT, UNSEEN, Context, withoutImages
-from openclaw.agents.tokens import tokensOfAll
+from openclaw.agents.token_estimates import tokensOfAll
 from openclaw.interfaces import Summary
 from openclaw.messages import (
     AssistantMessage,
@@ -17,7 +17,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from tests.agents.talk import whole
+from tests.agents.conversation_strategies import whole
 
 ASK, REPLY, AGAIN = UserMessage("One?"), AssistantMessage("Two."), UserMessage("Three?")
 CALL = AssistantMessage("", (ToolCall("a", "f", "{}"),))

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 
 from openclaw.agents.runtime import DRAIN_RETRY_SECONDS
 from openclaw.errors import ShuttingDown
-from tests.agents.house import ANSWER, RuntimeTestCase
+from tests.agents.runtime_case import ANSWER, RuntimeTestCase
 
 
 class DrainingTests(RuntimeTestCase):

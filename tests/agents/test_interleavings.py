@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.requests import RunRequest
+from openclaw.agents.run_request import RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.turns import RunResult
 from openclaw.config import AgentDefaults, Agents, Config, Session
@@ -23,9 +23,9 @@ from openclaw.errors import OpenClawError, UpstreamTruncated
 from openclaw.events import RunStarted
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
-from openclaw.metrics.account import RunAccount
+from openclaw.metrics.run_log_lines import RunAccount
 from openclaw.testing import ScriptedCall, ScriptedProvider
-from tests.agents.stage import AGENT, HeldStore, Watched
+from tests.agents.run_harness import AGENT, HeldStore, Watched
 
 KEYS = ["agent:main:a", "agent:main:b"]
 RUNNING, QUEUED, WAITING = 3, 2, 3

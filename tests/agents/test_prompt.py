@@ -10,7 +10,7 @@ from openclaw.agents.prompt import systemPrompt
 from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings
 from openclaw.interfaces import ToolSpec
-from tests.agents.stage import AGENT
+from tests.agents.run_harness import AGENT
 
 NOW = 1709251199.0
 """

@@ -11,7 +11,7 @@ from openclaw.config import ModelRef
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.interfaces import Sampling
 from openclaw.messages import AssistantMessage, Usage, UserMessage
-from tests.agents.stage import AGAIN, AGENT, HELLO, KEY, Stage
+from tests.agents.run_harness import AGAIN, AGENT, HELLO, KEY, Stage
 
 
 class UntouchableStore:

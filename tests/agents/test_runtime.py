@@ -8,8 +8,8 @@ from twisted.logger import LogLevel, formatEvent
 from openclaw.agents.run import CLAIM_RETRY_SECONDS
 from openclaw.errors import StoreError, UpstreamRefused
 from openclaw.interfaces import Claim
-from tests.agents.house import ANSWER, QUESTION, RuntimeTestCase, configured
-from tests.agents.stage import KEY, HeldStore
+from tests.agents.run_harness import KEY, HeldStore
+from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase, configured
 
 
 class BeginningTests(RuntimeTestCase):

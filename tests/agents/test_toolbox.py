@@ -10,7 +10,7 @@ from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from openclaw.agents.stop import Stop
+from openclaw.agents.cancellation import Cancellation
 from openclaw.agents.toolbox import (
     MAX_CALLS_AT_ONCE,
     MAX_RESULT_CHARACTERS,
@@ -113,7 +113,7 @@ class ToolboxTestCase(SynchronousTestCase):
         self.log = Logger(namespace="test", observer=self.events.append)
         self.look = Tool("look", True)
         self.change = Tool("change", False)
-        self.stop = Stop()
+        self.stop = Cancellation()
         self.heard = []
         self.box = self.boxOf(self.look, self.change)
 

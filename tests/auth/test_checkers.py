@@ -14,16 +14,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from openclaw.auth.authorization_header import BearerToken, NamedToken
 from openclaw.auth.checkers import (
     SHARED_SECRET,
     NamedTokenChecker,
     SharedSecretChecker,
     oneForEach,
 )
-from openclaw.auth.credentials import BearerToken, NamedToken
 from openclaw.config import Secret
-from tests.auth.doors import addToken
-from tests.auth.test_tokens import TokensTestCase
+from tests.auth.doorkeeper_doubles import addToken
+from tests.auth.test_named_tokens import TokensTestCase
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

@@ -8,21 +8,21 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, formatEvent
 
+from openclaw.auth.authorization_header import CREDENTIAL_EXPECTED
 from openclaw.auth.checkers import SHARED_SECRET
-from openclaw.auth.credentials import CREDENTIAL_EXPECTED
 from openclaw.errors import (
     AuthenticationFailed,
 )
 from openclaw.interfaces import IBearerToken
-from tests.auth.doors import headersOf, lineFrom
-from tests.auth.knocking import (
+from tests.auth.access_case import (
     PASSWORD,
     TOKEN,
     BrokenChecker,
     DoorTestCase,
     SlowChecker,
 )
-from tests.auth.test_credentials import basic
+from tests.auth.doorkeeper_doubles import headersOf, lineFrom
+from tests.auth.test_authorization_header import basic
 
 
 class TokenTests(DoorTestCase):

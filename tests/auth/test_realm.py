@@ -12,16 +12,16 @@ from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from openclaw.auth.checkers import SHARED_SECRET
+from openclaw.auth.named_tokens import KeptToken
 from openclaw.auth.realm import (
     OPERATOR_SCOPES,
     GatewayRealm,
     Guest,
     Operator,
     UserRealm,
-    holder,
+    tokenCaller,
     user,
 )
-from openclaw.auth.tokens import KeptToken
 from openclaw.interfaces import ICaller, Quota
 
 SCOPES = st.lists(st.sampled_from([*OPERATOR_SCOPES, "", "operator", "root", "*"]))
@@ -122,7 +122,7 @@ class GuestTests(SynchronousTestCase):
         """
         The holder of a token may do what is kept of it, and has their own sessions.
         """
-        caller = holder(
+        caller = tokenCaller(
             KeptToken(
                 label="ci",
                 sha256="0" * 64,

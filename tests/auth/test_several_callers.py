@@ -6,9 +6,9 @@ from openclaw.errors import (
     ProxyRequired,
     QuotaExceeded,
 )
-from tests.auth.doors import addToken
-from tests.auth.knocking import HERE, PASSWORD, DoorTestCase
-from tests.auth.test_credentials import basic
+from tests.auth.access_case import HERE, PASSWORD, DoorTestCase
+from tests.auth.doorkeeper_doubles import addToken
+from tests.auth.test_authorization_header import basic
 
 
 class NamedTokenTests(DoorTestCase):

@@ -6,14 +6,14 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.auth.origin import Origin
+from openclaw.auth.client_address import ClientAddress
 from openclaw.auth.throttle import CAPACITY, Throttle
 from openclaw.config import RateLimit
 from openclaw.errors import TooManyAttempts
 
-HERE = Origin(name="203.0.113.5")
-THERE = Origin(name="203.0.113.6")
-LOCAL = Origin(name="127.0.0.1", local=True)
+HERE = ClientAddress(name="203.0.113.5")
+THERE = ClientAddress(name="203.0.113.6")
+LOCAL = ClientAddress(name="127.0.0.1", local=True)
 KIND = "password"
 
 
@@ -38,7 +38,9 @@ class ThrottleTestCase(SynchronousTestCase):
         log = Logger(observer=self.events.append)
         return Throttle(RateLimit(**limits), self.clock, log, capacity)
 
-    def fail(self, count: int = 1, origin: Origin = HERE, kind: str = KIND) -> None:
+    def fail(
+        self, count: int = 1, origin: ClientAddress = HERE, kind: str = KIND
+    ) -> None:
         """
         Fail so many times.
         """
@@ -46,13 +48,15 @@ class ThrottleTestCase(SynchronousTestCase):
             self.throttle.check(origin, kind)
             self.throttle.failed(origin, kind)
 
-    def assertLocked(self, origin: Origin = HERE, kind: str = KIND) -> TooManyAttempts:
+    def assertLocked(
+        self, origin: ClientAddress = HERE, kind: str = KIND
+    ) -> TooManyAttempts:
         """
         Assert that they may not try.
         """
         return self.assertRaises(TooManyAttempts, self.throttle.check, origin, kind)
 
-    def assertFree(self, origin: Origin = HERE, kind: str = KIND) -> None:
+    def assertFree(self, origin: ClientAddress = HERE, kind: str = KIND) -> None:
         """
         Assert that they may.
         """
@@ -193,7 +197,7 @@ class MemoryTests(ThrottleTestCase):
         So many addresses are remembered, and no more: those that failed most lately.
         """
         self.throttle = self.make(capacity=3)
-        first, *others = [Origin(name=str(number)) for number in range(4)]
+        first, *others = [ClientAddress(name=str(number)) for number in range(4)]
         self.fail(10, first)
         for other in others[:2]:
             self.fail(1, other)
@@ -210,7 +214,7 @@ class MemoryTests(ThrottleTestCase):
         self.throttle = self.make(capacity=3)
         for number in range(10):
             self.fail()
-            self.throttle.failed(Origin(name=str(number)), KIND)
+            self.throttle.failed(ClientAddress(name=str(number)), KIND)
         self.assertLocked()
 
     def test_many(self) -> None:
@@ -219,5 +223,5 @@ class MemoryTests(ThrottleTestCase):
         """
         self.throttle = self.make(capacity=100)
         for number in range(10_000):
-            self.throttle.failed(Origin(name=str(number)), KIND)
+            self.throttle.failed(ClientAddress(name=str(number)), KIND)
         self.assertEqual(len(self.throttle._attempts), 100)

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from openclaw.cli.agent import MAIN_SESSION, Terminal, Turn
 from openclaw.messages import AssistantMessage, Message, UserMessage
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
-from tests.cli.serving import ServedTestCase
+from tests.cli.served_model import ServedTestCase
 
 
 class Screen(StringIO):

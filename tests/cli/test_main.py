@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from openclaw import __version__
 from openclaw.cli.main import main
-from tests.cli.command import Command
+from tests.cli.command_process import Command
 
 
 class UsageTests(SynchronousTestCase):

@@ -7,8 +7,8 @@ import json
 from twisted.internet.defer import gatherResults
 
 from openclaw.testing import ServedCall
-from tests.cli.command import Command
-from tests.cli.serving import ServedTestCase
+from tests.cli.command_process import Command
+from tests.cli.served_model import ServedTestCase
 
 
 class CommandTestCase(ServedTestCase):

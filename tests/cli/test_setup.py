@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.cli.setup import CONFIG_NAME, FIRST_CONFIG, setUp
 from openclaw.config import LOCAL_MODEL, credentialInForce, load
-from openclaw.state import keptToken, tokenFile
+from openclaw.state_directory import keptToken, tokenFile
 
 
 class SetupTestCase(SynchronousTestCase):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from openclaw.auth.tokens import readTokens, tokensFile
+from openclaw.auth.named_tokens import readTokens, tokensFile
 from openclaw.cli.token import (
     Unfit,
     Wanted,
@@ -18,7 +18,7 @@ from openclaw.cli.token import (
     listTokens,
     revokeToken,
 )
-from tests.cli.command import Command
+from tests.cli.command_process import Command
 
 NOW = 1_800_000_000.5
 DAY = 86_400

@@ -16,7 +16,7 @@ from openclaw.config import (
     check,
 )
 from openclaw.errors import ConfigError
-from tests.config.asking import FOLDER, at, configOf, faultsOf, merged
+from tests.config.check_helpers import FOLDER, at, configOf, faultsOf, merged
 
 ENDPOINT = "gateway.http.endpoints.chatCompletions"
 PROVIDER = at("models.providers.example.baseUrl", "https://api.example.com/v1")

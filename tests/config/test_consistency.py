@@ -5,7 +5,7 @@ Tests for L{openclaw.config.consistency}: what keys must agree on.
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Config
-from tests.config.asking import at, configOf, faultsOf, merged
+from tests.config.check_helpers import at, configOf, faultsOf, merged
 
 ALIASES = "gateway.http.endpoints.chatCompletions.modelAliases"
 

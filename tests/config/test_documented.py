@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Config, load
 from openclaw.config.syntax import parseYAML
-from tests.config.shape import keys
+from tests.config.schema_walk import keys
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "etc/openclaw.yaml"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Config, Secret, check, load
-from openclaw.config.kinds import AgentID
+from openclaw.config.value_types import AgentID
 from openclaw.errors import ConfigError
-from tests.config.asking import ENVIRON, FOLDER
-from tests.config.shape import isMapping, present
+from tests.config.check_helpers import ENVIRON, FOLDER
+from tests.config.schema_walk import isMapping, present
 
 MARK = "hunter2"
 NUMERIC_MARK = 8675309

@@ -9,13 +9,13 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import (
-    AgentTools,
     Config,
     ExecSettings,
     GrepSettings,
+    ToolSelection,
     WebFetchSettings,
 )
-from tests.config.asking import at, configOf, faultsOf, merged, warningsOf
+from tests.config.check_helpers import at, configOf, faultsOf, merged, warningsOf
 
 
 def toolsOf(own, defaults):
@@ -39,14 +39,14 @@ class AgentToolsTests(SynchronousTestCase):
         Without a word about tools, nothing can be changed or run.
         """
         (agent,) = Config().agentSettings()
-        self.assertEqual(agent.tools, AgentTools(profile="none", allow=(), deny=()))
+        self.assertEqual(agent.tools, ToolSelection(profile="none", allow=(), deny=()))
 
     def test_theDefaultsHold(self):
         """
         An agent without tools of its own has those of the defaults.
         """
         defaults = {"profile": "coding", "allow": ["x"], "deny": ["exec"]}
-        expected = AgentTools(profile="coding", allow=("x",), deny=("exec",))
+        expected = ToolSelection(profile="coding", allow=("x",), deny=("exec",))
         for own in (None, {}, {"profile": None, "allow": None, "deny": None}):
             self.assertEqual(toolsOf(own, defaults), expected)
 
@@ -57,7 +57,7 @@ class AgentToolsTests(SynchronousTestCase):
         defaults = {"profile": "full", "allow": ["x", "y"]}
         self.assertEqual(
             toolsOf({"profile": "none", "allow": []}, defaults),
-            AgentTools(profile="none", allow=(), deny=()),
+            ToolSelection(profile="none", allow=(), deny=()),
         )
         self.assertEqual(toolsOf({"allow": ["z"]}, defaults).profile, "full")
         self.assertEqual(toolsOf({"allow": ["z"]}, defaults).allow, ("z",))

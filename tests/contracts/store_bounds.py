@@ -4,8 +4,8 @@ What is asked of a session store: to load no more of a long session than can be 
 
 from openclaw.interfaces import Summary
 from openclaw.messages import AssistantMessage, UserMessage
-from openclaw.sessions.store.checks import MAX_LOADED_BYTES, MAX_LOADED_MESSAGES
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from openclaw.sessions.store.validation import MAX_LOADED_BYTES, MAX_LOADED_MESSAGES
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 LARGE = UserMessage("x" * (MAX_LOADED_BYTES * 2 // 3))
 TOO_LARGE = UserMessage("x" * MAX_LOADED_BYTES)

@@ -6,7 +6,7 @@ from twisted.internet.defer import gatherResults
 
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 
 class StoreHasClaims(OpenStore):

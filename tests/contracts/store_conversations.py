@@ -3,7 +3,7 @@ What is asked of a session store: to keep what was said.
 """
 
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 
 class StoreKeepsConversations(OpenStore):

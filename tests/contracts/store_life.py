@@ -6,7 +6,7 @@ from zope.interface.verify import verifyObject
 
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim, ISessionStore
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 
 class StoreOpensAndCloses(OpenStore):

@@ -3,7 +3,7 @@ What is asked of a session store: to say what it keeps.
 """
 
 from openclaw.interfaces import SessionInfo
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 
 class StoreListsSessions(OpenStore):

@@ -9,7 +9,7 @@ from openclaw.sessions.store.outlines import (
     OUTLINE_CHARACTERS,
     READ_CHARACTERS,
 )
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 USER = UserMessage("")
 KEY = "agent:main:a"

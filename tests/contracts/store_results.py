@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import Summary
 from openclaw.messages import AssistantMessage, Message, ToolCall, ToolMessage
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 CALLS = AssistantMessage(
     content="", tool_calls=(ToolCall("a", "look", "{}"), ToolCall("b", "look", "{}"))

@@ -5,7 +5,7 @@ What is asked of a session store: to keep summaries beside what they stand for.
 from openclaw.errors import StoreError
 from openclaw.interfaces import Summary
 from openclaw.messages import Message
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO, OpenStore
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 
 class StoreKeepsSummaries(OpenStore):

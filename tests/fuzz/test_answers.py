@@ -12,34 +12,34 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from openclaw.agents.turns import RunResult
+from openclaw.api.chat_chunks import Reply, ReplyForm
+from openclaw.api.embeddings import answerOf
 from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
 from openclaw.interfaces import EmbeddingRequest, ModelReply
 from openclaw.messages import MOST_CALLS
-from openclaw.models.anthropic_messages import MessagesDecoder
-from openclaw.models.embeddings import readAnswer
-from openclaw.models.google_contents import ThoughtSignatures
-from openclaw.models.google_embeddings import GoogleEmbeddings
-from openclaw.models.google_generative_ai import GenerateContentDecoder
-from openclaw.models.ollama import OllamaDecoder
-from openclaw.models.ollama_embeddings import OllamaEmbeddings
-from openclaw.models.openai_completions import ChatCompletionDecoder
-from openclaw.models.openai_embeddings import OpenAIEmbeddings
-from openclaw.models.openai_responses import ResponseDecoder
-from openclaw.models.refusals import refusalOf
-from openclaw.models.replies import MOST_BYTES, MOST_TOKENS
-from openclaw.models.tool_calls import MOST_ARGUMENTS
-from openclaw.web.chunks import Reply, ReplyForm, errorBody
-from openclaw.web.embeddings import answerOf
-from tests.fuzz.mutations import everyValueReplaced, hurried, mutated
-from tests.models import (
-    anthropic_answers,
-    responses_answers,
-    samples,
-    test_google_generative_ai,
-    test_ollama,
+from openclaw.models.dialects.anthropic_messages.response import MessagesDecoder
+from openclaw.models.dialects.google_generative_ai.embedding import GoogleEmbeddings
+from openclaw.models.dialects.google_generative_ai.request import ThoughtSignatures
+from openclaw.models.dialects.google_generative_ai.response import (
+    GenerateContentDecoder,
 )
-from tests.models.reading import REFUSAL, cut, outcomeOf
-from tests.web.frames import framesOf
+from openclaw.models.dialects.ollama.chat import OllamaDecoder
+from openclaw.models.dialects.ollama.embedding import OllamaEmbeddings
+from openclaw.models.dialects.openai_completions.chat import ChatCompletionDecoder
+from openclaw.models.dialects.openai_completions.embedding import OpenAIEmbeddings
+from openclaw.models.dialects.openai_responses.response import ResponseDecoder
+from openclaw.models.embedding_calls import readAnswer
+from openclaw.models.provider_errors import providerError
+from openclaw.models.reply_decoding import MOST_BYTES, MOST_TOKENS
+from openclaw.models.tool_calls import MOST_ARGUMENTS
+from openclaw.server.error_responses import errorBody
+from tests.api.sse_reader import framesOf
+from tests.fuzz.mutations import everyValueReplaced, hurried, mutated
+from tests.models import answer_samples as samples
+from tests.models import anthropic_answers, responses_answers
+from tests.models import test_google_response as test_google_generative_ai
+from tests.models import test_ollama_response as test_ollama
+from tests.models.event_reading import REFUSAL, cut, outcomeOf
 
 FORM = ReplyForm(
     completionID="chatcmpl_1",
@@ -351,7 +351,7 @@ class RefusalTests(SynchronousTestCase):
         again is some time within a day.
         """
         headers = Headers({b"retry-after": waits})
-        error = refusalOf("vendor", status, headers, body, ["sk-secret"])
+        error = providerError("vendor", status, headers, body, ["sk-secret"])
         self.assertIsInstance(error, UpstreamError)
         self.assertTrue(error.message.isprintable() or "\u2028" not in error.message)
         self.assertLess(len(error.message), 1000)

@@ -9,9 +9,9 @@ from weakref import ref
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import OpenClawError, UpstreamRefused
-from tests.models.support import DONE, HELLO, ProviderTestCase
-from tests.web.gateway import HELLO as ASKED
-from tests.web.gateway import STREAMED, GatewayTestCase
+from tests.models.provider_case import DONE, HELLO, ProviderTestCase
+from tests.server.memory_gateway import HELLO as ASKED
+from tests.server.memory_gateway import STREAMED, GatewayTestCase
 
 
 class WithoutCollector(SynchronousTestCase):

@@ -5,7 +5,7 @@ Pages that are made to be far larger as text than they are.
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.tools.pages import readable
+from openclaw.tools.html_text import readable
 from tests.fuzz.mutations import hurried, mutated
 
 FACTOR = 20

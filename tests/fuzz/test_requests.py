@@ -10,10 +10,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.api.sse_reader import framesOf
 from tests.fuzz.mutations import NASTY_BYTES, hurried, mutated
-from tests.models.asking import PIXEL
-from tests.web.frames import framesOf
-from tests.web.gateway import (
+from tests.models.model_requests import PIXEL
+from tests.server.memory_gateway import (
     COMPLETIONS,
     TOKEN,
     GatewayTestCase,

@@ -8,7 +8,7 @@ from typing import Any
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 

@@ -46,7 +46,9 @@ def _allChildren(pid: int) -> list[int]:
 
 def _isWorker(pid: int) -> bool:
     try:
-        return b"openclaw.workers.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return (
+            b"openclaw.workers.worker_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
     except (FileNotFoundError, ProcessLookupError):
         return False
 

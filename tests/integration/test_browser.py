@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from tests.integration.caller import COMPLETIONS, asking
-from tests.integration.house import HouseTestCase
-from tests.integration.needs import missingProgram
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import COMPLETIONS, asking
+from tests.integration.requirements import missingProgram
 
 OPTIONS = (
     "--headless",

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.integration.agent import AgentTestCase, calls, says, wants
 from tests.integration.daemon import Daemon
-from tests.integration.house import TOKEN
+from tests.integration.daemon_case import TOKEN
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from typing import Any
 from yaml import safe_load
 
 from tests.integration.agent import AgentTestCase, calls, says
-from tests.integration.caller import Answer
 from tests.integration.daemon import Daemon
-from tests.integration.house import TOKEN
+from tests.integration.daemon_case import TOKEN
+from tests.integration.http_caller import Answer
 from tests.integration.nodejs import FOLDER, NodeTestCase, nodeCommand
 from tests.integration.recipes import recipe
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
 
 LIBRARIES = (
     *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),

@@ -20,7 +20,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
 from tests.integration.daemon import TWISTD
-from tests.integration.house import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, HouseTestCase
 from tests.integration.program import Program
 
 TWIST = TWISTD.with_name("twist")

@@ -13,9 +13,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import streamedWords
 from tests.integration.daemon import Daemon
-from tests.integration.house import KEY, HouseTestCase
+from tests.integration.daemon_case import KEY, HouseTestCase
+from tests.integration.http_caller import streamedWords
 from tests.integration.upstream import Upstream
 
 EVENTS = "text/event-stream"

@@ -4,8 +4,8 @@ A caller who goes away: the model stops at once, whatever the run was doing.
 
 from collections.abc import Callable
 
-from tests.integration.caller import Connection
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import Connection
 
 WAYS: tuple[Callable[[Connection], None], ...] = (
     Connection.close,

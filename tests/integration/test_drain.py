@@ -7,9 +7,9 @@ import os
 import signal
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import Caller, Connection, frames, streamedWords
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import Caller, Connection, frames, streamedWords
 
 DRAINING = "Draining: 1 runs may go on"
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests.integration.house import LOOPBACK
+from tests.integration.daemon_case import LOOPBACK
 from tests.integration.test_daemon_start import StartTestCase
 
 

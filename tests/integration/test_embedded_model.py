@@ -9,11 +9,11 @@ from typing import Any
 
 from twisted.internet import reactor
 
-from tests.integration.caller import Answer, frames
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase, merged
-from tests.integration.needs import missingModel
+from tests.integration.daemon_case import HouseTestCase, merged
+from tests.integration.http_caller import Answer, frames
 from tests.integration.processes import Watch, children, missingProcesses
+from tests.integration.requirements import missingModel
 
 MODEL = "local/smollm2-135m-instruct"
 TOKENS = 12

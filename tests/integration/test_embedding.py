@@ -11,9 +11,9 @@ from twisted.internet import process, reactor
 
 from openclaw.errors import StartError
 from openclaw.service import GatewayService, makeService
-from tests.integration.caller import Caller, streamedWords
-from tests.integration.house import LOOPBACK, HouseTestCase
-from tests.integration.needs import missingModel
+from tests.integration.daemon_case import LOOPBACK, HouseTestCase
+from tests.integration.http_caller import Caller, streamedWords
+from tests.integration.requirements import missingModel
 
 OWN_OF_TRIAL = ("twisted.trial.", "twisted.internet._signals")
 """

@@ -14,9 +14,9 @@ from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.house import KEY, TOKEN, HouseTestCase
-from tests.integration.needs import missingModel
+from tests.integration.daemon_case import KEY, TOKEN, HouseTestCase
 from tests.integration.processes import children, missingProcesses
+from tests.integration.requirements import missingModel
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
 
 SESSION = {"x-openclaw-session-key": "talk"}
 PAGE_BYTES = 4096

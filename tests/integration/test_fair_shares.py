@@ -13,9 +13,9 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from openclaw.testing import ServedCall
 from tests.integration.agent import calls
-from tests.integration.caller import Caller, Connection
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import Caller, Connection
 from tests.integration.test_images import Pictures, pictures
 
 TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token", "add")

@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
 

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SkipTest
 
 import tests
 from tests.integration.daemon import TWISTD
-from tests.integration.house import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, HouseTestCase
 
 SCRIPT = Path(tests.__file__).parent.parent / "etc" / "init.d" / "openclaw"
 LOOKS_EACH = 0.02

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
 
 WINDOW = 2000
 LONG = "This is a rather long remark about nothing in particular. " * 30

@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests.integration.caller import Caller
 from tests.integration.daemon import TWISTD, Daemon
-from tests.integration.house import KEY, LOOPBACK, TOKEN, HouseTestCase, merged
+from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, HouseTestCase, merged
+from tests.integration.http_caller import Caller
 
 WORDS = "a-word-that-only-the-caller-knows"
 JSON_LOG = {"logging": {"format": "json"}}

@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, HouseTestCase
 from tests.integration.nodejs import NodeTestCase
 
 HI: Any = [{"role": "user", "content": "hi"}]

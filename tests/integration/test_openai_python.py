@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
-from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, HouseTestCase
 from tests.integration.test_embeddings_api import VECTORS, give
 
 T = TypeVar("T")

@@ -12,12 +12,12 @@ from typing import Any
 import jsonschema_rs
 import yaml
 
+from openclaw.api.idempotency import KEY_HEADER
+from openclaw.api.openapi import document
 from openclaw.testing import ServedCall
-from openclaw.web.openapi import document
-from openclaw.web.repeating import KEY_HEADER
 from tests.integration.agent import AgentTestCase, calls, says
-from tests.integration.caller import Caller, frames
-from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.http_caller import Caller, frames
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 KEPT = {"x-openclaw-on-disconnect": "continue"}
@@ -93,7 +93,7 @@ class GeneratedTests(HouseTestCase):
         )
         await program.ended
         self.assertEqual(program.status, 0, program.text)
-        self.assertIn("Tested: 13", program.output)
+        self.assertIn("Tested: 15", program.output)
         tried = re.search(r"(\d+) generated, (\d+) passed", program.output)
         assert tried is not None
         self.assertEqual(tried[1], tried[2])

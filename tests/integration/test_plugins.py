@@ -17,9 +17,9 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SkipTest
 
-from tests.integration.caller import Answer
 from tests.integration.daemon import Daemon
-from tests.integration.house import KEY, LOOPBACK, TOKEN, HouseTestCase
+from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, HouseTestCase
+from tests.integration.http_caller import Answer
 from tests.integration.program import Program
 from tests.integration.test_tools import calls, says
 from tests.test_packaging import made

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet import reactor
 
 from tests.integration.daemon import Daemon
-from tests.integration.house import LOOPBACK, HouseTestCase, merged
-from tests.integration.raw import exchange, proxyLine
+from tests.integration.daemon_case import LOOPBACK, HouseTestCase, merged
+from tests.integration.raw_http import exchange, proxyLine
 
 HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
 TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token")

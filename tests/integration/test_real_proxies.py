@@ -17,8 +17,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from tests.integration.caller import COMPLETIONS, Connection, asking
-from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.http_caller import COMPLETIONS, Connection, asking
 
 NGINX = """
 daemon off;

@@ -8,9 +8,9 @@ from typing import Any
 from twisted.internet import reactor
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import Connection, streamedWords
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import Connection, streamedWords
 from tests.integration.upstream import Upstream
 
 ACCEPTED = "The configuration was read again"

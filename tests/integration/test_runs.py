@@ -7,7 +7,7 @@ import re
 from twisted.internet.defer import Deferred
 
 from openclaw.testing import ServedCall
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
 
 KEY = {"Idempotency-Key": "order-17"}
 GOES_ON = {"x-openclaw-on-disconnect": "continue"}

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import Answer
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase, merged
+from tests.integration.daemon_case import HouseTestCase, merged
+from tests.integration.http_caller import Answer
 
 # None of them looks like a secret, so nothing finds them by their shape.
 TOKEN = "Quince7Marmalade"

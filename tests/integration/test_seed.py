@@ -6,11 +6,11 @@ import json
 
 from twisted.internet.defer import DeferredList
 
-from tests.integration.caller import frames, streamedWords
 from tests.integration.daemon import Daemon
-from tests.integration.house import TOKEN, HouseTestCase
-from tests.integration.needs import missingModel, missingProgram
+from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.http_caller import frames, streamedWords
 from tests.integration.program import Program
+from tests.integration.requirements import missingModel, missingProgram
 
 SHELL = "/bin/sh"
 PORT = "18789"

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import Caller
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import Caller
 from tests.integration.program import Program
 
 OPENCLAW = Path(sys.executable).with_name("openclaw")

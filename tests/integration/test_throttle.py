@@ -6,11 +6,11 @@ from typing import Any
 
 from twisted.internet import reactor
 
-from tests.integration.caller import Caller
 from tests.integration.daemon import Daemon
-from tests.integration.house import TOKEN, HouseTestCase, merged
-from tests.integration.raw import exchange, proxyLine
-from tests.integration.test_doors import basic
+from tests.integration.daemon_case import TOKEN, HouseTestCase, merged
+from tests.integration.http_caller import Caller
+from tests.integration.raw_http import exchange, proxyLine
+from tests.integration.test_surfaces import basic
 
 HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
 

@@ -7,9 +7,9 @@ import sys
 
 from openclaw.testing import ServedCall
 from tests.integration.agent import calls, says
-from tests.integration.caller import Caller
 from tests.integration.daemon import Daemon
-from tests.integration.house import HouseTestCase
+from tests.integration.daemon_case import HouseTestCase
+from tests.integration.http_caller import Caller
 
 TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token")
 SESSION = "x-openclaw-session-key"

@@ -3,7 +3,7 @@ What agents do with tools of their own.
 """
 
 from tests.integration.agent import AgentTestCase, calls, says
-from tests.integration.caller import frames, streamedWords
+from tests.integration.http_caller import frames, streamedWords
 
 
 class OwnToolTests(AgentTestCase):

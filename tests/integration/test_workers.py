@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from openclaw.testing import ServedCall
-from tests.integration.caller import Caller, Connection, streamedWords
 from tests.integration.daemon import Daemon
-from tests.integration.house import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.http_caller import Caller, Connection, streamedWords
 from tests.integration.processes import Watch, missingProcesses, workers
 from tests.integration.test_metrics import samples
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.messages import Usage
 from openclaw.metrics.tally import OTHER, Counts, Durations, Tally
-from tests.metrics.accounts import account, embeddings
+from tests.metrics.ended_runs import account, embeddings
 
 
 class CountsTests(SynchronousTestCase):

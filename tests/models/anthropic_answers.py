@@ -5,7 +5,7 @@ Answers in the form of Anthropic's Messages API.  The words are ours.
 from openclaw.errors import UpstreamError
 from openclaw.interfaces import ModelReply
 from openclaw.messages import ToolCall, Usage
-from tests.models.reading import Outcome, events
+from tests.models.event_reading import Outcome, events
 
 TALK = b"""\
 event: message_start

@@ -33,14 +33,14 @@ from openclaw.interfaces import (
     ModelRequest,
 )
 from openclaw.messages import NO_USAGE, UserMessage
-from openclaw.models.local.handshake import (
+from openclaw.models.local.engine_messages import (
     ANSWER,
     STDERR,
-    Listening,
-    Order,
-    Refused,
+    EngineListening,
+    EngineOrder,
+    EngineRefused,
 )
-from openclaw.models.local.provider import LocalModelProvider
+from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.models.local.weights import ENGINE, WEIGHTS, WEIGHTS_FILE
 from openclaw.testing import ScriptedEmbedding
 
@@ -124,7 +124,7 @@ class ChildInMemory:
         """
         What the process was told to run.
         """
-        return msgspec.json.decode(self.written, type=Order)
+        return msgspec.json.decode(self.written, type=EngineOrder)
 
     def says(self, data):
         """
@@ -136,13 +136,13 @@ class ChildInMemory:
         """
         Tell the daemon that the model is loaded.
         """
-        self.says(msgspec.json.encode(Listening(address)) + b"\n")
+        self.says(msgspec.json.encode(EngineListening(address)) + b"\n")
 
     def refuses(self, reason="It is broken."):
         """
         Tell the daemon that the model can't be run.
         """
-        self.says(msgspec.json.encode(Refused(reason)) + b"\n")
+        self.says(msgspec.json.encode(EngineRefused(reason)) + b"\n")
 
     def prints(self, text, childFD=STDERR):
         """

@@ -11,8 +11,8 @@ import msgspec
 
 from openclaw.interfaces import ModelReply
 from openclaw.messages import ToolCall
-from openclaw.models.upstream import ReplyDecoder
-from tests.models.reading import Outcome, outcomeOf
+from openclaw.models.upstream_call import ReplyDecoder
+from tests.models.event_reading import Outcome, outcomeOf
 
 MADE = "made"
 """

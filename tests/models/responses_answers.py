@@ -5,7 +5,7 @@ Answers in the form of OpenAI's Responses API.  The words are ours.
 from openclaw.errors import UpstreamRateLimited
 from openclaw.interfaces import ModelReply
 from openclaw.messages import ToolCall, Usage
-from tests.models.reading import Outcome, events
+from tests.models.event_reading import Outcome, events
 
 TALK = b"""\
 event: response.created

@@ -12,21 +12,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.errors import UpstreamTooLarge
 from openclaw.json_size import MOST_VALUES, hasTooManyValues
 from openclaw.messages import MOST_CALLS
-from openclaw.models import replies
-from openclaw.models.anthropic_messages import MessagesDecoder
-from openclaw.models.google_contents import (
+from openclaw.models import reply_decoding as replies
+from openclaw.models.dialects.anthropic_messages.response import MessagesDecoder
+from openclaw.models.dialects.google_generative_ai.request import (
     MAX_SIGNATURE_CHARACTERS,
     ThoughtSignatures,
 )
-from openclaw.models.google_generative_ai import GenerateContentDecoder
-from openclaw.models.ollama import OllamaDecoder
-from openclaw.models.openai_completions import ChatCompletionDecoder
-from openclaw.models.openai_responses import ResponseDecoder
-from openclaw.models.replies import StreamedReply
-from openclaw.models.sse import MAX_EVENT_LINES
-from openclaw.models.thinking import MOST_HELD, ThinkingSplitter
+from openclaw.models.dialects.google_generative_ai.response import (
+    GenerateContentDecoder,
+)
+from openclaw.models.dialects.ollama.chat import OllamaDecoder
+from openclaw.models.dialects.openai_completions.chat import ChatCompletionDecoder
+from openclaw.models.dialects.openai_responses.response import ResponseDecoder
+from openclaw.models.reply_decoding import StreamedReply
+from openclaw.models.think_tags import MOST_HELD, ThinkingSplitter
 from openclaw.models.tool_calls import MOST_ARGUMENTS, MOST_PIECES
-from tests.models.reading import REFUSAL
+from openclaw.net.sse import MAX_EVENT_LINES
+from tests.models.event_reading import REFUSAL
 
 PIECE = 2**18
 """

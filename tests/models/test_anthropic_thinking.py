@@ -1,5 +1,6 @@
 """
-Tests of L{openclaw.models.anthropic_requests}: how much to think, and what was thought.
+Tests of L{openclaw.models.dialects.anthropic_messages.request}: how much to think, and
+what was thought.
 """
 
 from functools import partial
@@ -16,9 +17,9 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.anthropic_messages import AnthropicMessages
-from tests.models import asking
-from tests.models.asking import TOOL
+from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
+from tests.models import model_requests as asking
+from tests.models.model_requests import TOOL
 
 encoded = partial(asking.encoded, AnthropicMessages())
 

@@ -1,15 +1,19 @@
 """
-Tests of L{openclaw.models.google_contents}: what models want back with their calls.
+Tests of L{openclaw.models.dialects.google_generative_ai.request}: what models want back
+with their calls.
 """
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.messages import AssistantMessage, ToolCall
-from openclaw.models.google_contents import NO_SIGNATURE, ThoughtSignatures
-from openclaw.models.google_generative_ai import GoogleGenerativeAI
-from tests.models.asking import encoded
-from tests.models.reading import REFUSAL
+from openclaw.models.dialects.google_generative_ai.request import (
+    NO_SIGNATURE,
+    ThoughtSignatures,
+)
+from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
+from tests.models.event_reading import REFUSAL
+from tests.models.model_requests import encoded
 
 CALL = ToolCall("fc1", "weather", '{"city": "Köln"}')
 

@@ -5,7 +5,7 @@ Tests for L{openclaw.models.local}: its end.
 from twisted.internet.defer import Deferred
 
 from openclaw.errors import ShuttingDown
-from openclaw.models.local.process import STOP_SECONDS
+from openclaw.models.local.engine_process import STOP_SECONDS
 from tests.models.local_doubles import LocalModelTestCase
 
 

@@ -7,7 +7,7 @@ from zope.interface.verify import verifyObject
 from openclaw.config import LOCAL_MODEL
 from openclaw.errors import ModelUnavailable, NotFound, RunCancelled, ShuttingDown
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, IEmbedder
-from openclaw.models.local.provider import EMBEDDING_TOKENS
+from openclaw.models.local.local_provider import EMBEDDING_TOKENS
 from openclaw.models.local.weights import ENGINE, NO_ENGINE
 from tests.models.local_doubles import LocalModelTestCase
 

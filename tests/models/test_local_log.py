@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.models.local.handshake import STDERR, STDOUT
-from openclaw.models.local.loglines import LONGEST_LINE, LineSplitter, readRecord
+from openclaw.models.local.engine_messages import STDERR, STDOUT
+from openclaw.models.local.llama_log import LONGEST_LINE, LineSplitter, readRecord
 from tests.models.local_doubles import LocalModelTestCase
 
 LOADING = b"0.00.003.992 I srv    load_model: loading model '/m/a.gguf'"

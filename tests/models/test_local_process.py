@@ -25,16 +25,16 @@ from openclaw.errors import (
     UpstreamRefused,
 )
 from openclaw.interfaces import EmbeddingRequest
-from openclaw.models.embeddings import unpacked
-from openclaw.models.local.child import NOT_FOR_US
-from openclaw.models.local.handshake import Order
-from openclaw.models.local.loglines import LineSplitter
-from openclaw.models.local.process import ModelProcess
-from openclaw.models.local.provider import LocalModelProvider
+from openclaw.models.embedding_calls import unpacked
+from openclaw.models.local.engine_main import NOT_FOR_US
+from openclaw.models.local.engine_messages import EngineOrder
+from openclaw.models.local.engine_process import ModelProcess
+from openclaw.models.local.llama_log import LineSplitter
+from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.models.local.weights import Weights
 from openclaw.models.registry import Providers
+from tests.models.killable_daemon import LOADING, READY
 from tests.models.local_doubles import UpstreamInMemory
-from tests.models.local_parent import LOADING, READY
 
 PATIENCE = 60
 """
@@ -96,7 +96,7 @@ class DeathWatch:
 
 class Parent(ProcessProtocol):
     """
-    L{tests.models.local_parent} at work.
+    L{tests.models.killable_daemon} at work.
 
     @ivar ended: Fires when it is reaped.
     """
@@ -380,7 +380,7 @@ class RealStartTests(RealProcessTestCase):
         """
         Start a process for this model.
         """
-        order = Order(
+        order = EngineOrder(
             model=model,
             name="m",
             key="k",
@@ -439,7 +439,7 @@ class OrphanTests(RealProcessTestCase):
         self.reactor.spawnProcess(
             parent,
             sys.executable,
-            [sys.executable, "-m", "tests.models.local_parent", model],
+            [sys.executable, "-m", "tests.models.killable_daemon", model],
             env=os.environ,
             path=str(ROOT),
             childFDs={0: "w", 1: "r", 2: 2},

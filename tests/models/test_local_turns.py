@@ -17,7 +17,7 @@ from openclaw.interfaces import (
     ModelRequest,
 )
 from openclaw.messages import UserMessage
-from openclaw.models.local.turns import TURN_INPUTS, TurnTakingProvider
+from openclaw.models.local.caller_turns import TURN_INPUTS, TurnTakingProvider
 from tests.models.local_doubles import REPLY, LocalModelTestCase, UpstreamInMemory
 
 PARALLEL = 2

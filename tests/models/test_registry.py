@@ -19,7 +19,7 @@ from openclaw.interfaces import (
 from openclaw.messages import UserMessage
 from openclaw.models.registry import Providers, dialectFaults, installedMakers
 from openclaw.testing import ScriptedModelServer, ScriptedProvider, ServedCall
-from tests.models.network import Network, siteOf
+from tests.models.memory_network import Network, siteOf
 
 
 def config(local: LocalModel | None = None, **providers: Provider) -> Config:

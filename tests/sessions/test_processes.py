@@ -16,13 +16,13 @@ from twisted.python.failure import Failure
 import tests
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
-from tests.contracts.open_store import AGAIN, ANSWER
-from tests.sessions.onfile import SQLiteTestCase
+from tests.contracts.store_opening import AGAIN, ANSWER
+from tests.sessions.store_case import SQLiteTestCase
 
 
 class Child(ProcessProtocol):
     """
-    A process of L{tests.sessions.child}.
+    A process of L{tests.sessions.store_process}.
 
     @ivar ended: Fires with the lines that it said, when it is gone and buried.
     @ivar killAfter: After how many lines to kill it, if at all.
@@ -94,7 +94,7 @@ class ProcessTestCase(SQLiteTestCase):
             **os.environ,
             "PYTHONPATH": str(Path(tests.__file__).absolute().parent.parent),
         }
-        module = [sys.executable, "-m", "tests.sessions.child"]
+        module = [sys.executable, "-m", "tests.sessions.store_process"]
         for child, name in zip(children, names, strict=True):
             reactor.spawnProcess(
                 child,

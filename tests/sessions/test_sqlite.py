@@ -22,11 +22,11 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
+from openclaw.net.batched_writes import writesOf
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
-from openclaw.writes import writesOf
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO
 from tests.contracts.session_store import SessionStoreContract
-from tests.sessions.onfile import SQLiteTestCase
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO
+from tests.sessions.store_case import SQLiteTestCase
 
 
 class SQLiteContractTests(SessionStoreContract, TestCase):

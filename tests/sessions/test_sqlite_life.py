@@ -10,8 +10,8 @@ from twisted.internet.defer import CancelledError
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim
 from openclaw.sessions.store.schema import schemaSteps
-from tests.contracts.open_store import ANSWER, HELLO
-from tests.sessions.onfile import SQLiteTestCase, openFiles
+from tests.contracts.store_opening import ANSWER, HELLO
+from tests.sessions.store_case import SQLiteTestCase, openFiles
 
 
 class UnusableFileTests(SQLiteTestCase):

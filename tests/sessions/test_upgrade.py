@@ -8,8 +8,8 @@ from contextlib import closing
 from openclaw.interfaces import Claim, Summary
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage
 from openclaw.sessions.store.schema import schemaSteps, upgrade, versionOf
-from tests.contracts.open_store import AGAIN, ANSWER, HELLO
-from tests.sessions.onfile import SQLiteTestCase
+from tests.contracts.store_opening import AGAIN, ANSWER, HELLO
+from tests.sessions.store_case import SQLiteTestCase
 
 CALL = AssistantMessage(content="", tool_calls=(ToolCall("a", "look", "{}"),))
 RESULT = ToolMessage(tool_call_id="a", content="nothing")

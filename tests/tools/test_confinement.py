@@ -17,7 +17,7 @@ from openclaw.tools.confinement import (
     PathRefused,
     Workspace,
 )
-from tests.tools.doubles import openFiles
+from tests.tools.tool_case import openFiles
 
 SWAP_DIRECTORY = """
 import os, sys

@@ -11,16 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openclaw.interfaces import ToolError
-from openclaw.tools import contents, files
+from openclaw.net.threads import Stopped
+from openclaw.tools import file_contents as contents
+from openclaw.tools import file_tools as files
 from openclaw.tools.confinement import Workspace
-from openclaw.tools.contents import (
+from openclaw.tools.file_contents import (
     BLOCK_BYTES,
     MAX_EDIT_BYTES,
     MAX_SCAN_BYTES,
     readLines,
 )
-from openclaw.tools.threads import Stopped
-from tests.tools.filing import FileToolTestCase
+from tests.tools.file_case import FileToolTestCase
 
 
 class EditTests(FileToolTestCase):

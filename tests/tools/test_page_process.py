@@ -7,8 +7,8 @@ from twisted.trial.unittest import TestCase
 
 from openclaw.interfaces import ToolError
 from openclaw.tools import page_process
+from openclaw.tools.html_text import TOO_DEEP
 from openclaw.tools.page_process import pageText
-from openclaw.tools.pages import TOO_DEEP
 
 LIMIT = 50_000
 SIZE = 200_000

@@ -10,7 +10,7 @@ import sys
 
 from openclaw.tools.confinement import Workspace
 from openclaw.tools.temporary import removeLeftovers, temporaryFile
-from tests.tools.filing import FileToolTestCase
+from tests.tools.file_case import FileToolTestCase
 
 STEM = ".openclaw-0123456789abcdef"
 

@@ -4,9 +4,9 @@ Tests for L{openclaw.tools.web_fetch}: what is read, and how it ends.
 
 import gzip
 
-from openclaw.tools.fetching import MAX_REDIRECTS
-from tests.tools.doubles import appearing
-from tests.tools.internet import SITE, FetchTestCase, answer, redirect
+from openclaw.net.fetching import MAX_REDIRECTS
+from tests.tools.local_internet import SITE, FetchTestCase, answer, redirect
+from tests.tools.tool_case import appearing
 
 
 class ReadingTests(FetchTestCase):

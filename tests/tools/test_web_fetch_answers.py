@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolError
-from openclaw.tools.addresses import READ_BYTES
-from openclaw.tools.content_coding import MAX_MEMBERS, PIECE_BYTES, ContentDecoder
-from openclaw.tools.fetching import HEAD_BYTES
-from tests.tools.internet import FetchTestCase
+from openclaw.net.content_coding import MAX_MEMBERS, PIECE_BYTES, ContentDecoder
+from openclaw.net.fetching import HEAD_BYTES
+from openclaw.net.guarded_reactor import READ_BYTES
+from tests.tools.local_internet import FetchTestCase
 
 URL = "http://site.example/"
 

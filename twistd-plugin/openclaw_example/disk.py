@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.tools.settings import settingsFor
-from openclaw.tools.threads import inThread
+from openclaw.net.threads import inThread
+from openclaw.tools.tool_settings import settingsFor
 
 GIB = 1 << 30
 

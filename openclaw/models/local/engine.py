@@ -16,8 +16,8 @@ from twisted.logger import Logger
 from openclaw.config import Secret
 from openclaw.errors import ModelUnavailable, OpenClawError, ShuttingDown
 from openclaw.interfaces import IModelProvider
-from openclaw.models.local.handshake import Order
-from openclaw.models.local.process import ModelProcess
+from openclaw.models.local.engine_messages import EngineOrder
+from openclaw.models.local.engine_process import ModelProcess
 from openclaw.models.local.weights import Weights
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ between starts begins anew.
 
 def backOff(failures: int) -> float:
     """
-    How long to wait for the next start: a second, then longer and longer.
+    Return the seconds until the next start: one, then longer and longer.
 
     @param failures: How many were there in a row.
     """
@@ -96,7 +96,7 @@ class Engine:
     def __init__(
         self,
         *,
-        order: Callable[[str, str], Order],
+        order: Callable[[str, str], EngineOrder],
         weights: Weights,
         atOnce: bool,
         reactor: IReactorProcess,
@@ -231,7 +231,7 @@ class Engine:
         life.addBoth(lambda _: self._lives.discard(life))
         self.process.spawn(self._reactor, self._environment)
 
-    async def _live(self, process: ModelProcess, order: Order) -> None:
+    async def _live(self, process: ModelProcess, order: EngineOrder) -> None:
         """
         See a process through, from its start to its end.
         """
@@ -312,6 +312,3 @@ def _closed() -> ShuttingDown:
     return ShuttingDown(
         "The embedded model is being stopped. Try again soon.", retryAfter=1.0
     )
-
-
-__all__ = ["HEALTHY_SECONDS", "Connect", "Engine", "State", "Waiting", "backOff"]

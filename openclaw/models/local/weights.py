@@ -31,7 +31,7 @@ NO_FILE = (
 @dataclass(frozen=True, kw_only=True)
 class Weights:
     """
-    Where the embedded model's weights are, on this machine, now.
+    Finds the embedded model's weights on this machine.
 
     @ivar modelPath: The GGUF file to use, or C{None} for the packaged one.
     @ivar findSpec: Finds a package.  The one of the weights must never be
@@ -60,14 +60,3 @@ class Weights:
             if packaged.is_file():
                 return packaged
         raise ModelUnavailable(NO_WEIGHTS)
-
-
-__all__ = [
-    "ENGINE",
-    "NO_ENGINE",
-    "NO_FILE",
-    "NO_WEIGHTS",
-    "WEIGHTS",
-    "WEIGHTS_FILE",
-    "Weights",
-]

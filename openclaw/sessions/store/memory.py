@@ -21,13 +21,13 @@ from openclaw.interfaces import (
     Summary,
 )
 from openclaw.messages import Message, ToolMessage, UserMessage
-from openclaw.sessions.store.checks import (
+from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
+from openclaw.sessions.store.validation import (
     MAX_LOADED_BYTES,
     MAX_LOADED_MESSAGES,
     checkResults,
     checkSummary,
 )
-from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class _Session:
     @property
     def summarised(self) -> int:
         """
-        How many messages the summary stands for.
+        Return the number of messages that the summary stands for.
         """
         return 0 if self.summary is None else self.summary.messageCount
 
@@ -264,6 +264,3 @@ class MemorySessionStore:
             session.messages.extend(messages)
             session.sizes += [len(msgspec.json.encode(each)) for each in messages]
             session.updatedAt = self._clock.seconds()
-
-
-__all__ = ["MemorySessionStore"]

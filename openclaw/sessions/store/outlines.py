@@ -9,18 +9,17 @@ from openclaw.messages import Message, UserMessage
 
 OUTLINE_CHARACTERS = 128 * 1024
 """
-How much of what the assistant said is in an outline, and more only where a single
-answer is longer.
+Characters of an outline; more only where a single answer is longer.
 """
 
 READ_CHARACTERS = 16 * 1024 * 1024
 """
-How much is looked through for an outline.
+Characters that are looked through for an outline.
 """
 
 FIRST_CHARACTERS = 64 * 1024
 """
-How long the first message may be, to be in one.
+Longest first message that is in an outline, in characters.
 """
 
 _USER = UserMessage("")
@@ -50,6 +49,3 @@ def outlineOf(
             said += size
         found.append(_USER if message is None else message)
     return Outline(found[::-1], complete, first, read)
-
-
-__all__ = ["FIRST_CHARACTERS", "OUTLINE_CHARACTERS", "READ_CHARACTERS", "outlineOf"]

@@ -1,6 +1,6 @@
 """
-Who holds a claim: a store object in a process on a machine; and whether that
-process is known to be dead.
+The owner of a claim: a store object in a process on a machine; and whether that process
+is known to be dead.
 
 A daemon that was killed leaves its claims behind.  Knowing that it is dead lets the
 next one take them over at once, instead of after C{leaseSeconds}.  Where this can't
@@ -101,6 +101,3 @@ def _startOf(pid: int) -> str | None:
     # pid (name) state ppid ...; the name may hold blanks and brackets
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else fields[19]
-
-
-__all__ = ["Owner"]

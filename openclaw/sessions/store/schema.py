@@ -21,7 +21,7 @@ from openclaw.errors import StoreError
 @dataclass(frozen=True, kw_only=True)
 class SchemaStep:
     """
-    What brings the schema from version C{version - 1} to C{version}.
+    A step of the schema, from version C{version - 1} to C{version}.
 
     @ivar sql: Statements, without any that begins or ends a transaction.
     """
@@ -33,7 +33,7 @@ class SchemaStep:
 @dataclass(frozen=True, kw_only=True)
 class Upgrade:
     """
-    What L{upgrade} did.
+    The outcome of L{upgrade}.
 
     @ivar old: The version found; 0 is an empty database.
     @ivar new: The version now.
@@ -190,15 +190,3 @@ def _backUp(connection: sqlite3.Connection, path: Path, version: int) -> Path:
             connection.backup(target)
         return copy
     raise AssertionError("count() does not end")
-
-
-__all__ = [
-    "SchemaStep",
-    "Upgrade",
-    "createPrivately",
-    "openingAlone",
-    "schemaSteps",
-    "switchToWAL",
-    "upgrade",
-    "versionOf",
-]

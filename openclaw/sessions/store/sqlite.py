@@ -31,7 +31,7 @@ from openclaw.interfaces import (
     Summary,
 )
 from openclaw.messages import Message
-from openclaw.sessions.store.access import SessionAccess
+from openclaw.net.batched_writes import writesOf
 from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.schema import (
     Upgrade,
@@ -42,13 +42,13 @@ from openclaw.sessions.store.schema import (
     upgrade,
     versionOf,
 )
-from openclaw.writes import writesOf
+from openclaw.sessions.store.statements import SessionAccess
 
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 """
-How long a transaction waits for one of another process.  Less than a lease, so that
+Seconds that a transaction waits for one of another process. Less than a lease, so that
 claims are renewed in time.
 """
 
@@ -59,7 +59,7 @@ Least time between two log lines about a store that goes on failing, in seconds.
 
 FAULTS = (sqlite3.Error, OSError, UnicodeError)
 """
-What SQLite, the file system and text that is not Unicode fail with.
+Errors of SQLite, of the file system and of text that is not Unicode.
 """
 
 
@@ -367,6 +367,3 @@ def _disconnect(pool: ConnectionPool) -> None:
     into the database, which is no work for the reactor's thread.
     """
     pool.disconnect(pool.connections.get(pool.threadID()))
-
-
-__all__ = ["SQLiteSessionStore"]

@@ -7,7 +7,7 @@ fast, and its name must be unlike that of anybody else's.
 
 from openclaw_example.disk import DiskSpaceTool
 
-from openclaw.models.maker import HTTPProviderMaker
+from openclaw.models.provider_maker import HTTPProviderMaker
 
 diskSpace = DiskSpaceTool()
 

@@ -1,0 +1,130 @@
+"""
+A chat completion request as it is on the wire: OpenAI's names and types.
+
+Follows U{https://platform.openai.com/docs/api-reference/chat/create}.  Fields that
+are not here are not used; L{openclaw.api.chat_request} tells the caller which those
+were. Every field may be C{null}, which is the same as leaving it out.
+"""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct
+
+from openclaw.api.body_parsing import RawField
+
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Count = Annotated[int, Meta(ge=1)]
+ModelName = Annotated[str, Meta(max_length=256)]
+"""
+A model, as a request names it.  Each chunk of an answer repeats it, so a long one would
+be sent, and kept for slow readers, thousands of times.
+"""
+
+
+class ImageURL(Struct):
+    """
+    An image's location.
+    """
+
+    url: str | None = None
+
+
+class Part(Struct):
+    """
+    A part of a message's content.
+    """
+
+    type: str
+    text: str | None = None
+    input_text: str | None = None
+    image_url: ImageURL | str | None = None
+
+
+class WireFunction(Struct):
+    """
+    The function of a tool call.
+    """
+
+    name: str
+    arguments: str
+
+
+class WireToolCall(Struct):
+    """
+    A tool call that an assistant made earlier.
+    """
+
+    id: str
+    function: WireFunction
+    type: str | None = None
+
+
+class WireMessage(Struct):
+    """
+    One message of the conversation.
+    """
+
+    role: str
+    content: str | list[Part] | None = None
+    tool_calls: list[WireToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+class StreamOptions(Struct):
+    """
+    Options of a stream.
+    """
+
+    include_usage: bool | None = None
+
+
+MAX_MESSAGES = 20_000
+"""
+Far more than any model reads, and so few that reading them holds nobody up.
+"""
+
+Messages = Annotated[list[WireMessage], Meta(max_length=MAX_MESSAGES)]
+RawMessages = Annotated[list[Raw], Meta(max_length=MAX_MESSAGES)]
+LogitBias = dict[str, float]
+
+
+class ChatCompletionRequest(Struct):
+    """
+    The body of C{POST /v1/chat/completions}.
+    """
+
+    messages: Messages | None = None
+    # What is passed on, or bounded before it is read.
+    tools: RawField = UNSET
+    tool_choice: RawField = UNSET
+    functions: RawField = UNSET
+    function_call: RawField = UNSET
+    response_format: RawField = UNSET
+    logit_bias: RawField = UNSET
+    model: ModelName | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = None
+    n: int | None = None
+    # From here on, what is passed on to the model.
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    reasoning_effort: str | None = None
+    parallel_tool_calls: bool | None = None
+
+
+class LargeRequest(ChatCompletionRequest):
+    """
+    The same for a large body, of which the messages are read one by one: the GIL is
+    held by each call of the decoder.
+    """
+
+    messages: RawField = UNSET  # type: ignore[assignment]

@@ -1,0 +1,206 @@
+"""
+Providers, sessions and runs, composed.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from openclaw.agents.agent_tools import AgentTools
+from openclaw.agents.runtime import Runtime
+from openclaw.config import LOCAL_PROVIDER, Config
+from openclaw.models.local.local_provider import LocalModelProvider
+from openclaw.models.registry import Providers
+from openclaw.net.threads import inThread
+from openclaw.sessions.store.sqlite import SQLiteSessionStore
+from openclaw.tools.catalogue import Catalogue
+from openclaw.tools.temporary import removeLeftovers
+from openclaw.workers.topology import SingleProcess, Topology
+
+PROBE_SECONDS = 1.0
+"""
+Least time between two looks at a store that failed, in seconds.
+"""
+
+STORE_NAME = "sessions.sqlite"
+
+
+class Composition:
+    """
+    All that it takes to run agents.
+
+    @ivar runtime: Where runs begin.
+    @ivar equipment: What each agent works with.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        state: Path,
+        environ: Mapping[str, str],
+        reactor: Any,
+        log: Logger,
+        place: Topology | None = None,
+    ) -> None:
+        """
+        Start nothing yet.
+
+        @param state: The state directory.
+
+        @param reactor: A whole one: time, TCP, processes and threads.
+
+        @param place: Ours among the processes that share all this; alone by default.
+        """
+        place = place or SingleProcess()
+        self._config = config
+        self._reactor = reactor
+        self._log = log
+        self.equipment = AgentTools(Catalogue(log=log), log)
+        self._providers = Providers(reactor, environ, log, engine=place.engine)
+        self._providers.configure(config)
+        self._store = place.store(
+            SQLiteSessionStore(
+                reactor=reactor,
+                path=config.session.store or state / STORE_NAME,
+                log=log,
+            )
+        )
+        self._storeFault: str | None = "the session store is not open yet"
+        self._probedAt = float("-inf")
+        self._retired: set[Deferred[None]] = set()
+        self.runtime = Runtime(
+            config=config,
+            providers=self._providers.get,
+            store=self._store,
+            reactor=reactor,
+            log=log,
+        )
+
+    async def start(self) -> None:
+        """
+        Make it ready for runs.
+
+        @raise openclaw.errors.StoreError: The session store can't be opened.
+        """
+        self.runtime.start()
+        self.startLocal()
+        self._tidyWorkspaces()
+        try:
+            await self._store.open()
+        except Exception:
+            self._storeFault = "the session store can't be opened"
+            raise
+        self._storeFault = None
+
+    def _tidyWorkspaces(self) -> None:
+        """
+        Remove what the file tools of a killed daemon left.  Nothing waits for that.
+        """
+        agents = self._config.agentSettings()
+        paths = {each.workspace for each in agents if each.workspace is not None}
+        if not paths:
+            return
+
+        def tidy(stop: Event) -> None:
+            for path in sorted(paths):
+                if count := removeLeftovers(path):
+                    self._log.info(
+                        "{count} temporary files removed from {path}",
+                        count=count,
+                        path=str(path),
+                    )
+
+        inThread(self._reactor, tidy).addErrback(
+            lambda failure: self._log.failure("Temporary files remain", failure)
+        )
+
+    def reconfigure(self, config: Config) -> None:
+        """
+        Let another configuration hold for the runs to come.
+        """
+        retired = self._providers.configure(config)
+        self._config = config
+        for provider in retired:
+            self._retire(provider.close())
+        self.runtime.reconfigure(config)
+        self.startLocal()
+
+    def _retire(self, closing: "Deferred[None]") -> None:
+        """
+        Keep an eye on a provider that still has calls.
+        """
+        self._retired.add(closing)
+
+        def retired(result: object) -> None:
+            self._retired.discard(closing)
+            if isinstance(result, Failure):
+                self._log.failure("A provider could not be closed", failure=result)
+
+        closing.addBoth(retired)
+
+    def failing(self) -> list[str]:
+        """
+        List the reasons that keep runs from succeeding.
+        """
+        found = []
+        if self.runtime.draining:
+            found.append("the gateway is shutting down")
+        if self._storeFault is not None:
+            found.append(self._storeFault)
+        elif self._store.fault is not None:
+            found.append(self._store.fault)
+            self._probe()
+        broken = ("unavailable", "failed")
+        if self._usesLocal() and self._providers.local.state in broken:
+            found.append("the embedded model can't be run")
+        return found
+
+    def _probe(self) -> None:
+        """
+        Look whether the store works again, without keeping who asks waiting.
+        """
+        now = self._reactor.seconds()
+        if now - self._probedAt >= PROBE_SECONDS:
+            self._probedAt = now
+            self._store.probe()
+
+    def _usesLocal(self) -> bool:
+        return any(
+            model.provider == LOCAL_PROVIDER
+            for agent in self._config.agentSettings()
+            for model in (agent.model.primary, *agent.model.fallbacks)
+        )
+
+    @property
+    def local(self) -> LocalModelProvider:
+        """
+        The embedded model.
+        """
+        return self._providers.local
+
+    def startLocal(self) -> None:
+        """
+        Have the embedded model ready if an agent uses it.
+        """
+        if not self._usesLocal():
+            return
+        local = self._providers.local
+        reason = local.unavailableReason()
+        if reason is not None:
+            self._log.warn("{reason}", reason=reason)
+        local.start()
+
+    async def stop(self) -> None:
+        """
+        End all runs, and let go of everything.
+        """
+        await self.runtime.stop()
+        closing = [provider.close() for provider in self._providers.all()]
+        await DeferredList([*closing, *self._retired], consumeErrors=True)
+        await self._store.close()

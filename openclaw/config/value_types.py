@@ -1,0 +1,117 @@
+"""
+The kinds of plain values that a key can have: their ranges and spellings.
+
+Each is an annotated type.  Its C{description}, where it has one, says in an error
+what was expected; otherwise the limits do.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+# A week bounds every wait: longer ones are typing errors, and a timer that is too
+# long for the operating system stops the reactor.
+Seconds = Annotated[float, Meta(gt=0, le=604800)]
+SecondsOrZero = Annotated[float, Meta(ge=0, le=604800)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+RemotePort = Annotated[int, Meta(ge=1, le=65535)]
+Amount = Annotated[int, Meta(ge=1, le=1_000_000)]
+AmountOrZero = Annotated[int, Meta(ge=0, le=1_000_000)]
+Milliseconds = Annotated[int, Meta(ge=1, le=604_800_000)]
+Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
+ContextSize = Annotated[int, Meta(ge=256, le=1_048_576)]
+Parallel = Annotated[int, Meta(ge=1, le=64)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
+Workers = Annotated[int, Meta(ge=1, le=64)]
+Bytes = Annotated[int, Meta(ge=1, le=1_073_741_824)]
+BodyBytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
+AllBytes = Annotated[int, Meta(ge=1024, le=1_099_511_627_776)]
+Bind = Annotated[str, Meta(description='"loopback", "lan", "custom" or an IP address')]
+Host = Annotated[str, Meta(description="an IP address")]
+# The bits behind a network's prefix must be 0: who writes 10.0.0.5/8 may not mean all
+# of 10.
+ProxyAddress = Annotated[
+    str,
+    Meta(
+        description=(
+            'an IP address, a network such as "10.0.0.0/8" (not that of all addresses) '
+            'or "unix"'
+        )
+    ),
+]
+BaseURL = Annotated[str, Meta(description="an http or https URL")]
+AgentID = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z",
+        description=(
+            'an agent id (a letter or digit, then at most 63 letters, digits, "_" '
+            'or "-")'
+        ),
+    ),
+]
+ProviderName = Annotated[
+    str,
+    Meta(pattern=r"\A[^/\s]+\Z", description='a name without blanks and "/"'),
+]
+ModelID = Annotated[
+    str, Meta(pattern=r"\A\S+\Z", description="a model id without blanks")
+]
+Dialect = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z0-9-]+\Z",
+        description=(
+            'the name of a dialect, such as "openai-completions" (lower-case letters, '
+            'digits and "-")'
+        ),
+    ),
+]
+# What every provider takes as the name of a function.
+ToolName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9_-]{1,64}\Z",
+        description=(
+            'the name of a tool (at most 64 letters, digits, "_" and "-", without '
+            "wildcards)"
+        ),
+    ),
+]
+VariableName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z",
+        description="the name of an environment variable",
+    ),
+]
+HostPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z",
+        description='the name of a host; "*." at its beginning stands for any below it',
+    ),
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*|[a-z][a-z0-9+.-]*://[a-z0-9._\[\]:-]+)\Z",
+        description=(
+            'the origin of web pages as browsers write it, such as "https://example.com"'
+            ' (in lower case, without a path), or "*"'
+        ),
+    ),
+]
+HeaderName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z",
+        description="a name that HTTP allows for a header",
+    ),
+]
+
+AuthMode = Literal["token", "password", "none", "trusted-proxy"]
+Level = Literal["debug", "info", "warn", "error"]
+LogFormat = Literal["text", "json"]
+Modality = Literal["text", "image"]
+ToolProfile = Literal["none", "readonly", "coding", "full"]

@@ -1,0 +1,141 @@
+"""
+From a configuration to what holds: the part of a gateway that a reload replaces.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.logger import Logger
+
+from openclaw.agents.agent_directory import AgentDirectory
+from openclaw.auth.client_address import TrustedProxies
+from openclaw.auth.doorkeeper import AccessState, AccessTerms, Doorkeeper
+from openclaw.auth.proxied_users import ProxiedUsers
+from openclaw.config import (
+    Config,
+    CredentialInForce,
+    Loaded,
+    Secret,
+    credentialInForce,
+    load,
+    locate,
+    stateDirectory,
+)
+from openclaw.plugin_check import checkInstalled
+from openclaw.server.live_config import LiveConfig
+from openclaw.state_directory import Adopt, keptToken
+from openclaw.workers.topology import Topology
+
+if TYPE_CHECKING:
+    from openclaw.workers.worker_member import WorkerMember
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchOptions:
+    """
+    The options that a gateway is launched with, apart from its configuration.
+
+    @ivar reactor: A whole one: time, TCP, processes and threads.
+    @ivar configOption: The configuration file that was asked for, if one was.
+    @ivar now: The time of day, in seconds since the epoch.
+    @ivar listen: Endpoint strings, which then hold instead of the configuration's
+        bind and port.
+    @ivar checkers: For HTTP Basic.
+    @ivar adopt: See L{openclaw.state_directory.Adopt}.
+    @ivar place: The gateway's, where it is one of several workers.
+    """
+
+    reactor: Any
+    now: Callable[[], float] = time
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    configOption: str | None = None
+    listen: Sequence[str] = ()
+    checkers: Sequence[ICredentialsChecker] = ()
+    adopt: Adopt = lambda path: None
+    place: "WorkerMember | None" = None
+
+
+class ConfigReloader:
+    """
+    Makes what holds, at the start and again with each reload.
+
+    @ivar state: The state directory.
+    """
+
+    def __init__(
+        self, circumstances: LaunchOptions, place: Topology, log: Logger
+    ) -> None:
+        self.state = stateDirectory(circumstances.environ)
+        self._circumstances = circumstances
+        self._place = place
+        self._log = log
+
+    def load(self) -> Loaded:
+        """
+        Find the configuration, which may not have been there before, and read it.
+
+        @raise openclaw.errors.ConfigError: It is wrong.
+        """
+        environ = self._circumstances.environ
+        loaded = load(locate(self._circumstances.configOption, environ), environ)
+        checkInstalled(loaded, self._log)
+        return replace(loaded, config=self._place.share(loaded.config))
+
+    def credential(self, config: Config) -> CredentialInForce:
+        """
+        Return the credential in force.
+        """
+        return credentialInForce(config, self._circumstances.environ)
+
+    def stand(self, loaded: Loaded, memory: AccessState) -> LiveConfig:
+        """
+        Build the live configuration.
+
+        @param memory: What the door remembers, whatever holds.
+        """
+        config = loaded.config
+        return LiveConfig(
+            config=config,
+            path=loaded.path,
+            directory=AgentDirectory(config),
+            doorkeeper=Doorkeeper(
+                self._terms(config), self._circumstances.checkers, memory, self._log
+            ),
+        )
+
+    def _terms(self, config: Config) -> AccessTerms:
+        gateway, mode = config.gateway, self.credential(config).mode
+        proxied = mode == "trusted-proxy"
+        return AccessTerms(
+            mode=mode,
+            secret=self._secret(config),
+            proxies=TrustedProxies(gateway.trustedProxies),
+            proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
+        )
+
+    def _secret(self, config: Config) -> Secret | None:
+        mode, secret, _ = self.credential(config)
+        if mode != "token" or secret is not None:
+            return secret
+        return keptToken(self.state, self._circumstances.adopt)
+
+
+def keysNeedingRestart(before: Config, after: Config) -> list[str]:
+    """
+    The keys that changed and that a reload can't follow.
+    """
+    pairs = {
+        "gateway.port": (before.gateway.port, after.gateway.port),
+        "gateway.bind": (before.gateway.interface(), after.gateway.interface()),
+        "gateway.tls": (before.gateway.tls, after.gateway.tls),
+        "gateway.workers": (before.gateway.workers, after.gateway.workers),
+        "session.store": (before.session.store, after.session.store),
+        "logging.auditFile": (before.logging.auditFile, after.logging.auditFile),
+        "logging.format": (before.logging.format, after.logging.format),
+    }
+    return [key for key, (old, new) in pairs.items() if old != new]

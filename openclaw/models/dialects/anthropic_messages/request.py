@@ -1,0 +1,305 @@
+"""
+A request in the form of Anthropic's Messages API.
+
+Follows U{https://platform.claude.com/docs/en/api/messages} and, for what a model
+thinks, U{https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking} and
+U{https://platform.claude.com/docs/en/build-with-claude/extended-thinking}.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from openclaw.interfaces import (
+    ModelRequest,
+    NamedTool,
+    Sampling,
+    ToolChoice,
+    ToolSpec,
+)
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    Thought,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.request_encoding import (
+    argumentsOf,
+    callID,
+    outputLimit,
+    refuseFields,
+    stopSequences,
+    unsupported,
+)
+from openclaw.models.translation import named, wantedFormat
+
+API = "anthropic-messages"
+
+DEFAULT_MAX_TOKENS = 4096
+"""
+The bound, which the API insists on, where neither the request nor the configuration
+has one.
+"""
+
+THINKING_MAX_TOKENS = 16384
+"""
+The same for a model that thinks: its thoughts count.
+"""
+
+REDACTED = "redacted:"
+"""
+Stands before the signature of a thought that is nothing but its cipher.
+"""
+
+_REFUSED: dict[str, Any] = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "seed": None,
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+}
+"""
+Fields without a counterpart in the API, with the values that ask for nothing. Mapped
+are C{temperature}, C{top_p}, C{max_tokens}, C{max_completion_tokens}, C{stop},
+C{reasoning_effort}, C{parallel_tool_calls}, and C{response_format} with a schema.
+"""
+
+_EFFORTS = {"minimal": "low"}
+"""
+The efforts that have another name here.
+"""
+
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
+"""
+The efforts in tokens, for models that know no efforts.  The first is the least that
+the API takes.
+"""
+
+_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+
+_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+
+_Role = Literal["user", "assistant"]
+_Blocks = list[dict[str, Any]]
+
+
+def _text(text: str) -> _Blocks:
+    # The API takes no text without a letter in it.
+    return [{"type": "text", "text": text}] if text.strip() else []
+
+
+def _part(part: Part) -> _Blocks:
+    match part:
+        case TextPart(text=text):
+            return _text(text)
+        case ImagePart(mediaType=mediaType, data=data):
+            source = {"type": "base64", "media_type": mediaType, "data": data}
+            return [{"type": "image", "source": source}]
+
+
+def _thought(thought: Thought) -> dict[str, Any]:
+    if thought.signature.startswith(REDACTED):
+        data = thought.signature.removeprefix(REDACTED)
+        return {"type": "redacted_thinking", "data": data}
+    return {
+        "type": "thinking",
+        "thinking": thought.text,
+        "signature": thought.signature,
+    }
+
+
+def _blocks(message: Message) -> tuple[_Role, _Blocks]:
+    match message:
+        case UserMessage(content=content):
+            if isinstance(content, str):
+                return "user", _text(content)
+            return "user", [block for part in content for block in _part(part)]
+        case AssistantMessage(content=text, tool_calls=calls, thoughts=thoughts):
+            uses = [
+                {
+                    "type": "tool_use",
+                    "id": callID(call.id),
+                    "name": call.name,
+                    "input": argumentsOf(call),
+                }
+                for call in calls
+            ]
+            return "assistant", [*map(_thought, thoughts), *_text(text), *uses]
+        case ToolMessage(tool_call_id=id, content=text):
+            result: dict[str, Any] = {"type": "tool_result", "tool_use_id": callID(id)}
+            if text.strip():
+                result["content"] = text
+            return "user", [result]
+
+
+def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """
+    The conversation as turns of the two roles, which begin with the user, take
+    turns, and have the results of calls first.
+    """
+    turns: list[dict[str, Any]] = []
+    for role, blocks in map(_blocks, messages):
+        if not blocks:
+            continue
+        if not turns and role == "assistant":
+            # Such as when the oldest messages were left out.
+            turns.append({"role": "user", "content": _text("…")})
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        else:
+            turns.append({"role": role, "content": blocks})
+    for turn in turns:
+        if turn["role"] == "user":
+            turn["content"].sort(key=lambda block: block["type"] != "tool_result")
+    return turns
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    encoded: dict[str, Any] = {
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": {"type": "object", **tool.parameters},
+    }
+    if tool.strict:
+        encoded["strict"] = True
+    return encoded
+
+
+def _toolFields(
+    tools: Sequence[ToolSpec], choice: ToolChoice, parallel: bool | None
+) -> dict[str, Any]:
+    if not tools:
+        return {}
+    encoded: dict[str, Any] = (
+        {"type": "tool", "name": choice.name}
+        if isinstance(choice, NamedTool)
+        else {"type": _CHOICES[choice]}
+    )
+    if parallel is False and choice != "none":
+        encoded["disable_parallel_tool_use"] = True
+    return {"tools": [_tool(tool) for tool in tools], "tool_choice": encoded}
+
+
+# How much to think.
+
+
+def _thinksByBudget(model: str) -> bool:
+    """
+    Models before Claude 4.6 are told how many tokens to think; later ones choose.
+    """
+    found = _VERSION.search(model)
+    return found is not None and (int(found[1]), int(found[2] or 0)) < (4, 6)
+
+
+def _mayThink(request: ModelRequest) -> bool:
+    """
+    The API refuses thoughts beside some other wishes, which come first.
+    """
+    sampling = request.sampling
+    return (
+        sampling.temperature in (None, 1)
+        and (sampling.top_p is None or sampling.top_p >= 0.95)
+        and (not request.tools or request.toolChoice in ("auto", "none"))
+    )
+
+
+def _lacksThoughts(messages: Sequence[Message]) -> bool:
+    """
+    Is there an answer, since the user last spoke, without its thoughts?  It was
+    another model's, or another client's.
+    """
+    for message in reversed(messages):
+        if isinstance(message, UserMessage):
+            return False
+        if isinstance(message, AssistantMessage) and not message.thoughts:
+            return True
+    return False
+
+
+def _thinking(request: ModelRequest, most: int) -> dict[str, Any] | None:
+    """
+    @param most: The bound on the answer with the thoughts.
+    """
+    effort = request.sampling.reasoning_effort
+    if effort == "none":
+        return {"type": "disabled"}
+    if (effort is None and not request.reasoning) or not _mayThink(request):
+        return None
+    if not _thinksByBudget(request.model):
+        return {"type": "adaptive", "display": "summarized"}
+    if effort is not None and effort not in _BUDGETS:
+        raise unsupported("reasoning_effort", API, effort)
+    budget = min(_BUDGETS[effort or "medium"], most // 2)
+    if budget < _BUDGETS["minimal"] or _lacksThoughts(request.messages):
+        return None
+    return {"type": "enabled", "budget_tokens": budget}
+
+
+def _outputConfig(request: ModelRequest) -> dict[str, Any]:
+    output: dict[str, Any] = {}
+    effort = request.sampling.reasoning_effort
+    if effort not in (None, "none") and not _thinksByBudget(request.model):
+        output["effort"] = _EFFORTS.get(effort, effort)
+    schema = wantedFormat(request.sampling, API)
+    if schema == "json":
+        raise unsupported("response_format", API)
+    if schema is not None:
+        output["format"] = {"type": "json_schema", "schema": schema}
+    return output
+
+
+# The whole.
+
+
+def _samplingFields(sampling: Sampling) -> dict[str, Any]:
+    refuseFields(sampling, _REFUSED, API)
+    return named(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        stop_sequences=stopSequences(sampling) or None,
+    )
+
+
+def _withoutThoughts(message: Message) -> Message:
+    if isinstance(message, AssistantMessage) and message.thoughts:
+        return AssistantMessage(message.content, message.tool_calls)
+    return message
+
+
+def bodyOf(request: ModelRequest) -> dict[str, Any]:
+    """
+    Build the body of a streaming request.
+
+    @raise openclaw.errors.InvalidRequest: The request wants what the API can't do.
+    """
+    sampling = request.sampling
+    thinks = request.reasoning or sampling.reasoning_effort not in (None, "none")
+    most = (
+        outputLimit(request)
+        or request.maxOutputTokens
+        or (THINKING_MAX_TOKENS if thinks else DEFAULT_MAX_TOKENS)
+    )
+    thinking = _thinking(request, most)
+    said: Iterable[Message] = request.messages
+    if thinking is None or thinking["type"] == "disabled":
+        said = map(_withoutThoughts, said)
+    body: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": most,
+        "messages": _turns(said),
+        "stream": True,
+    }
+    if request.system.strip():
+        body["system"] = request.system
+    body |= _samplingFields(sampling)
+    if thinking is not None:
+        body["thinking"] = thinking
+    if output := _outputConfig(request):
+        body["output_config"] = output
+    body |= _toolFields(request.tools, request.toolChoice, sampling.parallel_tool_calls)
+    return body

@@ -1,0 +1,158 @@
+"""
+A conversation in the Gemini API's form.
+
+Follows U{https://ai.google.dev/api/caching#Content} and, for what seals a model's
+thoughts, U{https://ai.google.dev/gemini-api/docs/thought-signatures}.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from openclaw.interfaces import ModelRequest
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.request_encoding import argumentsOf
+from openclaw.models.translation import toolNames
+
+MAX_SIGNATURES = 1000
+"""
+Limit of thought signatures that are remembered.
+"""
+
+MAX_SIGNATURE_CHARACTERS = 8 * 1024 * 1024
+"""
+Limit of their characters, with the ids and names of their calls.
+"""
+
+NO_SIGNATURE = "skip_thought_signature_validator"
+"""
+The value that the API takes in place of a signature that is not known, or not known any
+more.
+"""
+
+
+class ThoughtSignatures:
+    """
+    Signatures of thoughts. Gemini 3 and later seal their thoughts into a signature, and
+    refuse to go on from a call that lacks it. Clients that keep the conversation
+    themselves don't keep it, so it is remembered here, for the latest calls.
+    """
+
+    def __init__(self, limit: int = MAX_SIGNATURES) -> None:
+        self._limit = limit
+        self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._size = 0
+
+    def keep(self, callID: str, name: str, signature: str) -> None:
+        """
+        Remember a call's signature; the oldest is forgotten for it.
+        """
+        key = (callID, name)
+        before = self._known.pop(key, None)
+        if before is not None:
+            self._size -= len(callID) + len(name) + len(before)
+        self._known[key] = signature
+        self._size += len(callID) + len(name) + len(signature)
+        while len(self._known) > self._limit or self._size > MAX_SIGNATURE_CHARACTERS:
+            (oldID, oldName), old = self._known.popitem(last=False)
+            self._size -= len(oldID) + len(oldName) + len(old)
+
+    def of(self, call: ToolCall) -> str | None:
+        """
+        The signature of a call, if it is known.
+        """
+        return self._known.get((call.id, call.name))
+
+
+def generation(model: str) -> int | None:
+    """
+    Return the generation of a Gemini model: 2 for C{gemini-2.5-flash}; C{None} if the
+    name does not say, as in C{gemini-flash-latest}.
+    """
+    found = re.search(r"gemini-(\d+)", model)
+    return int(found[1]) if found else None
+
+
+def _sealsThoughts(model: str) -> bool:
+    return "gemini" in model and (generation(model) or 3) > 2
+
+
+class Conversation:
+    """
+    Puts the messages of one request into the API's form.
+    """
+
+    def __init__(self, request: ModelRequest, signatures: ThoughtSignatures) -> None:
+        """
+        @param signatures: Those of calls that come without, as far as they are known.
+        """
+        self._messages = request.messages
+        self._signatures = signatures
+        self._sealed = _sealsThoughts(request.model)
+        self._names = toolNames(request.messages)
+
+    def contents(self) -> list[dict[str, Any]]:
+        """
+        The C{contents}.  Results that follow each other, which answer the calls of
+        one turn, have to be one content.
+        """
+        contents: list[dict[str, Any]] = []
+        for isResult, group in groupby(
+            self._messages, lambda message: isinstance(message, ToolMessage)
+        ):
+            if isResult:
+                parts = [part for message in group for part in self._parts(message)]
+                contents.append({"role": "user", "parts": parts})
+                continue
+            for message in group:
+                role = "model" if isinstance(message, AssistantMessage) else "user"
+                contents.append({"role": role, "parts": self._parts(message)})
+        # A content without parts is refused; it is a model's that said nothing.
+        return [content for content in contents if content["parts"]]
+
+    def _parts(self, message: Message) -> list[dict[str, Any]]:
+        match message:
+            case UserMessage(content=content):
+                if isinstance(content, str):
+                    return [{"text": content}]
+                return [_wirePart(part) for part in content]
+            case AssistantMessage(content=text, tool_calls=calls):
+                said: list[dict[str, Any]] = [{"text": text}] if text else []
+                return said + self._calls(calls)
+            case ToolMessage(tool_call_id=callID, content=result):
+                response = {
+                    "id": callID,
+                    "name": self._names.get(callID, callID),
+                    "response": {"output": result},
+                }
+                return [{"functionResponse": response}]
+
+    def _calls(self, calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = []
+        for call in calls:
+            called = {"id": call.id, "name": call.name, "args": argumentsOf(call)}
+            part: dict[str, Any] = {"functionCall": called}
+            signature = call.signature or self._signatures.of(call)
+            if not signature and self._sealed and not parts:
+                # Of the calls of one turn, only the first needs one.
+                signature = NO_SIGNATURE
+            if signature:
+                part["thoughtSignature"] = signature
+            parts.append(part)
+        return parts
+
+
+def _wirePart(part: TextPart | ImagePart) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"text": part.text}
+    return {"inlineData": {"mimeType": part.mediaType, "data": part.data}}

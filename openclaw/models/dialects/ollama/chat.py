@@ -1,0 +1,227 @@
+"""
+The C{ollama} dialect: Ollama's native API as a provider.
+
+Follows U{https://docs.ollama.com/api/chat} and, for errors within a stream,
+U{https://docs.ollama.com/api/errors}; thinking and tools as in
+U{https://docs.ollama.com/capabilities/thinking} and
+U{https://docs.ollama.com/capabilities/tool-calling}.  The base URL is the server's
+own, such as C{http://localhost:11434}.
+
+The API counts neither cached nor thinking tokens, and has no C{tool_choice}.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from openclaw.config import Secret
+from openclaw.interfaces import ModelRequest
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    ToolCall,
+    ToolMessage,
+    Usage,
+    UserMessage,
+)
+from openclaw.models.request_encoding import (
+    argumentsOf,
+    outputLimit,
+    stopSequences,
+    unsupported,
+)
+from openclaw.models.translation import named, refuseUnsaid, toolNames, wantedFormat
+from openclaw.models.upstream_call import Refusal, ReplyDecoder
+from openclaw.models.whole_calls import WholeCallsReply
+from openclaw.net.ndjson import LineDecoder
+from openclaw.raw_json import wireForm
+
+API = "ollama"
+
+# What comes back, as far as it is read.
+
+
+class _CalledFunction(msgspec.Struct):
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw()
+
+
+class _CalledTool(msgspec.Struct):
+    function: _CalledFunction
+    id: str | None = None
+
+
+class _Said(msgspec.Struct):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[_CalledTool] | None = None
+
+
+class _Line(msgspec.Struct):
+    message: _Said | None = None
+    done: bool | None = None
+    done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    error: Any = None
+
+
+class OllamaDecoder(WholeCallsReply):
+    """
+    An answer's bytes in, events out.
+    """
+
+    def __init__(self, provider: str, refusal: Refusal) -> None:
+        super().__init__(provider, refusal, LineDecoder())
+        self._decode = msgspec.json.Decoder(_Line).decode
+
+    def read(self, payload: bytes) -> None:
+        """
+        Understand one line; the one that is done is the last.
+        """
+        line = self._decode(payload)
+        if line.error is not None:
+            raise self.reported(500, line.error)
+        if line.message is not None:
+            self.think(line.message.thinking or "")
+            if line.message.content:
+                self.say(line.message.content)
+            for tool in line.message.tool_calls or ():
+                self.call(tool.function.name, tool.id, tool.function.arguments)
+        if line.done:
+            self.finishReason = "length" if line.done_reason == "length" else "stop"
+            self.usage = Usage(
+                prompt_tokens=line.prompt_eval_count or 0,
+                completion_tokens=line.eval_count or 0,
+            )
+            self.complete = True
+
+
+# What is sent.
+
+
+def _wireMessage(message: Message, names: dict[str, str]) -> dict[str, Any]:
+    match message:
+        case UserMessage():
+            images = [image.data for image in message.images]
+            return named(role="user", content=message.text, images=images or None)
+        case AssistantMessage(content=content, tool_calls=calls):
+            called = [_wireCall(index, call) for index, call in enumerate(calls)]
+            return named(role="assistant", content=content, tool_calls=called or None)
+        case ToolMessage(tool_call_id=callID, content=content):
+            return {
+                "role": "tool",
+                "content": content,
+                # Older servers go by the name alone.
+                "tool_name": names.get(callID, callID),
+                "tool_call_id": callID,
+            }
+
+
+def _wireCall(index: int, call: ToolCall) -> dict[str, Any]:
+    function = {"index": index, "name": call.name, "arguments": argumentsOf(call)}
+    return {"type": "function", "id": call.id, "function": function}
+
+
+def _options(request: ModelRequest) -> dict[str, Any]:
+    asked = request.sampling
+    limit = outputLimit(request)
+    return named(
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        seed=asked.seed,
+        frequency_penalty=asked.frequency_penalty,
+        presence_penalty=asked.presence_penalty,
+        stop=stopSequences(asked) or None,
+        # Left out, it is a few thousand tokens, and what is more is cut off unsaid.
+        num_ctx=request.contextWindow,
+        # Without a bound, a model that repeats itself goes on for ever.
+        num_predict=request.maxOutputTokens if limit is None else limit,
+    )
+
+
+_LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+
+
+def _think(request: ModelRequest) -> bool | str | None:
+    """
+    Build the thinking option. Only gpt-oss takes a level from every server; other
+    models are told to think, or not to.
+    """
+    effort = request.sampling.reasoning_effort
+    if effort is None:
+        return True if request.reasoning else None
+    if effort == "none":
+        return False
+    if effort not in _LEVELS:
+        raise unsupported("reasoning_effort", API, effort)
+    return _LEVELS[effort] if "gpt-oss" in request.model else True
+
+
+def _wireTools(request: ModelRequest) -> list[dict[str, Any]]:
+    if not request.tools or request.toolChoice == "none":
+        return []
+    if request.toolChoice != "auto":
+        raise unsupported("tool_choice", API)
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": wireForm(tool.parameters),
+            },
+        }
+        for tool in request.tools
+    ]
+
+
+class Ollama:
+    """
+    Asked with C{POST {baseUrl}/api/chat}; see L{openclaw.models.provider.Dialect}.
+    """
+
+    def path(self, request: ModelRequest) -> str:
+        """
+        The same for all models.
+        """
+        return "/api/chat"
+
+    def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
+        """
+        A local server needs no key; ollama.com, and a proxy, may.
+        """
+        headers = [("Accept", "application/x-ndjson")]
+        if key is not None:
+            headers.append(("Authorization", f"Bearer {key.reveal()}"))
+        return headers
+
+    def encode(self, request: ModelRequest) -> bytes:
+        """
+        The JSON body that asks for a stream.
+
+        @raise openclaw.errors.InvalidRequest: It asks for what the API can't do.
+        """
+        refuseUnsaid(request, API)
+        names = toolNames(request.messages)
+        said = [_wireMessage(message, names) for message in request.messages]
+        if request.system:
+            said.insert(0, {"role": "system", "content": request.system})
+        return msgspec.json.encode(
+            named(
+                model=request.model,
+                messages=said,
+                stream=True,
+                tools=_wireTools(request) or None,
+                think=_think(request),
+                format=wantedFormat(request.sampling, API),
+                options=_options(request) or None,
+            )
+        )
+
+    def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
+        """
+        Return a decoder of an answer.
+        """
+        return OllamaDecoder(provider, refusal)

@@ -1,0 +1,83 @@
+"""
+OpenAI's embeddings, which C{openai-completions} and C{openai-responses} have in common.
+
+Follows U{https://platform.openai.com/docs/api-reference/embeddings}.  What the caller
+wants is what the provider is asked for, since not every server knows base64; either
+form is understood.
+"""
+
+from typing import Any
+
+import msgspec
+
+from openclaw.interfaces import EmbeddingReply, EmbeddingRequest
+from openclaw.models.embedding_calls import readVector
+
+
+class _Embedding(msgspec.Struct):
+    embedding: msgspec.Raw
+    index: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Embedding]
+    usage: _Usage | None = None
+
+
+_decodeAnswer = msgspec.json.Decoder(_Answer).decode
+
+
+class OpenAIEmbeddings:
+    """
+    See L{openclaw.models.embedding_calls.EmbeddingDialect}.
+    """
+
+    most = 2048
+
+    def path(self, request: EmbeddingRequest) -> str:
+        """
+        The same for every model.
+        """
+        return "/embeddings"
+
+    def encode(self, request: EmbeddingRequest) -> bytes:
+        """
+        The JSON body.  The encoding is named only where it is not the usual one.
+        """
+        body: dict[str, Any] = {"model": request.model, "input": request.inputs}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        if request.base64:
+            body["encoding_format"] = "base64"
+        return msgspec.json.encode(body)
+
+    def read(self, answer: str) -> EmbeddingReply:
+        """
+        The vectors, which may come in any order.
+        """
+        found = _decodeAnswer(answer)
+        data = found.data
+        if all(each.index is not None for each in data):
+            data.sort(key=lambda each: each.index or 0)
+        usage = found.usage or _Usage()
+        return EmbeddingReply(
+            vectors=[readVector(each.embedding) for each in data],
+            promptTokens=usage.prompt_tokens or usage.total_tokens or 0,
+        )
+
+
+class LlamaCppEmbeddings(OpenAIEmbeddings):
+    """
+    The same as llama.cpp's own server understands it: it passes over C{dimensions}.
+    """
+
+    def encode(self, request: EmbeddingRequest) -> bytes:
+        """
+        The JSON body.
+        """
+        return super().encode(msgspec.structs.replace(request, dimensions=None))

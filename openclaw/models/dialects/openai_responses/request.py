@@ -1,0 +1,167 @@
+"""
+A request in the form of OpenAI's Responses API.
+
+Follows U{https://platform.openai.com/docs/api-reference/responses/create} and, for
+what a model thinks, U{https://platform.openai.com/docs/guides/reasoning}.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from openclaw.interfaces import (
+    ModelRequest,
+    NamedTool,
+    Sampling,
+    ToolChoice,
+    ToolSpec,
+)
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.request_encoding import callID, dataURI, outputLimit, refuseFields
+from openclaw.models.translation import named
+from openclaw.raw_json import wireForm
+
+API = "openai-responses"
+
+_REFUSED: dict[str, Any] = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "seed": None,
+    "stop": (),
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+}
+"""
+Fields without a counterpart in the API (or, of log probabilities, without a place in
+our answer), with the values that ask for nothing. Mapped are C{temperature}, C{top_p},
+C{max_tokens}, C{max_completion_tokens}, C{response_format}, C{reasoning_effort} and
+C{parallel_tool_calls}.
+"""
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case TextPart(text=text):
+            return {"type": "input_text", "text": text}
+        case ImagePart():
+            return {
+                "type": "input_image",
+                "image_url": dataURI(part),
+                "detail": "auto",
+            }
+
+
+def _items(message: Message) -> Iterator[dict[str, Any]]:
+    match message:
+        case UserMessage(content=content):
+            if not isinstance(content, str):
+                yield {"role": "user", "content": [_part(part) for part in content]}
+            else:
+                yield {"role": "user", "content": content}
+        case AssistantMessage(content=text, tool_calls=calls, thoughts=thoughts):
+            for thought in thoughts:
+                # Its id would be looked up in what the provider stored: nothing.
+                yield {
+                    "type": "reasoning",
+                    "summary": [],
+                    "encrypted_content": thought.signature,
+                }
+            if text:
+                yield {"role": "assistant", "content": text}
+            for call in calls:
+                yield {
+                    "type": "function_call",
+                    "call_id": callID(call.id),
+                    "name": call.name,
+                    "arguments": call.arguments or "{}",
+                }
+        case ToolMessage(tool_call_id=id, content=text):
+            yield {
+                "type": "function_call_output",
+                "call_id": callID(id),
+                "output": text,
+            }
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": wireForm(tool.parameters),
+        # Left out, it would mean yes here.
+        "strict": bool(tool.strict),
+    }
+
+
+def _toolFields(
+    tools: Sequence[ToolSpec], choice: ToolChoice, parallel: bool | None
+) -> dict[str, Any]:
+    if not tools:
+        return {}
+    fields: dict[str, Any] = {
+        "tools": [_tool(tool) for tool in tools],
+        "tool_choice": (
+            {"type": "function", "name": choice.name}
+            if isinstance(choice, NamedTool)
+            else choice
+        ),
+    }
+    if parallel is not None:
+        fields["parallel_tool_calls"] = parallel
+    return fields
+
+
+def _samplingFields(sampling: Sampling) -> dict[str, Any]:
+    refuseFields(sampling, _REFUSED, API)
+    effort, wanted = sampling.reasoning_effort, sampling.response_format
+    return named(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        reasoning=None if effort is None else {"effort": effort},
+        text=None if wanted is None else {"format": _format(wanted)},
+    )
+
+
+def _format(wanted: Mapping[str, Any]) -> Any:
+    """
+    As in chat completions, but without the schema's frame.
+    """
+    described = wanted.get("json_schema")
+    if not isinstance(described, dict):
+        return wireForm(wanted)
+    return {"type": "json_schema", **described}
+
+
+def bodyOf(request: ModelRequest) -> dict[str, Any]:
+    """
+    Build the body of a streaming request.
+
+    @raise openclaw.errors.InvalidRequest: The request wants what the API can't do.
+    """
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": request.model,
+        "input": [item for said in request.messages for item in _items(said)],
+        "store": False,
+        "stream": True,
+    }
+    if request.system:
+        body["instructions"] = request.system
+    limit = outputLimit(request)
+    if limit is not None:
+        body["max_output_tokens"] = limit
+    if request.reasoning or sampling.reasoning_effort is not None:
+        # Models that don't think refuse it.
+        body["include"] = ["reasoning.encrypted_content"]
+    body |= _samplingFields(sampling)
+    body |= _toolFields(request.tools, request.toolChoice, sampling.parallel_tool_calls)
+    return body

@@ -1,0 +1,105 @@
+"""
+Errors of a provider's HTTP status, as the caller gets them.
+"""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, fail
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from openclaw.errors import (
+    ContextTooLong,
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamRefused,
+)
+from openclaw.interfaces import IModelCall, ModelReply
+from openclaw.models.error_bodies import parseErrorBody
+
+
+def providerError(
+    provider: str,
+    status: int,
+    headers: Headers,
+    body: bytes,
+    secrets: Sequence[str] = (),
+) -> OpenClawError:
+    """
+    Make an error of an answer that is none.
+
+    @param body: As much of the answer's body as was read.
+
+    @param secrets: What must not be shown where the provider's words quote it.
+    """
+    complaint = parseErrorBody(body, secrets)
+    said = f" It says: {complaint.message}" if complaint.message else ""
+    if status in (401, 403) or complaint.keyRefused:
+        # The provider's own words may quote the key.
+        return UpstreamAuthFailed(
+            f"Provider {provider!r} refused the gateway's key.", shouldRetry=False
+        )
+    if status == 429:
+        return UpstreamRateLimited(
+            f"Provider {provider!r} is over its rate limit.{said}",
+            retryAfter=_retryAfter(headers),
+        )
+    if complaint.contextTooLong:
+        # Some say so with a status of 500, or within a stream without any.
+        return ContextTooLong(
+            f"Provider {provider!r} refused the request: the conversation is longer"
+            f" than the model can read.{said}"
+        )
+    if status in (400, 413, 422):
+        return UpstreamRefused(f"Provider {provider!r} refused the request.{said}")
+    return UpstreamError(
+        f"Provider {provider!r} answered with status {status}.{said}",
+        retryAfter=_retryAfter(headers) if status == 503 else None,
+        shouldRetry=None if status >= 500 else False,
+    )
+
+
+def _retryAfter(headers: Headers) -> float | None:
+    """
+    C{Retry-After} in seconds; its other form, a date, is not used by providers.
+    """
+    for value in headers.getRawHeaders(b"retry-after", []):
+        try:
+            seconds = float(value)
+        except ValueError:
+            continue
+        if 0 <= seconds < 86400:
+            return seconds
+    return None
+
+
+@implementer(IModelCall)
+class FailedCall:
+    """
+    A call that was never made.
+    """
+
+    def __init__(self, error: OpenClawError) -> None:
+        self.done: Deferred[ModelReply] = fail(error)
+
+    def cancel(self) -> None:
+        """
+        It is over.
+        """
+
+    def pauseProducing(self) -> None:
+        """
+        There is nothing to pause.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        There is nothing to resume.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        It is over.
+        """

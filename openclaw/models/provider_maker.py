@@ -1,0 +1,74 @@
+"""
+Makes the providers that are asked over HTTP: all that a plug-in needs for one more
+dialect.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.reflect import namedAny
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from openclaw import __version__
+from openclaw.config import Provider, Secret
+from openclaw.interfaces import IModelProvider, IModelProviderMaker
+from openclaw.models.embedding_calls import EmbeddingDialect
+from openclaw.models.provider import Dialect, HTTPModelProvider
+from openclaw.models.upstream_call import Clocks
+from openclaw.net.http_pool import HTTPPool
+
+
+@implementer(IModelProviderMaker)
+class HTTPProviderMaker:
+    """
+    A maker that is made of strings: the dialect is imported when a provider speaks
+    it.
+
+    @ivar dialect: The full name of a class, such as C{package.module.Class}, whose
+        objects are L{Dialect}s.
+    @ivar embeddings: The same for L{EmbeddingDialect}s, or C{None} if the API has no
+        embeddings.
+    """
+
+    def __init__(self, api: str, dialect: str, embeddings: str | None = None) -> None:
+        self.api = api
+        self.dialect = dialect
+        self.embeddings = embeddings
+
+    def makeProvider(
+        self, name: str, settings: Provider, reactor: Any, log: Logger
+    ) -> IModelProvider:
+        """
+        See L{IModelProviderMaker.makeProvider}.
+        """
+        dialect: Dialect = namedAny(self.dialect)()
+        embeddings: EmbeddingDialect | None = None
+        if self.embeddings is not None:
+            embeddings = namedAny(self.embeddings)()
+        clocks = Clocks(
+            connect=settings.connectTimeoutSeconds, idle=settings.timeoutSeconds
+        )
+        return HTTPModelProvider(
+            name=name,
+            baseURL=settings.baseUrl,
+            dialect=dialect,
+            embeddings=embeddings,
+            headers=_headers(settings.headers, dialect, settings.apiKey),
+            agent=HTTPPool(reactor),
+            clocks=clocks,
+            reactor=reactor,
+            log=log,
+        )
+
+
+def _headers(
+    more: Mapping[str, Secret], dialect: Dialect, key: Secret | None
+) -> Headers:
+    headers = Headers({"User-Agent": [f"openclaw-twisted/{__version__}"]})
+    for name, value in dialect.headers(key):
+        headers.setRawHeaders(name, [value])
+    for name, secret in more.items():
+        headers.setRawHeaders(name, [secret.reveal()])
+    return headers

@@ -1,0 +1,435 @@
+"""
+One HTTP call to a model provider: its phases, its clocks and its end.
+
+What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import (
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+    DNSLookupError,
+    TCPTimedOutError,
+)
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.error import SchemeNotSupported
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from openclaw.errors import (
+    InternalError,
+    OpenClawError,
+    RunCancelled,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from openclaw.events import ModelEvent, ModelListener
+from openclaw.interfaces import IModelCall, ModelReply
+from openclaw.messages import Usage
+from openclaw.net.http_connection import Exchange, Header, ResponseReceiver
+
+MAX_REFUSAL_BYTES = 64 * 1024
+"""
+Bytes of an error's body that are read.
+"""
+
+LINGER_SECONDS = 1.0
+"""
+Seconds for which a socket may stay open after the provider said that it is done. Some
+never close it; the others get it back into the pool.
+"""
+
+
+class ReplyDecoder(Protocol):
+    """
+    A dialect's half of a call: the bytes of an answer in, events out.
+    """
+
+    complete: bool
+    """
+    True once nothing more is to be read: the provider has said that it is done, or
+    reported an error, or makes no sense.
+    """
+
+    usage: Usage
+    """
+    The usage that the provider has reported so far.
+    """
+
+    def feed(self, data: bytes) -> list[ModelEvent]:
+        """
+        Read the next bytes.
+        """
+
+    def finish(self) -> list[ModelEvent]:
+        """
+        The body has ended, or is complete: whatever was held back.
+        """
+
+    def reply(self) -> ModelReply:
+        """
+        The whole answer.
+
+        @raise OpenClawError: There is none: the provider reports an error, or makes
+            no sense, or its answer broke off.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocks:
+    """
+    Time-outs in seconds: for a connection, and between two bytes.
+    """
+
+    connect: float
+    idle: float
+
+
+Send = Callable[[bytes, ResponseReceiver, bool], Exchange]
+Refusal = Callable[[int, Headers, bytes], OpenClawError]
+
+
+@implementer(IModelCall)
+class UpstreamCall:
+    """
+    A call over HTTP.  Made and started by a provider.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_clocks",
+        "_decoder",
+        "_exchange",
+        "_finished",
+        "_gone",
+        "_heardAt",
+        "_listener",
+        "_log",
+        "_open",
+        "_paused",
+        "_payload",
+        "_provider",
+        "_reactor",
+        "_refusal",
+        "_refused",
+        "_released",
+        "_retried",
+        "_send",
+        "_speaking",
+        "_timeout",
+        "_timer",
+        "done",
+    )
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        send: Send,
+        payload: bytes,
+        decoder: ReplyDecoder,
+        refusal: Refusal,
+        listener: ModelListener,
+        gone: "Callable[[UpstreamCall], object]",
+        clocks: Clocks,
+        reactor: IReactorTime,
+        log: Logger,
+    ) -> None:
+        """
+        @param send: Sends the request with the body it is given, for an asker; if it
+            is also told so, on a new connection.
+
+        @param refusal: Makes an error of an answer's status, headers and body.
+
+        @param gone: Called once the call holds no socket and no timer any more, a
+            moment before C{done} or after it.
+        """
+        self.done: Deferred[ModelReply] = Deferred(self._cancelledByHolder)
+        self._provider = provider
+        self._send = send
+        self._payload = payload
+        self._decoder = decoder
+        self._refusal = refusal
+        self._listener = listener
+        self._gone = gone
+        self._clocks = clocks
+        self._reactor = reactor
+        self._log = log
+        self._finished = False
+        self._released = False
+        self._paused = False
+        self._retried = False
+        self._exchange: Exchange | None = None
+        self._open = False
+        self._speaking = False
+        self._refused: tuple[int, Sequence[Header], bytearray] | None = None
+        self._timer: IDelayedCall | None = None
+        self._heardAt = float("-inf")
+        # A function: a method of its own would be a circle.
+        self._timeout = UpstreamCall._connectTimeout
+
+    @property
+    def usage(self) -> Usage:
+        """
+        The usage known so far.
+        """
+        return self._decoder.usage
+
+    # The request on its way
+
+    def start(self) -> None:
+        """
+        Send the request.
+        """
+        self._timeout = UpstreamCall._connectTimeout
+        self._setTimer(self._clocks.connect)
+        self._open = True
+        try:
+            self._exchange = self._send(self._payload, self, self._retried)
+        except (ValueError, SchemeNotSupported):
+            self.failed(Failure())
+
+    def connected(self) -> None:
+        """
+        See L{ResponseReceiver.connected}.
+        """
+        self._timeout = UpstreamCall._idleTimeout
+        self._setTimer(self._clocks.idle)
+
+    def failed(self, reason: Failure) -> None:
+        """
+        See L{ResponseReceiver.failed}.
+        """
+        exchange, self._exchange = self._exchange, None
+        self._open = False
+        if self._finished:
+            self._release()
+        elif reason.check(ConnectionDone, ConnectionLost):
+            if exchange is not None and exchange.pooled and not self._retried:
+                # The provider closed an idle connection just as we took it; others
+                # may be closed as well.
+                self._retried = True
+                self.start()
+            else:
+                self._fail(self._unreachable("closed the connection without an answer"))
+        elif reason.check(TCPTimedOutError):
+            # The system was less patient than the operator.
+            self._fail(self._unreachable("does not answer"))
+        elif reason.check(DNSLookupError):
+            self._fail(self._unreachable("has an address that does not resolve"))
+        elif reason.check(ConnectionRefusedError):
+            self._fail(self._unreachable("refuses connections"))
+        else:
+            self._log.error(
+                "No answer from provider {provider}: {reason}",
+                provider=self._provider,
+                reason=reason.getErrorMessage(),
+            )
+            self._fail(self._unreachable("can't be reached"))
+
+    # The answer on its way
+
+    def answered(self, status: int, headers: Sequence[Header]) -> None:
+        """
+        See L{ResponseReceiver.answered}.
+        """
+        # It may be large, and what has ended may be kept for a while.
+        self._payload = b""
+        if self._finished:
+            return
+        self._setTimer(self._clocks.idle)
+        if status != 200:
+            self._refused = (status, headers, bytearray())
+            # That it is slow to say why does not make it less of a refusal.
+            self._timeout = UpstreamCall._refusalSaid
+            return
+        self._speaking = True
+        if self._paused:
+            self.pauseProducing()
+
+    def _refusalSaid(self) -> OpenClawError:
+        assert self._refused is not None
+        status, pairs, body = self._refused
+        headers = Headers()
+        for name, value in pairs:
+            headers.addRawHeader(name, value)
+        return self._refusal(status, headers, bytes(body))
+
+    def came(self, data: bytes) -> None:
+        """
+        See L{ResponseReceiver.came}.
+        """
+        if self._finished:
+            return
+        if self._refused is not None:
+            body = self._refused[2]
+            body += data
+            if len(body) > MAX_REFUSAL_BYTES:
+                self._fail(self._refusalSaid())
+            return
+        # To set the timer back each time would cost more than to look at its end.
+        self._heardAt = self._reactor.seconds()
+        decoder = self._decoder
+        try:
+            events = decoder.feed(data)
+            if events:
+                self._listener(events)
+        except Exception:
+            self._listenerFailed()
+        if decoder.complete:
+            self._conclude()
+
+    def ended(self) -> None:
+        """
+        See L{ResponseReceiver.ended}.  Why it ended does not matter: the decoder knows
+        whether it saw the end.
+        """
+        self._exchange = None
+        self._open = False
+        if self._refused is None:
+            self._conclude()
+        elif not self._finished:
+            self._fail(self._refusalSaid())
+        self._release()
+
+    def _listenerFailed(self) -> None:
+        self._log.failure("The listener of a model call failed")
+        if not self._finished:
+            self._fail(InternalError("The gateway failed."))
+
+    # The end
+
+    def _conclude(self) -> None:
+        if self._finished:
+            return
+        try:
+            events = self._decoder.finish()
+            if events:
+                self._listener(events)
+        except Exception:
+            self._listenerFailed()
+        if self._finished:
+            return
+        try:
+            reply = self._decoder.reply()
+        except OpenClawError as error:
+            self._fail(error)
+            return
+        self._finished = True
+        self._clearTimer()
+        if self._exchange is not None and not self._exchange.complete:
+            self._setTimer(LINGER_SECONDS)
+        if self._paused and self._exchange is not None:
+            # Nothing that a slow reader would have to wait for is left in the body.
+            self._exchange.resumeProducing()
+        self.done.callback(reply)
+
+    def cancel(self) -> None:
+        """
+        Close the socket now.
+        """
+        if not self._finished:
+            self._fail(RunCancelled("The run was cancelled."))
+
+    def _cancelledByHolder(self, done: "Deferred[ModelReply]") -> None:
+        self.cancel()
+
+    def _fail(self, error: OpenClawError) -> None:
+        self._finished = True
+        self._payload = b""
+        self.drop()
+        self.done.errback(Failure(error))
+        self._release()
+
+    def drop(self) -> None:
+        """
+        Close the socket, if there still is one.
+        """
+        self._clearTimer()
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+    def _release(self) -> None:
+        self._clearTimer()
+        if not self._open and not self._released:
+            self._released = True
+            self._gone(self)
+
+    # Back-pressure
+
+    def pauseProducing(self) -> None:
+        """
+        Read no more of the answer for now.  The idle clock stands still: it is not
+        the provider who is slow.
+        """
+        self._paused = True
+        exchange = self._exchange
+        if self._speaking and exchange is not None and not self._finished:
+            self._clearTimer()
+            exchange.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Read on.
+        """
+        self._paused = False
+        exchange = self._exchange
+        if self._speaking and exchange is not None and not self._finished:
+            self._setTimer(self._clocks.idle)
+            exchange.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """
+        The reader is gone.
+        """
+        self.cancel()
+
+    # The clocks
+
+    def _setTimer(self, seconds: float) -> None:
+        """
+        Let the clock strike later than it would, or at all: to have one strike sooner,
+        Twisted looks through all that there are.
+        """
+        if self._timer is not None:
+            self._timer.reset(seconds)
+        else:
+            self._timer = self._reactor.callLater(seconds, self._expired)
+
+    def _clearTimer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expired(self) -> None:
+        self._timer = None
+        left = self._heardAt + self._clocks.idle - self._reactor.seconds()
+        if self._finished:
+            self.drop()
+        elif left > 0:
+            self._setTimer(left)
+        else:
+            self._fail(self._timeout(self))
+
+    def _connectTimeout(self) -> OpenClawError:
+        return UpstreamTimeout(
+            f"No connection to provider {self._provider!r}"
+            f" within {self._clocks.connect:g} s.",
+            code="upstream_connect_timeout",
+        )
+
+    def _idleTimeout(self) -> OpenClawError:
+        return UpstreamTimeout(
+            f"Provider {self._provider!r} was silent for {self._clocks.idle:g} s.",
+            code="upstream_idle_timeout",
+        )
+
+    def _unreachable(self, what: str) -> OpenClawError:
+        return UpstreamUnreachable(f"Provider {self._provider!r} {what}.")

@@ -1,0 +1,193 @@
+"""
+TLS on the gateway's port.
+"""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
+from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.ssl import Certificate, CertificateOptions
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from openclaw.errors import StartError
+
+CHECK_SECONDS = 60.0
+"""
+Least time between two looks at the files, in seconds.
+"""
+
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S
+)
+
+
+def serverContext(certPath: Path, keyPath: Path) -> CertificateOptions:
+    """
+    Load a certificate with its chain, and its key.
+
+    @param certPath: PEM; the server's own certificate first.
+
+    @param keyPath: PEM, without a passphrase.
+
+    @raise StartError: One of them can't be read, or they don't belong together.
+    """
+    try:
+        found = _CERTIFICATE.findall(_read(certPath))
+        chain = [Certificate.loadPEM(each).original for each in found]
+    except crypto.Error:
+        chain = []
+    if not chain:
+        raise StartError(f"There is no PEM certificate in {certPath}.")
+    key = loadKey(keyPath)
+    context = CertificateOptions(
+        privateKey=key, certificate=chain[0], extraCertChain=chain[1:]
+    )
+    try:
+        context.getContext()
+    except SSL.Error:
+        raise StartError(f"The key {keyPath} is not that of {certPath}.") from None
+    return context
+
+
+def loadKey(path: Path) -> crypto.PKey:
+    """
+    Load a private key.  OpenSSL's own way would ask the terminal for the pass phrase
+    of a key that has one, and stop the whole daemon meanwhile.
+
+    @param path: PEM, without a pass phrase.
+
+    @raise StartError: It can't be read, or has a pass phrase.
+    """
+    pem = _read(path)
+    try:
+        key = load_pem_private_key(pem, password=None)
+        return crypto.PKey.from_cryptography_key(key)  # type: ignore[arg-type]
+    except TypeError:
+        raise StartError(
+            f"The private key in {path} has a pass phrase, for which a daemon can't"
+            " ask. Store the key without one, readable for the daemon alone:"
+            f" `openssl pkey -in {path} -out NEW`."
+        ) from None
+    except (ValueError, UnsupportedAlgorithm, crypto.Error):
+        raise StartError(f"There is no PEM private key in {path}.") from None
+
+
+def validityWarning(certPath: Path) -> str | None:
+    """
+    Tell if a certificate that can be used is not valid today.
+
+    @param certPath: PEM; the server's own certificate first.
+
+    @raise StartError: It can't be read.
+    """
+    try:
+        certificate = load_pem_x509_certificate(_read(certPath))
+    except ValueError:
+        return None
+    now = datetime.now(UTC)
+    if now < certificate.not_valid_before_utc:
+        since = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        return f"The certificate {certPath} is not valid before {since}."
+    if now > certificate.not_valid_after_utc:
+        until = certificate.not_valid_after_utc
+        return f"The certificate {certPath} expired at {until:%Y-%m-%d %H:%M} UTC."
+    return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        # Opening a FIFO would wait for a writer, and everybody with it.
+        if path.is_fifo():
+            raise StartError(f"{path} can't be read: it is a FIFO.")
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path} can't be read: {error.strerror}.") from None
+
+
+Marks = tuple[object, ...]
+"""
+The part of a file's status that tells it from the one that was there before under its
+name.
+"""
+
+
+def _marksOf(*paths: Path) -> Marks:
+    marks: list[object] = []
+    for path in paths:
+        try:
+            found = path.stat()
+        except OSError as error:
+            marks.append(error.errno)
+        else:
+            marks += [found.st_ino, found.st_size, found.st_mtime_ns]
+    return tuple(marks)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class RenewedCertificate:
+    """
+    A certificate in two files that somebody renews from time to time.  New
+    connections get the new one, soon after it is there.
+    """
+
+    def __init__(
+        self, certPath: Path, keyPath: Path, reactor: IReactorTime, log: Logger
+    ) -> None:
+        """
+        Load it, see L{serverContext}.
+
+        @raise StartError: It can't be used.
+        """
+        self._paths = (certPath, keyPath)
+        self._reactor = reactor
+        self._log = log
+        self._marks = _marksOf(*self._paths)
+        self._checked = reactor.seconds()
+        self._options = serverContext(*self._paths)
+        self._warn()
+
+    def _warn(self) -> None:
+        warning = validityWarning(self._paths[0])
+        if warning is not None:
+            self._log.warn("{warning}", warning=warning)
+
+    def serverConnectionForTLS(
+        self, tlsProtocol: TLSMemoryBIOProtocol
+    ) -> SSL.Connection:
+        """
+        Somebody connects.
+        """
+        if self._reactor.seconds() - self._checked >= CHECK_SECONDS:
+            self.renew()
+        return SSL.Connection(self._options.getContext(), None)
+
+    def renew(self) -> None:
+        """
+        Take up the files if they have changed.  If they can't be used, the old
+        certificate stays in force.
+        """
+        self._checked = self._reactor.seconds()
+        marks = _marksOf(*self._paths)
+        if marks == self._marks:
+            return
+        # Files that can't be used are looked at again only when they have changed.
+        self._marks = marks
+        try:
+            self._options = serverContext(*self._paths)
+        except StartError as error:
+            self._log.error(
+                "The renewed certificate is refused, the old one stays: {error}",
+                error=error.message,
+            )
+        else:
+            self._log.info(
+                "The renewed certificate {path} is in force", path=str(self._paths[0])
+            )
+            self._warn()

@@ -1,0 +1,53 @@
+"""
+The decision on a request whose headers are complete.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.defer import Deferred
+
+from openclaw.interfaces import ICaller
+from openclaw.server.cors import Headers
+
+if TYPE_CHECKING:
+    from openclaw.server.incoming_request import IncomingRequest
+
+LINGER_SECONDS = 5.0
+"""
+Seconds for which a refused caller may go on sending. Closing at once would make their
+system throw away the answer before they can read it.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """
+    The decision on a request whose headers are complete.
+
+    @ivar caller: Who asks, or a failure with an
+        L{openclaw.errors.OpenClawError}; C{None} where nobody needs to be known.
+    @ivar bodyBytes: The largest body that is wanted; 0 for none.
+    @ivar bodySeconds: How long the whole body may take.
+    @ivar headers: For the answer, whatever it will be.
+    @ivar preflight: The rest of the answer's headers, if this is CORS asking before a
+        request: then nobody else answers.
+    """
+
+    caller: "Deferred[ICaller] | None" = None
+    bodyBytes: int = 0
+    bodySeconds: float = LINGER_SECONDS
+    headers: Headers = ()
+    preflight: Headers | None = None
+
+
+class Access(Protocol):
+    """
+    Decides on requests by their headers.
+    """
+
+    def admit(self, request: "IncomingRequest") -> Admission:
+        """
+        Look at a request of which only the method, the path and the headers are
+        there.
+        """

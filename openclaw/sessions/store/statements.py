@@ -1,0 +1,409 @@
+"""
+Every SQL statement about sessions, and the transactions made of them.
+
+Nothing here knows a thread or a reactor: it works on a L{sqlite3.Connection} and
+blocks.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim, Conversation, Outline, SessionInfo, Summary
+from openclaw.messages import Message, UserMessage
+from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
+from openclaw.sessions.store.owners import Owner
+from openclaw.sessions.store.transcript_cache import Recent
+from openclaw.sessions.store.validation import (
+    MAX_LOADED_BYTES,
+    MAX_LOADED_MESSAGES,
+    checkResults,
+    checkSummary,
+)
+from openclaw.transcript import PlainTranscript, isPlain
+
+BEGIN = "BEGIN IMMEDIATE"
+"""
+Waits for other writers here, where waiting works, and not at the first write after
+a read, where SQLite can only fail.
+"""
+
+FIND = """
+SELECT sessions.id, sessions.message_count, claims.owner, claims.expires_at,
+       summaries.message_count, summaries.text
+FROM (SELECT ? AS session_key) AS wanted
+LEFT JOIN sessions ON sessions.session_key = wanted.session_key
+LEFT JOIN claims ON claims.session_key = wanted.session_key
+LEFT JOIN summaries ON summaries.session = sessions.id AND summaries.number = (
+    SELECT max(number) FROM summaries WHERE session = sessions.id
+)
+"""
+"""
+One row, with NULL for what there is not.
+"""
+
+TAKE = """
+INSERT OR REPLACE INTO claims (session_key, run_id, owner, expires_at)
+VALUES (?, ?, ?, ?)
+"""
+
+RENEW = """
+UPDATE claims SET expires_at = ?
+WHERE session_key = ? AND run_id = ? AND owner = ?
+"""
+
+GIVE_BACK = "DELETE FROM claims WHERE session_key = ? AND run_id = ? AND owner = ?"
+
+GIVE_ALL_BACK = "DELETE FROM claims WHERE owner = ?"
+
+CREATE = """
+INSERT INTO sessions (session_key, agent_id, created_at, updated_at, message_count)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+ADVANCE = "UPDATE sessions SET updated_at = ?, message_count = ? WHERE id = ?"
+
+APPEND = """
+INSERT INTO messages (session, position, run_id, created_at, body)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+SUMMARISE = """
+INSERT INTO summaries (session, number, message_count, run_id, created_at, text)
+SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5
+FROM summaries WHERE session = ?1
+"""
+
+TRANSCRIPT = """
+SELECT CAST(group_concat(body, ',') AS BLOB)
+FROM (
+    SELECT body FROM messages WHERE session = ? AND position >= ? ORDER BY position
+)
+"""
+"""
+One row, whatever the length: the GIL is given up and fought for again at each row
+that is fetched.  The order is that of the primary key, which the scan follows.
+As a BLOB, so that text which is not UTF-8 comes as far as the decoder.
+"""
+
+FIRST_LOADED = """
+WITH RECURSIVE loaded (position, bytes) AS (
+    SELECT ?3, 0
+    UNION ALL
+    SELECT loaded.position - 1,
+           bytes + coalesce(length(CAST(messages.body AS BLOB)), 0)
+    FROM loaded LEFT JOIN messages
+    ON messages.session = ?1 AND messages.position = loaded.position - 1
+    WHERE bytes <= ?4 AND loaded.position > max(?2, ?3 - ?5)
+)
+SELECT min(position) FROM loaded WHERE bytes <= ?4
+"""
+"""
+From the newest message back, as long as there is room.  What is older is not read, and
+a message that is missing counts nothing: whoever reads the rest finds out.
+"""
+
+NEWEST = """
+SELECT length(body), CASE WHEN body LIKE '{"role":"user"%' THEN NULL ELSE body END
+FROM messages
+WHERE session = ? AND body NOT LIKE '{"role":"tool"%'
+ORDER BY position DESC
+"""
+"""
+The way in which messages are encoded puts the role first.
+"""
+
+FIRST = """
+SELECT CASE WHEN length(body) <= ? THEN body END
+FROM messages WHERE session = ? AND position = 0
+"""
+
+SESSIONS = """
+SELECT session_key, agent_id, message_count, created_at, updated_at
+FROM sessions
+WHERE agent_id = ?1 OR ?1 IS NULL
+ORDER BY updated_at DESC, session_key
+"""
+
+ENCODER = msgspec.json.Encoder()
+MESSAGE_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+DECODER = msgspec.json.Decoder(tuple[Message, ...])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionAccess:
+    """
+    The statements of one owner. Each method is the whole of one transaction; its caller
+    commits, or rolls back if it raises.
+
+    @ivar owner: In whose name claims are taken.
+    @ivar leaseSeconds: How long they last.
+    @ivar recent: What need not be read.  Who calls a transaction tells how it ended.
+    """
+
+    owner: Owner
+    leaseSeconds: float
+    recent: Recent = field(default_factory=Recent)
+
+    def beginTurn(
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        claim: Claim,
+        agentID: str,
+        opening: Sequence[Message],
+        following: Sequence[Message],
+    ) -> Conversation | None:
+        """
+        See L{openclaw.interfaces.ISessionStore.beginTurn}.
+
+        @param now: Seconds since the epoch.
+        """
+        connection.execute(BEGIN)
+        key = claim.sessionKey
+        session, length, owner, expiresAt, summarised, text = connection.execute(
+            FIND, (key,)
+        ).fetchone()
+        if owner is not None and not self._isFree(owner, expiresAt, now):
+            return None
+        connection.execute(
+            TAKE, (key, claim.runID, str(self.owner), now + self.leaseSeconds)
+        )
+        messages = following if length else opening
+        if session is None:
+            row = (key, agentID, now, now, len(messages))
+            session = connection.execute(CREATE, row).lastrowid
+            length = 0
+        elif messages:
+            connection.execute(ADVANCE, (now, length + len(messages), session))
+        bodies = _append(connection, now, session, length, claim.runID, messages)
+        start = first = summarised or 0
+        known = self.recent.find(session, start, length) if length else ()
+        end = length + len(messages)
+        visible: Sequence[Message]
+        many = length - start > MAX_LOADED_MESSAGES
+        if known is not None and isPlain(messages) and not many:
+            encoded = b",".join([*known, *bodies])
+            visible = PlainTranscript(encoded, end - start)
+        else:
+            found = None if many else _readBodies(connection, session, start)
+            if found is None:
+                first = _firstLoaded(connection, session, start, length)
+                found = _readBodies(connection, session, first, None)
+            visible = _decoded(found or b"", key, end - first)
+            checkResults(visible, len(visible) - len(messages))
+        if first == start and isinstance(visible, PlainTranscript):
+            pieces = [visible.encoded] if visible else []
+            self.recent.stage(session, start, end, pieces)
+        summary = None if summarised is None else Summary(text, summarised)
+        return Conversation(visible, summary, first - start)
+
+    def endTurn(
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        claim: Claim,
+        messages: Sequence[Message],
+        summary: Summary | None,
+    ) -> None:
+        """
+        See L{openclaw.interfaces.ISessionStore.endTurn}.
+
+        @param now: Seconds since the epoch.
+        """
+        connection.execute(BEGIN)
+        claimed = (claim.sessionKey, claim.runID, str(self.owner))
+        if connection.execute(GIVE_BACK, claimed).rowcount != 1:
+            raise StoreError("The run no longer holds its session.")
+        if not messages and summary is None:
+            return
+        session, length, _, _, summarised, _ = connection.execute(
+            FIND, (claim.sessionKey,)
+        ).fetchone()
+        if messages:
+            end = length + len(messages)
+            connection.execute(ADVANCE, (now, end, session))
+            bodies = _append(connection, now, session, length, claim.runID, messages)
+            start = summarised or 0
+            known = self.recent.find(session, start, length)
+            if known is not None and isPlain(messages):
+                # The next turn joins them: a long transcript is copied once a turn.
+                self.recent.stage(session, start, end, [*known, *bodies])
+        if summary is not None:
+            checkSummary(summary, summarised or 0, length + len(messages))
+            row = (session, summary.messageCount, claim.runID, now, summary.text)
+            connection.execute(SUMMARISE, row)
+
+    def renew(
+        self, connection: sqlite3.Connection, now: float, claims: Sequence[Claim]
+    ) -> None:
+        """
+        See L{openclaw.interfaces.ISessionStore.renew}.
+
+        @param now: Seconds since the epoch.
+        """
+        connection.execute(BEGIN)
+        owner = str(self.owner)
+        expiresAt = now + self.leaseSeconds
+        connection.executemany(
+            RENEW,
+            [(expiresAt, claim.sessionKey, claim.runID, owner) for claim in claims],
+        )
+
+    def giveAllBack(self, connection: sqlite3.Connection) -> None:
+        """
+        Give back every claim of this owner.
+        """
+        connection.execute(BEGIN)
+        connection.execute(GIVE_ALL_BACK, (str(self.owner),))
+
+    def transcript(
+        self, connection: sqlite3.Connection, sessionKey: str
+    ) -> Sequence[Message]:
+        """
+        See L{openclaw.interfaces.ISessionStore.transcript}.
+        """
+        connection.execute("BEGIN")  # two reads that must see the same state
+        session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
+        if session is None:
+            return ()
+        bodies = _readBodies(connection, session, 0, None)
+        return _decoded(bodies or b"", sessionKey, length)
+
+    def outline(self, connection: sqlite3.Connection, sessionKey: str) -> Outline:
+        """
+        See L{openclaw.interfaces.ISessionStore.outline}.
+        """
+        connection.execute("BEGIN")
+        session, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
+        if session is None:
+            return Outline()
+        found = connection.execute(FIRST, (FIRST_CHARACTERS, session)).fetchone()
+        first = _message(found[0], sessionKey) if found and found[0] else None
+        rows = connection.execute(NEWEST, (session,))
+        return outlineOf(
+            ((size, body and _message(body, sessionKey)) for size, body in rows),
+            first if isinstance(first, UserMessage) else None,
+        )
+
+    def sessions(
+        self, connection: sqlite3.Connection, agentID: str | None
+    ) -> Sequence[SessionInfo]:
+        """
+        See L{openclaw.interfaces.ISessionStore.sessions}.
+        """
+        rows = connection.execute(SESSIONS, (agentID,))
+        return tuple(SessionInfo(*row) for row in rows)
+
+    def _isFree(self, owner: str, expiresAt: float, now: float) -> bool:
+        """
+        Can a claim that another run took be taken over?
+        """
+        return expiresAt < now or self.owner.knowsDead(owner)
+
+
+def _firstLoaded(
+    connection: sqlite3.Connection, session: int, start: int, length: int
+) -> int:
+    """
+    Find the oldest message of a session that is loaded.
+
+    @param start: The oldest that could be.
+
+    @param length: How many messages there are, before a turn adds its own.
+    """
+    if length <= start:
+        return start
+    bounds = (session, start, length, MAX_LOADED_BYTES, MAX_LOADED_MESSAGES)
+    (first,) = connection.execute(FIRST_LOADED, bounds).fetchone()
+    return int(first)
+
+
+def _append(
+    connection: sqlite3.Connection,
+    now: float,
+    session: int,
+    position: int,
+    runID: str,
+    messages: Sequence[Message],
+) -> list[bytes]:
+    """
+    Add messages to a session.
+
+    @param position: Where the first one goes.
+
+    @return: Each as it is kept.
+    """
+    bodies = [ENCODER.encode(message) for message in messages]
+    connection.executemany(
+        APPEND,
+        [
+            (session, place, runID, now, body.decode())
+            for place, body in enumerate(bodies, position)
+        ],
+    )
+    return bodies
+
+
+def _readBodies(
+    connection: sqlite3.Connection,
+    session: int,
+    start: int,
+    most: int | None = MAX_LOADED_BYTES,
+) -> bytes | None:
+    """
+    Read the messages of a session, as they are kept, with a comma between two.
+
+    @param start: The position of the first one to read.
+
+    @param most: The most bytes.  SQLite itself stops there, so that nothing has to be
+        measured first.
+
+    @return: C{None} if there are more.
+    """
+    if most is None:
+        (bodies,) = connection.execute(TRANSCRIPT, (session, start)).fetchone()
+        return bodies or b""
+    usual = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+    try:
+        return _readBodies(connection, session, start, None)
+    except sqlite3.DataError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_TOOBIG:
+            raise
+        return None
+    finally:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
+
+
+def _message(body: str, sessionKey: str) -> Message:
+    """
+    @raise StoreError: It can't be understood.
+    """
+    try:
+        return MESSAGE_DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
+
+
+def _decoded(bodies: bytes, sessionKey: str, count: int) -> Sequence[Message]:
+    """
+    Decode messages, and see that they are all there.
+
+    @return: A L{PlainTranscript} if that is what they are.
+
+    @param count: How many there must be.
+
+    @raise StoreError: If some are missing or can't be understood.
+    """
+    try:
+        messages = DECODER.decode(b"[%b]" % bodies)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
+    if len(messages) != count:
+        raise StoreError(f"The transcript of {sessionKey} is damaged.")
+    if isPlain(messages):
+        return PlainTranscript(bodies, len(messages), messages)
+    return messages

@@ -1,0 +1,83 @@
+"""
+The banner that the daemon logs once it is ready: all that a newcomer needs for a first
+call.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+from openclaw.api.app import ENDPOINT_KEY
+from openclaw.config import CredentialInForce
+from openclaw.server.live_config import LiveConfig
+from openclaw.state_directory import tokenFile
+
+EXAMPLE = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}'
+
+
+def startupBanner(
+    *,
+    standing: LiveConfig,
+    credential: CredentialInForce,
+    urls: Sequence[str],
+    state: Path,
+) -> str:
+    """
+    Some lines for the log.
+
+    @param urls: The base URLs of the ports.
+
+    @param state: The state directory.
+    """
+    shown, header = _credential(credential, tokenFile(state))
+    if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
+        return (
+            f"Listening on {', '.join(urls)}; callers show {shown}. The endpoint is"
+            f" off: to enable it, set {ENDPOINT_KEY} to true in"
+            f" {standing.path or state / 'openclaw.yaml'}"
+        )
+    directory = standing.directory
+    agents = ", ".join(
+        f"{agent.id}{' (default)' if agent.id == directory.defaultID else ''}"
+        f" on {agent.model.primary}"
+        for agent in directory.agents.values()
+    )
+    others = [f"also at {', '.join(urls[1:])}"] if urls[1:] else []
+    return "\n".join(
+        [
+            f"Ready at {urls[0]}/v1",
+            *others,
+            f"callers show: {shown}",
+            f"agents: {agents}",
+            "try:",
+            f"curl -sS {_target(urls[0])}/v1/chat/completions{header}"
+            f" -H 'Content-Type: application/json' -d '{EXAMPLE}'",
+        ]
+    )
+
+
+def _target(url: str) -> str:
+    """
+    A base URL as curl wants it, which knows UNIX sockets by an option.
+    """
+    kind, _, rest = url.partition(":")
+    if kind != "unix":
+        return url
+    return f"--unix-socket {quote(rest.partition(':')[0])} http://localhost"
+
+
+def _credential(credential: CredentialInForce, path: Path) -> tuple[str, str]:
+    """
+    @return: Where the credential is, and the header for curl that has it.
+    """
+    mode, secret, source = credential
+    if mode == "none":
+        return "nothing", ""
+    if mode == "trusted-proxy":
+        return "what a trusted proxy says of them", ""
+    if secret is None:
+        return (
+            f"the token in {path}",
+            f' -H "Authorization: Bearer $(cat {quote(str(path))})"',
+        )
+    return f"the {mode} from {source}", ' -H "Authorization: Bearer YOUR_TOKEN"'

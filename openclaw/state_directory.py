@@ -1,0 +1,86 @@
+"""
+The state directory: where the daemon keeps what must outlive it.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from pwd import getpwuid
+from secrets import token_urlsafe
+
+from openclaw.config import Secret
+from openclaw.errors import StartError
+from openclaw.net.private_files import UnsafeFile, readPrivateFile
+
+TOKEN_NAME = "gateway-token"
+"""
+The file with the token that was made because none is configured.
+"""
+
+MAX_TOKEN_BYTES = 4096
+
+Adopt = Callable[[Path], None]
+"""
+Gives a file to the user that the daemon will run as.
+"""
+
+
+def prepareState(directory: Path, adopt: Adopt) -> None:
+    """
+    Make the state directory, for its owner's eyes only.
+
+    @raise StartError: It can't be made or written.
+    """
+    try:
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            adopt(directory)
+    except OSError as error:
+        raise StartError(
+            f"The state directory {directory} can't be made: {error.strerror}."
+        ) from None
+    # Whoever this process acts as; that need not be who started it.
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        raise StartError(
+            f"The state directory {directory} can't be written by {_userName()}."
+        )
+
+
+def _userName() -> str:
+    number = os.geteuid()
+    try:
+        return getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def tokenFile(directory: Path) -> Path:
+    """
+    Return the path of the generated token.
+    """
+    return directory / TOKEN_NAME
+
+
+def keptToken(directory: Path, adopt: Adopt) -> Secret:
+    """
+    The token in the state directory; the first time, a random one is made.
+
+    @raise StartError: The file can't be read or written, or it is empty.
+    """
+    path = tokenFile(directory)
+    try:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            data, _ = readPrivateFile(path, MAX_TOKEN_BYTES)
+            token = data.decode("ascii").strip()
+            if not token:
+                raise StartError(f"The token file {path} is empty.") from None
+            return Secret(token)
+        token = token_urlsafe(32)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{token}\n")
+        adopt(path)
+        return Secret(token)
+    except (OSError, UnicodeDecodeError, UnsafeFile) as error:
+        raise StartError(f"The token file {path} can't be used: {error}.") from None

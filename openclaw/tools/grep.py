@@ -1,0 +1,162 @@
+"""
+The tool that looks for text in files.
+"""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from openclaw.interfaces import ITool, ToolContext, ToolError
+from openclaw.net.threads import inToolThread
+from openclaw.tools.confinement import Workspace, openRegular
+from openclaw.tools.file_contents import explained
+from openclaw.tools.file_tools import rootOf
+from openclaw.tools.grep_main import START
+from openclaw.tools.subprocesses import BoundedOutput, Program, runProgram, scrubbed
+from openclaw.tools.tool_settings import GrepSettings, settingsFor
+
+CHILD = Path(__file__).with_name("grep_main.py")
+
+MAX_PATTERN_CHARACTERS = 1000
+MAX_FOUND = 500
+USUAL_FOUND = 100
+
+MAX_OUTPUT_BYTES = 256 * 1024
+"""
+More than the program ever prints, which counts characters.
+"""
+
+
+@implementer(ITool)
+class GrepTool:
+    """
+    Finds lines.
+    """
+
+    name = "grep"
+    description = (
+        "Find the lines of the workspace's text files that match a pattern.\n"
+        "Each is shown as path:line:text. Links and version control are left out."
+    )
+    parameters: Mapping[str, Any] = {
+        "type": "object",
+        "properties": {
+            "pattern": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_PATTERN_CHARACTERS,
+                "description": "A Python regular expression.",
+            },
+            "path": {
+                "type": "string",
+                "minLength": 1,
+                "description": "A file, or a directory to search through; the whole"
+                " workspace if left out.",
+            },
+            "literal": {
+                "type": "boolean",
+                "description": "The pattern is plain text.",
+            },
+            "ignoreCase": {"type": "boolean"},
+            "include": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 200,
+                "description": "Which files, such as *.py.",
+            },
+            "limit": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAX_FOUND,
+                "description": f"The most lines shown; {USUAL_FOUND} if left out.",
+            },
+        },
+        "required": ["pattern"],
+        "additionalProperties": False,
+    }
+    readOnly = True
+
+    def run(
+        self, arguments: Mapping[str, Any], context: ToolContext
+    ) -> "Deferred[str]":
+        """
+        Search.
+        """
+        return Deferred.fromCoroutine(self._run(arguments, context))
+
+    async def _run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
+        seconds = settingsFor(context, GrepSettings).timeoutSeconds
+        workspace = Workspace(rootOf(context))
+        path = arguments.get("path", ".")
+        opened: list[int] = []
+
+        def openStart(_: Event) -> None:
+            opened.append(_openStart(workspace, path))
+
+        try:
+            await inToolThread(context.reactor, openStart)
+            output = BoundedOutput(MAX_OUTPUT_BYTES)
+            program = Program(
+                arguments=[
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(CHILD),
+                    _job(arguments, seconds),
+                ],
+                environment=scrubbed(os.environ),
+                seconds=seconds,
+                graceSeconds=0,
+                descriptors={START: opened[0]},
+            )
+            ending = await runProgram(context.reactor, program, output)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+        text = output.text().removesuffix("\n")
+        if ending.why is not None:
+            note = f"[the search was ended after {seconds:g} s; narrow it]"
+            if not text:
+                raise ToolError(note)
+            return f"{text}\n{note}"
+        if ending.status != 0:
+            raise ToolError(text or "The search failed.")
+        return text
+
+
+def _openStart(workspace: Workspace, path: str) -> int:
+    with explained(path), workspace.place(path) as place:
+        try:
+            return os.open(
+                place.name,
+                os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC,
+                dir_fd=place.directory,
+            )
+        except NotADirectoryError:
+            return openRegular(place)
+
+
+def _job(arguments: Mapping[str, Any], seconds: float) -> str:
+    """
+    Build the program's arguments, in ASCII: it need not know the locale's encoding.
+    """
+    path = os.path.normpath(arguments.get("path", "."))
+    return json.dumps(
+        {
+            "pattern": arguments["pattern"],
+            "literal": arguments.get("literal", False),
+            "ignoreCase": arguments.get("ignoreCase", False),
+            "include": arguments.get("include"),
+            "limit": arguments.get("limit", USUAL_FOUND),
+            "base": "" if path == "." else path,
+            "seconds": math.ceil(seconds) + 1,
+        }
+    )

@@ -1,3 +1,0 @@
-"""
-The HTTP door: OpenAI's wire form in, server-sent events out.
-"""

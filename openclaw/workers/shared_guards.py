@@ -1,0 +1,84 @@
+"""
+Bounds of callers that hold for all workers together.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from openclaw.api.peers import Peers, ownerOf
+from openclaw.auth.client_address import ClientAddress
+from openclaw.auth.quotas import Quotas
+from openclaw.auth.throttle import Throttle
+from openclaw.config import RateLimit
+from openclaw.interfaces import ICaller
+
+FAILED = "credential failed"
+"""
+The topic under which workers tell each other of wrong credentials.
+"""
+
+
+class SharedThrottle(Throttle):
+    """
+    Counts also what others saw fail.
+    """
+
+    def __init__(
+        self, fellows: Peers, limits: RateLimit, clock: IReactorTime, log: Logger
+    ) -> None:
+        super().__init__(limits, clock, log)
+        self._fellows = fellows
+        fellows.answer(FAILED, self._heard)
+
+    def failed(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
+        """
+        See L{Throttle.failed}.  Whoever tries one thing after the other finds that
+        all have counted it.
+        """
+        super().failed(origin, kind)
+        if self._exempt(origin):
+            return succeed(None)
+        said = {"name": origin.name, "local": origin.local, "kind": kind}
+        return self._fellows.ask(FAILED, said).addCallback(lambda _: None)
+
+    def _heard(self, said: Mapping[str, Any]) -> None:
+        origin = ClientAddress(name=said["name"], local=said["local"], trusted=False)
+        if not self._exempt(origin):
+            # Who has seen it fail says if it was one too many.
+            self._count(origin, said["kind"])
+
+
+class SharedQuotas(Quotas):
+    """
+    Counts those callers who belong to this worker.  Requests of others that have a
+    bound are passed on to theirs, and counted there; see
+    L{openclaw.workers.forwarding.Belonging}.
+    """
+
+    def __init__(self, fellows: Peers, clock: IReactorTime) -> None:
+        super().__init__(clock)
+        self._fellows = fellows
+
+    def request(self, caller: ICaller) -> None:
+        """
+        See L{Quotas.request}.
+        """
+        owner = ownerOfCaller(caller, self._fellows.count)
+        if owner is None or owner == self._fellows.number:
+            super().request(caller)
+
+
+def ownerOfCaller(caller: ICaller, count: int) -> int | None:
+    """
+    The worker that answers all requests of a caller.
+
+    @return: C{None} for a caller without a bound, whom each may answer.
+    """
+    quota = caller.quota
+    if quota.concurrentRuns is None and quota.requestsPerMinute is None:
+        return None
+    return ownerOf(count, caller.label)

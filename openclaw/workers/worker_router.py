@@ -1,0 +1,89 @@
+"""
+Find the worker that a request belongs to.
+
+Most can be answered by any.  What hangs on something that one worker has in its memory
+goes to that one: a run that is looked at, a request that is sent again, a caller whose
+requests are counted.
+"""
+
+from openclaw.api.idempotency import KEY_HEADER, RETRY_HEADER, requestFingerprint
+from openclaw.api.peers import LIVE, Peers, ownerOf, workerOf
+from openclaw.errors import OpenClawError
+from openclaw.interfaces import ICaller
+from openclaw.server.access import RUNS
+from openclaw.server.gateway_request import GatewayRequest
+from openclaw.workers.forwarded_caller import ForwardedCaller
+from openclaw.workers.shared_guards import ownerOfCaller
+
+MOST_HOPS = 2
+"""
+Once because of who asks, and once because of what they ask for.
+"""
+
+_RUN = RUNS.encode() + b"/"
+
+
+class WorkerRouter:
+    """
+    Finds the worker.
+    """
+
+    def __init__(self, fellows: Peers) -> None:
+        self._fellows = fellows
+
+    async def find(
+        self, request: GatewayRequest, passport: ForwardedCaller | None
+    ) -> tuple[int, ForwardedCaller] | None:
+        """
+        Find the worker that a request is to be passed on to.
+
+        @param passport: What it came with, if it was passed on already.
+
+        @return: Its number, and what to pass the request on with; C{None} if we can
+            answer it.
+        """
+        hops = 0 if passport is None else passport.hops
+        caller = await request.whenKnown()
+        if caller is None or hops >= MOST_HOPS:
+            return None
+        fellows = self._fellows
+        counts = ownerOfCaller(caller, fellows.count)
+        counted = counts is None or counts == fellows.number
+        if not counted and (passport is None or not passport.counted):
+            assert counts is not None
+            return counts, ForwardedCaller.of(caller, counted=False, hops=hops + 1)
+        owner = await self._ownerOf(request, caller, counts is not None)
+        if owner is None or owner == fellows.number:
+            return None
+        return owner, ForwardedCaller.of(caller, counted=True, hops=hops + 1)
+
+    async def _ownerOf(
+        self, request: GatewayRequest, caller: ICaller, bounded: bool
+    ) -> int | None:
+        """
+        @param bounded: All that the caller asks is answered here.
+        """
+        fellows = self._fellows
+        if request.path.startswith(_RUN):
+            runID = request.path[len(_RUN) :].partition(b"/")[0]
+            return workerOf(runID.decode("latin-1"), fellows.count)
+        if bounded or request.method != b"POST":
+            return None
+        key = request.header(KEY_HEADER)
+        if key is not None:
+            return ownerOf(fellows.count, caller.label, key)
+        if (request.header(RETRY_HEADER) or "0").strip() in ("", "0"):
+            return None
+        return await self._whoCarriesOut(request, caller)
+
+    async def _whoCarriesOut(
+        self, request: GatewayRequest, caller: ICaller
+    ) -> int | None:
+        try:
+            asked = requestFingerprint(request, caller)
+        except OpenClawError:
+            return None  # The resource says so.
+        assert asked is not None
+        fingerprint = asked.fingerprint.hex()
+        answers = await self._fellows.ask(LIVE, [asked.caller, fingerprint])
+        return next((each for each in answers if each is not None), None)

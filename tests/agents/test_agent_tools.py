@@ -1,0 +1,290 @@
+"""
+Tests of L{openclaw.agents.agent_tools}.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+import msgspec
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+
+from openclaw.agents.agent_tools import AgentTools
+from openclaw.agents.workspace import WorkspaceContents
+from openclaw.config import AgentSettings
+from openclaw.config.agent_settings import ToolSelection
+from openclaw.interfaces import ITool, ToolContext, ToolSpec
+from openclaw.tools.catalogue import Catalogue
+from tests.agents.run_harness import AGENT
+
+NAMES = ("read", "write", "web_fetch", "greet")
+
+
+@implementer(ITool)
+class NamedOnly:
+    """
+    A tool that does nothing.
+    """
+
+    readOnly = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.description = f"The tool {name}."
+        self.parameters = {
+            "type": "object",
+            "properties": {"path": {"type": "string"}},
+            "required": ["path"],
+        }
+
+    def run(self, arguments: Mapping[str, Any], context: ToolContext) -> Deferred[str]:
+        """
+        See L{ITool.run}.
+        """
+        return succeed("Done.")
+
+
+class EquipmentTestCase(SynchronousTestCase):
+    """
+    The equipment of agents, of a few tools.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nobody has looked for tools yet.
+        """
+        self.looked = 0
+        self.equipment = AgentTools(Catalogue(log=Logger(), find=self.find))
+
+    def find(self) -> Iterable[NamedOnly]:
+        """
+        Look for tools.
+        """
+        self.looked += 1
+        return [NamedOnly(name) for name in NAMES]
+
+    def agent(
+        self, agentID: str = "main", workspace: Path | None = None, **policy: Any
+    ) -> AgentSettings:
+        """
+        An agent with that policy.
+        """
+        return msgspec.structs.replace(
+            AGENT, id=agentID, workspace=workspace, tools=ToolSelection(**policy)
+        )
+
+    def names(self, **policy: Any) -> list[str]:
+        """
+        The tools of an agent with that policy.
+        """
+        return list(self.equipment.toolsOf(self.agent(**policy)))
+
+
+class ToolTests(EquipmentTestCase):
+    """
+    An agent has the tools that its policy gives.
+    """
+
+    def test_profiles(self) -> None:
+        """
+        Its profile comes first.
+        """
+        self.assertEqual(self.names(profile="readonly"), ["read"])
+        self.assertEqual(self.names(profile="coding"), ["read", "write", "web_fetch"])
+        self.assertEqual(self.names(profile="full"), list(NAMES))
+
+    def test_allow(self) -> None:
+        """
+        It may have more than its profile gives, also none.
+        """
+        self.assertEqual(
+            self.names(profile="readonly", allow=("greet",)), ["read", "greet"]
+        )
+        self.assertEqual(self.names(profile="none", allow=("greet",)), ["greet"])
+
+    def test_deny(self) -> None:
+        """
+        What it is denied it has not, whatever else is said.
+        """
+        self.assertEqual(
+            self.names(profile="full", allow=("write",), deny=("write", "greet")),
+            ["read", "web_fetch"],
+        )
+
+    def test_unknown(self) -> None:
+        """
+        A tool that is not installed is nobody's.
+        """
+        self.assertEqual(self.names(allow=("gone",)), [])
+
+    def test_none(self) -> None:
+        """
+        For an agent without tools nobody looks for any.
+        """
+        self.assertEqual(self.names(profile="none", deny=("read",)), [])
+        self.assertEqual(self.looked, 0)
+
+    def test_once(self) -> None:
+        """
+        For all others they are looked for once.
+        """
+        for _ in range(2):
+            self.names(profile="full")
+            self.names(profile="readonly")
+        self.assertEqual(self.looked, 1)
+
+    def test_eachItsOwn(self) -> None:
+        """
+        What one agent may do is not what another may.
+        """
+        self.equipment.toolsOf(self.agent(profile="full"))
+        other = self.agent("other", profile="readonly")
+        self.assertEqual(list(self.equipment.toolsOf(other)), ["read"])
+
+    def test_permits(self) -> None:
+        """
+        A caller reaches no more of them than the caller may, and none that the
+        agent has not.
+        """
+        for permitted, expected in [
+            (NAMES, ["read", "write", "web_fetch"]),
+            (("write", "greet"), ["write"]),
+            ((), []),
+        ]:
+            tools = self.equipment.toolsOf(
+                self.agent(profile="coding"), lambda name, p=permitted: name in p
+            )
+            self.assertEqual(list(tools), expected)
+
+    def test_offered(self) -> None:
+        """
+        Each comes as the model sees it, and with what checks its own arguments.
+        """
+        tools = self.equipment.toolsOf(self.agent(profile="readonly"))
+        offered = tools["read"]
+        parameters = NamedOnly("read").parameters
+        self.assertEqual(offered.spec(), ToolSpec("read", "The tool read.", parameters))
+        self.assertEqual(offered.reader.read('{"path": "a"}'), {"path": "a"})
+
+
+class WorkspaceTests(EquipmentTestCase):
+    """
+    An agent has one workspace.
+    """
+
+    def test_none(self) -> None:
+        """
+        Or none.
+        """
+        self.assertIsNone(self.equipment.workspaceOf(self.agent()))
+
+    def test_kept(self) -> None:
+        """
+        What was read of it serves the next run too, also after a reload that
+        changed something else.
+        """
+        first = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
+        self.assertEqual(first.path, Path("/a"))
+        again = self.agent(workspace=Path("/a"), profile="full")
+        self.assertIs(self.equipment.workspaceOf(again), first)
+
+    def test_moved(self) -> None:
+        """
+        A reload can give the agent another one.
+        """
+        self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
+        moved = self.equipment.workspaceOf(self.agent(workspace=Path("/b")))
+        self.assertEqual(moved.path, Path("/b"))
+        self.assertIsNone(self.equipment.workspaceOf(self.agent()))
+
+    def test_eachItsOwn(self) -> None:
+        """
+        Another agent has another.
+        """
+        first = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
+        other = self.equipment.workspaceOf(self.agent("b", workspace=Path("/b")))
+        self.assertEqual((first.path, other.path), (Path("/a"), Path("/b")))
+        again = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
+        self.assertIs(again, first)
+
+
+class RefreshTests(TestCase):
+    """
+    Workspaces are read in a thread.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a workspace, and a list of the threads that read it.
+        """
+        path = Path(self.mktemp())
+        path.mkdir()
+        (path / "SOUL.md").write_text("Be kind.")
+        self.agent = msgspec.structs.replace(AGENT, workspace=path)
+        self.equipment = AgentTools(Catalogue(log=Logger(), find=tuple))
+        workspace = self.equipment.workspaceOf(self.agent)
+        assert workspace is not None
+        self.workspace = workspace
+        self.threads: list[int] = []
+        refresh = workspace.refresh
+
+        def watched() -> WorkspaceContents:
+            self.threads.append(get_ident())
+            return refresh()
+
+        self.patch(workspace, "refresh", watched)
+
+    def refresh(self) -> "Deferred[None]":
+        """
+        Have it read.
+        """
+        return Deferred.fromCoroutine(self.equipment.refresh(self.agent, reactor))
+
+    async def test_thread(self) -> None:
+        """
+        The reactor's own thread reads nothing.
+        """
+        await self.refresh()
+        self.assertEqual(self.workspace.contents.texts, [("SOUL.md", "Be kind.")])
+        self.assertNotIn(get_ident(), self.threads)
+        self.assertEqual(len(self.threads), 1)
+
+    async def test_together(self) -> None:
+        """
+        Requests that come together wait for one thread; one that goes away takes
+        nothing from the others.
+        """
+        first, gone, last = [self.refresh() for _ in range(3)]
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        await first
+        await last
+        self.assertEqual(len(self.threads), 1)
+        await self.refresh()
+        self.assertEqual(len(self.threads), 2)
+
+    async def test_failing(self) -> None:
+        """
+        If that fails unexpectedly, it is logged, and the run goes on with what is
+        known.
+        """
+
+        def broken() -> WorkspaceContents:
+            raise ValueError
+
+        self.patch(self.workspace, "refresh", broken)
+        await self.refresh()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_none(self) -> None:
+        """
+        Without a workspace there is nothing to wait for.
+        """
+        agent = msgspec.structs.replace(AGENT, workspace=None)
+        done = Deferred.fromCoroutine(self.equipment.refresh(agent, reactor))
+        self.successResultOf(done)

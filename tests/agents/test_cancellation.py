@@ -1,0 +1,86 @@
+"""
+Tests of L{openclaw.agents.cancellation}.
+"""
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.cancellation import Cancellation
+from openclaw.errors import RunCancelled, ShuttingDown
+
+
+class StopTests(SynchronousTestCase):
+    """
+    What a run waits for is broken off.
+    """
+
+    def setUp(self):
+        """
+        Nobody wants to stop yet.
+        """
+        self.stop = Cancellation()
+
+    def during(self, waiting, *interrupt):
+        """
+        Wait for something.
+        """
+        return Deferred.fromCoroutine(self.stop.during(waiting, *interrupt))
+
+    def test_goesOn(self):
+        """
+        Nothing happens to a run that nobody stops.
+        """
+        self.stop.check()
+        waiting = Deferred()
+        result = self.during(waiting)
+        waiting.callback("there")
+        self.assertEqual(self.successResultOf(result), "there")
+
+    def test_breaksOff(self):
+        """
+        The wait is cancelled, and so is whatever would come behind it.
+        """
+        waiting = Deferred()
+        result = self.during(waiting)
+        self.stop.give()
+        self.assertTrue(waiting.called)
+        self.failureResultOf(result, CancelledError)
+        self.assertRaises(RunCancelled, self.stop.check)
+
+    def test_otherWay(self):
+        """
+        What has another way to be broken off is broken off in that way.
+        """
+        broken = []
+        waiting = Deferred()
+        result = self.during(waiting, lambda: broken.append(True))
+        self.stop.give()
+        self.assertEqual(broken, [True])
+        self.assertNoResult(result)
+
+    def test_early(self):
+        """
+        A wait that begins after the wish is broken off at once.
+        """
+        self.stop.give()
+        self.failureResultOf(self.during(Deferred()), CancelledError)
+
+    def test_over(self):
+        """
+        What was waited for before is left alone.
+        """
+        broken = []
+        waiting = Deferred()
+        self.during(waiting, lambda: broken.append(True))
+        waiting.callback(None)
+        self.stop.give()
+        self.assertEqual(broken, [])
+
+    def test_firstReason(self):
+        """
+        The first reason is the one.
+        """
+        first = ShuttingDown("Good night.")
+        self.stop.give(first)
+        self.stop.give(ShuttingDown("Once more."))
+        self.assertIs(self.assertRaises(ShuttingDown, self.stop.check), first)

@@ -1,0 +1,93 @@
+"""
+Tests of L{openclaw.agents.agent_directory}: which model answers.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.agent_directory import MODEL_HEADER, AgentDirectory
+from openclaw.auth.realm import Operator
+from openclaw.config import ModelRef
+from openclaw.errors import NotFound
+from tests.config.check_helpers import configOf
+
+
+class OverrideTests(SynchronousTestCase):
+    """
+    A caller can ask for another model than the agent's.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have providers: one that lists its models, and one that doesn't.
+        """
+        model = {"primary": "listed/a", "fallbacks": ["open/z"]}
+        providers = {
+            "listed": {"baseUrl": "http://a/v1", "models": ["a", "x/b"]},
+            "open": {"baseUrl": "http://b/v1"},
+        }
+        self.directory = AgentDirectory(
+            configOf(
+                {
+                    "agents": {
+                        "defaults": {"embeddingModel": "listed/a"},
+                        "list": [{"id": "main", "model": model}],
+                    },
+                    "models": {"providers": providers},
+                }
+            )
+        )
+        self.agent = self.directory.agents["main"]
+
+    def override(self, asked: str | None) -> ModelRef | None:
+        """
+        What comes of a wish.
+        """
+        return self.directory.modelOverride(self.agent, asked, Operator("operator"))
+
+    def test_none(self) -> None:
+        """
+        No header, or an empty one, is no wish.
+        """
+        for asked in (None, "", "  "):
+            self.assertIsNone(self.override(asked))
+
+    def test_whole(self) -> None:
+        """
+        Provider and model, with blanks around.
+        """
+        self.assertEqual(self.override("listed/a"), ModelRef("listed", "a"))
+        self.assertEqual(self.override(" listed/x/b "), ModelRef("listed", "x/b"))
+
+    def test_bare(self) -> None:
+        """
+        The bare id of a model that a provider lists, or that the agent uses.
+        """
+        self.assertEqual(self.override("a"), ModelRef("listed", "a"))
+        self.assertEqual(self.override("x/b"), ModelRef("listed", "x/b"))
+        self.assertEqual(self.override("z"), ModelRef("open", "z"))
+
+    def test_unlisted(self) -> None:
+        """
+        A provider that lists no models is believed to have any.
+        """
+        self.assertEqual(self.override("open/any/thing"), ModelRef("open", "any/thing"))
+
+    def test_local(self) -> None:
+        """
+        The embedded model is always there to be asked for.
+        """
+        local = self.directory.config.models.local.id
+        for asked in (local, f"local/{local}"):
+            self.assertEqual(self.override(asked), ModelRef("local", local))
+
+    def test_unknown(self) -> None:
+        """
+        Everything else is not found: an unknown provider, a model that its provider
+        does not list, an unknown bare id.
+        """
+        for asked in ("ghost/a", "listed/ghost", "ghost", "local/ghost", "open/", "/a"):
+            error = self.assertRaises(NotFound, self.override, asked)
+            self.assertEqual(error.status, 404)
+            self.assertEqual(error.code, "model_not_found")
+            self.assertEqual(error.param, MODEL_HEADER)
+            self.assertIn(f"'{asked}'", error.message)

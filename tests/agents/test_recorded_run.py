@@ -1,0 +1,321 @@
+"""
+Tests of L{openclaw.agents.recorded_run}.
+"""
+
+from openclaw.agents.recorded_run import PIECE_EVENTS, RecordedRun
+from openclaw.agents.run_request import RunRequest
+from openclaw.errors import OpenClawError, RunCancelled, UpstreamRefused
+from openclaw.events import RunStarted, TextDelta
+from tests.agents.run_harness import AGENT, KEY
+from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase
+
+
+class RecordTestCase(RuntimeTestCase):
+    """
+    A run that several may listen to.
+    """
+
+    def record(self, **wishes):
+        """
+        One that has not begun.
+        """
+        request = RunRequest(
+            agent=AGENT,
+            system="",
+            sessionKey=KEY,
+            kept=False,
+            opening=[QUESTION],
+            following=[QUESTION],
+        )
+        return RecordedRun(request, **wishes)
+
+    def listen(self, record):
+        """
+        Listen to it.
+
+        @return: The listening, and all that is heard.
+        """
+        heard = []
+        listening = record.listen(heard.extend)
+        # Some tests only look at the run.
+        self.addCleanup(listening.done.addErrback, lambda failure: None)
+        return listening, heard
+
+    def begin(self, record):
+        """
+        Let it begin.
+        """
+        record.begin(self.runtime.begin)
+
+    @property
+    def call(self):
+        """
+        The question to the model.
+        """
+        return self.provider.calls[-1]
+
+
+class OneListenerTests(RecordTestCase):
+    """
+    Who asks hears the answer.
+    """
+
+    def test_hears(self):
+        """
+        They hear everything, and then how it ended.
+        """
+        for recorded in (False, True):
+            record = self.record(recorded=recorded)
+            listening, heard = self.listen(record)
+            self.begin(record)
+            self.call.say("Hi", "!")
+            self.assertEqual(heard, [RunStarted(), TextDelta("Hi"), TextDelta("!")])
+            self.assertNoResult(listening.done)
+            self.call.finish()
+            self.assertEqual(self.successResultOf(listening.done).text, "Hi!")
+
+    def test_fails(self):
+        """
+        They learn of a failure.
+        """
+        record = self.record()
+        listening, _ = self.listen(record)
+        self.begin(record)
+        self.call.fail(UpstreamRefused("No."))
+        error = self.failureResultOf(listening.done, UpstreamRefused).value
+        self.assertEqual(error.message, "No.")
+
+    def test_nothingIsKept(self):
+        """
+        What is not recorded is not kept.
+        """
+        record = self.record()
+        self.listen(record)
+        self.begin(record)
+        self.call.say(ANSWER)
+        self.assertEqual(record.events, [])
+        self.call.finish()
+
+    def test_gone(self):
+        """
+        When they go the model is stopped at once, in each way of going.
+        """
+        for leave in ("stopProducing", "cancel"):
+            record = self.record()
+            listening, _ = self.listen(record)
+            self.begin(record)
+            going = listening if leave == "stopProducing" else listening.done
+            getattr(going, leave)()
+            self.assertTrue(self.call.cancelled)
+            self.failureResultOf(listening.done, RunCancelled)
+
+    def test_goneAtOnce(self):
+        """
+        Also when they go while the run begins.
+        """
+        record = self.record()
+        listening = record.listen(lambda events: listening.stopProducing())
+        self.begin(record)
+        self.failureResultOf(listening.done, RunCancelled)
+        self.assertEqual(self.runtime.runs, {})
+
+    def test_slow(self):
+        """
+        The model waits while they are slow.
+        """
+        for recorded in (False, True):
+            record = self.record(recorded=recorded)
+            listening, _ = self.listen(record)
+            self.begin(record)
+            listening.pauseProducing()
+            self.assertTrue(self.call.paused)
+            listening.resumeProducing()
+            self.assertFalse(self.call.paused)
+            self.call.finish()
+
+    def test_slowFromTheStart(self):
+        """
+        Also if they were slow before it began.
+        """
+        record = self.record()
+        listening, _ = self.listen(record)
+        listening.pauseProducing()
+        self.begin(record)
+        self.assertTrue(self.call.paused)
+
+
+class MoreListenersTests(RecordTestCase):
+    """
+    Who comes later hears all of it, too.
+    """
+
+    def test_later(self):
+        """
+        They hear what was said already, and go on with the others.
+        """
+        record = self.record(recorded=True)
+        first, _ = self.listen(record)
+        self.begin(record)
+        self.call.say("One")
+        second, heard = self.listen(record)
+        self.assertEqual(heard, [RunStarted(), TextDelta("One")])
+        self.call.say("Two")
+        self.call.finish()
+        self.assertEqual(heard[2:], [TextDelta("Two")])
+        for listening in (first, second):
+            self.assertEqual(self.successResultOf(listening.done).text, "OneTwo")
+
+    def test_afterTheEnd(self):
+        """
+        They hear it to the end when the run is over.
+        """
+        record = self.record(recorded=True)
+        self.listen(record)
+        self.begin(record)
+        self.call.say(ANSWER)
+        self.call.finish()
+        listening, heard = self.listen(record)
+        self.assertEqual(heard, [RunStarted(), TextDelta(ANSWER)])
+        self.assertEqual(self.successResultOf(listening.done).text, ANSWER)
+
+    def test_failures(self):
+        """
+        Each learns of a failure, and holds nothing of the others by it.
+        """
+        record = self.record(recorded=True)
+        first, _ = self.listen(record)
+        self.begin(record)
+        self.call.fail(UpstreamRefused("No.", param="messages"))
+        second, _ = self.listen(record)
+        errors = [
+            self.failureResultOf(each.done, UpstreamRefused).value
+            for each in (first, second)
+        ]
+        self.assertIsNot(*errors)
+        self.assertEqual([error.param for error in errors], ["messages"] * 2)
+        self.assertIsNone(record.outcome.__traceback__)
+        self.assertIsInstance(record.outcome, OpenClawError)
+
+    def test_oneGoes(self):
+        """
+        The run goes on as long as one is there.
+        """
+        record = self.record(recorded=True)
+        first, _ = self.listen(record)
+        self.begin(record)
+        second, heard = self.listen(record)
+        first.stopProducing()
+        self.call.say("Hi.")
+        self.assertIn(TextDelta("Hi."), heard)
+        second.stopProducing()
+        self.assertTrue(self.call.cancelled)
+
+    def test_goesOn(self):
+        """
+        Or to its end, if it was asked to.
+        """
+        record = self.record(recorded=True, goesOn=True)
+        listening, _ = self.listen(record)
+        self.begin(record)
+        listening.pauseProducing()
+        listening.stopProducing()
+        self.assertFalse(self.call.paused)
+        self.call.say("Hi.")
+        self.call.finish()
+        self.assertEqual(record.outcome.text, "Hi.")
+
+    def test_goneInTheLog(self):
+        """
+        The run's line in the log says whether nobody was left who listened.
+        """
+        for leaving, gone in ((1, "no"), (2, "yes")):
+            record = self.record(recorded=True, goesOn=True)
+            listenings = [self.listen(record)[0] for _ in range(2)]
+            self.begin(record)
+            for listening in listenings[:leaving]:
+                listening.stopProducing()
+            # Who comes back does not undo it.
+            self.listen(record)
+            self.call.say("Hi.")
+            self.call.finish()
+            self.assertIn(f" outcome=stop gone={gone} ", self.logged[-1])
+
+    def test_slowAfterTheEnd(self):
+        """
+        Who comes when the run is over hears no more at a time than they can take,
+        and its end behind all of it.
+        """
+        record = self.record(recorded=True)
+        self.listen(record)
+        self.begin(record)
+        self.call.say(*"x" * (2 * PIECE_EVENTS))
+        self.call.finish()
+        heard = []
+
+        def take(events):
+            heard.extend(events)
+            listening.pauseProducing()
+
+        listening = record.listen(take, paused=True)
+        self.assertEqual(heard, [])
+        for pieces in (1, 2):
+            listening.resumeProducing()
+            self.assertEqual(len(heard), pieces * PIECE_EVENTS)
+            self.assertNoResult(listening.done)
+        listening.resumeProducing()
+        self.assertEqual(heard, record.events)
+        self.successResultOf(listening.done)
+
+    def test_goesAfterTheEnd(self):
+        """
+        They can go before they have heard it all.
+        """
+        record = self.record(recorded=True)
+        self.listen(record)
+        self.begin(record)
+        self.call.say(ANSWER)
+        self.call.finish()
+        listening = record.listen(lambda events: None, paused=True)
+        listening.stopProducing()
+        self.failureResultOf(listening.done, RunCancelled)
+
+    def test_oneIsSlow(self):
+        """
+        Nobody waits for one who is slow; they get it all in the end, in its order.
+        """
+        record = self.record(recorded=True)
+        slow, late = self.listen(record)
+        quick, heard = self.listen(record)
+        self.begin(record)
+        slow.pauseProducing()
+        self.call.say("One", "Two")
+        self.assertFalse(self.call.paused)
+        self.assertEqual(late, [RunStarted()])
+        slow.resumeProducing()
+        self.assertEqual(late, heard)
+        slow.pauseProducing()
+        self.call.say("Three")
+        self.call.finish()
+        self.successResultOf(quick.done)
+        self.assertNoResult(slow.done)
+        slow.resumeProducing()
+        self.assertEqual(late, heard)
+        self.successResultOf(slow.done)
+        self.successResultOf(quick.done)
+
+    def test_allAreSlow(self):
+        """
+        The model waits when all of them are slow.
+        """
+        record = self.record(recorded=True)
+        listenings = [self.listen(record)[0] for _ in range(2)]
+        self.begin(record)
+        for listening in listenings:
+            self.assertFalse(self.call.paused)
+            listening.pauseProducing()
+        self.assertTrue(self.call.paused)
+        listenings[1].stopProducing()
+        self.assertTrue(self.call.paused)
+        listenings[0].resumeProducing()
+        self.assertFalse(self.call.paused)
+        self.call.finish()

@@ -1,0 +1,321 @@
+"""
+Tests of L{openclaw.agents.run}: what goes wrong.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from openclaw.config import ModelRef
+from openclaw.errors import (
+    InternalError,
+    ModelUnavailable,
+    RunCancelled,
+    StoreError,
+    UpstreamAuthFailed,
+    UpstreamRefused,
+)
+from openclaw.events import ModelListener
+from openclaw.interfaces import (
+    Claim,
+    IModelCall,
+    IModelProvider,
+    ModelReply,
+    ModelRequest,
+)
+from openclaw.messages import Message
+from tests.agents.run_harness import HELLO, FailingStore, Stage, Watched
+
+
+def raising(error: BaseException) -> Callable:
+    """
+    A function that raises.
+    """
+
+    def fault(*arguments: object) -> None:
+        raise error
+
+    return fault
+
+
+class FailingTestCase(SynchronousTestCase):
+    """
+    What tests of failures need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Set the stage.
+        """
+        self.stage = Stage()
+
+    def assertFailed(
+        self, run: Watched, kind: type, kept: Sequence[Message] = (HELLO,)
+    ) -> None:
+        """
+        Assert that a run failed, and that it left nothing but its caller's words.
+        """
+        self.assertIs(type(run.error), kind)
+        self.assertEqual(len(run.ends), 1)
+        self.assertEqual(self.stage.kept(), list(kept))
+        self.assertTrue(self.stage.claim())
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertIsNone(run.run.claim)
+
+
+class ModelFailureTests(FailingTestCase):
+    """
+    The model fails.
+    """
+
+    def test_atOnce(self) -> None:
+        """
+        The caller hears why; what they said is kept, and the session is free.
+        """
+        run = self.stage.begin()
+        error = UpstreamAuthFailed("The provider refuses us.")
+        self.stage.call.fail(error)
+        self.assertFailed(run, UpstreamAuthFailed)
+        self.assertIs(run.error, error)
+        self.assertEqual(self.stage.logged, [])
+
+    def test_afterSomeWords(self) -> None:
+        """
+        Half an answer is not kept.
+        """
+        run = self.stage.begin()
+        self.stage.call.say("I th")
+        self.stage.call.fail(UpstreamAuthFailed("The provider refuses us."))
+        self.assertFailed(run, UpstreamAuthFailed)
+        self.assertEqual(run.text, "I th")
+
+    def test_unknownProvider(self) -> None:
+        """
+        A provider that a reload took away is a clear error.
+        """
+        run = self.stage.begin(model=ModelRef("elsewhere", "m"))
+        self.assertFailed(run, ModelUnavailable)
+        self.assertIn("'elsewhere'", run.error.message)
+        self.assertEqual(run.error.status, 503)
+
+    def test_unknownProviderStateless(self) -> None:
+        """
+        In no session too.
+        """
+        run = self.stage.begin(model=ModelRef("elsewhere", "m"), kept=False)
+        self.assertFailed(run, ModelUnavailable, kept=[])
+
+    def test_nextRun(self) -> None:
+        """
+        After a failure the next run of the session begins.
+        """
+        first, second = self.stage.begin(), self.stage.begin()
+        self.stage.call.fail(UpstreamRefused("The provider refuses it."))
+        self.assertIs(type(first.error), UpstreamRefused)
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertEqual(second.result.text, "Hi.")
+
+
+class OwnFaultTests(FailingTestCase):
+    """
+    Something fails that never should.
+    """
+
+    def assertOwnFault(self, run: Watched, kept: Sequence[Message] = (HELLO,)) -> None:
+        """
+        Assert that the caller hears no detail, and the log all of them.
+        """
+        self.assertFailed(run, InternalError, kept)
+        self.assertEqual(run.error.status, 500)
+        self.assertNotIn("bug", run.error.message)
+        (event,) = self.stage.events
+        self.assertIn(run.run.runID, self.stage.logged[0])
+        self.assertEqual(event["log_failure"].getErrorMessage(), "a bug")
+
+    def test_provider(self) -> None:
+        """
+        A provider that raises when it is asked.
+        """
+        self.stage.provider.answer = raising(ZeroDivisionError("a bug"))
+        self.assertOwnFault(self.stage.begin())
+
+    def test_listener(self) -> None:
+        """
+        A listener that raises when it hears that the run started.
+        """
+        run = self.stage.prepare()
+        run.listener = raising(ZeroDivisionError("a bug"))
+        run.run.start()
+        self.assertOwnFault(run)
+        self.assertEqual(self.stage.provider.calls, [])
+
+    def test_callFailsOddly(self) -> None:
+        """
+        A call that fails with an error that is none of ours.
+        """
+        run = self.stage.begin()
+        self.stage.call.done.errback(Failure(ZeroDivisionError("a bug")))
+        self.assertOwnFault(run)
+
+    def test_callCancelledByItself(self) -> None:
+        """
+        A call that was cancelled, though nobody cancelled the run.
+        """
+        run = self.stage.begin()
+        self.stage.call.done.errback(Failure(CancelledError("a bug")))
+        self.assertOwnFault(run)
+
+    def test_providers(self) -> None:
+        """
+        A table of providers that raises.
+        """
+        self.stage.surroundings = replace(
+            self.stage.surroundings, providers=raising(ZeroDivisionError("a bug"))
+        )
+        self.assertOwnFault(self.stage.begin())
+
+
+@implementer(IModelCall)
+class PlainCall:
+    """
+    A call that does what the interface says and no more: cancelling its C{done} is
+    not cancelling it.
+    """
+
+    def __init__(self) -> None:
+        self.done: Deferred[ModelReply] = Deferred()
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """
+        See L{IModelCall.cancel}.
+        """
+        self.cancelled = True
+        self.done.errback(Failure(RunCancelled("The run was cancelled.")))
+
+    def pauseProducing(self) -> None:
+        """
+        Says nothing anyway.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        Says nothing anyway.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        See L{IModelCall.stopProducing}.
+        """
+        self.cancel()
+
+
+@implementer(IModelProvider)
+@dataclass
+class PlainProvider:
+    """
+    A provider with one call.
+    """
+
+    name: str
+    call: PlainCall
+
+    def ask(self, request: ModelRequest, listener: ModelListener) -> PlainCall:
+        """
+        See L{IModelProvider.ask}.
+        """
+        return self.call
+
+    def close(self) -> Deferred[None]:
+        """
+        See L{IModelProvider.close}.
+        """
+        return succeed(None)
+
+
+class OtherProviderTests(FailingTestCase):
+    """
+    A run works with whatever keeps to the interface.
+    """
+
+    def test_cancel(self) -> None:
+        """
+        A call is cancelled by its own method.
+        """
+        call = PlainCall()
+        self.stage.surroundings = replace(
+            self.stage.surroundings, providers=lambda name: PlainProvider(name, call)
+        )
+        run = self.stage.begin()
+        run.run.cancel()
+        self.assertTrue(call.cancelled)
+        self.assertFailed(run, RunCancelled)
+
+
+class StoreFailureTests(FailingTestCase):
+    """
+    The store fails.
+    """
+
+    def setUp(self) -> None:
+        """
+        Set the stage.
+        """
+        self.stage = Stage(makeStore=FailingStore)
+        self.store = self.stage.store
+
+    def test_beginning(self) -> None:
+        """
+        When the caller's words can't be kept, the model is not asked.
+        """
+        self.store.failing = frozenset({"beginTurn"})
+        run = self.stage.begin()
+        self.store.failing = frozenset()
+        self.assertFailed(run, StoreError, kept=[])
+        self.assertEqual(self.stage.provider.calls, [])
+
+    def test_ending(self) -> None:
+        """
+        An answer that can't be kept is not called finished.
+        """
+        run = self.stage.begin()
+        self.store.failing = frozenset({"endTurn"})
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertIs(type(run.error), StoreError)
+        self.assertEqual(run.error.status, 500)
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+
+    def test_claimLost(self) -> None:
+        """
+        Nor is one whose session was taken over by another process meanwhile.
+        """
+        run = self.stage.begin()
+        self.stage.clock.advance(self.store.leaseSeconds + 1)
+        other = Claim(run.run.request.sessionKey, "another")
+        self.successResultOf(self.store.beginTurn(other, "main", [], [HELLO]))
+        self.stage.call.say("Hi.")
+        self.stage.call.finish()
+        self.assertIs(type(run.error), StoreError)
+        self.assertEqual(self.stage.kept(), [HELLO, HELLO])
+
+    def test_nextRun(self) -> None:
+        """
+        The places are given back all the same.
+        """
+        first, second = self.stage.begin(), self.stage.begin("agent:main:b")
+        self.store.failing = frozenset({"endTurn"})
+        for call in self.stage.provider.calls:
+            call.say("Hi.")
+            call.finish()
+        self.store.failing = frozenset()
+        self.assertIs(type(first.error), StoreError)
+        self.assertIs(type(second.error), StoreError)
+        self.stage.begin(kept=False)
+        self.stage.begin(kept=False)
+        self.assertEqual(len(self.stage.provider.calls), 4)

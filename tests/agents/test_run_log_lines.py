@@ -1,0 +1,323 @@
+"""
+Tests of L{openclaw.agents.runtime}: what is told and counted of runs that ended.
+"""
+
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from openclaw.agents.run_request import RunRequest
+from openclaw.agents.toolbox import OfferedTool
+from openclaw.config import ModelChoice, ModelRef
+from openclaw.errors import RunCancelled, StoreError, UpstreamError, UpstreamUnreachable
+from openclaw.interfaces import ITool
+from openclaw.messages import Usage
+from openclaw.metrics.run_log_lines import RunAccount
+from openclaw.tools.arguments import ArgumentReader
+from tests.agents.run_harness import AGENT, KEY, FailingStore, HeldStore, Watched
+from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase, configured
+
+
+@implementer(ITool)
+class Look:
+    """
+    A tool that needs no time.
+    """
+
+    name = "look"
+    description = "Looks."
+    parameters = {"type": "object"}
+    readOnly = True
+
+    def run(self, arguments: Any, context: Any) -> Deferred[str]:
+        """
+        See L{ITool.run}.
+        """
+        return succeed("seen")
+
+
+class AccountTestCase(RuntimeTestCase):
+    """
+    Runs as a door begins them.
+    """
+
+    def ask(self, **more: Any) -> Watched:
+        """
+        Begin a run.
+        """
+        usual = {"agent": AGENT, "sessionKey": KEY, "kept": False}
+        request = RunRequest(
+            **{**usual, **more}, system="", opening=[QUESTION], following=[QUESTION]
+        )
+        run = self.runtime.begin(request, lambda events: None)
+        watched = Watched(run)
+        run.done.addBoth(watched.outcomes.append)
+        return watched
+
+    @property
+    def account(self) -> RunAccount:
+        """
+        What the log was told last.
+        """
+        return self.events[-1]["run"]
+
+
+class WhoTests(AccountTestCase):
+    """
+    The line says who asked and who answered.
+    """
+
+    def test_caller(self) -> None:
+        """
+        The caller's label and the request are in it, to find them elsewhere.
+        """
+        self.ask(caller="ann", requestID="req_7")
+        self.answer()
+        self.assertEqual((self.account.caller, self.account.request), ("ann", "req_7"))
+
+    def test_model(self) -> None:
+        """
+        It names the model that answered, not the one that should have.
+        """
+        models = ModelChoice(
+            primary=ModelRef("scripted", "m1"), fallbacks=(ModelRef("scripted", "m2"),)
+        )
+        self.ask(agent=msgspec.structs.replace(AGENT, model=models))
+        self.provider.calls[0].fail(UpstreamUnreachable("Nobody is there."))
+        self.answer()
+        self.assertEqual(self.account.model, "scripted/m2")
+
+    def test_noModel(self) -> None:
+        """
+        A run that never left the queue asked none.
+        """
+        for _ in range(5):
+            self.ask()
+        self.assertEqual(self.account.outcome, "gateway_busy")
+        self.assertIsNone(self.account.model)
+
+
+class WhenTests(AccountTestCase):
+    """
+    The line says where the time went.
+    """
+
+    def test_phases(self) -> None:
+        """
+        The wait for the session, for the first word, and for the end all count from
+        when the request had arrived.
+        """
+        self.ask(kept=True)
+        self.clock.advance(1)
+        self.ask(kept=True, arrivedAt=self.clock.seconds() - 0.5)
+        self.clock.advance(2)
+        self.answer(0)
+        self.clock.advance(3)
+        self.provider.calls[1].say("It")
+        self.clock.advance(4)
+        self.provider.calls[1].say(" is")
+        self.answer(1)
+        account = self.account
+        self.assertEqual(account.queueSeconds, 2.5)
+        self.assertEqual(account.firstSeconds, 5.5)
+        self.assertEqual(account.totalSeconds, 9.5)
+
+    def test_thinking(self) -> None:
+        """
+        Thinking aloud is something to say.
+        """
+        self.ask()
+        self.clock.advance(1)
+        self.provider.calls[0].think("Hm.")
+        self.clock.advance(1)
+        self.answer()
+        self.assertEqual(self.account.firstSeconds, 1.0)
+
+    def test_neverAdmitted(self) -> None:
+        """
+        Of a run that ends in the queue all the time was waiting.
+        """
+        self.ask(kept=True)
+        waiting = self.ask(kept=True)
+        self.clock.advance(2)
+        waiting.run.cancel()
+        account = self.account
+        self.assertEqual((account.queueSeconds, account.totalSeconds), (2.0, 2.0))
+        self.assertIsNone(account.firstSeconds)
+
+    def test_clockSetBack(self) -> None:
+        """
+        When somebody sets the machine's clock back, nothing takes less than no time.
+        """
+        self.ask()
+        self.clock.rightNow -= 10
+        self.answer()
+        account = self.account
+        self.assertEqual((account.firstSeconds, account.totalSeconds), (0.0, 0.0))
+
+    def test_inProgress(self) -> None:
+        """
+        Runs that go on are told from those that wait.
+        """
+        runs = [self.ask() for _ in range(4)]
+        self.assertEqual(self.runtime.inProgress(), (2, 2))
+        self.answer(0)
+        self.assertEqual(self.runtime.inProgress(), (2, 1))
+        for run in runs:
+            run.run.cancel()
+        self.assertEqual(self.runtime.inProgress(), (0, 0))
+
+
+class GoneTests(AccountTestCase):
+    """
+    The line says whether anybody still wanted the answer.
+    """
+
+    def test_ways(self) -> None:
+        """
+        A caller can be noticed to be gone in several ways.
+        """
+        for leave in (
+            lambda run: run.cancel(),
+            lambda run: run.stopProducing(),
+            lambda run: run.done.cancel(),
+        ):
+            leave(self.ask().run)
+            self.assertTrue(self.account.callerGone)
+            self.assertEqual(self.account.outcome, "run_cancelled")
+
+    def test_otherReasons(self) -> None:
+        """
+        Who is stopped for another reason did not go away.
+        """
+        self.ask().run.cancel(RunCancelled("On request."))
+        self.assertEqual(self.account.outcome, "run_cancelled")
+        self.assertFalse(self.account.callerGone)
+        self.ask()
+        self.clock.advance(AGENT.timeoutSeconds)
+        self.assertEqual(self.account.outcome, "run_timeout")
+        self.assertFalse(self.account.callerGone)
+
+    def test_inTime(self) -> None:
+        """
+        Whoever waited for the answer is not gone.
+        """
+        self.ask()
+        self.answer()
+        self.assertFalse(self.account.callerGone)
+
+
+class CostTests(AccountTestCase):
+    """
+    The line says what was spent, be the answer of use or not.
+    """
+
+    def test_cancelledBetweenTurns(self) -> None:
+        """
+        What a run spent before it was cancelled is known.
+        """
+        look = OfferedTool(Look(), ArgumentReader(Look.parameters))
+        run = self.ask(tools={"look": look})
+        self.provider.calls[0].callTool("c1", "look", "{}")
+        self.provider.calls[0].finish("tool_calls", Usage(11, 4))
+        run.run.cancel()
+        self.assertEqual(self.account.usage, Usage(11, 4))
+        self.assertEqual(self.runtime.tally.toolCalls.found, {("look", "ok"): 1})
+
+    def test_cancelledWithinATurn(self) -> None:
+        """
+        So is what the provider has said by then that the answer cost.
+        """
+        run = self.ask()
+        self.provider.calls[0].usage = Usage(prompt_tokens=9)
+        run.run.cancel()
+        self.assertEqual(self.account.usage, Usage(prompt_tokens=9))
+
+    def test_failedTries(self) -> None:
+        """
+        Tries that failed cost as well.
+        """
+        self.ask()
+        self.provider.calls[0].usage = Usage(prompt_tokens=9)
+        self.provider.calls[0].fail(UpstreamError("Broken."))
+        self.clock.advance(1)
+        self.answer()
+        self.assertEqual(self.account.usage, Usage(20, 4))
+
+
+class CountingTests(AccountTestCase):
+    """
+    What ended is counted.
+    """
+
+    def test_runs(self) -> None:
+        """
+        Runs are counted by agent and outcome, whoever asked and whatever was asked.
+        """
+        self.ask(caller="ann", model=ModelRef("scripted", "anything"))
+        self.answer()
+        self.ask(caller="bob").run.cancel()
+        tally = self.runtime.tally
+        self.assertEqual(
+            tally.runs.found, {("main", "stop"): 1, ("main", "run_cancelled"): 1}
+        )
+        self.assertEqual(tally.tokens.found[("main", "prompt")], 11)
+        self.assertEqual(sum(tally.durations.counts), 2)
+
+    def test_upstream(self) -> None:
+        """
+        Each failure of a provider counts, also one that a caller never hears of; that
+        a caller went away is none.
+        """
+        self.ask()
+        self.provider.calls[0].fail(UpstreamError("Broken."))
+        self.clock.advance(1)
+        self.answer()
+        self.ask().run.cancel()
+        found = self.runtime.tally.upstreamErrors.found
+        self.assertEqual(found, {("scripted", "upstream_error"): 1})
+
+    def test_reconfigured(self) -> None:
+        """
+        A new configuration does not begin the numbers anew.
+        """
+        self.ask()
+        self.answer()
+        self.runtime.reconfigure(configured(maxConcurrent=7))
+        self.ask()
+        self.answer()
+        self.assertEqual(self.runtime.tally.runs.found, {("main", "stop"): 2})
+
+
+class StoreTests(AccountTestCase):
+    """
+    The session store fails.
+    """
+
+    def makeStore(self) -> HeldStore:
+        """
+        A store whose disk is full.
+        """
+        store = FailingStore(self.clock)
+        store.failing = frozenset({"beginTurn", "renew"})
+        return store
+
+    def test_counted(self) -> None:
+        """
+        What it could not do is counted.
+        """
+        self.assertIs(type(self.ask(kept=True).error), StoreError)
+        self.assertEqual(self.runtime.tally.storeErrors, 1)
+        self.ask()
+        self.answer()
+        self.assertEqual(self.runtime.tally.storeErrors, 1)
+
+    def test_answer(self) -> None:
+        """
+        A run that needs no store goes well.
+        """
+        run = self.ask()
+        self.answer()
+        self.assertEqual(run.result.text, ANSWER)

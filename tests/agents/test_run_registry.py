@@ -1,0 +1,268 @@
+"""
+Tests of L{openclaw.agents.run_registry}.
+"""
+
+from openclaw.agents.run_registry import (
+    EVENT_CHARACTERS,
+    KEPT_SECONDS,
+    MAX_CHARACTERS,
+    RECORD_CHARACTERS,
+    RequestFingerprint,
+    RunRegistry,
+)
+from openclaw.errors import IdempotencyConflict, UpstreamError
+from tests.agents.runtime_case import QUESTION
+from tests.agents.test_recorded_run import RecordTestCase
+
+ONCE = RequestFingerprint(caller="operator", fingerprint=b"1", key="k")
+KEYLESS = RequestFingerprint(caller="operator", fingerprint=b"1")
+AGAIN = RequestFingerprint(caller="operator", fingerprint=b"1", again=True)
+
+
+class LedgerTestCase(RecordTestCase):
+    """
+    A ledger, and runs.
+    """
+
+    def setUp(self):
+        """
+        Begin a ledger.
+        """
+        super().setUp()
+        self.ledger = RunRegistry(self.clock)
+
+    def keep(self, asked, **wishes):
+        """
+        Begin a run, and let it be found.
+        """
+        record = self.record(recorded=True, **wishes)
+        self.listening, _ = self.listen(record)
+        self.begin(record)
+        self.ledger.keep(asked, record)
+        return record
+
+    def finish(self, text="Hi."):
+        """
+        Let the latest run end well.
+        """
+        self.call.say(text)
+        self.call.finish()
+
+
+class KeyTests(LedgerTestCase):
+    """
+    A caller's key names one run.
+    """
+
+    def test_live(self):
+        """
+        A run in progress is found.
+        """
+        record = self.keep(ONCE)
+        self.assertIs(self.ledger.find(ONCE), record)
+        self.finish()
+
+    def test_over(self):
+        """
+        One that is over is found for a while.
+        """
+        record = self.keep(ONCE)
+        self.finish()
+        self.clock.advance(KEPT_SECONDS - 1)
+        self.assertIs(self.ledger.find(ONCE), record)
+        self.clock.advance(1)
+        self.assertIsNone(self.ledger.find(ONCE))
+        self.assertIsNone(self.ledger.get(record.request.runID))
+
+    def test_otherRequest(self):
+        """
+        The key of another request is refused, and never worth another try.
+        """
+        self.keep(ONCE)
+        other = RequestFingerprint(caller="operator", fingerprint=b"2", key="k")
+        error = self.assertRaises(IdempotencyConflict, self.ledger.find, other)
+        self.assertEqual((error.status, error.shouldRetry), (409, False))
+        self.finish()
+
+    def test_otherCaller(self):
+        """
+        Somebody else's key is not one's own.
+        """
+        self.keep(ONCE)
+        other = RequestFingerprint(caller="somebody", fingerprint=b"1", key="k")
+        self.assertIsNone(self.ledger.find(other))
+        self.finish()
+
+    def test_failed(self):
+        """
+        A run that failed without having done anything may be tried again.
+        """
+        self.keep(ONCE)
+        self.call.fail(UpstreamError("Down.", shouldRetry=None))
+        self.clock.advance(0.5)
+        self.call.fail(UpstreamError("Down."))
+        self.clock.advance(1)
+        self.call.fail(UpstreamError("Down."))
+        self.failureResultOf(self.listening.done, UpstreamError)
+        self.assertIsNone(self.ledger.find(ONCE))
+        self.keep(ONCE)
+        self.finish()
+        self.assertIsNotNone(self.ledger.find(ONCE))
+
+    def test_failedForGood(self):
+        """
+        A run whose repetition would do harm is found: the failure is its answer.
+        """
+        record = self.keep(ONCE)
+        self.call.fail(UpstreamError("Down.", shouldRetry=False))
+        self.failureResultOf(self.listening.done, UpstreamError)
+        self.assertIs(self.ledger.find(ONCE), record)
+
+
+class KeylessTests(LedgerTestCase):
+    """
+    A client's library that tries again is recognised without a key.
+    """
+
+    def test_again(self):
+        """
+        It finds the run in progress, but only if it says that it tries again.
+        """
+        record = self.keep(KEYLESS)
+        self.assertIsNone(self.ledger.find(KEYLESS))
+        self.assertIs(self.ledger.find(AGAIN), record)
+        self.finish()
+
+    def test_over(self):
+        """
+        Not one that is over: whoever asked had the answer.
+        """
+        record = self.keep(KEYLESS)
+        self.finish()
+        self.assertIsNone(self.ledger.find(AGAIN))
+        self.assertIsNone(self.ledger.get(record.request.runID))
+
+    def test_others(self):
+        """
+        Nor another caller's, or that of another request.
+        """
+        self.keep(KEYLESS)
+        for caller, fingerprint in (("somebody", b"1"), ("operator", b"2")):
+            other = RequestFingerprint(
+                caller=caller, fingerprint=fingerprint, again=True
+            )
+            self.assertIsNone(self.ledger.find(other))
+        self.finish()
+
+    def test_newest(self):
+        """
+        Of two that are the same the newer is found, and stays when the older ends.
+        """
+        self.keep(KEYLESS)
+        newer = self.keep(KEYLESS)
+        self.provider.calls[0].finish("length")
+        self.assertIs(self.ledger.find(AGAIN), newer)
+        self.finish()
+
+
+class ForgettingTests(LedgerTestCase):
+    """
+    Memory is bounded.
+    """
+
+    def test_byID(self):
+        """
+        A run that goes on alone is found by its id, in progress and over.
+        """
+        record = self.keep(KEYLESS, goesOn=True)
+        self.assertIs(self.ledger.get(record.request.runID), record)
+        self.listening.stopProducing()
+        self.finish()
+        self.assertIs(self.ledger.get(record.request.runID), record)
+
+    def test_tooMany(self):
+        """
+        The runs that ended first are forgotten first.
+        """
+        # Each has two events, the beginning and two characters.
+        size = RECORD_CHARACTERS + 2 * EVENT_CHARACTERS + 2
+        records = []
+        for number in range(MAX_CHARACTERS // size + 2):
+            asked = RequestFingerprint(
+                caller="operator", fingerprint=b"1", key=str(number)
+            )
+            records.append(self.keep(asked))
+            self.finish("Hi")
+        found = [self.ledger.get(record.request.runID) for record in records]
+        self.assertEqual(found, [None, None, *records[2:]])
+        forgotten = RequestFingerprint(caller="operator", fingerprint=b"1", key="1")
+        self.assertIsNone(self.ledger.find(forgotten))
+
+    def test_tooMuch(self):
+        """
+        So are those of which too much was recorded in all.
+        """
+        first = self.keep(
+            RequestFingerprint(caller="operator", fingerprint=b"1", key="1")
+        )
+        self.finish("x" * (MAX_CHARACTERS // 2))
+        second = self.keep(
+            RequestFingerprint(caller="operator", fingerprint=b"1", key="2")
+        )
+        self.finish("x" * (MAX_CHARACTERS // 2 - RECORD_CHARACTERS))
+        self.assertIsNone(self.ledger.get(first.request.runID))
+        self.assertIs(self.ledger.get(second.request.runID), second)
+
+    def test_small(self):
+        """
+        An answer of many small pieces takes more room than its text.
+        """
+        first = self.keep(
+            RequestFingerprint(caller="operator", fingerprint=b"1", key="1")
+        )
+        self.call.say(*"x" * (MAX_CHARACTERS // EVENT_CHARACTERS))
+        self.finish()
+        self.assertIsNone(self.ledger.get(first.request.runID))
+
+    def test_greedy(self):
+        """
+        Who asks very much has their own runs forgotten, and nobody else's, be they
+        older.
+        """
+        other = self.keep(RequestFingerprint(caller="other", fingerprint=b"1", key="k"))
+        self.finish()
+        greedy = []
+        for number in range(MAX_CHARACTERS // RECORD_CHARACTERS + 1):
+            asked = RequestFingerprint(
+                caller="greedy", fingerprint=b"1", key=str(number)
+            )
+            greedy.append(self.keep(asked))
+            self.finish()
+        self.assertIs(self.ledger.get(other.request.runID), other)
+        self.assertIsNone(self.ledger.get(greedy[0].request.runID))
+        self.assertIs(self.ledger.get(greedy[-1].request.runID), greedy[-1])
+
+    def test_asked(self):
+        """
+        What a run was asked is not kept: only what it said, and whose it was.
+        """
+        record = self.keep(ONCE)
+        before = record.request
+        self.assertEqual(before.opening, [QUESTION])
+        self.finish()
+        kept = record.request
+        self.assertEqual((kept.opening, kept.following), ((), ()))
+        self.assertEqual(
+            (kept.runID, kept.caller, kept.sessionKey),
+            (before.runID, before.caller, before.sessionKey),
+        )
+        self.assertIsNone(record.run)
+
+    def test_inProgressStays(self):
+        """
+        A run in progress is never forgotten.
+        """
+        record = self.keep(ONCE)
+        self.clock.advance(50)
+        self.assertIs(self.ledger.find(ONCE), record)
+        self.finish()

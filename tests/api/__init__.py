@@ -1,0 +1,3 @@
+"""
+Tests of L{openclaw.api}: raw bytes in, raw bytes out, without a socket.
+"""

@@ -1,0 +1,147 @@
+"""
+What Hypothesis makes requests of: good ones, bad ones, and rubbish.
+"""
+
+import msgspec
+from hypothesis import strategies as st
+
+from openclaw.api.chat_schema import ChatCompletionRequest
+
+KNOWN_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__)
+"""
+The fields of a request that are used.
+"""
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+"""
+Any text that can be sent as UTF-8.
+"""
+
+spoken = texts.filter(str.strip)
+"""
+Text that says something.
+"""
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+"""
+Any JSON.
+"""
+
+
+def _parts(text):
+    return st.sampled_from(["text", "input_text"]).map(
+        lambda kind: {"type": kind, kind: text}
+    )
+
+
+contents = st.one_of(
+    spoken,
+    st.lists(spoken.flatmap(_parts), min_size=1, max_size=3),
+)
+
+messages = st.one_of(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["system", "developer", "user"]), "content": contents}
+    ),
+    st.fixed_dictionaries(
+        {"role": st.just("assistant"), "content": st.none() | contents}
+    ),
+)
+
+sampling = st.fixed_dictionaries(
+    {},
+    optional={
+        "temperature": st.none() | st.floats(0, 2),
+        "top_p": st.none() | st.floats(0, 1),
+        "max_tokens": st.none() | st.integers(1, 2**40),
+        "max_completion_tokens": st.none() | st.integers(1, 2**40),
+        "frequency_penalty": st.none() | st.floats(-2, 2),
+        "presence_penalty": st.none() | st.floats(-2, 2),
+        "seed": st.none() | st.integers(-(2**70), 2**70),
+        "stop": st.none() | texts | st.lists(texts, max_size=4),
+        "response_format": st.none() | st.dictionaries(texts, anything, max_size=2),
+        "logit_bias": st.none() | st.dictionaries(texts, st.floats(-100, 100)),
+        "reasoning_effort": st.none() | texts,
+        "parallel_tool_calls": st.none() | st.booleans(),
+    },
+)
+
+unknown = st.dictionaries(texts.filter(lambda name: name not in KNOWN_FIELDS), anything)
+
+
+def _body(conversation, last, chosen, strange, streamed):
+    said = [*conversation, {"role": "user", "content": last}]
+    return {"messages": said, **chosen, **strange, **streamed}
+
+
+valid = st.builds(
+    _body,
+    st.lists(messages, max_size=4),
+    contents,
+    sampling,
+    unknown,
+    st.fixed_dictionaries({}, optional={"stream": st.none() | st.booleans()}),
+)
+"""
+Requests that can be served, as JSON documents.
+"""
+
+
+def _meddled(document, names, values):
+    return msgspec.json.encode({**document, **dict(zip(names, values, strict=False))})
+
+
+def _cut(document, length):
+    raw = msgspec.json.encode(document)
+    return raw[: length % len(raw)]
+
+
+rubbish = st.one_of(
+    st.binary(max_size=60),
+    anything.map(msgspec.json.encode),
+    st.builds(_cut, valid, st.integers(0, 1000)),
+    st.builds(
+        _meddled,
+        valid,
+        st.lists(st.sampled_from(sorted(KNOWN_FIELDS)), min_size=1, max_size=3),
+        st.lists(anything, min_size=3, max_size=3),
+    ),
+    st.builds(
+        lambda document, message: msgspec.json.encode(
+            {**document, "messages": [*document["messages"], message]}
+        ),
+        valid,
+        st.fixed_dictionaries(
+            {"role": texts | st.sampled_from(["user", "tool", "assistant"])},
+            optional={
+                "content": anything,
+                "tool_calls": anything,
+                "tool_call_id": anything,
+            },
+        ),
+    ),
+    st.integers(1, 3000).map(lambda depth: b'{"a":' * depth + b"1" + b"}" * depth),
+)
+"""
+Bodies that are wrong in most cases, and some that are right by accident.
+"""
+
+__all__ = [
+    "anything",
+    "contents",
+    "messages",
+    "rubbish",
+    "spoken",
+    "texts",
+    "valid",
+]

@@ -1,0 +1,257 @@
+"""
+Tests of L{openclaw.api.chat_request} and L{openclaw.api.chat_schema}: requests that can
+be served.
+"""
+
+import msgspec
+from hypothesis import given
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.api.chat_request import parseChatRequest
+from openclaw.interfaces import Sampling
+from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from tests.api.request_strategies import KNOWN_FIELDS, valid
+
+HI = {"role": "user", "content": "Hi."}
+
+
+def asking(*messages, **fields):
+    """
+    What a request with these messages (one plain one by default) and fields asks.
+    """
+    return parseChatRequest(
+        msgspec.json.encode({"messages": messages or [HI], **fields}),
+    )
+
+
+class PlainTests(SynchronousTestCase):
+    """
+    A request need not say more than a message.
+    """
+
+    def test_least(self):
+        """
+        What is not in the request is unset.
+        """
+        asked = asking()
+        self.assertEqual(asked.opening, (UserMessage("Hi."),))
+        self.assertEqual(asked.instructions, "")
+        self.assertIsNone(asked.model)
+        self.assertIsNone(asked.user)
+        self.assertIs(asked.stream, False)
+        self.assertIs(asked.includeUsage, False)
+        self.assertEqual(asked.sampling, Sampling())
+        self.assertEqual(asked.ignored, [])
+
+    def test_nullIsUnset(self):
+        """
+        A field that is C{null} is as good as absent, also an unknown one.
+        """
+        nothing = dict.fromkeys(KNOWN_FIELDS - {"messages"})
+        self.assertEqual(asking(**nothing, metadata=None), asking())
+
+    def test_nullWithBlanks(self):
+        """
+        C{null} is C{null} however the client lays out its JSON.
+        """
+        body = b' { "messages" : [{"role":"user","content":"Hi."}],\n"store" : null\t}'
+        self.assertEqual(parseChatRequest(body), asking())
+
+    def test_whole(self):
+        """
+        What the request says is kept as it was said.
+        """
+        asked = asking(
+            model="OpenClaw/Main ",
+            user=" Anna ",
+            stream=True,
+            stream_options={"include_usage": True, "include_obfuscation": False},
+            n=1,
+            tools=[],
+            tool_choice="none",
+        )
+        self.assertEqual(asked.model, "OpenClaw/Main ")
+        self.assertEqual(asked.user, " Anna ")
+        self.assertIs(asked.stream, True)
+        self.assertIs(asked.includeUsage, True)
+
+    def test_usageOnlyWhenAsked(self):
+        """
+        Stream options without C{include_usage} ask for no usage.
+        """
+        for options in ({}, {"include_usage": False}, {"include_usage": None}):
+            self.assertIs(asking(stream_options=options).includeUsage, False)
+
+    def test_samplingIsPassedOn(self):
+        """
+        Every field of the sampling reaches the model as it was sent.
+        """
+        fields = {
+            "temperature": 0,
+            "top_p": 1,
+            "max_tokens": 1,
+            "max_completion_tokens": 2,
+            "frequency_penalty": -2,
+            "presence_penalty": 2,
+            "seed": -(2**63),
+            "stop": ["a", "b"],
+            "response_format": {"type": "json_schema", "json_schema": {"x": [1]}},
+            "logit_bias": {"5": -100},
+            "logprobs": True,
+            "top_logprobs": 20,
+            "reasoning_effort": "low",
+            "parallel_tool_calls": False,
+        }
+        self.assertEqual(fields.keys(), set(Sampling.__struct_fields__))
+        found = msgspec.to_builtins(asking(**fields).sampling, enc_hook=dict)
+        self.assertEqual({**found, "stop": list(found["stop"])}, fields)
+
+    def test_oneStop(self):
+        """
+        One stop sequence need not be a list.
+        """
+        self.assertEqual(asking(stop="x").sampling.stop, "x")
+
+    def test_unknownFieldsAreListed(self):
+        """
+        The caller can be told which fields had no effect.
+        """
+        asked = asking(store=True, metadata={}, zebra=0, model="openclaw")
+        self.assertEqual(asked.ignored, ["metadata", "store", "zebra"])
+
+    @given(valid)
+    def test_anyValidRequest(self, document):
+        """
+        Whatever OpenAI's clients may send is taken, and nothing of it is lost.
+        """
+        asked = parseChatRequest(msgspec.json.encode(document))
+        spoken = [
+            message
+            for message in document["messages"]
+            if message["role"] not in ("system", "developer")
+        ]
+        self.assertEqual(
+            [type(message).__name__ for message in asked.opening],
+            [f"{message['role'].title()}Message" for message in spoken],
+        )
+        self.assertEqual(asked.stream, bool(document.get("stream")))
+        for name in document.keys() - KNOWN_FIELDS:
+            self.assertEqual(name in asked.ignored, document[name] is not None)
+
+
+class TextTests(SynchronousTestCase):
+    """
+    What is said, in all the ways to write it.
+    """
+
+    def test_parts(self):
+        """
+        Parts are one text, each on lines of its own, whatever their type is called.
+        """
+        content = [
+            {"type": "text", "text": "One."},
+            {"type": "input_text", "text": "Two."},
+            {"type": "input_text", "input_text": "Three.", "cache_control": {}},
+        ]
+        for role in ("user", "assistant"):
+            asked = asking({"role": role, "content": content}, HI)
+            self.assertEqual(asked.opening[0].content, "One.\nTwo.\nThree.")
+
+    def test_partsOfInstructions(self):
+        """
+        System and tool texts can have parts, too.
+        """
+        content = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+        call = {"id": "c", "function": {"name": "f", "arguments": ""}}
+        asked = asking(
+            {"role": "system", "content": content},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": content},
+        )
+        self.assertEqual(asked.instructions, "a\nb")
+        self.assertEqual(asked.opening[-1].content, "a\nb")
+
+    def test_exactText(self):
+        """
+        Blanks, line ends and odd characters in a text are the caller's own.
+        """
+        text = " a\r\n\u2028\x00\U0001f980 "
+        self.assertEqual(
+            asking({"role": "user", "content": text}).opening, (UserMessage(text),)
+        )
+
+    def test_instructions(self):
+        """
+        System and developer texts are told apart from the conversation, in their
+        order; empty ones are nothing.
+        """
+        asked = asking(
+            {"role": "system", "content": "Be brief."},
+            HI,
+            {"role": "system", "content": " \n"},
+            {"role": "developer", "content": "Be exact."},
+        )
+        self.assertEqual(asked.instructions, "Be brief.\n\nBe exact.")
+        self.assertEqual(asked.opening, (UserMessage("Hi."),))
+
+    def test_toolCalls(self):
+        """
+        What a model called earlier, and what came of it, keeps its structure.
+        """
+        call = {
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": "look", "arguments": '{"at": "it'},
+        }
+        asked = asking(
+            HI,
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": ""},
+        )
+        self.assertEqual(
+            asked.opening,
+            (
+                UserMessage("Hi."),
+                AssistantMessage("", (ToolCall("call_1", "look", '{"at": "it'),)),
+                ToolMessage("call_1", ""),
+            ),
+        )
+        self.assertEqual(asked.following, (ToolMessage("call_1", ""),))
+
+
+class FollowingTests(SynchronousTestCase):
+    """
+    In a session, what a client sends again is not new.
+    """
+
+    def test_nothingSaidYet(self):
+        """
+        Where the assistant said nothing, all is new.
+        """
+        asked = asking(HI, {"role": "user", "content": "Hello?"})
+        self.assertEqual(asked.following, asked.opening)
+        self.assertEqual(len(asked.opening), 2)
+
+    def test_afterTheLastAnswer(self):
+        """
+        What follows the assistant's last message is new, and no more than that.
+        """
+        answer = {"role": "assistant", "content": "Yes?"}
+        asked = asking(
+            HI,
+            answer,
+            {"role": "user", "content": "A"},
+            answer,
+            {"role": "system", "content": "S"},
+            {"role": "user", "content": "B"},
+            {"role": "user", "content": "C"},
+        )
+        self.assertEqual(asked.following, (UserMessage("B"), UserMessage("C")))
+        self.assertEqual(len(asked.opening), 6)
+
+    def test_nothingNew(self):
+        """
+        Where the assistant has the last word, nothing is new.
+        """
+        asked = asking(HI, {"role": "assistant", "content": "And"})
+        self.assertEqual(asked.following, ())

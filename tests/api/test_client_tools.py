@@ -1,0 +1,287 @@
+"""
+Tests of L{openclaw.api.client_tools}: the tools that a client brings.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.api.chat_request import parseChatRequest
+from openclaw.api.client_tools import MAX_TOOLS, parseToolChoice, parseTools
+from openclaw.errors import InvalidRequest
+from openclaw.interfaces import NamedTool, ToolSpec
+
+HI = {"role": "user", "content": "Hi."}
+SCHEMA = {"type": "object", "properties": {"at": {"type": "string"}}}
+NO_ARGUMENTS = {"type": "object", "properties": {}}
+LOOK = ToolSpec("look", "", NO_ARGUMENTS)
+
+
+def tool(**function):
+    """
+    A tool on the wire.
+    """
+    return {"type": "function", "function": function}
+
+
+def toolsOf(tools):
+    """
+    The tools that a request brings.
+    """
+    return parseTools(msgspec.Raw(msgspec.json.encode(tools)))
+
+
+def choiceOf(choice, tools):
+    """
+    What a request says of them.
+    """
+    return parseToolChoice(msgspec.Raw(msgspec.json.encode(choice)), tools)
+
+
+def named(name):
+    """
+    A choice on the wire.
+    """
+    return {"type": "function", "function": {"name": name}}
+
+
+class WrongTestCase(SynchronousTestCase):
+    """
+    What tests of mistakes need.
+    """
+
+    def assertWrong(self, message, param, **fields):
+        """
+        Assert that a request with these fields is refused, with exactly this to say.
+        """
+        body = msgspec.json.encode({"messages": [HI], **fields})
+        error = self.assertRaises(InvalidRequest, parseChatRequest, body)
+        self.assertEqual(error.message, f"Invalid tools/tool_choice: {message}")
+        self.assertEqual((error.status, error.param), (400, param))
+
+
+class ToolsTests(SynchronousTestCase):
+    """
+    Tools that can be used.
+    """
+
+    def test_none(self):
+        """
+        No tools, whichever way that is said.
+        """
+        self.assertEqual(toolsOf(None), ())
+        self.assertEqual(toolsOf([]), ())
+
+    def test_least(self):
+        """
+        A tool needs no more than a name; its arguments are then those of an object
+        without any.
+        """
+        for function in (
+            {"name": "look"},
+            {"name": " look "},
+            {"name": "look", "description": None, "parameters": None, "strict": None},
+            {"name": "look", "description": "", "parameters": {}},
+        ):
+            self.assertEqual(toolsOf([tool(**function)]), (LOOK,))
+
+    def test_whole(self):
+        """
+        All that is said of a tool reaches the model as it was said.
+        """
+        for strict in (True, False):
+            found = toolsOf(
+                [
+                    tool(
+                        name="look_At-2",
+                        description="Look.",
+                        parameters=SCHEMA,
+                        strict=strict,
+                    )
+                ]
+            )
+            self.assertEqual(found, (ToolSpec("look_At-2", "Look.", SCHEMA, strict),))
+
+    def test_order(self):
+        """
+        They stay in their order, as many as there may be.
+        """
+        names = [f"tool_{number}" for number in range(MAX_TOOLS)]
+        found = toolsOf([tool(name=name) for name in names])
+        self.assertEqual([each.name for each in found], names)
+
+
+class WrongToolsTests(WrongTestCase):
+    """
+    Tools that can't be used, told in the original's words.
+    """
+
+    def test_noArray(self):
+        """
+        What is no array.
+        """
+        for tools in ({}, "look", 1, True):
+            self.assertWrong("tools must be an array", "tools", tools=tools)
+
+    def test_tooMany(self):
+        """
+        More than there may be.
+        """
+        tools = [tool(name=f"tool_{number}") for number in range(MAX_TOOLS + 1)]
+        self.assertWrong("there are more than 128 tools", "tools", tools=tools)
+
+    def test_kinds(self):
+        """
+        A member of the wrong kind, or none where there must be one.
+        """
+        for wrong, message, inner in [
+            ("look", "each tool must be an object", ""),
+            (None, "each tool must be an object", ""),
+            ([], "each tool must be an object", ""),
+            ({}, "only function tools are supported", ".type"),
+            ({"type": "custom"}, "only function tools are supported", ".type"),
+            ({"type": "function"}, "tool.function is required", ".function"),
+            (
+                {"type": "function", "function": "look"},
+                "tool.function is required",
+                ".function",
+            ),
+            (tool(), "tool.function.name is required", ".function.name"),
+            (tool(name=None), "tool.function.name is required", ".function.name"),
+            (tool(name=3), "tool.function.name is required", ".function.name"),
+            (tool(name=" "), "tool.function.name is required", ".function.name"),
+            (
+                tool(name="look", description=1),
+                "tool.function.description must be a string",
+                ".function.description",
+            ),
+            (
+                tool(name="look", parameters=[]),
+                "tool.function.parameters must be an object",
+                ".function.parameters",
+            ),
+            (
+                tool(name="look", strict="yes"),
+                "tool.function.strict must be a boolean",
+                ".function.strict",
+            ),
+        ]:
+            self.assertWrong(
+                message, f"tools[1]{inner}", tools=[tool(name="wait"), wrong]
+            )
+
+    def test_names(self):
+        """
+        A name that no provider takes.
+        """
+        for name in ("look at", "x" * 65, "a.b", "\u00e4", "a\nb"):
+            self.assertWrong(
+                "tool.function.name must be up to 64 letters, digits, _ and -",
+                "tools[0].function.name",
+                tools=[tool(name=name)],
+            )
+
+    def test_duplicate(self):
+        """
+        Two tools of one name.
+        """
+        self.assertWrong(
+            "duplicate tool name: look",
+            "tools[2].function.name",
+            tools=[tool(name="look"), tool(name="wait"), tool(name=" look")],
+        )
+
+
+class ChoiceTests(SynchronousTestCase):
+    """
+    What the model may do with the tools.
+    """
+
+    def test_words(self):
+        """
+        The three words.
+        """
+        for word in ("auto", "none", "required"):
+            self.assertEqual(choiceOf(word, [LOOK]), word)
+            self.assertEqual(choiceOf(f" {word} ", [LOOK]), word)
+
+    def test_default(self):
+        """
+        Where nothing is said, the model chooses.
+        """
+        self.assertEqual(choiceOf(None, [LOOK]), "auto")
+        self.assertEqual(choiceOf(None, []), "auto")
+
+    def test_withoutTools(self):
+        """
+        Who has no tools may say that none is to be used.
+        """
+        for word in ("auto", "none"):
+            self.assertEqual(choiceOf(word, []), word)
+
+    def test_named(self):
+        """
+        One tool, by its name.
+        """
+        for name in ("look", " look "):
+            self.assertEqual(choiceOf(named(name), [LOOK]), NamedTool("look"))
+
+
+class WrongChoiceTests(WrongTestCase):
+    """
+    Choices that can't be had, told in the original's words.
+    """
+
+    def test_kinds(self):
+        """
+        What is neither a word nor an object.
+        """
+        for choice in (1, True, [], ["auto"]):
+            self.assertWrong(
+                "tool_choice must be a string or object",
+                "tool_choice",
+                tool_choice=choice,
+            )
+
+    def test_words(self):
+        """
+        A word that there is not.
+        """
+        for word in ("any", "AUTO", "look", ""):
+            self.assertWrong(
+                f"unsupported tool_choice: {word}", "tool_choice", tool_choice=word
+            )
+
+    def test_requiredOfNothing(self):
+        """
+        A call is wanted, but there is nothing to call.
+        """
+        for tools in (None, []):
+            self.assertWrong(
+                "tool_choice=required but no tools were provided",
+                "tool_choice",
+                tools=tools,
+                tool_choice="required",
+            )
+
+    def test_objects(self):
+        """
+        An object that names no tool, or one that there is not.
+        """
+        name = "tool_choice.function.name"
+        for choice, message, param in [
+            ({}, "only function tools are supported", "tool_choice.type"),
+            (
+                {"type": "allowed_tools"},
+                "only function tools are supported",
+                "tool_choice.type",
+            ),
+            ({"type": "function"}, f"{name} is required", name),
+            ({"type": "function", "function": "look"}, f"{name} is required", name),
+            ({"type": "function", "function": {}}, f"{name} is required", name),
+            (named(None), f"{name} is required", name),
+            (named(" "), f"{name} is required", name),
+            (named("wait"), "tool_choice requested unknown tool: wait", name),
+        ]:
+            self.assertWrong(
+                message, param, tools=[tool(name="look")], tool_choice=choice
+            )

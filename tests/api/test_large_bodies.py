@@ -1,0 +1,116 @@
+"""
+Tests of L{openclaw.api.chat_completions}: bodies that take long to read.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from openclaw.api.json_bounds import LARGE_BODY_BYTES
+from tests.auth.doorkeeper_doubles import addToken
+from tests.server.memory_gateway import COMPLETIONS, HELLO, GatewayTestCase
+from tests.server.memory_internet import Internet
+
+
+def sized(size, **fields):
+    """
+    A request of so many bytes.
+    """
+    document = {**HELLO, "padding": "", **fields}
+    document["padding"] = "x" * (size - len(msgspec.json.encode(document)))
+    return msgspec.json.encode(document)
+
+
+class LargeBodyTests(GatewayTestCase):
+    """
+    While a large body is read, others are served.
+    """
+
+    def setUp(self):
+        """
+        Start a gateway that has threads.
+        """
+        super().setUp()
+        self.net = Internet()
+        self.gateway = self.start(clock=self.net)
+
+    def test_small(self):
+        """
+        A body of the usual size is read at once.
+        """
+        for size in (200, LARGE_BODY_BYTES):
+            self.answered(sized(size))
+            self.assertEqual(self.net.threads.work, [])
+
+    def test_large(self):
+        """
+        A larger one is read in a thread, and answered like any other.
+        """
+        for stream in (False, True):
+            calls = len(self.gateway.provider.calls)
+            caller = self.gateway.post(sized(LARGE_BODY_BYTES + 1, stream=stream))
+            self.assertEqual(len(self.gateway.provider.calls), calls)
+            self.net.threads.run()
+            self.gateway.call.say("Yes?")
+            self.gateway.call.finish()
+            self.assertEqual(caller.answer.text, "Yes?")
+            headers = caller.answer.headers
+            self.assertEqual(headers["x-openclaw-ignored-params"], "padding")
+
+    def test_mistakes(self):
+        """
+        What is wrong with it is told as for any other.
+        """
+        size = LARGE_BODY_BYTES + 1
+        for wrong, code, param in [
+            (sized(size, temperature=3), None, "temperature"),
+            (sized(size)[:-1] + b"]", "invalid_json", None),
+            (sized(size, model="gpt-4o"), "model_not_found", "model"),
+        ]:
+            caller = self.gateway.post(wrong)
+            self.net.threads.run()
+            self.assertRefused(caller.answer, 400, code, param)
+
+    def test_gone(self):
+        """
+        For a caller who is gone it is not read, or nothing comes of it.
+        """
+        for leave in ("leave", "reset"):
+            caller = self.gateway.post(sized(LARGE_BODY_BYTES + 1))
+            getattr(caller, leave)()
+            self.net.threads.run()
+            self.assertEqual(self.gateway.provider.calls, [])
+            self.assertEqual(caller.received, b"")
+
+
+class FairReadingTests(GatewayTestCase):
+    """
+    Large bodies of one caller do not keep those of another from being read.
+    """
+
+    def test_turns(self):
+        """
+        However many one sends, one is in a thread at a time; the next caller's has the
+        other thread at once.
+        """
+        state = Path(self.mktemp()).absolute()
+        state.mkdir()
+        tokens = [addToken(state, name) for name in ("greedy", "polite")]
+        net = Internet()
+        gateway = self.start(clock=net, state=state)
+
+        def post(token):
+            caller = gateway.connect()
+            header = ("Authorization", f"Bearer {token}")
+            caller.ask("POST", COMPLETIONS, [header], sized(LARGE_BODY_BYTES + 1))
+
+        for _ in range(8):
+            post(tokens[0])
+        self.assertEqual(len(net.threads.work), 1)
+        post(tokens[1])
+        self.assertEqual(len(net.threads.work), 2)
+        while net.threads.work:
+            net.threads.run()
+        asked = [run.request.caller for run in gateway.runtime.runs.values()]
+        self.assertEqual(asked[1], "token:polite")
+        self.assertEqual(len(asked), 9)

@@ -1,0 +1,98 @@
+"""
+Tests of L{openclaw.api.openapi}: the description of the HTTP API that is shipped.
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+from twisted.trial.unittest import SynchronousTestCase
+
+import tests
+from openclaw import errors
+from openclaw.api.app import GatewayApp
+from openclaw.api.openapi import document, text
+from openclaw.errors import ConfigError, OpenClawError, StartError, TokenFileError
+from tests.api.request_strategies import KNOWN_FIELDS
+
+SHIPPED = Path(tests.__file__).parents[1] / "docs" / "openapi.yaml"
+NOT_ANSWERED = (ConfigError, StartError, TokenFileError)
+
+
+class ShippedTests(SynchronousTestCase):
+    """
+    The file in the documentation.
+    """
+
+    def test_upToDate(self):
+        """
+        It says what holds.  If it does not, write it anew:
+        C{python -m openclaw.api.openapi >docs/openapi.yaml}.
+        """
+        self.assertEqual(SHIPPED.read_text("utf-8"), text())
+
+    def test_readable(self):
+        """
+        It is YAML, with nothing in it that only we can read.
+        """
+        self.assertEqual(yaml.safe_load(text()), document())
+        self.assertIsNone(re.search(r"\b[CLIU]\{", text()))
+
+
+class CompleteTests(SynchronousTestCase):
+    """
+    Nothing is left out.
+    """
+
+    def test_paths(self):
+        """
+        Each path that the gateway has is described, with its methods.
+        """
+        routed = {
+            (re.sub("<[^>]*>", "{id}", rule.rule), method.lower())
+            for rule in GatewayApp.app.url_map.iter_rules()
+            for method in rule.methods - {"HEAD", "OPTIONS"}
+        }
+        described = {
+            (path, method)
+            for path, item in document()["paths"].items()
+            for method in item
+            if method != "parameters"
+        }
+        self.assertEqual(described, routed)
+
+    def test_fields(self):
+        """
+        Each field that is used is described.
+        """
+        schema = document()["components"]["schemas"]["ChatCompletionRequest"]
+        self.assertEqual(set(schema["properties"]), KNOWN_FIELDS)
+
+    def test_statuses(self):
+        """
+        Each status that a caller can be answered with is among those of a completion.
+        """
+        found = [getattr(errors, name) for name in errors.__all__]
+        statuses = {
+            str(each.status)
+            for each in found
+            if issubclass(each, OpenClawError) and not issubclass(each, NOT_ANSWERED)
+        }
+        operation = document()["paths"]["/v1/chat/completions"]["post"]
+        self.assertEqual(set(operation["responses"]), {"200", *statuses})
+
+    def test_openToAll(self):
+        """
+        Only what says whether the gateway is well needs no credential.
+        """
+        described = document()
+        self.assertEqual(described["security"], [{"bearer": []}])
+        self.assertEqual(
+            {
+                path
+                for path, item in described["paths"].items()
+                for operation in item.values()
+                if "security" in operation
+            },
+            {"/healthz", "/health", "/readyz", "/ready", "/startupz", "/startup"},
+        )

@@ -1,0 +1,141 @@
+"""
+Tests of L{openclaw.api.peers} and L{openclaw.workers.switchboard}.
+"""
+
+from hypothesis import given
+from hypothesis.strategies import integers, text
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.api.peers import NoPeers, newRunID, ownerOf, workerOf
+from openclaw.workers.switchboard import ANSWER_SECONDS
+from tests.workers.memory_workers import Fellowship
+
+
+class TellTests(SynchronousTestCase):
+    """
+    What one worker tells.
+    """
+
+    def test_others(self):
+        """
+        All others hear it, and who tells does not.
+        """
+        three, heard = Fellowship(3), []
+        for worker in three.workers:
+            worker.hear("news", lambda data, n=worker.number: heard.append((n, data)))
+        three.workers[1].tell("news", {"a": 1})
+        self.assertEqual(heard, [(0, {"a": 1}), (2, {"a": 1})])
+
+    def test_unknownTopic(self):
+        """
+        What nobody listens to harms nobody.
+        """
+        two = Fellowship()
+        two.workers[0].tell("unheard of", 1)
+
+
+class AskTests(SynchronousTestCase):
+    """
+    What one worker asks.
+    """
+
+    def setUp(self):
+        """
+        Let three of them answer with their numbers.
+        """
+        self.three = Fellowship(3)
+        for worker in self.three.workers:
+            worker.answer("who", lambda data, n=worker.number: [n, data])
+
+    def test_answers(self):
+        """
+        It has the answers of all others.
+        """
+        asking = self.three.workers[0].ask("who", "x")
+        self.assertEqual(self.successResultOf(asking), [[1, "x"], [2, "x"]])
+        self.assertEqual(self.three.clock.getDelayedCalls(), [])
+
+    def test_late(self):
+        """
+        Who does not answer in time is left out.
+        """
+        self.three.silent.add(1)
+        asking = self.three.workers[0].ask("who")
+        self.three.clock.advance(ANSWER_SECONDS - 0.01)
+        self.assertNoResult(asking)
+        self.three.clock.advance(0.01)
+        self.assertEqual(self.successResultOf(asking), [[2, None]])
+
+    def test_dies(self):
+        """
+        Nobody waits for one that has died.
+        """
+        self.three.silent.add(1)
+        asking = self.three.workers[0].ask("who")
+        self.three.switchboard.gone(1)
+        self.assertEqual(self.successResultOf(asking), [[2, None]])
+
+    def test_nobodyThere(self):
+        """
+        If all others are away there is no answer, at once.
+        """
+        self.three.gone |= {1, 2}
+        asking = self.three.workers[0].ask("who")
+        self.assertEqual(self.successResultOf(asking), [])
+
+    def test_fails(self):
+        """
+        One that fails to answer counts as one that does not.
+        """
+        self.three.workers[1].answer("who", lambda data: 1 / 0)
+        asking = self.three.workers[0].ask("who")
+        self.three.clock.advance(ANSWER_SECONDS)
+        self.assertEqual(self.successResultOf(asking), [[2, None]])
+
+    def test_alone(self):
+        """
+        Who is alone has no answers.
+        """
+        self.assertEqual(self.successResultOf(NoPeers().ask("who")), [])
+
+
+class NameTests(SynchronousTestCase):
+    """
+    Whose something is.
+    """
+
+    def test_runs(self):
+        """
+        A run's id tells its worker.
+        """
+        for number in range(64):
+            self.assertEqual(workerOf(newRunID(number), 64), number)
+
+    @given(text())
+    def test_anyName(self, name):
+        """
+        Any other name tells none, or one that there is.
+        """
+        self.assertIn(workerOf(name, 2), (None, 0, 1))
+
+    def test_beyond(self):
+        """
+        A number that no worker has is nobody's.
+        """
+        self.assertIsNone(workerOf(newRunID(5), 2))
+
+    @given(integers(1, 64), text(), text())
+    def test_owner(self, count, caller, key):
+        """
+        An owner is one of those that there are, and always the same.
+        """
+        owner = ownerOf(count, caller, key)
+        self.assertEqual(owner, ownerOf(count, caller, key))
+        self.assertTrue(0 <= owner < count)
+
+    def test_spread(self):
+        """
+        Both of two have something.
+        """
+        owners = {ownerOf(2, "token:ci", str(number)) for number in range(50)}
+        self.assertEqual(owners, {0, 1})

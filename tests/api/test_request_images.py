@@ -1,0 +1,305 @@
+"""
+Tests of L{openclaw.api.request_images}: the images of a request.
+"""
+
+from base64 import b64encode
+from binascii import Error, a2b_base64
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.api.chat_request import parseChatRequest
+from openclaw.api.request_images import readDataURI, sniff
+from openclaw.config import Images
+from openclaw.errors import InvalidRequest
+from openclaw.messages import ImagePart, TextPart, UserMessage
+from tests.api.request_strategies import texts
+from tests.server.memory_gateway import GatewayTestCase, configOf
+
+PNG = b"\x89PNG\r\n\x1a\n rest"
+IMAGES = {
+    "image/png": PNG,
+    "image/jpeg": b"\xff\xd8\xff\xe0 rest",
+    "image/gif": b"GIF89a rest",
+    "image/webp": b"RIFF\x10\x00\x00\x00WEBPVP8 rest",
+}
+URL = "messages[0].content[1].image_url.url"
+MAX_BYTES = Images().maxBytes
+
+
+def uri(data, meta="image/png;base64"):
+    """
+    A data URI.
+    """
+    return f"data:{meta},{b64encode(data).decode()}"
+
+
+def image(url):
+    """
+    An image as a part of a message.
+    """
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def body(*urls):
+    """
+    A request with a text and these images.
+    """
+    content = [{"type": "text", "text": "What is this?"}, *map(image, urls)]
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+class DataTests(SynchronousTestCase):
+    """
+    Images that can be sent on.
+    """
+
+    def test_kinds(self):
+        """
+        What kind of image it is is seen in the data; what the client says of it
+        does not count.
+        """
+        for kind, data in IMAGES.items():
+            for meta in (f"{kind};base64", "text/html;base64", ";base64"):
+                self.assertEqual(
+                    readDataURI(uri(data, meta), URL, MAX_BYTES),
+                    ImagePart(kind, b64encode(data).decode()),
+                )
+        self.assertEqual(sniff(b"GIF87a"), "image/gif")
+
+    def test_spellings(self):
+        """
+        Case, further parameters, blanks and line ends are no obstacle.
+        """
+        plain = readDataURI(uri(PNG), URL, MAX_BYTES)
+        encoded = b64encode(PNG).decode()
+        for spelt in (
+            f" DATA:IMAGE/PNG;BASE64,{encoded}\n",
+            f"data:image/png;name=a.png;base64,{encoded}",
+            f"data:image/png;base64,{encoded[:8]}\r\n {encoded[8:]}",
+        ):
+            self.assertEqual(readDataURI(spelt, URL, MAX_BYTES), plain)
+
+    def test_parts(self):
+        """
+        Texts and images stay in their order, in every message; a URL can stand on
+        its own.
+        """
+        said = body(uri(PNG))["messages"][0]
+        bare = {"type": "image_url", "image_url": uri(IMAGES["image/gif"])}
+        document = {
+            "messages": [
+                said,
+                {"role": "assistant", "content": "A dot."},
+                {"role": "user", "content": [bare]},
+            ]
+        }
+        first, _, last = parseChatRequest(msgspec.json.encode(document)).opening
+        self.assertEqual(first.content[0], TextPart("What is this?"))
+        self.assertEqual(first.content[1].mediaType, "image/png")
+        self.assertEqual(first.text, "What is this?")
+        self.assertEqual([each.mediaType for each in last.images], ["image/gif"])
+
+    def test_imageAlone(self):
+        """
+        An image says enough.
+        """
+        document = {"messages": [{"role": "user", "content": [image(uri(PNG))]}]}
+        [said] = parseChatRequest(msgspec.json.encode(document)).opening
+        self.assertIsInstance(said, UserMessage)
+        self.assertEqual(len(said.images), 1)
+
+
+class WrongTests(SynchronousTestCase):
+    """
+    Images that can't.
+    """
+
+    def assertWrong(self, param, document, *words):
+        """
+        Assert that a request is refused, and how.
+        """
+        error = self.assertRaises(
+            InvalidRequest, parseChatRequest, msgspec.json.encode(document)
+        )
+        self.assertEqual((error.status, error.param), (400, param))
+        for word in words:
+            self.assertIn(word, error.message)
+
+    def test_notData(self):
+        """
+        An address, or anything else that is no base64 data URI.
+        """
+        encoded = b64encode(PNG).decode()
+        for url in (
+            "https://example.com/a.png",
+            "http://127.0.0.1/a.png",
+            "file:///etc/passwd",
+            "data:image/png;base64",
+            f"data:image/png,{encoded}",
+            f"data:image/png;base64url,{encoded}",
+            f"data:base64,{encoded}",
+            encoded,
+        ):
+            self.assertWrong(URL, body(url), f"`{URL}`", "data URI")
+
+    def test_notBase64(self):
+        """
+        Data with characters that are none of base64's, or with some missing.
+        """
+        encoded = b64encode(PNG).decode()
+        for data in (f"!{encoded}", encoded[:-1], f"{encoded}=", "\u00e4\u00f6\u00fc="):
+            self.assertWrong(URL, body(f"data:image/png;base64,{data}"), "not base64")
+
+    def test_noImage(self):
+        """
+        Data that is something else, whatever it is called.
+        """
+        for data in (b"", b"<svg/>", b"%PDF-1.7", PNG[:7], b"RIFF\x10\x00\x00\x00WAVE"):
+            self.assertWrong(URL, body(uri(data)), "PNG, JPEG, GIF or WebP")
+
+    def test_tooLarge(self):
+        """
+        An image may be as large as the limit, and no larger.
+        """
+        largest = PNG + bytes(MAX_BYTES - len(PNG))
+        image = readDataURI(uri(largest), URL, MAX_BYTES)
+        self.assertEqual(image.mediaType, "image/png")
+        self.assertWrong(URL, body(uri(largest + b"x")), "10485760 bytes")
+        self.assertWrong(URL, body(uri(largest * 2 + b"x")), "10485760 bytes")
+
+    def test_otherLimit(self):
+        """
+        The limit is configured, and meant to the byte.
+        """
+        for size in range(24, 30):
+            image = uri(PNG + bytes(size - len(PNG)))
+            readDataURI(image, URL, size)
+            error = self.assertRaises(InvalidRequest, readDataURI, image, URL, size - 1)
+            self.assertEqual(error.code, "image_too_large")
+
+    def test_tooMany(self):
+        """
+        All messages together may have eight.
+        """
+        url = uri(PNG)
+        many = body(*[url] * 8)
+        parseChatRequest(msgspec.json.encode(many))
+        self.assertWrong("messages[0].content[9]", body(*[url] * 9), "at most 8")
+        many["messages"] += body(url)["messages"]
+        self.assertWrong("messages[1].content[1]", many, "at most 8")
+
+    def test_noURL(self):
+        """
+        An image part without a URL.
+        """
+        where = "messages[0].content[0].image_url"
+        for wrong in ({}, {"url": None}, {"url": " "}, "", None):
+            part = {"type": "image_url", "image_url": wrong}
+            self.assertWrong(
+                where,
+                {"messages": [{"role": "user", "content": [part]}]},
+                f"Missing `{where}.url`",
+            )
+
+    @given(st.builds("data:{};base64,{}".format, texts, texts) | texts)
+    def test_anyURL(self, url):
+        """
+        No URL is our fault.
+        """
+        try:
+            found = readDataURI(url, URL, MAX_BYTES)
+        except InvalidRequest as error:
+            self.assertEqual(error.param, URL)
+        else:
+            self.assertIn(found.mediaType, IMAGES)
+
+    @given(st.text("AZaz09+/=-_ \n\u00e4", max_size=12) | st.text(max_size=8))
+    def test_anyBase64(self, text):
+        """
+        Base64 that is not decoded is checked as well as base64 that is.
+        """
+        encoded = f"{b64encode(IMAGES['image/png'] + b'.').decode()}{text}"
+        try:
+            a2b_base64("".join(encoded.split()), strict_mode=True)
+        except (Error, ValueError):
+            with self.assertRaises(InvalidRequest):
+                readDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
+        else:
+            image = readDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
+            self.assertEqual(image.data, "".join(encoded.split()))
+
+
+class ModelTests(GatewayTestCase):
+    """
+    Not every model can see.
+    """
+
+    def setUp(self):
+        """
+        Start a gateway with an agent whose model reads text only, and one whose
+        model sees.
+        """
+        super().setUp()
+        config = configOf(
+            agents={
+                "main": {"model": "scripted/blind"},
+                "seeing": {"model": "scripted/seeing"},
+            },
+            defaults={"model": "scripted/blind"},
+            models=["blind", {"id": "seeing", "input": ["text", "image"]}],
+        )
+        self.gateway = self.start(config=config)
+
+    def assertBlind(self, document, *headers):
+        """
+        Assert that a request is refused because its model would not see.
+        """
+        calls = len(self.gateway.provider.calls)
+        answer = self.gateway.post(document, *headers).answer
+        self.assertRefused(answer, 400, "unsupported_content", "messages")
+        self.assertIn("scripted/blind", answer.error["message"])
+        self.assertEqual(len(self.gateway.provider.calls), calls)
+
+    def test_blind(self):
+        """
+        A model that is known to read text only is not asked about images, be they
+        in the last message or in one before it.
+        """
+        document = body(uri(PNG))
+        self.assertBlind(document)
+        self.assertBlind({**document, "stream": True})
+        document["messages"].append({"role": "user", "content": "Well?"})
+        self.assertBlind(document)
+        self.assertEqual(self.answered(body()).text, "Yes?")
+
+    def test_seeing(self):
+        """
+        A model that sees gets the images as they were sent; so does one that nothing
+        is known of.
+        """
+        sent = (ImagePart("image/png", b64encode(PNG).decode()),)
+        self.answered({**body(uri(PNG)), "model": "openclaw/seeing"})
+        self.assertEqual(self.gateway.call.request.messages[0].images, sent)
+        self.gateway = self.start()
+        self.answered(body(uri(PNG)))
+        self.assertEqual(self.gateway.call.request.messages[0].images, sent)
+
+    def test_override(self):
+        """
+        What counts is the model that is asked, also when the request names it.
+        """
+        document = body(uri(PNG))
+        header = "x-openclaw-model"
+        self.answered(document, (header, "scripted/seeing"))
+        seeing = {**document, "model": "openclaw/seeing"}
+        self.assertBlind(seeing, (header, "scripted/blind"))
+
+    def test_refused(self):
+        """
+        A wrong image is the caller's mistake, and names its place.
+        """
+        answer = self.gateway.post(body("https://example.com/a.png")).answer
+        self.assertRefused(answer, 400, None, URL)

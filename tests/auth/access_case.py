@@ -1,0 +1,178 @@
+"""
+What tests of the doorkeeper begin with.
+"""
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.cred.checkers import (
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import IUsernamePassword
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import Logger
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from openclaw.auth.client_address import TrustedProxies
+from openclaw.auth.doorkeeper import AccessTerms, Doorkeeper
+from openclaw.auth.proxied_users import ProxiedUsers
+from openclaw.config import Secret, TrustedProxy
+from openclaw.errors import (
+    AuthenticationFailed,
+    TooManyAttempts,
+)
+from openclaw.interfaces import ICaller
+from tests.auth.doorkeeper_doubles import headersOf, lineFrom, memoryOf
+
+TOKEN = "t0ken"
+PASSWORD = b"pa55word"
+LONG_TOKEN = "t0ken-that-nobody-can-guess"
+HERE = "203.0.113.5"
+THERE = "203.0.113.6"
+
+
+@implementer(ICredentialsChecker)
+class SlowChecker:
+    """
+    A checker that has to ask somebody else: the test.
+
+    @ivar asked: What it has not answered yet.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[Any]] = []
+        self.cancelled = 0
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
+        """
+        See L{ICredentialsChecker.requestAvatarId}.
+        """
+        self.asked.append(Deferred(self._cancel))
+        return self.asked[-1]
+
+    def _cancel(self, asked: Deferred[Any]) -> None:
+        self.cancelled += 1
+
+
+@implementer(ICredentialsChecker)
+class BrokenChecker:
+    """
+    A checker that raises, with the credentials in its error.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
+        """
+        See L{ICredentialsChecker.requestAvatarId}.
+        """
+        raise LookupError(f"no directory for {credentials.password!r}")
+
+
+class DoorTestCase(SynchronousTestCase):
+    """
+    What tests of the door need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a place for tokens.
+        """
+        self.state = Path(self.mktemp()).absolute()
+        self.state.mkdir()
+        self.clock = Clock()
+
+    def doorkeeper(
+        self,
+        *checkers: Any,
+        secret: str | None = TOKEN,
+        mode: str | None = None,
+        proxies: Sequence[str] = (),
+        header: str | None = None,
+    ) -> Doorkeeper:
+        """
+        A doorkeeper.
+        """
+        log = Logger(namespace="test")
+        terms = AccessTerms(
+            mode=mode or ("token" if secret is not None else "none"),
+            secret=Secret(secret) if secret is not None else None,
+            proxies=TrustedProxies(proxies),
+            proxiedUsers=header and ProxiedUsers(TrustedProxy(userHeader=header)),
+        )
+        return Doorkeeper(terms, checkers, memoryOf(self.clock, log, self.state), log)
+
+    def users(self) -> InMemoryUsernamePasswordDatabaseDontUse:
+        """
+        A checker that knows Ada.
+        """
+        return InMemoryUsernamePasswordDatabaseDontUse(ada=PASSWORD)
+
+    def asking(
+        self,
+        door: Doorkeeper,
+        authorization: bytes | None = None,
+        scopes: bytes | None = None,
+        host: str = HERE,
+        **more: str,
+    ) -> Deferred[ICaller]:
+        """
+        Ask to be let in.
+        """
+        given = {"authorization": authorization, "x-openclaw-scopes": scopes, **more}
+        headers = headersOf(
+            {
+                name.replace("_", "-"): value
+                for name, value in given.items()
+                if value is not None
+            }
+        )
+        origin = door.origin(headers, lineFrom(host))
+        return Deferred.fromCoroutine(door.admit(headers, origin))
+
+    def admitted(
+        self, door: Doorkeeper, *headers: bytes | None, **more: str
+    ) -> ICaller:
+        """
+        Be let in.
+        """
+        return self.successResultOf(self.asking(door, *headers, **more))
+
+    def lockedOut(self, asking: Deferred[ICaller]) -> None:
+        """
+        Be told that one has failed too often.
+        """
+        error = self.failureResultOf(asking, TooManyAttempts).value
+        self.assertEqual(error.status, 429)
+        self.assertGreater(error.retryAfter, 0)
+
+    def refused(self, asking: Deferred[ICaller]) -> AuthenticationFailed:
+        """
+        Be refused, without any secret being shown by that.
+        """
+        error = self.failureResultOf(asking, AuthenticationFailed).value
+        self.assertEqual(error.status, 401)
+        self.assertEqual(error.code, "invalid_api_key")
+        shown = "".join(traceback.format_exception(error)) + repr(vars(error))
+        for secret in (TOKEN, PASSWORD.decode()):
+            self.assertNotIn(secret, shown)
+        return error
+
+
+__all__ = [
+    "HERE",
+    "LONG_TOKEN",
+    "PASSWORD",
+    "THERE",
+    "TOKEN",
+    "BrokenChecker",
+    "DoorTestCase",
+    "SlowChecker",
+]

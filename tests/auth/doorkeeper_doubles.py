@@ -1,0 +1,76 @@
+"""
+What a doorkeeper needs, in memory or in a directory of the test.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.testing import StringTransport
+from twisted.logger import Logger
+from twisted.web.http_headers import Headers
+
+from openclaw.auth.doorkeeper import AccessState
+from openclaw.auth.named_tokens import KeptToken, NamedTokens, changingTokens, newToken
+from openclaw.auth.quotas import Quotas
+from openclaw.auth.refusal_log import RefusalLog
+from openclaw.auth.throttle import Throttle
+from openclaw.config import RateLimit
+
+NOWHERE = Path("/nonexistent")
+
+
+def memoryOf(
+    clock: IReactorTime,
+    log: Logger,
+    state: Path = NOWHERE,
+    limits: RateLimit | None = None,
+) -> AccessState:
+    """
+    What a doorkeeper remembers.
+
+    @param state: The directory with the named tokens.
+    """
+    return AccessState(
+        tokens=NamedTokens(state, clock.seconds, log),
+        throttle=Throttle(limits or RateLimit(), clock, log),
+        quotas=Quotas(clock),
+        refusals=RefusalLog(clock, log),
+    )
+
+
+def addToken(state: Path, label: str, **more: object) -> str:
+    """
+    Add a token to those of a directory.
+
+    @return: The token.
+    """
+    token, digest = newToken()
+    given = {"createdAt": 0.0, "scopes": ("operator.write",), **more}
+    with changingTokens(state) as tokens:
+        tokens.add(KeptToken(label=label, sha256=digest, **given))
+    return token
+
+
+def headersOf(headers: Mapping[str, str | bytes] | None = None) -> Headers:
+    """
+    The headers of a request.
+    """
+    made = Headers()
+    for name, value in (headers or {}).items():
+        raw = value if isinstance(value, bytes) else value.encode()
+        made.addRawHeader(name.encode(), raw)
+    return made
+
+
+def lineFrom(
+    host: str = "203.0.113.5", peer: IAddress | None = None
+) -> StringTransport:
+    """
+    A connection from an address.
+    """
+    return StringTransport(peerAddress=peer or IPv4Address("TCP", host, 4711))
+
+
+__all__ = ["NOWHERE", "addToken", "headersOf", "lineFrom", "memoryOf"]

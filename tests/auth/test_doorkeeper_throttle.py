@@ -1,0 +1,187 @@
+"""
+Tests of L{openclaw.auth.doorkeeper}: who shows wrong credentials again and again.
+"""
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.logger import capturedLogs, formatEvent
+
+from openclaw.auth.doorkeeper import UNGUESSABLE_CHARACTERS, Doorkeeper
+from tests.auth.access_case import (
+    HERE,
+    LONG_TOKEN,
+    PASSWORD,
+    THERE,
+    BrokenChecker,
+    DoorTestCase,
+    SlowChecker,
+)
+from tests.auth.doorkeeper_doubles import addToken
+from tests.auth.test_authorization_header import basic
+
+
+class GuessingTests(DoorTestCase):
+    """
+    Somebody guesses.
+    """
+
+    def guess(self, door: Doorkeeper, header: bytes, count: int = 10) -> None:
+        """
+        Show something wrong as often as one may.
+        """
+        for _ in range(count):
+            self.refused(self.asking(door, header))
+
+    def test_token(self) -> None:
+        """
+        Who shows wrong tokens is told to wait, but nobody who has the right one: it
+        can't be guessed, and its owner may share the address.
+        """
+        door = self.doorkeeper(secret=LONG_TOKEN)
+        named = b"Bearer " + addToken(self.state, "ci").encode()
+        self.guess(door, b"Bearer wrong", 5)
+        self.guess(door, b"Bearer oct_wrong", 5)
+        self.lockedOut(self.asking(door, b"Bearer wrong"))
+        self.lockedOut(self.asking(door, b"Bearer oct_wrong"))
+        self.admitted(door, b"Bearer " + LONG_TOKEN.encode())
+        self.admitted(door, named)
+        self.refused(self.asking(door, b"Bearer wrong", host=THERE))
+        self.clock.advance(300)
+        self.refused(self.asking(door, b"Bearer wrong"))
+
+    def test_password(self) -> None:
+        """
+        Behind wrong passwords the right one is not looked at, until the time is over;
+        elsewhere it is.
+        """
+        door = self.doorkeeper(secret=LONG_TOKEN, mode="password")
+        right = b"Bearer " + LONG_TOKEN.encode()
+        self.guess(door, b"Bearer wrong")
+        for header in (right, b"Bearer wrong", b"Bearer oct_wrong"):
+            self.lockedOut(self.asking(door, header))
+        self.admitted(door, right, host=THERE)
+        self.clock.advance(300)
+        self.admitted(door, right)
+
+    def test_namedTokenAndPassword(self) -> None:
+        """
+        A named token can't be guessed, so it is good from there all the same.
+        """
+        door = self.doorkeeper(mode="password")
+        named = b"Bearer " + addToken(self.state, "ci").encode()
+        self.guess(door, b"Bearer wrong")
+        self.admitted(door, named)
+
+    def test_shortToken(self) -> None:
+        """
+        A token that is short is as good as a password, and is treated as one.
+        """
+        for length, guessable in (
+            (UNGUESSABLE_CHARACTERS - 1, True),
+            (UNGUESSABLE_CHARACTERS, False),
+        ):
+            door = self.doorkeeper(secret="x" * length)
+            self.guess(door, b"Bearer wrong")
+            asking = self.asking(door, b"Bearer " + b"x" * length)
+            if guessable:
+                self.lockedOut(asking)
+            else:
+                self.successResultOf(asking)
+
+    def test_basic(self) -> None:
+        """
+        So it is with users' passwords, whoever's they are; and the operator's token
+        is another matter.
+        """
+        door = self.doorkeeper(self.users(), secret=LONG_TOKEN)
+        self.guess(door, basic(b"ada", b"wrong"), 5)
+        self.guess(door, basic(b"bob", b"wrong"), 5)
+        self.lockedOut(self.asking(door, basic(b"ada", PASSWORD)))
+        self.admitted(door, b"Bearer " + LONG_TOKEN.encode())
+
+    def test_manyAtOnce(self) -> None:
+        """
+        Who sends a thousand guesses before the first is answered learns no more.
+        """
+        checker = SlowChecker()
+        door = self.doorkeeper(checker)
+        asking = [self.asking(door, basic(b"ada", PASSWORD)) for _ in range(20)]
+        for asked in checker.asked[:10]:
+            asked.errback(UnauthorizedLogin())
+        for asked in checker.asked[10:15]:
+            asked.errback(UnauthorizedLogin())
+        for asked in checker.asked[15:]:
+            asked.callback(b"ada")
+        for each in asking[:10]:
+            self.refused(each)
+        for each in asking[10:]:
+            self.lockedOut(each)
+
+    def test_notCounted(self) -> None:
+        """
+        No credential, one that nobody can check, and a checker's own failure are no
+        guesses.
+        """
+        door = self.doorkeeper(BrokenChecker())
+        with capturedLogs():
+            for header in (
+                None,
+                b"",
+                b"Bearer",
+                b"Digest x",
+                b"Basic !",
+                basic(b"a", b"b"),
+            ):
+                self.guess(door, header, 20)
+        self.admitted(door, b"Bearer t0ken")
+
+    def test_local(self) -> None:
+        """
+        This machine itself is never locked out.
+        """
+        door = self.doorkeeper(mode="password")
+        for _ in range(30):
+            self.refused(self.asking(door, b"Bearer wrong", host="127.0.0.1"))
+        self.admitted(door, b"Bearer t0ken", host="127.0.0.1")
+
+    def test_behindProxy(self) -> None:
+        """
+        Behind a proxy that is trusted, who guesses is told from the others; what a
+        stranger says of their address does not help them.
+        """
+        door = self.doorkeeper(mode="password", proxies=["192.0.2.1"])
+        for _ in range(10):
+            self.refused(
+                self.asking(
+                    door,
+                    b"Bearer x",
+                    host="192.0.2.1",
+                    x_forwarded_for="1.1.1.1, " + HERE,
+                )
+            )
+        self.lockedOut(
+            self.asking(door, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=HERE)
+        )
+        self.admitted(door, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=THERE)
+        for number in range(10):
+            self.refused(
+                self.asking(
+                    door, b"Bearer x", host=THERE, x_forwarded_for=f"1.1.1.{number}"
+                )
+            )
+        self.lockedOut(self.asking(door, b"Bearer t0ken", host=THERE))
+
+    def test_log(self) -> None:
+        """
+        The line about it has the address, and nothing of what was shown.
+        """
+        with capturedLogs() as events:
+            self.guess(self.doorkeeper(mode="password"), b"Bearer gu3ss")
+        refused, lockedOut = events
+        self.assertEqual(refused["log_namespace"], "openclaw.audit")
+        self.assertEqual(
+            formatEvent(refused),
+            f"refused credential address={HERE} kind='password' store='gateway.auth'"
+            " more_before=0",
+        )
+        self.assertIn(HERE, formatEvent(lockedOut))
+        self.assertNotIn("gu3ss", repr(events))

@@ -1,0 +1,312 @@
+"""
+Tests of L{openclaw.auth.named_tokens}.
+"""
+
+import os
+import stat
+import threading
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+from twisted.internet.task import Clock
+from twisted.logger import Logger, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.auth.named_tokens import (
+    PREFIX,
+    KeptToken,
+    NamedTokens,
+    changingTokens,
+    newToken,
+    readTokens,
+    tokensFile,
+)
+from openclaw.auth.realm import tokenCaller
+from openclaw.errors import TokenFileError
+from tests.auth.doorkeeper_doubles import addToken
+
+
+class TokensTestCase(SynchronousTestCase):
+    """
+    A state directory, and what a daemon knows of it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make it.
+        """
+        self.state = Path(self.mktemp()).absolute()
+        self.state.mkdir(mode=0o700)
+        self.clock = Clock()
+        self.clock.advance(1_800_000_000)
+        self.events: list[dict] = []
+        log = Logger(observer=self.events.append)
+        self.tokens = NamedTokens(self.state, self.clock.seconds, log)
+
+    def known(self, token: str | bytes) -> str | None:
+        """
+        The label of a token, if it is good.
+        """
+        raw = token if isinstance(token, bytes) else token.encode()
+        found = self.tokens.find(raw)
+        return None if found is None else found.label
+
+    def revoke(self, label: str) -> None:
+        """
+        Take a token away.
+        """
+        with changingTokens(self.state) as tokens:
+            tokens.revoke(label)
+
+
+class NewTokenTests(SynchronousTestCase):
+    """
+    A new token.
+    """
+
+    def test_shape(self) -> None:
+        """
+        It begins so that programs which look for leaked secrets know it, and can
+        stand in a header.
+        """
+        token, _ = newToken()
+        self.assertRegex(token, r"^oct_[A-Za-z0-9_-]{43}$")
+
+    def test_random(self) -> None:
+        """
+        There are no two of them.
+        """
+        self.assertEqual(len({newToken()[0] for _ in range(1000)}), 1000)
+
+
+class FileTests(TokensTestCase):
+    """
+    The file.
+    """
+
+    def test_secret(self) -> None:
+        """
+        The token is not in it, nor a part; and it is its owner's only, whatever the
+        mask.
+        """
+        self.addCleanup(os.umask, os.umask(0))
+        token = addToken(self.state, "ci")
+        text = tokensFile(self.state).read_text()
+        for part in (token, token.removeprefix(PREFIX), token[4:20], token[-20:]):
+            self.assertNotIn(part, text)
+        self.assertIn(sha256(token.encode()).hexdigest(), text)
+        mode = stat.S_IMODE(tokensFile(self.state).stat().st_mode)
+        self.assertEqual(oct(mode), oct(0o600))
+
+    def test_nothingBeside(self) -> None:
+        """
+        Nothing else is left in the directory, after a failure either.
+        """
+        addToken(self.state, "ci")
+        try:
+            with changingTokens(self.state) as tokens:
+                tokens.byLabel.clear()
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+        self.assertEqual(os.listdir(self.state), [tokensFile(self.state).name])
+        self.assertEqual([*readTokens(self.state)], ["ci"])
+
+    def test_whole(self) -> None:
+        """
+        All that was said of a token comes back.
+        """
+        kept = KeptToken(
+            label="ci",
+            sha256="0" * 64,
+            createdAt=1.0,
+            scopes=("operator.read",),
+            agents=("main", "other"),
+            maxConcurrent=3,
+            requestsPerMinute=60,
+            expiresAt=2.0,
+        )
+        with changingTokens(self.state) as tokens:
+            tokens.add(kept)
+        self.assertEqual(readTokens(self.state), {"ci": kept})
+
+    def test_generations(self) -> None:
+        """
+        A token whose label another one had before has a namespace of its own, as often
+        as that happens; one of another label has nothing to do with it.
+        """
+        seen = []
+        for _ in range(3):
+            addToken(self.state, "ci")
+            addToken(self.state, "cd")
+            tokens = readTokens(self.state)
+            seen += [tokens["ci"].namespace, tokenCaller(tokens["ci"]).namespace]
+            with changingTokens(self.state) as changed:
+                changed.revoke("ci")
+                changed.byLabel.pop("cd")
+        self.assertEqual(seen[::2], ["token:ci", "token:ci~2", "token:ci~3"])
+        self.assertEqual(seen[1::2], seen[::2])
+
+    def test_oldFile(self) -> None:
+        """
+        A file of an earlier version is read, and its tokens keep their sessions.
+        """
+        _, digest = newToken()
+        old = {"label": "ci", "sha256": digest, "createdAt": 0.0, "scopes": []}
+        path = tokensFile(self.state)
+        path.write_bytes(msgspec.json.encode({"version": 1, "tokens": [old]}))
+        path.chmod(0o600)
+        token = readTokens(self.state)["ci"]
+        self.assertEqual((token.namespace, token.models), ("token:ci", None))
+
+    def test_atOnce(self) -> None:
+        """
+        Of many who change it at the same time, nobody's change is lost.
+        """
+        threads = [
+            threading.Thread(target=addToken, args=(self.state, f"t{number}"))
+            for number in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(
+            set(readTokens(self.state)), {f"t{number}" for number in range(20)}
+        )
+
+    def test_noFile(self) -> None:
+        """
+        Without a file there are no tokens; without a directory none can be made.
+        """
+        self.assertEqual(readTokens(self.state), {})
+        self.assertRaises(TokenFileError, addToken, self.state / "none", "ci")
+
+    def test_faults(self) -> None:
+        """
+        What is no such file is named, and not overwritten.
+        """
+        path = tokensFile(self.state)
+        for text in ("", "{", "[]", '{"version": 2, "tokens": []}', '{"version": 1}'):
+            path.write_text(text)
+            path.chmod(0o600)
+            error = self.assertRaises(TokenFileError, readTokens, self.state)
+            self.assertIn(str(path), error.message)
+            self.assertRaises(TokenFileError, addToken, self.state, "ci")
+            self.assertEqual(path.read_text(), text)
+
+    def test_odd(self) -> None:
+        """
+        A label or digest that can't be one is a fault, so that no label has a colon.
+        """
+        for label, digest in (("a:b", "0" * 64), ("", "0" * 64), ("ci", "0" * 63)):
+            text = (
+                f'{{"version": 1, "tokens": [{{"label": "{label}",'
+                f' "sha256": "{digest}", "createdAt": 1.0, "scopes": []}}]}}'
+            )
+            tokensFile(self.state).write_text(text)
+            tokensFile(self.state).chmod(0o600)
+            self.assertRaises(TokenFileError, readTokens, self.state)
+
+
+class FindTests(TokensTestCase):
+    """
+    A daemon that runs.
+    """
+
+    def test_known(self) -> None:
+        """
+        It knows whose a token is.
+        """
+        tokens = {label: addToken(self.state, label) for label in ("a", "b")}
+        for label, token in tokens.items():
+            self.assertEqual(self.known(token), label)
+
+    def test_unknown(self) -> None:
+        """
+        Nothing else is a token: not one that is nearly right, not a digest.
+        """
+        token = addToken(self.state, "ci")
+        digest = sha256(token.encode()).hexdigest()
+        for other in ("", token[:-1], token + "a", token.upper(), digest, "ci", "oct_"):
+            self.assertIsNone(self.known(other))
+        self.assertIsNone(self.known(b"oct_\xff"))
+
+    def test_changes(self) -> None:
+        """
+        What is added or revoked counts with the next request.
+        """
+        first = addToken(self.state, "first")
+        self.assertEqual(self.known(first), "first")
+        second = addToken(self.state, "second")
+        self.assertEqual(self.known(second), "second")
+        self.revoke("first")
+        self.assertIsNone(self.known(first))
+        self.assertEqual(self.known(second), "second")
+        tokensFile(self.state).unlink()
+        self.assertIsNone(self.known(second))
+
+    def test_quickChanges(self) -> None:
+        """
+        However soon one change follows another, each is seen.
+        """
+        for number in range(50):
+            token = addToken(self.state, f"t{number}")
+            self.assertEqual(self.known(token), f"t{number}")
+            self.revoke(f"t{number}")
+            self.assertIsNone(self.known(token))
+
+    def test_expiry(self) -> None:
+        """
+        A token is good until the second at which it ends, without anybody's doing.
+        """
+        token = addToken(self.state, "ci", expiresAt=self.clock.seconds() + 10)
+        self.clock.advance(9.5)
+        self.assertEqual(self.known(token), "ci")
+        self.clock.advance(0.5)
+        self.assertIsNone(self.known(token))
+
+    def test_readOnce(self) -> None:
+        """
+        The file is not read while it stays as it is.
+        """
+        token = addToken(self.state, "ci")
+        before = self.tokens.find(token.encode())
+        self.assertIs(self.tokens.find(token.encode()), before)
+
+    def test_broken(self) -> None:
+        """
+        When the file can't be understood no token is good: a revocation may be in it.
+        The log says so, once.
+        """
+        token = addToken(self.state, "ci")
+        self.assertEqual(self.known(token), "ci")
+        path = tokensFile(self.state)
+        path.write_text("{")
+        for _ in range(3):
+            self.assertIsNone(self.known(token))
+        (event,) = self.events
+        self.assertEqual(
+            formatEvent(event),
+            f"The file {path} holds no tokens. No named token is good.",
+        )
+
+    def test_writable(self) -> None:
+        """
+        Nor if others could have written it.
+        """
+        token = addToken(self.state, "ci")
+        for mode in (0o620, 0o602):
+            tokensFile(self.state).chmod(mode)
+            self.assertIsNone(self.known(token))
+        tokensFile(self.state).chmod(0o600)
+        self.assertEqual(self.known(token), "ci")
+
+    def test_hidden(self) -> None:
+        """
+        Neither what it knows nor what it says has a token in it.
+        """
+        token = addToken(self.state, "ci")
+        self.known(token)
+        self.assertNotIn(token, repr(vars(self.tokens)) + repr(self.events))

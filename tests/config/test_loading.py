@@ -1,0 +1,295 @@
+"""
+Tests for L{openclaw.config.loading}.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Config, load, locate, stateDirectory
+from openclaw.config.loading import MAX_BYTES
+from openclaw.errors import ConfigError
+
+SEED = b"""\
+{
+  gateway: {
+    http: {
+      endpoints: {
+        chatCompletions: { enabled: true },
+      },
+    },
+  },
+}
+"""
+
+
+class Folder(SynchronousTestCase):
+    """
+    Tests with a directory of their own.
+    """
+
+    def setUp(self):
+        """
+        Make the directory.
+        """
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+
+    def write(self, name, content=b""):
+        """
+        Make a file, and the directories it is in.
+        """
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+
+class LocatingTests(Folder):
+    """
+    The first file in the documented order is the configuration.
+    """
+
+    def setUp(self):
+        """
+        An environment that points into the directory.
+        """
+        super().setUp()
+        self.system = self.folder / "etc/openclaw.yaml"
+        self.environ = {
+            "HOME": str(self.folder / "home"),
+            "OPENCLAW_STATE_DIR": str(self.folder / "state"),
+        }
+
+    def locate(self, option=None, **environ):
+        """
+        What is found, relative to the directory.
+        """
+        found = locate(option, {**self.environ, **environ}, self.system)
+        return found and str(found.relative_to(self.folder))
+
+    def test_theOrder(self):
+        """
+        Each place is looked at only when those before it have nothing.
+        """
+        self.assertIsNone(self.locate())
+        for name in (
+            "etc/openclaw.yaml",
+            "state/openclaw.json5",
+            "state/openclaw.json",
+            "state/openclaw.yml",
+            "state/openclaw.yaml",
+        ):
+            self.write(name)
+            self.assertEqual(self.locate(), name)
+        named = str(self.write("named.yaml"))
+        self.assertEqual(self.locate(OPENCLAW_CONFIG_PATH=named), "named.yaml")
+        option = str(self.write("option.yaml"))
+        self.assertEqual(self.locate(option, OPENCLAW_CONFIG_PATH=named), "option.yaml")
+
+    def test_theStateDirectoryIsInHome(self):
+        """
+        Without C{OPENCLAW_STATE_DIR}, C{~/.openclaw} is looked at.
+        """
+        self.write("home/.openclaw/openclaw.json")
+        self.assertEqual(
+            self.locate(OPENCLAW_STATE_DIR=""), "home/.openclaw/openclaw.json"
+        )
+
+    def test_aNamedFileMustBeThere(self):
+        """
+        A typing error in the name does not start the gateway with another file.
+        """
+        self.write("etc/openclaw.yaml")
+        for asked, source in (
+            ({"option": "~/x.yaml"}, "the command line"),
+            ({"OPENCLAW_CONFIG_PATH": "~/x.yaml"}, "OPENCLAW_CONFIG_PATH"),
+        ):
+            error = self.assertRaises(ConfigError, self.locate, **asked)
+            self.assertEqual(
+                str(error),
+                f"{self.folder}/home/x.yaml: does not exist (named by {source})",
+            )
+
+    def test_pathsAreAbsolute(self):
+        """
+        A daemon that changes its directory finds its files again.
+        """
+        here = os.path.relpath(self.write("a.yaml"))
+        self.assertEqual(self.locate(here), "a.yaml")
+        self.assertEqual(
+            stateDirectory({"OPENCLAW_STATE_DIR": ".openclaw"}),
+            Path.cwd() / ".openclaw",
+        )
+
+    def test_anUnknownHomeIsOneClearLine(self):
+        """
+        A path below the home of somebody unknown is no traceback.
+        """
+        error = self.assertRaises(
+            ConfigError, stateDirectory, {"OPENCLAW_STATE_DIR": "~no-such-user/x"}
+        )
+        self.assertIn("home directory", str(error))
+
+
+class LoadingTests(Folder):
+    """
+    A file becomes a configuration, or one clear error.
+    """
+
+    def load(self, name, content, **environ):
+        """
+        What a file with this content gives.
+        """
+        return load(self.write(name, content), environ)
+
+    def errorIn(self, name, content):
+        """
+        What is said about a file, without its folder.
+        """
+        error = self.assertRaises(ConfigError, self.load, name, content)
+        return str(error).replace(f"{self.folder}/", "")
+
+    def test_theSeedEnablesTheEndpoint(self):
+        """
+        The example that everybody begins with works, byte for byte, under each name
+        that JSON5 goes by.
+        """
+        for name in ("openclaw.json", "openclaw.json5", "OPENCLAW.JSON"):
+            loaded = self.load(name, SEED)
+            endpoint = loaded.config.gateway.http.endpoints.chatCompletions
+            self.assertIs(endpoint.enabled, True)
+            self.assertEqual(loaded.warnings, ())
+            self.assertEqual(loaded.path, self.folder / name)
+
+    def test_yamlMeansTheSame(self):
+        """
+        The seed in the other form gives the same configuration.
+        """
+        text = b"gateway: {http: {endpoints: {chatCompletions: {enabled: on}}}}"
+        self.assertEqual(
+            self.load("a.yml", text).config, self.load("a.json", SEED).config
+        )
+
+    def test_noFileAndAnEmptyFileAreTheDefaults(self):
+        """
+        The gateway starts with nothing at all.
+        """
+        self.assertEqual(load(None, {}).config, Config())
+        self.assertIsNone(load(None, {}).path)
+        for name in ("a.yaml", "a.json"):
+            self.assertEqual(self.load(name, b"\xef\xbb\xbf\n").config, Config())
+
+    def test_pathsStartFromTheFile(self):
+        """
+        A relative path means a neighbour of the configuration.
+        """
+        path = self.write("deep/a.yaml", b"session: {store: s.sqlite}")
+        for named in (path, Path(os.path.relpath(path))):
+            loaded = load(named, {})
+            self.assertEqual(loaded.path, path)
+            self.assertEqual(loaded.config.session.store, self.folder / "deep/s.sqlite")
+
+    def test_theEnvironmentIsTheOneGiven(self):
+        """
+        Variables come from the caller, so two gateways can live in one process.
+        """
+        loaded = self.load(
+            "a.yaml", b"agents: {defaults: {systemPrompt: '${P}'}}", P="x"
+        )
+        self.assertEqual(loaded.config.agents.defaults.systemPrompt, "x")
+
+    def test_warningsAreHandedOut(self):
+        """
+        Unknown keys are for the caller to mention.
+        """
+        self.assertEqual(
+            self.load("a.yaml", b"gateway: {prot: 1}").warnings,
+            ('gateway.prot: unknown key; did you mean "port"?',),
+        )
+
+    def test_faultsNameTheFile(self):
+        """
+        All faults come under one line that says where they are.
+        """
+        self.assertEqual(
+            self.errorIn("a.yaml", b"gateway: {port: x}\nsession: 5").splitlines(),
+            [
+                "a.yaml: 2 faults:",
+                "  gateway.port: expected an integer between 0 and 65535, "
+                'got the string "x"',
+                "  session: expected a mapping, got an integer",
+            ],
+        )
+
+    def test_whatIsNoConfigurationIsOneLine(self):
+        """
+        Each way in which a file can't be read at all is told plainly.
+        """
+        for name, content, text in (
+            ("a.yaml", b"a: [\n", "a.yaml: line 2, column 1: "),
+            ("a.json", b"{\n a: ,}", "a.json: line 2, column 5: unexpected character"),
+            ("a.yaml", b"- a\n", "a.yaml: must hold a mapping of keys at its top"),
+            ("a.json", b'"a"', "a.json: must hold a mapping of keys at its top"),
+            ("a.yaml", b"a: \xff", "a.yaml: is not UTF-8 text (see the byte at"),
+            ("a.toml", b"", "a.toml: must end in .yaml, .yml, .json or .json5"),
+        ):
+            error = self.errorIn(name, content)
+            self.assertTrue(error.startswith(text), error)
+            self.assertNotIn("\n", error)
+
+    def test_aHugeFileIsOneLine(self):
+        """
+        A file of any size is read no further than it may be.
+        """
+        path = self.write("huge.yaml", b"a: 1\n")
+        os.truncate(path, 10 * 2**30)
+        error = self.assertRaises(ConfigError, load, path, {})
+        self.assertEqual(str(error), f"{path}: has more than {MAX_BYTES} bytes")
+
+    def test_anUnreadableFileIsOneLine(self):
+        """
+        A directory in the place of the file, or no file, is told plainly.
+        """
+        (self.folder / "b.yaml").mkdir()
+        for name, why in (
+            ("b.yaml", "Is a directory"),
+            ("c.yaml", "No such file or directory"),
+        ):
+            error = self.assertRaises(ConfigError, load, self.folder / name, {})
+            self.assertEqual(str(error), f"{self.folder / name}: can't be read: {why}")
+
+
+class CostTests(Folder):
+    """
+    Reading the configuration is a small part of starting.
+    """
+
+    def test_json5IsOnlyImportedForJSON5(self):
+        """
+        A YAML or plain JSON file does not pay for a parser that it has no use for.
+        """
+        script = (
+            "import sys, pathlib, openclaw.config\n"
+            "for name in sys.argv[1:]:\n"
+            "    openclaw.config.load(pathlib.Path(name), {})\n"
+            "    print('json5' in sys.modules, 'twisted' in sys.modules)\n"
+        )
+        names = [
+            str(self.write("a.yaml", b"gateway: {port: 1}")),
+            str(self.write("a.json", b'{"gateway": {"port": 1}}')),
+            str(self.write("a.json5", SEED)),
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *names],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        self.assertEqual(
+            done.stdout.splitlines(), ["False False", "False False", "True False"]
+        )

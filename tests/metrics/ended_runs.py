@@ -1,0 +1,48 @@
+"""
+Runs that are over, for tests.
+"""
+
+from openclaw.messages import NO_USAGE
+from openclaw.metrics.run_log_lines import EmbeddingAccount, RunAccount
+
+
+def account(**changes):
+    """
+    A run that went well, with some changes.
+    """
+    usual = {
+        "run": "run_1",
+        "request": "req_1",
+        "caller": "operator",
+        "agent": "main",
+        "session": "agent:main:a",
+        "model": "scripted/m1",
+        "outcome": "stop",
+        "callerGone": False,
+        "queueSeconds": 0.0,
+        "firstSeconds": 0.3,
+        "totalSeconds": 1.5,
+        "usage": NO_USAGE,
+    }
+    return RunAccount(**{**usual, **changes})
+
+
+def embeddings(**changes):
+    """
+    A call for embeddings that went well, with some changes.
+    """
+    usual = {
+        "request": "req_1",
+        "caller": "operator",
+        "agent": "main",
+        "model": "scripted/vectors",
+        "inputs": 3,
+        "outcome": "done",
+        "callerGone": False,
+        "totalSeconds": 0.5,
+        "tokens": 12,
+    }
+    return EmbeddingAccount(**{**usual, **changes})
+
+
+__all__ = ["account", "embeddings"]

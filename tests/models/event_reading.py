@@ -1,0 +1,151 @@
+"""
+Reads answers as a call does, for the tests of decoders that understand events.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import AnyStr
+
+import msgspec
+from hypothesis import strategies as st
+
+from openclaw.errors import OpenClawError
+from openclaw.events import ReasoningDelta, TextDelta, ToolCallDelta
+from openclaw.interfaces import ModelReply
+from openclaw.messages import ToolCall
+from openclaw.models.provider_errors import providerError
+from openclaw.models.upstream_call import ReplyDecoder
+
+REFUSAL = partial(providerError, "vendor")
+"""
+What the provider of these tests makes of an error.
+"""
+
+
+@dataclass
+class Outcome:
+    """
+    What came of an answer.
+
+    @ivar text: All the text that was told on the way.
+    @ivar thought: All the reasoning.
+    @ivar calls: What the pieces of tool calls add up to.
+    @ivar end: The reply, or the error by its class and message.
+    """
+
+    text: str
+    thought: str
+    calls: tuple[ToolCall, ...]
+    end: ModelReply | tuple[type[OpenClawError], str]
+
+    def mayBecome(self, whole: "Outcome") -> bool:
+        """
+        Is this what one gets of the beginning of the other's answer?
+        """
+        return (
+            whole.text.startswith(self.text)
+            and whole.thought.startswith(self.thought)
+            and len(self.calls) <= len(whole.calls)
+            and all(
+                part.id == call.id and call.arguments.startswith(part.arguments)
+                for part, call in zip(self.calls, whole.calls, strict=False)
+            )
+        )
+
+
+def outcomeOf(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
+    """
+    Read an answer until it is complete, or has ended.
+    """
+    events = []
+    for piece in pieces:
+        events += decoder.feed(piece)
+        if decoder.complete:
+            break
+    events += decoder.finish()
+    text = "".join(event.text for event in events if type(event) is TextDelta)
+    thought = "".join(event.text for event in events if type(event) is ReasoningDelta)
+    calls = _callsIn([event for event in events if type(event) is ToolCallDelta])
+    try:
+        end = decoder.reply()
+        assert end.text == text, "the reply is what was told"
+        assert [call.id for call in end.toolCalls] == [call.id for call in calls]
+        if end.finishReason == "tool_calls":
+            assert tuple(map(unsigned, end.toolCalls)) == calls, "calls are as told"
+    except OpenClawError as error:
+        end = (type(error), error.message)
+    return Outcome(text, thought, calls, end)
+
+
+def failureOf(decoder: ReplyDecoder, whole: bytes) -> OpenClawError:
+    """
+    The error that comes of an answer, which must not be one.
+    """
+    decoder.feed(whole)
+    decoder.finish()
+    try:
+        reply = decoder.reply()
+    except OpenClawError as error:
+        return error
+    raise AssertionError(f"it is an answer: {reply.text!r}")
+
+
+def unsigned(call: ToolCall) -> ToolCall:
+    """
+    A call as it is told, without what its provider wants back.
+    """
+    return ToolCall(call.id, call.name, call.arguments)
+
+
+def _callsIn(deltas: Sequence[ToolCallDelta]) -> tuple[ToolCall, ...]:
+    calls: list[list[str]] = []
+    for delta in deltas:
+        if delta.id is not None:
+            assert delta.index == len(calls), "calls are numbered from 0"
+            assert delta.name, "a call begins with its name"
+            calls.append([delta.id, delta.name, ""])
+        else:
+            assert delta.name is None, "a name is told once"
+            assert delta.arguments, "an event tells something"
+        calls[delta.index][2] += delta.arguments
+    return tuple(ToolCall(*call) for call in calls)
+
+
+def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
+    """
+    Cut bytes or text into pieces.
+    """
+    bounds = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
+    return [whole[start:end] for start, end in pairwise(bounds)]
+
+
+def places(limit: int) -> st.SearchStrategy[Sequence[int]]:
+    """
+    Where to L{cut}: anywhere, in two or in many, or between each two.
+    """
+    return st.lists(st.integers(0, limit), max_size=12) | st.just(range(limit))
+
+
+def events(*described: dict[str, object]) -> bytes:
+    """
+    These objects as server-sent events, named by their types.
+    """
+    return b"".join(
+        b"event: %s\ndata: %s\n\n"
+        % (str(event["type"]).encode(), msgspec.json.encode(event))
+        for event in described
+    )
+
+
+__all__ = [
+    "REFUSAL",
+    "Outcome",
+    "cut",
+    "events",
+    "failureOf",
+    "outcomeOf",
+    "places",
+    "unsigned",
+]

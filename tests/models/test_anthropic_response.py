@@ -1,0 +1,379 @@
+"""
+Tests of L{openclaw.models.dialects.anthropic_messages.response}: what is understood.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTruncated,
+)
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, Thought, ToolCall, Usage
+from openclaw.models.dialects.anthropic_messages.response import MessagesDecoder
+from openclaw.models.upstream_call import ReplyDecoder
+from tests.models.anthropic_answers import (
+    EVERY_SAMPLE,
+    STARTS,
+    STOPS,
+    begins,
+    ends,
+    goesOn,
+    says,
+    uses,
+    writes,
+)
+from tests.models.decoder_contract import DecoderContract
+from tests.models.event_reading import (
+    REFUSAL,
+    Outcome,
+    events,
+    failureOf,
+    outcomeOf,
+)
+
+
+def understood(*pieces: bytes) -> Outcome:
+    """
+    Read an answer.
+    """
+    return outcomeOf(MessagesDecoder("vendor", REFUSAL), pieces)
+
+
+def failure(*described: dict[str, object]) -> OpenClawError:
+    """
+    The error that comes of an answer.
+    """
+    return failureOf(MessagesDecoder("vendor", REFUSAL), events(*described))
+
+
+class AnswerTests(DecoderContract, SynchronousTestCase):
+    """
+    What comes in the documented form is understood.
+    """
+
+    samples = EVERY_SAMPLE
+    said = msgspec.json.encode(says("Hi."))
+    tooLong = (
+        b'{"type":"error","error":{"type":"invalid_request_error","message":"prompt is'
+        b' too long: 213462 tokens > 200000 maximum"},"request_id":"req_1"}',
+    )
+
+    def decoder(self) -> ReplyDecoder:
+        """
+        What reads one answer.
+        """
+        return MessagesDecoder("vendor", REFUSAL)
+
+
+class StopTests(SynchronousTestCase):
+    """
+    A client learns why the model stopped, and that it did.
+    """
+
+    def assertStops(self, reason: str | None, expected: str) -> None:
+        """
+        Assert what a reason to stop becomes.
+        """
+        outcome = understood(events(STARTS, says("Yes"), ends(reason), STOPS))
+        self.assertEqual(outcome.end.finishReason, expected)
+
+    def test_reasons(self) -> None:
+        """
+        Each reason has its word in OpenAI's terms.
+        """
+        self.assertStops("end_turn", "stop")
+        self.assertStops("stop_sequence", "stop")
+        self.assertStops("max_tokens", "length")
+        self.assertStops("model_context_window_exceeded", "length")
+        self.assertStops("refusal", "content_filter")
+
+    def test_unknownReason(self) -> None:
+        """
+        A reason of the future, or none, is a stop.
+        """
+        self.assertStops("weariness", "stop")
+        self.assertStops(None, "stop")
+
+    def test_callsWithoutSayingSo(self) -> None:
+        """
+        Calls are calls, also of a server that says the model has just stopped.
+        """
+        outcome = understood(events(STARTS, uses(0, "ls"), ends("end_turn"), STOPS))
+        self.assertEqual(outcome.end.finishReason, "tool_calls")
+
+    def test_noCallsThough(self) -> None:
+        """
+        Without a call there is none to wait for, whatever the server says.
+        """
+        outcome = understood(events(STARTS, says("Hm"), ends("tool_use"), STOPS))
+        self.assertEqual(outcome.end.finishReason, "stop")
+
+    def test_callCutByTheBound(self) -> None:
+        """
+        A call that the bound on tokens cut is no call to run: C{length} wins.
+        """
+        outcome = understood(
+            events(STARTS, uses(0, "read"), writes(0, '{"pa'), ends("max_tokens"))
+        )
+        self.assertEqual(outcome.end.finishReason, "length")
+        self.assertEqual(outcome.calls, (ToolCall("toolu_0", "read", '{"pa'),))
+
+    def test_callBrokenOff(self) -> None:
+        """
+        An answer that ends within a call broke off, and the call has no arguments
+        that nobody wrote.
+        """
+        outcome = understood(events(STARTS, uses(0, "ls")))
+        self.assertIs(outcome.end[0], UpstreamTruncated)
+        self.assertEqual(outcome.calls, (ToolCall("toolu_0", "ls", ""),))
+
+
+class UsageTests(SynchronousTestCase):
+    """
+    The counts are comparable with those of other providers.
+    """
+
+    def usageOf(self, first: dict[str, object], last: dict[str, object]) -> Usage:
+        """
+        The usage of an answer that counts twice.
+        """
+        start = {"type": "message_start", "message": {"usage": first}}
+        return understood(
+            events(start, says("Yes"), ends("end_turn", **last), STOPS)
+        ).end.usage
+
+    def test_cache(self) -> None:
+        """
+        What was written to and read from the cache is part of the prompt.
+        """
+        usage = self.usageOf(
+            {
+                "input_tokens": 5,
+                "cache_creation_input_tokens": 30,
+                "cache_read_input_tokens": 200,
+            },
+            {"output_tokens": 8},
+        )
+        self.assertEqual(usage, Usage(235, 8, cached_tokens=200))
+
+    def test_countedTwice(self) -> None:
+        """
+        Counts that come again are not added up.
+        """
+        usage = self.usageOf(
+            {"input_tokens": 5, "cache_read_input_tokens": 10, "output_tokens": 1},
+            {"input_tokens": 5, "cache_read_input_tokens": 10, "output_tokens": 8},
+        )
+        self.assertEqual(usage, Usage(15, 8, cached_tokens=10))
+
+    def test_countedLate(self) -> None:
+        """
+        A server that knows the prompt's size at the end only is believed.
+        """
+        usage = self.usageOf({"input_tokens": 0}, {"input_tokens": 9})
+        self.assertEqual(usage, Usage(9))
+
+    def test_nulls(self) -> None:
+        """
+        Counts may be missing.
+        """
+        usage = self.usageOf(
+            {"input_tokens": None},
+            {"output_tokens": None, "output_tokens_details": None},
+        )
+        self.assertEqual(usage, NO_USAGE)
+
+
+class LeniencyTests(SynchronousTestCase):
+    """
+    What is new or of no interest does no harm.
+    """
+
+    def test_unknownThings(self) -> None:
+        """
+        Unknown events, blocks and pieces are passed over.
+        """
+        outcome = understood(
+            events(
+                STARTS,
+                {"type": "mood", "delta": {"color": 3}},
+                begins(0, type="text", text=""),
+                goesOn(0, "citations_delta"),
+                says("Yes"),
+                begins(1, type="redacted_thinking", data="x"),
+                begins(2, type="server_tool_use", id="s", name="web_search", input={}),
+                writes(2, '{"query"'),
+                ends("end_turn"),
+                STOPS,
+            )
+        )
+        self.assertEqual(outcome.end, ModelReply("Yes", "stop", Usage(7)))
+        self.assertEqual(outcome.calls, ())
+
+    def test_thoughtsInTheText(self) -> None:
+        """
+        Thoughts that a server left in the text are taken out of it.
+        """
+        outcome = understood(
+            events(STARTS, says("<thi"), says("nk>Hm</think>Yes"), STOPS)
+        )
+        self.assertEqual((outcome.text, outcome.thought), ("Yes", "Hm"))
+
+    def test_endMarkOfOthers(self) -> None:
+        """
+        C{[DONE]} ends an answer, too.
+        """
+        outcome = understood(events(STARTS, says("Yes")) + b"data: [DONE]\n\n")
+        self.assertEqual(outcome.end.finishReason, "stop")
+
+    def test_nothingAfterTheEnd(self) -> None:
+        """
+        What follows the end is not listened to.
+        """
+        outcome = understood(events(STARTS, says("Yes"), STOPS, says(" and no")))
+        self.assertEqual(outcome.text, "Yes")
+
+
+class ThoughtTests(SynchronousTestCase):
+    """
+    What the model thought before its calls is kept for it.
+    """
+
+    def test_signed(self) -> None:
+        """
+        A thought is kept with its signature, however it came in pieces, and beside it
+        one that is nothing but its cipher.
+        """
+        outcome = understood(
+            events(
+                STARTS,
+                begins(0, type="thinking", thinking="", signature=""),
+                goesOn(0, "thinking_delta", thinking="Which "),
+                goesOn(0, "thinking_delta", thinking="file?"),
+                goesOn(0, "signature_delta", signature="EqQB"),
+                begins(1, type="redacted_thinking", data="EmwK"),
+                begins(2, type="thinking", thinking="", signature=""),
+                goesOn(2, "signature_delta", signature="EoMC"),
+                uses(3, "ls"),
+                ends("tool_use"),
+                STOPS,
+            )
+        )
+        self.assertEqual(outcome.thought, "Which file?")
+        self.assertEqual(
+            outcome.end.thoughts,
+            (
+                Thought("Which file?", "EqQB"),
+                Thought("", "redacted:EmwK"),
+                Thought("", "EoMC"),
+            ),
+        )
+
+    def test_unstreamed(self) -> None:
+        """
+        So it is when the answer comes whole.
+        """
+        thought = {"type": "thinking", "thinking": "Hm", "signature": "EqQB"}
+        call = {"type": "tool_use", "id": "t", "name": "ls", "input": {}}
+        whole = {"type": "message", "content": [thought, call]}
+        outcome = understood(msgspec.json.encode(whole))
+        self.assertEqual(outcome.end.thoughts, (Thought("Hm", "EqQB"),))
+
+    def test_unsigned(self) -> None:
+        """
+        A thought without a signature, such as of other servers, would be refused, and
+        is not kept.
+        """
+        outcome = understood(
+            events(
+                begins(0, type="thinking", thinking="Hm"),
+                begins(1, type="redacted_thinking"),
+                uses(2, "ls"),
+                ends("tool_use"),
+            )
+        )
+        self.assertEqual((outcome.thought, outcome.end.thoughts), ("Hm", ()))
+
+
+class NonsenseTests(SynchronousTestCase):
+    """
+    An answer that can't be read is an error that says so.
+    """
+
+    def assertNonsense(self, described: dict[str, object]) -> None:
+        """
+        Assert that this makes no sense.
+        """
+        self.assertIs(understood(events(described)).end[0], UpstreamMalformed)
+
+    def test_argumentsOfNoCall(self) -> None:
+        """
+        Arguments belong to a call.
+        """
+        self.assertNonsense(writes(4, "{}"))
+
+    def test_callWithoutName(self) -> None:
+        """
+        A call says what is to be called.
+        """
+        self.assertNonsense(begins(0, type="tool_use", id="toolu_1"))
+
+
+class ErrorTests(SynchronousTestCase):
+    """
+    An error within the answer is told from others by its class.
+    """
+
+    def test_everyType(self) -> None:
+        """
+        Each type is what its status would be at the beginning.
+        """
+        for kind, expected in {
+            "invalid_request_error": UpstreamRefused,
+            "authentication_error": UpstreamAuthFailed,
+            "permission_error": UpstreamAuthFailed,
+            "request_too_large": UpstreamRefused,
+            "rate_limit_error": UpstreamRateLimited,
+            "billing_error": UpstreamError,
+            "not_found_error": UpstreamError,
+            "api_error": UpstreamError,
+            "timeout_error": UpstreamError,
+            "overloaded_error": UpstreamError,
+            "unheard_of_error": UpstreamError,
+        }.items():
+            error = failure(
+                {"type": "error", "error": {"type": kind, "message": "No."}}
+            )
+            self.assertIs(type(error), expected, kind)
+            if expected is not UpstreamAuthFailed:
+                self.assertIn("It says: No.", error.message)
+
+    def test_mayPass(self) -> None:
+        """
+        What passes by itself may be tried again; what does not, may not.
+        """
+        for kind, shouldRetry in (("overloaded_error", None), ("billing_error", False)):
+            error = failure({"type": "error", "error": {"type": kind}})
+            self.assertIs(error.shouldRetry, shouldRetry)
+
+    def test_withoutDescription(self) -> None:
+        """
+        An error that says nothing of itself is one.
+        """
+        for described in ({}, {"error": None}, {"error": "Bad day."}):
+            error = failure({"type": "error", **described})
+            self.assertIs(type(error), UpstreamError)
+
+    def test_insteadOfAnAnswer(self) -> None:
+        """
+        An error that came with a good status, and not as an event, is one.
+        """
+        end = understood(b'{"type":"error","error":{"type":"rate_limit_error"}}').end
+        self.assertIs(end[0], UpstreamRateLimited)

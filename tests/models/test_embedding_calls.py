@@ -1,0 +1,439 @@
+"""
+Tests of embeddings over HTTP: L{openclaw.models.embedding_calls} and the dialects.
+"""
+
+import json
+from base64 import b64encode
+from struct import pack
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import Logger, eventAsText
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from openclaw.config import Provider, Secret
+from openclaw.errors import (
+    ContextTooLong,
+    InvalidRequest,
+    RunCancelled,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamTooLarge,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from openclaw.interfaces import EmbeddingRequest, IEmbedder
+from openclaw.models.dialects.google_generative_ai.embedding import GoogleEmbeddings
+from openclaw.models.dialects.ollama.embedding import OllamaEmbeddings
+from openclaw.models.dialects.openai_completions.embedding import (
+    LlamaCppEmbeddings,
+    OpenAIEmbeddings,
+)
+from openclaw.models.embedding_calls import (
+    INPUT_BYTES,
+    LARGE_BYTES,
+    VECTOR_BYTES,
+    packed,
+    readVector,
+    unpacked,
+)
+from openclaw.models.provider_maker import HTTPProviderMaker
+from openclaw.plugins.openclaw_models import anthropicMessages, openaiCompletions
+from tests.models.provider_case import KEY, ProviderTestCase
+
+REQUEST = EmbeddingRequest("m", ["a", "b"])
+GIVEN = {
+    "data": [{"embedding": [0.5, 1]}, {"embedding": [2.0, -1.0]}],
+    "usage": {"prompt_tokens": 3, "total_tokens": 3},
+}
+
+
+def floats(reply):
+    """
+    The vectors of a reply.
+    """
+    return [unpacked(vector) for vector in reply.vectors]
+
+
+def replaced(request=REQUEST, **fields):
+    """
+    A request with other fields.
+    """
+    return msgspec.structs.replace(request, **fields)
+
+
+class VectorTests(SynchronousTestCase):
+    """
+    The two forms of a vector.
+    """
+
+    @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1))
+    def test_bothForms(self, numbers):
+        """
+        Base64 says the same as numbers do.
+        """
+        coded = msgspec.Raw(msgspec.json.encode(pack(f"<{len(numbers)}f", *numbers)))
+        self.assertEqual(unpacked(readVector(coded)), numbers)
+        self.assertEqual(unpacked(packed(numbers)), numbers)
+
+    def test_digits(self):
+        """
+        Numbers that come as numbers keep all of their digits.
+        """
+        self.assertEqual(unpacked(readVector(msgspec.Raw(b"[0.1, -3]"))), [0.1, -3.0])
+
+    @given(
+        st.binary(max_size=20) | st.sampled_from([b"[]", b'""', b'"AAA="', b"[null]"])
+    )
+    def test_rubbish(self, data):
+        """
+        What is no vector is refused in a way that can be told.
+        """
+        try:
+            self.assertTrue(readVector(msgspec.Raw(data)))
+        except ValueError:
+            pass
+
+
+class OpenAITests(SynchronousTestCase):
+    """
+    OpenAI's dialect.
+    """
+
+    def test_asks(self):
+        """
+        Only what the caller asked for is named, since some servers know no more.
+        """
+        dialect = OpenAIEmbeddings()
+        self.assertEqual(dialect.path(REQUEST), "/embeddings")
+        for request, body in [
+            (REQUEST, {"model": "m", "input": ["a", "b"]}),
+            (
+                EmbeddingRequest("m", [[1, 2]], 64, base64=True),
+                {
+                    "model": "m",
+                    "input": [[1, 2]],
+                    "dimensions": 64,
+                    "encoding_format": "base64",
+                },
+            ),
+        ]:
+            self.assertEqual(json.loads(dialect.encode(request)), body)
+
+    def test_llamaCpp(self):
+        """
+        llama.cpp would pass over the dimensions.
+        """
+        body = json.loads(LlamaCppEmbeddings().encode(replaced(dimensions=2)))
+        self.assertNotIn("dimensions", body)
+
+    def test_order(self):
+        """
+        The vectors are in the order of the inputs, in whatever order they come.
+        """
+        data = [{"embedding": [i], "index": i} for i in (2, 0, 1)]
+        reply = OpenAIEmbeddings().read(json.dumps({"data": data}))
+        self.assertEqual(floats(reply), [[0], [1], [2]])
+        self.assertEqual(reply.promptTokens, 0)
+
+
+class OllamaTests(SynchronousTestCase):
+    """
+    Ollama's dialect.
+    """
+
+    def test_asks(self):
+        """
+        A text that is too long shall be an error.
+        """
+        dialect = OllamaEmbeddings()
+        self.assertEqual(dialect.path(REQUEST), "/api/embed")
+        self.assertEqual(
+            json.loads(dialect.encode(replaced(dimensions=64))),
+            {"model": "m", "input": ["a", "b"], "truncate": False, "dimensions": 64},
+        )
+
+    def test_reads(self):
+        """
+        Vectors and tokens are understood.
+        """
+        reply = OllamaEmbeddings().read(
+            '{"model":"m","embeddings":[[1,2],[3,4]],"prompt_eval_count":5}'
+        )
+        self.assertEqual((floats(reply), reply.promptTokens), ([[1, 2], [3, 4]], 5))
+
+    def test_tokens(self):
+        """
+        The API takes no tokens.
+        """
+        for dialect in (OllamaEmbeddings(), GoogleEmbeddings()):
+            error = self.assertRaises(
+                InvalidRequest, dialect.encode, replaced(inputs=["a", [1]])
+            )
+            self.assertEqual(error.param, "input")
+
+
+class GoogleTests(SynchronousTestCase):
+    """
+    Google's dialect.
+    """
+
+    def test_asks(self):
+        """
+        Each text is a request of its own in one batch.
+        """
+        dialect = GoogleEmbeddings()
+        for name in ("m", "models/m"):
+            request = replaced(model=name, dimensions=64)
+            self.assertEqual(dialect.path(request), "/models/m:batchEmbedContents")
+            self.assertEqual(
+                json.loads(dialect.encode(request)),
+                {
+                    "requests": [
+                        {
+                            "model": "models/m",
+                            "outputDimensionality": 64,
+                            "content": {"parts": [{"text": text}]},
+                        }
+                        for text in "ab"
+                    ]
+                },
+            )
+
+    def test_reads(self):
+        """
+        Vectors are understood, and tokens where they are counted.
+        """
+        reply = GoogleEmbeddings().read('{"embeddings":[{"values":[1,2]}]}')
+        self.assertEqual((floats(reply), reply.promptTokens), ([[1, 2]], 0))
+        reply = GoogleEmbeddings().read(
+            '{"embeddings":[{"values":[1]}],"usageMetadata":{"promptTokenCount":4}}'
+        )
+        self.assertEqual(reply.promptTokens, 4)
+
+
+class InPairs(OpenAIEmbeddings):
+    """
+    An API that takes two inputs at once.
+    """
+
+    most = 2
+
+
+class EmbedTests(ProviderTestCase):
+    """
+    A provider over HTTP.
+    """
+
+    def makeProvider(self, url="http://model.test/v1", maker=openaiCompletions):
+        """
+        A provider as the configuration makes it.
+        """
+        settings = Provider(baseUrl=url, apiKey=Secret(KEY), timeoutSeconds=60)
+        return maker.makeProvider("vendor", settings, self.network, self.log())
+
+    def log(self):
+        """
+        Where it logs to.
+        """
+        return Logger(observer=lambda event: self.logged.append(eventAsText(event)))
+
+    def embed(self, request=REQUEST):
+        """
+        Ask for embeddings, and let the question arrive.
+        """
+        done = self.provider.embed(request)
+        self.network.flush()
+        return done
+
+    def failure(self, done, kind):
+        """
+        The error, which never names the key.
+        """
+        self.network.flush()
+        error = self.failureResultOf(done, kind).value
+        self.assertIs(type(error), kind)
+        self.assertNotIn(KEY, error.message)
+        return error
+
+    def test_answer(self):
+        """
+        The question carries the key, the answer comes back, and the connection is
+        kept for the next.
+        """
+        verifyObject(IEmbedder, self.provider)
+        for _ in range(2):
+            done = self.embed()
+            self.assertEqual(self.served.path, "/v1/embeddings")
+            self.assertEqual(self.served.headers["authorization"], f"Bearer {KEY}")
+            self.assertEqual(self.served.headers["accept"], "application/json")
+            self.served.give(GIVEN)
+            self.network.flush()
+            reply = self.successResultOf(done)
+            self.assertEqual(floats(reply), [[0.5, 1], [2, -1]])
+            self.assertEqual(reply.promptTokens, 3)
+        self.assertEqual(len(self.network.links), 1)
+        self.assertCloses()
+
+    def test_eitherForm(self):
+        """
+        A server that sends the other form than was asked for is understood.
+        """
+        coded = b64encode(pack("<2f", 0.5, 1)).decode()
+        for asked in (True, False):
+            done = self.embed(EmbeddingRequest("m", ["a"], base64=asked))
+            self.served.give({"data": [{"embedding": [0.5, 1] if asked else coded}]})
+            self.network.flush()
+            self.assertEqual(floats(self.successResultOf(done)), [[0.5, 1]])
+        self.assertCloses()
+
+    def test_dimensions(self):
+        """
+        A model that has not the dimensions that are wanted is no silent surprise.
+        """
+        for wanted in (2, 3):
+            done = self.embed(replaced(dimensions=wanted))
+            self.served.give(GIVEN)
+            self.network.flush()
+            if wanted == 2:
+                self.assertEqual(len(self.successResultOf(done).vectors), 2)
+        error = self.failure(done, InvalidRequest)
+        self.assertEqual(error.param, "dimensions")
+        self.assertIn("2 dimensions", error.message)
+
+    def test_nonsense(self):
+        """
+        An answer that is none, or not to what was asked, is the provider's fault.
+        """
+        for document in [
+            {},
+            {"data": []},
+            {"data": GIVEN["data"][:1]},
+            {"data": [{"embedding": [1]}, {"embedding": [1, 2]}]},
+            {"data": [{"embedding": []}, {"embedding": []}]},
+            {"data": [{"embedding": "AAA="}, {"embedding": "AAA="}]},
+            {"data": [{"embedding": "*"}, {"embedding": "*"}]},
+            {"data": [{"embedding": None}, {"embedding": None}]},
+            [],
+        ]:
+            done = self.embed()
+            self.served.give(document)
+            self.failure(done, UpstreamMalformed)
+
+    def test_brokenOff(self):
+        """
+        An answer that ends in the middle is told apart from nonsense.
+        """
+        done = self.embed()
+        self.served.send(b'{"data":[{"embedding":[1.0,')
+        self.network.flush()
+        self.served.cut()
+        self.failure(done, UpstreamTruncated)
+
+    def test_endless(self):
+        """
+        An answer that is larger than any can be is read no further.
+        """
+        done = self.embed()
+        self.served.send(b" " * (LARGE_BYTES + 2 * INPUT_BYTES + 1))
+        self.failure(done, UpstreamTooLarge)
+
+    def test_manyVectors(self):
+        """
+        A list of very many vectors is not decoded.
+        """
+        for many in ("[],", '{"embedding":[]},'):
+            done = self.embed()
+            self.served.send(b'{"data":[%b{}]}' % (many.encode() * 15_000))
+            self.served.end()
+            self.failure(done, UpstreamTooLarge)
+
+    def test_longVector(self):
+        """
+        Neither is a vector of very many numbers.
+        """
+        for vector in (b"[" + b"1," * VECTOR_BYTES + b"1]", b'"%b"' % (b"A" * 2**21)):
+            self.assertRaises(ValueError, readVector, msgspec.Raw(vector))
+
+    def test_refusals(self):
+        """
+        Errors mean what they mean for completions.
+        """
+        for status, message, kind in [
+            (401, "bad key", UpstreamAuthFailed),
+            (429, "slow down", UpstreamRateLimited),
+            (503, "oops", UpstreamError),
+            (400, "maximum context length is 8192 tokens", ContextTooLong),
+            (
+                500,
+                "input (3001 tokens) is too large to process. increase the physical"
+                " batch size (current batch size: 512)",
+                ContextTooLong,
+            ),
+        ]:
+            done = self.embed()
+            self.served.refuse(status, f"{message} {KEY}")
+            self.failure(done, kind)
+
+    def test_unreachable(self):
+        """
+        Nobody is there.
+        """
+        self.provider = self.makeProvider("http://model.test:81/v1")
+        done = self.embed()
+        # A name may have more addresses, which are tried one after the other.
+        self.network.wait(0.5)
+        self.failure(done, UpstreamUnreachable)
+
+    def test_silent(self):
+        """
+        A provider that says nothing is given up.
+        """
+        done = self.embed()
+        self.network.wait(61)
+        error = self.failure(done, UpstreamTimeout)
+        self.assertEqual(error.code, "upstream_idle_timeout")
+        self.assertNothingLeft()
+
+    def test_cancelled(self):
+        """
+        When nobody wants the answer any more, the connection is closed at once.
+        """
+        done = self.embed()
+        done.cancel()
+        self.failureResultOf(done, RunCancelled)
+        self.network.flush()
+        self.successResultOf(self.served.gone)
+        self.assertNothingLeft()
+
+    def test_inParts(self):
+        """
+        More than the API takes at once goes in parts, and comes back as one.
+        """
+        maker = HTTPProviderMaker("x", openaiCompletions.dialect, f"{__name__}.InPairs")
+        self.provider = self.makeProvider(maker=maker)
+        done = self.embed(EmbeddingRequest("m", ["a", "b", "c"]))
+        self.assertEqual(self.served.body["input"], ["a", "b"])
+        self.served.give(GIVEN)
+        self.network.flush()
+        self.assertEqual(self.served.body["input"], ["c"])
+        self.served.give({**GIVEN, "data": [{"embedding": [7, 8]}]})
+        self.network.flush()
+        reply = self.successResultOf(done)
+        self.assertEqual(floats(reply), [[0.5, 1], [2, -1], [7, 8]])
+        self.assertEqual(reply.promptTokens, 6)
+        self.assertCloses()
+
+    def test_none(self):
+        """
+        An API without embeddings says so.
+        """
+        self.provider = self.makeProvider(maker=anthropicMessages)
+        error = self.failure(self.embed(), InvalidRequest)
+        self.assertIn("no embeddings", error.message)
+        self.assertEqual(self.model.calls, [])

@@ -1,0 +1,338 @@
+"""
+Tests of L{openclaw.models.dialects.google_generative_ai.response} and
+L{openclaw.models.dialects.google_generative_ai.request}: what is asked.
+"""
+
+from typing import Any
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Secret
+from openclaw.errors import InvalidRequest
+from openclaw.interfaces import (
+    ModelRequest,
+    NamedTool,
+    Sampling,
+    ToolChoice,
+    ToolSpec,
+)
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
+
+WEATHER = ToolSpec(
+    "weather",
+    "How it is out there.",
+    {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"city": {"type": ["string", "null"], "minLength": 1}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+)
+
+CALL = ToolCall("fc1", "weather", '{"city": "Köln"}')
+
+
+def asked(
+    *messages: Message,
+    model: str = "gemini-2.5-flash",
+    dialect: GoogleGenerativeAI | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """
+    The request for an answer to these messages, as it goes out.
+    """
+    request = ModelRequest(model, more.pop("system", ""), messages, **more)
+    return msgspec.json.decode((dialect or GoogleGenerativeAI()).encode(request))
+
+
+class ConversationTests(SynchronousTestCase):
+    """
+    What was said goes out in Google's words.
+    """
+
+    def test_plain(self) -> None:
+        """
+        A prompt and a question need no more than this.
+        """
+        self.assertEqual(
+            asked(UserMessage("Hi"), system="Be kind."),
+            {
+                "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+                "systemInstruction": {"parts": [{"text": "Be kind."}]},
+            },
+        )
+
+    def test_images(self) -> None:
+        """
+        Images stay where they are between the texts.
+        """
+        parts = (TextPart("What"), ImagePart("image/png", "aGk="), TextPart("is it?"))
+        self.assertEqual(
+            asked(UserMessage(parts))["contents"][0]["parts"],
+            [
+                {"text": "What"},
+                {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
+                {"text": "is it?"},
+            ],
+        )
+
+    def test_toolResults(self) -> None:
+        """
+        Calls go back as the model's, and the results of one turn as one content, each
+        with the name and the id of its call.
+        """
+        other = ToolCall("call_2", "now", "")
+        body = asked(
+            UserMessage("How is it?"),
+            AssistantMessage("I look.", (CALL, other)),
+            ToolMessage("fc1", "Rain"),
+            ToolMessage("call_2", "12:00"),
+            UserMessage("And?"),
+        )
+        city = {"id": "fc1", "name": "weather", "args": {"city": "Köln"}}
+        time = {"id": "call_2", "name": "now", "args": {}}
+        rain = {"id": "fc1", "name": "weather", "response": {"output": "Rain"}}
+        noon = {"id": "call_2", "name": "now", "response": {"output": "12:00"}}
+        self.assertEqual(
+            body["contents"][1:],
+            [
+                {
+                    "role": "model",
+                    "parts": [
+                        {"text": "I look."},
+                        {"functionCall": city},
+                        {"functionCall": time},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": rain}, {"functionResponse": noon}],
+                },
+                {"role": "user", "parts": [{"text": "And?"}]},
+            ],
+        )
+
+    def test_silentModel(self) -> None:
+        """
+        A turn in which the model said nothing is left out, as the API wants it.
+        """
+        body = asked(UserMessage("a"), AssistantMessage(""), UserMessage("b"))
+        roles = [content["role"] for content in body["contents"]]
+        self.assertEqual(roles, ["user", "user"])
+
+    def test_malformedArguments(self) -> None:
+        """
+        What a model wrote in place of an object is shown to it, not lost.
+        """
+        body = asked(AssistantMessage("", (ToolCall("a", "f", "[1"),)))
+        called = body["contents"][0]["parts"][0]["functionCall"]
+        self.assertEqual(called["args"], {"arguments": "[1"})
+
+
+class RequestTests(SynchronousTestCase):
+    """
+    What the caller wants is asked for, or refused.
+    """
+
+    def wanting(self, model: str = "gemini-2.5-flash", **sampling: Any) -> Any:
+        """
+        The C{generationConfig} of a request with these sampling fields.
+        """
+        body = asked(UserMessage("Hi"), model=model, sampling=Sampling(**sampling))
+        return body.get("generationConfig")
+
+    def assertRefuses(self, field: str, **more: Any) -> None:
+        """
+        Assert that a request is refused for one field, which the error names
+        together with the API.
+        """
+        error = self.assertRaises(InvalidRequest, asked, UserMessage("Hi"), **more)
+        self.assertEqual((error.param, error.code), (field, "unsupported_parameter"))
+        self.assertIn(field, error.message)
+        self.assertIn("the api google-generative-ai", error.message)
+
+    def test_sampling(self) -> None:
+        """
+        Sampling fields go by Google's names.
+        """
+        config = self.wanting(
+            temperature=0.0,
+            top_p=0.5,
+            max_tokens=7,
+            max_completion_tokens=8,
+            frequency_penalty=0.1,
+            presence_penalty=0.2,
+            seed=0,
+            stop=("END", "STOP"),
+        )
+        self.assertEqual(
+            config,
+            {
+                "temperature": 0.0,
+                "topP": 0.5,
+                "maxOutputTokens": 8,
+                "frequencyPenalty": 0.1,
+                "presencePenalty": 0.2,
+                "seed": 0,
+                "stopSequences": ["END", "STOP"],
+            },
+        )
+
+    def test_tools(self) -> None:
+        """
+        Schemas go out whole, but for the name of their language; a tool without
+        parameters has none.
+        """
+        bare = ToolSpec("now", "The time.", {"type": "object", "properties": {}})
+        anything = ToolSpec("log", "", {"$ref": "#/$defs/a", "$defs": {"a": {}}})
+        schema = {**WEATHER.parameters}
+        del schema["$schema"]
+        self.assertEqual(
+            asked(UserMessage("Hi"), tools=[WEATHER, bare, anything])["tools"],
+            [
+                {
+                    "functionDeclarations": [
+                        {
+                            "name": "weather",
+                            "description": "How it is out there.",
+                            "parametersJsonSchema": schema,
+                        },
+                        {"name": "now", "description": "The time."},
+                        {
+                            "name": "log",
+                            "description": "",
+                            "parametersJsonSchema": anything.parameters,
+                        },
+                    ]
+                }
+            ],
+        )
+
+    def test_toolChoice(self) -> None:
+        """
+        Each choice has its mode.
+        """
+        choices: list[tuple[ToolChoice, object]] = [
+            ("auto", {"mode": "AUTO"}),
+            ("none", {"mode": "NONE"}),
+            ("required", {"mode": "ANY"}),
+            (
+                NamedTool("weather"),
+                {"mode": "ANY", "allowedFunctionNames": ["weather"]},
+            ),
+        ]
+        for choice, expected in choices:
+            body = asked(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
+            self.assertEqual(body["toolConfig"], {"functionCallingConfig": expected})
+
+    def test_format(self) -> None:
+        """
+        JSON, or JSON after a schema, is asked for.
+        """
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        json = {"responseMimeType": "application/json"}
+        for wanted, config in (
+            ({"type": "text"}, None),
+            ({"type": "json_object"}, json),
+            (
+                {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+                {**json, "responseJsonSchema": schema},
+            ),
+        ):
+            self.assertEqual(self.wanting(response_format=wanted), config)
+
+    def test_thinking(self) -> None:
+        """
+        How hard to think is said in levels, to older models in tokens; the thoughts
+        come along.
+        """
+        for model, effort, expected in (
+            ("gemini-2.5-flash", "low", {"thinkingBudget": 1024}),
+            ("gemini-2.5-flash", "high", {"thinkingBudget": 24576}),
+            ("gemini-3-pro", "low", {"thinkingLevel": "LOW"}),
+            ("gemini-flash-latest", "minimal", {"thinkingLevel": "MINIMAL"}),
+        ):
+            config = self.wanting(model, reasoning_effort=effort)
+            self.assertEqual(
+                config, {"thinkingConfig": {**expected, "includeThoughts": True}}
+            )
+        self.assertEqual(
+            self.wanting(reasoning_effort="none"),
+            {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": False}},
+        )
+
+    def test_thoughts(self) -> None:
+        """
+        The thoughts of a model that is known to think come along, however hard.
+        """
+        body = asked(UserMessage("Hi"), reasoning=True)
+        self.assertEqual(
+            body["generationConfig"], {"thinkingConfig": {"includeThoughts": True}}
+        )
+
+    def test_refused(self) -> None:
+        """
+        What can't be had is refused instead of forgotten.
+        """
+        for field, value in (
+            ("logit_bias", {"1": 5.0}),
+            ("logprobs", True),
+            ("top_logprobs", 3),
+            ("reasoning_effort", "xhigh"),
+            ("response_format", {"type": "grammar"}),
+        ):
+            self.assertRefuses(field, sampling=Sampling(**{field: value}))
+        unthinking = Sampling(reasoning_effort="none")
+        self.assertRefuses(
+            "reasoning_effort", model="gemini-3-pro", sampling=unthinking
+        )
+        single = Sampling(parallel_tool_calls=False)
+        self.assertRefuses("parallel_tool_calls", sampling=single, tools=[WEATHER])
+
+    def test_idle(self) -> None:
+        """
+        Fields that ask for nothing are no reason to refuse.
+        """
+        idle = {"logprobs": False, "top_logprobs": 0, "parallel_tool_calls": False}
+        self.assertEqual(self.wanting(logit_bias={}, **idle), None)
+
+
+class DoorTests(SynchronousTestCase):
+    """
+    Where requests go, and with what.
+    """
+
+    def test_path(self) -> None:
+        """
+        The model is named in the path, and can't lead anywhere else.
+        """
+        for model, path in (
+            ("gemini-2.5-flash", "/models/gemini-2.5-flash"),
+            ("models/gemini-2.5-flash", "/models/gemini-2.5-flash"),
+            ("tunedModels/mine-1", "/tunedModels/mine-1"),
+            ("../x?key=1#a", "/models/..%2Fx%3Fkey%3D1%23a"),
+        ):
+            request = ModelRequest(model, "", [])
+            self.assertEqual(
+                GoogleGenerativeAI().path(request),
+                f"{path}:streamGenerateContent?alt=sse",
+            )
+
+    def test_key(self) -> None:
+        """
+        The key is in a header, never in the address.
+        """
+        shown = dict(GoogleGenerativeAI().headers(Secret("hush")))
+        self.assertEqual(shown["X-Goog-Api-Key"], "hush")
+        self.assertNotIn("X-Goog-Api-Key", dict(GoogleGenerativeAI().headers(None)))

@@ -1,0 +1,289 @@
+"""
+Tests of L{openclaw.models.dialects.google_generative_ai.response}: what is understood.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import (
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+)
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, ToolCall, Usage
+from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
+from openclaw.models.provider_errors import providerError
+from openclaw.models.upstream_call import ReplyDecoder
+from tests.models import made_ids
+from tests.models.decoder_contract import DecoderContract
+from tests.models.event_reading import (
+    REFUSAL,
+    Outcome,
+    cut,
+    unsigned,
+)
+from tests.models.made_ids import MADE
+
+META = b'"modelVersion":"gemini-3-pro","responseId":"r1"'
+
+ANSWER = b"""\
+data: {"candidates": [{"content": {"parts": [{"text": "**Coffee** \\u00e9","thought":\
+ true}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 11,\
+"totalTokenCount": 43,"thoughtsTokenCount": 32},%(meta)s}\r
+\r
+data: {"candidates": [{"content": {"parts": [{"text": "Two "}],"role": "model"},\
+"index": 0}],"usageMetadata": {"promptTokenCount": 11,"candidatesTokenCount": 1,\
+"totalTokenCount": 44,"thoughtsTokenCount": 32},%(meta)s}\r
+\r
+data: {"candidates": [{"content": {"parts": [{"text": "caf\xc3\xa9s"},{"text": "",\
+"thoughtSignature": "c2VhbA=="}],"role": "model"},"finishReason": "STOP","index": 0}],\
+"usageMetadata": {"promptTokenCount": 11,"cachedContentTokenCount": 8,\
+"candidatesTokenCount": 5,"totalTokenCount": 48,"promptTokensDetails": [{"modality":\
+ "TEXT","tokenCount": 11}],"thoughtsTokenCount": 32},%(meta)s}\r
+\r
+""" % {b"meta": META}
+"""
+After U{https://ai.google.dev/api/generate-content} and
+U{https://ai.google.dev/gemini-api/docs/thinking}; the words are ours.
+"""
+
+CALLS = b"""\
+data: {"candidates": [{"content": {"parts": [{"text": "I look."},{"functionCall":\
+ {"name": "weather","args": {"city": "K\xc3\xb6ln"},"id": "fc1"},"thoughtSignature":\
+ "c2VhbA=="},{"functionCall": {"name": "weather","args": {"city": "Bonn"}}}],"role":\
+ "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 90},%(meta)s}\r
+\r
+data: {"candidates": [{"content": {"parts": [{"functionCall": {"name": "now"}}],"role":\
+ "model"},"finishReason": "STOP","index": 0}],"usageMetadata": {"promptTokenCount": 90,\
+"candidatesTokenCount": 20,"toolUsePromptTokenCount": 2},%(meta)s}\r
+\r
+""" % {b"meta": META}
+"""
+After U{https://ai.google.dev/gemini-api/docs/function-calling}; older models give no
+ids.
+"""
+
+BLOCKED = b"""\
+data: {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},"usageMetadata":\
+ {"promptTokenCount": 4,"totalTokenCount": 4},%(meta)s}\r
+\r
+""" % {b"meta": META}
+"""
+A prompt that is not answered at all.
+"""
+
+FAILED = b"""\
+data: {"candidates": [{"content": {"parts": [{"text": "Well"}],"role": "model"},\
+"index": 0}],%(meta)s}\r
+\r
+data: {"error": {"code": 503,"message": "The model is overloaded.","status":\
+ "UNAVAILABLE"}}\r
+\r
+""" % {b"meta": META}
+"""
+After U{https://ai.google.dev/gemini-api/docs/troubleshooting}.
+"""
+
+CALLED = (
+    ToolCall("fc1", "weather", '{"city": "Köln"}', "c2VhbA=="),
+    ToolCall(MADE, "weather", '{"city": "Bonn"}'),
+    ToolCall(MADE, "now", "{}"),
+)
+
+SAMPLES = {
+    "answer": (
+        ANSWER,
+        Outcome(
+            "Two cafés",
+            "**Coffee** é",
+            (),
+            ModelReply("Two cafés", "stop", Usage(11, 37, 8, 32)),
+        ),
+    ),
+    "calls": (
+        CALLS,
+        Outcome(
+            "I look.",
+            "",
+            tuple(map(unsigned, CALLED)),
+            ModelReply("I look.", "tool_calls", Usage(92, 20), CALLED),
+        ),
+    ),
+    "blocked": (
+        BLOCKED,
+        Outcome("", "", (), ModelReply("", "content_filter", Usage(4, 0))),
+    ),
+    "failed": (
+        FAILED,
+        Outcome(
+            "Well",
+            "",
+            (),
+            (
+                UpstreamError,
+                "Provider 'vendor' answered with status 503. It says: The model is"
+                " overloaded.",
+            ),
+        ),
+    ),
+}
+
+
+def understood(*pieces: bytes) -> Outcome:
+    """
+    Read an answer as a call does.
+    """
+    return made_ids.understood(GoogleGenerativeAI().decoder("vendor", REFUSAL), pieces)
+
+
+def chunk(*parts: object, reason: str | None = None) -> dict[str, object]:
+    """
+    One response of a stream.
+    """
+    return {"candidates": [{"content": {"parts": parts}, "finishReason": reason}]}
+
+
+def stream(*documents: object) -> bytes:
+    """
+    These documents as an event stream.
+    """
+    return b"".join(b"data: %s\n\n" % msgspec.json.encode(each) for each in documents)
+
+
+class AnswerTests(DecoderContract, SynchronousTestCase):
+    """
+    What Google says is understood.
+    """
+
+    samples = SAMPLES
+    said = msgspec.json.encode(chunk({"text": "Hi."}))
+    tooLong = (
+        b'{"error":{"code":400,"message":"The input token count (1196265) exceeds the'
+        b' maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}',
+    )
+
+    def decoder(self) -> ReplyDecoder:
+        """
+        What reads one answer.
+        """
+        return GoogleGenerativeAI().decoder("vendor", REFUSAL)
+
+    def test_unstreamed(self) -> None:
+        """
+        Where C{alt=sse} is lost on the way, the answer is one array of the same
+        documents; alone, one of them is an answer too.
+        """
+        for name, (wire, outcome) in SAMPLES.items():
+            documents = [line[6:] for line in wire.split(b"\r\n") if line]
+            whole = b"[" + b",\r\n".join(documents) + b"\n]"
+            for place in range(len(whole)):
+                self.assertEqual(understood(*cut(whole, [place])), outcome, name)
+        self.assertEqual(understood(BLOCKED[6:]), SAMPLES["blocked"][1])
+
+    def test_endOfBody(self) -> None:
+        """
+        Only the end of the body ends an answer: counts may follow the reason.
+        """
+        wire = stream(
+            chunk({"text": "Hi"}, reason="STOP"),
+            {"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1}},
+        )
+        self.assertEqual(understood(wire).end, ModelReply("Hi", "stop", Usage(3, 1)))
+
+
+class OddAnswerTests(SynchronousTestCase):
+    """
+    Answers that are not as one would wish.
+    """
+
+    def test_wrongType(self) -> None:
+        """
+        JSON that is a response in part only is none.
+        """
+        end = understood(stream({"candidates": 7})).end
+        self.assertEqual(end[0], UpstreamMalformed)
+
+    def test_nulls(self) -> None:
+        """
+        Fields may be null, missing or unknown.
+        """
+        wire = stream(
+            {"candidates": None, "promptFeedback": {}, "usageMetadata": None},
+            {"candidates": [{"content": None, "finishReason": None}]},
+            {"candidates": [{"content": {"parts": None}, "safetyRatings": []}]},
+            chunk({"executableCode": {"code": "1"}}, {"text": None}, reason="STOP"),
+        )
+        self.assertEqual(understood(wire).end, ModelReply("", "stop", NO_USAGE))
+
+    def test_reasons(self) -> None:
+        """
+        An answer that was cut short, or kept back, says so.
+        """
+        for said, reason in (
+            ("STOP", "stop"),
+            ("MAX_TOKENS", "length"),
+            ("SAFETY", "content_filter"),
+            ("RECITATION", "content_filter"),
+            ("BLOCKLIST", "content_filter"),
+            ("PROHIBITED_CONTENT", "content_filter"),
+            ("SPII", "content_filter"),
+        ):
+            end = understood(stream(chunk({"text": "Hi"}, reason=said))).end
+            self.assertEqual(end, ModelReply("Hi", reason, NO_USAGE))
+
+    def test_failures(self) -> None:
+        """
+        A model that failed never seems to have answered.
+        """
+        for said, kind in (
+            ("MALFORMED_FUNCTION_CALL", UpstreamMalformed),
+            ("UNEXPECTED_TOOL_CALL", UpstreamError),
+            ("OTHER", UpstreamError),
+        ):
+            outcome = understood(stream(chunk({"text": "Hi"}, reason=said)))
+            self.assertEqual((outcome.text, outcome.end[0]), ("Hi", kind))
+        self.assertEqual(outcome.end[1], "Provider 'vendor' gave the answer up: OTHER.")
+
+    def test_lengthWins(self) -> None:
+        """
+        Calls of an answer that was cut short are not passed off as all of them.
+        """
+        wire = stream(chunk({"functionCall": {"name": "f"}}, reason="MAX_TOKENS"))
+        self.assertEqual(understood(wire).end.finishReason, "length")
+
+    def test_repeatedCall(self) -> None:
+        """
+        A call that is sent again is one; two calls under one id are told apart.
+        """
+        first = {"functionCall": {"id": "a", "name": "f", "args": {"n": 1}}}
+        other = {"functionCall": {"id": "a", "name": "f", "args": {"n": 2}}}
+        wire = stream(chunk(first), chunk(first, other, reason="STOP"))
+        self.assertEqual(
+            understood(wire).calls,
+            (ToolCall("a", "f", '{"n":1}'), ToolCall(MADE, "f", '{"n":2}')),
+        )
+
+    def test_reportedErrors(self) -> None:
+        """
+        An error within a stream is what it would have been before it.
+        """
+        for code, kind in ((429, UpstreamRateLimited), (403, UpstreamAuthFailed)):
+            wire = stream({"error": {"code": code, "message": "No."}})
+            self.assertEqual(understood(wire).end[0], kind)
+        key = {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}
+        self.assertEqual(understood(stream({"error": key})).end[0], UpstreamAuthFailed)
+        for odd in ("No.", {"message": "No."}, {"code": "x"}, {"code": 8}):
+            kind, message = understood(stream({"error": odd})).end
+            self.assertEqual(kind, UpstreamError)
+            self.assertIn("status 500", message)
+
+    def test_refusal(self) -> None:
+        """
+        An error in place of an answer says what Google says.
+        """
+        body = b'{"error":{"code":500,"message":"Too long.","status":"INTERNAL"}}'
+        error = providerError("vendor", 500, Headers(), body)
+        self.assertIn("Too long.", error.message)

@@ -1,0 +1,302 @@
+"""
+Tests of L{openclaw.models.dialects.ollama.chat}: what is asked.
+"""
+
+from typing import Any
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Secret
+from openclaw.errors import InvalidRequest
+from openclaw.interfaces import (
+    ModelRequest,
+    NamedTool,
+    Sampling,
+    ToolChoice,
+    ToolSpec,
+)
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.dialects.ollama.chat import Ollama
+
+WEATHER = ToolSpec(
+    "weather",
+    "How it is out there.",
+    {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+)
+
+
+def asked(*messages: Message, **more: Any) -> dict[str, Any]:
+    """
+    The request for an answer to these messages, as it goes out.
+    """
+    body = Ollama().encode(ModelRequest("qwen3", "", messages, **more))
+    return msgspec.json.decode(body)
+
+
+class ConversationTests(SynchronousTestCase):
+    """
+    What was said goes out in Ollama's words.
+    """
+
+    def test_plain(self) -> None:
+        """
+        A prompt and a question need no more than this.
+        """
+        body = Ollama().encode(ModelRequest("qwen3", "Be kind.", [UserMessage("Hi")]))
+        self.assertEqual(
+            msgspec.json.decode(body),
+            {
+                "model": "qwen3",
+                "messages": [
+                    {"role": "system", "content": "Be kind."},
+                    {"role": "user", "content": "Hi"},
+                ],
+                "stream": True,
+            },
+        )
+
+    def test_images(self) -> None:
+        """
+        Images go beside the text.
+        """
+        parts = (TextPart("What"), ImagePart("image/png", "aGk="), TextPart("is it?"))
+        self.assertEqual(
+            asked(UserMessage(parts))["messages"],
+            [{"role": "user", "content": "What\nis it?", "images": ["aGk="]}],
+        )
+
+    def test_toolResults(self) -> None:
+        """
+        Calls go back as objects, results with the name and the id of their call.
+        """
+        call = ToolCall("call_1", "weather", '{"city": "Köln"}')
+        body = asked(
+            UserMessage("How is it?"),
+            AssistantMessage("I look.", (call,)),
+            ToolMessage("call_1", "Rain"),
+        )
+        self.assertEqual(
+            body["messages"][1:],
+            [
+                {
+                    "role": "assistant",
+                    "content": "I look.",
+                    "tool_calls": [
+                        {
+                            "type": "function",
+                            "id": "call_1",
+                            "function": {
+                                "index": 0,
+                                "name": "weather",
+                                "arguments": {"city": "Köln"},
+                            },
+                        }
+                    ],
+                },
+                {
+                    "role": "tool",
+                    "content": "Rain",
+                    "tool_name": "weather",
+                    "tool_call_id": "call_1",
+                },
+            ],
+        )
+
+    def test_malformedArguments(self) -> None:
+        """
+        What a model wrote in place of an object is shown to it, not lost.
+        """
+        for written, shown in (('{"a":', '{"a":'), ("[1]", [1]), ('"x"', "x")):
+            body = asked(AssistantMessage("", (ToolCall("a", "f", written),)))
+            function = body["messages"][0]["tool_calls"][0]["function"]
+            self.assertEqual(function["arguments"], {"arguments": shown})
+
+
+class RequestTests(SynchronousTestCase):
+    """
+    What the caller wants is asked for, or refused.
+    """
+
+    def wanting(self, **sampling: Any) -> dict[str, Any]:
+        """
+        The request with these sampling fields.
+        """
+        return asked(UserMessage("Hi"), sampling=Sampling(**sampling))
+
+    def assertRefuses(self, field: str, **more: Any) -> None:
+        """
+        Assert that a request is refused for one field, which the error names
+        together with the API.
+        """
+        error = self.assertRaises(InvalidRequest, asked, UserMessage("Hi"), **more)
+        self.assertEqual((error.param, error.code), (field, "unsupported_parameter"))
+        self.assertIn(field, error.message)
+        self.assertIn("the api ollama", error.message)
+
+    def choosing(self, choice: ToolChoice) -> dict[str, Any]:
+        """
+        A request with a tool.
+        """
+        return asked(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
+
+    def test_options(self) -> None:
+        """
+        Sampling fields become options, by Ollama's names.
+        """
+        body = self.wanting(
+            temperature=0.0,
+            top_p=0.5,
+            max_tokens=7,
+            frequency_penalty=0.1,
+            presence_penalty=0.2,
+            seed=0,
+            stop="END",
+        )
+        self.assertEqual(
+            body["options"],
+            {
+                "temperature": 0.0,
+                "top_p": 0.5,
+                "num_predict": 7,
+                "frequency_penalty": 0.1,
+                "presence_penalty": 0.2,
+                "seed": 0,
+                "stop": ["END"],
+            },
+        )
+
+    def test_bound(self) -> None:
+        """
+        The newer name of the bound wins; without one, or with one that is greater,
+        the model's own holds.
+        """
+        limits = self.wanting(max_tokens=7, max_completion_tokens=8)["options"]
+        self.assertEqual(limits, {"num_predict": 8})
+        limits = asked(
+            UserMessage("Hi"), maxOutputTokens=5, sampling=Sampling(max_tokens=7)
+        )
+        self.assertEqual(limits["options"], {"num_predict": 5})
+        body = asked(UserMessage("Hi"), maxOutputTokens=512)
+        self.assertEqual(body["options"], {"num_predict": 512})
+
+    def test_context(self) -> None:
+        """
+        A conversation as long as the model can read is read whole: left alone, the
+        server would cut off its beginning.
+        """
+        body = asked(UserMessage("Hi"), contextWindow=32768)
+        self.assertEqual(body["options"], {"num_ctx": 32768})
+
+    def test_tools(self) -> None:
+        """
+        Tools go out with their schemas as they are.
+        """
+        self.assertEqual(
+            self.choosing("auto")["tools"],
+            [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "weather",
+                        "description": "How it is out there.",
+                        "parameters": WEATHER.parameters,
+                    },
+                }
+            ],
+        )
+
+    def test_toolChoice(self) -> None:
+        """
+        A model that must not call tools is not shown any.  It can't be forced to.
+        """
+        self.assertNotIn("tools", self.choosing("none"))
+        for choice in ("required", NamedTool("weather")):
+            self.assertRefuses("tool_choice", tools=[WEATHER], toolChoice=choice)
+
+    def test_format(self) -> None:
+        """
+        JSON, or JSON after a schema, is asked for by C{format}.
+        """
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        for wanted, format in (
+            ({"type": "text"}, None),
+            ({"type": "json_object"}, "json"),
+            ({"type": "json_schema", "json_schema": {"name": "n"}}, "json"),
+            (
+                {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+                schema,
+            ),
+        ):
+            self.assertEqual(self.wanting(response_format=wanted).get("format"), format)
+
+    def test_thinking(self) -> None:
+        """
+        How hard to think is said in so far as the model can be told.
+        """
+        for effort, think in (("none", False), ("minimal", True), ("high", True)):
+            self.assertIs(self.wanting(reasoning_effort=effort)["think"], think)
+        self.assertIs(asked(UserMessage("Hi"), reasoning=True)["think"], True)
+        idle = Sampling(reasoning_effort="none")
+        body = asked(UserMessage("Hi"), reasoning=True, sampling=idle)
+        self.assertIs(body["think"], False)
+        sampling = Sampling(reasoning_effort="minimal")
+        body = Ollama().encode(ModelRequest("gpt-oss:20b", "", [], sampling))
+        self.assertEqual(msgspec.json.decode(body)["think"], "low")
+
+    def test_refused(self) -> None:
+        """
+        What can't be had is refused instead of forgotten.
+        """
+        for field, value in (
+            ("logit_bias", {"1": 5.0}),
+            ("logprobs", True),
+            ("top_logprobs", 3),
+            ("reasoning_effort", "xhigh"),
+            ("response_format", {"type": "grammar"}),
+        ):
+            self.assertRefuses(field, sampling=Sampling(**{field: value}))
+        single = Sampling(parallel_tool_calls=False)
+        self.assertRefuses("parallel_tool_calls", sampling=single, tools=[WEATHER])
+
+    def test_idle(self) -> None:
+        """
+        Fields that ask for nothing are no reason to refuse.
+        """
+        body = self.wanting(
+            logit_bias={}, logprobs=False, top_logprobs=0, parallel_tool_calls=False
+        )
+        self.assertEqual(body, asked(UserMessage("Hi")))
+
+
+class DoorTests(SynchronousTestCase):
+    """
+    Where requests go, and with what.
+    """
+
+    def test_path(self) -> None:
+        """
+        Chats have one address.
+        """
+        self.assertEqual(Ollama().path(ModelRequest("qwen3", "", [])), "/api/chat")
+
+    def test_key(self) -> None:
+        """
+        A key is shown if there is one.
+        """
+        shown = dict(Ollama().headers(Secret("hush")))
+        self.assertEqual(shown["Authorization"], "Bearer hush")
+        self.assertNotIn("Authorization", dict(Ollama().headers(None)))

@@ -1,0 +1,256 @@
+"""
+Tests of L{openclaw.models.dialects.ollama.chat}: what is understood.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import (
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRefused,
+)
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, ToolCall, Usage
+from openclaw.models.dialects.ollama.chat import Ollama
+from openclaw.models.provider_errors import providerError
+from openclaw.models.upstream_call import ReplyDecoder
+from tests.models import made_ids
+from tests.models.decoder_contract import DecoderContract
+from tests.models.event_reading import (
+    REFUSAL,
+    Outcome,
+)
+from tests.models.made_ids import MADE
+
+STAMP = b'"model":"qwen3","created_at":"2026-11-22T10:00:00.5Z"'
+
+ANSWER = b"""\
+{%(stamp)s,"message":{"role":"assistant","content":"","thinking":"A \\u00e9"},\
+"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"","thinking":"..."},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"Two "},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"caf\xc3\xa9s"},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":""},"done":true,\
+"done_reason":"stop","total_duration":5191566416,"load_duration":2154458,\
+"prompt_eval_count":26,"prompt_eval_duration":383809000,"eval_count":298,\
+"eval_duration":4799921000}
+""" % {b"stamp": STAMP}
+"""
+After U{https://docs.ollama.com/api/chat}; the words are ours.
+"""
+
+CALLS = b"""\
+{%(stamp)s,"message":{"role":"assistant","content":"I look."},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"","tool_calls":[{"id":"call_ab1",\
+"function":{"index":0,"name":"weather","arguments":{"city":"K\xc3\xb6ln"}}}]},\
+"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"","tool_calls":[{"function":\
+{"name":"weather","arguments":{"city":"Bonn"}}},{"function":{"name":"now"}}]},\
+"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":""},"done":true,\
+"done_reason":"stop","prompt_eval_count":90,"eval_count":20}
+""" % {b"stamp": STAMP}
+"""
+After U{https://docs.ollama.com/capabilities/tool-calling}.  Older servers give no id.
+"""
+
+TAGGED = b"""\
+{%(stamp)s,"message":{"role":"assistant","content":"<think>S"},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"o</think>\\n"},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":"Yes"},"done":false}
+{%(stamp)s,"message":{"role":"assistant","content":""},"done":true,\
+"done_reason":"length","prompt_eval_count":3,"eval_count":9}
+""" % {b"stamp": STAMP}
+"""
+A model that Ollama does not know to think.
+"""
+
+FAILED = b"""\
+{%(stamp)s,"message":{"role":"assistant","content":"Well"},"done":false}
+{"error":"an error was encountered while running the model"}
+""" % {b"stamp": STAMP}
+"""
+After U{https://docs.ollama.com/api/errors}.
+"""
+
+CALLED = (
+    ToolCall("call_ab1", "weather", '{"city":"Köln"}'),
+    ToolCall(MADE, "weather", '{"city":"Bonn"}'),
+    ToolCall(MADE, "now", "{}"),
+)
+
+SAMPLES = {
+    "answer": (
+        ANSWER,
+        Outcome(
+            "Two cafés",
+            "A é...",
+            (),
+            ModelReply("Two cafés", "stop", Usage(26, 298)),
+        ),
+    ),
+    "calls": (
+        CALLS,
+        Outcome(
+            "I look.",
+            "",
+            CALLED,
+            ModelReply("I look.", "tool_calls", Usage(90, 20), CALLED),
+        ),
+    ),
+    "tagged": (
+        TAGGED,
+        Outcome("Yes", "So", (), ModelReply("Yes", "length", Usage(3, 9))),
+    ),
+    "failed": (
+        FAILED,
+        Outcome(
+            "Well",
+            "",
+            (),
+            (
+                UpstreamError,
+                "Provider 'vendor' answered with status 500. It says: an error was"
+                " encountered while running the model",
+            ),
+        ),
+    ),
+}
+
+
+def understood(*pieces: bytes) -> Outcome:
+    """
+    Read an answer as a call does.
+    """
+    return made_ids.understood(Ollama().decoder("vendor", REFUSAL), pieces)
+
+
+class AnswerTests(DecoderContract, SynchronousTestCase):
+    """
+    What a server says is understood.
+    """
+
+    samples = SAMPLES
+    said = b'{"message":{"content":"Hi."},"done":false}'
+    tooLong = (
+        b'{"error":"prompt too long; exceeded max context length by 4 tokens"}',
+        b'{"error":"the input length exceeds the context length"}',
+    )
+
+    def decoder(self) -> ReplyDecoder:
+        """
+        What reads one answer.
+        """
+        return Ollama().decoder("vendor", REFUSAL)
+
+    def framed(self, *documents: bytes) -> bytes:
+        """
+        Each has its line.
+        """
+        return b"".join(b"%s\n" % document for document in documents)
+
+    def test_lastLineOpen(self) -> None:
+        """
+        The last line counts without its end.
+        """
+        self.assertEqual(understood(ANSWER.rstrip()), SAMPLES["answer"][1])
+
+    def test_complete(self) -> None:
+        """
+        After its last line the answer is complete, though the server keeps the
+        connection.
+        """
+        decoder = Ollama().decoder("vendor", REFUSAL)
+        decoder.feed(ANSWER[:-1])
+        self.assertFalse(decoder.complete)
+        decoder.feed(b"\n")
+        self.assertTrue(decoder.complete)
+
+
+class OddAnswerTests(SynchronousTestCase):
+    """
+    Servers that only resemble Ollama are understood where that is safe.
+    """
+
+    def line(self, *, done: bool = False, **said: object) -> bytes:
+        """
+        One line of an answer.
+        """
+        return msgspec.json.encode({"message": said, "done": done}) + b"\n"
+
+    def callOf(self, **called: object) -> Outcome:
+        """
+        What comes of an answer with one call.
+        """
+        return understood(
+            self.line(tool_calls=[called]), self.line(done=True, content="")
+        )
+
+    def test_wrongType(self) -> None:
+        """
+        JSON that is a line in part only is none.
+        """
+        self.assertEqual(understood(b'{"message":7}\n').end[0], UpstreamMalformed)
+
+    def test_nulls(self) -> None:
+        """
+        Fields may be null.
+        """
+        wire = self.line(done=True, content=None, thinking=None, tool_calls=None)
+        self.assertEqual(understood(wire).end, ModelReply("", "stop", NO_USAGE))
+
+    def test_argumentsAsText(self) -> None:
+        """
+        Arguments may be wrapped in a string, as OpenAI's are, or null.
+        """
+        for sent, meant in (('{"a":1}', '{"a":1}'), ("", "{}"), (None, "{}")):
+            outcome = self.callOf(function={"name": "f", "arguments": sent})
+            self.assertEqual(outcome.calls, (ToolCall(MADE, "f", meant),))
+
+    def test_argumentsUntouched(self) -> None:
+        """
+        Numbers in arguments are neither rounded nor rewritten.
+        """
+        called = b'{"function":{"name":"f","arguments":{"n":123456789012345678901.0}}}'
+        wire = b'{"message":{"tool_calls":[%s]},"done":true}\n' % called
+        self.assertEqual(
+            understood(wire).calls[0].arguments, '{"n":123456789012345678901.0}'
+        )
+
+    def test_nameless(self) -> None:
+        """
+        A call must have a name.
+        """
+        for function in ({"arguments": {}}, {"name": "", "arguments": {}}):
+            self.assertEqual(self.callOf(function=function).end[0], UpstreamMalformed)
+
+    def test_sameID(self) -> None:
+        """
+        A call that is sent twice is one; two calls under one id are told apart.
+        """
+        first = {"id": "a", "function": {"name": "f", "arguments": {"n": 1}}}
+        other = {"id": "a", "function": {"name": "f", "arguments": {"n": 2}}}
+        wire = self.line(tool_calls=[first, first, other]) + self.line(done=True)
+        self.assertEqual(
+            understood(wire).calls,
+            (ToolCall("a", "f", '{"n":1}'), ToolCall(MADE, "f", '{"n":2}')),
+        )
+
+    def test_lengthWins(self) -> None:
+        """
+        Calls of an answer that was cut short are not passed off as all of them.
+        """
+        wire = self.line(tool_calls=[{"function": {"name": "f"}}])
+        wire += b'{"done":true,"done_reason":"length"}\n'
+        self.assertEqual(understood(wire).end.finishReason, "length")
+
+    def test_refusal(self) -> None:
+        """
+        The server's reason reaches the caller.
+        """
+        body = b'{"error":"\\"gemma\\" does not support thinking"}'
+        error = providerError("vendor", 400, Headers(), body)
+        self.assertIs(type(error), UpstreamRefused)
+        self.assertIn('"gemma" does not support thinking', error.message)

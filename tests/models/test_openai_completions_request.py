@@ -1,0 +1,164 @@
+"""
+Tests of L{openclaw.models.dialects.openai_completions.chat}: what is sent.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.interfaces import ModelRequest, Sampling
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    Thought,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+
+
+class RequestTests(SynchronousTestCase):
+    """
+    What a provider is asked.
+    """
+
+    def sent(
+        self, *messages: Message, system: str = "", **sampling: object
+    ) -> dict[str, object]:
+        """
+        The body of a request.
+        """
+        request = ModelRequest("some-model", system, messages, Sampling(**sampling))
+        return msgspec.json.decode(OpenAICompletions().encode(request))
+
+    def test_least(self) -> None:
+        """
+        A stream with its usage is asked for; what nobody set is not sent, since a
+        provider may refuse it.
+        """
+        self.assertEqual(
+            self.sent(UserMessage("Hello?")),
+            {
+                "model": "some-model",
+                "messages": [{"role": "user", "content": "Hello?"}],
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            },
+        )
+
+    def test_conversation(self) -> None:
+        """
+        The system prompt comes first; each message keeps its role and its place.
+        """
+        body = self.sent(
+            UserMessage("Weather?"),
+            AssistantMessage(
+                "One moment.", (ToolCall("call_1", "look", '{"at": "sky"'),)
+            ),
+            ToolMessage("call_1", "blue"),
+            AssistantMessage("It is fine."),
+            UserMessage('"Thanks", é🦞\u2028'),
+            system="Be kind.",
+        )
+        self.assertEqual(
+            body["messages"],
+            [
+                {"role": "system", "content": "Be kind."},
+                {"role": "user", "content": "Weather?"},
+                {
+                    "role": "assistant",
+                    "content": "One moment.",
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "look", "arguments": '{"at": "sky"'},
+                        }
+                    ],
+                },
+                {"role": "tool", "content": "blue", "tool_call_id": "call_1"},
+                {"role": "assistant", "content": "It is fine."},
+                {"role": "user", "content": '"Thanks", é🦞\u2028'},
+            ],
+        )
+
+    def test_sampling(self) -> None:
+        """
+        What the caller set is sent under the name the caller used, also where the
+        value is one that means nothing to Python.
+        """
+        fields = {
+            "temperature": 0.0,
+            "top_p": 0.5,
+            "frequency_penalty": -1.0,
+            "presence_penalty": 0.0,
+            "seed": 0,
+            "stop": ["a", "b"],
+            "response_format": {"type": "json_object"},
+            "logit_bias": {"50256": -100.0},
+            "logprobs": False,
+            "top_logprobs": 0,
+            "reasoning_effort": "low",
+            "parallel_tool_calls": False,
+        }
+        body = self.sent(**fields)
+        self.assertEqual({name: body[name] for name in fields}, fields)
+        self.assertEqual(self.sent(stop="a")["stop"], "a")
+
+    def test_tokenLimits(self) -> None:
+        """
+        The two names for the most tokens are not mixed up: older servers know only
+        the one, newer models of OpenAI take only the other.
+        """
+        names = {"max_tokens", "max_completion_tokens"}
+        for name in names:
+            body = self.sent(**{name: 5})
+            self.assertEqual(body[name], 5)
+            self.assertEqual(names & body.keys(), {name})
+
+    def test_limitOfReasoningModels(self) -> None:
+        """
+        OpenAI's later models get the bound by the name that they take; where the
+        caller gave both, the newer one holds.
+        """
+        for model, newer in (
+            ("o3-mini", True),
+            ("gpt-5.2", True),
+            ("openai/gpt-6", True),
+            ("gpt-4o", False),
+            ("gpt-oss-120b", False),
+            ("olmo-3", False),
+        ):
+            request = ModelRequest(model, "", [], Sampling(max_tokens=5))
+            body = msgspec.json.decode(OpenAICompletions().encode(request))
+            self.assertEqual(body.get("max_completion_tokens"), 5 if newer else None)
+            self.assertEqual(body.get("max_tokens"), None if newer else 5)
+        both = Sampling(max_tokens=5, max_completion_tokens=6)
+        body = OpenAICompletions().encode(ModelRequest("o3", "", [], both))
+        self.assertEqual(msgspec.json.decode(body)["max_completion_tokens"], 6)
+
+    def test_thoughts(self) -> None:
+        """
+        A model that told its thoughts before a call gets them back where it told them.
+        """
+        call = ToolCall("call_1", "look", "{}")
+        for field in ("reasoning_content", "reasoning"):
+            said = AssistantMessage("", (call,), (Thought("Hm.", field),))
+            body = self.sent(UserMessage("Hi"), said, ToolMessage("call_1", "blue"))
+            self.assertEqual(body["messages"][1][field], "Hm.")
+        plain = self.sent(AssistantMessage("", (call,)))["messages"][0]
+        self.assertEqual(set(plain), {"role", "content", "tool_calls"})
+
+    def test_everySamplingField(self) -> None:
+        """
+        No field is forgotten.
+        """
+        some = {
+            "stop": "a",
+            "response_format": {},
+            "logit_bias": {},
+            "reasoning_effort": "low",
+        }
+        for name in Sampling.__struct_fields__:
+            body = self.sent(**{name: some.get(name, 1)})
+            self.assertIn(name, body)

@@ -1,0 +1,302 @@
+"""
+Tests of L{openclaw.models.dialects.openai_completions.chat}: what is understood.
+
+How it travels is tested in L{tests.models.test_upstream_call}.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamTruncated,
+)
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, Thought, Usage
+from openclaw.models.dialects.openai_completions.chat import ChatCompletionDecoder
+from openclaw.models.upstream_call import ReplyDecoder
+from tests.models.answer_samples import EVERY_SAMPLE, UNSTREAMED
+from tests.models.decoder_contract import DecoderContract
+from tests.models.event_reading import (
+    REFUSAL,
+    Outcome,
+    outcomeOf,
+)
+
+
+def understood(*pieces: bytes) -> Outcome:
+    """
+    Read an answer as a call does.
+    """
+    return outcomeOf(ChatCompletionDecoder("vendor", REFUSAL), pieces)
+
+
+def stream(*chunks: object, done: bool = True) -> bytes:
+    """
+    A stream of these chunks.
+    """
+    events = [b"data: " + msgspec.json.encode(chunk) + b"\n\n" for chunk in chunks]
+    return b"".join(events) + (b"data: [DONE]\n\n" if done else b"")
+
+
+def says(finish_reason: str | None = None, **delta: object) -> dict[str, object]:
+    """
+    A chunk with this delta.
+    """
+    return {"choices": [{"delta": delta, "finish_reason": finish_reason}]}
+
+
+class AnswerTests(DecoderContract, SynchronousTestCase):
+    """
+    The providers that there are, are understood.
+    """
+
+    samples = EVERY_SAMPLE
+    said = b'{"choices":[{"delta":{"content":"Hi."}}]}'
+    tooLong = (
+        # llama.cpp
+        b'{"error":{"code":400,"type":"exceed_context_size_error","message":"request'
+        b" (9412 tokens) exceeds the available context size (8192 tokens), try"
+        b' increasing it","n_prompt_tokens":9412,"n_ctx":8192}}',
+        # OpenRouter
+        b'{"error":{"code":400,"message":"Provider returned error","metadata":{"raw":'
+        b'"{\\"message\\":\\"prompt is too long: 9 tokens > 8 maximum\\"}"}}}',
+        # vLLM
+        b'{"object":"error","message":"This model\'s maximum context length is 4096'
+        b' tokens. However, you requested 5000 tokens.","code":400}',
+    )
+
+    def decoder(self) -> ReplyDecoder:
+        """
+        What reads one answer.
+        """
+        return ChatCompletionDecoder("vendor", REFUSAL)
+
+
+class EndTests(SynchronousTestCase):
+    """
+    An answer counts only if the provider said that it is whole.
+    """
+
+    def test_reasonWithoutDone(self) -> None:
+        """
+        C{[DONE]} may be missing.
+        """
+        outcome = understood(stream(says("stop", content="Hi."), done=False))
+        self.assertEqual(outcome.end, ModelReply("Hi.", "stop", NO_USAGE))
+
+    def test_doneWithoutReason(self) -> None:
+        """
+        The reason may be missing, or come as C{null}.
+        """
+        for chunk in (
+            says(content="Hi."),
+            {"choices": [{"delta": {"content": "Hi."}}]},
+        ):
+            outcome = understood(stream(chunk))
+            self.assertEqual(outcome.end, ModelReply("Hi.", "stop", NO_USAGE))
+
+    def test_neither(self) -> None:
+        """
+        Without both the answer broke off; what there was of it has been told.
+        """
+        outcome = understood(stream(says(content="Hi."), done=False))
+        self.assertEqual(outcome.text, "Hi.")
+        self.assertEqual(
+            outcome.end,
+            (UpstreamTruncated, "The answer of provider 'vendor' broke off."),
+        )
+
+    def test_reasons(self) -> None:
+        """
+        Of the reasons those are told that mean something to a caller.
+        """
+        for said, told in [
+            ("length", "length"),
+            ("max_tokens", "length"),
+            ("content_filter", "content_filter"),
+            ("stop", "stop"),
+            ("eos", "stop"),
+        ]:
+            outcome = understood(stream(says(said, content="Hi.")))
+            self.assertEqual(outcome.end, ModelReply("Hi.", told, NO_USAGE))
+
+    def test_reasonThatIsNone(self) -> None:
+        """
+        What a provider gave up is not whole, even where it reports no error.
+        """
+        for reason in ("error", "abort", "insufficient_system_resource"):
+            outcome = understood(stream(says(reason, content="Hi.")))
+            self.assertEqual(outcome.end[0], UpstreamTruncated)
+
+    def test_doneIsTheEnd(self) -> None:
+        """
+        Behind C{[DONE]}, also with blanks after it, nothing is read.
+        """
+        wire = stream(says(content="Hi.")).replace(b"[DONE]", b"[DONE] ")
+        for more in (stream(says(content="More.")), b"data: {nonsense\n\n"):
+            outcome = understood(wire + more)
+            self.assertEqual(outcome.end, ModelReply("Hi.", "stop", NO_USAGE))
+
+    def test_heldBack(self) -> None:
+        """
+        What looks like the start of a thought when the answer ends was text.
+        """
+        outcome = understood(stream(says("stop", content="<thi")))
+        self.assertEqual(outcome.end, ModelReply("<thi", "stop", NO_USAGE))
+
+
+class ChunkTests(SynchronousTestCase):
+    """
+    Providers are sloppy in many ways.
+    """
+
+    def test_nulls(self) -> None:
+        """
+        Any field may be C{null}, or not there.
+        """
+        outcome = understood(
+            stream(
+                {},
+                {"choices": None, "usage": None, "error": None},
+                {"choices": []},
+                {"choices": [{}]},
+                {"choices": [{"delta": None, "finish_reason": None}]},
+                says(content=None, reasoning_content=None, reasoning=None, role=None),
+                says(content=""),
+                {"usage": {"prompt_tokens": None, "completion_tokens_details": None}},
+                {"usage": {"prompt_tokens_details": {"cached_tokens": None}}},
+                says(content="Hi.", tool_calls=None),
+            )
+        )
+        self.assertEqual(outcome.end, ModelReply("Hi.", "stop", NO_USAGE))
+
+    def test_emptyData(self) -> None:
+        """
+        An event without data is no chunk.
+        """
+        wire = b"data:\n\ndata:  \n\n" + stream(says(content="Hi."))
+        self.assertEqual(understood(wire).text, "Hi.")
+
+    def test_thoughtInText(self) -> None:
+        """
+        Thoughts that the model writes into its answer are told apart, however the
+        chunks come.
+        """
+        pieces = ["<thi", "nk>Hm", ".</th", "ink>", "\n\n", "Yes", ". <think>"]
+        outcome = understood(stream(*(says(content=piece) for piece in pieces)))
+        self.assertEqual((outcome.thought, outcome.text), ("Hm.", "Yes. <think>"))
+
+    def test_thoughtsBeforeCalls(self) -> None:
+        """
+        What the model thought before it called is kept for it, by the field in which
+        it came; before a mere answer it is not.
+        """
+        call = {"id": "c", "function": {"name": "ls", "arguments": "{}"}}
+        for field in ("reasoning_content", "reasoning"):
+            thoughts = [says(**{field: "Hm"}), says(**{field: "."})]
+            end = understood(stream(*thoughts, says(tool_calls=[call]))).end
+            self.assertEqual(end.thoughts, (Thought("Hm.", field),))
+            end = understood(stream(*thoughts, says(content="Hi."))).end
+            self.assertEqual(end.thoughts, ())
+
+    def test_usage(self) -> None:
+        """
+        The last count holds: some providers send one with each chunk, each with
+        all tokens so far.
+        """
+        outcome = understood(
+            stream(
+                {**says(content="a"), "usage": {"completion_tokens": 1}},
+                {**says(content="b"), "usage": {"completion_tokens": 2}},
+                {**says("stop"), "usage": None},
+            )
+        )
+        self.assertEqual(outcome.end, ModelReply("ab", "stop", Usage(0, 2)))
+
+    def test_lateUsage(self) -> None:
+        """
+        The count comes behind the reason, and is not missed.
+        """
+        last = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
+        outcome = understood(stream(says("stop", content="a"), last, done=False))
+        self.assertEqual(outcome.end, ModelReply("a", "stop", Usage(3, 1)))
+
+
+class MalformedTests(SynchronousTestCase):
+    """
+    What can't be read is said to be so.
+    """
+
+    def test_wrongTypes(self) -> None:
+        """
+        JSON that is a chunk in part only is none.
+        """
+        for payload in (
+            {"choices": [{"delta": {"content": 1}}]},
+            {"choices": {"delta": {}}},
+        ):
+            outcome = understood(stream(payload, says("stop")))
+            self.assertEqual(outcome.end[0], UpstreamMalformed)
+
+    def test_halfDocument(self) -> None:
+        """
+        A document that breaks off is an answer that broke off.
+        """
+        outcome = understood(UNSTREAMED[:-20])
+        self.assertEqual((outcome.text, outcome.end[0]), ("", UpstreamTruncated))
+
+
+class ReportedErrorTests(SynchronousTestCase):
+    """
+    An error that comes after a status of 200 is one.
+    """
+
+    def assertReported(self, chunk: object, kind: type[OpenClawError]) -> str:
+        """
+        Assert that a chunk, streamed or not, means an error.
+
+        @return: Its message.
+        """
+        streamed = understood(stream(says(content="Hi."), chunk))
+        whole = understood(msgspec.json.encode(chunk))
+        self.assertEqual(streamed.text, "Hi.")
+        self.assertEqual(streamed.end[0], kind)
+        self.assertEqual(streamed.end, whole.end)
+        return streamed.end[1]
+
+    def test_forms(self) -> None:
+        """
+        Each provider has its own way to put it.
+        """
+        for chunk in [
+            {"error": {"message": "Out of memory", "type": "server_error"}},
+            {"error": {"message": "Out of memory", "code": "oom"}},
+            {"error": "Out of memory"},
+            {"error": {"message": "Out of memory", "code": 200}},
+            {"object": "error", "message": "Out of memory", "code": 500},
+        ]:
+            message = self.assertReported(chunk, UpstreamError)
+            self.assertEqual(
+                message,
+                "Provider 'vendor' answered with status 500. It says: Out of memory",
+            )
+
+    def test_noWords(self) -> None:
+        """
+        An error need not say anything.
+        """
+        self.assertReported({"error": True}, UpstreamError)
+
+    def test_status(self) -> None:
+        """
+        Where a status comes with it, it is that error.
+        """
+        limit = {"error": {"message": "Slow down", "code": 429}}
+        self.assertReported(limit, UpstreamRateLimited)
+        key = {"error": {"message": "No such key: abc", "code": 401}}
+        self.assertNotIn("abc", self.assertReported(key, UpstreamAuthFailed))

@@ -1,0 +1,278 @@
+"""
+Tests of L{openclaw.models.dialects.openai_responses.response}: what is sent.
+"""
+
+from functools import partial
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Secret
+from openclaw.errors import InvalidRequest
+from openclaw.interfaces import ModelRequest, NamedTool, Sampling, ToolSpec
+from openclaw.messages import AssistantMessage, Thought, ToolCall, ToolMessage
+from openclaw.models.dialects.openai_responses.request import API
+from openclaw.models.dialects.openai_responses.response import OpenAIResponses
+from tests.models import model_requests as asking
+from tests.models.model_requests import CONVERSATION, PIXEL, SCHEMA, SCHEMA_FORMAT, TOOL
+
+DIALECT = OpenAIResponses()
+encoded = partial(asking.encoded, DIALECT)
+sampled = partial(asking.sampled, DIALECT)
+
+
+class PlaceTests(SynchronousTestCase):
+    """
+    A request goes where the API is, with the key.
+    """
+
+    def test_path(self) -> None:
+        """
+        The base URL has the version, as with chat completions.
+        """
+        self.assertEqual(DIALECT.path(ModelRequest("m", "", [])), "/responses")
+
+    def test_headers(self) -> None:
+        """
+        The key is a bearer token; a server at home may need none.
+        """
+        headers = dict(DIALECT.headers(Secret("hush")))
+        self.assertEqual(headers["Authorization"], "Bearer hush")
+        self.assertNotIn("Authorization", dict(DIALECT.headers(None)))
+
+
+class ConversationTests(SynchronousTestCase):
+    """
+    All that was said is sent, in the API's form, and nothing is stored there.
+    """
+
+    def test_whole(self) -> None:
+        """
+        Images are parts of a message; calls and results are items of their own.
+        """
+        self.assertEqual(
+            encoded(*CONVERSATION, system="Be kind."),
+            {
+                "model": "m",
+                "stream": True,
+                "store": False,
+                "instructions": "Be kind.",
+                "input": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "input_text", "text": "What is on this?"},
+                            {
+                                "type": "input_image",
+                                "image_url": f"data:image/png;base64,{PIXEL.data}",
+                                "detail": "auto",
+                            },
+                        ],
+                    },
+                    {"role": "assistant", "content": "I look."},
+                    {
+                        "type": "function_call",
+                        "call_id": "call_1",
+                        "name": "read",
+                        "arguments": '{"path":"a"}',
+                    },
+                    {
+                        "type": "function_call",
+                        "call_id": "call_2",
+                        "name": "ls",
+                        "arguments": "{}",
+                    },
+                    {
+                        "type": "function_call_output",
+                        "call_id": "call_1",
+                        "output": "A cat.",
+                    },
+                    {
+                        "type": "function_call_output",
+                        "call_id": "call_2",
+                        "output": "",
+                    },
+                    {"role": "user", "content": "Well?"},
+                    {"role": "assistant", "content": "A cat."},
+                ],
+            },
+        )
+
+    def test_callAlone(self) -> None:
+        """
+        A call without words is no empty message.
+        """
+        call = ToolCall("call_1", "ls", "{oops")
+        (item,) = encoded(AssistantMessage("", (call,)))["input"]
+        self.assertEqual((item["type"], item["arguments"]), ("function_call", "{oops"))
+
+    def test_thoughts(self) -> None:
+        """
+        What the model thought goes back before what it did.  Nothing is stored there,
+        so it has no id to be found by.
+        """
+        call = ToolCall("call_1", "ls", "{}")
+        said = AssistantMessage("I look.", (call,), (Thought("", "gAAA"),))
+        items = encoded(said)["input"]
+        self.assertEqual(
+            items[0], {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+        )
+        self.assertEqual(items[2]["type"], "function_call")
+
+    def test_askingForThoughts(self) -> None:
+        """
+        Models that think are asked for what they thought, in their cipher; others
+        would refuse that.
+        """
+        wanted = ["reasoning.encrypted_content"]
+        self.assertEqual(encoded(reasoning=True)["include"], wanted)
+        self.assertEqual(sampled(reasoning_effort="low")["include"], wanted)
+        self.assertNotIn("include", encoded())
+
+    def test_idsOfOthers(self) -> None:
+        """
+        An id that another provider made, longer than this one takes, becomes
+        another, in call and result alike.
+        """
+        strange = "x" * 65
+        called, result = encoded(
+            AssistantMessage("", (ToolCall(strange, "ls", "{}"),)),
+            ToolMessage(strange, "R"),
+        )["input"]
+        self.assertLess(len(called["call_id"]), 65)
+        self.assertEqual(result["call_id"], called["call_id"])
+
+
+class ToolTests(SynchronousTestCase):
+    """
+    The model is offered tools, and told what it may do with them.
+    """
+
+    def test_tools(self) -> None:
+        """
+        A tool is its name, its description and its schema; that it is not strict is
+        said, since here it would be.
+        """
+        body = encoded(tools=[TOOL, ToolSpec("ls", "", {}, strict=True)])
+        self.assertEqual(
+            body["tools"],
+            [
+                {
+                    "type": "function",
+                    "name": "read",
+                    "description": "Reads a file.",
+                    "parameters": dict(TOOL.parameters),
+                    "strict": False,
+                },
+                {
+                    "type": "function",
+                    "name": "ls",
+                    "description": "",
+                    "parameters": {},
+                    "strict": True,
+                },
+            ],
+        )
+
+    def test_withoutTools(self) -> None:
+        """
+        Nothing is said of tools where there are none.
+        """
+        body = encoded(sampling=Sampling(parallel_tool_calls=False))
+        self.assertEqual(set(body), {"model", "input", "store", "stream"})
+
+    def test_choices(self) -> None:
+        """
+        Each choice has its word.
+        """
+        for choice, expected in (
+            ("auto", "auto"),
+            ("none", "none"),
+            ("required", "required"),
+            (NamedTool("read"), {"type": "function", "name": "read"}),
+        ):
+            body = encoded(tools=[TOOL], toolChoice=choice)
+            self.assertEqual(body["tool_choice"], expected)
+            self.assertNotIn("parallel_tool_calls", body)
+
+    def test_oneAtATime(self) -> None:
+        """
+        Parallel calls can be ruled out, and asked for.
+        """
+        for parallel in (False, True):
+            sampling = Sampling(parallel_tool_calls=parallel)
+            body = encoded(tools=[TOOL], sampling=sampling)
+            self.assertIs(body["parallel_tool_calls"], parallel)
+
+
+class SamplingTests(SynchronousTestCase):
+    """
+    A sampling field is passed on, or refused; never dropped.
+    """
+
+    def test_mapped(self) -> None:
+        """
+        What the API knows goes by its name there.
+        """
+        body = sampled(temperature=0.0, top_p=0.5, reasoning_effort="minimal")
+        self.assertEqual(body["temperature"], 0)
+        self.assertEqual(body["top_p"], 0.5)
+        self.assertEqual(body["reasoning"], {"effort": "minimal"})
+
+    def test_bound(self) -> None:
+        """
+        The request's bound is sent if there is one.
+        """
+        self.assertEqual(sampled(max_tokens=50)["max_output_tokens"], 50)
+        both = sampled(max_tokens=50, max_completion_tokens=60)
+        self.assertEqual(both["max_output_tokens"], 60)
+        self.assertNotIn("max_output_tokens", encoded(maxOutputTokens=9000))
+
+    def test_format(self) -> None:
+        """
+        The form of the answer is passed on, a schema without its frame.
+        """
+        self.assertEqual(
+            sampled(response_format=SCHEMA_FORMAT)["text"],
+            {
+                "format": {
+                    "type": "json_schema",
+                    "name": "count",
+                    "schema": SCHEMA,
+                    "strict": True,
+                }
+            },
+        )
+        plain = {"type": "json_object"}
+        self.assertEqual(sampled(response_format=plain)["text"], {"format": plain})
+
+    def test_refused(self) -> None:
+        """
+        What the API can't do is refused, by the field's name and the API's.
+        """
+        for field, value in (
+            ("frequency_penalty", 0.5),
+            ("presence_penalty", -1.0),
+            ("seed", 0),
+            ("stop", "END"),
+            ("stop", ("END",)),
+            ("logit_bias", {"50256": -100}),
+            ("logprobs", True),
+            ("top_logprobs", 2),
+        ):
+            error = self.assertRaises(InvalidRequest, sampled, **{field: value})
+            self.assertEqual(error.param, field)
+            self.assertIn(field, error.message)
+            self.assertIn(API, error.message)
+
+    def test_askingForNothing(self) -> None:
+        """
+        Values that change nothing, such as some clients always send, may pass.
+        """
+        body = sampled(
+            frequency_penalty=0.0,
+            presence_penalty=0.0,
+            stop=(),
+            logit_bias={},
+            logprobs=False,
+        )
+        self.assertEqual(body, encoded())

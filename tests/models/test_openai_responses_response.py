@@ -1,0 +1,359 @@
+"""
+Tests of L{openclaw.models.dialects.openai_responses.response}: what is understood.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.errors import (
+    ContextTooLong,
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+)
+from openclaw.interfaces import ModelReply
+from openclaw.messages import NO_USAGE, Thought, ToolCall
+from openclaw.models.dialects.openai_responses.response import ResponseDecoder
+from openclaw.models.upstream_call import ReplyDecoder
+from tests.models.decoder_contract import DecoderContract
+from tests.models.event_reading import (
+    REFUSAL,
+    Outcome,
+    events,
+    failureOf,
+    outcomeOf,
+)
+from tests.models.responses_answers import (
+    EVERY_SAMPLE,
+    added,
+    call,
+    done,
+    ends,
+    message,
+    says,
+    writes,
+)
+
+
+def understood(*pieces: bytes) -> Outcome:
+    """
+    Read an answer.
+    """
+    return outcomeOf(ResponseDecoder("vendor", REFUSAL), pieces)
+
+
+def failure(*described: dict[str, object]) -> OpenClawError:
+    """
+    The error that comes of an answer.
+    """
+    return failureOf(ResponseDecoder("vendor", REFUSAL), events(*described))
+
+
+class AnswerTests(DecoderContract, SynchronousTestCase):
+    """
+    What comes in the documented form is understood.
+    """
+
+    samples = EVERY_SAMPLE
+    said = msgspec.json.encode(says("Hi."))
+    tooLong = (
+        b'{"type":"response.failed","response":{"status":"failed","error":{"code":'
+        b'"context_length_exceeded","message":"Your input exceeds the context window'
+        b' of this model. Please adjust your input and try again."}}}',
+        b'{"type":"error","code":null,"message":"Your input exceeds the context window'
+        b' of this model.","param":"input"}',
+    )
+
+    def decoder(self) -> ReplyDecoder:
+        """
+        What reads one answer.
+        """
+        return ResponseDecoder("vendor", REFUSAL)
+
+
+class EndTests(SynchronousTestCase):
+    """
+    A client learns why the model stopped, and that it did.
+    """
+
+    def assertEnds(self, expected: str, *end: dict[str, object]) -> None:
+        """
+        Assert what an end becomes.
+        """
+        outcome = understood(events(says("Yes"), *end))
+        self.assertEqual(outcome.end.finishReason, expected)
+
+    def test_reasons(self) -> None:
+        """
+        Each end has its word in chat completions.
+        """
+        for reason, expected in (
+            ("max_output_tokens", "length"),
+            ("content_filter", "content_filter"),
+            ("weariness", "length"),
+        ):
+            details = {"incomplete_details": {"reason": reason}}
+            self.assertEnds(expected, ends("incomplete", **details))
+        self.assertEnds("stop", ends())
+        self.assertEnds("length", ends("incomplete"))
+
+    def test_endMarkOfOthers(self) -> None:
+        """
+        C{[DONE]} ends an answer, too.
+        """
+        outcome = understood(events(says("Yes")) + b"data: [DONE]\n\n")
+        self.assertEqual(outcome.end, ModelReply("Yes", "stop", NO_USAGE))
+
+    def test_callCutByTheBound(self) -> None:
+        """
+        A call that the bound on tokens cut is no call to run: C{length} wins.
+        """
+        outcome = understood(
+            events(added(0, call(0, "read", "")), writes(0, '{"pa'), ends("incomplete"))
+        )
+        self.assertEqual(outcome.end.finishReason, "length")
+        self.assertEqual(outcome.calls, (ToolCall("call_0", "read", '{"pa'),))
+
+    def test_noCounts(self) -> None:
+        """
+        Counts may be missing.
+        """
+        usage = {"input_tokens": None, "input_tokens_details": None}
+        for end in (ends(), ends(usage=None), ends(usage=usage)):
+            self.assertEqual(understood(events(end)).end.usage, NO_USAGE)
+
+
+class LeniencyTests(SynchronousTestCase):
+    """
+    Servers that say less, or more, than OpenAI's are understood.
+    """
+
+    def test_itemsOnly(self) -> None:
+        """
+        Items may come whole, without their pieces.
+        """
+        outcome = understood(
+            events(
+                done(0, message("Two ", "cafés")), done(1, call(1, "ls", "{}")), ends()
+            )
+        )
+        self.assertEqual(outcome.text, "Two cafés")
+        self.assertEqual(outcome.calls, (ToolCall("call_1", "ls", "{}"),))
+
+    def test_argumentsAtTheEnd(self) -> None:
+        """
+        A call may begin, and get its arguments when it is whole.
+        """
+        outcome = understood(
+            events(
+                added(0, call(1, "ls", "")), done(0, call(1, "ls", '{"a":1}')), ends()
+            )
+        )
+        self.assertEqual(outcome.calls, (ToolCall("call_1", "ls", '{"a":1}'),))
+
+    def test_noArguments(self) -> None:
+        """
+        Arguments that never come are none, in a form that can be parsed.
+        """
+        outcome = understood(events(added(0, call(1, "ls", "")), ends()))
+        self.assertEqual(outcome.calls, (ToolCall("call_1", "ls", "{}"),))
+
+    def test_endOnly(self) -> None:
+        """
+        All may come with the end.
+        """
+        output = [{"type": "reasoning", "content": None}, message("Hello")]
+        outcome = understood(events(ends(output=output)))
+        self.assertEqual(outcome.end, ModelReply("Hello", "stop", NO_USAGE))
+
+    def test_withoutIndexes(self) -> None:
+        """
+        Words are told once, also where items are not numbered.
+        """
+        piece = {"type": "response.output_text.delta", "delta": "Hello"}
+        outcome = understood(events(piece, ends(output=[message("Hello")])))
+        self.assertEqual(outcome.text, "Hello")
+
+    def test_refusal(self) -> None:
+        """
+        What the model says when it refuses is its answer.
+        """
+        piece = {"type": "response.refusal.delta", "output_index": 0, "delta": "No."}
+        self.assertEqual(understood(events(piece, ends())).text, "No.")
+        item = {"type": "message", "content": [{"type": "refusal", "refusal": "No."}]}
+        self.assertEqual(understood(events(done(0, item), ends())).text, "No.")
+
+    def test_openThoughts(self) -> None:
+        """
+        The thoughts of models that show them are told.
+        """
+        piece = {"type": "response.reasoning_text.delta", "delta": "Hm"}
+        self.assertEqual(understood(events(piece, ends())).thought, "Hm")
+
+    def test_unknownThings(self) -> None:
+        """
+        Unknown events and items are passed over, whatever they hold.
+        """
+        odd = {"type": "tool_search_call", "arguments": {"a": 1}, "content": "x"}
+        outcome = understood(
+            events(
+                {"type": "response.mood.delta", "delta": {"color": 3}},
+                added(0, odd),
+                done(0, odd),
+                says("Yes", 1),
+                ends(),
+            )
+        )
+        self.assertEqual(outcome.end, ModelReply("Yes", "stop", NO_USAGE))
+
+
+class ThoughtTests(SynchronousTestCase):
+    """
+    What the model thought before its calls is kept for it.
+    """
+
+    def reasoning(self, sealed: object) -> dict[str, object]:
+        """
+        An item that is a thought.
+        """
+        return {"type": "reasoning", "summary": [], "encrypted_content": sealed}
+
+    def test_whole(self) -> None:
+        """
+        The thought is kept as it is when it is whole, in its order, once.
+        """
+        outcome = understood(
+            events(
+                added(0, self.reasoning("gA")),
+                done(0, self.reasoning("gAAA")),
+                done(1, self.reasoning("gBBB")),
+                done(2, call(2, "ls", "{}")),
+                ends(output=[self.reasoning("gAAA"), self.reasoning("gBBB")]),
+            )
+        )
+        self.assertEqual(
+            outcome.end.thoughts, (Thought("", "gAAA"), Thought("", "gBBB"))
+        )
+
+    def test_atTheEnd(self) -> None:
+        """
+        It may come with the end alone, or again.
+        """
+        output = [self.reasoning("gAAA"), call(1, "ls", "{}")]
+        for before in ((), (done(0, output[0]),)):
+            outcome = understood(events(*before, ends(output=output)))
+            self.assertEqual(outcome.end.thoughts, (Thought("", "gAAA"),))
+
+    def test_nothingToKeep(self) -> None:
+        """
+        A thought that can't be sent back, or that led to words only, is not kept.
+        """
+        for item in (call(1, "ls", "{}"), message("Hi")):
+            for sealed in (None, ""):
+                outcome = understood(
+                    events(done(0, self.reasoning(sealed)), done(1, item), ends())
+                )
+                self.assertEqual(outcome.end.thoughts, ())
+        outcome = understood(
+            events(done(0, self.reasoning("gA")), done(1, message("Hi")), ends())
+        )
+        self.assertEqual(outcome.end.thoughts, ())
+
+
+class NonsenseTests(SynchronousTestCase):
+    """
+    An answer that can't be read is an error that says so.
+    """
+
+    def assertNonsense(self, described: dict[str, object]) -> None:
+        """
+        Assert that this makes no sense.
+        """
+        self.assertIs(understood(events(described)).end[0], UpstreamMalformed)
+
+    def test_textThatIsNone(self) -> None:
+        """
+        Text is text.
+        """
+        self.assertNonsense(says(3))
+        self.assertNonsense(done(0, {"type": "message", "content": 3}))
+        self.assertNonsense(done(0, {"type": "reasoning", "encrypted_content": 3}))
+
+    def test_argumentsOfNoCall(self) -> None:
+        """
+        Arguments belong to a call.
+        """
+        self.assertNonsense(writes(4, "{}"))
+
+    def test_callWithoutName(self) -> None:
+        """
+        A call says what is to be called.
+        """
+        self.assertNonsense(added(0, call(0, "", "")))
+
+
+class ErrorTests(SynchronousTestCase):
+    """
+    An error within the answer is told from others by its class.
+    """
+
+    def test_everyForm(self) -> None:
+        """
+        The three forms in which an error comes mean the same.
+        """
+        error = {"code": "server_error", "message": "Bad day."}
+        for form in (
+            {"type": "error", **error},
+            {"type": "error", "error": error},
+            ends("failed", error=error),
+        ):
+            found = failure(form)
+            self.assertIs(type(found), UpstreamError)
+            self.assertEqual(
+                found.message,
+                "Provider 'vendor' answered with status 500. It says: Bad day.",
+            )
+
+    def test_codes(self) -> None:
+        """
+        Each code is what its status would be at the beginning.
+        """
+        for code, expected in {
+            "invalid_prompt": UpstreamRefused,
+            "context_length_exceeded": ContextTooLong,
+            "image_too_large": UpstreamRefused,
+            "rate_limit_exceeded": UpstreamRateLimited,
+            "insufficient_quota": UpstreamRateLimited,
+            "invalid_api_key": UpstreamAuthFailed,
+            "server_is_overloaded": UpstreamError,
+            "unheard_of": UpstreamError,
+        }.items():
+            error = failure({"type": "error", "code": code, "message": "No."})
+            self.assertIs(type(error), expected, code)
+
+    def test_byType(self) -> None:
+        """
+        An error without a code may have a type.
+        """
+        error = {"type": "invalid_request_error", "code": None, "message": "No."}
+        found = failure({"type": "error", "error": error})
+        self.assertIs(type(found), UpstreamRefused)
+
+    def test_withoutDescription(self) -> None:
+        """
+        An error that says nothing of itself is one.
+        """
+        for form in ({"type": "error"}, {"type": "response.failed"}, ends("failed")):
+            self.assertIs(type(failure(form)), UpstreamError)
+
+    def test_insteadOfAnAnswer(self) -> None:
+        """
+        An error that came with a good status, and not as an event, is one.
+        """
+        end = understood(b'{"error":{"code":"rate_limit_exceeded"}}').end
+        self.assertIs(end[0], UpstreamRateLimited)
+        end = understood(b'{"object":"response","status":"cancelled"}').end
+        self.assertIs(end[0], UpstreamError)

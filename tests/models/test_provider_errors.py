@@ -1,0 +1,225 @@
+"""
+Tests of L{openclaw.models.provider_errors}.
+"""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamRefused,
+)
+from openclaw.models.provider_errors import providerError
+
+NO_HEADERS = Headers()
+
+
+def refusal(status: int, body: object = None, *secrets: str) -> OpenClawError:
+    """
+    The error for a status and a JSON body.
+    """
+    text = msgspec.json.encode(body)
+    return providerError("vendor", status, NO_HEADERS, text, secrets)
+
+
+class StatusTests(SynchronousTestCase):
+    """
+    The caller learns what the status means to the caller.
+    """
+
+    def assertMeans(
+        self,
+        statuses: list[int],
+        kind: type[OpenClawError],
+        told: int,
+        shouldRetry: bool | None = None,
+    ) -> None:
+        """
+        Assert what statuses are told as, and whether a client is kept from trying
+        again.
+        """
+        for status in statuses:
+            error = refusal(status)
+            self.assertIs(type(error), kind, status)
+            self.assertEqual(error.status, told, status)
+            self.assertEqual(error.shouldRetry, shouldRetry, status)
+            self.assertIn("'vendor'", error.message)
+
+    def test_key(self) -> None:
+        """
+        That our key is refused is our fault, not the caller's, and does not change
+        by trying again.
+        """
+        self.assertMeans([401, 403], UpstreamAuthFailed, 502, shouldRetry=False)
+
+    def test_limit(self) -> None:
+        """
+        A limit is one for the caller too.
+        """
+        self.assertMeans([429], UpstreamRateLimited, 429)
+
+    def test_request(self) -> None:
+        """
+        What the provider calls wrong came from the caller.
+        """
+        self.assertMeans([400, 413, 422], UpstreamRefused, 400)
+
+    def test_server(self) -> None:
+        """
+        A provider that fails may do better the next time.
+        """
+        self.assertMeans([500, 502, 503, 504, 529, 599], UpstreamError, 502)
+
+    def test_others(self) -> None:
+        """
+        Whatever else is no answer will be none the next time.
+        """
+        statuses = [201, 204, 206, 301, 302, 307, 402, 404, 405, 408, 451]
+        self.assertMeans(statuses, UpstreamError, 502, shouldRetry=False)
+        self.assertIn("status 404", refusal(404).message)
+
+
+class RetryAfterTests(SynchronousTestCase):
+    """
+    How long a provider asks to wait is passed on.
+    """
+
+    def retryAfter(self, status: int, *values: str) -> float | None:
+        """
+        What becomes of these headers.
+        """
+        headers = Headers({"Retry-After": values})
+        return providerError("vendor", status, headers, b"").retryAfter
+
+    def test_seconds(self) -> None:
+        """
+        Where waiting helps, the seconds are told, also parts of one.
+        """
+        self.assertEqual(self.retryAfter(429, "7"), 7)
+        self.assertEqual(self.retryAfter(429, "0.5"), 0.5)
+        self.assertEqual(self.retryAfter(503, "0"), 0)
+        self.assertIsNone(self.retryAfter(429))
+        self.assertIsNone(self.retryAfter(400, "7"))
+
+    def test_nonsense(self) -> None:
+        """
+        What makes no sense is not told.
+        """
+        date = "Wed, 21 Oct 2026 07:28:00 GMT"
+        for value in ("", "soon", "-1", "nan", "inf", "1e9", date):
+            self.assertIsNone(self.retryAfter(429, value), value)
+            self.assertEqual(self.retryAfter(429, value, "7"), 7)
+
+
+class WordsTests(SynchronousTestCase):
+    """
+    The provider's own words help to find what is wrong.
+    """
+
+    def test_forms(self) -> None:
+        """
+        Each provider wraps them in its own way.
+        """
+        for body in [
+            {"error": {"message": "Too long", "type": "invalid_request_error"}},
+            {"error": "Too long"},
+            {"message": "Too long", "request_id": "1"},
+            {"detail": "Too long"},
+            {"detail": {"message": "Too long"}},
+            {"object": "error", "message": "Too long", "code": 400},
+        ]:
+            message = refusal(400, body).message
+            self.assertEqual(
+                message,
+                "Provider 'vendor' refused the request. It says: Too long",
+                body,
+            )
+
+    def test_noWords(self) -> None:
+        """
+        Where there are none, nothing is made up.
+        """
+        alone = "Provider 'vendor' refused the request."
+        for body in (None, 1, [], {}, {"error": None}, {"error": {"message": 1}}, ""):
+            self.assertEqual(refusal(400, body).message, alone)
+        for text in (b"", b"<html>Bad Request</html>", b'{"error":', b"\xff", b"["):
+            message = providerError("vendor", 400, NO_HEADERS, text).message
+            self.assertEqual(message, alone)
+
+    def test_nested(self) -> None:
+        """
+        A body made to break the reader is one without words.
+        """
+        for text in (b"[" * 60_000, b'{"error":' * 7_000):
+            error = providerError("vendor", 500, NO_HEADERS, text)
+            self.assertTrue(error.message.endswith("status 500."))
+
+    def test_oneShortLine(self) -> None:
+        """
+        They are made to fit into one line of a log, and not too long a one.
+        """
+        body = {"error": {"message": "Too\r\n\n  long: " + "word " * 1000}}
+        message = refusal(400, body).message
+        self.assertIn("Too long: word word", message)
+        self.assertNotIn("\n", message)
+        self.assertLess(len(message), 600)
+        self.assertTrue(message.endswith("…"))
+
+    @given(st.binary(max_size=60), st.sampled_from([400, 401, 429, 500]))
+    def test_anyBody(self, body: bytes, status: int) -> None:
+        """
+        Whatever the provider sends, it is a refusal.
+        """
+        error = providerError("vendor", status, NO_HEADERS, body)
+        self.assertIsInstance(error, UpstreamError)
+
+
+class SecretsTests(SynchronousTestCase):
+    """
+    A provider may quote our key; nobody else does.
+    """
+
+    def test_refusedKey(self) -> None:
+        """
+        Of a key that was refused nothing is told.
+        """
+        for status in (401, 403):
+            message = refusal(status, {"error": "Incorrect key: abc"}).message
+            self.assertEqual(message, "Provider 'vendor' refused the gateway's key.")
+
+    def test_ownSecrets(self) -> None:
+        """
+        What is secret is hidden wherever it stands, whatever it looks like.
+        """
+        for secret in ("hush", "a/b+c==", "(.*)", "pass word"):
+            for status in (400, 429, 500, 503):
+                body = {"error": {"message": f"No {secret}! ({secret})"}}
+                message = refusal(status, body, "other", secret).message
+                self.assertTrue(message.endswith("It says: No ***! (***)"), message)
+
+    def test_whatLooksLikeKeys(self) -> None:
+        """
+        So is what looks like a key, though it is none that we know.
+        """
+        for key in [
+            "sk-proj-abc123DEF456",
+            "sk-ab******************yz",
+            "pk_live_0123456789",
+            "key-0123456789",
+            "0123456789abcdef0123456789abcdef",
+        ]:
+            message = refusal(400, {"error": f"Who is {key}?"}).message
+            self.assertTrue(message.endswith("It says: Who is ***?"), message)
+
+    def test_ordinaryWords(self) -> None:
+        """
+        Ordinary words can be read, names of models and numbers among them.
+        """
+        words = "Model 'meta-llama/Llama-3.1-8B' takes 8192 tokens, a key-value store"
+        self.assertIn(words, refusal(400, {"error": words}).message)

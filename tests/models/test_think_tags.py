@@ -1,0 +1,193 @@
+"""
+Tests of L{openclaw.models.think_tags}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.events import ReasoningDelta, TextDelta
+from openclaw.models.think_tags import ThinkingSplitter
+from tests.models.event_reading import cut, places
+
+WRITTEN = st.lists(
+    st.sampled_from(["<think>", "</think>", "\n", "a", "<thi", "</th", "> "])
+    | st.text(max_size=3),
+    max_size=8,
+).map("".join)
+WRITTEN |= st.tuples(st.sampled_from(["", " "]), WRITTEN, WRITTEN).map(
+    lambda parts: "{}<think>{}</think>\n{}".format(*parts)
+)
+"""
+What models write, tags in all the wrong places included.
+"""
+
+
+def split(*pieces: str) -> tuple[str, str]:
+    """
+    What was thought, and what was answered.
+    """
+    splitter = ThinkingSplitter()
+    events = [event for piece in pieces for event in splitter.feed(piece)]
+    events += splitter.finish()
+    told: dict[type, str] = {ReasoningDelta: "", TextDelta: ""}
+    for event in events:
+        assert event.text, "an event tells something"
+        told[type(event)] += event.text
+    return told[ReasoningDelta], told[TextDelta]
+
+
+class AnySplitTests(SynchronousTestCase):
+    """
+    How the words come makes no difference to what is thought and what is said.
+    """
+
+    @given(WRITTEN.flatmap(lambda text: st.tuples(st.just(text), places(len(text)))))
+    def test_sameWords(self, case: tuple[str, list[int]]) -> None:
+        """
+        In pieces or at once: the same.
+        """
+        text, where = case
+        self.assertEqual(split(*cut(text, where)), split(text))
+
+    @given(WRITTEN.filter(lambda text: not text.lstrip().startswith("<think>")))
+    def test_nothingLost(self, text: str) -> None:
+        """
+        A model that does not think is passed on to the letter.
+        """
+        self.assertEqual(split(text), ("", text))
+
+    @given(
+        st.text().filter(lambda thought: "</think>" not in thought),
+        st.text().filter(lambda answer: not answer.lstrip().startswith("<think>")),
+        st.sampled_from(["", " ", "\n\n"]),
+    )
+    def test_thoughtAndAnswer(self, thought: str, answer: str, blank: str) -> None:
+        """
+        A thought is told apart from its answer, and the blanks around the block
+        belong to neither.
+        """
+        text = f"{blank}<think>{thought}</think>{blank}{answer}"
+        self.assertEqual(split(text), (thought, answer.lstrip()))
+
+
+class StartTests(SynchronousTestCase):
+    """
+    Only a block at the very start is a thought.
+    """
+
+    def test_block(self) -> None:
+        """
+        The usual case.
+        """
+        self.assertEqual(split("<think>Hm.</think>\n\nYes."), ("Hm.", "Yes."))
+
+    def test_blankBefore(self) -> None:
+        """
+        Blank lines may come before it.
+        """
+        self.assertEqual(split("\n \n<think>Hm.</think>Yes."), ("Hm.", "Yes."))
+
+    def test_tagLaterOn(self) -> None:
+        """
+        Who asks about the tag gets to read it.
+        """
+        text = "Write <think>so</think>."
+        self.assertEqual(split(text), ("", text))
+        self.assertEqual(split("<think>a</think>b <think>c"), ("a", "b <think>c"))
+
+    def test_closingTagOnly(self) -> None:
+        """
+        A closing tag closes nothing that was not opened.
+        """
+        self.assertEqual(split("a</think>b"), ("", "a</think>b"))
+
+    def test_emptyBlock(self) -> None:
+        """
+        Models that are told not to think write an empty block.
+        """
+        self.assertEqual(split("<think>\n\n</think>\n\nYes."), ("\n\n", "Yes."))
+        self.assertEqual(split("<think></think>Yes."), ("", "Yes."))
+
+    def test_manyBlocks(self) -> None:
+        """
+        A model that gets stuck in opening and closing does not bring us down.
+        """
+        thought, answer = split("<think>a</think>\n" * 5000 + "Yes.")
+        self.assertEqual((len(thought), answer), (5000, "Yes."))
+
+    def test_indentedAnswer(self) -> None:
+        """
+        The blanks at the start of an answer without a thought are the model's own.
+        """
+        self.assertEqual(split("    code"), ("", "    code"))
+
+
+class AtOnceTests(SynchronousTestCase):
+    """
+    No word waits longer than it must.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a splitter.
+        """
+        self.splitter = ThinkingSplitter()
+
+    def test_answer(self) -> None:
+        """
+        The first letter of an answer decides, and from then on all just passes.
+        """
+        self.assertFalse(self.splitter.passing)
+        self.assertEqual(self.splitter.feed("Y"), [TextDelta("Y")])
+        self.assertTrue(self.splitter.passing)
+        self.assertEqual(self.splitter.feed("es <think>"), [TextDelta("es <think>")])
+        self.assertEqual(self.splitter.feed(""), [])
+        self.assertEqual(self.splitter.finish(), [])
+
+    def test_thought(self) -> None:
+        """
+        Of a thought only what may be the closing tag is held back.
+        """
+        self.assertEqual(self.splitter.feed("<think>Hm"), [ReasoningDelta("Hm")])
+        self.assertEqual(self.splitter.feed(" a<b"), [ReasoningDelta(" a<b")])
+        self.assertEqual(self.splitter.feed(" </"), [ReasoningDelta(" ")])
+        self.assertEqual(self.splitter.feed("b> <"), [ReasoningDelta("</b> ")])
+        self.assertEqual(self.splitter.feed("</think>"), [ReasoningDelta("<")])
+        self.assertFalse(self.splitter.passing)
+        self.assertEqual(self.splitter.feed("\n"), [])
+        self.assertEqual(self.splitter.feed("Yes"), [TextDelta("Yes")])
+
+    def test_almostTag(self) -> None:
+        """
+        What only looks like the tag is told as soon as it is clear that it is none.
+        """
+        self.assertEqual(self.splitter.feed("<th"), [])
+        self.assertEqual(self.splitter.feed("e"), [TextDelta("<the")])
+
+
+class EndTests(SynchronousTestCase):
+    """
+    When the model has stopped nothing is held back.
+    """
+
+    def test_halfTag(self) -> None:
+        """
+        The beginning of a tag was text.
+        """
+        self.assertEqual(split("<thin"), ("", "<thin"))
+        self.assertEqual(split("<think>a</think> <th"), ("a", "<th"))
+
+    def test_unfinishedBlock(self) -> None:
+        """
+        A thought that is cut short, even within its closing tag, was a thought.
+        """
+        self.assertEqual(split("<think>Hm. </thi"), ("Hm. </thi", ""))
+        self.assertEqual(split("<think>"), ("", ""))
+
+    def test_blankAnswer(self) -> None:
+        """
+        An answer of blanks is told, but not those that follow a thought.
+        """
+        self.assertEqual(split(" \n"), ("", " \n"))
+        self.assertEqual(split("<think>a</think>", " \n"), ("a", ""))

@@ -1,0 +1,129 @@
+"""
+Tests of L{openclaw.models.thought_signatures}.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.interfaces import ModelReply, ModelRequest
+from openclaw.messages import (
+    NO_USAGE,
+    AssistantMessage,
+    Message,
+    Thought,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.models.thought_signatures import bindThoughts, selectThoughts
+from tests.models.provider_case import ProviderTestCase
+
+CALL = ToolCall("c", "ls", "{}", "call's seal")
+PLAIN = ToolCall("c", "ls", "{}")
+REPLY = ModelReply("I look.", "tool_calls", NO_USAGE, (CALL,), (Thought("Hm", "seal"),))
+
+RESULT = ToolMessage("c", "a.txt")
+
+
+def kept(owner: str) -> AssistantMessage:
+    """
+    The answer of a model, as a session keeps it.
+    """
+    reply = bindThoughts(REPLY, owner)
+    return AssistantMessage(reply.text, tuple(reply.toolCalls), tuple(reply.thoughts))
+
+
+class OwnerTests(SynchronousTestCase):
+    """
+    A model's thoughts go back to it, and to nobody else.
+    """
+
+    def seen(self, owner: str, *messages: Message) -> AssistantMessage:
+        """
+        The second message as a model gets it.
+        """
+        return selectThoughts(messages, owner)[1]
+
+    def test_same(self) -> None:
+        """
+        The model that thought gets all to the letter, as often as the turn goes on.
+        """
+        message = kept("a/m")
+        for more in ((RESULT,), (RESULT, message, RESULT)):
+            seen = self.seen("a/m", UserMessage("Hi"), message, *more)
+            self.assertEqual(seen, AssistantMessage("I look.", (CALL,), REPLY.thoughts))
+
+    def test_others(self) -> None:
+        """
+        Another model, or the same of another provider, gets words and calls alone.
+        """
+        for other in ("a/n", "b/m", "a/m2", "a/", ""):
+            seen = self.seen(other, UserMessage("Hi"), kept("a/m"), RESULT)
+            self.assertEqual(seen, AssistantMessage("I look.", (PLAIN,)))
+
+    def test_earlierTurns(self) -> None:
+        """
+        Thoughts of a turn that is over are of no use any more; what belongs to a call
+        stays with it.
+        """
+        seen = self.seen(
+            "a/m", UserMessage("Hi"), kept("a/m"), RESULT, UserMessage("?")
+        )
+        self.assertEqual(seen, AssistantMessage("I look.", (CALL,)))
+
+    def test_withoutUser(self) -> None:
+        """
+        A conversation whose beginning was left out is one turn.
+        """
+        seen = self.seen("a/m", AssistantMessage("…"), kept("a/m"), RESULT)
+        self.assertEqual(seen.thoughts, REPLY.thoughts)
+
+    def test_nothingToSeal(self) -> None:
+        """
+        What has no seals stays as it is, to the object.
+        """
+        reply = ModelReply("Hi", "stop", NO_USAGE, (PLAIN,))
+        self.assertIs(bindThoughts(reply, "a/m"), reply)
+        said = AssistantMessage("I look.", (PLAIN,))
+        self.assertIs(self.seen("a/m", UserMessage("Hi"), said), said)
+
+    def test_unmarked(self) -> None:
+        """
+        A signature that nobody put a name to, such as a client's, goes nowhere.
+        """
+        stray = AssistantMessage("", (CALL,), REPLY.thoughts)
+        seen = self.seen("a/m", UserMessage("Hi"), stray)
+        self.assertEqual(seen, AssistantMessage("", (PLAIN,)))
+
+
+class ProviderTests(ProviderTestCase):
+    """
+    Any provider over HTTP keeps to that.
+    """
+
+    def sent(self, model: str, *messages: Message) -> bytes:
+        """
+        What goes out for a conversation.
+        """
+        self.call = self.provider.ask(
+            ModelRequest(model, "", [UserMessage("Hi"), *messages]), self.events.extend
+        )
+        self.network.flush()
+        return msgspec.json.encode(self.served.body)
+
+    def test_roundTrip(self) -> None:
+        """
+        What a model thought before a call comes back to it with the result, and to no
+        other model.
+        """
+        self.sent("deep")
+        self.served.delta(reasoning_content="Which file?")
+        function = {"name": "ls", "arguments": "{}"}
+        self.served.delta(tool_calls=[{"index": 0, "id": "c", "function": function}])
+        self.served.finish("tool_calls")
+        self.network.flush()
+        reply = self.successResultOf(self.call.done)
+        said = AssistantMessage("", tuple(reply.toolCalls), tuple(reply.thoughts))
+        kept = msgspec.json.decode(msgspec.json.encode(said), type=AssistantMessage)
+        self.assertIn(b"Which file?", self.sent("deep", kept, RESULT))
+        self.assertNotIn(b"Which file?", self.sent("shallow", kept, RESULT))

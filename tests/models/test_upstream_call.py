@@ -1,0 +1,311 @@
+"""
+Tests of L{openclaw.models.upstream_call}: a question and its answer, and
+cancelling.
+"""
+
+from gzip import compress
+
+from twisted.web.http_headers import Headers
+from zope.interface.verify import verifyObject
+
+from openclaw.errors import (
+    RunCancelled,
+    UpstreamRateLimited,
+)
+from openclaw.events import ReasoningDelta, TextDelta
+from openclaw.interfaces import IModelCall, IModelProvider, ModelReply
+from openclaw.messages import NO_USAGE, Usage
+from tests.models.memory_network import Unresolved
+from tests.models.provider_case import DONE, HEAD, HELLO, KEY, ProviderTestCase
+
+
+class AnswerTests(ProviderTestCase):
+    """
+    A model is asked, and what it says comes back.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        The provider and its calls are what they say.
+        """
+        self.assertTrue(verifyObject(IModelProvider, self.provider))
+        self.assertTrue(verifyObject(IModelCall, self.ask()))
+        self.assertEqual(self.provider.name, "vendor")
+
+    def test_question(self) -> None:
+        """
+        The question goes to the place that the API says, with the key.
+        """
+        for url in ("http://model.test/v1", "http://model.test/v1/"):
+            self.provider = self.makeProvider(url)
+            server = self.serveRaw()
+            self.asked()
+            head, _, body = bytes(server.received[-1]).partition(b"\r\n\r\n")
+            request, *lines = head.split(b"\r\n")
+            self.assertEqual(request, b"POST /v1/chat/completions HTTP/1.1")
+            sent = Headers()
+            for line in lines:
+                sent.addRawHeader(*line.split(b": ", 1))
+            for name, value in [
+                ("Host", "model.test"),
+                ("Authorization", f"Bearer {KEY}"),
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Accept", "text/event-stream"),
+                ("Accept-Encoding", "identity"),
+            ]:
+                self.assertEqual(sent.getRawHeaders(name), [value])
+            self.assertIn(b'"Hello?"', body)
+
+    def test_wordByWord(self) -> None:
+        """
+        Each word is told as it comes, one batch for each; then comes the reply.
+        """
+        batches = []
+        call = self.asked(batches.append)
+        self.served.delta(reasoning_content="Hm.")
+        self.network.flush()
+        self.assertEqual(batches, [[ReasoningDelta("Hm.")]])
+        for word in ("Good", " day"):
+            self.served.say(word)
+            self.network.flush()
+            self.assertEqual(batches[-1], [TextDelta(word)])
+        self.assertNoResult(call.done)
+        self.served.finish("length", {"prompt_tokens": 3, "completion_tokens": 2})
+        self.network.flush()
+        self.assertEqual(len(batches), 3)
+        self.assertEqual(
+            self.successResultOf(call.done),
+            ModelReply("Good day", "length", Usage(3, 2)),
+        )
+
+    def test_oneReadIsOneBatch(self) -> None:
+        """
+        What one read brought is told at once, in however many chunks the server
+        sent it: the answer to it can be one write.
+        """
+        batches = []
+        self.asked(batches.append)
+        self.served.say("Good", " ", "day")
+        self.network.flush()
+        self.assertEqual(batches, [list(map(TextDelta, ["Good", " ", "day"]))])
+
+    def test_eventsBeforeReply(self) -> None:
+        """
+        The reply comes behind the last event, also when all arrives at once.
+        """
+        call = self.asked()
+        seen = []
+        call.done.addCallback(lambda reply: seen.append((reply.text, self.text)))
+        self.served.say("Good", " day")
+        self.served.finish()
+        self.network.flush()
+        self.assertEqual(seen, [("Good day", "Good day")])
+
+    def test_wholeAnswerInOneRead(self) -> None:
+        """
+        A server may send head and body in one piece.
+        """
+        server = self.serveRaw()
+        call = self.asked()
+        body = HELLO + DONE
+        server.write(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        self.network.flush()
+        self.assertEqual(
+            self.successResultOf(call.done), ModelReply("Hello", "stop", NO_USAGE)
+        )
+
+    def test_compressed(self) -> None:
+        """
+        A server that compresses, though it was not to, is understood.
+        """
+        server = self.serveRaw()
+        call = self.asked()
+        body = compress(HELLO + DONE)
+        head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+        server.write(head % len(body) + body)
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, "Hello")
+
+    def test_callsAreApart(self) -> None:
+        """
+        Two questions at the same time get each its own answer.
+        """
+        first, second = [], []
+        calls = [self.asked(first.extend), self.asked(second.extend)]
+        self.model.calls[1].say("second")
+        self.model.calls[0].say("first")
+        for served in self.model.calls:
+            served.finish()
+        self.network.flush()
+        self.assertEqual([first, second], [[TextDelta("first")], [TextDelta("second")]])
+        self.assertEqual(
+            [self.successResultOf(call.done).text for call in calls],
+            ["first", "second"],
+        )
+
+
+class CancelTests(ProviderTestCase):
+    """
+    Cancelling stops the model, in whatever phase the call is.
+    """
+
+    def assertCancelled(self, call: IModelCall) -> None:
+        """
+        Cancel; assert that the socket is closed at once, that no event comes any
+        more, that nothing is left, and that cancelling again changes nothing.
+        """
+        before = list(self.events)
+        outcomes: list[object] = []
+        call.done.addErrback(lambda failure: outcomes.append(failure.value))
+        call.cancel()
+        self.assertEqual([type(outcome) for outcome in outcomes], [RunCancelled])
+        self.assertTrue(all(link.client.aborted for link in self.network.links))
+        self.assertNothingLeft()
+        call.cancel()
+        call.stopProducing()
+        self.assertEqual(len(outcomes), 1)
+        self.assertEqual(self.events, before)
+        self.assertCloses()
+
+    def test_resolvingName(self) -> None:
+        """
+        While the provider's name is looked up.
+        """
+        self.network.installNameResolver(Unresolved(answers=False))
+        self.assertCancelled(self.asked())
+
+    def test_connecting(self) -> None:
+        """
+        While the connection is made: there will be none.
+        """
+        self.network.listen(80, None)
+        call = self.asked()
+        self.assertCancelled(call)
+        self.assertTrue(self.network.connectors[0].stoppedConnecting)
+        self.assertEqual(self.network.links, [])
+
+    def test_beforeAnything(self) -> None:
+        """
+        At once.
+        """
+        self.assertCancelled(self.ask())
+        self.assertEqual(self.model.calls, [])
+
+    def test_waitingForHeaders(self) -> None:
+        """
+        While the model has not even begun: it learns of it.
+        """
+        call = self.asked()
+        self.assertNoResult(self.served.gone)
+        self.assertCancelled(call)
+        self.successResultOf(self.served.gone)
+
+    def test_waitingForFirstByte(self) -> None:
+        """
+        Behind the headers.
+        """
+        server = self.serveRaw()
+        call = self.asked()
+        server.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        self.network.flush()
+        self.assertCancelled(call)
+
+    def test_streaming(self) -> None:
+        """
+        In the middle of the answer; what is on its way is not told any more.
+        """
+        call = self.asked()
+        self.served.say("Good")
+        self.network.flush()
+        self.served.say(" day")
+        self.assertCancelled(call)
+        self.assertEqual(self.text, "Good")
+        self.successResultOf(self.served.gone)
+
+    def test_paused(self) -> None:
+        """
+        While the reader is slow.
+        """
+        call = self.asked()
+        self.served.say("Good")
+        self.network.flush()
+        call.pauseProducing()
+        self.served.say(" day")
+        self.network.flush()
+        self.assertCancelled(call)
+
+    def test_errorBody(self) -> None:
+        """
+        While an error's body is read.
+        """
+        server = self.serveRaw()
+        call = self.asked()
+        server.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 99\r\n\r\n{")
+        self.network.flush()
+        self.assertCancelled(call)
+
+    def test_byListener(self) -> None:
+        """
+        From within an event: what comes after the same read is not told.
+        """
+        told = []
+
+        def listener(events) -> None:
+            told.extend(events)
+            call.cancel()
+
+        call = self.asked(listener)
+        self.served.say("Good")
+        self.network.flush()
+        self.served.say(" day")
+        self.network.flush()
+        self.failureOf(call, RunCancelled)
+        self.assertEqual(told, [TextDelta("Good")])
+        self.assertEqual(self.network.open, [])
+        self.assertCloses()
+
+    def test_byDeferred(self) -> None:
+        """
+        Cancelling C{done} is the same.
+        """
+        call = self.asked()
+        call.done.cancel()
+        self.failureOf(call, RunCancelled)
+        self.assertNothingLeft()
+
+    def test_stopProducing(self) -> None:
+        """
+        So is that the reader is gone.
+        """
+        call = self.asked()
+        call.stopProducing()
+        self.failureOf(call, RunCancelled)
+        self.assertNothingLeft()
+
+    def test_afterReply(self) -> None:
+        """
+        Once the reply is there, cancelling does nothing, also while the socket is
+        still open.
+        """
+        call = self.asked()
+        self.served.say("Good day")
+        self.served.send(DONE)
+        self.network.flush()
+        call.cancel()
+        call.stopProducing()
+        self.assertEqual(self.successResultOf(call.done).text, "Good day")
+        self.served.end()
+        self.network.flush()
+        call.cancel()
+        self.assertFalse(self.network.links[0].client.aborted)
+
+    def test_afterFailure(self) -> None:
+        """
+        Once the call has failed it stays failed as it did.
+        """
+        call = self.asked()
+        self.served.refuse(429)
+        self.network.flush()
+        call.cancel()
+        self.failureOf(call, UpstreamRateLimited)

@@ -1,0 +1,251 @@
+"""
+Tests of L{openclaw.models.upstream_call}: slow providers and slow readers.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openclaw.errors import (
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
+from openclaw.interfaces import IModelCall
+from tests.models.memory_network import Unresolved
+from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
+
+
+class ClockTests(ProviderTestCase):
+    """
+    A provider may take its time, up to a bound; the error says which one it was.
+    """
+
+    def assertTimesOut(self, call: IModelCall, seconds: float, code: str) -> None:
+        """
+        Assert that a call fails after so many seconds, no sooner, leaving nothing.
+        """
+        self.network.wait(seconds - 0.25)
+        self.assertNoResult(call.done)
+        self.network.advance(0.25)
+        error = self.failureOf(call, UpstreamTimeout)
+        self.assertEqual((error.code, error.status), (code, 504))
+        self.assertIn("'vendor'", error.message)
+        self.assertNothingLeft()
+        self.assertCloses()
+
+    def test_connect(self) -> None:
+        """
+        No connection comes about.
+        """
+        self.network.listen(80, None)
+        self.assertTimesOut(self.asked(), 10, "upstream_connect_timeout")
+
+    def test_name(self) -> None:
+        """
+        Looking up the name is a part of connecting.
+        """
+        self.network.installNameResolver(Unresolved(answers=False))
+        self.assertTimesOut(self.asked(), 10, "upstream_connect_timeout")
+
+    def test_firstByte(self) -> None:
+        """
+        The provider takes the question and says nothing.
+        """
+        self.assertTimesOut(self.asked(), 60, "upstream_idle_timeout")
+        self.successResultOf(self.served.gone)
+
+    def test_idleBeginsWithConnection(self) -> None:
+        """
+        The time that connecting took does not count as silence.
+        """
+        self.network.listen(80, None)
+        call = self.asked()
+        self.network.wait(9)
+        self.network.listen(80, self.serveRaw())
+        self.network.flush()
+        self.assertTimesOut(call, 60, "upstream_idle_timeout")
+
+    def test_headersAreASign(self) -> None:
+        """
+        The status and the headers are the first sign of life.
+        """
+        server = self.serveRaw()
+        call = self.asked()
+        self.network.wait(59)
+        server.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        self.network.flush()
+        self.assertTimesOut(call, 60, "upstream_idle_timeout")
+
+    def test_betweenChunks(self) -> None:
+        """
+        Each sign of life, be it a comment, starts the clock anew.
+        """
+        call = self.asked()
+        for sign in (HELLO, b": wait\n\n", b"d"):
+            self.network.wait(59)
+            self.served.send(sign)
+            self.network.flush()
+        self.assertTimesOut(call, 60, "upstream_idle_timeout")
+        self.assertEqual(self.text, "Hello")
+
+    def test_paused(self) -> None:
+        """
+        While our reader is slow the provider is not blamed; afterwards it has all
+        of its time again.
+        """
+        call = self.asked()
+        self.served.send(HELLO)
+        self.network.wait(59)
+        call.pauseProducing()
+        self.network.wait(1000)
+        self.assertNoResult(call.done)
+        call.resumeProducing()
+        self.assertTimesOut(call, 60, "upstream_idle_timeout")
+
+    def test_pausedBeforeHeaders(self) -> None:
+        """
+        A reader who is slow from the start is no excuse for a provider who does not
+        answer at all.
+        """
+        call = self.asked()
+        call.pauseProducing()
+        self.assertTimesOut(call, 60, "upstream_idle_timeout")
+
+    def test_refusalWithoutEnd(self) -> None:
+        """
+        A provider that refuses, and then does not come to the end of why, refused.
+        """
+        server = self.serveRaw()
+        call = self.asked()
+        server.write(b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n{")
+        self.network.wait(60)
+        self.assertEqual(self.failureOf(call, UpstreamRateLimited).retryAfter, 7)
+        self.assertNothingLeft()
+
+    def test_longAnswer(self) -> None:
+        """
+        There is no bound to an answer that goes on.
+        """
+        call = self.asked()
+        for _ in range(100):
+            self.served.say("word ")
+            self.network.wait(50)
+        self.served.finish()
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, "word " * 100)
+
+
+class BackPressureTests(ProviderTestCase):
+    """
+    A slow reader makes the model wait.
+    """
+
+    @property
+    def reading(self) -> bool:
+        """
+        Is the provider's socket read?
+        """
+        return not self.network.links[0].client.paused
+
+    def test_pause(self) -> None:
+        """
+        While the reader is slow nothing is read; later on nothing is missing.
+        """
+        call = self.asked()
+        self.served.say("a")
+        self.network.flush()
+        call.pauseProducing()
+        self.assertFalse(self.reading)
+        self.served.say("b", "c")
+        self.served.finish()
+        self.network.flush()
+        self.assertEqual(self.text, "a")
+        self.assertNoResult(call.done)
+        call.resumeProducing()
+        self.assertTrue(self.reading)
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, "abc")
+        self.assertEqual(self.text, "abc")
+
+    def test_beforeHeaders(self) -> None:
+        """
+        A pause that comes before the answer holds for the answer.
+        """
+        call = self.ask()
+        call.pauseProducing()
+        self.network.flush()
+        self.served.send(b": wait\n\n")
+        self.network.flush()
+        self.assertFalse(self.reading)
+        self.served.say("a")
+        self.served.finish()
+        self.network.flush()
+        self.assertEqual(self.text, "")
+        call.resumeProducing()
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, "a")
+
+    def test_liftedBeforeHeaders(self) -> None:
+        """
+        A pause that is over before the answer comes does not hold it up.
+        """
+        call = self.asked()
+        call.pauseProducing()
+        call.resumeProducing()
+        self.served.say("a")
+        self.network.flush()
+        self.assertTrue(self.reading)
+        self.served.finish()
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, "a")
+
+    def test_refusal(self) -> None:
+        """
+        A slow reader learns of a refusal all the same.
+        """
+        call = self.asked()
+        call.pauseProducing()
+        self.served.refuse(400)
+        self.network.flush()
+        self.failureOf(call, UpstreamRefused)
+
+    def test_pausedAtTheEnd(self) -> None:
+        """
+        A reader who is slow to take the last word does not cost the connection.
+        """
+        call = self.ask(lambda events: call.pauseProducing())
+        self.network.flush()
+        self.served.say("a")
+        self.served.send(DONE)
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, "a")
+        self.served.end()
+        self.network.wait(5)
+        self.assertEqual(len(self.network.open), 1)
+        call.resumeProducing()
+        call.pauseProducing()
+        self.assertTrue(self.reading)
+
+    @settings(max_examples=50)
+    @given(st.lists(st.sampled_from(["say", "pause", "resume", "flush"]), max_size=20))
+    def test_nothingLost(self, steps: list[str]) -> None:
+        """
+        However the reader dawdles: all words come, in their order.
+        """
+        self.setUp()
+        call, said = self.asked(), ""
+        for number, step in enumerate(steps):
+            if step == "say":
+                said += f"{number} "
+                self.served.say(f"{number} ")
+            elif step == "flush":
+                self.network.flush()
+            elif step == "pause":
+                call.pauseProducing()
+            else:
+                call.resumeProducing()
+        self.served.finish()
+        call.resumeProducing()
+        self.network.flush()
+        self.assertEqual(self.successResultOf(call.done).text, said)
+        self.assertEqual(self.text, said)

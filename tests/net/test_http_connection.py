@@ -1,0 +1,304 @@
+"""
+Tests of L{openclaw.net.http_connection}, by a provider whose server says what it wants.
+"""
+
+from gzip import compress
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamRateLimited,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from openclaw.interfaces import IModelCall
+from openclaw.net.http_connection import (
+    MAX_BARREN_BYTES,
+    MAX_INFLATED_BYTES,
+    MAX_OVERHEAD_BYTES,
+)
+from tests.models.event_reading import cut, places
+from tests.models.memory_network import RawServer
+from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
+
+WHOLE = HELLO + DONE
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """
+    Data as a chunk of the transfer coding.
+    """
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class RawTestCase(ProviderTestCase):
+    """
+    A provider whose server is the test.
+    """
+
+    def setUp(self) -> None:
+        """
+        Ask.
+        """
+        super().setUp()
+        self.server: RawServer = self.serveRaw()
+        self.call: IModelCall = self.asked()
+
+    def send(self, *pieces: bytes) -> None:
+        """
+        Have each of them be a read of its own.
+        """
+        for piece in pieces:
+            self.server.write(piece)
+            self.network.flush()
+
+    def assertHello(self) -> None:
+        """
+        Assert that the answer is there.
+        """
+        self.assertEqual(self.successResultOf(self.call.done).text, "Hello")
+        self.assertEqual(self.text, "Hello")
+
+    def assertKept(self, kept: bool) -> None:
+        """
+        Assert that the connection is used for another call, or that it is not.
+        """
+        self.network.flush()
+        self.asked()
+        self.assertEqual(len(self.network.links), 1 if kept else 2)
+
+
+class AnswerTests(RawTestCase):
+    """
+    An answer is understood in every form that HTTP has for it.
+    """
+
+    @settings(max_examples=60)
+    @given(
+        st.sampled_from(
+            [
+                CHUNKED + chunk(HELLO) + chunk(DONE) + b"0\r\n\r\n",
+                CHUNKED + chunk(WHOLE) + b"0\r\nExpires: never\r\n\r\n",
+                HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE,
+                b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" + CHUNKED + chunk(WHOLE),
+                HEAD.replace(b"\r", b"") + b"Content-Length: 99\n\n" + WHOLE,
+                b"HTTP/1.0 200 OK\r\n\r\n" + WHOLE,
+            ]
+        ).flatmap(lambda whole: st.tuples(st.just(whole), places(len(whole))))
+    )
+    def test_anyPieces(self, given: tuple[bytes, list[int]]) -> None:
+        """
+        However its bytes are cut.
+        """
+        self.setUp()
+        self.send(*[piece for piece in cut(*given) if piece])
+        self.assertHello()
+
+    def test_compressedInPieces(self) -> None:
+        """
+        Also when it is compressed.
+        """
+        data = compress(WHOLE)
+        self.send(CHUNKED[:-2] + b"Content-Encoding: x-gzip\r\n\r\n")
+        self.send(*[chunk(data[index : index + 1]) for index in range(len(data))])
+        self.assertHello()
+
+    def test_severalMembers(self) -> None:
+        """
+        Also in several parts that are compressed one by one.
+        """
+        data = compress(WHOLE[:40]) + compress(b"") + compress(WHOLE[40:])
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n")
+        self.send(chunk(data[:70]), chunk(data[70:]))
+        self.assertHello()
+
+    def test_cutCompressed(self) -> None:
+        """
+        What is compressed and is cut off is no whole answer.
+        """
+        data = compress(WHOLE)[:-12]
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(data))
+        self.send(b"0\r\n\r\n")
+        self.failureOf(self.call, UpstreamTruncated)
+
+    def test_wronglyCompressed(self) -> None:
+        """
+        What only says that it is compressed breaks off.
+        """
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(WHOLE))
+        self.failureOf(self.call, UpstreamTruncated)
+        self.assertNothingLeft()
+
+    def test_otherCodings(self) -> None:
+        """
+        A coding that is not known, and more than one, is an error, not garbage.
+        """
+        twice = compress(compress(WHOLE))
+        for coding in (
+            b"br",
+            b"zstd",
+            b"gzip, gzip",
+            b"gzip\r\nContent-Encoding: gzip",
+        ):
+            self.setUp()
+            self.send(
+                CHUNKED[:-2] + b"Content-Encoding: " + coding + b"\r\n\r\n",
+                chunk(twice),
+            )
+            self.failureOf(self.call, UpstreamUnreachable)
+            self.assertNothingLeft()
+
+    def test_bombInNextMember(self) -> None:
+        """
+        It may also come behind a part that fills the bound exactly.
+        """
+        full = compress(bytes(MAX_INFLATED_BYTES))
+        bomb = compress(bytes(4 * MAX_INFLATED_BYTES))
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(full + bomb))
+        self.failureOf(self.call, UpstreamTruncated)
+        self.assertNothingLeft()
+
+    def test_bomb(self) -> None:
+        """
+        What inflates to far more than itself breaks off.
+        """
+        bomb = compress(bytes(4 * MAX_INFLATED_BYTES))
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(bomb))
+        self.failureOf(self.call, UpstreamTruncated)
+        self.assertNothingLeft()
+
+    def test_headersOfRefusal(self) -> None:
+        """
+        A refusal has its headers, not those of an answer that came before.
+        """
+        self.send(
+            b"HTTP/1.1 103 Early\r\nRetry-After: 1\r\n\r\n"
+            b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+        )
+        self.assertEqual(self.failureOf(self.call, UpstreamRateLimited).retryAfter, 7)
+
+
+class KeepingTests(RawTestCase):
+    """
+    A connection is used again if both sides are sure where the answer ended.
+    """
+
+    def test_kept(self) -> None:
+        """
+        As usual.
+        """
+        self.send(CHUNKED, chunk(WHOLE), b"0\r\n\r\n")
+        self.assertKept(True)
+
+    def test_unwilling(self) -> None:
+        """
+        The server does not want to.
+        """
+        for head in (HEAD + b"Connection: close\r\n", b"HTTP/1.0 200 OK\r\n"):
+            self.setUp()
+            length = b"Content-Length: %d\r\n\r\n" % len(WHOLE)
+            self.send(head + length + WHOLE)
+            self.assertHello()
+            self.assertKept(False)
+
+    def test_secondAnswer(self) -> None:
+        """
+        Another whole answer in the same read is not taken for a part of the first.
+        """
+        length = b"Content-Length: %d\r\n\r\n" % len(WHOLE)
+        refusal = b"HTTP/1.1 500 No\r\n" + length + WHOLE
+        self.send(HEAD + length + WHOLE + refusal)
+        self.assertHello()
+        self.assertKept(False)
+
+    def test_moreThanAsked(self) -> None:
+        """
+        There is something behind the answer, which nobody asked for: at once, or
+        later.
+        """
+        for pieces in ([b"0\r\n\r\nHTTP/1.1 200 OK\r\n"], [b"0\r\n\r\n", b"HTTP"]):
+            self.setUp()
+            self.send(CHUNKED, chunk(WHOLE), *pieces)
+            self.assertHello()
+            self.assertKept(False)
+
+
+class FaultTests(RawTestCase):
+    """
+    What is no HTTP, or has no end.
+    """
+
+    def assertRefused(self, kind: type[OpenClawError]) -> None:
+        """
+        Assert that the call fails, and leaves nothing.
+        """
+        self.failureOf(self.call, kind)
+        self.assertNothingLeft()
+
+    def test_twoLengths(self) -> None:
+        """
+        Where somebody on the way could understand another length.
+        """
+        self.send(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n", chunk(WHOLE))
+        self.assertRefused(UpstreamUnreachable)
+
+    def test_otherProtocol(self) -> None:
+        """
+        The server wants to speak something else.
+        """
+        self.send(
+            b"HTTP/1.1 101 Yes\r\nUpgrade: ws\r\nConnection: upgrade\r\n\r\nx" + CHUNKED
+        )
+        self.assertRefused(UpstreamUnreachable)
+
+    def test_brokenChunk(self) -> None:
+        """
+        The transfer coding makes no sense: what came before it was said.
+        """
+        self.send(CHUNKED, chunk(HELLO), b"zz\r\n")
+        self.assertRefused(UpstreamTruncated)
+        self.assertEqual(self.text, "Hello")
+
+    def test_endlessHeaders(self) -> None:
+        """
+        Headers have a bound, be they many or be it one.
+        """
+        for begin, more in ((b"", b"A: b\r\n"), (b"A: ", b"bbbbbb")):
+            self.setUp()
+            self.send(HEAD + begin)
+            sent = 0
+            while not self.call.done.called and sent < 2 * MAX_BARREN_BYTES:
+                self.send(more * 1000)
+                sent += len(more) * 1000
+            self.assertLessEqual(sent, MAX_BARREN_BYTES + 6000)
+            self.assertRefused(UpstreamUnreachable)
+
+    def test_endlessTrailer(self) -> None:
+        """
+        So have those behind a body.
+        """
+        self.send(CHUNKED, chunk(HELLO), b"0\r\n")
+        sent = 0
+        while not self.call.done.called and sent < 2 * MAX_BARREN_BYTES:
+            self.send(b"A: b\r\n" * 1000)
+            sent += 6000
+        self.assertRefused(UpstreamTruncated)
+
+    def test_endlessFraming(self) -> None:
+        """
+        So has what frames the chunks of a body, even if each brings some of it.
+        """
+        self.send(CHUNKED, chunk(HELLO))
+        framed = b"1;" + b"x" * 2**16 + b"\r\n\n\r\n"
+        sent = 0
+        while not self.call.done.called and sent < 2 * MAX_OVERHEAD_BYTES:
+            self.send(framed)
+            sent += len(framed)
+        self.assertLessEqual(sent, MAX_OVERHEAD_BYTES + len(framed))
+        self.assertRefused(UpstreamTruncated)
+
+
+__all__ = ["AnswerTests", "FaultTests", "KeepingTests"]

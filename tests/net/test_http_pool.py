@@ -1,0 +1,404 @@
+"""
+Tests of L{openclaw.net.http_pool}, by the providers that use them.
+"""
+
+from gc import collect
+from weakref import ref
+
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.error import SchemeNotSupported
+from twisted.web.http_headers import Headers
+
+from openclaw.errors import (
+    RunCancelled,
+    UpstreamAuthFailed,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from openclaw.interfaces import IModelCall
+from openclaw.net.http_pool import (
+    IDLE_CONNECTIONS,
+    IDLE_SECONDS,
+    HTTPPool,
+)
+from openclaw.testing import ServedCall
+from tests.models.provider_case import ProviderTestCase
+
+
+def answer(call: ServedCall) -> None:
+    """
+    Answer as a model does.
+    """
+    call.say("Good", " day")
+    call.finish()
+
+
+class Socket(StringTransport):
+    """
+    A connection that keeps what was written.
+    """
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        There is no delay.
+        """
+
+
+class Indifferent:
+    """
+    Asks, and does not care.
+    """
+
+    def connected(self) -> None:
+        """
+        There is a connection.
+        """
+
+    def answered(self, status: int, headers: object) -> None:
+        """
+        There is an answer.
+        """
+
+    def came(self, data: bytes) -> None:
+        """
+        There is more of it.
+        """
+
+    def ended(self) -> None:
+        """
+        That was all.
+        """
+
+    def failed(self, reason: object) -> None:
+        """
+        There is none.
+        """
+
+
+class EndpointTests(SynchronousTestCase):
+    """
+    Addresses are looked at once.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a network that takes connections and says nothing.
+        """
+        self.reactor = MemoryReactorClock()
+        self.agent = HTTPPool(self.reactor)
+
+    def ask(self, url: str) -> None:
+        """
+        Ask for a page, with no interest in it.
+        """
+        self.agent.post(self.agent.target(url, Headers()), b"", Indifferent())
+
+    def test_eachItsOwn(self) -> None:
+        """
+        Each scheme, host and port has its own endpoint, and the clock is the call's.
+        """
+        self.ask("http://127.0.0.1:81/a")
+        self.ask("http://127.0.0.1:82/a")
+        self.ask("http://127.0.0.1:81/b")
+        self.assertEqual(
+            [(c[0], c[1], c[3]) for c in self.reactor.tcpClients],
+            [("127.0.0.1", port, None) for port in (81, 82, 81)],
+        )
+
+    def test_encrypted(self) -> None:
+        """
+        https begins with a TLS handshake.
+        """
+        self.ask("https://127.0.0.1/v1")
+        host, port, factory, *_ = self.reactor.tcpClients[0]
+        self.assertEqual((host, port), ("127.0.0.1", 443))
+        transport = Socket()
+        factory.buildProtocol(None).makeConnection(transport)
+        handshake = 22  # the type of a TLS record
+        self.assertEqual(transport.value()[0], handshake)
+
+    def test_otherScheme(self) -> None:
+        """
+        There is no other.
+        """
+        with self.assertRaises(SchemeNotSupported):
+            self.agent.target("gopher://127.0.0.1/", Headers())
+
+    def test_names(self) -> None:
+        """
+        What a provider is told of its own address is what a browser would tell it.
+        """
+        for url, host, path in (
+            ("http://model.test/v1/x", b"model.test", b"/v1/x"),
+            ("https://model.test:443/", b"model.test", b"/"),
+            ("http://model.test:8080/a?b=c", b"model.test:8080", b"/a?b=c"),
+            ("http://[::1]:11434/api", b"[::1]:11434", b"/api"),
+            ("http://model.test//v1/x", b"model.test", b"//v1/x"),
+            ("https://bücher.example/v1", b"xn--bcher-kva.example", b"/v1"),
+        ):
+            head = self.agent.target(url, Headers()).head
+            self.assertTrue(head.startswith(b"POST %b HTTP/1.1\r\n" % path), head)
+            self.assertIn(b"\r\nHost: %b\r\n" % host, head)
+
+    def test_headersAreLines(self) -> None:
+        """
+        No configured header can bring others along.
+        """
+        headers = Headers({"X-Made": ["a\r\nX-More: b"]})
+        head = self.agent.target("http://model.test/", headers).head
+        self.assertIn(b"\r\nX-Made: a X-More: b\r\n", head)
+
+
+class ReuseTests(ProviderTestCase):
+    """
+    A connection is used again, for to make one takes time.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a model that answers by itself.
+        """
+        super().setUp()
+        self.model.answer = answer
+
+    def assertAnswered(self, *calls: IModelCall) -> None:
+        """
+        Assert that the model answers these calls.
+        """
+        self.network.flush()
+        for call in calls:
+            self.assertEqual(self.successResultOf(call.done).text, "Good day")
+
+    def test_oneAfterTheOther(self) -> None:
+        """
+        Calls that follow each other share one connection.
+        """
+        for _ in range(5):
+            self.assertAnswered(self.ask())
+        self.assertEqual(len(self.network.links), 1)
+        self.assertEqual(len(self.model.calls), 5)
+
+    def test_askedFromReply(self) -> None:
+        """
+        A call that is made when the reply comes makes a connection of its own, for
+        the first is not quite free yet; from then on there are two.
+        """
+        calls = []
+        self.ask().done.addCallback(lambda reply: calls.append(self.ask()))
+        self.network.flush()
+        self.assertAnswered(*calls)
+        self.assertAnswered(self.ask(), self.ask())
+        self.assertEqual(len(self.network.links), 2)
+
+    def test_manyAtOnce(self) -> None:
+        """
+        As many connections as the provider may keep are kept.
+        """
+        for _ in range(3):
+            self.assertAnswered(*[self.ask() for _ in range(IDLE_CONNECTIONS)])
+        self.assertEqual(len(self.network.links), IDLE_CONNECTIONS)
+
+    def test_moreThanAreKept(self) -> None:
+        """
+        No call waits for a connection; those too many are closed.
+        """
+        self.assertAnswered(*[self.ask() for _ in range(IDLE_CONNECTIONS + 3)])
+        self.network.flush()
+        self.assertEqual(len(self.network.open), IDLE_CONNECTIONS)
+
+    def test_afterRefusal(self) -> None:
+        """
+        A refusal does not cost the connection.
+        """
+        self.model.answer = lambda call: call.refuse(401)
+        for _ in range(3):
+            self.failureOf(self.asked(), UpstreamAuthFailed)
+        self.assertEqual(len(self.network.links), 1)
+
+    def test_afterBrokenAnswer(self) -> None:
+        """
+        Nor does an answer that ends too early, but in good order.
+        """
+        self.model.answer = lambda call: (call.say("Good"), call.end())
+        for _ in range(3):
+            self.failureOf(self.asked(), UpstreamTruncated)
+        self.assertEqual(len(self.network.links), 1)
+
+    def test_afterCancelling(self) -> None:
+        """
+        A connection on which a model may still speak is not used again.
+        """
+        self.model.answer = lambda call: call.say("Good")
+        call = self.asked()
+        call.cancel()
+        self.failureOf(call, RunCancelled)
+        self.model.answer = answer
+        self.assertAnswered(self.ask())
+        self.assertEqual(len(self.network.links), 2)
+
+    def test_idle(self) -> None:
+        """
+        A connection that nobody uses is closed after a while.
+        """
+        self.assertAnswered(self.ask())
+        self.network.wait(IDLE_SECONDS - 1)
+        self.assertEqual(len(self.network.open), 1)
+        self.network.wait(1)
+        self.assertNothingLeft()
+
+    def test_forgotten(self) -> None:
+        """
+        A call that is over takes no memory any more, however it ended.
+        """
+        kept = []
+        for end in (answer, ServedCall.cut, ServedCall.end):
+            self.model.answer = end
+            call = self.asked()
+            call.done.addErrback(lambda failure: None)
+            kept.append(ref(call))
+        del call
+        collect()
+        self.assertEqual([each() for each in kept], [None] * 3)
+
+    def test_noNoise(self) -> None:
+        """
+        A connection is nothing to fill the log with.
+        """
+        lines: list[dict] = []
+        globalLogPublisher.addObserver(lines.append)
+        self.addCleanup(globalLogPublisher.removeObserver, lines.append)
+        self.assertAnswered(self.ask())
+        self.assertCloses()
+        self.assertEqual(lines, [])
+
+    def test_otherProvider(self) -> None:
+        """
+        Providers share no connections, not even to the same place: what one is
+        configured to show is not for the other.
+        """
+        self.assertAnswered(self.ask())
+        self.provider = self.makeProvider()
+        self.assertAnswered(self.ask())
+        self.assertEqual(len(self.network.links), 2)
+
+
+class StaleConnectionTests(ProviderTestCase):
+    """
+    A provider may close an idle connection just when a question goes out on it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have an idle connection.
+        """
+        super().setUp()
+        self.model.answer = answer
+        self.successResultOf(self.asked().done)
+
+    def test_askedAgain(self) -> None:
+        """
+        The question is asked again, on a new connection.
+        """
+        self.network.links[0].server.loseConnection()
+        call = self.asked()
+        self.assertEqual(self.successResultOf(call.done).text, "Good day")
+        self.assertEqual(len(self.network.links), 2)
+        self.assertEqual(len(self.model.calls), 2)
+        self.assertCloses()
+
+    def test_manyStale(self) -> None:
+        """
+        A provider that starts anew closes all connections at once: the question is
+        not asked on one of the others.
+        """
+        calls = [self.ask() for _ in range(3)]
+        self.network.flush()
+        for call in calls:
+            self.successResultOf(call.done)
+        for link in self.network.links:
+            link.server.loseConnection()
+        call = self.asked()
+        self.assertEqual(self.successResultOf(call.done).text, "Good day")
+        self.assertEqual(len(self.network.links), 4)
+        self.assertCloses()
+
+    def test_onceOnly(self) -> None:
+        """
+        A provider that hangs up on the new connection too does not want to answer.
+        """
+        self.model.answer = lambda call: call.cut()
+        call = self.asked()
+        self.failureOf(call, UpstreamUnreachable)
+        self.assertEqual(len(self.network.links), 2)
+        self.assertEqual(len(self.model.calls), 3)
+        self.assertNothingLeft()
+
+    def test_notOnNewConnection(self) -> None:
+        """
+        On a new connection the question is asked once: the model may have begun to
+        work on it.
+        """
+        self.assertCloses()
+        self.model.answer = lambda call: call.cut()
+        call = self.asked()
+        self.failureOf(call, UpstreamUnreachable)
+        self.assertEqual(len(self.model.calls), 2)
+        self.assertNothingLeft()
+
+    def test_notOnceAnswered(self) -> None:
+        """
+        When an answer has begun the question is not asked again.
+        """
+        self.model.answer = lambda call: call.say("Good")
+        call = self.asked()
+        self.network.links[0].server.loseConnection()
+        self.network.flush()
+        self.failureOf(call, UpstreamTruncated)
+        self.assertEqual(len(self.model.calls), 2)
+
+    def test_noticedInTime(self) -> None:
+        """
+        When the close is known before, the connection is not used at all.
+        """
+        self.network.links[0].server.loseConnection()
+        self.network.flush()
+        self.successResultOf(self.asked().done)
+        self.assertEqual(len(self.network.links), 2)
+
+    def test_closedSince(self) -> None:
+        """
+        Nor is it closed again when the provider is.
+        """
+        self.network.links[0].server.loseConnection()
+        self.network.flush()
+        self.assertCloses()
+
+    def test_cancelledWhileAskedAgain(self) -> None:
+        """
+        The second attempt can be cancelled like the first.
+        """
+        self.network.links[0].server.loseConnection()
+        self.network.listen(80, None)
+        call = self.asked()
+        self.assertNoResult(call.done)
+        call.cancel()
+        self.failureOf(call, RunCancelled)
+        self.assertNothingLeft()
+
+    def test_clocksBeginAnew(self) -> None:
+        """
+        The second attempt has a connection to make, and the time for it.
+        """
+        self.network.links[0].server.loseConnection()
+        self.network.listen(80, None)
+        call = self.asked()
+        self.network.wait(self.clocks.connect - 0.25)
+        self.assertNoResult(call.done)
+        self.network.advance(0.25)
+        self.assertEqual(
+            self.failureOf(call, UpstreamTimeout).code, "upstream_connect_timeout"
+        )
+        self.assertNothingLeft()

@@ -1,0 +1,89 @@
+"""
+Tests of L{openclaw.net.private_files}.
+"""
+
+import os
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.net.private_files import UnsafeFile, readPrivateFile
+
+
+class ReadTests(SynchronousTestCase):
+    """
+    A file in a directory of one's own.
+    """
+
+    def setUp(self) -> None:
+        """
+        Write it.
+        """
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.path = self.folder / "secret"
+        self.path.write_bytes(b"words")
+        self.path.chmod(0o600)
+
+    def assertUnsafe(self, reason: str) -> None:
+        """
+        Assert that the file is not read.
+        """
+        with self.assertRaises(UnsafeFile) as caught:
+            readPrivateFile(self.path, 100)
+        self.assertIn(reason, str(caught.exception))
+
+    def test_private(self) -> None:
+        """
+        What only its owner, and maybe its group, can read is read.
+        """
+        for mode in (0o400, 0o600, 0o640):
+            self.path.chmod(mode)
+            self.assertEqual(readPrivateFile(self.path, 100)[0], b"words")
+
+    def test_modes(self) -> None:
+        """
+        What others can write or read is not.
+        """
+        for mode in (0o620, 0o602, 0o604, 0o666):
+            self.path.chmod(mode)
+            self.assertUnsafe("can be")
+
+    def test_kinds(self) -> None:
+        """
+        Links, pipes and directories are refused, and nobody waits for them.
+        """
+        other = self.folder / "other"
+        self.path.rename(other)
+        self.path.symlink_to(other)
+        self.assertUnsafe("symbolic link")
+        self.path.unlink()
+        os.mkfifo(self.path, 0o600)
+        self.assertUnsafe("no regular file")
+        self.path.unlink()
+        self.path.mkdir()
+        self.assertUnsafe("no regular file")
+
+    def test_size(self) -> None:
+        """
+        So is what is too large.
+        """
+        self.path.write_bytes(b"x" * 101)
+        self.assertUnsafe("more than 100 bytes")
+
+    def test_owner(self) -> None:
+        """
+        So is a file of another user.
+        """
+        if os.geteuid() != 0:
+            self.skipTest("only root can give files away")
+        os.chown(self.path, 12345, -1)
+        self.assertUnsafe("another user")
+
+    def test_missing(self) -> None:
+        """
+        A file that is not there is an error of the system.
+        """
+        self.path.unlink()
+        with self.assertRaises(FileNotFoundError):
+            readPrivateFile(self.path, 100)

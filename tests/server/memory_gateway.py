@@ -1,0 +1,304 @@
+"""
+A whole gateway in memory: every part of it is the real one, but for the model, the
+session store, the clock and the connections.
+"""
+
+from pathlib import Path
+
+import msgspec
+from twisted.internet.task import Clock
+from twisted.logger import Logger, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.agents.agent_directory import AgentDirectory
+from openclaw.agents.agent_tools import AgentTools
+from openclaw.agents.runtime import Runtime
+from openclaw.api.app import GatewayApp
+from openclaw.auth.client_address import TrustedProxies
+from openclaw.auth.doorkeeper import AccessTerms, Doorkeeper
+from openclaw.auth.proxied_users import ProxiedUsers
+from openclaw.config import Secret, check
+from openclaw.metrics.exposition import MetricsPage
+from openclaw.server.access import AccessCheck
+from openclaw.server.live_config import LiveConfig
+from openclaw.server.site import GatewaySite
+from openclaw.testing import MemorySessionStore, ScriptedProvider
+from openclaw.tools.catalogue import Catalogue
+from tests.auth.doorkeeper_doubles import NOWHERE, memoryOf
+from tests.server.memory_connection import Caller
+
+EPOCH = 1_800_000_000
+COMPLETIONS = "/v1/chat/completions"
+TOKEN = "a-token-that-nobody-may-see"
+AUTHORIZATION = ("Authorization", f"Bearer {TOKEN}")
+HELLO = {"messages": [{"role": "user", "content": "Hello."}]}
+STREAMED = {**HELLO, "stream": True}
+NOTHING: dict[str, object] = {}
+
+
+def configOf(
+    endpoint=NOTHING,
+    agents=NOTHING,
+    defaults=NOTHING,
+    session=NOTHING,
+    models=(),
+    tools=NOTHING,
+    http=NOTHING,
+):
+    """
+    A configuration whose agents ask the scripted model.
+
+    @param endpoint: What it has for the endpoint, beside that it is enabled.
+
+    @param agents: The agents by id.
+
+    @param defaults: What it has for all agents.
+
+    @param session: What it has for sessions.
+
+    @param models: What it has about the models.
+
+    @param tools: What it has about tools.
+
+    @param http: What it has for all of HTTP.
+    """
+    scripted = {"baseUrl": "http://model.example", "models": list(models)}
+    chatCompletions = {"enabled": True, **endpoint}
+    data = {
+        "gateway": {
+            "http": {"endpoints": {"chatCompletions": chatCompletions}, **http}
+        },
+        "agents": {
+            "defaults": {"model": "scripted/one", **defaults},
+            "entries": agents,
+        },
+        "models": {"providers": {"scripted": scripted}},
+        "session": session,
+        "tools": tools,
+    }
+    return check(data, {}, Path("/srv"))[0]
+
+
+class MemoryGateway:
+    """
+    The gateway.
+
+    @ivar clock: Its time, which only tests move.
+    @ivar provider: Its models, which the tests play.
+    @ivar store: Where its sessions are.
+    @ivar failing: What C{/readyz} is to report.
+    @ivar logged: The text of what was logged.
+    @ivar failures: The tracebacks that were logged.  A test that expects some takes
+        them out.
+    """
+
+    def __init__(
+        self,
+        config=None,
+        secret=TOKEN,
+        checkers=(),
+        tools=(),
+        clock=None,
+        state=NOWHERE,
+        store=None,
+    ):
+        """
+        Put it together.
+
+        @param secret: The token, or C{None} for none.
+
+        @param checkers: For HTTP Basic.
+
+        @param tools: Those that are installed.
+
+        @param clock: More of a reactor than a clock, for tests that need it.
+
+        @param state: The directory of its named tokens.
+
+        @param store: One that is not in memory alone.
+        """
+        self.clock = clock or Clock()
+        self.clock.advance(EPOCH)
+        self.logged, self.failures, self.failing = [], [], []
+        self._log = Logger(observer=self._observe)
+        self._secret, self._checkers = secret, checkers
+        self._memory = memoryOf(self.clock, self._log, state)
+        self.provider = ScriptedProvider()
+        self.store = store or MemorySessionStore(clock=self.clock)
+        self.stand(config or configOf())
+        self.runtime = Runtime(
+            config=self.standing.config,
+            providers={"scripted": self.provider}.get,
+            store=self.store,
+            reactor=self.clock,
+            log=self._log,
+        )
+        self.metrics = MetricsPage(
+            self.runtime.tally, self.runtime.inProgress, self.clock
+        )
+        app = GatewayApp(
+            standing=lambda: self.standing,
+            runtime=self.runtime,
+            equipment=AgentTools(Catalogue(log=self._log, find=lambda: tools)),
+            failing=lambda: self.failing,
+            metrics=self.metrics,
+            reactor=self.clock,
+            log=self._log,
+            now=self.clock.seconds,
+        )
+        self.site = GatewaySite(
+            app.app.resource(),
+            AccessCheck(lambda: self.standing),
+            self.clock,
+            lambda: self.standing.config.gateway.http,
+        )
+        app.connections = self.site.connections
+
+    def stand(self, config):
+        """
+        Let a configuration hold from now on, as after a reload.
+        """
+        gateway, secret = config.gateway, self._secret
+        mode = gateway.auth.mode or ("none" if secret is None else "token")
+        proxied = mode == "trusted-proxy"
+        terms = AccessTerms(
+            mode=mode,
+            secret=None if proxied or secret is None else Secret(secret),
+            proxies=TrustedProxies(gateway.trustedProxies),
+            proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
+        )
+        self._memory.throttle.limit(gateway.auth.rateLimit)
+        self.standing = LiveConfig(
+            config=config,
+            path=None,
+            directory=AgentDirectory(config),
+            doorkeeper=Doorkeeper(terms, self._checkers, self._memory, self._log),
+        )
+
+    def _observe(self, event):
+        self.logged.append(formatEvent(event))
+        if "log_failure" in event:
+            self.failures.append(event["log_failure"])
+
+    def connect(self):
+        """
+        A new connection.
+        """
+        return Caller(self.site)
+
+    def get(self, path, *headers, method="GET"):
+        """
+        Ask for something on a connection of its own, with the token.
+
+        @return: The answer.
+        """
+        caller = self.connect()
+        caller.ask(method, path, [AUTHORIZATION, *headers])
+        return caller.answer
+
+    def post(self, body, *headers, path=COMPLETIONS):
+        """
+        Ask for a completion on a connection of its own, with the token.
+
+        @param body: JSON, as bytes or as what it stands for.
+
+        @return: The caller's end of the connection.
+        """
+        caller = self.connect()
+        self.ask(caller, body, *headers, path=path)
+        return caller
+
+    def ask(self, caller, body, *headers, path=COMPLETIONS, version="1.1"):
+        """
+        The same on a connection that there is already.
+        """
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        caller.ask("POST", path, [AUTHORIZATION, *headers], raw, version)
+
+    @property
+    def call(self):
+        """
+        The last call of the model.
+        """
+        return self.provider.calls[-1]
+
+
+class GatewayTestCase(SynchronousTestCase):
+    """
+    A test with a gateway, of which nothing may be left behind: no connection, no
+    run, no delayed call, and no traceback in the log.
+
+    @ivar gateway: The gateway.
+    """
+
+    def setUp(self):
+        """
+        Start a gateway.
+        """
+        self.gateways = []
+        self.gateway = self.start()
+
+    def start(self, **settings):
+        """
+        Start one more gateway; see L{MemoryGateway}.
+        """
+        gateway = MemoryGateway(**settings)
+        self.successResultOf(gateway.store.open())
+        gateway.runtime.start()
+        self.gateways.append(gateway)
+        return gateway
+
+    def tearDown(self):
+        """
+        Stop all gateways as the daemon does.
+        """
+        for gateway in self.gateways:
+            stopped = gateway.runtime.stop()
+            gateway.metrics.stop()
+            closed = gateway.site.close()
+            for connection in list(gateway.site.connections):
+                connection.transport.settle()
+            self.successResultOf(closed)
+            self.successResultOf(stopped)
+            self.successResultOf(gateway.store.close())
+            self.assertEqual(gateway.clock.getDelayedCalls(), [])
+            self.assertEqual(gateway.failures, [])
+
+    def answered(self, body, *headers, say=("Yes?",), **ending):
+        """
+        The answer to a request, for which the model says this.
+        """
+        caller = self.gateway.post(body, *headers)
+        self.gateway.call.say(*say)
+        self.gateway.call.finish(**ending)
+        self.assertTrue(caller.answer.complete)
+        self.assertEqual(caller.answer.status, 200)
+        return caller.answer
+
+    def assertRefused(self, answer, status, code, param=None):
+        """
+        Assert that an answer is an error in OpenAI's shape.
+        """
+        self.assertEqual(answer.status, status, answer)
+        self.assertEqual(
+            answer.headers["content-type"], "application/json; charset=utf-8"
+        )
+        self.assertEqual(int(answer.headers["content-length"]), len(answer.body))
+        self.assertIn("x-request-id", answer.headers)
+        self.assertEqual(answer.json.keys(), {"error"})
+        self.assertEqual(answer.error.keys(), {"message", "type", "param", "code"})
+        self.assertEqual((answer.error["code"], answer.error["param"]), (code, param))
+        self.assertTrue(answer.error["message"])
+
+
+__all__ = [
+    "AUTHORIZATION",
+    "COMPLETIONS",
+    "EPOCH",
+    "HELLO",
+    "STREAMED",
+    "TOKEN",
+    "GatewayTestCase",
+    "MemoryGateway",
+    "configOf",
+]

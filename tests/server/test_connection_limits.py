@@ -1,0 +1,319 @@
+"""
+Tests of L{openclaw.server.site}: bounds on connections, and on bodies in all.
+"""
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+
+from openclaw.server.admission import LINGER_SECONDS
+from openclaw.server.channel import IDLE_SECONDS
+from openclaw.server.rejected_connections import RejectedConnection
+from openclaw.server.site import MAX_TURNED_AWAY, GatewaySite
+from tests.server.memory_connection import Caller, Line
+from tests.server.memory_gateway import (
+    AUTHORIZATION,
+    COMPLETIONS,
+    STREAMED,
+    GatewayTestCase,
+    configOf,
+)
+
+
+def stranger(site, number=1):
+    """
+    Somebody connects from another machine.
+
+    @return: The gateway's end of the connection.
+    """
+    address = IPv4Address("TCP", f"192.0.2.{number}", 4711)
+    protocol = site.buildProtocol(address)
+    return None if protocol is None else Line(protocol)
+
+
+class CrowdTestCase(GatewayTestCase):
+    """
+    A gateway with room for few.
+    """
+
+    def setUp(self):
+        """
+        Configure that.
+        """
+        super().setUp()
+        limits = {
+            "maxConnections": 4,
+            "maxConnectionsPerAddress": 2,
+            "maxBodyBytesInFlight": 4096,
+        }
+        self.gateway = self.start(
+            config=configOf(http=limits, endpoint={"maxBodyBytes": 2048})
+        )
+        self.site = self.gateway.site
+        self.lines = []
+
+    def tearDown(self):
+        """
+        Let everybody leave.
+        """
+        for line in self.lines:
+            if line.connected:
+                line.end(ConnectionDone())
+        super().tearDown()
+
+    def come(self, number=1):
+        """
+        Somebody comes from the machine with this number.
+        """
+        line = stranger(self.site, number)
+        self.lines.append(line)
+        return line
+
+    def assertTurnedAway(self, line):
+        """
+        Assert that there was no room for them, and that they know.
+        """
+        self.assertIsInstance(line.protocol, RejectedConnection)
+        caller = Caller.__new__(Caller)
+        caller.line, caller._methods = line, []
+        self.assertRefused(caller.answer, 503, "gateway_crowded")
+        self.assertEqual(caller.answer.headers["retry-after"], "1")
+        self.assertEqual(caller.answer.headers["connection"], "close")
+        self.assertTrue(caller.closed)
+
+
+class AddressTests(CrowdTestCase):
+    """
+    Nobody takes all the room.
+    """
+
+    def test_oneMachine(self):
+        """
+        A machine that has its share is told so; others still get in, and so does the
+        machine itself once it has left.
+        """
+        first, second = self.come(), self.come()
+        self.assertTurnedAway(self.come())
+        self.assertNotIsInstance(self.come(2).protocol, RejectedConnection)
+        first.end(ConnectionDone())
+        self.assertNotIsInstance(self.come().protocol, RejectedConnection)
+        self.assertTrue(second.connected)
+
+    def test_thisMachine(self):
+        """
+        This machine's programs, such as a proxy in front, may have all.
+        """
+        callers = [self.gateway.connect() for _ in range(4)]
+        self.assertEqual(len(self.site.connections), 4)
+        for caller in callers:
+            caller.leave()
+
+
+class RoomTests(CrowdTestCase):
+    """
+    The connections in all.
+    """
+
+    def busy(self):
+        """
+        Somebody who has asked for a stream.
+        """
+        return self.gateway.post(STREAMED)
+
+    def test_longestIdleGoes(self):
+        """
+        For a new one, the connection is closed that has been idle for longest, not
+        one that is in use.
+        """
+        running = self.busy()
+        callers = [self.gateway.connect() for _ in range(3)]
+        callers[0].ask("GET", "/healthz")
+        newest = self.gateway.connect()
+        self.assertTrue(callers[1].closed)
+        for caller in (running, callers[0], callers[2], newest):
+            self.assertFalse(caller.closed)
+        newest.ask("GET", "/healthz")
+        self.assertEqual(newest.answer.status, 200)
+        running.leave()
+
+    def test_allInUse(self):
+        """
+        Where all are in use, the newest is turned away.
+        """
+        callers = [self.busy() for _ in range(4)]
+        self.assertTurnedAway(self.come())
+        callers[0].leave()
+        self.assertNotIsInstance(self.come().protocol, RejectedConnection)
+        for caller in callers:
+            caller.leave()
+
+    def test_manyAreTurnedAway(self):
+        """
+        Of those who are turned away some are told so; for others not even that is
+        done.  Who does not close then is cut.
+        """
+        callers = [self.busy() for _ in range(4)]
+        stuck = []
+        for _ in range(MAX_TURNED_AWAY):
+            line = self.come()
+            line.stuck = True
+            stuck.append(line)
+        self.assertIsNone(stranger(self.site))
+        self.gateway.clock.advance(LINGER_SECONDS)
+        for line in stuck:
+            self.assertTrue(line.aborted)
+            line.settle()
+        self.assertEqual(self.site.turnedAway, set())
+        for caller in callers:
+            caller.leave()
+
+    def test_descriptors(self):
+        """
+        The operating system's bound counts, too, whatever is configured.
+        """
+        site = GatewaySite(
+            self.site.resource,
+            self.site.door,
+            self.gateway.clock,
+            descriptors=1024,
+        )
+        self.assertEqual(site.mostConnections, 768)
+        site.settings = self.site.settings
+        self.assertEqual(site.mostConnections, 4)
+
+
+class BodyTests(CrowdTestCase):
+    """
+    The bodies in all.
+    """
+
+    def begin(self, *headers):
+        """
+        Send the head of a request, whose body comes later.
+        """
+        caller = self.gateway.connect()
+        caller.ask("POST", COMPLETIONS, [AUTHORIZATION, *headers])
+        return caller
+
+    def test_arrived(self):
+        """
+        What has arrived has its room, and what is announced has none.
+        """
+        callers = [self.begin(("Content-Length", "2000")) for _ in range(9)]
+        self.assertEqual(self.site.bodies.held, 0)
+        callers[0].send(b" " * 1900)
+        callers[1].send(b" " * 1100)
+        self.assertEqual(self.site.bodies.held, 3000)
+        # One caller leaves a quarter to others.
+        callers[2].send(b" " * 500)
+        self.assertRefused(callers[2].answer, 503, "gateway_crowded")
+        self.assertEqual(callers[2].answer.headers["retry-after-ms"], "1000")
+        self.assertEqual(self.site.bodies.held, 3000)
+        callers[0].leave()
+        callers[3].send(b" " * 1000)
+        self.assertEqual(callers[3].received, b"")
+        for caller in callers:
+            caller.leave()
+        self.assertEqual(self.site.bodies.held, 0)
+
+    def test_tooLarge(self):
+        """
+        A body that is announced as too large is refused at once.
+        """
+        late = self.begin(("Content-Length", "1000000"))
+        self.assertRefused(late.answer, 413, "request_too_large")
+        late.leave()
+
+    def test_strangers(self):
+        """
+        Whom we do not know has no room.
+        """
+        caller = self.gateway.connect()
+        caller.ask("POST", COMPLETIONS, [("Content-Length", "2000")])
+        self.assertEqual(self.site.bodies.held, 0)
+        caller.leave()
+
+    def test_chunked(self):
+        """
+        A body of unknown length takes room as it comes, and gives it back when it is
+        refused.
+        """
+        first = self.begin(("Content-Length", "2040"))
+        first.send(b" " * 2039)
+        second = self.begin(("Transfer-Encoding", "chunked"))
+        second.send(b"300\r\n" + b" " * 768 + b"\r\n")
+        self.assertEqual(self.site.bodies.held, 2039 + 768)
+        second.send(b"200\r\n" + b" " * 512 + b"\r\n")
+        self.assertRefused(second.answer, 503, "gateway_crowded")
+        self.assertEqual(self.site.bodies.held, 2039)
+        for caller in (first, second):
+            caller.leave()
+        self.assertEqual(self.site.bodies.held, 0)
+
+    def test_untilTheEnd(self):
+        """
+        A body is held as long as its run goes on.
+        """
+        caller = self.gateway.post(STREAMED)
+        self.assertGreater(self.site.bodies.held, 0)
+        self.gateway.call.say("so")
+        self.gateway.call.finish()
+        self.assertEqual(self.site.bodies.held, 0)
+        caller.leave()
+
+
+class PatienceTests(GatewayTestCase):
+    """
+    What a connection may take.
+    """
+
+    def test_rate(self):
+        """
+        A body that would be there in time, but comes too slowly, is not waited for.
+        """
+        self.gateway = self.start(config=configOf(endpoint={"bodyTimeoutSeconds": 30}))
+        fast, slow = self.gateway.connect(), self.gateway.connect()
+        for caller in (fast, slow):
+            caller.ask(
+                "POST", COMPLETIONS, [AUTHORIZATION, ("Content-Length", "99999")]
+            )
+        for _ in range(10):
+            fast.send(b" " * 1024)
+            slow.send(b" " * 1023)
+            self.gateway.clock.advance(1)
+        self.assertRefused(slow.answer, 408, "request_timeout")
+        self.assertEqual(fast.received, b"")
+        fast.send(b" " * 40_000)
+        self.gateway.clock.advance(19.5)
+        self.assertEqual(fast.received, b"")
+        self.gateway.clock.advance(0.5)
+        self.assertRefused(fast.answer, 408, "request_timeout")
+        fast.leave()
+        slow.leave()
+
+    def test_headers(self):
+        """
+        Headers have their time from the first byte on, whatever else comes.
+        """
+        caller = self.gateway.connect()
+        self.gateway.clock.advance(15)
+        for _ in range(9):
+            caller.send(b"G")
+            self.gateway.clock.advance(1)
+        self.assertEqual(caller.received, b"")
+        caller.send(b"G")
+        self.gateway.clock.advance(1)
+        self.assertRefused(caller.answer, 408, "request_timeout")
+        self.assertTrue(caller.closed)
+
+    def test_lastBytes(self):
+        """
+        Who asks for the last answer, and does not read it, is cut.
+        """
+        caller = self.gateway.connect()
+        caller.line.stuck = True
+        caller.ask("GET", "/healthz", [("Connection", "close")])
+        self.gateway.clock.advance(IDLE_SECONDS - 1)
+        self.assertFalse(caller.line.aborted)
+        self.gateway.clock.advance(1)
+        self.assertTrue(caller.line.aborted)
+        self.assertTrue(caller.closed)

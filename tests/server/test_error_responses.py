@@ -1,0 +1,217 @@
+"""
+Tests of L{openclaw.server.error_responses}.
+"""
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
+from werkzeug.exceptions import MethodNotAllowed as RouteMethodNotAllowed
+from werkzeug.exceptions import NotFound as NoRoute
+
+from openclaw import errors
+from openclaw.errors import (
+    AuthenticationFailed,
+    MethodNotAllowed,
+    NotFound,
+    OpenClawError,
+    SessionBusy,
+    UpstreamRateLimited,
+)
+from openclaw.server.error_responses import routingError, setErrorResponse
+
+WRONG = "invalid_request_error"
+TOLD = {
+    "AddressTooLong": (414, WRONG, "uri_too_long"),
+    "AuthenticationFailed": (401, "authentication_error", "invalid_api_key"),
+    "BodyTooLarge": (413, WRONG, "request_too_large"),
+    "Busy": (429, "rate_limit_error", "gateway_busy"),
+    "ContextTooLong": (400, WRONG, "context_length_exceeded"),
+    "Crowded": (503, "server_error", "gateway_crowded"),
+    "EmptyReply": (502, "upstream_error", "empty_reply"),
+    "ExpectationFailed": (417, WRONG, "expectation_failed"),
+    "HeadersTooLarge": (431, WRONG, "headers_too_large"),
+    "IdempotencyConflict": (409, WRONG, "idempotency_conflict"),
+    "InternalError": (500, "server_error", "internal_error"),
+    "InvalidRequest": (400, WRONG, None),
+    "MalformedRequest": (400, WRONG, "malformed_request"),
+    "MethodNotAllowed": (405, WRONG, "method_not_allowed"),
+    "ModelUnavailable": (503, "server_error", "model_unavailable"),
+    "NotFound": (404, WRONG, "not_found"),
+    "PermissionDenied": (403, "permission_error", "permission_denied"),
+    "ProxyRequired": (403, "permission_error", "proxy_attribution_required"),
+    "QuotaExceeded": (429, "rate_limit_error", "token_rate"),
+    "RequestTimeout": (408, WRONG, "request_timeout"),
+    "RunCancelled": (499, "server_error", "run_cancelled"),
+    "SessionBusy": (429, "rate_limit_error", "session_busy"),
+    "ShuttingDown": (503, "server_error", "server_shutting_down"),
+    "StoreError": (500, "server_error", "store_error"),
+    "TooManyAttempts": (429, "rate_limit_error", "too_many_failed_attempts"),
+    "ToolChoiceUnmet": (502, "upstream_error", "tool_choice_unmet"),
+    "ToolLoop": (502, "upstream_error", "max_model_calls"),
+    "UpstreamAuthFailed": (502, "upstream_error", "upstream_auth_failed"),
+    "UpstreamError": (502, "upstream_error", "upstream_error"),
+    "UpstreamMalformed": (502, "upstream_error", "upstream_malformed"),
+    "UpstreamTooLarge": (502, "upstream_error", "upstream_too_large"),
+    "UpstreamRateLimited": (429, "rate_limit_error", "upstream_rate_limited"),
+    "UpstreamRefused": (400, WRONG, "upstream_refused"),
+    "UpstreamTimeout": (504, "timeout_error", "upstream_idle_timeout"),
+    "UpstreamTruncated": (502, "upstream_error", "upstream_truncated"),
+    "UpstreamUnreachable": (502, "upstream_error", "upstream_unreachable"),
+}
+"""
+What programs tell the errors by.
+"""
+
+
+def answered(error):
+    """
+    What an error becomes: the request that was answered, and the error in the body.
+    """
+    request = DummyRequest([b""])
+    body = setErrorResponse(request, error)
+    assert request.responseHeaders.getRawHeaders("content-length") == [str(len(body))]
+    return request, msgspec.json.decode(body)["error"]
+
+
+class AnswerTests(SynchronousTestCase):
+    """
+    An error becomes what the SDKs understand.
+    """
+
+    def header(self, request, name):
+        """
+        A response header, or C{None}.
+        """
+        values = request.responseHeaders.getRawHeaders(name)
+        return None if values is None else "|".join(values)
+
+    def test_everyError(self):
+        """
+        Each error has a status of its own kind, and all members that the SDKs know.
+        """
+        self.assertTrue(errors.__all__)
+        for name in errors.__all__:
+            kind = getattr(errors, name)
+            error = kind("No.", ["GET"]) if kind is MethodNotAllowed else kind("No.")
+            request, told = answered(error)
+            self.assertEqual(request.responseCode, kind.status)
+            self.assertIn(kind.status, range(400, 600))
+            self.assertEqual(
+                self.header(request, "content-type"), "application/json; charset=utf-8"
+            )
+            self.assertEqual(
+                told,
+                {"message": "No.", "type": kind.type, "param": None, "code": kind.code},
+            )
+
+    def test_told(self):
+        """
+        Status, type and code of an error stay what programs know.
+        """
+        for name, (status, kind, code) in TOLD.items():
+            error = getattr(errors, name)
+            error = (
+                error("No.", ["GET"]) if name == "MethodNotAllowed" else error("No.")
+            )
+            request, told = answered(error)
+            self.assertEqual(
+                (request.responseCode, told["type"], told["code"]),
+                (status, kind, code),
+                name,
+            )
+
+    def test_members(self):
+        """
+        What this one error says of itself wins over its kind.
+        """
+        _, told = answered(NotFound("No.", param="model", code="model_not_found"))
+        self.assertEqual((told["param"], told["code"]), ("model", "model_not_found"))
+
+    def test_whoAreYou(self):
+        """
+        Only who is not known is asked for a credential.
+        """
+        request, _ = answered(AuthenticationFailed("No."))
+        self.assertEqual(
+            self.header(request, "www-authenticate"), 'Bearer realm="openclaw"'
+        )
+        request, _ = answered(NotFound("No."))
+        self.assertIs(self.header(request, "www-authenticate"), None)
+
+    def test_allow(self):
+        """
+        Who used the wrong method is told the right ones.
+        """
+        request, _ = answered(MethodNotAllowed("No.", ["GET", "HEAD"]))
+        self.assertEqual(self.header(request, "allow"), "GET, HEAD")
+
+    def test_tooOften(self):
+        """
+        Who comes too often is always told when to come again.
+        """
+        request, _ = answered(UpstreamRateLimited("No."))
+        self.assertEqual(self.header(request, "retry-after"), "5")
+        self.assertEqual(self.header(request, "retry-after-ms"), "5000")
+
+    def test_retryAfter(self):
+        """
+        When to try again is said in whole seconds, never 0, and in milliseconds.
+        """
+        for seconds, whole, milliseconds in [
+            (0, "1", "0"),
+            (0.0301, "1", "31"),
+            (2, "2", "2000"),
+            (2.5, "3", "2500"),
+        ]:
+            request, _ = answered(SessionBusy("No.", retryAfter=seconds))
+            self.assertEqual(self.header(request, "retry-after"), whole)
+            self.assertEqual(self.header(request, "retry-after-ms"), milliseconds)
+
+    def test_shouldRetry(self):
+        """
+        The SDKs can be told not to try again, or to do so.
+        """
+        for told, said in ((None, None), (True, "true"), (False, "false")):
+            request, _ = answered(OpenClawError("No.", shouldRetry=told))
+            self.assertEqual(self.header(request, "x-should-retry"), said)
+            self.assertIs(self.header(request, "retry-after"), None)
+
+
+class RoutingTests(SynchronousTestCase):
+    """
+    What the routing finds, in the house's terms.
+    """
+
+    def test_noRoute(self):
+        """
+        The path is named, whatever bytes it has.
+        """
+        error = routingError(NoRoute(), b"/v2/x\xff", b"GET")
+        self.assertIsInstance(error, NotFound)
+        self.assertEqual(error.message, "There is nothing at /v2/x\ufffd.")
+
+    def test_baseURL(self):
+        """
+        Whose base URL has C{/v1} twice, or not at all, is told so.
+        """
+        for path, hint in [
+            (b"/v1/v1/chat/completions", "has `/v1` twice"),
+            (b"/chat/completions", "ends with `/v1`"),
+            (b"/models/openclaw", "ends with `/v1`"),
+            (b"/embeddings", "ends with `/v1`"),
+        ]:
+            error = routingError(NoRoute(), path, b"POST")
+            self.assertIn(f"There is nothing at {path.decode()}.", error.message)
+            self.assertIn(hint, error.message)
+
+    def test_method(self):
+        """
+        The methods are named in one order, without C{OPTIONS}, which nothing serves.
+        """
+        found = RouteMethodNotAllowed(valid_methods=["OPTIONS", "HEAD", "GET"])
+        error = routingError(found, b"/v1/models", b"DELETE")
+        self.assertIsInstance(error, MethodNotAllowed)
+        self.assertEqual(error.allowed, ("GET", "HEAD"))
+        self.assertEqual(
+            error.message, "DELETE is not allowed on /v1/models; use GET or HEAD."
+        )

@@ -1,0 +1,283 @@
+"""
+Tests of L{openclaw.server.site}: checkers that take their time.
+"""
+
+import gc
+
+import msgspec
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from openclaw.server.admission import Admission
+from openclaw.server.site import GatewaySite
+from tests.server.memory_connection import Caller
+from tests.server.memory_gateway import COMPLETIONS, HELLO, GatewayTestCase, configOf
+
+ANNA = ("Authorization", "Basic YW5uYTpzZWNyZXQ=")
+BODY = msgspec.json.encode(HELLO)
+SIZE = len(BODY)
+LIMIT = 2048
+
+
+@implementer(ICredentialsChecker)
+class SlowChecker:
+    """
+    A checker that answers when the test does.
+
+    @ivar asked: The Deferreds of those who wait.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self):
+        self.asked = []
+
+    def requestAvatarId(self, credentials):
+        """
+        See L{ICredentialsChecker.requestAvatarId}.
+        """
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def admit(self):
+        """
+        Let the last one in.
+        """
+        self.asked[-1].callback(b"anna")
+
+    def refuse(self):
+        """
+        Do not let the last one in.
+        """
+        self.asked[-1].errback(UnauthorizedLogin())
+
+
+class SlowTestCase(GatewayTestCase):
+    """
+    What tests of slow checkers need.
+    """
+
+    def setUp(self):
+        """
+        Start a gateway with such a checker, and connect.
+        """
+        super().setUp()
+        self.checker = SlowChecker()
+        self.gateway = self.start(
+            checkers=[self.checker],
+            config=configOf(endpoint={"maxBodyBytes": LIMIT, "bodyTimeoutSeconds": 10}),
+        )
+        self.caller = self.gateway.connect()
+
+    def tearDown(self):
+        """
+        Nothing may have failed unseen.
+        """
+        self.caller.leave()
+        super().tearDown()
+        # What failed unseen is told when it is forgotten.
+        del self.caller
+        self.checker.asked.clear()
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def begin(self, count=SIZE):
+        """
+        Send the head of a request with a body of so many bytes.
+        """
+        headers = [ANNA, ("Content-Length", str(count))]
+        self.caller.ask("POST", COMPLETIONS, headers)
+
+    def assertAnswered(self):
+        """
+        Assert that the last request was answered with the model's words.
+        """
+        self.gateway.call.say("Yes?")
+        self.gateway.call.finish()
+        self.assertEqual(self.caller.answers[-1].text, "Yes?")
+
+
+class LateTests(SlowTestCase):
+    """
+    The body is there before the decision.
+    """
+
+    def test_letIn(self):
+        """
+        The request waits for the decision, and is then served.
+        """
+        self.begin()
+        self.caller.send(BODY)
+        self.assertEqual(self.gateway.provider.calls, [])
+        self.checker.admit()
+        self.assertAnswered()
+
+    def test_refused(self):
+        """
+        The answer is 401; the connection can be used again, for the whole request
+        was read.
+        """
+        self.begin()
+        self.caller.send(BODY)
+        self.checker.refuse()
+        self.assertRefused(self.caller.answer, 401, "invalid_api_key")
+        self.begin()
+        self.caller.send(BODY)
+        self.checker.admit()
+        self.assertAnswered()
+
+    def test_gone(self):
+        """
+        The caller's leaving makes the decision unimportant.
+        """
+        for decide in (self.checker.admit, self.checker.refuse):
+            self.caller = self.gateway.connect()
+            self.begin()
+            self.caller.send(BODY)
+            self.caller.leave()
+            if not self.checker.asked[-1].called:
+                decide()
+            self.assertEqual(self.caller.received, b"")
+        self.assertEqual(self.gateway.provider.calls, [])
+
+    def test_models(self):
+        """
+        The list of the models, and each of them, is shown to no stranger.
+        """
+        for path in ("/v1/models", "/v1/models/openclaw"):
+            self.caller = self.gateway.connect()
+            self.caller.ask("GET", path, [ANNA])
+            self.assertEqual(self.caller.received, b"")
+            self.checker.refuse()
+            self.assertRefused(self.caller.answer, 401, "invalid_api_key")
+
+    def test_nobodyWaits(self):
+        """
+        Where nothing waits for the decision, it is of no effect.
+        """
+        self.caller.ask("GET", "/v1/models//x", [ANNA])
+        self.assertRefused(self.caller.answer, 404, "not_found")
+        self.checker.refuse()
+        self.assertEqual(len(self.caller.answers), 1)
+
+
+class EarlyTests(SlowTestCase):
+    """
+    The decision is there before the body.
+    """
+
+    def test_letIn(self):
+        """
+        The rest of the body is read as if nothing had been.
+        """
+        self.begin()
+        self.caller.send(BODY[:5])
+        self.checker.admit()
+        self.assertEqual(self.caller.received, b"")
+        self.caller.send(BODY[5:])
+        self.assertAnswered()
+
+    def test_refused(self):
+        """
+        The answer comes at once; what came of the body is dropped, and so is what
+        still comes.
+        """
+        self.begin()
+        self.caller.send(BODY[:5])
+        [connection] = self.gateway.site.connections
+        [request] = connection.requests
+        self.assertEqual(request.body(), BODY[:5])
+        self.checker.refuse()
+        self.assertRefused(self.caller.answer, 401, "invalid_api_key")
+        self.assertEqual(self.caller.answer.headers["connection"], "close")
+        self.caller.send(BODY[5:10])
+        self.assertEqual(request.body(), b"")
+        self.caller.send(BODY[10:])
+        self.assertTrue(self.caller.closed)
+        self.assertEqual(len(self.caller.answers), 1)
+
+    def test_gone(self):
+        """
+        The caller's leaving in the middle of the body makes it unimportant.
+        """
+        for decide in (self.checker.admit, self.checker.refuse):
+            self.caller = self.gateway.connect()
+            self.begin()
+            self.caller.send(BODY[:5])
+            self.caller.leave()
+            decide()
+            self.assertEqual(self.caller.received, b"")
+
+
+class AnsweredTests(SlowTestCase):
+    """
+    The request is answered before the decision.
+    """
+
+    def test_tooLarge(self):
+        """
+        A body that is too large is refused once, whatever is decided then.
+        """
+        for decide in (self.checker.admit, self.checker.refuse):
+            self.caller = self.gateway.connect()
+            self.begin(LIMIT + 1)
+            decide()
+            self.assertRefused(self.caller.answer, 413, "request_too_large")
+
+    def test_tooLargeAndRead(self):
+        """
+        The same when the connection is closed by then.
+        """
+        for decide in (self.checker.admit, self.checker.refuse):
+            self.caller = self.gateway.connect()
+            self.begin(LIMIT + 1)
+            self.caller.send(b"x" * (LIMIT + 1))
+            self.assertTrue(self.caller.closed)
+            decide()
+            self.assertRefused(self.caller.answer, 413, "request_too_large")
+
+    def test_tooLate(self):
+        """
+        So it is with a body that took too long.
+        """
+        for decide in (self.checker.admit, self.checker.refuse):
+            self.caller = self.gateway.connect()
+            self.begin()
+            self.gateway.clock.advance(10)
+            decide()
+            self.assertRefused(self.caller.answer, 408, "request_timeout")
+
+
+class BrokenDoor:
+    """
+    A door that breaks.
+    """
+
+    def admit(self, request):
+        """
+        See L{openclaw.server.site.Door.admit}.
+        """
+        return Admission(caller=fail(ValueError("secret")), bodyBytes=LIMIT)
+
+
+class BrokenTests(GatewayTestCase):
+    """
+    A door that breaks lets nobody in.
+    """
+
+    def test_unexpected(self):
+        """
+        An error that nobody foresaw is an error of ours, and is logged.
+        """
+        site = GatewaySite(self.gateway.site.resource, BrokenDoor(), self.gateway.clock)
+        caller = Caller(site)
+        caller.ask("POST", COMPLETIONS, [], BODY)
+        self.assertRefused(caller.answer, 500, "internal_error")
+        self.assertNotIn(b"secret", caller.received)
+        [failure] = self.gateway.failures
+        self.gateway.failures.clear()
+        failure.trap(ValueError)
+        caller.leave()

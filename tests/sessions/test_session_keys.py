@@ -1,0 +1,408 @@
+"""
+Tests of L{openclaw.sessions.session_keys}.
+"""
+
+import re
+from uuid import UUID
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.auth.realm import user
+from openclaw.errors import InvalidRequest, PermissionDenied
+from openclaw.sessions.session_keys import (
+    MAX_NAME_CHARACTERS,
+    OPERATOR,
+    RESERVED,
+    SESSION_HEADER,
+    agentOfKey,
+    mayVisit,
+    namedKey,
+    statelessKey,
+    userKey,
+)
+
+AGENTS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True)
+BLANKS = st.text(" \t\n\r", max_size=3)
+NAMES = (
+    st.text(min_size=1, max_size=30)
+    .map(str.strip)
+    .filter(lambda name: name and name.isprintable())
+)
+"""
+Names that can be printed, in any language.
+"""
+
+
+def anyCase(text: str) -> st.SearchStrategy[str]:
+    """
+    A text in all mixtures of cases.
+    """
+    pairs = [st.sampled_from([letter.lower(), letter.upper()]) for letter in text]
+    return st.tuples(*pairs).map("".join)
+
+
+def isReserved(name: str) -> bool:
+    """
+    Does a name begin as only the gateway's own do?
+    """
+    return bool(re.match("(subagent|cron|acp|harness):", name, re.IGNORECASE | re.A))
+
+
+class StatelessTests(SynchronousTestCase):
+    """
+    A call that is in no conversation gets a key that is used once.
+    """
+
+    def test_shape(self) -> None:
+        """
+        It names the agent, as clients that look at it expect.
+        """
+        key = statelessKey("main", OPERATOR)
+        prefix, _, unique = key.rpartition(":")
+        self.assertEqual(prefix, "agent:main:openai")
+        self.assertEqual(str(UUID(unique)), unique)
+        self.assertEqual(agentOfKey(key), "main")
+
+    def test_once(self) -> None:
+        """
+        No two calls get the same.
+        """
+        self.assertEqual(len({statelessKey("main", OPERATOR) for _ in range(100)}), 100)
+
+
+class UserTests(SynchronousTestCase):
+    """
+    The C{user} of a request names a conversation.
+    """
+
+    def test_shape(self) -> None:
+        """
+        The key names the agent and the user.
+        """
+        self.assertEqual(userKey("main", "ada", OPERATOR), "agent:main:openai-user:ada")
+
+    def test_caseMatters(self) -> None:
+        """
+        C{Conv1} and C{conv1} are two conversations.
+        """
+        self.assertNotEqual(
+            userKey("main", "Conv1", OPERATOR), userKey("main", "conv1", OPERATOR)
+        )
+        self.assertEqual(
+            userKey("main", "Conv1", OPERATOR), "agent:main:openai-user:Conv1"
+        )
+
+    @given(agent=AGENTS, user=NAMES, before=BLANKS, after=BLANKS)
+    def test_blanks(self, agent, user, before, after) -> None:
+        """
+        Blanks around the name don't matter; everything else does.
+        """
+        key = userKey(agent, before + user + after, OPERATOR)
+        self.assertEqual(key, f"agent:{agent}:openai-user:{user}")
+        self.assertEqual(agentOfKey(key), agent)
+
+    @given(agent=AGENTS, blanks=BLANKS)
+    def test_nothing(self, agent, blanks) -> None:
+        """
+        A user of blanks is none.
+        """
+        self.assertIsNone(userKey(agent, blanks, OPERATOR))
+
+    def test_ownNames(self) -> None:
+        """
+        A user may be called like one of the gateway's own sessions without being in
+        it.
+        """
+        self.assertEqual(
+            userKey("main", "cron:x", OPERATOR), "agent:main:openai-user:cron:x"
+        )
+
+    def test_tooLong(self) -> None:
+        """
+        A name has a bound; a name at the bound is fine.
+        """
+        longest = "a" * MAX_NAME_CHARACTERS
+        self.assertEqual(
+            userKey("main", longest, OPERATOR), f"agent:main:openai-user:{longest}"
+        )
+        error = self.assertRaises(
+            InvalidRequest, userKey, "main", longest + "a", OPERATOR
+        )
+        self.assertEqual(error.param, "user")
+        self.assertEqual(error.status, 400)
+
+    def test_control(self) -> None:
+        """
+        A name that can't be printed could forge a line of the log.
+        """
+        for name in ("a\nb", "a\x00b", "a\x1b[2Jb", "a\u202eb", "a\ud800b"):
+            error = self.assertRaises(InvalidRequest, userKey, "main", name, OPERATOR)
+            self.assertEqual(error.param, "user")
+            self.assertNotIn(name, error.message)
+
+
+class NamedTests(SynchronousTestCase):
+    """
+    A caller names a session.
+    """
+
+    def assertRefused(self, key: str, code: str | None = None) -> None:
+        """
+        Assert that a key is wrong.
+        """
+        error = self.assertRaises(InvalidRequest, namedKey, "main", key, OPERATOR)
+        self.assertEqual(error.status, 400)
+        self.assertEqual(error.param, SESSION_HEADER)
+        self.assertEqual(error.code, code)
+
+    @given(agent=AGENTS, name=NAMES, before=BLANKS, after=BLANKS)
+    def test_bare(self, agent, name, before, after) -> None:
+        """
+        A bare name is one of the agent's sessions.  Its case is kept, blanks around
+        it are not.
+        """
+        assume(not isReserved(name))
+        assume(agentOfKey(name) is None)
+        self.assertEqual(
+            namedKey(agent, before + name + after, OPERATOR), f"agent:{agent}:{name}"
+        )
+
+    @given(
+        agent=AGENTS,
+        name=NAMES,
+        prefix=anyCase("agent"),
+        inner=BLANKS,
+        outer=BLANKS,
+        upper=st.booleans(),
+    )
+    def test_whole(self, agent, name, prefix, inner, outer, upper) -> None:
+        """
+        A whole key is the same session as its bare name.
+        """
+        assume(not isReserved(name))
+        shown = agent.upper() if upper else agent
+        key = f"{outer}{prefix}:{inner}{shown}{inner}:{inner}{name}{outer}"
+        self.assertEqual(agentOfKey(key), agent)
+        self.assertEqual(namedKey(agent, key, OPERATOR), f"agent:{agent}:{name}")
+
+    @given(agent=AGENTS, name=NAMES)
+    def test_again(self, agent, name) -> None:
+        """
+        The key that a response names can be sent back as it is.
+        """
+        assume(not isReserved(name))
+        assume(agentOfKey(name) is None)
+        key = namedKey(agent, name, OPERATOR)
+        self.assertEqual(namedKey(agent, key, OPERATOR), key)
+
+    @given(
+        reserved=st.sampled_from(RESERVED).flatmap(anyCase),
+        rest=NAMES | st.just(""),
+        prefix=anyCase("agent:main:") | st.just(""),
+        blanks=BLANKS,
+    )
+    def test_reserved(self, reserved, rest, prefix, blanks) -> None:
+        """
+        The gateway's own sessions can't be named: in no case, with no blanks, and
+        not behind the agent's prefix either.
+        """
+        self.assertRefused(
+            f"{blanks}{prefix}{blanks}{reserved}{rest}", "reserved_session_key"
+        )
+
+    def test_reservedList(self) -> None:
+        """
+        These are the gateway's own.
+        """
+        for key in ("subagent:x", "cron:x", "acp:x", "harness:x", "agent:ops:CRON:x"):
+            self.assertRefused(key, "reserved_session_key")
+
+    def test_notReserved(self) -> None:
+        """
+        Names that only look similar are fine.
+        """
+        for name in ("cron", "crontab:x", "my:cron:x", "subagents:x", "xacp:"):
+            self.assertEqual(namedKey("main", name, OPERATOR), f"agent:main:{name}")
+
+    def test_neverInsideReserved(self) -> None:
+        """
+        However prefixes are piled up, no key comes out as one of the gateway's own.
+        """
+        for key in ("agent:main:agent:main:cron:x", "agent :main:cron:x"):
+            made = namedKey("main", key, OPERATOR)
+            self.assertFalse(isReserved(made.removeprefix("agent:main:")))
+
+    def test_empty(self) -> None:
+        """
+        A name must have something in it.
+        """
+        for key in ("", "  ", "agent:main:", "agent:main:  ", " agent:main:\t"):
+            self.assertRefused(key)
+
+    def test_tooLong(self) -> None:
+        """
+        A name has a bound, and the prefix does not count.
+        """
+        longest = "a" * MAX_NAME_CHARACTERS
+        for key in (longest, f"agent:main:{longest}"):
+            self.assertEqual(namedKey("main", key, OPERATOR), f"agent:main:{longest}")
+        self.assertRefused(longest + "a")
+
+    def test_control(self) -> None:
+        """
+        A name that can't be printed is refused.
+        """
+        for key in ("a\nb", "a\x00b", "agent:main:a\x7fb", "a\ud800"):
+            self.assertRefused(key)
+
+
+class AgentOfKeyTests(SynchronousTestCase):
+    """
+    A whole key names its agent.
+    """
+
+    def test_whole(self) -> None:
+        """
+        In any case, with blanks around.
+        """
+        for key in ("agent:ops:x", " AGENT: Ops :x", "agent:ops:", "agent:ops:a:b"):
+            self.assertEqual(agentOfKey(key), "ops")
+
+    def test_bare(self) -> None:
+        """
+        A bare name names none.
+        """
+        for key in ("", "x", "agent", "agent:", "agent:ops", "agents:ops:x", "x:y:z"):
+            self.assertIsNone(agentOfKey(key))
+
+    @given(key=st.text())
+    def test_anyText(self, key) -> None:
+        """
+        Whatever is sent, there is an answer.
+        """
+        agent = agentOfKey(key)
+        self.assertTrue(agent is None or agent == agent.strip())
+        try:
+            made = namedKey("main", key, OPERATOR)
+        except InvalidRequest:
+            return
+        self.assertTrue(made.startswith("agent:main:"))
+        self.assertTrue(made.isprintable())
+        self.assertFalse(isReserved(made.removeprefix("agent:main:")))
+
+
+NAMESPACES = st.one_of(
+    st.from_regex(r"[a-z0-9-]{1,40}", fullmatch=True).map("token:{}".format),
+    st.binary(min_size=1, max_size=20).map(lambda name: user(name).namespace),
+)
+"""
+Whatever tokens and users are called.
+"""
+
+
+class NamespaceTests(SynchronousTestCase):
+    """
+    A caller among others has sessions of their own.
+    """
+
+    def test_shapes(self) -> None:
+        """
+        Each kind of key has the namespace behind the agent.
+        """
+        self.assertEqual(
+            namedKey("main", "notes", "token:ci"), "agent:main:token:ci:notes"
+        )
+        self.assertEqual(
+            userKey("main", "ada", "token:ci"), "agent:main:token:ci:openai-user:ada"
+        )
+        self.assertRegex(
+            statelessKey("main", "token:ci"), "^agent:main:token:ci:openai:"
+        )
+
+    @given(agent=AGENTS, name=NAMES, namespace=NAMESPACES)
+    def test_again(self, agent, name, namespace) -> None:
+        """
+        The key that a response names can be sent back as it is.
+        """
+        assume(not isReserved(name))
+        assume(agentOfKey(name) is None)
+        key = namedKey(agent, name, namespace)
+        self.assertEqual(namedKey(agent, key, namespace), key)
+        # Nor does it matter to the operator whose it is.
+        self.assertEqual(namedKey(agent, key, OPERATOR), key)
+
+    @given(agent=AGENTS, own=NAMESPACES, other=NAMESPACES | st.just(""), name=st.text())
+    def test_nobodyElses(self, agent, own, other, name) -> None:
+        """
+        Whatever a caller sends, the session is theirs, or there is none.
+        """
+        assume(own != other)
+        theirs = f"agent:{agent}:{other}:{name}" if other else f"agent:{agent}:{name}"
+        for sent in (theirs, name, f"{own}:{name}", f" AGENT: {agent}: {own}:{name}"):
+            for make in (namedKey, userKey):
+                try:
+                    key = make(agent, sent, own)
+                except (InvalidRequest, PermissionDenied):
+                    continue
+                if key is None:
+                    continue
+                self.assertTrue(mayVisit(own, agent, key))
+                if other:
+                    self.assertFalse(mayVisit(other, agent, key))
+
+    def test_others(self) -> None:
+        """
+        The key of another is refused with the same words, be there such a session or
+        not.
+        """
+        messages = set()
+        for key in (
+            "agent:main:notes",
+            "agent:main:token:other:notes",
+            "agent:main:token:ci",
+            "agent:main:token:ci-2:notes",
+            "agent:main:TOKEN:CI:notes",
+            "agent:main:openai-user:ada",
+            "agent:main:cron:x",
+        ):
+            error = self.assertRaises(
+                PermissionDenied, namedKey, "main", key, "token:ci"
+            )
+            self.assertEqual(
+                (error.code, error.param), ("session_not_yours", SESSION_HEADER)
+            )
+            messages.add(error.message)
+        self.assertEqual(len(messages), 1)
+
+    def test_reserved(self) -> None:
+        """
+        What only the gateway may name is nobody's, in a namespace too.
+        """
+        for key in (
+            "cron:x",
+            "agent:main:token:ci:cron:x",
+            "agent:main:token:ci: CRON:x",
+        ):
+            error = self.assertRaises(InvalidRequest, namedKey, "main", key, "token:ci")
+            self.assertEqual(error.code, "reserved_session_key")
+
+    def test_forged(self) -> None:
+        """
+        A user whose name has colons gets into no one's sessions.
+        """
+        for name in (b"ann:notes", b"token:ci", b":", b"ann%3Anotes", b"a\nb"):
+            namespace = user(name).namespace
+            self.assertEqual(namespace.count(":"), 1)
+            self.assertTrue(namespace.isprintable())
+            self.assertFalse(
+                mayVisit("user:ann", "main", namedKey("main", "x", namespace))
+            )
+
+    def test_operator(self) -> None:
+        """
+        The operator sees all.
+        """
+        for key in ("agent:main:x", "agent:main:token:ci:x", "agent:main:user:ann:x"):
+            self.assertTrue(mayVisit(OPERATOR, "main", key))

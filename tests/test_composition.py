@@ -1,0 +1,321 @@
+"""
+Tests of L{openclaw.composition}.
+"""
+
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger, formatEvent
+
+from openclaw.agents.run import AgentRun
+from openclaw.agents.run_request import RunRequest
+from openclaw.agents.turns import RunResult
+from openclaw.composition import STORE_NAME, Composition
+from openclaw.config import Config
+from openclaw.errors import ModelUnavailable, ShuttingDown, StoreError
+from openclaw.messages import UserMessage
+from openclaw.testing import ScriptedModelServer, ServedCall
+from tests.cli.served_model import ServedTestCase
+from tests.config.check_helpers import configOf
+from tests.sessions.store_case import openFiles
+
+SAID = (UserMessage("Hello?"),)
+
+
+class AssemblyTestCase(ServedTestCase):
+    """
+    What tests of the assembly need.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a log.
+        """
+        super().setUp()
+        self.logged: list[str] = []
+
+    def config(
+        self, model: str = "served/m1", local: dict | None = None, **more
+    ) -> Config:
+        """
+        A configuration for the served model.
+
+        @param local: What it says about the embedded one.
+        @param more: More keys of it.
+        """
+        providers = {"served": {"baseUrl": self.baseURL}}
+        return configOf(
+            {
+                "agents": {"defaults": {"model": model}},
+                "models": {"providers": providers, "local": local or {}},
+                **more,
+            }
+        )
+
+    def assemble(self, config: Config | None = None) -> Composition:
+        """
+        An assembly that has not started.
+        """
+        assembly = Composition(
+            config=config or self.config(),
+            state=self.state,
+            environ=self.environ,
+            reactor=reactor,
+            log=Logger(observer=lambda event: self.logged.append(formatEvent(event))),
+        )
+        self.addCleanup(lambda: Deferred.fromCoroutine(assembly.stop()))
+        return assembly
+
+    async def started(self, config: Config | None = None) -> Composition:
+        """
+        One that has.
+        """
+        assembly = self.assemble(config)
+        await assembly.start()
+        return assembly
+
+    def begin(self, assembly: Composition, config: Config | None = None) -> AgentRun:
+        """
+        Begin a run of the main agent.
+        """
+        return assembly.runtime.begin(
+            RunRequest(
+                agent=(config or self.config()).agentSettings()[0],
+                system="",
+                sessionKey="agent:main:a",
+                kept=True,
+                opening=SAID,
+                following=SAID,
+            ),
+            lambda events: None,
+        )
+
+
+class RunningTests(AssemblyTestCase):
+    """
+    Providers, sessions and runs belong together.
+    """
+
+    async def test_run(self) -> None:
+        """
+        A run asks the configured provider and is kept in the state directory.
+        """
+        self.answering("Hello you.")
+        assembly = await self.started()
+        result = await self.begin(assembly).done
+        self.assertEqual(result.text, "Hello you.")
+        self.assertTrue((self.state / STORE_NAME).is_file())
+        await self.begin(assembly).done
+        said = [each["content"] for each in self.model.calls[1].body["messages"]]
+        self.assertEqual(said, ["Hello?", "Hello you.", "Hello?"])
+
+    async def test_storeElsewhere(self) -> None:
+        """
+        The sessions can be kept in a file of one's choice.
+        """
+        self.answering("Hello you.")
+        path = Path(self.mktemp()).absolute() / "my.sqlite"
+        assembly = await self.started(self.config(session={"store": str(path)}))
+        await self.begin(assembly).done
+        self.assertTrue(path.is_file())
+        self.assertFalse((self.state / STORE_NAME).exists())
+
+    async def test_severalInOneProcess(self) -> None:
+        """
+        Two can share a state directory, even in one process.
+        """
+        self.answering("Hello you.")
+        assemblies = [await self.started(), await self.started()]
+        for assembly in assemblies:
+            await self.begin(assembly).done
+        said = [each["content"] for each in self.model.calls[1].body["messages"]]
+        self.assertEqual(said, ["Hello?", "Hello you.", "Hello?"])
+
+
+class HealthTests(AssemblyTestCase):
+    """
+    It knows what is failing.
+    """
+
+    async def test_life(self) -> None:
+        """
+        Not open yet, all well, going down.
+        """
+        assembly = self.assemble()
+        self.assertEqual(assembly.failing(), ["the session store is not open yet"])
+        await assembly.start()
+        self.assertEqual(assembly.failing(), [])
+        await assembly.runtime.drain(0)
+        self.assertEqual(assembly.failing(), ["the gateway is shutting down"])
+
+    async def test_store(self) -> None:
+        """
+        A store that can't be opened is an error, and stays one.
+        """
+        (self.state / STORE_NAME).mkdir()
+        assembly = self.assemble()
+        with self.assertRaises(StoreError):
+            await assembly.start()
+        self.assertEqual(assembly.failing(), ["the session store can't be opened"])
+
+    async def test_embeddedModel(self) -> None:
+        """
+        An embedded model that can't be run here is one thing that fails, if an agent
+        uses it; the log says how to get it, and a run says so too.
+        """
+        local = f"local/{Config().models.local.id}"
+        missing = {"modelPath": str(self.state / "missing.gguf")}
+        config = self.config(local, local=missing)
+        assembly = await self.started(config)
+        self.assertEqual(assembly.failing(), ["the embedded model can't be run"])
+        (line,) = self.logged
+        self.assertIn("The embedded model needs", line)
+        with self.assertRaises(ModelUnavailable):
+            await self.begin(assembly, config).done
+
+    async def test_embeddedModelNoLonger(self) -> None:
+        """
+        Once no agent uses it any more it is no fault that it can't be run.
+        """
+        local = f"local/{Config().models.local.id}"
+        missing = {"modelPath": str(self.state / "missing.gguf")}
+        assembly = await self.started(self.config(local, local=missing))
+        self.assertEqual(assembly.failing(), ["the embedded model can't be run"])
+        assembly.reconfigure(self.config(local=missing))
+        self.assertEqual(assembly.failing(), [])
+
+    async def test_embeddedModelUnused(self) -> None:
+        """
+        Nobody is told of one that no agent uses.
+        """
+        missing = {"modelPath": str(self.state / "missing.gguf")}
+        assembly = await self.started(self.config(local=missing))
+        self.assertEqual(assembly.failing(), [])
+        self.assertEqual(self.logged, [])
+
+
+class ReconfiguringTests(AssemblyTestCase):
+    """
+    Another configuration comes while runs are in progress.
+    """
+
+    async def test_otherProvider(self) -> None:
+        """
+        A run in progress ends with the provider it has; the next goes to the new
+        one, and the old one is let go.
+        """
+        assembly = await self.started()
+        asked = self.model.nextCall()
+        first = self.begin(assembly)
+        call = await asked
+        call.say("Old")
+        other = ScriptedModelServer()
+        self.baseURL = self.serve(other)
+        config = self.config()
+        assembly.reconfigure(config)
+
+        def answer(call: ServedCall) -> None:
+            call.say("New.")
+            call.finish()
+
+        other.answer = answer
+        call.say(" one.")
+        call.finish()
+        self.assertEqual((await first.done).text, "Old one.")
+        self.assertEqual((await self.begin(assembly, config).done).text, "New.")
+        self.assertEqual(len(self.model.calls), 1)
+
+    async def test_providerGone(self) -> None:
+        """
+        A run that waits for a provider that is gone by then hears so.
+        """
+        assembly = await self.started()
+        asked = self.model.nextCall()
+        first = self.begin(assembly)
+        second = self.begin(assembly)
+        call = await asked
+        assembly.reconfigure(Config())
+        call.say("Hello you.")
+        call.finish()
+        self.assertIsInstance(await first.done, RunResult)
+        with self.assertRaises(ModelUnavailable):
+            await second.done
+
+    async def test_limits(self) -> None:
+        """
+        Other limits hold.
+        """
+        assembly = await self.started()
+        config = self.config(session={"maxWaiting": 0})
+        assembly.reconfigure(config)
+        asked = self.model.nextCall()
+        first = self.begin(assembly)
+        await asked
+        second = self.begin(assembly)
+        failure = self.failureResultOf(second.done)
+        self.assertEqual(failure.value.code, "session_busy")
+        first.done.addErrback(lambda failure: failure.trap(ShuttingDown))
+
+
+class StoppingTests(AssemblyTestCase):
+    """
+    It lets go of everything: what is left, trial reports.
+    """
+
+    async def test_runsInProgress(self) -> None:
+        """
+        Runs in progress end, and their sockets are closed; the session is free for
+        the next.
+        """
+        assembly = await self.started()
+        asked = self.model.nextCall()
+        run = self.begin(assembly)
+        call = await asked
+        stopping = Deferred.fromCoroutine(assembly.stop())
+        with self.assertRaises(ShuttingDown):
+            await run.done
+        await stopping
+        await call.gone
+        self.answering("Yes.")
+        again = await self.started()
+        await self.begin(again).done
+        said = [each["content"] for each in self.model.calls[1].body["messages"]]
+        self.assertEqual(said, ["Hello?", "Hello?"])
+
+    async def test_idleConnections(self) -> None:
+        """
+        Connections that are kept for later are closed.
+        """
+        self.answering("Yes.")
+        assembly = await self.started()
+        await self.begin(assembly).done
+        await assembly.stop()
+
+    async def test_files(self) -> None:
+        """
+        The store's files are closed.
+        """
+        path = self.state / STORE_NAME
+        assembly = await self.started()
+        self.assertNotEqual(openFiles(path), [])
+        await assembly.stop()
+        self.assertEqual(openFiles(path), [])
+
+    async def test_neverStarted(self) -> None:
+        """
+        One that never started can be stopped, and so can one that stopped.
+        """
+        assembly = self.assemble()
+        await assembly.stop()
+        await assembly.stop()
+
+    async def test_retiredProviders(self) -> None:
+        """
+        Providers that are no longer in force are closed with the rest.
+        """
+        self.answering("Yes.")
+        assembly = await self.started()
+        await self.begin(assembly).done
+        assembly.reconfigure(Config())
+        await assembly.stop()

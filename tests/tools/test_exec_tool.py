@@ -1,0 +1,379 @@
+"""
+Tests for L{openclaw.tools.exec_tool}, with real processes.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.tools.exec_tool import KEEPER, ExecTool
+from openclaw.tools.subprocesses import BoundedOutput, scrubbed
+from tests.tools.tool_case import ToolTestCase, appearing, childProcesses
+
+SLEEP = f"sleep {10_000_000 + os.getpid()}"
+"""
+Takes longer than any test, and is told from the sleep of others.
+"""
+
+STUBBORN = f"trap '' TERM HUP INT; while :; do {SLEEP}; done"
+"""
+Does not end when it is asked to.
+"""
+
+
+class ExecTestCase(ToolTestCase):
+    """
+    What C{exec} is called with.
+    """
+
+    def tearDown(self):
+        """
+        Nothing is left of any command.
+        """
+        self.assertEqual(childProcesses(), [])
+        self.assertEqual(sleepers(), [])
+
+    def exec(self, command, settings=None, **more):
+        """
+        Call it.
+        """
+        arguments = {"command": command, **more}
+        return ExecTool().run(
+            arguments, self.context(settings={"graceSeconds": 0.2, **(settings or {})})
+        )
+
+
+def sleepers():
+    """
+    The processes of this machine that one of these tests would have left.
+    """
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{name}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if command == SLEEP.replace(" ", "\0").encode() + b"\0":
+            found.append(int(name))
+    return found
+
+
+class CommandTests(ExecTestCase):
+    """
+    A command runs in the workspace, and the model sees what it said.
+    """
+
+    async def test_output(self):
+        """
+        Standard output and error come in their order, with the exit status.
+        """
+        self.put("a.txt", "text")
+        told = await self.exec("cat a.txt; echo; echo oops >&2; echo after; exit 3")
+        self.assertEqual(told, "text\noops\nafter\n[exit status 3]")
+
+    async def test_silent(self):
+        """
+        A command that says nothing still ends with its status.
+        """
+        self.assertEqual(await self.exec("true"), "[exit status 0]")
+
+    async def test_directory(self):
+        """
+        It is in the workspace.
+        """
+        told = await self.exec("pwd -P")
+        self.assertEqual(told, f"{self.workspace.resolve()}\n[exit status 0]")
+
+    async def test_noInput(self):
+        """
+        It has no input to wait for.
+        """
+        self.assertEqual(await self.exec("cat; wc -c"), "0\n[exit status 0]")
+
+    async def test_signal(self):
+        """
+        A command that was killed is said to be.
+        """
+        for name in ["SIGKILL", "SIGTERM", "SIGSEGV"]:
+            told = await self.exec(f"kill -{name[3:]} $$")
+            self.assertEqual(told, f"[ended by {name}]")
+
+    async def test_pipes(self):
+        """
+        Pipes in a command end as in any shell: nobody has switched SIGPIPE off.
+        """
+        told = await self.exec("yes | head -n 1; trap")
+        self.assertEqual(told, "y\n[exit status 0]")
+
+    async def test_badBytes(self):
+        """
+        What is no text is shown as well as can be.
+        """
+        told = await self.exec(r"printf '\377ok'")
+        self.assertEqual(told, "\ufffdok\n[exit status 0]")
+
+    async def test_unicode(self):
+        """
+        A command may be in any script.
+        """
+        told = await self.exec("echo 'Füße 文件'")
+        self.assertEqual(told, "Füße 文件\n[exit status 0]")
+
+    async def test_noSuchCommand(self):
+        """
+        The shell says what it could not find.
+        """
+        told = await self.exec("no-such-command-here")
+        self.assertIn("not found", told)
+        self.assertTrue(told.endswith("[exit status 127]"))
+
+    async def test_workspaceGone(self):
+        """
+        Without the directory there is no command.
+        """
+        self.workspace.rmdir()
+        told = await self.exec("echo x")
+        self.assertIn("No such file or directory\n[exit status 127]", told)
+
+    async def test_nul(self):
+        """
+        A NUL would end the command early for the system.
+        """
+        told = await self.failing(self.exec("echo a\0b"))
+        self.assertEqual(told, "A command can't hold a NUL character.")
+
+    async def test_noWorkspace(self):
+        """
+        An agent without a workspace runs no commands.
+        """
+        call = ExecTool().run({"command": "id"}, self.context(workspace=None))
+        self.assertEqual(await self.failing(call), "This agent has no workspace.")
+
+
+class SecretsTests(ExecTestCase):
+    """
+    The daemon's environment stays the daemon's.
+    """
+
+    async def test_environment(self):
+        """
+        A command sees the usual variables, and no others unless they are set free.
+        """
+        self.addCleanup(os.environ.pop, "OPENCLAW_GATEWAY_TOKEN")
+        self.addCleanup(os.environ.pop, "PROJECT_NAME")
+        os.environ["OPENCLAW_GATEWAY_TOKEN"] = "hush"
+        os.environ["PROJECT_NAME"] = "given"
+        told = await self.exec("env; cat /proc/$PPID/environ", {})
+        self.assertNotIn("hush", told)
+        self.assertNotIn("given", told)
+        self.assertIn("PATH=", told)
+        told = await self.exec("env", {"environment": ["PROJECT_NAME"]})
+        self.assertNotIn("hush", told)
+        self.assertIn("PROJECT_NAME=given", told)
+
+    async def test_descriptors(self):
+        """
+        A command has no open file but its own three.
+        """
+        with open(self.outside / "secret") as file:
+            os.set_inheritable(file.fileno(), True)
+            told = await self.exec("ls /proc/$$/fd")
+        self.assertEqual(told, "0\n1\n2\n[exit status 0]")
+
+
+class BoundsTests(ExecTestCase):
+    """
+    A command has bounds.
+    """
+
+    async def test_longOutput(self):
+        """
+        The beginning and the end are kept.
+        """
+        told = await self.exec("seq 1 100000", {"maxOutputBytes": 20})
+        self.assertEqual(
+            told,
+            "1\n2\n3\n4\n5\n\n[... 588875 bytes left out ...]\n99\n100000\n"
+            "[exit status 0]",
+        )
+
+    async def test_flood(self):
+        """
+        A command that never stops writing is ended.
+        """
+        told = await self.failing(self.exec("yes", {"maxOutputBytes": 4}))
+        self.assertTrue(told.endswith("[ended: it wrote too much]"), told)
+
+    async def test_timeout(self):
+        """
+        A command that takes too long is ended; what it said is told.
+        """
+        told = await self.failing(self.exec(f"echo x; {SLEEP}", timeout=0.3))
+        self.assertEqual(told, "x\n[ended: it took longer than 0.3 s]")
+
+    async def test_timeoutBound(self):
+        """
+        The model can't have more time than is configured.
+        """
+        told = await self.failing(
+            self.exec(SLEEP, {"maxTimeoutSeconds": 0.2}, timeout=9999)
+        )
+        self.assertEqual(told, "[ended: it took longer than 0.2 s]")
+
+    async def test_stubborn(self):
+        """
+        A command that ignores SIGTERM is killed.
+        """
+        told = await self.failing(self.exec(STUBBORN, timeout=0.3))
+        self.assertEqual(told, "[ended: it took longer than 0.3 s]")
+
+    async def test_politeEnd(self):
+        """
+        A command that is ended can tidy up.
+        """
+        command = "trap 'echo tidy; exit' TERM; echo x; while :; do sleep 0.01; done"
+        told = await self.failing(self.exec(command, timeout=0.3))
+        self.assertIn("tidy", told)
+
+
+class NothingLeftTests(ExecTestCase):
+    """
+    When a command has ended, all that came from it has.  The tearDown looks.
+    """
+
+    async def test_background(self):
+        """
+        What the shell leaves in the background ends with it.
+        """
+        told = await self.exec(f"{SLEEP} & echo $!")
+        pid = int(told.split()[0])
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
+    async def test_daemons(self):
+        """
+        Also what has left the group, the session and all its parents, and holds no
+        pipe of ours.
+        """
+        told = await self.exec(
+            f"mkfifo ready; setsid sh -c '({SLEEP} >/dev/null 2>&1 & echo $! >ready)'"
+            " & cat ready"
+        )
+        pid = int(told.split()[0])
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
+    async def test_stubbornDaemons(self):
+        """
+        Also what does not want to end.
+        """
+        told = await self.exec(
+            "mkfifo ready; setsid sh -c"
+            f" \"trap '' TERM; echo x >ready; while :; do {SLEEP}; done\""
+            " & cat ready"
+        )
+        self.assertEqual(told, "x\n[exit status 0]")
+
+    async def test_killedKeeper(self):
+        """
+        A command that kills the process that watches it ends with that.
+        """
+        told = await self.exec(f"echo x; kill -9 $PPID; {SLEEP}")
+        self.assertEqual(told, "x\n[ended by SIGKILL]")
+
+    async def test_wholeGroup(self):
+        """
+        A command may signal its own group.
+        """
+        told = await self.exec(f"{SLEEP} & kill 0; wait")
+        self.assertEqual(told, "[ended by SIGTERM]")
+
+    async def test_cancelAtOnce(self):
+        """
+        A command that is cancelled before it began leaves nothing.
+        """
+        await self.cancelling(self.exec(SLEEP))
+
+    async def test_cancelRunning(self):
+        """
+        A command that is cancelled has ended, with all its children, when the call
+        has.
+        """
+        for command in [SLEEP, f"{SLEEP} | cat", f"({STUBBORN}) & wait"]:
+            call = self.exec(command)
+            await appearing(sleepers)
+            await self.cancelling(call)
+            self.assertEqual(sleepers(), [])
+            self.assertEqual(childProcesses(), [])
+
+    async def test_cancelTwice(self):
+        """
+        Nobody gets out of the waiting by cancelling again.
+        """
+        call = self.exec(STUBBORN)
+        await appearing(sleepers)
+        ended = []
+        call.addErrback(ended.append)
+        call.cancel()
+        self.assertEqual(ended, [])
+        await call
+        self.assertEqual(sleepers(), [])
+
+    async def test_daemonDies(self):
+        """
+        If the daemon is killed, its commands end too.
+        """
+        script = (
+            "import subprocess, sys, os, signal\n"
+            "child = subprocess.Popen([sys.executable, '-I', '-S', sys.argv[1], '0.2',"
+            f" '/', '/bin/sh', '-c', '{SLEEP}'], stdin=subprocess.PIPE)\n"
+            "sys.stdin.read(1)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        daemon = subprocess.Popen(
+            [sys.executable, "-c", script, str(KEEPER)], stdin=subprocess.PIPE
+        )
+        await appearing(sleepers)
+        daemon.communicate(b"x")
+        await appearing(lambda: not sleepers())
+
+
+class OutputTests(SynchronousTestCase):
+    """
+    The beginning and the end of an output are kept, however it comes.
+    """
+
+    @given(st.lists(st.binary(max_size=20)), st.integers(1, 40))
+    def test_bounded(self, pieces, limit):
+        """
+        No more than the limit is kept, and what is kept is in its place.
+        """
+        output = BoundedOutput(limit)
+        for piece in pieces:
+            output.add(bytes(byte & 0x7F or 1 for byte in piece))
+        whole = bytes(byte & 0x7F or 1 for byte in b"".join(pieces)).decode()
+        if len(whole) <= limit:
+            self.assertEqual(output.text(), whole)
+            return
+        tail = limit // 2
+        head = limit - tail
+        self.assertEqual(
+            output.text(),
+            f"{whole[:head]}\n[... {len(whole) - limit} bytes left out ...]\n"
+            f"{whole[len(whole) - tail :]}",
+        )
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["PATH", "LC_ALL", "AWS_SECRET_ACCESS_KEY", "path", "LC"]),
+            st.text(),
+        )
+    )
+    def test_scrubbed(self, environ):
+        """
+        Only what is on the list passes.
+        """
+        self.assertLessEqual(set(scrubbed(environ)), {"PATH", "LC_ALL"})

@@ -1,0 +1,235 @@
+"""
+Tests for L{openclaw.tools.file_tools}: what is changed.
+"""
+
+import os
+import stat
+from threading import Event
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.net.threads import TOOL_THREADS, Stopped, inToolThread
+from openclaw.tools.confinement import Workspace
+from openclaw.tools.file_contents import (
+    MAX_EDIT_BYTES,
+    replaceFile,
+)
+from openclaw.tools.file_tools import (
+    _matching,
+)
+from tests.tools.file_case import FileToolTestCase
+from tests.tools.tool_case import openFiles
+
+
+class WriteTests(FileToolTestCase):
+    """
+    A file is written as a whole or not at all.
+    """
+
+    async def test_new(self):
+        """
+        A new file is made, with the directories it is in.
+        """
+        told = await self.write("a/b/c.txt", "Füße")
+        self.assertEqual(told, "Created a/b/c.txt: 6 bytes.")
+        path = self.workspace / "a" / "b" / "c.txt"
+        self.assertEqual(path.read_text(), "Füße")
+        mask = os.umask(0)
+        os.umask(mask)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o666 & ~mask)
+
+    async def test_replaced(self):
+        """
+        A file that is there is replaced, keeps its mode, and nothing stays beside.
+        """
+        path = self.put("run.sh", "old and long")
+        path.chmod(0o750)
+        told = await self.write("run.sh", "new")
+        self.assertEqual(told, "Replaced run.sh: 3 bytes.")
+        self.assertEqual(path.read_text(), "new")
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o750)
+        self.assertEqual(self.names(), ["run.sh"])
+
+    async def test_throughLink(self):
+        """
+        A link inside the workspace stays a link; its file is written.
+        """
+        path = self.put("real", "old")
+        (self.workspace / "link").symlink_to("real")
+        await self.write("link", "new")
+        self.assertEqual(path.read_text(), "new")
+        self.assertTrue((self.workspace / "link").is_symlink())
+
+    async def test_outside(self):
+        """
+        Nothing outside is made or changed: not by dots, an absolute path, a link to
+        a file or to a directory, or a hard link.
+        """
+        secret = self.outside / "secret"
+        (self.workspace / "file").symlink_to(secret)
+        (self.workspace / "new").symlink_to(self.outside / "new")
+        (self.workspace / "dir").symlink_to(self.outside)
+        os.link(secret, self.workspace / "hard")
+        for path in ["../outside/secret", str(secret), "file", "new", "dir/new"]:
+            told = await self.failing(self.write(path, "changed"))
+            self.assertEqual(told, f"{path}: it is outside the workspace")
+        await self.write("hard", "changed")
+        await self.edit("hard", "changed", "changed again")
+        self.assertEqual(secret.read_text(), "the secret")
+        self.assertEqual(os.listdir(self.outside), ["secret"])
+
+    async def test_notAFile(self):
+        """
+        What is no file is not replaced by one.
+        """
+        self.put("d/x", "")
+        os.mkfifo(self.workspace / "pipe")
+        for path in ["d", "pipe", "."]:
+            told = await self.failing(self.write(path, "x"))
+            self.assertEqual(told, f"{path}: it is not a regular file")
+        self.assertEqual(self.names(), ["d", "pipe"])
+
+    async def test_diskFails(self):
+        """
+        When a file can't be written, the old one is still whole and nothing is left.
+        """
+        self.put("a", "old")
+        told = await self.failing(self.write("a", "new", sync=self._fail))
+        self.assertEqual(told, "a: No space left on device")
+        self.assertEqual((self.workspace / "a").read_text(), "old")
+        self.assertEqual(self.names(), ["a"])
+
+    def _fail(self, _):
+        raise OSError(28, "No space left on device")
+
+    async def test_lateCancel(self):
+        """
+        A write that is cancelled while it is on its way to the disk ends with the
+        old file whole, nothing beside it, and only then.
+        """
+        self.put("a", "old")
+        writing, going = Deferred(), Event()
+
+        def hang(_):
+            reactor.callFromThread(writing.callback, None)
+            going.wait(30)
+
+        call = self.write("a", "new", sync=hang)
+        ended = []
+        call.addBoth(ended.append)
+        await writing
+        call.cancel()
+        self.assertEqual(ended, [])
+        going.set()
+        await call
+        ended[0].trap(CancelledError)
+        self.assertEqual((self.workspace / "a").read_text(), "old")
+        self.assertEqual(self.names(), ["a"])
+        self.assertEqual(openFiles(self.workspace), [])
+
+    async def test_earlyCancel(self):
+        """
+        A write that waits for a thread is forgotten at once.
+        """
+        going = Event()
+        busy = [
+            inToolThread(reactor, lambda stop: going.wait(30))
+            for _ in range(TOOL_THREADS)
+        ]
+        try:
+            await self.cancelling(self.write("a", "new"))
+        finally:
+            going.set()
+        for each in busy:
+            await each
+        self.assertEqual(self.names(), [])
+
+
+class StoppedWriteTests(SynchronousTestCase):
+    """
+    A write that is told to stop changes nothing.
+    """
+
+    def test_stopped(self):
+        """
+        The old contents stay.
+        """
+        root = self.mktemp()
+        os.mkdir(root)
+        stop = Event()
+        stop.set()
+        space = Workspace(os.path.abspath(root))
+        with space.place("a") as place, self.assertRaises(Stopped):
+            replaceFile(place, b"new", stop)
+        self.assertEqual(os.listdir(root), [])
+
+
+class EditTests(FileToolTestCase):
+    """
+    Text is replaced where it is found.
+    """
+
+    async def test_once(self):
+        """
+        A piece that is there once is replaced; all else stays, bad bytes included.
+        """
+        path = self.put("a", b"one\r\ntwo\xff\nthree")
+        path.chmod(0o600)
+        told = await self.edit("a", "two", "2")
+        self.assertEqual(told, "Changed a: replaced once.")
+        self.assertEqual(path.read_bytes(), b"one\r\n2\xff\nthree")
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+    async def test_ambiguous(self):
+        """
+        A piece that is there twice is not replaced, unless everywhere.
+        """
+        path = self.put("a", "x y x")
+        told = await self.failing(self.edit("a", "x", "z"))
+        self.assertIn("oldText is there 2 times", told)
+        self.assertEqual(path.read_text(), "x y x")
+        told = await self.edit("a", "x", "z", replaceAll=True)
+        self.assertEqual(told, "Changed a: replaced 2 times.")
+        self.assertEqual(path.read_text(), "z y z")
+
+    async def test_missing(self):
+        """
+        A piece that is not there is told, and so is a file that is not.
+        """
+        self.put("a", "text")
+        told = await self.failing(self.edit("a", "Text", "x"))
+        self.assertEqual(told, "a: oldText is not in the file")
+        told = await self.failing(self.edit("b", "Text", "x"))
+        self.assertEqual(told, "b: No such file or directory")
+        self.assertEqual(self.names(), ["a"])
+
+    async def test_lineEnds(self):
+        """
+        A model's plain line ends find those of DOS, which stay.
+        """
+        path = self.put("a", b"1\r\n2\r\n3\r\n")
+        await self.edit("a", "1\n2\n", "one\ntwo\n")
+        self.assertEqual(path.read_bytes(), b"one\r\ntwo\r\n3\r\n")
+
+    async def test_tooLarge(self):
+        """
+        A very large file is left alone.
+        """
+        path = self.put("a", "x")
+        os.truncate(path, MAX_EDIT_BYTES + 1)
+        told = await self.failing(self.edit("a", "x", "y"))
+        self.assertEqual(told, "a: it is too large to be edited here")
+
+    @given(st.binary(), st.binary(min_size=1), st.binary(), st.binary())
+    def test_exactly(self, before, old, new, after):
+        """
+        Exactly the piece is replaced.
+        """
+        data = before + old + after
+        found, put, count = _matching(data, old, new)
+        self.assertEqual(count, data.count(old))
+        self.assertEqual(data.replace(found, put), data.replace(old, new))

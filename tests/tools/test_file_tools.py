@@ -1,0 +1,223 @@
+"""
+Tests for L{openclaw.tools.file_tools}: what is shown.
+"""
+
+import os
+from threading import Event
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaw.interfaces import ToolError
+from openclaw.tools.confinement import Workspace
+from openclaw.tools.file_contents import (
+    MAX_TEXT_BYTES,
+    readLines,
+)
+from openclaw.tools.file_tools import (
+    MAX_ENTRIES,
+    MAX_LINES,
+    ReadTool,
+)
+from tests.tools.file_case import FileToolTestCase
+from tests.tools.tool_case import ToolTestCase
+
+
+class ReadTests(FileToolTestCase):
+    """
+    Text is shown as it is, in pieces if it is long.
+    """
+
+    async def test_whole(self):
+        """
+        A short file is shown to the letter.
+        """
+        self.put("a.txt", "one\n  two\r\nthree")
+        self.assertEqual(await self.read("a.txt"), "one\n  two\r\nthree")
+
+    async def test_pieces(self):
+        """
+        A piece says where the next one begins, and the last one doesn't.
+        """
+        self.put("a.txt", "1\n2\n3\n4\n5\n")
+        self.assertEqual(
+            await self.read("a.txt", offset=2, limit=2),
+            "2\n3\n[lines 2 to 3; go on with offset 4; the file has 10 bytes]",
+        )
+        self.assertEqual(await self.read("a.txt", offset=4, limit=2), "4\n5\n")
+
+    async def test_manyLines(self):
+        """
+        Without a limit there is one.
+        """
+        self.put("a.txt", "x\n" * (MAX_LINES + 1))
+        text = await self.read("a.txt")
+        self.assertIn(f"go on with offset {MAX_LINES + 1};", text)
+
+    async def test_longLine(self):
+        """
+        A line that is too long is cut, and the rest can't fill anybody's memory.
+        """
+        self.put("a.txt", "x" * (MAX_TEXT_BYTES + 5))
+        text = await self.read("a.txt")
+        self.assertTrue(text.startswith("x" * MAX_TEXT_BYTES + "\n["), text[-100:])
+        self.assertIn("[line 1 is too long and cut here", text)
+
+    async def test_hugeFile(self):
+        """
+        The beginning of a huge file can be read; what is too far in can't.
+        """
+        path = self.put("huge", "first\n")
+        with path.open("ab") as file:
+            file.write((b"y" * 999 + b"\n") * 100)
+            file.truncate(1 << 40)
+        self.assertTrue((await self.read("huge", limit=1)).startswith("first\n["))
+        self.assertIn(
+            "is too far into the file",
+            await self.failing(self.read("huge", offset=1_000_000)),
+        )
+
+    async def test_beyond(self):
+        """
+        An offset beyond the end is told.
+        """
+        self.put("a.txt", "1\n2\n")
+        told = await self.failing(self.read("a.txt", offset=9))
+        self.assertEqual(told, "a.txt: it has only 2 lines")
+
+    async def test_empty(self):
+        """
+        An empty file is told from no answer.
+        """
+        self.put("a.txt")
+        self.assertEqual(await self.read("a.txt"), "[the file is empty]")
+
+    async def test_binary(self):
+        """
+        A binary file is said to be one.
+        """
+        self.put("a.bin", b"\x7fELF\0\1\2")
+        told = await self.failing(self.read("a.bin"))
+        self.assertEqual(told, "a.bin: it is a binary file of 7 bytes")
+
+    async def test_otherEncoding(self):
+        """
+        Text in another encoding is shown as well as can be.
+        """
+        self.put("a.txt", b"caf\xe9\n")
+        self.assertEqual(await self.read("a.txt"), "caf\ufffd\n")
+
+    async def test_unreadable(self):
+        """
+        The model is told why it can't have a file, and no path of the machine.
+        """
+        self.put("d/x", "")
+        (self.workspace / "link").symlink_to(self.outside / "secret")
+        for path, why in [
+            ("none", "No such file or directory"),
+            ("d", "it is a directory"),
+            ("../outside/secret", "it is outside the workspace"),
+            ("link", "it is outside the workspace"),
+            (str(self.outside / "secret"), "it is outside the workspace"),
+        ]:
+            told = await self.failing(self.read(path))
+            self.assertEqual(told, f"{path}: {why}")
+
+    async def test_noWorkspace(self):
+        """
+        An agent without a workspace has no files.
+        """
+        context = self.context(workspace=None)
+        told = await self.failing(ReadTool().run({"path": "a"}, context))
+        self.assertEqual(told, "This agent has no workspace.")
+
+    @given(
+        st.text(st.sampled_from("ab\n\r\u00e9"), max_size=40),
+        st.integers(1, 6),
+    )
+    def test_piecesAddUp(self, text, limit):
+        """
+        Whoever follows the offsets reads all of the file, once.
+        """
+        self.put("a.txt", text)
+        space = Workspace(self.workspace)
+        parts, offset = [], 1
+        while True:
+            shown = readLines(space, "a.txt", offset, limit, Event())
+            body, bracket, note = shown.rpartition("[lines")
+            parts.append(body if bracket else shown)
+            if not bracket:
+                break
+            offset = int(note.partition("offset ")[2].partition(";")[0])
+        joined = "".join(parts).replace("[the file is empty]", "")
+        self.assertEqual(joined, text)
+
+
+class ListTests(FileToolTestCase):
+    """
+    A directory is listed.
+    """
+
+    async def test_kinds(self):
+        """
+        Each entry is on a line that shows what it is.
+        """
+        self.put("b.txt", "12345")
+        self.put("a/x")
+        (self.workspace / "out").symlink_to(self.outside)
+        self.assertEqual(await self.ls(), "a/\nb.txt  5\nout@")
+        self.assertEqual(await self.ls(path="a"), "x  0")
+
+    async def test_empty(self):
+        """
+        An empty directory is told from no answer.
+        """
+        self.assertEqual(await self.ls(path="."), "[the directory is empty]")
+
+    async def test_strangeNames(self):
+        """
+        A name can't pass for two lines, or break the answer.
+        """
+        self.put("a\nb")
+        self.put("文件")
+        (self.workspace / os.fsdecode(b"\xff")).write_text("")
+        self.assertEqual(await self.ls(), "a\\nb  0\n文件  0\n\\xff  0")
+
+    async def test_many(self):
+        """
+        A very full directory is cut.
+        """
+        for number in range(MAX_ENTRIES + 3):
+            self.put(f"{number:05}")
+        lines = (await self.ls()).split("\n")
+        self.assertEqual(len(lines), MAX_ENTRIES + 1)
+        self.assertEqual(lines[-1], "[3 more are not shown]")
+
+    async def test_outside(self):
+        """
+        Nothing outside is listed.
+        """
+        (self.workspace / "out").symlink_to(self.outside)
+        for path in ["..", "/", "out", str(self.outside)]:
+            told = await self.failing(self.ls(path=path))
+            self.assertEqual(told, f"{path}: it is outside the workspace")
+
+    async def test_file(self):
+        """
+        A file is no directory.
+        """
+        self.put("a")
+        self.assertEqual(await self.failing(self.ls(path="a")), "a: Not a directory")
+
+
+class ThreadTests(ToolTestCase):
+    """
+    Failures in a thread come back as they are.
+    """
+
+    def test_failure(self):
+        """
+        The model is told by the same error that the thread raised.
+        """
+        call = ReadTool().run({"path": "none"}, self.context())
+        return self.assertFailure(call, ToolError)

@@ -1,0 +1,180 @@
+"""
+Tests for L{openclaw.tools.html_text}.
+"""
+
+import codecs
+from encodings import aliases
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.net.media_type import mediaType
+from openclaw.tools.html_text import decoded, isText, readable
+
+CHARSETS = st.sampled_from(sorted({*aliases.aliases, *aliases.aliases.values()}))
+"""
+The names of all that Python can decode.
+"""
+
+PAGE = """<!DOCTYPE html>
+<html><head><title> A
+ title </title><style>p { color: red }</style><script>alert(1)</script></head>
+<body><h1>Head</h1><p>Some <b>words</b> &amp; a <a href="/more">link</a>.</p>
+<ul><li>one<li>two</ul><table><tr><th>a<th>b<tr><td>1<td>2</table></body></html>"""
+
+
+class ReadableTests(SynchronousTestCase):
+    """
+    A page becomes text that is easy to read.
+    """
+
+    def test_page(self):
+        """
+        Title, words, links, lists and tables are there; scripts and styles aren't.
+        """
+        text = readable(PAGE)
+        self.assertTrue(text.startswith("A title\n\n"), text)
+        self.assertIn("Some words & a [link](/more).", text)
+        self.assertIn("* one", text)
+        self.assertRegex(text, r"a +b\n")
+        self.assertRegex(text, r"1 +2")
+        self.assertNotIn("alert", text)
+        self.assertNotIn("color", text)
+
+    def test_declared(self):
+        """
+        A page that names its encoding can be read though it is decoded already.
+        """
+        text = readable('<?xml version="1.0" encoding="latin-1"?><p>Füße</p>')
+        self.assertEqual(text.strip(), "Füße")
+
+    def test_nothing(self):
+        """
+        A page without text has none.
+        """
+        for page in ["", " ", "<html></html>", "<!-- -->", "<p>"]:
+            self.assertEqual(readable(page), "")
+
+    def test_hostile(self):
+        """
+        Pages made to break readers don't.
+        """
+        for piece in [
+            "<div>",
+            "<b>",
+            "<table><tr><td>",
+            "<ul><li>",
+            "<!--",
+            "<a ",
+            "<",
+        ]:
+            self.assertIsInstance(readable(piece * 20_000), str)
+
+    @given(st.text())
+    def test_anything(self, text):
+        """
+        Whatever comes, there is an answer.
+        """
+        self.assertIsInstance(readable(text), str)
+
+
+class DecodedTests(SynchronousTestCase):
+    """
+    Bytes become the text that was meant.
+    """
+
+    def test_header(self):
+        """
+        What the header says counts.
+        """
+        for charset in ["utf-8", "iso-8859-15", "koi8-r", "shift_jis", "utf-16-le"]:
+            text = "Фи" if charset == "koi8-r" else "no" if "jis" in charset else "Fü"
+            self.assertEqual(decoded(text.encode(charset), charset, False), text)
+
+    def test_mark(self):
+        """
+        A byte order mark counts more.
+        """
+        self.assertEqual(decoded(codecs.BOM_UTF8 + "ü".encode(), "koi8-r", True), "ü")
+        self.assertEqual(decoded("ü".encode("utf-16"), None, False), "ü")
+
+    def test_meta(self):
+        """
+        What HTML says of itself counts if nobody else says anything.
+        """
+        page = '<meta charset="koi8-r">Ф'
+        self.assertEqual(decoded(page.encode("koi8-r"), None, True), page)
+        self.assertIn("\ufffd", decoded(page.encode("koi8-r"), None, False))
+
+    def test_windows(self):
+        """
+        Pages that say Latin-1 mean what browsers take it for.
+        """
+        self.assertEqual(decoded(b"\x93x\x94", "ISO-8859-1", False), "\u201cx\u201d")
+
+    def test_nonsense(self):
+        """
+        A charset that is none, or that Python uses for other things, is passed over.
+        """
+        for charset in [
+            "no-such",
+            "rot13",
+            "zip",
+            "idna",
+            "unicode_escape",
+            "a\0b",
+            "é",
+        ]:
+            self.assertEqual(decoded("ü".encode(), charset, True), "ü", charset)
+
+    @given(st.binary(), CHARSETS | st.text(max_size=9) | st.none(), st.booleans())
+    def test_anything(self, data, charset, html):
+        """
+        Whatever comes, there is an answer.
+        """
+        self.assertIsInstance(decoded(data, charset, html), str)
+
+
+class TypeTests(SynchronousTestCase):
+    """
+    Text is told from the rest.
+    """
+
+    def test_text(self):
+        """
+        Text types are read, others aren't.
+        """
+        for said in [
+            "text/html",
+            "TEXT/Markdown; charset=x",
+            "application/json",
+            "application/atom+xml",
+            "application/problem+json",
+        ]:
+            self.assertTrue(isText(mediaType(said)[0]), said)
+        for said in [
+            "image/png",
+            "application/pdf",
+            "application/octet-stream",
+            "",
+            "x",
+        ]:
+            self.assertFalse(isText(mediaType(said)[0]), said)
+
+    def test_charset(self):
+        """
+        The charset is found, quoted or not.
+        """
+        for said in ["text/plain;charset=utf-8", 'text/plain; x=y; charset="utf-8"']:
+            self.assertEqual(mediaType(said), ("text/plain", "utf-8"))
+        self.assertEqual(mediaType("text/plain"), ("text/plain", None))
+
+    @given(st.text())
+    def test_anything(self, said):
+        """
+        Whatever a header says, there is an answer.
+        """
+        kind, charset = mediaType(said)
+        self.assertIsInstance(kind, str)
+        self.assertIsInstance(charset, (str, type(None)))

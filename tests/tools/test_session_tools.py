@@ -1,0 +1,226 @@
+"""
+Tests for L{openclaw.tools.session_tools}.
+"""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from openclaw.interfaces import Claim
+from openclaw.messages import (
+    AssistantMessage,
+    ImagePart,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from openclaw.sessions.store.memory import MemorySessionStore
+from openclaw.tools.session_tools import (
+    MAX_CHARACTERS,
+    MAX_MESSAGE_CHARACTERS,
+    MAX_MESSAGES,
+    SessionsHistoryTool,
+    SessionsListTool,
+)
+from tests.tools.tool_case import ToolTestCase
+
+TALK = [
+    UserMessage(content="What is there?"),
+    AssistantMessage(content="", tool_calls=(ToolCall("1", "ls", '{"secret": 1}'),)),
+    ToolMessage(tool_call_id="1", content="a.txt"),
+    AssistantMessage(content="A file."),
+]
+
+
+class SessionsTestCase(ToolTestCase):
+    """
+    A store with sessions of two agents.
+    """
+
+    async def setUp(self):
+        """
+        Fill it.
+        """
+        super().setUp()
+        self.clock = Clock()
+        self.clock.advance(1_800_000_000)
+        self.store = MemorySessionStore(clock=self.clock)
+        await self.store.open()
+        self.addCleanup(self.store.close)
+        await self.say("main", "agent:main:a", TALK)
+        self.clock.advance(60)
+        await self.say("main", "agent:main:b", [UserMessage(content="Later.")])
+        await self.say("other", "agent:other:a", [UserMessage(content="Hidden.")])
+
+    async def say(self, agentID, key, messages):
+        """
+        Let something be said.
+        """
+        claim = Claim(key, "run")
+        await self.store.beginTurn(claim, agentID, messages, messages)
+        await self.store.endTurn(claim, [])
+
+    def call(self, tool, store=None, namespace="", **arguments):
+        """
+        Call a tool.
+        """
+        return tool.run(
+            arguments,
+            self.context(sessions=store or self.store, namespace=namespace),
+        )
+
+    def history(self, key, **more):
+        """
+        Call C{sessions_history}.
+        """
+        return self.call(SessionsHistoryTool(), sessionKey=key, **more)
+
+
+class ListTests(SessionsTestCase):
+    """
+    An agent sees which sessions it has.
+    """
+
+    async def test_own(self):
+        """
+        Its own are there, the latest first, and nobody else's.
+        """
+        self.assertEqual(
+            await self.call(SessionsListTool()),
+            "agent:main:b  1 messages  2027-01-15 08:01 UTC\n"
+            "agent:main:a  4 messages  2027-01-15 08:00 UTC  (this one)",
+        )
+
+    async def test_limit(self):
+        """
+        It says how many are not shown.
+        """
+        told = await self.call(SessionsListTool(), limit=1)
+        self.assertEqual(told.split("\n")[1:], ["[1 more are not shown]"])
+
+    async def test_none(self):
+        """
+        No sessions are told from no answer.
+        """
+        store = MemorySessionStore(clock=self.clock)
+        await store.open()
+        self.addCleanup(store.close)
+        told = await self.call(SessionsListTool(), store)
+        self.assertEqual(told, "[there are no sessions]")
+
+    async def test_cancel(self):
+        """
+        A list that is cancelled is not waited for.
+        """
+        await self.cancelling(self.call(SessionsListTool(), _Silent()))
+
+
+class _Silent:
+    """
+    A store that is busy.
+    """
+
+    def sessions(self, agentID=None):
+        """
+        See L{openclaw.interfaces.ISessionStore}.
+        """
+        return Deferred()
+
+
+class HistoryTests(SessionsTestCase):
+    """
+    An agent reads what was said in its sessions.
+    """
+
+    async def test_all(self):
+        """
+        Each message is there with who said it; a call's arguments are not.
+        """
+        self.assertEqual(
+            await self.history("agent:main:a"),
+            "user: What is there?\n\n"
+            "assistant: \n[called: ls]\n\n"
+            "tool: a.txt\n\n"
+            "assistant: A file.",
+        )
+
+    async def test_last(self):
+        """
+        The last ones are shown, and how many there are before.
+        """
+        self.assertEqual(
+            await self.history("agent:main:a", limit=1),
+            "[3 older are not shown]\n\nassistant: A file.",
+        )
+
+    async def test_others(self):
+        """
+        Sessions of others are as good as none.
+        """
+        for key in ["agent:other:a", "agent:main:none", "AGENT:OTHER:A", "x"]:
+            told = await self.failing(self.history(key))
+            self.assertEqual(told, "You have no such session.")
+
+    async def test_long(self):
+        """
+        Long messages are cut, and so is the whole.
+        """
+        long = [UserMessage(content="x" * (MAX_MESSAGE_CHARACTERS + 1))] * 100
+        await self.say("main", "agent:main:long", long)
+        told = await self.history("agent:main:long", limit=MAX_MESSAGES)
+        self.assertLess(len(told), MAX_CHARACTERS + 100)
+        self.assertRegex(told, r"^\[\d+ older are not shown\]\n\nuser: x+ \[...\]\n")
+
+    async def test_images(self):
+        """
+        Images are counted.
+        """
+        content = (TextPart(text="See."), ImagePart(mediaType="image/png", data="AA=="))
+        await self.say("main", "agent:main:i", [UserMessage(content=content)])
+        told = await self.history("agent:main:i")
+        self.assertEqual(told, "user: See.\n[images: 1]")
+
+
+class NamespaceTests(SessionsTestCase):
+    """
+    An agent that works for one of several callers sees the sessions of that one.
+    """
+
+    async def setUp(self):
+        """
+        Let two callers and the operator talk to the agent.
+        """
+        await super().setUp()
+        for key in ("token:ci:a", "token:ci-2:a", "user:ann:a"):
+            await self.say("main", f"agent:main:{key}", [UserMessage(content="Mine.")])
+
+    async def test_list(self):
+        """
+        Only theirs are listed, and others are not even counted.
+        """
+        for namespace in ("token:ci", "token:ci-2", "user:ann"):
+            told = await self.call(SessionsListTool(), namespace=namespace)
+            (line,) = told.split("\n")
+            self.assertTrue(line.startswith(f"agent:main:{namespace}:a "))
+        told = await self.call(SessionsListTool(), namespace="token:none")
+        self.assertEqual(told, "[there are no sessions]")
+
+    async def test_history(self):
+        """
+        Only theirs can be read.
+        """
+        key = "agent:main:token:ci:a"
+        told = await self.history(key, namespace="token:ci")
+        self.assertEqual(told, "user: Mine.")
+        for namespace in ("token:ci-2", "user:ann", "token:c"):
+            told = await self.failing(self.history(key, namespace=namespace))
+            self.assertEqual(told, "You have no such session.")
+        told = await self.failing(self.history("agent:main:a", namespace="token:ci"))
+        self.assertEqual(told, "You have no such session.")
+
+    async def test_operator(self):
+        """
+        The operator sees them all.
+        """
+        told = await self.call(SessionsListTool())
+        self.assertEqual(len(told.split("\n")), 5)

@@ -1,0 +1,54 @@
+"""
+Workers without processes: what one sends reaches the others at once.
+"""
+
+from twisted.internet.task import Clock
+from twisted.logger import Logger
+
+from openclaw.workers.switchboard import Switchboard
+from openclaw.workers.worker_messages import FromDaemon, FromWorker, Lines, lineOf
+from openclaw.workers.worker_peers import WorkerPeers
+
+
+class Fellowship:
+    """
+    Some workers, and what is between them.
+
+    @ivar workers: Each one's view of the others.
+    @ivar silent: The numbers of those that answer nothing.
+    """
+
+    def __init__(self, count=2):
+        self.clock = Clock()
+        self.silent = set()
+        self.gone = set()
+        self.switchboard = Switchboard(
+            send=self._toWorker,
+            others=lambda number: [
+                each for each in range(count) if each not in (number, *self.gone)
+            ],
+            local=lambda: None,
+            clock=self.clock,
+        )
+        self.workers = [
+            WorkerPeers(
+                number,
+                count,
+                lambda message, n=number: self._toDaemon(n, message),
+                Logger(namespace="openclaw", observer=lambda event: None),
+            )
+            for number in range(count)
+        ]
+
+    def _toDaemon(self, number, message):
+        [read] = Lines(FromWorker).feed(lineOf(message))
+        self.switchboard.received(number, read)
+
+    def _toWorker(self, number, message):
+        if number in self.silent and type(message).__name__ == "Question":
+            return
+        [read] = Lines(FromDaemon).feed(lineOf(message))
+        self.workers[number].received(read)
+
+
+__all__ = ["Fellowship"]

@@ -1,0 +1,55 @@
+"""
+Tests of L{openclaw.workers.forwarded_caller}.
+"""
+
+from hypothesis import given
+from hypothesis.strategies import binary
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.auth.realm import Guest, Operator
+from openclaw.interfaces import Quota
+from openclaw.workers.forwarded_caller import ForwardedCaller, formatHeader, parseHeader
+
+SECRET = "secret-of-this-start"
+CALLERS = [
+    Operator("operator"),
+    Operator("operator", scopes=frozenset({"operator.read"})),
+    Guest(
+        label="token:ci",
+        agents=frozenset({"main"}),
+        quota=Quota(concurrentRuns=2, requestsPerMinute=None),
+    ),
+    Guest(label="user:%C3%BC@example.com", scopes=frozenset()),
+]
+
+
+class PassportTests(SynchronousTestCase):
+    """
+    Callers, from one worker to another.
+    """
+
+    def test_callers(self):
+        """
+        They arrive as they were, with all that they may do and no more.
+        """
+        for caller in CALLERS:
+            sent = ForwardedCaller.of(caller, counted=True, hops=1)
+            arrived = parseHeader(formatHeader(sent, SECRET), SECRET)
+            self.assertEqual(arrived, sent)
+            self.assertEqual(arrived.caller, caller)
+
+    def test_otherSecret(self):
+        """
+        Who does not know the secret is nobody.
+        """
+        passport = ForwardedCaller.of(CALLERS[0], counted=True, hops=1)
+        for secret in ("", "other", SECRET[:-1]):
+            self.assertIsNone(parseHeader(formatHeader(passport, secret), SECRET))
+
+    @given(binary())
+    def test_anything(self, value):
+        """
+        Neither is who shows anything else.
+        """
+        self.assertIsNone(parseHeader(value, SECRET))
+        self.assertIsNone(parseHeader(SECRET.encode() + b"." + value, SECRET))

@@ -1,0 +1,41 @@
+"""
+Tests of L{openclaw.workers.limit_shares}.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.config import Config
+from openclaw.workers.limit_shares import shareOf
+
+
+class ShareTests(SynchronousTestCase):
+    """
+    Bounds, divided.
+    """
+
+    def test_parts(self):
+        """
+        Each worker has an equal part, rounded up; at least one.
+        """
+        for count, most, connections in ((2, 128, 5000), (3, 86, 3334)):
+            share = shareOf(Config(), count)
+            self.assertEqual(share.agents.defaults.maxConcurrent, most)
+            self.assertEqual(share.gateway.http.maxConnections, connections)
+        self.assertEqual(shareOf(Config(), 64).session.maxWaiting, 1)
+
+    def test_aBodyHasRoom(self):
+        """
+        A body that the endpoint takes is not too large for a worker.
+        """
+        http = shareOf(Config(), 64).gateway.http
+        self.assertEqual(
+            http.maxBodyBytesInFlight, http.endpoints.chatCompletions.maxBodyBytes
+        )
+
+    def test_rest(self):
+        """
+        Nothing else changes.
+        """
+        share = shareOf(Config(), 2)
+        self.assertEqual(share.gateway.auth, Config().gateway.auth)
+        self.assertEqual(share.models, Config().models)

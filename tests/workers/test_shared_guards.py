@@ -1,0 +1,111 @@
+"""
+Tests of L{openclaw.workers.shared_guards}.
+"""
+
+from twisted.logger import Logger, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.auth.client_address import ClientAddress
+from openclaw.auth.realm import Guest, Operator
+from openclaw.config import RateLimit
+from openclaw.errors import QuotaExceeded, TooManyAttempts
+from openclaw.interfaces import Quota
+from openclaw.workers.shared_guards import SharedQuotas, SharedThrottle, ownerOfCaller
+from tests.workers.memory_workers import Fellowship
+
+FROM = ClientAddress(name="192.0.2.7", local=False, trusted=False)
+
+
+class ThrottleTests(SynchronousTestCase):
+    """
+    Wrong credentials, shown to several workers.
+    """
+
+    def setUp(self):
+        """
+        Two workers that lock out after three.
+        """
+        self.two = Fellowship()
+        self.events = []
+        log = Logger(namespace="openclaw", observer=self.events.append)
+        self.throttles = [
+            SharedThrottle(worker, RateLimit(maxAttempts=3), self.two.clock, log)
+            for worker in self.two.workers
+        ]
+
+    def fail_(self, *numbers):
+        """
+        Show something wrong to these workers.
+        """
+        for number in numbers:
+            failing = self.throttles[number].failed(FROM, "password")
+            self.successResultOf(failing)
+
+    def test_together(self):
+        """
+        It is all their failures that count, and all of them lock out.
+        """
+        self.fail_(0, 1)
+        self.assertTrue(self.throttles)
+        for throttle in self.throttles:
+            throttle.check(FROM, "password")
+        self.fail_(0)
+        for throttle in self.throttles:
+            with self.assertRaises(TooManyAttempts):
+                throttle.check(FROM, "password")
+
+    def test_saidOnce(self):
+        """
+        The log says it once.
+        """
+        self.fail_(0, 1, 0)
+        [said] = [formatEvent(event) for event in self.events]
+        self.assertIn("192.0.2.7 is locked out", said)
+
+    def test_knownBeforeTheAnswer(self):
+        """
+        A caller hears of a failure when all know of it.
+        """
+        self.two.silent.add(1)
+        failing = self.throttles[0].failed(FROM, "password")
+        self.assertNoResult(failing)
+        self.two.clock.advance(1)
+        self.successResultOf(failing)
+
+    def test_exempt(self):
+        """
+        Whom one does not count the others don't.
+        """
+        here = ClientAddress(name="127.0.0.1", local=True, trusted=False)
+        for _ in range(9):
+            self.successResultOf(self.throttles[0].failed(here, "password"))
+        self.throttles[1].check(here, "password")
+
+
+class QuotaTests(SynchronousTestCase):
+    """
+    Callers with bounds.
+    """
+
+    def test_counted(self):
+        """
+        One worker counts a bounded caller's requests; the others leave it to that.
+        """
+        two = Fellowship()
+        caller = Guest(label="token:ci", quota=Quota(requestsPerMinute=1))
+        owner = ownerOfCaller(caller, 2)
+        own, other = (
+            SharedQuotas(two.workers[number], two.clock)
+            for number in (owner, 1 - owner)
+        )
+        own.request(caller)
+        self.assertRaises(QuotaExceeded, own.request, caller)
+        for _ in range(3):
+            other.request(caller)
+
+    def test_unbounded(self):
+        """
+        Callers without bounds belong to nobody.
+        """
+        self.assertIsNone(ownerOfCaller(Operator("operator"), 2))
+        self.assertIsNone(ownerOfCaller(Guest(label="token:ci"), 2))
