@@ -1,8 +1,8 @@
 """
 OpenClaw for Twisted: an agent gateway that runs as a twistd daemon.
 
-The rooms of the house and the way a request walks through them are drawn in
-C{docs/architecture.md}; what can be replaced is in L{openclaw.interfaces}.
+The packages and the path of a request through them are in C{docs/architecture.md};
+what can be replaced is in L{openclaw.interfaces}.
 """
 
 __version__ = "0.2.0"

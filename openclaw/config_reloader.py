@@ -96,7 +96,7 @@ class ConfigReloader:
         """
         Build the live configuration.
 
-        @param memory: What the door remembers, whatever holds.
+        @param memory: What is remembered of callers, whatever configuration holds.
         """
         config = loaded.config
         return LiveConfig(

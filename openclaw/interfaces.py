@@ -1,5 +1,5 @@
 """
-Every zope Interface of the house: the map of what can be replaced.
+Every zope Interface of OpenClaw: the map of what can be replaced.
 
 Methods that can take time return a Deferred.  What is given to them and what
 comes back is the vocabulary of L{openclaw.messages}, L{openclaw.events} and
@@ -535,7 +535,7 @@ class Quota:
 
 class ICaller(Interface):
     """
-    The avatar: who asks, and what they may do.  All that the house knows of a
+    The avatar: who asks, and what they may do.  All that the gateway knows of a
     credential once L{openclaw.auth} has checked it.
     """
 

@@ -4,12 +4,17 @@ which it was set: it may fall, and must never rise.
 """
 
 import ast
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.interface import InterfaceClass
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = PROJECT / "openclaw"
@@ -119,6 +124,29 @@ def usedPrivately(tree: ast.Module) -> Iterator[str]:
                 yield name
 
 
+REFERENCE = re.compile(r"[LC]\{(openclaw(?:\.\s*\w+)+)\}")
+
+
+def isThere(name: str) -> bool:
+    """
+    Decide whether a dotted name is that of a module, or of something in one.
+    """
+    first, *rest = name.split(".")
+    found: object = import_module(first)
+    path = first
+    for part in rest:
+        path = f"{path}.{part}"
+        if isinstance(found, InterfaceClass):
+            return part in found
+        if not hasattr(found, part):
+            try:
+                import_module(path)
+            except ImportError:
+                return False
+        found = getattr(found, part)
+    return True
+
+
 class StyleTests(SynchronousTestCase):
     """
     The counts of C{openclaw/}.
@@ -182,3 +210,50 @@ class StyleTests(SynchronousTestCase):
             ]
         ]
         self.assertLessEqual(len(found), MOST_PRIVATE_NAMES, found)
+
+    def test_docstringsSaySomething(self) -> None:
+        """
+        No docstring is left to be written.
+        """
+        found = [
+            name
+            for name, tree in self.modules
+            for text in docstrings(tree)
+            if re.match(r"\s*(TODO|FIXME|XXX)\b", text)
+        ]
+        self.assertEqual(found, [])
+
+    def test_references(self) -> None:
+        """
+        All that docstrings refer to by its whole name is there, under that name.
+        """
+        found = {
+            f"{module}: {name}"
+            for module, tree in [*self.modules, *modules(PROJECT / "tests")]
+            for text in docstrings(tree)
+            for name in (re.sub(r"\s", "", each) for each in REFERENCE.findall(text))
+            if not isThere(name)
+        }
+        self.assertEqual(found, set())
+
+    def test_warnings(self) -> None:
+        """
+        No module makes Python warn of its own code when it is imported.
+        """
+        names = [name[: -len(".py")].replace("/", ".") for name, _ in self.modules]
+        code = (
+            "import importlib, sys; [importlib.import_module(n) for n in sys.argv[1:]]"
+        )
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-B",
+                *("-W", "error::FutureWarning", "-W", "error::SyntaxWarning"),
+                *("-c", code),
+                *(each.removesuffix(".__init__") for each in names),
+            ],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -45,7 +45,7 @@ class RecordedRun:
     @ivar request: What the run was asked.
     @ivar recorded: Can one listen from the beginning, whenever one comes?
     @ivar goesOn: Does the run go on when nobody listens any more?
-    @ivar made: What the door made for the first who listens; the others need it, too.
+    @ivar made: What the endpoint made for its first listener; the others need it, too.
     @ivar run: The run, while it goes on.
     @ivar begun: Has it begun?
     @ivar events: What was said so far, if that is recorded.

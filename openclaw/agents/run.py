@@ -1,7 +1,7 @@
 """
 A run of an agent: from the caller's words to the model's, once.
 
-Every door starts the same kind of run, and a run knows no door.  Its phases::
+Every surface starts the same kind of run, and a run knows no surface.  Its phases::
 
     queued ─► opening ─► answering ─► closing ─► done
       waits for its session, then for a place
@@ -55,9 +55,9 @@ class AgentRun:
     """
     One run, with one life.
 
-    @ivar done: For the door: fires once, with a L{RunResult} or an
+    @ivar done: For the surface: fires once, with a L{RunResult} or an
         L{openclaw.errors.OpenClawError}.  Cancelling it cancels the run.
-    @ivar ended: For the house: the same outcome, when the run has let go of its
+    @ivar ended: For the runtime: the same outcome, when the run has let go of its
         place and its claim; for a run that was cancelled this may be later.
     @ivar begunAt: When its request had arrived, by the reactor's clock.
     @ivar admittedAt: When it left the queue, once it has.

@@ -1,3 +1,3 @@
 """
-TODO.
+Resources of the HTTP API: requests in OpenAI's shapes become runs, and runs answers.
 """

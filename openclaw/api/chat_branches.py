@@ -29,7 +29,8 @@ Limit of branches of a chat. Beyond them it goes on without a session.
 
 MAX_READ_CHARACTERS = 64 * 1024 * 1024
 """
-Bytes of a chat's sessions that are searched. Beyond them it goes on without a session.
+Characters of a chat's sessions that are searched.  Beyond them it goes on without a
+session.
 """
 
 COMPARED_ANSWERS = 100
@@ -127,7 +128,7 @@ def _answers(conversation: Sequence[Message]) -> list[str]:
 
 def _compared(answers: Sequence[str], count: int) -> list[tuple[str, str]]:
     """
-    Limit of the last answers that are compared.
+    Cut the last answers down to what is compared of each.
     """
     count = min(count, COMPARED_ANSWERS)
     return [_plain(answer) for answer in answers[len(answers) - count :]]

@@ -1,5 +1,5 @@
 """
-The conversation in a request: from OpenAI's wire form to the house's own words.
+The conversation in a request: from OpenAI's wire form to our own types.
 """
 
 from collections.abc import Sequence

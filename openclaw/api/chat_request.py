@@ -56,7 +56,7 @@ _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 @dataclass(frozen=True, kw_only=True)
 class ChatRequest:
     """
-    A valid chat completion request, in the house's own words.
+    A valid chat completion request, in our own types.
 
     @ivar model: The model string as it was sent, or C{None}.
     @ivar opening: The whole conversation, without system texts.

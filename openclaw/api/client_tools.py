@@ -1,5 +1,5 @@
 """
-The tools that a client brings: checked, and put in the house's own words.
+The tools that a client brings: checked, and translated into our own types.
 
 The messages for what is wrong are those of the original, so that a program that
 reads them need not change.

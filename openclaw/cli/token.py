@@ -33,7 +33,7 @@ The end of the year 9999, behind which no date can be written.
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_MODEL = re.compile(r"\*|[!-.0-~]{1,64}/[!-+--~]{1,192}")
+_MODEL = re.compile(r"\*|[!-.0-~]{1,64}/[!-+\--~]{1,192}")
 _SPAN = re.compile(r"([0-9]{1,6})([mhdw])")
 
 

@@ -1,5 +1,5 @@
 """
-The whole configuration, and the questions that the rest of the house asks it.
+The whole configuration, and the questions that other packages ask it.
 
 There is one Struct for each mapping of the file, with the same keys; the defaults of
 the attributes are the built-in defaults.  A reader of these classes can rely on every

@@ -1,3 +1,4 @@
 """
-TODO.
+Networking that knows nothing of agents: HTTP clients, streams of JSON, TLS, listening,
+and the fair division of what is scarce.
 """

@@ -1,3 +1,3 @@
 """
-TODO.
+The HTTP edge: connections, limits and access, before any resource has a request.
 """

@@ -55,7 +55,7 @@ class AccessCheck:
 
     def admit(self, request: IncomingRequest) -> Admission:
         """
-        See L{openclaw.server.site.Door.admit}.
+        See L{openclaw.server.admission.Access.admit}.
         """
         standing = self._standing()
         http = standing.config.gateway.http

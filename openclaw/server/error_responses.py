@@ -1,5 +1,5 @@
 """
-From the house's errors to HTTP: the one place that knows how.
+From our errors to HTTP: the one place that knows how.
 """
 
 from math import ceil

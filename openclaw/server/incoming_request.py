@@ -2,9 +2,9 @@
 A request while it comes in: what is decided before a body is read.
 
 Twisted's own request takes the whole body, whatever its size, before anybody is
-asked whether they want it.  Here the door is asked when the headers are complete.  A
-body that nobody wants is thrown away as it comes, and one that is wanted is counted,
-kept in memory, and has a deadline.
+asked whether they want it.  Here L{openclaw.server.access} decides when the headers are
+complete.  A body that nobody wants is thrown away as it comes, and one that is wanted
+is counted, kept in memory, and has a deadline.
 """
 
 import re
@@ -62,7 +62,7 @@ def newRequestID() -> str:
 
 class IncomingRequest(Request):
     """
-    A request that asks the door first.
+    A request whose access is checked first.
 
     @ivar requestID: See L{newRequestID}.
     @ivar arrivedAt: When all of it was there, or so far its headers, by the reactor's

@@ -56,7 +56,7 @@ class SharedQuotas(Quotas):
     """
     Counts those callers who belong to this worker.  Requests of others that have a
     bound are passed on to theirs, and counted there; see
-    L{openclaw.workers.forwarding.Belonging}.
+    L{openclaw.workers.worker_router.WorkerRouter}.
     """
 
     def __init__(self, fellows: Peers, clock: IReactorTime) -> None:

@@ -258,7 +258,7 @@ class BrokenDoor:
 
     def admit(self, request):
         """
-        See L{openclaw.server.site.Door.admit}.
+        See L{openclaw.server.admission.Access.admit}.
         """
         return Admission(caller=fail(ValueError("secret")), bodyBytes=LIMIT)
 

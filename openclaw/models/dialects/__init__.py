@@ -1,3 +1,3 @@
 """
-TODO.
+Wire forms of providers, a package each: requests out, answers in, without I/O.
 """

@@ -1,7 +1,7 @@
 """
 llama.cpp's log: bytes in, levels and texts out.
 
-Its lines look like C{0.00.003.234 I srv init: build_info…}: a time, a letter for
+Its lines look like C{0.00.003.234 I srv  init: build_info…}: a time, a letter for
 the level, a text.  Some things it prints without the first two.
 
 While it answers requests, much of what it prints quotes them: the message of an

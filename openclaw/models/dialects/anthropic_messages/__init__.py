@@ -1,3 +1,3 @@
 """
-TODO.
+Anthropic's Messages API.
 """

@@ -1,3 +1,3 @@
 """
-TODO.
+Google's Generative Language API, which Gemini speaks.
 """

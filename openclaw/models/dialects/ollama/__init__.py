@@ -1,3 +1,3 @@
 """
-TODO.
+Ollama's native API.
 """

@@ -1,3 +1,3 @@
 """
-TODO.
+OpenAI's Chat Completions API, and the many servers that copy it.
 """

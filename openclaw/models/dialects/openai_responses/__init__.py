@@ -1,3 +1,3 @@
 """
-TODO.
+OpenAI's Responses API.
 """
