@@ -28,11 +28,13 @@ from openclaw.errors import (
     OpenClawError,
     RunCancelled,
     UpstreamTimeout,
+    UpstreamTruncated,
     UpstreamUnreachable,
 )
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
 from openclaw.messages import Usage
+from openclaw.net.content_coding import ContentError
 from openclaw.net.http_connection import Exchange, Header, ResponseReceiver
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -211,6 +213,14 @@ class UpstreamCall:
         self._open = False
         if self._finished:
             self._release()
+        elif self._refused is not None:
+            self._fail(self._refusalSaid())
+        elif reason.check(ContentError):
+            self._fail(
+                UpstreamTruncated(
+                    f"Provider {self._provider!r} sent {reason.getErrorMessage()}."
+                )
+            )
         elif reason.check(ConnectionDone, ConnectionLost):
             if exchange is not None and exchange.pooled and not self._retried:
                 # The provider closed an idle connection just as we took it; others

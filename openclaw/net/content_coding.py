@@ -20,29 +20,39 @@ The most members of one gzip file: empty ones would cost much time and give noth
 _GZIP_BITS = zlib.MAX_WBITS | 16
 
 
+class ContentError(ToolError):
+    """
+    The content can't be decoded.  The text goes on behind "sends" or "sent".
+    """
+
+
 class ContentDecoder:
     """
     Undo one content coding: C{gzip} of any number of members, C{deflate} with or
     without the header of zlib, or C{identity}.
+
+    @ivar members: The number of members so far, of which there may be C{maxMembers}.
+        A stream without an end sets it back with each read.
     """
 
-    def __init__(self, headers: Sequence[bytes]) -> None:
+    def __init__(self, headers: Sequence[bytes], maxMembers: int = MAX_MEMBERS) -> None:
         """
         @param headers: The values of all C{Content-Encoding} headers.
 
-        @raise ToolError: There is more than one coding, or it is not supported.
+        @raise ContentError: There is more than one coding, or it is not supported.
         """
         said = b", ".join(headers).strip().lower()
         shown = said.decode("ascii", "backslashreplace")[:100]
         if len(headers) > 1 or b"," in said:
-            raise ToolError(f"more than one content coding ({shown})")
+            raise ContentError(f"more than one content coding ({shown})")
         if said not in (b"", b"identity", b"gzip", b"x-gzip", b"deflate"):
-            raise ToolError(f"a content coding that is not supported ({shown})")
+            raise ContentError(f"a content coding that is not supported ({shown})")
         self.identity = said in (b"", b"identity")
         self._deflate = said == b"deflate"
         self._inflater: zlib._Decompress | None = None
         self._input = b""
-        self._members = 0
+        self.members = 0
+        self._maxMembers = maxMembers
         self._begun = False
         self._full = False
 
@@ -58,7 +68,7 @@ class ContentDecoder:
         Take data in, and return at most L{PIECE_BYTES} of what is decoded; for the rest
         call this again, without data, while there is more L{pending}.
 
-        @raise ToolError: The data is broken.
+        @raise ContentError: The data is broken.
         """
         if self.identity:
             return data
@@ -67,22 +77,22 @@ class ContentDecoder:
         try:
             return self._piece()
         except zlib.error:
-            raise ToolError("broken compressed content") from None
+            raise ContentError("broken compressed content") from None
 
     def _piece(self) -> bytes:
         inflater = self._inflater
         if inflater is not None and inflater.eof and self._input:
             if self._deflate:
-                raise ToolError("something behind its compressed content")
+                raise ContentError("something behind its compressed content")
             # Another member; what is none of gzip's has a wrong header.
             inflater = None
         if inflater is None:
             if not self._input:
                 return b""
-            self._members += 1
-            if self._members > MAX_MEMBERS:
-                raise ToolError(
-                    f"more than {MAX_MEMBERS} members of compressed content"
+            self.members += 1
+            if self.members > self._maxMembers:
+                raise ContentError(
+                    f"more than {self._maxMembers} members of compressed content"
                 )
             inflater = self._inflater = zlib.decompressobj(self._bits())
         piece = inflater.decompress(self._input, PIECE_BYTES)
@@ -106,9 +116,9 @@ class ContentDecoder:
 
         @param closed: Is its end only that of the connection?
 
-        @raise ToolError: It is not.
+        @raise ContentError: It is not.
         """
         if self.identity or not (self._begun or closed):
             return
         if self._inflater is None or not self._inflater.eof:
-            raise ToolError("compressed content that breaks off")
+            raise ContentError("compressed content that breaks off")

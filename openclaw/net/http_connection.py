@@ -7,8 +7,7 @@ itself and makes a dozen objects for a request; this took a third of what a requ
 costs (see docs/performance.md).
 """
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol as Shape
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -17,6 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from openclaw.net.batched_writes import Writes
+from openclaw.net.content_coding import ContentDecoder, ContentError
 
 MAX_BARREN_BYTES = 64 * 1024
 """
@@ -67,7 +67,8 @@ class ResponseReceiver(Shape):
 
     def ended(self) -> None:
         """
-        The body has ended, or broke off.  Nothing else follows.
+        The body has ended, or broke off; a compressed one is whole.  Nothing else
+        follows.
         """
 
     def failed(self, reason: Failure) -> None:
@@ -75,7 +76,7 @@ class ResponseReceiver(Shape):
         There is no answer, and there will be none.  Nothing else follows.
 
         @param reason: Why not: no connection came about, or it was lost, or what came
-            on it was no HTTP.
+            on it was no HTTP.  A L{ContentError} may also come after the answer began.
         """
 
 
@@ -203,7 +204,7 @@ class Connection(Protocol):
         self._keptAlive = False
         self._barren = 0
         self._overhead = 0
-        self._inflate: Callable[[bytes], bytes] | None = None
+        self._decoder: ContentDecoder | None = None
         self._coding: str | None = None
 
     def connectionMade(self) -> None:
@@ -254,21 +255,22 @@ class Connection(Protocol):
             self._told = True
             headers, self._headers = self._headers, []
             exchange.asker.answered(self._status, headers)
-        if self._body:
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        hasBody = bool(body)
+        if hasBody:
             self._barren = 0
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._body.clear()
             self._overhead += len(data) - len(body)
-            if self._inflate is not None:
-                try:
-                    body = self._inflate(body)
-                except zlib.error as error:
-                    fault, body = error, b""
-            if not self._closing:
-                exchange.complete = self._complete and fault is None
-                exchange.asker.came(body)
         else:
             self._barren += len(data)
+        if self._decoder is not None:
+            try:
+                body = _inflated(self._decoder, body, isLast=self._complete)
+            except ContentError as error:
+                fault, body = error, b""
+        if hasBody and not self._closing:
+            exchange.complete = self._complete and fault is None
+            exchange.asker.came(body)
         if self._complete and fault is None and not self._closing:
             self._end(exchange)
         elif (
@@ -318,7 +320,7 @@ class Connection(Protocol):
         ]
         # It was asked for none.
         if len(codings) == 1 and codings[0] in _GZIP:
-            self._inflate = _inflater()
+            self._decoder = ContentDecoder(codings, MAX_MEMBERS)
         elif any(coding not in (b"", b"identity") for coding in codings):
             shown = b", ".join(codings)[:100].decode("ascii", "backslashreplace")
             self._coding = f"It has a content coding that was not asked for: {shown}"
@@ -379,34 +381,36 @@ class Connection(Protocol):
         if exchange is None:
             return
         exchange.over()
-        if self._told:
+        if self._decoder is not None and self._fault is None:
+            # Such a body may end with the connection.
+            try:
+                self._decoder.finish()
+            except ContentError:
+                self._fault = Failure()
+        isBroken = self._fault is not None and self._fault.check(ContentError)
+        if self._told and not isBroken:
             exchange.asker.ended()
         else:
             exchange.asker.failed(self._fault or reason)
 
 
-def _inflater() -> Callable[[bytes], bytes]:
-    bits = zlib.MAX_WBITS | 16
-    inflater = zlib.decompressobj(bits)
+def _inflated(decoder: ContentDecoder, data: bytes, *, isLast: bool) -> bytes:
+    """
+    Decode all that one read brought of a body.
 
-    def inflate(data: bytes) -> bytes:
-        nonlocal inflater
-        inflated = b""
-        for _ in range(MAX_MEMBERS):
-            if inflater.eof:
-                inflater = zlib.decompressobj(bits)
-            # One more than is allowed: zlib takes a bound of 0 for none.
-            room = MAX_INFLATED_BYTES - len(inflated) + 1
-            inflated += inflater.decompress(data, room)
-            if inflater.unconsumed_tail or len(inflated) > MAX_INFLATED_BYTES:
-                break
-            # A gzip file may have several members.
-            data = inflater.unused_data
-            if not data:
-                return inflated
-        raise zlib.error("it inflates to far more than itself")
-
-    return inflate
+    @raise ContentError: It is broken, or comes to more than it may.
+    """
+    decoder.members = 0
+    pieces = [decoder.decode(data)]
+    room = MAX_INFLATED_BYTES - len(pieces[0])
+    while decoder.pending and room >= 0:
+        pieces.append(decoder.decode())
+        room -= len(pieces[-1])
+    if room < 0:
+        raise ContentError("compressed content that inflates to far more than itself")
+    if isLast:
+        decoder.finish()
+    return b"".join(pieces)
 
 
 _GZIP = (b"gzip", b"x-gzip")

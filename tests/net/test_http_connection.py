@@ -17,6 +17,7 @@ from openclaw.interfaces import IModelCall
 from openclaw.net.http_connection import (
     MAX_BARREN_BYTES,
     MAX_INFLATED_BYTES,
+    MAX_MEMBERS,
     MAX_OVERHEAD_BYTES,
 )
 from tests.models.event_reading import cut, places
@@ -150,6 +151,53 @@ class AnswerTests(RawTestCase):
             )
             self.failureOf(self.call, UpstreamUnreachable)
             self.assertNothingLeft()
+
+    def test_damagedEnd(self) -> None:
+        """
+        Compressed data without its checksum, or with a wrong one, is an error, though
+        all of the text can be read; so is data behind it.
+        """
+        data = compress(WHOLE)
+        wrong = data[:-8] + bytes([data[-8] ^ 1]) + data[-7:]
+        for body in (data[:-1], data[:-8], wrong, data + b"x"):
+            length = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+            self.setUp()
+            self.send(HEAD + length + body)
+            error = self.failureOf(self.call, UpstreamTruncated)
+            self.assertIn("compressed", str(error))
+            self.assertNothingLeft()
+
+    def test_closedWithinCompressed(self) -> None:
+        """
+        So is a body that ends with the connection, and not with its checksum.
+        """
+        self.send(b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+        self.send(compress(WHOLE)[:30])
+        self.server.close()
+        self.network.flush()
+        self.assertIn("breaks off", str(self.failureOf(self.call, UpstreamTruncated)))
+        self.assertNothingLeft()
+
+    def test_damagedRefusal(self) -> None:
+        """
+        A refusal is told as such, though its body can't be read.
+        """
+        self.send(
+            b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nContent-Encoding: gzip\r\n"
+            b"Content-Length: 4\r\n\r\noops"
+        )
+        self.assertEqual(self.failureOf(self.call, UpstreamRateLimited).retryAfter, 7)
+        self.assertNothingLeft()
+
+    def test_manyMembers(self) -> None:
+        """
+        A stream may have any number of members, if they come one after the other.
+        """
+        self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n")
+        for _ in range(3 * MAX_MEMBERS):
+            self.send(chunk(compress(b": nothing\n\n")))
+        self.send(chunk(compress(WHOLE)))
+        self.assertHello()
 
     def test_bombInNextMember(self) -> None:
         """
