@@ -35,15 +35,15 @@ FETCHES = 16
 Requests for which images are fetched at once.
 """
 
-FETCHES_WAITING = 64
-FETCH_SECONDS = 30.0
-"""
-Requests that may wait for that, and the longest wait, in seconds.
-"""
-
 SEARCHES = 4
 """
 Requests for which the branch of a chat is looked for at once.
+"""
+
+MAX_WAITING = 64
+WAIT_SECONDS = 30.0
+"""
+Requests that may wait for either, and the longest wait, in seconds.
 """
 
 EVENTS_HEADER = "x-openclaw-events"
@@ -81,20 +81,10 @@ class Completions:
         self._equipment = equipment
         self._reactor = reactor
         self._now = now
-        self._fetches = FairSemaphore(
-            reactor,
-            Bounds(
-                capacity=FETCHES, waiting=FETCHES_WAITING, waitSeconds=FETCH_SECONDS
-            ),
-            _tooManyFetches,
+        self._fetches = _limited(
+            reactor, FETCHES, "fetching images for too many requests"
         )
-        self._searches = FairSemaphore(
-            reactor,
-            Bounds(
-                capacity=SEARCHES, waiting=FETCHES_WAITING, waitSeconds=FETCH_SECONDS
-            ),
-            _tooManySearches,
-        )
+        self._searches = _limited(reactor, SEARCHES, "looking for too many chats")
 
     async def serve(self, request: GatewayRequest, standing: LiveConfig) -> None:
         """
@@ -281,17 +271,18 @@ class Completions:
                 self._ledger.keep(asked, record)
 
 
-def _tooManySearches() -> Busy:
-    return Busy(
-        "The gateway is looking for too many chats. Try again soon.",
-        retryAfter=RETRY_SECONDS,
-    )
+def _limited(reactor: Any, capacity: int, what: str) -> FairSemaphore:
+    """
+    Make the semaphore of some work before a run.
 
-
-def _tooManyFetches() -> Busy:
-    return Busy(
-        "The gateway is fetching images for too many requests. Try again soon.",
-        retryAfter=RETRY_SECONDS,
+    @param what: What the gateway is doing when there is too much of it.
+    """
+    return FairSemaphore(
+        reactor,
+        Bounds(capacity=capacity, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS),
+        lambda: Busy(
+            f"The gateway is {what}. Try again soon.", retryAfter=RETRY_SECONDS
+        ),
     )
 
 

@@ -177,7 +177,7 @@ def parseToolChoice(raw: RawField, tools: Sequence[ToolSpec]) -> ToolChoice:
     if not isinstance(choice, dict):
         raise _invalid("tool_choice must be a string or object", "tool_choice")
     if choice.get("type") != "function":
-        raise _invalid("only function tools are supported", "tool_choice.type")
+        raise _invalid(NO_FUNCTION, "tool_choice.type")
     function = choice.get("function")
     named = function.get("name") if isinstance(function, dict) else None
     if not isinstance(named, str) or not named.strip():

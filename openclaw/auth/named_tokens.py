@@ -38,6 +38,11 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 VERSION = 1
 USUAL_SCOPES = ("operator.write",)
 
+TOKEN_NAMESPACE = "token:"
+"""
+The prefix of the labels and namespaces of those who have a token.
+"""
+
 LABEL_PATTERN = r"\A[a-z0-9-]{1,40}\Z"
 Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
 Amount = Annotated[int, Meta(ge=1)]
@@ -71,13 +76,21 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     generation: Amount = 1
 
     @property
+    def caller(self) -> str:
+        """
+        The label of whoever has it, such as C{token:ci}.
+        """
+        return f"{TOKEN_NAMESPACE}{self.label}"
+
+    @property
     def namespace(self) -> str:
         """
         The namespace of its sessions and runs: C{token:ci} for the first token of that
         label, C{token:ci~2} for the next.
         """
-        number = "" if self.generation == 1 else f"~{self.generation}"
-        return f"token:{self.label}{number}"
+        if self.generation == 1:
+            return self.caller
+        return f"{self.caller}~{self.generation}"
 
     def isExpired(self, now: float) -> bool:
         """

@@ -105,7 +105,7 @@ class Guest:
         there is one colon in it.
     @ivar agents: The agents that they may use; C{None} for all.
     @ivar models: See L{KeptToken}.
-    @ivar generation: Likewise.
+    @ivar ownNamespace: The namespace, if it is not the label.
     """
 
     label: str
@@ -113,16 +113,14 @@ class Guest:
     agents: frozenset[str] | None = None
     quota: Quota = UNLIMITED
     models: tuple[str, ...] | None = ("*",)
-    generation: int = 1
+    ownNamespace: str | None = None
 
     @property
     def namespace(self) -> str:
         """
-        The label; with a number for a token whose label another one had before.
+        The label, unless they have another one: a token whose label was another's.
         """
-        if self.generation == 1:
-            return self.label
-        return f"{self.label}~{self.generation}"
+        return self.label if self.ownNamespace is None else self.ownNamespace
 
     def mayNameModel(self, model: str, *, isOwn: bool) -> bool:
         """
@@ -174,7 +172,7 @@ def tokenCaller(token: KeptToken) -> Guest:
     The caller who has a token.
     """
     return Guest(
-        label=f"token:{token.label}",
+        label=token.caller,
         scopes=frozenset(token.scopes) & OPERATOR_SCOPES,
         agents=None if token.agents is None else frozenset(token.agents),
         quota=Quota(
@@ -182,7 +180,7 @@ def tokenCaller(token: KeptToken) -> Guest:
             requestsPerMinute=token.requestsPerMinute,
         ),
         models=token.models,
-        generation=token.generation,
+        ownNamespace=token.namespace,
     )
 
 

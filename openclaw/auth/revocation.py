@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from openclaw.auth.named_tokens import NamedTokens
+from openclaw.auth.named_tokens import TOKEN_NAMESPACE, NamedTokens
 from openclaw.errors import AuthenticationFailed, OpenClawError
 
 LOOK_SECONDS = 1.0
@@ -15,7 +15,6 @@ LOOK_SECONDS = 1.0
 Time between two looks at the file of named tokens, in seconds.
 """
 
-TOKEN_NAMESPACE = "token:"
 Cancel = Callable[[Callable[[str], bool], Callable[[], OpenClawError]], None]
 """
 Ends the runs whose namespace fits, with an error.

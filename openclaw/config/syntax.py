@@ -60,9 +60,8 @@ class _Loader(_SafeLoader):
             raise
         except Exception:
             # PyYAML lets through whatever its converters trip over.
-            raise yaml.constructor.ConstructorError(
-                problem="found a value that is not what its form or tag promises",
-                problem_mark=node.start_mark,
+            raise _constructorError(
+                "found a value that is not what its form or tag promises", node
             ) from None
 
 
@@ -85,9 +84,7 @@ def _refuseRepeatedKeys(root: yaml.Node) -> None:
             waiting += (key, value)
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    raise yaml.constructor.ConstructorError(
-                        problem=_twice(key.value), problem_mark=key.start_mark
-                    )
+                    raise _constructorError(_twice(key.value), key)
                 seen.add((key.tag, key.value))
 
 

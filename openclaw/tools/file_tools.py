@@ -24,6 +24,7 @@ from openclaw.tools.file_contents import (
     readWhole,
     replaceFile,
 )
+from openclaw.tools.grep_main import printable
 
 MAX_LINES = 2000
 """
@@ -320,11 +321,3 @@ def _firstNames(directory: int, stop: Event) -> tuple[list[str], int]:
                 yield entry.name
 
     return nsmallest(MAX_ENTRIES, names()), count
-
-
-def printable(name: str) -> str:
-    """
-    A file's name on one line.  Names may hold line ends and bytes that are no text.
-    """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else ascii(text)[1:-1]

@@ -136,7 +136,7 @@ def _walk() -> Iterator[tuple[str, list[str], list[str], int]]:
 
 def printable(name: str) -> str:
     """
-    A file's name on one line.
+    A file's name on one line.  Names may hold line ends and bytes that are no text.
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return text if text.isprintable() else ascii(text)[1:-1]
