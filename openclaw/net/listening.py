@@ -130,6 +130,7 @@ def _checkKey(description: str) -> None:
     """
     Refuse a key with a pass phrase, for which OpenSSL would ask the terminal.
 
+    @raise StartError: It has one, or can't be read.
     """
     words = [
         re.sub(r"\\(.)", r"\1", word)
