@@ -26,6 +26,8 @@ from benchmarks.subjects import PROJECT, Started, startUpstream
 
 REQUESTS = 200
 PATH = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+READ_BYTES = 64 * 1024 * 1024
 Greedy = Callable[["Daemon", threading.Event], None]
 
 
@@ -51,12 +53,12 @@ class Daemon:
         )
         self.token = made.stdout.strip()
 
-    def head(self, length: int, extra: str = "") -> bytes:
+    def head(self, length: int, extra: str = "", path: str = PATH) -> bytes:
         """
         Return the head of the greedy caller's request.
         """
         return (
-            f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {self.secret}\r\nContent-Length: {length}\r\n"
             f"{extra}\r\n"
         ).encode()
@@ -67,19 +69,20 @@ class Daemon:
         """
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
-    def latencies(self) -> list[float]:
+    def latencies(self, path: str) -> list[float]:
         """
         Ask as the polite caller, one request after the other.
 
         @return: Milliseconds; a refusal counts as a minute.
         """
-        body = json.dumps(_asked("instant-16"))
+        texts = {"input": "hi"}
+        body = json.dumps(texts if path == EMBEDDINGS else _asked("instant-16"))
         headers = {"Authorization": f"Bearer {self.token}"}
         found = []
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         for _ in range(REQUESTS):
             began = perf_counter()
-            connection.request("POST", PATH, body, headers)
+            connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             answer.read()
             took = (perf_counter() - began) * 1000
@@ -184,6 +187,23 @@ def images(daemon: Daemon, over: threading.Event) -> None:
     _repeat(daemon, over, daemon.head(len(body), "Connection: close\r\n") + body, 64)
 
 
+def reads(daemon: Daemon, over: threading.Event) -> None:
+    """
+    Have a large file read by 24 tool calls in each of 24 runs, all the time.
+    """
+    body = json.dumps(_asked("read-24")).encode()
+    _repeat(daemon, over, daemon.head(len(body), "Connection: close\r\n") + body, 24)
+
+
+def embeddings(daemon: Daemon, over: threading.Event) -> None:
+    """
+    Have texts embedded on 64 connections by a model that takes its time.
+    """
+    body = json.dumps({"input": "hi"}).encode()
+    extra = "Connection: close\r\nx-openclaw-model: mock/vector-1000\r\n"
+    _repeat(daemon, over, daemon.head(len(body), extra, EMBEDDINGS) + body, 64)
+
+
 KINDS: dict[str, Greedy | None] = {
     "alone": None,
     "600 streams": streams,
@@ -192,6 +212,9 @@ KINDS: dict[str, Greedy | None] = {
     "bodies of 4 MB": bodies,
     "runs that go on alone": detached,
     "images that never come": images,
+    "24 runs of 24 tool calls": reads,
+    "alone, embeddings": None,
+    "64 requests for embeddings": embeddings,
 }
 
 
@@ -205,10 +228,18 @@ def daemonBeside(upstream: str, silent: int) -> Iterator[Daemon]:
         endpoint = content["gateway"]["http"]["endpoints"]["chatCompletions"]
         endpoint["images"] = {"allowUrl": True}
         content["agents"]["defaults"]["maxConcurrent"] = 256
+        content["agents"]["defaults"]["embeddingModel"] = "mock/vector-0"
+        reader = {"workspace": workspace, "tools": {"profile": "coding"}}
+        agent = {"id": "read-24", "model": "mock/read-24", **reader}
+        content["agents"]["list"].append(agent)
         content["tools"] = {"web": {"fetch": {"allowPrivate": True, "ports": [silent]}}}
 
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as workspace,
+    ):
         home = Path(folder)
+        (Path(workspace) / "large.txt").write_bytes(b"a line\n" * (READ_BYTES // 7))
         started = Started(openclaw(change=change), upstream, home)
         try:
             yield Daemon(started, home, silent)
@@ -220,17 +251,18 @@ def main() -> None:
     """
     Print a line for each kind of neighbour.
     """
-    process, upstream = startUpstream()
+    process, upstream = startUpstream(module="benchmarks.moody")
     silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
     try:
         print("| the greedy caller | p50, ms | p99, ms |\n|---|---|---|")
         for name, greedy in KINDS.items():
             with daemonBeside(upstream, silent.getsockname()[1]) as daemon:
                 over = threading.Event()
+                path = EMBEDDINGS if "embeddings" in name else PATH
                 if greedy is not None:
                     greedy(daemon, over)
                     sleep(1)
-                found = quantiles(daemon.latencies(), n=100)
+                found = quantiles(daemon.latencies(path), n=100)
                 over.set()
                 print(f"| {name} | {found[49]:.1f} | {found[98]:.1f} |", flush=True)
     finally:

@@ -265,6 +265,7 @@ class ToolContext:
     @ivar sessions: The session store, for reading.
     @ivar settings: What C{tools.<name>} of the configuration says for this tool.
     @ivar log: For the tool's own troubles; never for arguments or results.
+    @ivar shareKey: Among whom threads are divided; see L{ICaller}.
     """
 
     agentID: str
@@ -276,6 +277,7 @@ class ToolContext:
     settings: Any
     log: Logger
     namespace: str = ""
+    shareKey: str = ""
 
 
 class ITool(IPlugin):

@@ -123,6 +123,7 @@ class AgentRun:
             settings=surroundings.toolSettings(tool.name),
             log=surroundings.log,
             namespace=request.namespace,
+            shareKey=self._shareKey,
         )
 
     def start(self) -> None:

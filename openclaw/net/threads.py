@@ -13,34 +13,53 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from openclaw.interfaces import ToolContext
 from openclaw.net.fair_semaphore import Bounds, FairSemaphore
 
 T = TypeVar("T")
 
-TOOL_THREADS = 64
+TOOL_THREADS = 4
 """
 Threads for the tools of agents.  They are apart from the reactor's own, in which names
-are looked up: no tool keeps those waiting.
+are looked up: no tool keeps those waiting.  All threads share Python's lock, and the
+reactor waits for it with them: with 64 that count lines it answered after 155 ms.
 """
 
 BODY_THREADS = 2
 """
-Threads for large requests and answers.  Reading JSON holds Python's lock: more of them
-would do no more work, but make the reactor wait for each.
+Threads for large requests and answers.  Reading JSON holds Python's lock all the time,
+so more of them would do no more.
 """
 
 
-class _Pools:
+class _FairThreads:
     """
-    The threads of one kind of work, by their reactors.
+    The threads for one kind of work, in which callers take turns.
     """
 
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
         self._pools: WeakKeyDictionary[object, ThreadPool] = WeakKeyDictionary()
+        self._turns: WeakKeyDictionary[object, FairSemaphore] = WeakKeyDictionary()
 
-    def of(self, reactor: Any) -> Any:
+    def run(
+        self, reactor: Any, caller: str, work: Callable[[Event], T]
+    ) -> "Deferred[T]":
+        """
+        Do something; see L{inThread}.
+        """
+        turns = self._turns.get(reactor)
+        if turns is None:
+            # What waits is bounded by itself: tool calls, and the room for bodies.
+            turns = FairSemaphore(reactor, Bounds(capacity=self._size))
+            self._turns[reactor] = turns
+        pool = self._poolOf(reactor)
+        return Deferred.fromCoroutine(
+            turns.run(caller, lambda: _inThread(reactor, pool, work))
+        )
+
+    def _poolOf(self, reactor: Any) -> Any:
         """
         Return the threads of a reactor, which are made with their first use.
         """
@@ -58,9 +77,8 @@ class _Pools:
         self._pools.pop(reactor).stop()
 
 
-_toolPools = _Pools("openclaw tools", TOOL_THREADS)
-_bodyPools = _Pools("openclaw bodies", BODY_THREADS)
-_bodyTurns: "WeakKeyDictionary[object, FairSemaphore]" = WeakKeyDictionary()
+_tools = _FairThreads("openclaw tools", TOOL_THREADS)
+_bodies = _FairThreads("openclaw bodies", BODY_THREADS)
 
 
 class Stopped(Exception):
@@ -69,11 +87,11 @@ class Stopped(Exception):
     """
 
 
-def inToolThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
+def inToolThread(context: ToolContext, work: Callable[[Event], T]) -> "Deferred[T]":
     """
-    Do blocking work of a tool; see L{inThread}.
+    Do blocking work of a tool, in turn with that of other callers; see L{inThread}.
     """
-    return Deferred.fromCoroutine(_inThread(reactor, _toolPools.of(reactor), work))
+    return _tools.run(context.reactor, context.shareKey, work)
 
 
 def inBodyThread(
@@ -85,15 +103,7 @@ def inBodyThread(
 
     @param caller: See L{openclaw.interfaces.ICaller.shareKey}.
     """
-    turns = _bodyTurns.get(reactor)
-    if turns is None:
-        # Those who wait hold their bodies, which are bounded by themselves.
-        turns = FairSemaphore(reactor, Bounds(capacity=BODY_THREADS))
-        _bodyTurns[reactor] = turns
-    pool = _bodyPools.of(reactor)
-    return Deferred.fromCoroutine(
-        turns.run(caller, lambda: _inThread(reactor, pool, work))
-    )
+    return _bodies.run(reactor, caller, work)
 
 
 def inThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":

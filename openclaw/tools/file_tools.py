@@ -106,7 +106,7 @@ class ReadTool:
                 stop,
             )
 
-        return inToolThread(context.reactor, work)
+        return inToolThread(context, work)
 
 
 @implementer(ITool)
@@ -150,7 +150,7 @@ class WriteTool:
             done = "Created" if new else "Replaced"
             return f"{done} {path}: {len(data)} bytes."
 
-        return inToolThread(context.reactor, work)
+        return inToolThread(context, work)
 
 
 @implementer(ITool)
@@ -218,7 +218,7 @@ class EditTool:
             times = "once" if count == 1 else f"{count} times"
             return f"Changed {path}: replaced {times}."
 
-        return inToolThread(context.reactor, work)
+        return inToolThread(context, work)
 
 
 def _matching(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
@@ -275,7 +275,7 @@ class ListTool:
             with explained(path), workspace.directory(path) as directory:
                 return _listed(directory, stop)
 
-        return inToolThread(context.reactor, work)
+        return inToolThread(context, work)
 
 
 def _listed(directory: int, stop: Event) -> str:

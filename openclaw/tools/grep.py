@@ -102,7 +102,7 @@ class GrepTool:
             opened.append(_openStart(workspace, path))
 
         try:
-            await inToolThread(context.reactor, openStart)
+            await inToolThread(context, openStart)
             output = BoundedOutput(MAX_OUTPUT_BYTES)
             program = Program(
                 arguments=[

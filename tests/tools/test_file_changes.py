@@ -137,8 +137,10 @@ class WriteTests(FileToolTestCase):
         """
         going = Event()
         busy = [
-            inToolThread(reactor, lambda stop: going.wait(30))
-            for _ in range(TOOL_THREADS)
+            inToolThread(
+                self.context(shareKey=f"caller{number}"), lambda stop: going.wait(30)
+            )
+            for number in range(TOOL_THREADS)
         ]
         try:
             await self.cancelling(self.write("a", "new"))
