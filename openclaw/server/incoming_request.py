@@ -80,6 +80,7 @@ class IncomingRequest(Request):
         "_caller",
         "_chargedTo",
         "_complete",
+        "_countedFor",
         "_deadline",
         "_early",
         "_invited",
@@ -117,7 +118,7 @@ class IncomingRequest(Request):
         self._early = False
         self._received = 0
         self._reserved = 0
-        self._shareKey = self._chargedTo = ""
+        self._shareKey = self._chargedTo = self._countedFor = ""
         self._deadline: IDelayedCall | None = None
 
     def gotLength(self, length: int | None) -> None:
@@ -255,9 +256,15 @@ class IncomingRequest(Request):
         self._hangUp()
         super().requestReceived(self.method, self.uri, self.clientproto)
 
-    def _letIn(self, caller: ICaller) -> ICaller:
+    def _letIn(self, caller: ICaller) -> ICaller | BaseException:
         self._known = True
-        self._shareKey = caller.shareKey
+        shareKey = caller.shareKey
+        # Addresses are bounded by themselves, but a proxy's may have all connections.
+        if caller.namespace and not (self.gone or self.finished):
+            if not self.channel.site.requests.take(shareKey, 1):
+                return self._turnAway(Failure(_tooManyRequests()))
+            self._countedFor = shareKey
+        self._shareKey = shareKey
         if self._weighed and not (self._invited or self._received or self.gone):
             # Only now, since the decision took its time.
             self._invite()
@@ -350,6 +357,9 @@ class IncomingRequest(Request):
         self._stopDeadline()
 
     def _letGo(self) -> None:
+        if self._countedFor:
+            self.channel.site.requests.giveBack(self._countedFor, 1)
+            self._countedFor = ""
         if self._reserved:
             self.channel.site.bodies.giveBack(self._chargedTo, self._reserved)
             self._reserved = 0
@@ -397,3 +407,10 @@ class IncomingRequest(Request):
         Has the caller gone away?
         """
         return bool(self._disconnected)
+
+
+def _tooManyRequests() -> Crowded:
+    return Crowded(
+        "You have too many requests in progress. Try again soon.",
+        retryAfter=CROWDED_SECONDS,
+    )

@@ -19,17 +19,17 @@ The file descriptors that are never given to callers: those of the daemon itself
 """
 
 
-class BodyBudget:
+class FairBudget:
     """
-    The bytes of all bodies that are held at once, shared fairly among callers; see
-    L{openclaw.net.fair_semaphore.fits}.
+    An amount that nobody waits for, such as the bytes of bodies, shared fairly among
+    callers; see L{openclaw.net.fair_semaphore.fits}.
 
-    @ivar held: The bytes of all callers.
+    @ivar held: What all callers hold.
     """
 
     def __init__(self, most: Callable[[], int]) -> None:
         """
-        @param most: Tells the limit of all bytes.
+        @param most: Tells the limit for all together.
         """
         self._most = most
         self.held = 0
@@ -37,12 +37,12 @@ class BodyBudget:
 
     def take(self, caller: str, count: int, own: int = 0) -> bool:
         """
-        Charge a caller for bytes that have arrived.
+        Charge a caller for more.
 
         @param own: The bytes of the same body that were charged before: the only body
             of a caller may take all that is free.
 
-        @return: Is there room?  Only then they are charged.
+        @return: False if there is no room; then nothing is charged.
         """
         others = self._holds.get(caller, 0) - own
         if not fits(others, own + count, self._most() - self.held + own):
@@ -53,7 +53,7 @@ class BodyBudget:
 
     def giveBack(self, caller: str, count: int) -> None:
         """
-        Release bytes of a caller.
+        Release what a caller was charged for.
         """
         self.held -= count
         self._holds[caller] -= count

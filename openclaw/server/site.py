@@ -17,8 +17,8 @@ from openclaw.server.admission import Access
 from openclaw.server.channel import IDLE_SECONDS, GatewayChannel
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.server.limits import (
-    BodyBudget,
     ConnectionCounts,
+    FairBudget,
     addressBlock,
     affordable,
 )
@@ -50,6 +50,8 @@ class GatewaySite(Site):
     @ivar idle: Those of them without a request, the longest idle first.
     @ivar turnedAway: Those for which there was no room, until they are closed.
     @ivar bodies: The room for bodies.
+    @ivar requests: The requests in progress of tokens and users, each of which keeps a
+        connection.
     @ivar writes: What sends the answers.
     @ivar loopback: The addresses of ports that only this machine can reach: hosts
         and ports.
@@ -83,7 +85,8 @@ class GatewaySite(Site):
         self.connections: set[GatewayChannel] = set()
         self.idle: dict[GatewayChannel, None] = {}
         self.turnedAway: set[RejectedConnection] = set()
-        self.bodies = BodyBudget(lambda: settings().maxBodyBytesInFlight)
+        self.bodies = FairBudget(lambda: settings().maxBodyBytesInFlight)
+        self.requests = FairBudget(lambda: self.mostConnections)
         self.loopback: Collection[tuple[str, int]] = frozenset()
         self._crowd = ConnectionCounts()
         self._descriptors = descriptors

@@ -2,6 +2,9 @@
 Tests of L{openclaw.server.site}: bounds on connections, and on bodies in all.
 """
 
+from pathlib import Path
+
+import msgspec
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 
@@ -9,10 +12,12 @@ from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.channel import IDLE_SECONDS
 from openclaw.server.rejected_connections import RejectedConnection
 from openclaw.server.site import MAX_TURNED_AWAY, GatewaySite
+from tests.auth.doorkeeper_doubles import addToken
 from tests.server.memory_connection import Caller, Line
 from tests.server.memory_gateway import (
     AUTHORIZATION,
     COMPLETIONS,
+    HELLO,
     STREAMED,
     GatewayTestCase,
     configOf,
@@ -105,6 +110,66 @@ class AddressTests(CrowdTestCase):
         callers = [self.gateway.connect() for _ in range(4)]
         self.assertEqual(len(self.site.connections), 4)
         for caller in callers:
+            caller.leave()
+
+
+class TokenTests(CrowdTestCase):
+    """
+    Nor does a token, wherever it is used from.
+    """
+
+    def setUp(self):
+        """
+        Two have tokens.
+        """
+        super().setUp()
+        state = Path(self.mktemp()).absolute()
+        state.mkdir()
+        self.tokens = [addToken(state, name) for name in ("greedy", "polite")]
+        self.gateway = self.start(
+            config=configOf(http={"maxConnections": 4}), state=state
+        )
+
+    def post(self, token, body=STREAMED):
+        """
+        Ask with a token.
+        """
+        caller = self.gateway.connect()
+        header = ("Authorization", f"Bearer {token}")
+        caller.ask("POST", COMPLETIONS, [header], msgspec.json.encode(body))
+        return caller
+
+    def test_share(self):
+        """
+        It has three quarters of the connections for its requests; one beyond them is
+        refused, and another caller has the rest.
+        """
+        greedy, polite = self.tokens
+        callers = [self.post(greedy) for _ in range(3)]
+        refused = self.post(greedy)
+        self.assertRefused(refused.answer, 503, "gateway_crowded")
+        self.assertTrue(refused.closed)
+        callers.append(self.post(polite))
+        self.assertEqual(len(self.gateway.provider.calls), 4)
+        self.assertEqual(self.gateway.site.requests.held, 4)
+        callers.pop().leave()
+        callers.pop().leave()
+        callers.append(self.post(greedy))
+        self.assertEqual(len(self.gateway.provider.calls), 5)
+        for caller in callers:
+            caller.leave()
+        self.assertEqual(self.gateway.site.requests.held, 0)
+
+    def test_over(self):
+        """
+        What is answered takes none.
+        """
+        for _ in range(8):
+            caller = self.post(self.tokens[0], HELLO)
+            self.gateway.call.say("Yes?")
+            self.gateway.call.finish()
+            self.assertEqual(caller.answer.text, "Yes?")
+            self.assertEqual(self.gateway.site.requests.held, 0)
             caller.leave()
 
 

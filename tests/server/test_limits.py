@@ -10,8 +10,8 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.server.limits import (
-    BodyBudget,
     ConnectionCounts,
+    FairBudget,
     addressBlock,
     affordable,
 )
@@ -27,7 +27,7 @@ def at(host):
     return kind("TCP", host, 4711)
 
 
-class BodyBudgetTests(SynchronousTestCase):
+class FairBudgetTests(SynchronousTestCase):
     """
     What is given out comes back.
     """
@@ -38,7 +38,7 @@ class BodyBudgetTests(SynchronousTestCase):
         Never more is given out than there is; whoever has some leaves some for others,
         and somebody who has none can have all that is free.
         """
-        budget, given_ = BodyBudget(lambda: 100), []
+        budget, given_ = FairBudget(lambda: 100), []
         for caller, count in wanted:
             if budget.take(caller, count):
                 given_.append((caller, count))
@@ -59,7 +59,7 @@ class BodyBudgetTests(SynchronousTestCase):
         """
         The only body of a caller may grow to all that there is, in any pieces.
         """
-        budget = BodyBudget(lambda: 100)
+        budget = FairBudget(lambda: 100)
         for own in range(0, 100, 10):
             self.assertTrue(budget.take("a", 10, own))
         self.assertFalse(budget.take("a", 1, 100))
@@ -70,7 +70,7 @@ class BodyBudgetTests(SynchronousTestCase):
         kept again.
         """
         most = [100]
-        budget = BodyBudget(lambda: most[0])
+        budget = FairBudget(lambda: most[0])
         self.assertTrue(budget.take("a", 80))
         most[0] = 50
         self.assertFalse(budget.take("b", 1))

@@ -1,15 +1,15 @@
 """
-Tests of L{openclaw.tools.threads}.
+Tests of L{openclaw.net.threads}.
 """
 
-from openclaw.tools.threads import TOOL_THREADS, inToolThread
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolContext
+from openclaw.net.threads import TOOL_THREADS, inToolThread
 from openclaw.sessions.store.memory import MemorySessionStore
-from tests.web.internet import Internet
+from tests.server.memory_internet import Internet
 
 
 class FairThreadsTests(SynchronousTestCase):
