@@ -23,7 +23,6 @@ from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore, O
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
 from openclaw.net.fair_semaphore import Bounds, FairSemaphore
-from openclaw.net.threads import TOOL_THREADS
 
 DRAIN_RETRY_SECONDS = 5.0
 """
@@ -31,9 +30,10 @@ Retry-After while the daemon drains, in seconds.
 """
 
 
-TOOL_CALLS = TOOL_THREADS
+TOOL_CALLS = 64
 """
-Tool calls of all runs at once.
+Tool calls of all runs at once.  Most wait for a process or an answer; those that work
+in a thread take turns there.
 """
 
 
