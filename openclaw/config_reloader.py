@@ -5,11 +5,12 @@ From a configuration to what holds: the part of a gateway that a reload replaces
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
-from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.checkers import FilePasswordDB, ICredentialsChecker
 from twisted.logger import Logger
 
 from openclaw.agents.agent_directory import AgentDirectory
@@ -82,9 +83,17 @@ class ConfigReloader:
         @raise openclaw.errors.ConfigError: It is wrong.
         """
         environ = self._circumstances.environ
-        loaded = load(locate(self._circumstances.configOption, environ), environ)
+        path = locate(self._circumstances.configOption, environ)
+        loaded = load(path, environ, self._passwordFiles())
         checkInstalled(loaded, self._log)
         return replace(loaded, config=self._place.share(loaded.config))
+
+    def _passwordFiles(self) -> list[tuple[str, Path]]:
+        return [
+            ("--auth", Path(os.fsdecode(checker.filename)).absolute())
+            for checker in self._circumstances.checkers
+            if isinstance(checker, FilePasswordDB)
+        ]
 
     def credential(self, config: Config) -> CredentialInForce:
         """

@@ -5,7 +5,8 @@ The options of C{twistd openclaw}.
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from getopt import GetoptError, getopt
+from typing import Any, ClassVar, NoReturn
 
 from twisted.cred.checkers import (
     FilePasswordDB,
@@ -40,7 +41,7 @@ class Options(UsageOptions, AuthOptionMixin):
     """
 
     supportedInterfaces = (IUsernamePassword,)
-    optParameters = [
+    optParameters: ClassVar[list[list[Any]]] = [
         ["config", "c", None, "The configuration file, YAML or JSON5."],
         [
             "workers",
@@ -62,6 +63,28 @@ class Options(UsageOptions, AuthOptionMixin):
         super().__init__()
         self["listen"] = []
         self["auth"] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Parse a command line.
+
+        @raise UsageError: An option that has one value is given twice.  Without this
+            check the first would have no effect, and nothing would say so.
+        """
+        self._checkTwice(sys.argv[1:] if options is None else options)
+        super().parseOptions(options)
+
+    def _checkTwice(self, arguments: Sequence[str]) -> None:
+        try:
+            found, _ = getopt(list(arguments), self.shortOpt, self.longOpt)
+        except GetoptError:
+            return  # Twisted says so.
+        # Of names with dashes inside, only those of strcred's help are there.
+        given = [self.synonyms.get(name.lstrip("-")) for name, _ in found]
+        for parameter in self.optParameters:
+            name = parameter[0]
+            if given.count(name) > 1:
+                raise UsageError(f"--{name} may be given only once")
 
     def opt_listen(self, description: str) -> None:
         """

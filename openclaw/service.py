@@ -91,7 +91,7 @@ class GatewayService(Service):
         state = self._standings.state
         prepareState(state, launch.adopt)
         self._memory = AccessState(
-            tokens=NamedTokens(state, launch.now, self._log),
+            tokens=NamedTokens(state, launch.now, self._log, audits=among is None),
             throttle=self._place.throttle(
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
@@ -114,10 +114,9 @@ class GatewayService(Service):
             place=self._place,
         )
         self._hands: Backend = InProcessBackend(self._assembly, self._log)
-        runtime = self._assembly.runtime
-        self._revocationWatch = RevocationWatch(
-            self._memory.tokens, runtime.cancelWhere, reactor
-        )
+        tokens, runtime = self._memory.tokens, self._assembly.runtime
+        runtime.isRevoked = tokens.isRevoked
+        self._revocationWatch = RevocationWatch(tokens, runtime.endRevoked, reactor)
         self._metrics = MetricsPage(runtime.tally, runtime.inProgress, reactor)
         app = GatewayApp(
             standing=lambda: self._standing,
@@ -162,8 +161,9 @@ class GatewayService(Service):
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
         self._memory.throttle.limit(config.gateway.auth.rateLimit)
+        path = str(loaded.path or "no configuration file")
         for warning in loaded.warnings if self._launch.place is None else ():
-            self._log.warn("{path}: {warning}", path=str(loaded.path), warning=warning)
+            self._log.warn("{path}: {warning}", path=path, warning=warning)
 
     def reload(self) -> "Deferred[None]":
         """

@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 
 from openclaw.config import Secret
 from openclaw.errors import StartError
-from openclaw.net.private_files import UnsafeFile, readPrivateFile
+from openclaw.private_files import UnsafeFile, readPrivateFile
 
 TOKEN_NAME = "gateway-token"
 """
@@ -82,5 +82,7 @@ def keptToken(directory: Path, adopt: Adopt) -> Secret:
             file.write(f"{token}\n")
         adopt(path)
         return Secret(token)
-    except (OSError, UnicodeDecodeError, UnsafeFile) as error:
+    except UnsafeFile as error:
+        raise StartError(f"The token file {path} can't be used: it {error}.") from None
+    except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"The token file {path} can't be used: {error}.") from None

@@ -52,6 +52,7 @@ class EmbeddingCall:
     @ivar requestID: Likewise.
     @ivar arrivedAt: When the request had arrived, by the reactor's clock.
     @ivar shareKey: See L{openclaw.interfaces.ICaller}.
+    @ivar namespace: Likewise.
     """
 
     provider: str
@@ -61,6 +62,7 @@ class EmbeddingCall:
     requestID: str
     arrivedAt: float
     shareKey: str = ""
+    namespace: str = ""
 
     @property
     def model(self) -> ModelRef:
@@ -91,7 +93,8 @@ class EmbeddingRuns:
         self._reactor = reactor
         self._tally = tally
         self._log = log
-        self._calls: dict[Deferred[EmbeddingReply], OpenClawError | None] = {}
+        self._calls: dict[Deferred[EmbeddingReply], EmbeddingCall] = {}
+        self._reasons: dict[Deferred[EmbeddingReply], OpenClawError] = {}
         self._awaitingIdle: list[Deferred[None]] = []
 
     def reconfigure(self, most: int) -> None:
@@ -118,7 +121,7 @@ class EmbeddingRuns:
             raise busy
         seconds = asked.agent.timeoutSeconds
         call = Deferred.fromCoroutine(self._embed(asked))
-        self._calls[call] = None
+        self._calls[call] = asked
         late = UpstreamTimeout(
             f"The embeddings took longer than {seconds:g} s.", code="run_timeout"
         )
@@ -127,7 +130,8 @@ class EmbeddingRuns:
         def ended(result: EmbeddingReply | Failure) -> EmbeddingReply | Failure:
             if clock.active():
                 clock.cancel()
-            why = self._calls.pop(call)
+            del self._calls[call]
+            why = self._reasons.pop(call, None)
             self._shares.release(shareKey)
             if why is not None:
                 result = Failure(why)
@@ -208,17 +212,20 @@ class EmbeddingRuns:
             await deferLater(self._reactor, wait)
 
     def _end(self, call: "Deferred[EmbeddingReply]", why: OpenClawError) -> None:
-        self._calls[call] = why
+        self._reasons[call] = why
         call.cancel()
 
-    def endAll(self, why: Callable[[], OpenClawError]) -> None:
+    def endWhere(
+        self, isMeant: Callable[[EmbeddingCall], bool], why: Callable[[], OpenClawError]
+    ) -> None:
         """
-        End all calls now.
+        End the calls that this is true of now.
 
         @param why: Makes the error that they fail with.
         """
-        for call in list(self._calls):
-            self._end(call, why())
+        for call, asked in list(self._calls.items()):
+            if isMeant(asked):
+                self._end(call, why())
 
     def untilIdle(self) -> "Deferred[None]":
         """

@@ -249,6 +249,8 @@ class AgentRun:
                 self.listener,
                 self.request.caller,
                 partial(self.surroundings.toolCalls.run, self._shareKey),
+                self.runID,
+                self.request.agent.id,
             )
         return await self._stop.during(self._toolbox.run(calls))
 

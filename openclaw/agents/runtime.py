@@ -17,7 +17,7 @@ from openclaw.agents.run_queue import Limits, RunQueue
 from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.turns import RunResult
 from openclaw.config import Config
-from openclaw.errors import OpenClawError, ShuttingDown, StoreError
+from openclaw.errors import AuthenticationFailed, ShuttingDown, StoreError
 from openclaw.events import RunListener
 from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore, Outline
 from openclaw.metrics.tally import Tally
@@ -44,6 +44,8 @@ class Runtime:
     @ivar runs: The runs in progress, by their ids.
     @ivar draining: True once no more may start.
     @ivar tally: What is counted of them, and of calls for embeddings.
+    @ivar isRevoked: Tell from a namespace if the token that it belongs to is not valid
+        any more.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Runtime:
         self.runs: dict[str, AgentRun] = {}
         self.draining = False
         self.tally = Tally()
+        self.isRevoked: Callable[[str], bool] = lambda namespace: False
         self._store = store
         self._reactor = reactor
         self._log = log
@@ -111,33 +114,43 @@ class Runtime:
         Start a run.
 
         @raise ShuttingDown: The daemon is going down.
+
+        @raise AuthenticationFailed: The caller's token was revoked after the headers of
+            the request had been checked.
         """
-        if self.draining:
-            raise shuttingDown()
+        self._checkMayBegin(request.namespace)
         run = AgentRun(request, listener, self._surroundings)
         self.runs[run.runID] = run
         run.ended.addBoth(self._ended, run)
         run.start()
         return run
 
-    def cancelWhere(
-        self, isMeant: Callable[[str], bool], error: Callable[[], OpenClawError]
-    ) -> None:
+    def _checkMayBegin(self, namespace: str) -> None:
+        if self.draining:
+            raise shuttingDown()
+        if self.isRevoked(namespace):
+            raise tokenRevoked()
+
+    def endRevoked(self) -> None:
         """
-        End the runs in progress whose namespace this is true of, with an error.
+        End the runs and the calls for embeddings of tokens that are not valid any more.
         """
         for run in list(self.runs.values()):
-            if isMeant(run.request.namespace):
-                run.cancel(error())
+            if self.isRevoked(run.request.namespace):
+                run.cancel(tokenRevoked())
+        self._embeddings.endWhere(
+            lambda asked: self.isRevoked(asked.namespace), tokenRevoked
+        )
 
     def embed(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
         Have texts embedded; see L{EmbeddingRuns.begin}.
 
         @raise ShuttingDown: The daemon is going down.
+
+        @raise AuthenticationFailed: See L{begin}.
         """
-        if self.draining:
-            raise shuttingDown()
+        self._checkMayBegin(asked.namespace)
         return self._embeddings.begin(asked)
 
     def outline(self, sessionKey: str) -> "Deferred[Outline]":
@@ -193,7 +206,7 @@ class Runtime:
         self.draining = True
         for run in list(self.runs.values()):
             run.cancel(shuttingDown())
-        self._embeddings.endAll(shuttingDown)
+        self._embeddings.endWhere(lambda asked: True, shuttingDown)
 
     def stop(self) -> "Deferred[None]":
         """
@@ -231,6 +244,13 @@ def shuttingDown() -> ShuttingDown:
     return ShuttingDown(
         "The gateway is shutting down. Try again soon.", retryAfter=DRAIN_RETRY_SECONDS
     )
+
+
+def tokenRevoked() -> AuthenticationFailed:
+    """
+    Return the error for callers whose token was revoked or has expired.
+    """
+    return AuthenticationFailed("The token is not valid any more.")
 
 
 def _limits(config: Config) -> Limits:

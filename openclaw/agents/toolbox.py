@@ -73,6 +73,8 @@ class Toolbox:
     @ivar listener: Is told when a call begins and ends.
     @ivar caller: Who asked for the run, for the audit.
     @ivar inTurn: Carries out a call when it is the caller's turn.
+    @ivar runID: The run, for the audit.
+    @ivar agentID: The agent, likewise.
     @ivar hadEffects: True once a tool ran that may have changed something.
     """
 
@@ -84,6 +86,8 @@ class Toolbox:
     listener: RunListener = lambda events: None
     caller: str = ""
     inTurn: InTurn = _atOnce
+    runID: str = ""
+    agentID: str = ""
     hadEffects: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -139,10 +143,17 @@ class Toolbox:
         offered = self.tools.get(call.name)
         if offered is None:
             name = call.name[:MAX_NAME_CHARACTERS]
+            given = call.arguments.encode("utf-8", "surrogatepass")
             self._audit.warn(
-                "tool {tool!r} refused: not offered caller={caller}",
+                "tool {tool!r} refused: not offered run={run} agent={agent}"
+                " caller={caller} argument_bytes={argument_bytes}"
+                " arguments_sha256={arguments_sha256}",
                 tool=name,
+                run=self.runID,
+                agent=self.agentID,
                 caller=self.caller,
+                argument_bytes=len(given),
+                arguments_sha256=sha256(given).hexdigest(),
             )
             return ToolMessage(call.id, f"Error: there is no tool {name!r}.")
         tool, context = offered.tool, self.context(offered.tool)

@@ -238,6 +238,7 @@ class Embeddings:
                         requestID=request.requestID,
                         arrivedAt=request.arrivedAt,
                         shareKey=caller.shareKey,
+                        namespace=caller.namespace,
                     )
                 )
             finally:

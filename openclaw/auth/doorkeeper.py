@@ -35,7 +35,7 @@ from openclaw.auth.realm import GatewayRealm, Operator, UserRealm
 from openclaw.auth.refusal_log import RefusalLog
 from openclaw.auth.throttle import Throttle
 from openclaw.config import AuthMode, Secret
-from openclaw.errors import AuthenticationFailed
+from openclaw.errors import AuthenticationFailed, PermissionDenied, ProxyRequired
 from openclaw.interfaces import ICaller
 
 UNGUESSABLE_CHARACTERS = 20
@@ -160,7 +160,14 @@ class Doorkeeper:
         # Proxies pass on what they looked at themselves, and that is not for us.
         if _isNamed(authorization):
             return await self._known(credentialsFrom(authorization), origin)
-        return _narrowed(terms.proxiedUsers.caller(origin, headers), headers)
+        try:
+            caller = terms.proxiedUsers.caller(origin, headers)
+        except (PermissionDenied, ProxyRequired):
+            self.memory.refusals.refused(
+                origin, "proxy's user", "gateway.auth.trustedProxy"
+            )
+            raise
+        return _narrowed(caller, headers)
 
     async def _known(self, credentials: ICredentials, origin: ClientAddress) -> ICaller:
         """

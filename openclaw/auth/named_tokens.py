@@ -24,7 +24,7 @@ from twisted.logger import Logger
 
 from openclaw.audit import auditLogger
 from openclaw.errors import TokenFileError
-from openclaw.net.private_files import UnsafeFile, readPrivateFile
+from openclaw.private_files import UnsafeFile, readPrivateFile
 
 PREFIX = "oct_"
 """
@@ -102,7 +102,8 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _File(Struct, frozen=True, kw_only=True):
     version: int
     tokens: tuple[KeptToken, ...]
-    generations: dict[Label, Amount] = msgspec.field(default_factory=dict)
+    generations: dict[Label, Amount] | None = None
+    firstGeneration: Amount = 1
 
 
 @dataclass
@@ -112,16 +113,21 @@ class TokenSet:
 
     @ivar byLabel: The tokens.
     @ivar generations: The last generation of each label that was ever revoked.
+    @ivar firstGeneration: The generation of a token whose label is in neither.  It is 2
+        in a file that an earlier version began, which did not keep revoked labels: each
+        label may have been one of them.
     """
 
     byLabel: dict[str, KeptToken]
     generations: dict[str, int]
+    firstGeneration: int = 1
 
     def add(self, token: KeptToken) -> None:
         """
         Add a token, which sees nothing of an earlier one of its label.
         """
-        generation = self.generations.get(token.label, 0) + 1
+        last = self.generations.get(token.label, self.firstGeneration - 1)
+        generation = last + 1
         self.byLabel[token.label] = msgspec.structs.replace(
             token, generation=generation
         )
@@ -189,7 +195,7 @@ def _read(path: Path) -> tuple[_Signature, TokenSet]:
         ) from None
     except UnsafeFile as error:
         raise TokenFileError(
-            f"The file {path} is not used: {error}. Nobody knows whose tokens"
+            f"The file {path} is not used: it {error}. Nobody knows whose tokens"
             " these are."
         ) from None
     except msgspec.MsgspecError:
@@ -197,7 +203,11 @@ def _read(path: Path) -> tuple[_Signature, TokenSet]:
     if kept.version != VERSION:
         raise TokenFileError(f"The file {path} is of another version of OpenClaw.")
     tokens = {token.label: token for token in kept.tokens}
-    return _signature(status), TokenSet(tokens, dict(kept.generations))
+    if kept.generations is None:
+        return _signature(status), TokenSet(tokens, {}, firstGeneration=2)
+    return _signature(status), TokenSet(
+        tokens, dict(kept.generations), kept.firstGeneration
+    )
 
 
 @contextmanager
@@ -233,6 +243,7 @@ def _write(state: Path, directory: int, tokens: TokenSet) -> None:
             version=VERSION,
             tokens=tuple(tokens.byLabel.values()),
             generations=tokens.generations,
+            firstGeneration=tokens.firstGeneration,
         )
     )
     path = tokensFile(state)
@@ -261,22 +272,32 @@ class NamedTokens:
     The tokens as a daemon knows them: those of the file as it is now.
     """
 
-    def __init__(self, state: Path, now: Callable[[], float], log: Logger) -> None:
+    def __init__(
+        self,
+        state: Path,
+        now: Callable[[], float],
+        log: Logger,
+        *,
+        audits: bool = True,
+    ) -> None:
         """
         @param state: The state directory.
 
         @param now: Tells the seconds since the epoch.
+
+        @param audits: Write a line for each change; of several processes, one
+            does.
         """
         self._state = state
         self._path = tokensFile(state)
         self._now = now
-        self._log = log
+        self.log = log
         self._seen: _Signature | object = object()
         self._byDigest: Mapping[bytes, KeptToken] = {}
         self._byLabel: Mapping[str, KeptToken] = {}
         self._byNamespace: Mapping[str, KeptToken] = {}
-        self._refreshed: Mapping[str, KeptToken] = {}
-        self._told: Mapping[str, KeptToken] | None = None
+        self._told: TokenSet | None = None
+        self._audits = audits
         self._audit = auditLogger(log)
 
     def find(self, token: bytes) -> KeptToken | None:
@@ -293,24 +314,23 @@ class NamedTokens:
             return None
         return kept
 
-    def isGood(self, namespace: str) -> bool:
+    def isRevoked(self, namespace: str) -> bool:
         """
-        Is the token with this namespace still valid, as far as was last seen?
+        Is this the namespace of a token that is not valid any more?
         """
+        if not namespace.startswith(TOKEN_NAMESPACE):
+            return False
+        if namespace not in self._byNamespace:
+            # Another worker may have seen it before this one did.
+            self._look()
         token = self._byNamespace.get(namespace)
-        return token is not None and not token.isExpired(self._now())
+        return token is None or token.isExpired(self._now())
 
-    def refresh(self) -> bool:
+    def refresh(self) -> None:
         """
-        Look whether the file has changed.
-
-        @return: Can a token that was valid when this was last asked be so no longer?
+        Read the file if it has changed.
         """
-        before = self._refreshed
         self._look()
-        self._refreshed = now = self._byNamespace
-        expires = any(token.expiresAt is not None for token in now.values())
-        return now is not before or expires
 
     def labelled(self, label: str) -> KeptToken | None:
         """
@@ -337,7 +357,7 @@ class NamedTokens:
         except TokenFileError as error:
             # Nobody knows which of the old ones are still meant to be good.
             self._seen = current
-            self._log.error("{error} No named token is good.", error=error.message)
+            self.log.error("{error} No named token is good.", error=error.message)
         else:
             self._tellChanges(found)
         self._byLabel = tokens
@@ -351,12 +371,22 @@ class NamedTokens:
         Write an audit line for each token that came or went since the file was last
         understood.
         """
-        now = {token.namespace: token for token in found.byLabel.values()}
-        before, self._told = self._told, now
-        if before is None:
+        told, self._told = self._told, found
+        if told is None or not self._audits:
             return
+        before = {token.namespace: token for token in told.byLabel.values()}
+        now = {token.namespace: token for token in found.byLabel.values()}
         for name in before.keys() - now.keys():
             self._audit.info("token revoked label={label}", label=before[name].label)
+        for label, last in found.generations.items():
+            seen = told.generations.get(label, told.firstGeneration - 1)
+            missed = last - seen - (label in told.byLabel)
+            if missed > 0:
+                self._audit.info(
+                    "token added and revoked label={label} times={times}",
+                    label=label,
+                    times=missed,
+                )
         for name in now.keys() - before.keys():
             token = now[name]
             self._audit.info(

@@ -38,7 +38,7 @@ class Quotas:
         if most is None:
             return
         now = self._clock.seconds()
-        times = self._requests.setdefault(caller.label, deque())
+        times = self._requests.setdefault(nameOf(caller), deque())
         while times and times[0] <= now - MINUTE:
             times.popleft()
         if len(times) >= most:
@@ -58,17 +58,17 @@ class Quotas:
 
         @raise QuotaExceeded: As many of theirs are running as may.
         """
-        most, label = caller.quota.concurrentRuns, caller.label
+        most, name = caller.quota.concurrentRuns, nameOf(caller)
         if most is None:
             return _nothing
-        if self._running.get(label, 0) >= most:
+        if self._running.get(name, 0) >= most:
             raise QuotaExceeded(
                 f"You may have {most} runs at once.",
                 code="token_concurrency",
                 retryAfter=RETRY_SECONDS,
             )
-        self._running[label] = self._running.get(label, 0) + 1
-        held = [label]
+        self._running[name] = self._running.get(name, 0) + 1
+        held = [name]
 
         def release() -> None:
             if held:
@@ -76,10 +76,18 @@ class Quotas:
 
         return release
 
-    def _leave(self, label: str) -> None:
-        self._running[label] -= 1
-        if not self._running[label]:
-            del self._running[label]
+    def _leave(self, name: str) -> None:
+        self._running[name] -= 1
+        if not self._running[name]:
+            del self._running[name]
+
+
+def nameOf(caller: ICaller) -> str:
+    """
+    Return the name that a caller's quota is counted by.  A new token with the label of
+    a revoked one does not inherit what that one used.
+    """
+    return caller.namespace or caller.label
 
 
 def _nothing() -> None:

@@ -133,9 +133,9 @@ class Guest:
     @property
     def shareKey(self) -> str:
         """
-        The label.
+        The namespace.
         """
-        return self.label
+        return self.namespace
 
     def hasScope(self, scope: str) -> bool:
         """

@@ -7,17 +7,11 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from openclaw.auth.named_tokens import TOKEN_NAMESPACE, NamedTokens
-from openclaw.errors import AuthenticationFailed, OpenClawError
+from openclaw.auth.named_tokens import NamedTokens
 
 LOOK_SECONDS = 1.0
 """
 Time between two looks at the file of named tokens, in seconds.
-"""
-
-Cancel = Callable[[Callable[[str], bool], Callable[[], OpenClawError]], None]
-"""
-Ends the runs whose namespace fits, with an error.
 """
 
 
@@ -27,18 +21,26 @@ class RevocationWatch:
     """
 
     def __init__(
-        self, tokens: NamedTokens, cancel: Cancel, clock: IReactorTime
+        self,
+        tokens: NamedTokens,
+        endRevoked: Callable[[], None],
+        clock: IReactorTime,
     ) -> None:
+        """
+        @param endRevoked: End what belongs to tokens that are not valid any more.  Each
+            look does this, since a request whose headers were checked before a change
+            can begin a run after it.
+        """
         self._tokens = tokens
-        self._cancel = cancel
+        self._endRevoked = endRevoked
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
 
     def start(self) -> None:
         """
-        Begin to look.
+        Read the file now, so that the first change is noticed as one, and go on.
         """
-        self._looking.start(LOOK_SECONDS, now=False)
+        self._looking.start(LOOK_SECONDS)
 
     def stop(self) -> None:
         """
@@ -48,13 +50,9 @@ class RevocationWatch:
             self._looking.stop()
 
     def _look(self) -> None:
-        if self._tokens.refresh():
-            self._cancel(self._isRevoked, _revoked)
-
-    def _isRevoked(self, namespace: str) -> bool:
-        isToken = namespace.startswith(TOKEN_NAMESPACE)
-        return isToken and not self._tokens.isGood(namespace)
-
-
-def _revoked() -> OpenClawError:
-    return AuthenticationFailed("The token is not valid any more.")
+        try:
+            self._tokens.refresh()
+            self._endRevoked()
+        except Exception:
+            # An exception would end the loop, and no token would be watched then.
+            self._tokens.log.failure("The named tokens can't be checked")

@@ -4,15 +4,49 @@ The C{openclaw} command: its arguments, and who carries them out.
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from time import time
+from typing import Any
 
 from openclaw import __version__
 
 
+class _StoreOnce(Action):
+    """
+    Store a value, and refuse a second one.  argparse would forget the first.
+    """
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """
+        See L{Action}.
+        """
+        given: set[str] = vars(namespace).setdefault("given", set())
+        if option_string is not None and self.dest in given:
+            parser.error(f"argument {option_string}: may be given only once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class _Parser(ArgumentParser):
+    """
+    A parser, and those of its commands, whose options count once.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        for name in (None, "store"):
+            self.register("action", name, _StoreOnce)
+
+
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="openclaw",
         description="The agent gateway's command. The daemon is `twistd openclaw`.",
     )

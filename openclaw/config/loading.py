@@ -3,18 +3,19 @@ Find and load the configuration.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from openclaw.config.checking import check
-from openclaw.config.exposure import exposedFiles
+from openclaw.config.exposure import accessWarnings, exposedFiles
 from openclaw.config.root import Config
 from openclaw.config.syntax import PARSERS, SyntaxFault
 from openclaw.config.value_conversion import expandHome
 from openclaw.errors import ConfigError
+from openclaw.private_files import UnsafeFile, readRegularFile
 
 STATE_VARIABLE = "OPENCLAW_STATE_DIR"
 PATH_VARIABLE = "OPENCLAW_CONFIG_PATH"
@@ -82,26 +83,37 @@ def locate(
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    others: Sequence[tuple[str, Path]] = (),
+) -> Loaded:
     """
     Read and check a configuration.
 
     @param path: The file, as L{locate} found it; C{None} gives the defaults.
     @param environ: The environment, for C{${VAR}}, credentials and C{~}.
+    @param others: Files with secrets that are not named in the configuration, with
+        their names.
 
     @raise ConfigError: The file can't be read, or there are faults in it; all are
         named.
     """
+    state = stateDirectory(environ)
     if path is None:
-        return Loaded(config=Config())
+        config = Config()
+        return Loaded(
+            config=config, warnings=tuple(accessWarnings(config, None, state, others))
+        )
     path = path.absolute()
     data = _parsed(path)
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path}: must hold a mapping of keys at its top level")
     config, warnings = check(data, environ, path.parent, str(path))
-    faults = exposedFiles(config, path, stateDirectory(environ))
+    faults = exposedFiles(config, path, state, others)
     if faults:
         raise ConfigError("\n".join(f"{path}: {each}" for each in faults))
+    warnings += tuple(accessWarnings(config, path, state, others))
     isEmpty = data is None
     if isEmpty:
         warnings += ("the file is empty: the built-in defaults hold",)
@@ -122,11 +134,9 @@ def _parsed(path: Path) -> Any:
         raise ConfigError(f"{path}: must end in {', '.join(endings)} or {last}")
     try:
         # An editor of another system may have left a byte order mark.
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ConfigError(f"{path}: has more than {MAX_BYTES} bytes")
-        text = data.decode("utf-8-sig")
+        text = readRegularFile(path, MAX_BYTES).decode("utf-8-sig")
+    except UnsafeFile as error:
+        raise ConfigError(f"{path}: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -17,10 +17,16 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from openclaw.errors import StartError
+from openclaw.private_files import UnsafeFile, readRegularFile
 
 CHECK_SECONDS = 60.0
 """
 Least time between two looks at the files, in seconds.
+"""
+
+MAX_PEM_BYTES = 1024 * 1024
+"""
+The largest file with a certificate chain or a key.
 """
 
 _CERTIFICATE = re.compile(
@@ -103,10 +109,9 @@ def validityWarning(certPath: Path) -> str | None:
 
 def _read(path: Path) -> bytes:
     try:
-        # Opening a FIFO would wait for a writer, and everybody with it.
-        if path.is_fifo():
-            raise StartError(f"{path} can't be read: it is a FIFO.")
-        return path.read_bytes()
+        return readRegularFile(path, MAX_PEM_BYTES)
+    except UnsafeFile as error:
+        raise StartError(f"{path} can't be used: it {error}.") from None
     except OSError as error:
         raise StartError(f"{path} can't be read: {error.strerror}.") from None
 

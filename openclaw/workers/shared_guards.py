@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from openclaw.api.peers import Peers, ownerOf
 from openclaw.auth.client_address import ClientAddress
-from openclaw.auth.quotas import Quotas
+from openclaw.auth.quotas import Quotas, nameOf
 from openclaw.auth.throttle import Throttle
 from openclaw.config import RateLimit
 from openclaw.interfaces import ICaller
@@ -81,4 +81,4 @@ def ownerOfCaller(caller: ICaller, count: int) -> int | None:
     quota = caller.quota
     if quota.concurrentRuns is None and quota.requestsPerMinute is None:
         return None
-    return ownerOf(count, caller.label)
+    return ownerOf(count, nameOf(caller))

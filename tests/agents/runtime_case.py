@@ -89,7 +89,7 @@ class RuntimeTestCase(SynchronousTestCase):
         """
         return [formatEvent(event) for event in self.events]
 
-    def begin(self, key: str = KEY, kept: bool = True) -> Watched:
+    def begin(self, key: str = KEY, kept: bool = True, namespace: str = "") -> Watched:
         """
         Begin a run.
         """
@@ -100,6 +100,7 @@ class RuntimeTestCase(SynchronousTestCase):
             kept=kept,
             opening=[QUESTION],
             following=[QUESTION],
+            namespace=namespace,
         )
         batches: list = []
         run = self.runtime.begin(request, lambda events: batches.append(list(events)))

@@ -2,13 +2,19 @@
 Tests of L{openclaw.agents.runtime}.
 """
 
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import LogLevel, formatEvent
 
+from openclaw.agents.embedding_runs import EmbeddingCall
 from openclaw.agents.run import CLAIM_RETRY_SECONDS
-from openclaw.errors import StoreError, UpstreamRefused
-from openclaw.interfaces import Claim
-from tests.agents.run_harness import KEY, HeldStore
+from openclaw.errors import (
+    AuthenticationFailed,
+    ShuttingDown,
+    StoreError,
+    UpstreamRefused,
+)
+from openclaw.interfaces import Claim, EmbeddingReply, EmbeddingRequest
+from tests.agents.run_harness import AGENT, KEY, HeldStore
 from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase, configured
 
 
@@ -83,6 +89,65 @@ class BeginningTests(RuntimeTestCase):
         self.assertEqual({type(run.error) for run in runs}, {UpstreamRefused})
         self.assertEqual(self.runtime.runs, {})
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class RevokedTests(RuntimeTestCase):
+    """
+    Tokens that are not valid any more.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let there be none.
+        """
+        super().setUp()
+        self.revoked: set[str] = set()
+        self.runtime.isRevoked = self.revoked.__contains__
+
+    def embed(self, namespace: str) -> "Deferred[EmbeddingReply]":
+        """
+        Ask for embeddings.
+        """
+        return self.runtime.embed(
+            EmbeddingCall(
+                provider="scripted",
+                request=EmbeddingRequest("m1", ("hi",), None, False),
+                agent=AGENT,
+                caller=namespace,
+                requestID="req_1",
+                arrivedAt=self.clock.seconds(),
+                namespace=namespace,
+            )
+        )
+
+    def test_ends(self) -> None:
+        """
+        Their runs end, those in the queue too, and so do their calls for embeddings;
+        all others go on.
+        """
+        mine = [self.begin("agent:main:a", namespace="token:ci") for _ in range(2)]
+        other = self.begin("agent:main:b", namespace="token:cd")
+        embeddings = [self.embed("token:ci"), self.embed("token:cd")]
+        self.runtime.endRevoked()
+        self.assertEqual(len(self.runtime.runs), 3)
+        self.revoked.add("token:ci")
+        self.runtime.endRevoked()
+        for run in mine:
+            self.assertIs(type(run.error), AuthenticationFailed)
+        self.failureResultOf(embeddings[0], AuthenticationFailed)
+        self.assertNoResult(embeddings[1])
+        embeddings[1].addErrback(lambda failure: failure.trap(ShuttingDown))
+        self.assertEqual(list(self.runtime.runs), [other.run.runID])
+
+    def test_begins(self) -> None:
+        """
+        Nothing of theirs begins: the request's headers may have been checked before.
+        """
+        self.revoked.add("token:ci")
+        self.assertRaises(AuthenticationFailed, self.begin, namespace="token:ci")
+        self.assertRaises(AuthenticationFailed, self.embed, "token:ci")
+        self.assertEqual((self.runtime.runs, self.provider.calls), ({}, []))
+        self.assertEqual(self.provider.embeddings, [])
 
 
 class LogTests(RuntimeTestCase):

@@ -132,6 +132,8 @@ class ToolboxTestCase(SynchronousTestCase):
             self.log,
             listener=self.heard.extend,
             caller="token:ci",
+            runID="run_1",
+            agentID="main",
         )
 
     def context(self, tool):
@@ -244,7 +246,10 @@ class FailureTests(ToolboxTestCase):
         self.assertEqual(answer, "Error: there is no tool 'exec\\nforged line'.")
         [line] = self.lines()
         self.assertEqual(
-            line, "tool 'exec\\nforged line' refused: not offered caller=token:ci"
+            line,
+            "tool 'exec\\nforged line' refused: not offered run=run_1 agent=main"
+            " caller=token:ci argument_bytes=2"
+            f" arguments_sha256={sha256(b'{}').hexdigest()}",
         )
 
     def test_notOfferedBesideOthers(self):

@@ -6,6 +6,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.logger import capturedLogs, formatEvent
 
 from openclaw.auth.doorkeeper import UNGUESSABLE_CHARACTERS, Doorkeeper
+from openclaw.errors import PermissionDenied
 from tests.auth.access_case import (
     HERE,
     LONG_TOKEN,
@@ -169,6 +170,26 @@ class GuessingTests(DoorTestCase):
                 )
             )
         self.lockedOut(self.asking(door, b"Bearer t0ken", host=THERE))
+
+    def test_proxy(self) -> None:
+        """
+        Who does not come by the trusted proxy is in the audit, too; who names nobody
+        there has shown nothing that could be refused.
+        """
+        door = self.doorkeeper(
+            mode="trusted-proxy", proxies=[THERE], header="X-Forwarded-User"
+        )
+        with capturedLogs() as events:
+            self.failureResultOf(
+                self.asking(door, x_forwarded_user="ann"), PermissionDenied
+            )
+            self.refused(self.asking(door, host=THERE))
+        [event] = events
+        self.assertEqual(event["log_namespace"], "openclaw.audit")
+        self.assertEqual(
+            (event["address"], event["kind"], event["store"]),
+            (HERE, "proxy's user", "gateway.auth.trustedProxy"),
+        )
 
     def test_log(self) -> None:
         """

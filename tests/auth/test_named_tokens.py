@@ -160,6 +160,21 @@ class FileTests(TokensTestCase):
         token = readTokens(self.state)["ci"]
         self.assertEqual((token.namespace, token.models), ("token:ci", None))
 
+    def test_oldFileChanged(self) -> None:
+        """
+        Each label that is added to such a file could be that of a token which was
+        revoked before: its namespace is a new one, also after more changes.
+        """
+        path = tokensFile(self.state)
+        path.write_text('{"version": 1, "tokens": []}')
+        path.chmod(0o600)
+        for label in ("ci", "cd"):
+            addToken(self.state, label)
+        self.revoke("ci")
+        addToken(self.state, "ci")
+        names = {each.namespace for each in readTokens(self.state).values()}
+        self.assertEqual(names, {"token:cd~2", "token:ci~3"})
+
     def test_atOnce(self) -> None:
         """
         Of many who change it at the same time, nobody's change is lost.
@@ -266,6 +281,24 @@ class FindTests(TokensTestCase):
         self.assertEqual(self.known(token), "ci")
         self.clock.advance(0.5)
         self.assertIsNone(self.known(token))
+
+    def test_isRevoked(self) -> None:
+        """
+        A token is revoked once it is not in the file, or expired.  One that only
+        another process has seen yet is not; nor is what is no token's.
+        """
+        addToken(self.state, "ci")
+        addToken(self.state, "cd", expiresAt=self.clock.seconds() + 10)
+        for name in ("token:ci", "token:cd", "", "user:ci"):
+            self.assertFalse(self.tokens.isRevoked(name), name)
+        for name in ("token:ci~2", "token:none"):
+            self.assertTrue(self.tokens.isRevoked(name), name)
+        self.revoke("ci")
+        addToken(self.state, "ci")
+        self.assertFalse(self.tokens.isRevoked("token:ci~2"))
+        self.assertTrue(self.tokens.isRevoked("token:ci"))
+        self.clock.advance(10)
+        self.assertTrue(self.tokens.isRevoked("token:cd"))
 
     def test_readOnce(self) -> None:
         """

@@ -41,6 +41,27 @@ class QuotaTestCase(SynchronousTestCase):
         return error
 
 
+class LabelTests(QuotaTestCase):
+    """
+    A new token with the label of a revoked one.
+    """
+
+    def test_sameLabel(self) -> None:
+        """
+        What the old one used is not counted as the new one's: neither requests nor
+        runs.
+        """
+        quota = Quota(requestsPerMinute=1, concurrentRuns=1)
+        old = Guest(label="token:ci", quota=quota)
+        new = Guest(label="token:ci", quota=quota, ownNamespace="token:ci~2")
+        for caller in (old, new):
+            self.quotas.request(caller)
+            self.quotas.run(caller)
+            self.assertExceeded(self.quotas.request, caller)
+            self.assertExceeded(self.quotas.run, caller)
+        self.assertNotEqual(old.shareKey, new.shareKey)
+
+
 class RequestTests(QuotaTestCase):
     """
     Requests in a minute.

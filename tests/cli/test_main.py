@@ -54,6 +54,21 @@ class UsageTests(SynchronousTestCase):
             self.assertIn(words, stderr.splitlines()[-1])
             self.assertTrue(stderr.startswith("usage: openclaw"))
 
+    def test_twice(self) -> None:
+        """
+        An option that has one value is refused the second time: the first would be
+        lost, without a word.
+        """
+        for arguments in (
+            ["token", "add", "ci", "--rpm", "1", "--rpm", "2"],
+            ["token", "add", "ci", "--expires", "1d", "--expires=2d"],
+            ["agent", "-m", "x", "--message", "y"],
+            ["agent", "-m", "x", "--config", "a", "--config", "b"],
+        ):
+            status, stdout, stderr = self.carryOut(*arguments)
+            self.assertEqual((status, stdout), (2, ""), arguments)
+            self.assertIn("may be given only once", stderr.splitlines()[-1])
+
     def test_help(self) -> None:
         """
         Each command explains itself.

@@ -40,8 +40,108 @@ class ExposureTests(SynchronousTestCase):
         """
         with self.assertRaises(ConfigError) as caught:
             self.load(workspace, more)
-        self.assertIn("agents.entries.main.workspace: ", caught.exception.message)
+        self.assertIn("agents.defaults.workspace: ", caught.exception.message)
         self.assertIn(reason, caught.exception.message)
+
+    def faults(self, text: str, state: str = "state", name: str = "conf") -> str:
+        """
+        The faults of another configuration.
+        """
+        path = self.folder / name / "openclaw.yaml"
+        path.write_text(text)
+        with self.assertRaises(ConfigError) as caught:
+            load(path, {"OPENCLAW_STATE_DIR": str(self.folder / state)})
+        return caught.exception.message
+
+    def test_key(self) -> None:
+        """
+        The fault names the key that is in the file, once for all agents that share it.
+        """
+        state = self.folder / "state"
+        mine = f"{{workspace: {state}}}"
+        for text, key in (
+            (f"{{entries: {{a: {mine}}}}}", "agents.entries.a.workspace"),
+            (f"{{list: [{{id: a, workspace: {state}}}]}}", "agents.list[0].workspace"),
+            (
+                f"{{defaults: {mine}, entries: {{a: {{}}, b: {{}}}}}}",
+                "agents.defaults.workspace",
+            ),
+        ):
+            [line] = self.faults(f"agents: {text}").splitlines()
+            self.assertIn(f": {key}: {state} is inside the state directory", line)
+
+    def test_links(self) -> None:
+        """
+        A workspace that holds a link to the state directory or the configuration is
+        refused, wherever the link leads: the agent could replace it.
+        """
+        home = self.folder / "home"
+        home.mkdir()
+        (home / "linked").symlink_to(self.folder / "state")
+        (home / "second").symlink_to("linked")
+        (self.folder / "outer").symlink_to(home / "second")
+        text = f"agents: {{defaults: {{workspace: {home}}}}}"
+        for state in ("home/linked", "home/second", "outer", "home/../home/linked"):
+            self.assertIn("holds the state directory", self.faults(text, state))
+        (self.folder / "real").mkdir()
+        (home / "etc").symlink_to(self.folder / "real")
+        self.assertIn("holds the configuration", self.faults(text, name="home/etc"))
+
+    def test_loop(self) -> None:
+        """
+        A link that leads to itself is a fault, and not a traceback.
+        """
+        (self.folder / "loop").symlink_to("loop")
+        for workspace in ("loop", "loop/inside"):
+            self.assertFault(workspace, "leads to itself")
+        load(None, {"OPENCLAW_STATE_DIR": str(self.folder / "loop")})
+
+    def test_others(self) -> None:
+        """
+        Files that the command line names are private, too.
+        """
+        path = self.folder / "conf" / "openclaw.yaml"
+        path.write_text(f"agents: {{defaults: {{workspace: {self.folder}/work}}}}")
+        environ = {"OPENCLAW_STATE_DIR": str(self.folder / "state")}
+        load(path, environ, [("--auth", self.folder / "keys" / "users")])
+        with self.assertRaises(ConfigError) as caught:
+            load(path, environ, [("--auth", self.folder / "work" / "users")])
+        self.assertIn("holds --auth", caught.exception.message)
+
+    def test_warnings(self) -> None:
+        """
+        What others can change or read is used, with a warning.
+        """
+        key, users = self.folder / "keys" / "k.pem", self.folder / "keys" / "users"
+        path = self.folder / "conf" / "openclaw.yaml"
+        path.write_text(f"gateway: {{tls: {{certPath: {key}, keyPath: {key}}}}}")
+        environ = {"OPENCLAW_STATE_DIR": str(self.folder / "state")}
+
+        def warnings() -> list[str]:
+            found = load(path, environ, [("--auth", users)]).warnings
+            return [each.partition(":")[0] for each in found]
+
+        for file in (key, users):
+            file.touch()
+            file.chmod(0o640)
+        path.chmod(0o644)
+        (self.folder / "state").chmod(0o770)
+        self.assertEqual(warnings(), [])
+        key.chmod(0o644)
+        users.chmod(0o660)
+        path.chmod(0o646)
+        (self.folder / "state").chmod(0o777)
+        self.assertEqual(
+            sorted(warnings()),
+            [
+                "--auth",
+                "gateway.tls.keyPath",
+                "the configuration",
+                "the state directory",
+            ],
+        )
+        [warning] = load(None, environ).warnings
+        self.assertIn("can be changed by every user", warning)
 
     def test_apart(self) -> None:
         """
@@ -74,6 +174,10 @@ class ExposureTests(SynchronousTestCase):
         """
         keys = self.folder / "keys"
         for key, more in (
+            (
+                "gateway.tls.certPath",
+                f"gateway: {{tls: {{certPath: {keys}/c.pem, keyPath: /k.pem}}}}",
+            ),
             ("session.store", f"session: {{store: {keys}/s.sqlite}}"),
             ("logging.auditFile", f"logging: {{auditFile: {keys}/audit.log}}"),
             (

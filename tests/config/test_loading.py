@@ -250,6 +250,19 @@ class LoadingTests(Folder):
         error = self.assertRaises(ConfigError, load, path, {})
         self.assertEqual(str(error), f"{path}: has more than {MAX_BYTES} bytes")
 
+    def test_aPipeIsOneLine(self):
+        """
+        Nobody waits for a pipe, nor reads a device without end.
+        """
+        os.mkfifo(self.folder / "pipe.yaml")
+        (self.folder / "zero.yaml").symlink_to("/dev/zero")
+        for name, why in (
+            ("pipe.yaml", "is a FIFO"),
+            ("zero.yaml", "is no regular file"),
+        ):
+            error = self.assertRaises(ConfigError, load, self.folder / name, {})
+            self.assertEqual(str(error), f"{self.folder / name}: {why}")
+
     def test_anUnreadableFileIsOneLine(self):
         """
         A directory in the place of the file, or no file, is told plainly.

@@ -39,6 +39,7 @@ def writeCertificate(folder: Path, day: int = 0) -> tuple[Path, Path]:
     )
     certPath, keyPath = folder / "cert.pem", folder / "key.pem"
     certPath.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    keyPath.touch(0o600)
     keyPath.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

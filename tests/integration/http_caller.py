@@ -220,10 +220,16 @@ class Caller:
         return Answer(status=response.code, headers=response.headers, body=incoming)
 
     async def connect(
-        self, words: str, headers: Mapping[str, str] | None = None, **fields: Any
+        self,
+        words: str,
+        headers: Mapping[str, str] | None = None,
+        withhold: int = 0,
+        **fields: Any,
     ) -> "Connection":
         """
         Ask the agent something over a plain connection, which the test can close.
+
+        @param withhold: Leave so many bytes of the body to L{Connection.finish}.
         """
         more = "".join(
             f"{name}: {value}\r\n" for name, value in (headers or {}).items()
@@ -238,15 +244,26 @@ class Caller:
             f"Authorization: {self._authorization}\r\n"
             f"Content-Length: {len(body)}\r\n"
             f"{more}\r\n"
-            f"{body}".encode()
+            f"{body[: len(body) - withhold]}".encode()
         )
+        connection.withheld = body[len(body) - withhold :].encode()
         return connection
 
 
 class Connection(Incoming):
     """
     A caller's plain connection.
+
+    @ivar withheld: The end of the body, if it is not sent yet.
     """
+
+    withheld = b""
+
+    def finish(self) -> None:
+        """
+        Send the rest of the body.
+        """
+        self.transport.write(self.withheld)
 
     def close(self) -> None:
         """

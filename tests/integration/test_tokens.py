@@ -10,6 +10,7 @@ from tests.integration.agent import calls, says
 from tests.integration.daemon import Daemon
 from tests.integration.daemon_case import HouseTestCase
 from tests.integration.http_caller import Caller
+from tests.integration.processes import missingProcesses
 
 TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token")
 SESSION = "x-openclaw-session-key"
@@ -106,6 +107,35 @@ class LifeTests(TokenTestCase):
             self.assertIn(" two", received)
             self.assertNotIn("error", received)
         await daemon.line("token revoked label=ci")
+
+    async def test_revokedDuringUpload(self) -> None:
+        """
+        When a token is revoked while a request's body is on its way, no run begins.
+        """
+        daemon = await self.startDaemon()
+        mine = await self.add(daemon, "ci")
+        upload = await mine.connect("hi", withhold=5, stream=True)
+        self.addCleanup(upload.close)
+        await self.ask(mine)  # By now the daemon has the headers of the upload, too.
+        noticed = daemon.nextLine("token revoked label=ci")
+        await self.command("revoke", "ci")
+        await noticed
+        before = len(self.upstream.calls)
+        upload.finish()
+        received = await upload.until("invalid_api_key")
+        self.assertIn("HTTP/1.1 401 ", received)
+        self.assertEqual(len(self.upstream.calls), before)
+
+    async def test_quotaOfSameLabel(self) -> None:
+        """
+        The requests of an old token are not counted as those of a new one of its label.
+        """
+        daemon = await self.startDaemon()
+        old = await self.add(daemon, "ci", "--rpm", "1")
+        await self.ask(old)
+        await self.assertRefused(old, 429, "token_rate")
+        await self.command("revoke", "ci")
+        await self.ask(await self.add(daemon, "ci", "--rpm", "1"))
 
     async def test_sameLabel(self) -> None:
         """
@@ -361,3 +391,45 @@ class QuotaTests(TokenTestCase):
         self.upstream.says("so")
         await self.ask(ci, "three")
         await self.ask(self.caller(daemon))
+
+
+class WorkerTests(TokenTestCase):
+    """
+    A daemon of two processes.
+    """
+
+    skip = missingProcesses()
+    workers = 2
+
+    async def test_revoked(self) -> None:
+        """
+        The streams end in both, and the change is one line of the audit.
+        """
+        audit = self.folder / "audit.log"
+        config = self.configure({"logging": {"auditFile": str(audit)}})
+        daemon = await self.startDaemon(config=config)
+        added = daemon.nextLine("token added label=ci")
+        mine = await self.add(daemon, "ci")
+        await added
+        self.upstream.answer = lambda call: call.say("One")
+        streams = []
+        for _ in range(8):
+            stream = await mine.connect("hi", {"Connection": "close"}, stream=True)
+            self.addCleanup(stream.close)
+            await stream.until("One")
+            streams.append(stream)
+        revoked = daemon.nextLine("token revoked label=ci")
+        await self.command("revoke", "ci")
+        for stream in streams:
+            self.assertIn("invalid_api_key", await stream.until("[DONE]"))
+        await revoked
+        await self.assertRefused(mine, 401, "invalid_api_key")
+        lines = [line for line in audit.read_text().splitlines() if "token " in line]
+        kept = [line.partition(" ")[2] for line in lines if "refused" not in line]
+        self.assertEqual(
+            kept,
+            [
+                "token added label=ci scopes=operator.write agents=all",
+                "token revoked label=ci",
+            ],
+        )

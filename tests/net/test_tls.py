@@ -216,3 +216,27 @@ class RenewedCertificateTests(SynchronousTestCase):
         self.cert.write_bytes(b"no certificate")
         with self.assertRaises(StartError):
             RenewedCertificate(self.cert, self.key, self.clock, Logger())
+
+
+class OddFileTests(SynchronousTestCase):
+    """
+    What is no file that could be read whole.
+    """
+
+    def test_refused(self) -> None:
+        """
+        Pipes, devices and large files are refused; links are followed.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        cert, key = writeCertificate(folder)
+        link, pipe, large = (folder / name for name in ("link", "pipe", "large"))
+        link.symlink_to(key.absolute())
+        serverContext(cert, link)
+        os.mkfifo(pipe)
+        large.touch()
+        os.truncate(large, 10 * 2**30)
+        for path in (pipe, Path("/dev/zero"), large):
+            for pair in ((cert, path), (path, key)):
+                error = self.assertRaises(StartError, serverContext, *pair)
+                self.assertIn(f"{path} can't be used: it ", error.message)

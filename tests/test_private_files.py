@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.net.private_files}.
+Tests of L{openclaw.private_files}.
 """
 
 import os
@@ -7,7 +7,12 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.net.private_files import UnsafeFile, readPrivateFile
+from openclaw.private_files import (
+    UnsafeFile,
+    accessWarning,
+    readPrivateFile,
+    readRegularFile,
+)
 
 
 class ReadTests(SynchronousTestCase):
@@ -87,3 +92,41 @@ class ReadTests(SynchronousTestCase):
         self.path.unlink()
         with self.assertRaises(FileNotFoundError):
             readPrivateFile(self.path, 100)
+
+    def test_named(self) -> None:
+        """
+        A file that an administrator named may be a link, and have any mode, but no
+        pipe, no directory and no more bytes than may be.
+        """
+        link = self.folder / "link"
+        link.symlink_to(self.path.absolute())
+        self.path.chmod(0o666)
+        self.assertEqual(readRegularFile(link, 5), b"words")
+        self.assertRaises(UnsafeFile, readRegularFile, link, 4)
+        self.assertRaises(IsADirectoryError, readRegularFile, self.folder, 5)
+        os.mkfifo(self.folder / "pipe")
+        self.assertRaises(UnsafeFile, readRegularFile, self.folder / "pipe", 5)
+
+    def test_warning(self) -> None:
+        """
+        It is told if others can change such a file, or read a secret in it.
+        """
+        for mode, secret, words in (
+            (0o640, True, None),
+            (0o440, True, None),
+            (0o644, False, None),
+            (0o644, True, "read by every user"),
+            (0o660, False, "changed by its group"),
+            (0o602, False, "changed by every user"),
+        ):
+            self.path.chmod(mode)
+            told = accessWarning(self.path, secret=secret)
+            if words is None:
+                self.assertIsNone(told)
+            else:
+                self.assertIn(words, told or "")
+        self.assertIsNone(accessWarning(self.folder / "none", secret=True))
+        for mode, isTold in ((0o770, False), (0o1777, False), (0o777, True)):
+            self.folder.chmod(mode)
+            told = accessWarning(self.folder, secret=False)
+            self.assertEqual(told is not None, isTold)

@@ -1,0 +1,123 @@
+"""
+Tests of L{openclaw.auth.revocation}, and of the audit lines for changes of tokens.
+"""
+
+from twisted.internet.task import Clock
+from twisted.logger import Logger, formatEvent
+
+from openclaw.auth.named_tokens import NamedTokens
+from openclaw.auth.revocation import LOOK_SECONDS, RevocationWatch
+from tests.auth.doorkeeper_doubles import addToken
+from tests.auth.test_named_tokens import TokensTestCase
+
+
+class AuditTests(TokensTestCase):
+    """
+    A daemon that looks once a second.
+    """
+
+    def told(self) -> list[str]:
+        """
+        The lines since this was last asked.
+        """
+        self.tokens.refresh()
+        events, self.events[:] = list(self.events), []
+        self.assertLessEqual({e["log_namespace"] for e in events}, {"openclaw.audit"})
+        return [formatEvent(event) for event in events]
+
+    def test_changes(self) -> None:
+        """
+        There is a line for each token that came or went, none for those at the start.
+        """
+        addToken(self.state, "old")
+        self.assertEqual(self.told(), [])
+        addToken(self.state, "new", agents=("main",))
+        added = "token added label=new scopes=operator.write agents=main"
+        self.assertEqual(self.told(), [added])
+        self.assertEqual(self.told(), [])
+        self.revoke("old")
+        self.assertEqual(self.told(), ["token revoked label=old"])
+
+    def test_betweenTwoLooks(self) -> None:
+        """
+        Tokens that were added and revoked between two looks are told of, too.
+        """
+        self.assertEqual(self.told(), [])
+        for _ in range(2):
+            addToken(self.state, "ci")
+            self.revoke("ci")
+        self.assertEqual(self.told(), ["token added and revoked label=ci times=2"])
+        addToken(self.state, "ci")
+        self.told()
+        self.revoke("ci")
+        addToken(self.state, "ci")
+        added = "token added label=ci scopes=operator.write agents=all"
+        self.assertEqual(self.told(), ["token revoked label=ci", added])
+
+    def test_oneProcess(self) -> None:
+        """
+        A worker leaves the lines to the daemon's main process.
+        """
+        self.tokens = NamedTokens(
+            self.state,
+            self.clock.seconds,
+            Logger(observer=self.events.append),
+            audits=False,
+        )
+        self.told()
+        addToken(self.state, "ci")
+        self.assertEqual(self.told(), [])
+
+
+class WatchTests(TokensTestCase):
+    """
+    The watch for revoked tokens.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin to watch.
+        """
+        super().setUp()
+        self.ended = 0
+        self.fault: Exception | None = None
+        clock = Clock()
+        watch = RevocationWatch(self.tokens, self.endRevoked, clock)
+        watch.start()
+        self.addCleanup(watch.stop)
+        self.watchClock = clock
+
+    def endRevoked(self) -> None:
+        """
+        Count that this was called.
+        """
+        self.ended += 1
+        if self.fault is not None:
+            raise self.fault
+
+    def test_first(self) -> None:
+        """
+        A change in the first second is noticed as one.
+        """
+        addToken(self.state, "ci")
+        self.watchClock.advance(LOOK_SECONDS)
+        [event] = self.events
+        self.assertIn("token added label=ci", formatEvent(event))
+
+    def test_each(self) -> None:
+        """
+        What belongs to revoked tokens is ended each second, be the file changed or not.
+        """
+        for _ in range(3):
+            self.watchClock.advance(LOOK_SECONDS)
+        self.assertEqual(self.ended, 4)
+
+    def test_goesOn(self) -> None:
+        """
+        A fault of ours is logged, and the watch goes on.
+        """
+        self.fault = ValueError("a fault")
+        self.watchClock.advance(LOOK_SECONDS)
+        self.watchClock.advance(LOOK_SECONDS)
+        self.assertEqual(self.ended, 3)
+        self.assertEqual(len(self.events), 2)
