@@ -46,6 +46,12 @@ MOST_EVENTS = 1_000_000
 The most events of an answer, also those that say nothing.
 """
 
+UNCOUNTED_BYTES = 4 * 1024 * 1024
+"""
+A body of no more bytes can pass neither of these two limits: an event has eight bytes
+at least, and no byte of a body says more than two of content.
+"""
+
 MOST_THOUGHTS = 1024
 """
 The most thoughts of an answer that a provider may want back.
@@ -179,12 +185,16 @@ class StreamedReply(ABC):
             self._fail(self.tooLarge("with an event that has no end"))
         else:
             self._readAll(payloads)
-            self._eventCount += len(payloads)
-            if self._eventCount > MOST_EVENTS:
-                self._fail(self.tooLarge(f"of more than {MOST_EVENTS} events"))
-            if len(self._text) + self._content > MOST_CONTENT:
-                self._fail(self._sayingTooMuch())
+            if self._received > UNCOUNTED_BYTES:
+                self._checkAmount(payloads)
         return self._drain()
+
+    def _checkAmount(self, payloads: Sequence[bytes]) -> None:
+        self._eventCount += len(payloads)
+        if self._eventCount > MOST_EVENTS:
+            self._fail(self.tooLarge(f"of more than {MOST_EVENTS} events"))
+        if len(self._text) + self._content > MOST_CONTENT:
+            self._fail(self._sayingTooMuch())
 
     def finish(self) -> list[ModelEvent]:
         """

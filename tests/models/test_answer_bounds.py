@@ -145,6 +145,7 @@ class BoundsContract:
         So have events that say nothing.
         """
         self.patch(replies, "MOST_EVENTS", 1000)
+        self.patch(replies, "UNCOUNTED_BYTES", 0)
         self.assertTooLarge([self.empty] * 2000, 1500 * len(self.empty))
 
     def test_values(self) -> None:
