@@ -249,8 +249,8 @@ class IModelProviderMaker(IPlugin):
 
 class ToolError(Exception):
     """
-    A tool could not do what it was asked.  The model is told, and may try something
-    else; the run goes on.
+    A tool could not do what it was asked.  The model is told, by a result whose
+    C{isError} is set, and may try something else; the run goes on.
     """
 
 

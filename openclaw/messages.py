@@ -125,15 +125,26 @@ class AssistantMessage(
     thoughts: tuple[Thought, ...] = ()
 
 
-class ToolMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="tool"):
+class ToolMessage(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="role",
+    tag="tool",
+):
     """
     The result of one tool call.
 
     @ivar tool_call_id: The L{ToolCall.id} that this answers.
+    @ivar content: The tool's text; of a failure, the reason.
+    @ivar isError: The call failed.  The text alone never says so: a log may begin with
+        C{Error:}.
     """
 
     tool_call_id: str
     content: str
+    isError: bool = msgspec.field(default=False, name="is_error")
 
 
 Message = UserMessage | AssistantMessage | ToolMessage

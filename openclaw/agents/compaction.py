@@ -59,7 +59,8 @@ def _rendered(messages: Sequence[Message]) -> Iterator[str]:
                 for call in message.tool_calls:
                     yield f"Assistant calls {call.name}: {_bounded(call.arguments)}"
             case ToolMessage():
-                yield f"Result: {_bounded(message.content)}"
+                label = "Error" if message.isError else "Result"
+                yield f"{label}: {_bounded(message.content)}"
 
 
 def _bounded(text: str) -> str:

@@ -28,10 +28,10 @@ def pairToolResults(messages: Sequence[Message]) -> Sequence[Message]:
                 del unanswered[message.tool_call_id]
                 whole.append(message)
             continue
-        whole += [ToolMessage(callID, NO_RESULT) for callID in unanswered]
+        whole += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
         unanswered = {}
         whole.append(message)
         if isinstance(message, AssistantMessage):
             unanswered = dict.fromkeys(call.id for call in message.tool_calls)
-    whole += [ToolMessage(callID, NO_RESULT) for callID in unanswered]
+    whole += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
     return whole

@@ -32,6 +32,11 @@ MAX_NAME_CHARACTERS = 64
 As much is repeated of the name of a tool that there is not.
 """
 
+FAILED = "The tool failed."
+"""
+The result of a call whose tool does not say why it failed.
+"""
+
 
 @dataclass(frozen=True)
 class OfferedTool:
@@ -155,7 +160,7 @@ class Toolbox:
                 argument_bytes=len(given),
                 arguments_sha256=sha256(given).hexdigest(),
             )
-            return ToolMessage(call.id, f"Error: there is no tool {name!r}.")
+            return ToolMessage(call.id, f"There is no tool {name!r}.", isError=True)
         tool, context = offered.tool, self.context(offered.tool)
         began = context.reactor.seconds()
         outcome, result = "ok", ""
@@ -170,11 +175,14 @@ class Toolbox:
             raise
         except ToolError as error:
             outcome = "refused"
-            result = _bounded(f"Error: {error}")
+            result = _bounded(str(error))
+            # Some providers refuse a failure without text.
+            if not result.strip():
+                result = FAILED
         except Exception:
             outcome = "failed"
             self.log.failure("Tool {tool} failed unexpectedly", tool=tool.name)
-            result = "Error: the tool failed."
+            result = FAILED
         finally:
             self.counted(tool.name, outcome)
             given = call.arguments.encode("utf-8", "surrogatepass")
@@ -193,7 +201,7 @@ class Toolbox:
                 arguments_sha256=sha256(given).hexdigest(),
             )
         self.listener((ToolProgress(call.id, tool.name, outcome),))
-        return ToolMessage(call.id, result)
+        return ToolMessage(call.id, result, isError=outcome != "ok")
 
 
 def _bounded(result: str) -> str:

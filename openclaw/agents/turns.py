@@ -254,7 +254,7 @@ class Turns:
             (call.name, call.arguments, result.content)
             for call, result in zip(own, results, strict=True)
         ]
-        failed = all(result.content.startswith("Error:") for result in results)
+        failed = all(result.isError for result in results)
         before, times = self._failed
         times = times + 1 if failed and signature == before else int(failed)
         self._failed = (signature, times)

@@ -11,7 +11,7 @@ import msgspec
 
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, Sampling
-from openclaw.messages import ImagePart, ToolCall
+from openclaw.messages import ImagePart, ToolCall, ToolMessage
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -85,6 +85,14 @@ def callID(id: str) -> str:
     if _CALL_ID.fullmatch(id):
         return id
     return f"call_{sha256(id.encode()).hexdigest()[:24]}"
+
+
+def resultText(message: ToolMessage) -> str:
+    """
+    A tool's result, for APIs that have no field for a failure: the model has to be
+    told in the text.
+    """
+    return f"Error: {message.content}" if message.isError else message.content
 
 
 def dataURI(image: ImagePart) -> str:

@@ -161,7 +161,8 @@ def _block(message: Message) -> str:
             text += f"\n[images: {len(message.images)}]"
         return f"user: {_cut(text)}"
     if isinstance(message, ToolMessage):
-        return f"tool: {_cut(message.content)}"
+        label = "tool (failed)" if message.isError else "tool"
+        return f"{label}: {_cut(message.content)}"
     assert isinstance(message, AssistantMessage)
     names = ", ".join(call.name for call in message.tool_calls)
     called = f"\n[called: {names}]" if names else ""

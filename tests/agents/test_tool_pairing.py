@@ -70,5 +70,5 @@ class RepairedTests(SynchronousTestCase):
         question = UserMessage("And now?")
         self.assertEqual(
             pairToolResults([asked, question]),
-            [asked, ToolMessage("a", NO_RESULT), question],
+            [asked, ToolMessage("a", NO_RESULT, True), question],
         )

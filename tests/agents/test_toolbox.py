@@ -243,7 +243,7 @@ class FailureTests(ToolboxTestCase):
         one line, whatever the model put into the name.
         """
         answer = self.answerTo("exec\nforged line")
-        self.assertEqual(answer, "Error: there is no tool 'exec\\nforged line'.")
+        self.assertEqual(answer, "There is no tool 'exec\\nforged line'.")
         [line] = self.lines()
         self.assertEqual(
             line,
@@ -265,7 +265,9 @@ class FailureTests(ToolboxTestCase):
         Arguments that are wrong, or no JSON, are refused before the tool runs.
         """
         for wrong in ('{"path": 1}', '{"other": 1}', "[]", "{"):
-            self.assertTrue(self.answerTo("look", wrong).startswith("Error: "), wrong)
+            results = self.successResultOf(self.call("look", arguments=wrong))
+            self.assertEqual([result.isError for result in results], [True], wrong)
+            self.assertTrue(results[0].content)
         self.assertEqual(self.look.given, [])
 
     def test_manyArguments(self):
@@ -274,7 +276,7 @@ class FailureTests(ToolboxTestCase):
         """
         many = '{"path": [%s1]}' % ("[]," * (2 * MOST_VALUES))
         answer = self.answerTo("look", many)
-        self.assertEqual(answer, "Error: The arguments have too many values.")
+        self.assertEqual(answer, "The arguments have too many values.")
 
     def test_argumentsReachTheTool(self):
         """
@@ -290,7 +292,28 @@ class FailureTests(ToolboxTestCase):
         results = self.call("look")
         self.look.running[0].errback(ToolError("there is no such file"))
         [result] = self.successResultOf(results)
-        self.assertEqual(result.content, "Error: there is no such file")
+        self.assertEqual(result, ToolMessage("c0", "there is no such file", True))
+
+    def test_errorWithoutText(self):
+        """
+        A tool that does not say what was wrong has failed, too, and the model is told
+        so: some providers refuse a failure without text.
+        """
+        for text in ("", " \n"):
+            results = self.call("look")
+            self.look.running.pop().errback(ToolError(text))
+            [result] = self.successResultOf(results)
+            self.assertEqual(result, ToolMessage("c0", "The tool failed.", True))
+
+    def test_successThatSpeaksOfErrors(self):
+        """
+        A result whose text begins with "Error:" is none.
+        """
+        results = self.call("look")
+        self.look.running[0].callback("Error: disk full")
+        [result] = self.successResultOf(results)
+        self.assertEqual(result, ToolMessage("c0", "Error: disk full"))
+        self.assertFalse(result.isError)
 
     def test_crash(self):
         """
@@ -298,7 +321,7 @@ class FailureTests(ToolboxTestCase):
         hear it.
         """
         self.box = self.boxOf(Instant("look", raising(ValueError("inner"))))
-        self.assertEqual(self.answerTo("look"), "Error: the tool failed.")
+        self.assertEqual(self.answerTo("look"), "The tool failed.")
         failure = self.events[0]["log_failure"]
         self.assertTrue(failure.check(ValueError))
 
@@ -308,7 +331,7 @@ class FailureTests(ToolboxTestCase):
         """
         for wrong in (None, 5, b"bytes", ["a"]):
             self.box = self.boxOf(Instant("look", lambda given=wrong: succeed(given)))
-            self.assertEqual(self.answerTo("look"), "Error: the tool failed.")
+            self.assertEqual(self.answerTo("look"), "The tool failed.")
 
     def test_long(self):
         """

@@ -60,6 +60,7 @@ class TurnsTestCase(SynchronousTestCase):
         self.heard = []
         self.carriedOut = []
         self.result = "done"
+        self.isError = False
 
     def turns(self, *replies, maxModelCalls=25, clientTools=(), toolChoice="auto"):
         """
@@ -76,7 +77,9 @@ class TurnsTestCase(SynchronousTestCase):
 
         def carryOut(calls):
             self.carriedOut.append([call.name for call in calls])
-            return succeed([ToolMessage(call.id, self.result) for call in calls])
+            return succeed(
+                [ToolMessage(call.id, self.result, self.isError) for call in calls]
+            )
 
         return Turns(
             ask=ask,
@@ -317,7 +320,8 @@ class BoundTests(TurnsTestCase):
         A model that makes the same failing call over and over is stopped, and what
         it did is known.
         """
-        self.result = "Error: no such file"
+        self.result = "no such file"
+        self.isError = True
         error = self.failing(ToolLoop, reply(calls=["look"]))
         self.assertEqual(error.code, "repeated_tool_call")
         self.assertEqual(len(self.carriedOut), SAME_FAILURES)
@@ -327,7 +331,8 @@ class BoundTests(TurnsTestCase):
         """
         Failures are counted in a row only.
         """
-        self.result = "Error: no such file"
+        self.result = "no such file"
+        self.isError = True
         looks = [reply(calls=["look"])] * (SAME_FAILURES - 1)
         result = self.answer(*looks, reply(calls=["list"]), *looks, reply("No."))
         self.assertEqual(result.text, "No.")
@@ -336,6 +341,17 @@ class BoundTests(TurnsTestCase):
         """
         The same call may be made again as long as it does not fail.
         """
+        looks = [reply(calls=["look"])] * (2 * SAME_FAILURES)
+        self.assertEqual(self.answer(*looks, reply("Yes.")).text, "Yes.")
+
+    @given(st.sampled_from(["Error:", "error: ", "Error: disk full\n", "[failed]"]))
+    def test_successThatSpeaksOfErrors(self, text):
+        """
+        A result is a failure by its field alone: a log that begins with an error may
+        be read over and over.
+        """
+        self.begin()
+        self.result = f"{text} at 12:00"
         looks = [reply(calls=["look"])] * (2 * SAME_FAILURES)
         self.assertEqual(self.answer(*looks, reply("Yes.")).text, "Yes.")
 

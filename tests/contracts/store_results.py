@@ -58,6 +58,20 @@ class StoreRefusesStrayResults(OpenStore):
             [HELLO, CALLS, RESULT_B, RESULT_A, AGAIN],
         )
 
+    async def test_failure(self) -> None:
+        """
+        A call that failed is kept as one, and a text that speaks of an error is none.
+        """
+        failed = ToolMessage(tool_call_id="a", content="no such file", isError=True)
+        read = ToolMessage(tool_call_id="b", content="Error: disk full")
+        await self.begin("1")
+        await self.end("1", CALLS, failed, read, ANSWER)
+        await self.assertKept(HELLO, CALLS, failed, read, ANSWER)
+        self.assertEqual(
+            await self.seen("2", following=[AGAIN]),
+            [HELLO, CALLS, failed, read, ANSWER, AGAIN],
+        )
+
     async def test_noSuchCall(self) -> None:
         """
         A result of a call that nobody made is refused, and so are those with it.

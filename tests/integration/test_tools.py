@@ -113,3 +113,16 @@ class OwnToolTests(AgentTestCase):
         self.assertEqual(answer.status, 502)
         self.assertEqual(await answer.code(), "repeated_tool_call")
         self.assertEqual(len(self.upstream.calls), 3)
+
+    async def test_sameLog(self) -> None:
+        """
+        A model may look at a log over and over, be its first line an error: what it
+        reads there is no failure of the tool.
+        """
+        (self.workspace / "log.txt").write_text("Error: disk full\n")
+        caller = self.caller(await self.startAgent())
+        looks = [calls("exec", command="cat log.txt")] * 4
+        self.plays(*looks, says("Still full."))
+        answer = await caller.ask("Watch the disk.")
+        self.assertEqual(answer.status, 200)
+        self.assertTrue(self.told()[-1][1].startswith("Error: disk full\n"))

@@ -178,6 +178,23 @@ class ConversationTests(SynchronousTestCase):
         )["messages"]
         self.assertEqual(turns[2]["content"], [result, text("B")])
 
+    def test_failedTool(self) -> None:
+        """
+        A failed call's result is marked as such; one that only speaks of an error is
+        not.
+        """
+        result = {"type": "tool_result", "tool_use_id": "c"}
+        for said, isError, more in (
+            ("no such file", True, {"content": "no such file", "is_error": True}),
+            ("Error: disk full", False, {"content": "Error: disk full"}),
+        ):
+            turns = encoded(
+                UserMessage("A"),
+                AssistantMessage("", (ToolCall("c", "ls", "{}"),)),
+                ToolMessage("c", said, isError),
+            )["messages"]
+            self.assertEqual(turns[2]["content"], [result | more])
+
     def test_malformedArguments(self) -> None:
         """
         Arguments that are no object are shown to the model as it wrote them.

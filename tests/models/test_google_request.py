@@ -123,6 +123,17 @@ class ConversationTests(SynchronousTestCase):
             ],
         )
 
+    def test_failedTool(self) -> None:
+        """
+        A failed call's result stands under the name that the API has for errors.
+        """
+        for isError, key in ((True, "error"), (False, "output")):
+            body = asked(
+                AssistantMessage("", (CALL,)), ToolMessage("fc1", "Error: x", isError)
+            )
+            result = body["contents"][-1]["parts"][0]["functionResponse"]
+            self.assertEqual(result["response"], {key: "Error: x"})
+
     def test_silentModel(self) -> None:
         """
         A turn in which the model said nothing is left out, as the API wants it.

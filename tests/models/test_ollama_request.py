@@ -116,6 +116,23 @@ class ConversationTests(SynchronousTestCase):
             ],
         )
 
+    def test_failedTool(self) -> None:
+        """
+        A failed call's result says so in its text.
+        """
+        call = AssistantMessage("", (ToolCall("call_1", "weather", "{}"),))
+        for isError, text in ((True, "Error: no sky"), (False, "no sky")):
+            body = asked(call, ToolMessage("call_1", "no sky", isError))
+            self.assertEqual(
+                body["messages"][-1],
+                {
+                    "role": "tool",
+                    "content": text,
+                    "tool_name": "weather",
+                    "tool_call_id": "call_1",
+                },
+            )
+
     def test_malformedArguments(self) -> None:
         """
         What a model wrote in place of an object is shown to it, not lost.

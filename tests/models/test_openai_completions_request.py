@@ -82,6 +82,22 @@ class RequestTests(SynchronousTestCase):
             ],
         )
 
+    def test_failedTool(self) -> None:
+        """
+        A failed call's result says so in its text, since the API has no field for it;
+        and our own field does not go out.
+        """
+        call = AssistantMessage("", (ToolCall("call_1", "look", "{}"),))
+        for said, isError, text in (
+            ("no such sky", True, "Error: no such sky"),
+            ("Error: on the sky", False, "Error: on the sky"),
+        ):
+            body = self.sent(call, ToolMessage("call_1", said, isError))
+            self.assertEqual(
+                body["messages"][-1],
+                {"role": "tool", "content": text, "tool_call_id": "call_1"},
+            )
+
     def test_sampling(self) -> None:
         """
         What the caller set is sent under the name the caller used, also where the

@@ -141,6 +141,18 @@ class ConversationTests(SynchronousTestCase):
         self.assertLess(len(called["call_id"]), 65)
         self.assertEqual(result["call_id"], called["call_id"])
 
+    def test_failedTool(self) -> None:
+        """
+        A failed call's result says so in its text.
+        """
+        call = AssistantMessage("", (ToolCall("c", "ls", "{}"),))
+        for isError, text in ((True, "Error: no disk"), (False, "no disk")):
+            result = encoded(call, ToolMessage("c", "no disk", isError))["input"][-1]
+            self.assertEqual(
+                result,
+                {"type": "function_call_output", "call_id": "c", "output": text},
+            )
+
 
 class ToolTests(SynchronousTestCase):
     """

@@ -26,7 +26,7 @@ messages = st.one_of(
         content=texts,
         tool_calls=st.lists(toolCalls, max_size=3).map(tuple),
     ),
-    st.builds(ToolMessage, tool_call_id=texts, content=texts),
+    st.builds(ToolMessage, tool_call_id=texts, content=texts, isError=st.booleans()),
 )
 
 transcripts = st.lists(messages, max_size=8)

@@ -27,6 +27,13 @@ INSERT INTO messages VALUES
     (8, 0, 'run_2', 30.0, '{"role":"user","content":"Hello."}'),
     (8, 1, 'run_2', 40.0, '{"role":"assistant","content":"","tool_calls":'
         || '[{"id":"a","name":"look","arguments":"{}"}]}');
+INSERT INTO sessions VALUES (9, 'failed', 'main', 30.0, 40.0, 3);
+INSERT INTO messages VALUES
+    (9, 0, 'run_4', 30.0, '{"role":"user","content":"Hello."}'),
+    (9, 1, 'run_4', 40.0, '{"role":"assistant","content":"","tool_calls":'
+        || '[{"id":"a","name":"look","arguments":"{}"}]}'),
+    (9, 2, 'run_4', 40.0,
+        '{"role":"tool","tool_call_id":"a","content":"Error: no such file"}');
 INSERT INTO claims VALUES ('held', 'run_3', 'elsewhere:1:1:1', 50.0);
 """
 
@@ -76,6 +83,14 @@ class FromVersion1Tests(SQLiteTestCase):
         begun = await store.beginTurn(claim, "other", [], [RESULT])
         self.assertEqual(list(begun.messages), [HELLO, CALL, RESULT])
 
+    async def test_failedTool(self) -> None:
+        """
+        A result from before failures had a field is read as it was told.
+        """
+        store = await self.openStore()
+        told = ToolMessage("a", "Error: no such file")
+        self.assertEqual(list(await store.transcript("failed")), [HELLO, CALL, told])
+
     async def test_listed(self) -> None:
         """
         The list of sessions is as it was.
@@ -84,7 +99,7 @@ class FromVersion1Tests(SQLiteTestCase):
         found = await store.sessions()
         self.assertEqual(
             [(info.sessionKey, info.messageCount, info.updatedAt) for info in found],
-            [("held", 2, 40.0), ("talk", 2, 20.0)],
+            [("failed", 3, 40.0), ("held", 2, 40.0), ("talk", 2, 20.0)],
         )
 
     async def test_backup(self) -> None:
@@ -98,6 +113,6 @@ class FromVersion1Tests(SQLiteTestCase):
         with closing(sqlite3.connect(backup)) as connection:
             self.assertEqual(versionOf(connection), 1)
             rows = connection.execute("SELECT count(*) FROM messages").fetchone()
-            self.assertEqual(rows, (4,))
+            self.assertEqual(rows, (7,))
             with self.assertRaises(sqlite3.OperationalError):
                 connection.execute("SELECT * FROM summaries")

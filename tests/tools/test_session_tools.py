@@ -144,6 +144,19 @@ class HistoryTests(SessionsTestCase):
             "assistant: A file.",
         )
 
+    async def test_failedTool(self) -> None:
+        """
+        A call that failed can be told from one whose result speaks of an error.
+        """
+        talk = [
+            TALK[0],
+            TALK[1],
+            ToolMessage(tool_call_id="1", content="no such folder", isError=True),
+        ]
+        await self.say("main", "agent:main:failed", talk)
+        shown = await self.history("agent:main:failed")
+        self.assertTrue(shown.endswith("tool (failed): no such folder"), shown)
+
     async def test_last(self):
         """
         The last ones are shown, and how many there are before.

@@ -130,10 +130,12 @@ def _blocks(message: Message) -> tuple[_Role, _Blocks]:
                 for call in calls
             ]
             return "assistant", [*map(_thought, thoughts), *_text(text), *uses]
-        case ToolMessage(tool_call_id=id, content=text):
+        case ToolMessage(tool_call_id=id, content=text, isError=isError):
             result: dict[str, Any] = {"type": "tool_result", "tool_use_id": callID(id)}
             if text.strip():
                 result["content"] = text
+            if isError:
+                result["is_error"] = True
             return "user", [result]
 
 

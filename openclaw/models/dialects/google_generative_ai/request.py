@@ -129,11 +129,11 @@ class Conversation:
             case AssistantMessage(content=text, tool_calls=calls):
                 said: list[dict[str, Any]] = [{"text": text}] if text else []
                 return said + self._calls(calls)
-            case ToolMessage(tool_call_id=callID, content=result):
+            case ToolMessage(tool_call_id=callID, content=result, isError=isError):
                 response = {
                     "id": callID,
                     "name": self._names.get(callID, callID),
-                    "response": {"output": result},
+                    "response": {"error" if isError else "output": result},
                 }
                 return [{"functionResponse": response}]
 

@@ -28,6 +28,7 @@ from openclaw.messages import (
 from openclaw.models.request_encoding import (
     argumentsOf,
     outputLimit,
+    resultText,
     stopSequences,
     unsupported,
 )
@@ -109,10 +110,10 @@ def _wireMessage(message: Message, names: dict[str, str]) -> dict[str, Any]:
         case AssistantMessage(content=content, tool_calls=calls):
             called = [_wireCall(index, call) for index, call in enumerate(calls)]
             return named(role="assistant", content=content, tool_calls=called or None)
-        case ToolMessage(tool_call_id=callID, content=content):
+        case ToolMessage(tool_call_id=callID):
             return {
                 "role": "tool",
-                "content": content,
+                "content": resultText(message),
                 # Older servers go by the name alone.
                 "tool_name": names.get(callID, callID),
                 "tool_call_id": callID,

@@ -26,7 +26,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.reply_decoding import StreamedReply
-from openclaw.models.request_encoding import dataURI
+from openclaw.models.request_encoding import dataURI, resultText
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 from openclaw.raw_json import wireForm
 from openclaw.transcript import PlainTranscript
@@ -236,6 +236,8 @@ def _wireMessage(message: Message) -> _Said | Message:
     if isinstance(message, UserMessage):
         return message if isinstance(message.content, str) else _withParts(message)
     if isinstance(message, ToolMessage):
+        if message.isError:
+            return ToolMessage(message.tool_call_id, resultText(message))
         return message
     return _withCalls(message) if message.tool_calls or message.thoughts else message
 

@@ -24,7 +24,13 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.request_encoding import callID, dataURI, outputLimit, refuseFields
+from openclaw.models.request_encoding import (
+    callID,
+    dataURI,
+    outputLimit,
+    refuseFields,
+    resultText,
+)
 from openclaw.models.translation import named
 from openclaw.raw_json import wireForm
 
@@ -83,11 +89,11 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
                     "name": call.name,
                     "arguments": call.arguments or "{}",
                 }
-        case ToolMessage(tool_call_id=id, content=text):
+        case ToolMessage(tool_call_id=id):
             yield {
                 "type": "function_call_output",
                 "call_id": callID(id),
-                "output": text,
+                "output": resultText(message),
             }
 
 
