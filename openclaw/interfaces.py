@@ -133,6 +133,13 @@ class IModelCall(IPushProducer):
         """
     )
 
+    usage: Usage = Attribute(
+        """
+        The tokens spent, as far as the provider has reported them.  It is valid at any
+        time, also after a failure: an answer that broke off has its price.
+        """
+    )
+
     def cancel() -> None:
         """
         Stop the model: close the upstream socket now, in whatever phase the call

@@ -42,10 +42,12 @@ class ScriptedCall:
     @ivar request: What was asked.
     @ivar paused: Is the reader slow?
     @ivar cancelled: Was the call cancelled?
+    @ivar usage: The tokens spent so far; a test may set it before a failure.
     """
 
     def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
         self.request = request
+        self.usage = NO_USAGE
         self.paused = False
         self.cancelled = False
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
@@ -88,6 +90,7 @@ class ScriptedCall:
         """
         if not self.done.called:
             said, calls = "".join(self._text), tuple(self._toolCalls)
+            self.usage = usage
             self.done.callback(ModelReply(said, reason, usage, calls))
 
     def fail(self, error: OpenClawError) -> None:

@@ -244,8 +244,7 @@ class ModelCalls:
         try:
             reply = await self._stop.during(call.done, call.cancel)
         except OpenClawError as error:
-            # Some calls know what they have spent so far.
-            self.usage += getattr(call, "usage", NO_USAGE)
+            self.usage += call.usage
             if isinstance(error, UpstreamError | ModelUnavailable):
                 surroundings.tally.upstreamFailed(model.provider, error.code)
             if isinstance(error, UpstreamAuthFailed):

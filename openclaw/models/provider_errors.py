@@ -17,6 +17,7 @@ from openclaw.errors import (
     UpstreamRefused,
 )
 from openclaw.interfaces import IModelCall, ModelReply
+from openclaw.messages import NO_USAGE, Usage
 from openclaw.models.error_bodies import parseErrorBody
 
 
@@ -80,6 +81,8 @@ class FailedCall:
     """
     A call that was never made.
     """
+
+    usage: Usage = NO_USAGE
 
     def __init__(self, error: OpenClawError) -> None:
         self.done: Deferred[ModelReply] = fail(error)

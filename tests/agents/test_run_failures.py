@@ -27,7 +27,7 @@ from openclaw.interfaces import (
     ModelReply,
     ModelRequest,
 )
-from openclaw.messages import Message
+from openclaw.messages import NO_USAGE, Message
 from tests.agents.run_harness import HELLO, FailingStore, Stage, Watched
 
 
@@ -186,6 +186,8 @@ class PlainCall:
     A call that does what the interface says and no more: cancelling its C{done} is
     not cancelling it.
     """
+
+    usage = NO_USAGE
 
     def __init__(self) -> None:
         self.done: Deferred[ModelReply] = Deferred()

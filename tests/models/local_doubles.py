@@ -207,6 +207,7 @@ class CallInMemory:
 
     def __init__(self, request, listener):
         self.done = Deferred()
+        self.usage = NO_USAGE
         self.request = request
         self.listener = listener
         self.paused = False
@@ -217,7 +218,8 @@ class CallInMemory:
         Give up.
         """
         self.cancelled = True
-        self.done.errback(RunCancelled("Cancelled."))
+        if not self.done.called:
+            self.done.errback(RunCancelled("Cancelled."))
 
     def pauseProducing(self):
         """

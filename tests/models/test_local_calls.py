@@ -7,7 +7,8 @@ from zope.interface.verify import verifyObject
 from openclaw.config import LOCAL_MODEL
 from openclaw.errors import ModelUnavailable, NotFound, RunCancelled
 from openclaw.events import TextDelta
-from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
+from openclaw.interfaces import IModelProvider, ModelRequest
+from openclaw.messages import NO_USAGE, Usage
 from openclaw.models.local.weights import (
     ENGINE,
     NO_ENGINE,
@@ -15,7 +16,34 @@ from openclaw.models.local.weights import (
     NO_WEIGHTS,
     WEIGHTS,
 )
+from tests.contracts.model_calls import ModelCallContract
 from tests.models.local_doubles import QUESTION, REPLY, LocalModelTestCase
+
+
+class WaitingCallContractTests(ModelCallContract, LocalModelTestCase):
+    """
+    A call that waits for the model is a call.
+    """
+
+    def makeCall(self):
+        """
+        Ask before the model is loaded.
+        """
+        return self.makeProvider().ask(QUESTION, lambda events: None)
+
+
+class BegunCallContractTests(WaitingCallContractTests):
+    """
+    It is one as well when the model has been loaded.
+    """
+
+    def makeCall(self):
+        """
+        Ask, and load the model.
+        """
+        call = super().makeCall()
+        self.child.listens()
+        return call
 
 
 class WaitingCallTests(LocalModelTestCase):
@@ -37,7 +65,6 @@ class WaitingCallTests(LocalModelTestCase):
         To an agent the embedded model is a provider like any other.
         """
         verifyObject(IModelProvider, self.provider)
-        verifyObject(IModelCall, self.call)
         self.assertEqual(self.provider.name, "local")
 
     def test_startsTheModel(self):
@@ -140,6 +167,20 @@ class WaitingCallTests(LocalModelTestCase):
             self.failureResultOf(self.call.done, ModelUnavailable).value.message,
             "Gone.",
         )
+
+    def test_spendsWhatTheCallSpends(self):
+        """
+        The tokens of an answer that breaks off count, though the caller had to wait for
+        the model.
+        """
+        self.assertEqual(self.call.usage, NO_USAGE)
+        self.child.listens()
+        [inner] = self.upstream.calls
+        inner.usage = Usage(prompt_tokens=9)
+        self.assertEqual(self.call.usage, Usage(prompt_tokens=9))
+        inner.done.errback(ModelUnavailable("Gone."))
+        self.failureResultOf(self.call.done, ModelUnavailable)
+        self.assertEqual(self.call.usage, Usage(prompt_tokens=9))
 
     def test_isNoWorseOffForABug(self):
         """

@@ -16,6 +16,7 @@ from openclaw.interfaces import (
     ModelReply,
     ModelRequest,
 )
+from openclaw.messages import NO_USAGE, Usage
 
 
 @implementer(IModelCall)
@@ -31,6 +32,13 @@ class WaitingCall:
         self._listener = listener
         self._call: IModelCall | None = None
         self._paused = False
+
+    @property
+    def usage(self) -> Usage:
+        """
+        See L{IModelCall.usage}.
+        """
+        return NO_USAGE if self._call is None else self._call.usage
 
     def begin(self, provider: IModelProvider) -> None:
         """
