@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.openapi}: the description of the HTTP API that is shipped.
+Tests of L{docs.openapi}: the description of the HTTP API that is shipped.
 """
 
 import re
@@ -9,9 +9,9 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 import tests
+from docs.openapi.document import document, text
 from openclaw import errors
 from openclaw.api.app import GatewayApp
-from openclaw.api.openapi import document, text
 from openclaw.errors import ConfigError, OpenClawError, StartError, TokenFileError
 from tests.api.request_strategies import KNOWN_FIELDS
 
@@ -26,8 +26,8 @@ class ShippedTests(SynchronousTestCase):
 
     def test_upToDate(self):
         """
-        It says what holds.  If it does not, write it anew:
-        C{python -m openclaw.api.openapi >docs/openapi.yaml}.
+        It is the generator's current output.  If it is not, write it anew:
+        C{python -m docs.openapi.document >docs/openapi.yaml}.
         """
         self.assertEqual(SHIPPED.read_text("utf-8"), text())
 

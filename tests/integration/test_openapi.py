@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema_rs
 import yaml
 
+from docs.openapi.document import document
 from openclaw.api.idempotency import KEY_HEADER
-from openclaw.api.openapi import document
 from openclaw.testing import ServedCall
 from tests.integration.agent import AgentTestCase, calls, says
 from tests.integration.daemon_case import TOKEN, HouseTestCase

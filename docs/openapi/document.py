@@ -1,7 +1,7 @@
 """
-The description of the gateway's HTTP API for programs, in OpenAPI's terms.
+Generate the OpenAPI description of the gateway's HTTP API.
 
-C{python -m openclaw.api.openapi >docs/openapi.yaml} writes the one that is shipped.
+C{python -m docs.openapi.document >docs/openapi.yaml} writes the one that is shipped.
 """
 
 import sys
@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
+from docs.openapi.schemas import PLACE, Schema, schemas
 from openclaw import __version__
 from openclaw.agents.agent_directory import AGENT_HEADER, MODEL_HEADER
 from openclaw.api.body_parsing import IGNORED_HEADER
 from openclaw.api.chat_completions import EVENTS_HEADER
 from openclaw.api.idempotency import DISCONNECT_HEADER, KEY_HEADER, MAX_KEY_CHARACTERS
-from openclaw.api.openapi_schemas import PLACE, Schema, schemas
 from openclaw.api.run_builder import CHANNEL_HEADER, MAX_CHANNEL_CHARACTERS
 from openclaw.sessions.session_keys import SESSION_HEADER
 
@@ -155,7 +155,7 @@ _MODELS = tuple(sorted({409, 499, 502, 504, *_CALLERS}))
 
 def document() -> Node:
     """
-    The whole description.
+    Return the whole description.
     """
     return {
         "openapi": "3.1.0",
@@ -377,7 +377,7 @@ class _Dumper(yaml.SafeDumper):
 
 def text() -> str:
     """
-    The description as YAML.
+    Return the description as YAML.
     """
     return yaml.dump(
         document(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=88

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from docs.openapi.responses import ANSWERS
 from openclaw.api.chat_schema import MAX_MESSAGES, ChatCompletionRequest
 from openclaw.api.client_tools import MAX_TOOLS, TOOL_CHOICES
 from openclaw.api.embeddings import MAX_INPUTS, MAX_TOKEN, EmbeddingsRequest
-from openclaw.api.response_schema import ANSWERS
 
 Schema = dict[str, Any]
 
@@ -131,7 +131,7 @@ _NEEDED = {"ChatCompletionRequest": ["messages"], "EmbeddingsRequest": ["input"]
 
 def schemas() -> dict[str, Schema]:
     """
-    All shapes by name, in alphabetical order.
+    Return all shapes by name, in alphabetical order.
     """
     kinds = (ChatCompletionRequest, EmbeddingsRequest, *ANSWERS)
     _, found = msgspec.json.schema_components(kinds, ref_template=f"{PLACE}{{name}}")
@@ -152,7 +152,7 @@ def _plainName(name: str) -> str:
 
 def _plain(value: Any) -> Any:
     """
-    A schema without what only we can read, or what says nothing.
+    Return a schema without epytext markup, titles and empty defaults.
     """
     if isinstance(value, list):
         return [_plain(each) for each in value]

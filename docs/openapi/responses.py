@@ -1,8 +1,8 @@
 """
-Response bodies on the wire: the schemas of their shapes.
+Schemas of response bodies.
 
-They are written elsewhere, some of them piece by piece; L{openclaw.api.openapi} tells
-callers of their shapes in these words.  A member that may be C{UNSET} may be absent.
+The gateway writes these bodies elsewhere, some of them piece by piece; the docstrings
+here are the descriptions in the document.  A member that may be C{UNSET} may be absent.
 """
 
 from typing import Any, Literal
@@ -313,5 +313,5 @@ ANSWERS: tuple[Any, ...] = (
     Started,
 )
 """
-All that are answers by themselves.
+The whole bodies: schemas that are not only parts of others.
 """
