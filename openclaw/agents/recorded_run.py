@@ -9,7 +9,6 @@ what it has asked already; neither should make an agent work twice.
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -45,37 +44,18 @@ class RecordedRun:
     @ivar request: What the run was asked.
     @ivar recorded: Can one listen from the beginning, whenever one comes?
     @ivar goesOn: Does the run go on when nobody listens any more?
-    @ivar made: What the endpoint made for its first listener; the others need it, too.
     @ivar run: The run, while it goes on.
     @ivar begun: Has it begun?
     @ivar events: What was said so far, if that is recorded.
     @ivar outcome: How it ended, once it has.
     """
 
-    __slots__ = (
-        "_listenings",
-        "begun",
-        "events",
-        "goesOn",
-        "made",
-        "outcome",
-        "recorded",
-        "request",
-        "run",
-    )
-
     def __init__(
-        self,
-        request: RunRequest,
-        *,
-        recorded: bool = False,
-        goesOn: bool = False,
-        made: Any = None,
+        self, request: RunRequest, *, recorded: bool = False, goesOn: bool = False
     ) -> None:
         self.request = request
         self.recorded = recorded
         self.goesOn = goesOn
-        self.made = made
         self.run: AgentRun | None = None
         self.begun = False
         self.events: list[RunEvent] = []

@@ -18,6 +18,7 @@ from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.run_registry import RequestFingerprint, RunRegistry
 from openclaw.agents.run_request import newRunID
 from openclaw.agents.runtime import Runtime
+from openclaw.api.chat_chunks import ReplyForms
 from openclaw.api.chat_completions import Completions
 from openclaw.api.embeddings import Embeddings
 from openclaw.api.peers import LIVE, NoPeers, Peers
@@ -88,11 +89,12 @@ class GatewayApp:
         self._metrics = metrics
         self._log = log
         ledger = RunRegistry(reactor)
+        forms = ReplyForms()
         self._completions = Completions(
-            runtime, ledger, equipment, reactor, now, newRunID
+            runtime, ledger, equipment, reactor, now, newRunID, forms
         )
         self._embeddings = Embeddings(runtime, reactor)
-        self._runs = Runs(runtime, ledger, reactor, fellows)
+        self._runs = Runs(runtime, ledger, reactor, fellows, forms)
         fellows.answer(METRICS, lambda _: metrics.snapshot(len(self.connections)))
         fellows.answer(FAILING, lambda _: list(failing()))
         fellows.answer(LIVE, lambda asked: self._carriesOut(ledger, *asked))

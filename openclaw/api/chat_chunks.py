@@ -9,10 +9,12 @@ U{https://platform.openai.com/docs/api-reference/chat/streaming}.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from openclaw import __version__
+from openclaw.agents.recorded_run import RecordedRun
 from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
 from openclaw.events import (
@@ -64,6 +66,12 @@ class ReplyForm:
     includeUsage: bool = False
     reasoning: bool = False
     tools: bool = False
+
+
+ReplyForms = WeakKeyDictionary[RecordedRun, ReplyForm]
+"""
+The forms of the replies to runs, each for as long as others can listen to its run.
+"""
 
 
 class Reply:

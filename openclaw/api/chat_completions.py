@@ -17,7 +17,7 @@ from openclaw.agents.run_request import RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.api.body_parsing import readBody, tellIgnored
 from openclaw.api.chat_branches import mayBranch, selectBranch
-from openclaw.api.chat_chunks import Reply, ReplyForm
+from openclaw.api.chat_chunks import Reply, ReplyForm, ReplyForms
 from openclaw.api.chat_request import ChatRequest, parseChatRequest
 from openclaw.api.chat_stream import CompletionStream, openStream
 from openclaw.api.idempotency import continuesAfterDisconnect, requestFingerprint
@@ -65,9 +65,12 @@ class Completions:
         reactor: Any,
         now: Callable[[], float],
         newRunID: Callable[[], str],
+        forms: ReplyForms,
     ) -> None:
         """
         @param ledger: The runs that can be found again.
+
+        @param forms: Where the forms of their replies are kept.
 
         @param reactor: A whole one: time, TCP, names and threads.
 
@@ -78,6 +81,7 @@ class Completions:
         self._newRunID = newRunID
         self._runtime = runtime
         self._ledger = ledger
+        self._forms = forms
         self._equipment = equipment
         self._reactor = reactor
         self._now = now
@@ -152,12 +156,13 @@ class Completions:
             reasoning="reasoning" in events,
             tools="tools" in events,
         )
-        return RecordedRun(
+        record = RecordedRun(
             wanted,
             recorded=asked is not None,
             goesOn=continuesAfterDisconnect(request),
-            made=form,
         )
+        self._forms[record] = form
+        return record
 
     async def _onBranch(
         self,
@@ -223,7 +228,7 @@ class Completions:
         @return: What does the rest.
         """
         request.forget()
-        wanted, form = record.request, record.made
+        wanted, form = record.request, self._forms[record]
         # Now, since a model may answer before its run has quite begun.
         request.setHeader("x-openclaw-run-id", wanted.runID)
         request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))

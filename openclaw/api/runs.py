@@ -13,7 +13,7 @@ from openclaw.agents.run_registry import RunRegistry
 from openclaw.agents.run_request import RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.turns import RunResult
-from openclaw.api.chat_chunks import Reply, ReplyForm
+from openclaw.api.chat_chunks import Reply, ReplyForm, ReplyForms
 from openclaw.api.chat_stream import CompletionStream, openStream
 from openclaw.api.peers import Peers
 from openclaw.errors import InvalidRequest, NotFound, RunCancelled
@@ -41,16 +41,20 @@ class Runs:
         ledger: RunRegistry,
         reactor: IReactorTime,
         fellows: Peers,
+        forms: ReplyForms,
     ) -> None:
         """
         @param ledger: The runs that can be found again.
 
         @param fellows: The other workers.
+
+        @param forms: The forms of the replies to those runs.
         """
         self._fellows = fellows
         fellows.answer(ALL, self._here)
         self._runtime = runtime
         self._ledger = ledger
+        self._forms = forms
         self._reactor = reactor
 
     async def all(self, caller: ICaller) -> dict[str, Any]:
@@ -74,7 +78,7 @@ class Runs:
         """
         record = self._record(caller, runID)
         if record is not None and record.outcome is not None:
-            return _over(record, record.outcome)
+            return _over(record, record.outcome, self._forms[record])
         return _live(self._running(caller, runID))
 
     def cancel(self, caller: ICaller, runID: str) -> dict[str, Any]:
@@ -85,7 +89,7 @@ class Runs:
         """
         record = self._record(caller, runID)
         if record is not None and record.outcome is not None:
-            return _over(record, record.outcome)
+            return _over(record, record.outcome, self._forms[record])
         run = self._running(caller, runID)
         run.cancel(RunCancelled("The run was cancelled on request.", shouldRetry=False))
         return {**_live(run), "status": "cancelled"}
@@ -114,7 +118,7 @@ class Runs:
         endpoint = standing.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=request,
-            reply=NumberedReply(record.made, _lastEvent(request)),
+            reply=NumberedReply(self._forms[record], _lastEvent(request)),
             openHeaders=lambda: openStream(request),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
@@ -196,8 +200,8 @@ def _live(run: AgentRun) -> dict[str, Any]:
     return _common(run.request, status, run.begunAt)
 
 
-def _over(record: RecordedRun, outcome: Outcome) -> dict[str, Any]:
-    request, form = record.request, record.made
+def _over(record: RecordedRun, outcome: Outcome, form: ReplyForm) -> dict[str, Any]:
+    request = record.request
     if isinstance(outcome, RunResult):
         reply = Reply(form)
         reply.listen(record.events)

@@ -4,10 +4,11 @@ collector, with a conversation of megabytes, waits long in a daemon that has no 
 """
 
 import gc
-from weakref import ref
+from weakref import WeakSet, ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.api.chat_chunks import ReplyForm
 from openclaw.errors import OpenClawError, UpstreamRefused
 from tests.models.provider_case import DONE, HELLO, ProviderTestCase
 from tests.server.memory_gateway import HELLO as ASKED
@@ -28,6 +29,13 @@ class WithoutCollector(SynchronousTestCase):
         self.addCleanup(gc.enable)
 
 
+def _forms() -> "WeakSet[ReplyForm]":
+    """
+    The forms of replies that there are.
+    """
+    return WeakSet(each for each in gc.get_objects() if type(each) is ReplyForm)
+
+
 class RunTests(WithoutCollector, GatewayTestCase):
     """
     Runs, with what they were asked.
@@ -35,12 +43,16 @@ class RunTests(WithoutCollector, GatewayTestCase):
 
     def assertNothingKept(self, body, end) -> None:
         """
-        Assert that a run is gone when it has ended.
+        Assert that a run is gone when it has ended, and the form of its reply.
 
         @param end: Ends it, by its call and its caller.
         """
+        before = _forms()
         caller = self.gateway.post(body)
         [run] = map(ref, self.gateway.runtime.runs.values())
+        forms = _forms() - before
+        self.assertTrue(forms)
+        del before
         self.gateway.call.say("Well")
         end(self.gateway.call, caller)
         caller.leave()
@@ -48,6 +60,7 @@ class RunTests(WithoutCollector, GatewayTestCase):
         self.gateway.provider.calls.clear()
         self.gateway.clock.advance(5)
         self.assertIsNone(run())
+        self.assertEqual(_forms() & forms, WeakSet())
 
     def test_ended(self) -> None:
         """
