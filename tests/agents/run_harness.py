@@ -1,5 +1,5 @@
 """
-What tests of runs begin with: a run's surroundings, made of doubles and a L{Clock}.
+The harness of tests of runs: the services of a run, made of doubles and a L{Clock}.
 """
 
 from collections.abc import Callable, Sequence
@@ -221,7 +221,7 @@ class Watched:
     @property
     def result(self) -> RunResult:
         """
-        How it succeeded.
+        The result of a run that succeeded.
         """
         (outcome,) = self.outcomes
         assert isinstance(outcome, RunResult), outcome
@@ -230,7 +230,7 @@ class Watched:
     @property
     def error(self) -> BaseException:
         """
-        How it failed.
+        The error of a run that failed.
         """
         (outcome,) = self.outcomes
         assert isinstance(outcome, Failure), outcome

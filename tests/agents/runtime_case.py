@@ -1,5 +1,5 @@
 """
-What tests of the runtime begin with.
+The base class of tests of the runtime.
 """
 
 from typing import Any
@@ -46,10 +46,6 @@ def configured(
 
 
 class RuntimeTestCase(SynchronousTestCase):
-    """
-    What tests of the runtime need.
-    """
-
     def setUp(self) -> None:
         """
         Make a runtime that is about to start.

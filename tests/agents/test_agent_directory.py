@@ -63,7 +63,7 @@ def directoryOf(*agents: str | dict, **more: Any) -> AgentDirectory:
 
 class DirectoryTestCase(SynchronousTestCase):
     """
-    What tests of the directory need.
+    A test case with an agent directory.
     """
 
     def setUp(self) -> None:
@@ -101,7 +101,7 @@ class DirectoryTestCase(SynchronousTestCase):
 
 class DefaultAgentTests(DirectoryTestCase):
     """
-    Who names no agent gets the default one.
+    A request that names no agent gets the default one.
     """
 
     def test_spellings(self) -> None:
@@ -153,7 +153,7 @@ class DefaultAgentTests(DirectoryTestCase):
 
     def test_forbidden(self) -> None:
         """
-        Who may not use the default agent must name another.
+        A caller who may not use the default agent must name another.
         """
         guest = Guest(frozenset({"ops"}))
         error = self.assertRefused("model", "unknown_agent", caller=guest)
@@ -224,7 +224,7 @@ class NamedAgentTests(DirectoryTestCase):
 
     def test_noneUsable(self) -> None:
         """
-        Who may use none is told so.
+        A caller who may use no agent gets an error that says so.
         """
         error = self.assertRefused(
             "model", "unknown_agent", caller=Guest(frozenset()), model="agent:ops"

@@ -109,7 +109,7 @@ class ToolTests(EquipmentTestCase):
 
     def test_deny(self) -> None:
         """
-        What it is denied it has not, whatever else is said.
+        A denied tool is never offered, whatever else is configured.
         """
         self.assertEqual(
             self.names(profile="full", allow=("write",), deny=("write", "greet")),
@@ -140,7 +140,7 @@ class ToolTests(EquipmentTestCase):
 
     def test_eachItsOwn(self) -> None:
         """
-        What one agent may do is not what another may.
+        Tools permitted to one agent are not permitted to another.
         """
         self.equipment.toolsOf(self.agent(profile="full"))
         other = self.agent("other", profile="readonly")
@@ -185,8 +185,8 @@ class WorkspaceTests(EquipmentTestCase):
 
     def test_kept(self) -> None:
         """
-        What was read of it serves the next run too, also after a reload that
-        changed something else.
+        The parts of a workspace that were read serve the next run too, also after a
+        reload that changed something else.
         """
         first = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
         self.assertEqual(first.path, Path("/a"))

@@ -11,7 +11,7 @@ from openclaw.errors import RunCancelled, ShuttingDown
 
 class StopTests(SynchronousTestCase):
     """
-    What a run waits for is broken off.
+    Cancelling a run cancels the Deferred that it waits for.
     """
 
     def setUp(self):
@@ -49,7 +49,7 @@ class StopTests(SynchronousTestCase):
 
     def test_otherWay(self):
         """
-        What has another way to be broken off is broken off in that way.
+        A wait that brings its own way to be cancelled is cancelled in that way.
         """
         broken = []
         waiting = Deferred()
@@ -67,7 +67,7 @@ class StopTests(SynchronousTestCase):
 
     def test_over(self):
         """
-        What was waited for before is left alone.
+        A wait that is over is left alone.
         """
         broken = []
         waiting = Deferred()

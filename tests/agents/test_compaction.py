@@ -24,7 +24,7 @@ SUMMARY = "Jack wrote a lot."
 
 def tooLong():
     """
-    What a provider says of too long a conversation.
+    Return a provider's error for a conversation that is too long.
     """
     return ContextTooLong("This model can read at most 500 tokens.")
 
@@ -76,7 +76,7 @@ class CompactionTestCase(SynchronousTestCase):
 
     def shown(self):
         """
-        What the model is shown of the conversation.
+        Return the messages of the conversation that the model is shown.
         """
         return list(self.stage.call.request.messages)
 
@@ -123,7 +123,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_transcriptStays(self):
         """
-        What was said is kept as it was said.
+        Compaction leaves the transcript as it was.
         """
         self.stage.begin()
         self.summarise()
@@ -266,7 +266,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_afterTheFirstWord(self):
         """
-        What the caller has heard can't be taken back: there is no other try.
+        After the first word has been sent there is no second try.
         """
         run = self.stage.begin()
         self.stage.call.say("Well,")
@@ -344,7 +344,7 @@ class NoWindowTests(SynchronousTestCase):
 
     def test_stateless(self):
         """
-        What a caller brings is shown whole.
+        A stateless conversation is shown whole.
         """
         asked = [
             UserMessage("x" * 4 * DEFAULT_CONTEXT_WINDOW),

@@ -32,7 +32,7 @@ class CutTests(SynchronousTestCase):
     @given(whole(minSize=2), st.integers(0, 100))
     def test_callsAndResultsStayTogether(self, messages, room):
         """
-        What is shown never begins with a tool's result.
+        A view never begins with a tool's result.
         """
         cut = Context().cut(messages, room)
         self.assertIsNotNone(cut)
@@ -41,7 +41,7 @@ class CutTests(SynchronousTestCase):
     @given(whole(minSize=2), st.integers(0, 100))
     def test_fits(self, messages, room):
         """
-        What is shown fits, unless it is the newest that can be shown alone.
+        A view fits, unless it is the newest part that can be shown alone.
         """
         cut = Context().cut(messages, room)
         newest = [m for m in messages[cut:] if not isinstance(m, ToolMessage)]
@@ -89,7 +89,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_whole(self):
         """
-        What fits is shown as it is.
+        A conversation that fits is shown as it is.
         """
         self.assertEqual(list(Context().view([ASK, REPLY])), [ASK, REPLY])
 
@@ -158,7 +158,7 @@ class ViewTests(SynchronousTestCase):
     @given(whole(minSize=2), st.integers(0, 50))
     def test_neverLosesTheNewest(self, messages, room):
         """
-        What is behind the cut is shown to the letter.
+        Everything behind the cut is shown unchanged.
         """
         context = Context()
         cut = context.cut(messages, room)

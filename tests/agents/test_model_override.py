@@ -40,7 +40,7 @@ class OverrideTests(SynchronousTestCase):
 
     def override(self, asked: str | None) -> ModelRef | None:
         """
-        What comes of a wish.
+        Return the result of a requested override.
         """
         return self.directory.modelOverride(self.agent, asked, Operator("operator"))
 

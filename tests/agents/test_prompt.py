@@ -118,7 +118,7 @@ class ToolTests(SynchronousTestCase):
 
     def test_noClock(self) -> None:
         """
-        Who does not say what time it is gets no date.
+        A caller that passes no time gets a prompt without a date.
         """
         told = systemPrompt(agent("Be kind."), tools=[READ])
         self.assertEqual(told, "Be kind.\n\nYour tools:\n- read: Read a file.")
@@ -173,7 +173,7 @@ class WorkspaceTests(SynchronousTestCase):
 
     def test_changed(self) -> None:
         """
-        What changes there is told from the next run on.
+        A changed file is in the prompt from the next run on.
         """
         self.assertEqual(self.told(), "Be kind.")
         (self.path / "SOUL.md").write_text("Sing.")

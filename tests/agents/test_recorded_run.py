@@ -57,7 +57,7 @@ class RecordTestCase(RuntimeTestCase):
 
 class OneListenerTests(RecordTestCase):
     """
-    Who asks hears the answer.
+    A listener gets the answer.
     """
 
     def test_hears(self):
@@ -87,7 +87,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_nothingIsKept(self):
         """
-        What is not recorded is not kept.
+        Nothing is kept of a run that is not recorded.
         """
         record = self.record()
         self.listen(record)
@@ -146,7 +146,7 @@ class OneListenerTests(RecordTestCase):
 
 class MoreListenersTests(RecordTestCase):
     """
-    Who comes later hears all of it, too.
+    Later listeners get all of the answer, too.
     """
 
     def test_later(self):
@@ -242,8 +242,8 @@ class MoreListenersTests(RecordTestCase):
 
     def test_slowAfterTheEnd(self):
         """
-        Who comes when the run is over hears no more at a time than they can take,
-        and its end behind all of it.
+        A listener that comes when the run is over gets no more at a time than it can
+        take, and the end after all of it.
         """
         record = self.record(recorded=True)
         self.listen(record)

@@ -25,7 +25,7 @@ class UntouchableStore:
 
 class StageTestCase(SynchronousTestCase):
     """
-    What tests of runs need.
+    A test case with a run harness.
     """
 
     def setUp(self) -> None:
@@ -101,7 +101,7 @@ class AnsweringTests(StageTestCase):
 
     def test_atOnceAndInBatches(self) -> None:
         """
-        What the model says is passed on within the same call, each batch as one.
+        The model's events are passed on within the same call, each batch as one.
         """
         run = self.stage.begin(kept=False)
         self.stage.call.say("Hi", " there")
@@ -190,7 +190,7 @@ class KeptTests(StageTestCase):
 
     def test_wordsFirst(self) -> None:
         """
-        What the caller said is kept before the model is asked.
+        The caller's message is kept before the model is asked.
         """
         kept: list = []
         self.stage.provider.answer = lambda call: kept.append(self.stage.kept())
@@ -249,7 +249,7 @@ class KeptTests(StageTestCase):
 
     def test_thoughtsAreNotKept(self) -> None:
         """
-        What the model thinks is no part of the conversation.
+        The model's thoughts are not part of the conversation.
         """
         self.stage.begin()
         self.stage.call.think("hm")

@@ -11,7 +11,7 @@ from tests.agents.run_harness import TIMEOUT_SECONDS, Stage, Watched
 
 class TransactionTests(SynchronousTestCase):
     """
-    What the store has begun is not broken off.
+    A transaction that has begun is not cancelled.
     """
 
     def test_claimDoesNotOutliveRun(self) -> None:

@@ -58,7 +58,7 @@ def unreachable() -> UpstreamUnreachable:
 
 def broken() -> UpstreamError:
     """
-    What may be gone in a moment.
+    Return an error that may be gone in a moment.
     """
     return UpstreamError("The provider broke.")
 
@@ -198,7 +198,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_override(self) -> None:
         """
-        Who asks for one model gets that one or an error.
+        A request that asks for a certain model gets that one or an error.
         """
         self.a.answer = failing(unreachable)
         run = self.begin(SECOND, THIRD, model=FIRST)

@@ -44,7 +44,7 @@ def raising(error: BaseException) -> Callable:
 
 class FailingTestCase(SynchronousTestCase):
     """
-    What tests of failures need.
+    A test case with a run that fails.
     """
 
     def setUp(self) -> None:

@@ -59,7 +59,7 @@ class AccountTestCase(RuntimeTestCase):
     @property
     def account(self) -> RunAccount:
         """
-        What the log was told last.
+        Return the latest summary that was logged.
         """
         return self.events[-1]["run"]
 
@@ -190,7 +190,7 @@ class GoneTests(AccountTestCase):
 
     def test_otherReasons(self) -> None:
         """
-        Who is stopped for another reason did not go away.
+        A run that is stopped for another reason is not logged as one whose caller left.
         """
         self.ask().run.cancel(RunCancelled("On request."))
         self.assertEqual(self.account.outcome, "run_cancelled")
@@ -216,7 +216,7 @@ class CostTests(AccountTestCase):
 
     def test_cancelledBetweenTurns(self) -> None:
         """
-        What a run spent before it was cancelled is known.
+        The usage of a run before it was cancelled is known.
         """
         look = OfferedTool(Look(), ArgumentReader(Look.parameters))
         run = self.ask(tools={"look": look})
@@ -249,7 +249,7 @@ class CostTests(AccountTestCase):
 
 class CountingTests(AccountTestCase):
     """
-    What ended is counted.
+    Runs are counted when they end.
     """
 
     def test_runs(self) -> None:
@@ -306,7 +306,7 @@ class StoreTests(AccountTestCase):
 
     def test_counted(self) -> None:
         """
-        What it could not do is counted.
+        A failure of the store is counted.
         """
         self.assertIs(type(self.ask(kept=True).error), StoreError)
         self.assertEqual(self.runtime.tally.storeErrors, 1)

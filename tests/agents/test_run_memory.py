@@ -138,7 +138,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_shown(self) -> None:
         """
-        Where a run is shown, as in a log, there is its name and nothing else, be it
+        The representation of a run, as in a log, has its name and nothing else, be it
         over or not.
         """
         stage = Stage()

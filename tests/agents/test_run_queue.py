@@ -33,7 +33,7 @@ def enter(queue: RunQueue) -> "Deferred[str]":
 
 class QueueTestCase(SynchronousTestCase):
     """
-    What tests of places need.
+    A test case with a run queue.
     """
 
     def makeRunQueue(
@@ -128,8 +128,8 @@ class SessionTests(QueueTestCase):
 
     def test_cancelled(self) -> None:
         """
-        Who stops waiting leaves no trace: the next one has the turn, and there is
-        room for one more.
+        A cancelled wait leaves no trace: the next one has the turn, and there is room
+        for one more.
         """
         queue = self.makeRunQueue(perSession=2)
         self.successResultOf(queue.acquireSession("s"))
@@ -167,8 +167,8 @@ class SessionTests(QueueTestCase):
 
     def test_nextComesWhileHandedOver(self) -> None:
         """
-        Who asks for a session while it passes through several hands waits like
-        everybody else.
+        A request for a session that is handed from run to run waits like everybody
+        else's.
         """
         queue = self.makeRunQueue(perSession=5)
         self.successResultOf(queue.acquireSession("s"))
@@ -235,7 +235,7 @@ class RunningTests(QueueTestCase):
 
     def test_noQueue(self) -> None:
         """
-        Where nobody may wait, a free place can still be had.
+        With a queue of length zero a free slot can still be had.
         """
         queue = self.makeRunQueue(running=1, queued=0)
         place = self.successResultOf(enter(queue))
@@ -261,7 +261,7 @@ class RunningTests(QueueTestCase):
 
     def test_cancelled(self) -> None:
         """
-        Who stops waiting leaves no trace.
+        A cancelled wait leaves no trace.
         """
         queue = self.makeRunQueue(running=1, queued=2)
         place = self.successResultOf(enter(queue))
@@ -385,7 +385,7 @@ class ShareTests(QueueTestCase):
 
     def test_fullQueue(self) -> None:
         """
-        Who fills the queue loses the newest of their turns to others.
+        A caller who fills the queue loses the newest of their turns to others.
         """
         queue = self.makeRunQueue(running=1, queued=4)
         greedy = [queue.acquire("greedy") for _ in range(5)]

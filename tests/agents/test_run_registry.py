@@ -226,7 +226,7 @@ class ForgettingTests(LedgerTestCase):
 
     def test_greedy(self):
         """
-        Who asks very much has their own runs forgotten, and nobody else's, be they
+        A caller with many runs has their own runs forgotten, and nobody else's, be they
         older.
         """
         other = self.keep(RequestFingerprint(caller="other", fingerprint=b"1", key="k"))
@@ -244,7 +244,7 @@ class ForgettingTests(LedgerTestCase):
 
     def test_asked(self):
         """
-        What a run was asked is not kept: only what it said, and whose it was.
+        The request of a run is not kept: only its answer, and whose it was.
         """
         record = self.keep(ONCE)
         before = record.request

@@ -151,7 +151,7 @@ class EmptyReplyTests(SynchronousTestCase):
 
 class AnyReplyTests(SynchronousTestCase):
     """
-    What holds whatever models say.
+    Properties that hold for all replies of models.
     """
 
     @given(replies=st.lists(REPLIES, min_size=2, max_size=2), kept=st.booleans())

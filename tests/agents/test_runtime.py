@@ -197,7 +197,7 @@ class LogTests(RuntimeTestCase):
 
     def test_noWords(self) -> None:
         """
-        What was said is in no line, nor anywhere else in an event.
+        No text of the conversation is in a log line, nor anywhere else in a log event.
         """
         self.begin()
         self.answer()

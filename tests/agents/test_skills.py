@@ -26,7 +26,7 @@ PDF = "---\nname: pdf\ndescription: Read PDF files.\n---\n\nUse pdftotext.\n"
 
 class SkillTestCase(WorkspaceTestCase):
     """
-    What tests of skills need.
+    A test case with a directory of skills.
     """
 
     def skill(self, folder: str, text: str, modified: int = 1) -> Path:
@@ -170,7 +170,7 @@ class BrokenSkillTests(SkillTestCase):
 
     def test_surrogates(self) -> None:
         """
-        What YAML can write and UTF-8 can't becomes a question mark.
+        Surrogates, which YAML can write and UTF-8 can't, become question marks.
         """
         (skill,) = self.described('name: a\ndescription: "b \\ud800"')
         self.assertEqual(skill.description, "b ?")
@@ -246,7 +246,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_aliases(self) -> None:
         """
-        What multiplies when it is written out is not written out.
+        Aliases that multiply when they are expanded are not expanded.
         """
         levels = ["a0: &a0 [x, x]"]
         for level in range(1, 30):
@@ -325,7 +325,7 @@ class SkillChangeTests(SkillTestCase):
 
     def names(self) -> list[str]:
         """
-        What the skills are called now.
+        Return the current names of the skills.
         """
         return [each.name for each in self.workspace.refresh().skills]
 

@@ -38,7 +38,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_otherScripts(self):
         """
-        Where a character is most of a token, it counts as most of one.
+        In scripts in which a character is most of a token, it counts as most of one.
         """
         self.assertEqual(tokensOfText("山の上に家があります"), 7)
 

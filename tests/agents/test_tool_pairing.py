@@ -40,7 +40,7 @@ class RepairedTests(SynchronousTestCase):
     @given(ANYTHING)
     def test_nothingSaidIsLost(self, messages):
         """
-        What the person and the model said stays, in its order.
+        All messages of the user and the model stay, in their order.
         """
         self.assertEqual(
             [m for m in pairToolResults(messages) if not isinstance(m, ToolMessage)],
@@ -57,7 +57,7 @@ class RepairedTests(SynchronousTestCase):
     @given(ANYTHING)
     def test_once(self, messages):
         """
-        What was repaired needs no repair.
+        A repaired conversation needs no repair.
         """
         once = pairToolResults(messages)
         self.assertEqual(list(pairToolResults(once)), list(once))

@@ -138,7 +138,7 @@ class ToolboxTestCase(SynchronousTestCase):
 
     def context(self, tool):
         """
-        Where calls take place.
+        Return the context of the calls.
         """
         return ToolContext(
             agentID="main",
@@ -161,7 +161,7 @@ class ToolboxTestCase(SynchronousTestCase):
 
     def answerTo(self, name, arguments="{}"):
         """
-        What the model is told of one call that ends at once.
+        Return the text that the model gets for one call that ends at once.
         """
         [result] = self.successResultOf(self.call(name, arguments=arguments))
         self.assertEqual(result.tool_call_id, "c0")
@@ -169,7 +169,7 @@ class ToolboxTestCase(SynchronousTestCase):
 
     def lines(self):
         """
-        What was logged.
+        Return the logged lines.
         """
         return [formatEvent(event) for event in self.events]
 
@@ -209,7 +209,7 @@ class OrderTests(ToolboxTestCase):
 
     def test_changesInTurn(self):
         """
-        Where one changes something each waits for the one before.
+        A call that changes something waits for the one before it.
         """
         results = self.call("look", "change", "look")
         self.assertEqual((len(self.look.running), self.change.running), (1, []))
@@ -407,7 +407,7 @@ class CancelTests(ToolboxTestCase):
 
 class ProgressTests(ToolboxTestCase):
     """
-    Who listens to the run can follow what its tools do.
+    A run's listeners can follow the progress of its tools.
     """
 
     def test_ends(self):
@@ -436,7 +436,7 @@ class ProgressTests(ToolboxTestCase):
 
     def test_unknown(self):
         """
-        What is no tool has no progress.
+        A call of an unknown tool has no progress.
         """
         self.answerTo("nothing")
         self.assertEqual(self.heard, [])

@@ -28,7 +28,7 @@ OTHER = ToolSpec("other", "", {"type": "object"})
 
 def reply(*texts, calls=(), reason=None, usage=None):
     """
-    What the model answers, and how it streams it: each text a delta, each call two.
+    Return a model's reply and its stream: each text a delta, each call two.
 
     @param calls: Names of tools.
     """
@@ -92,7 +92,7 @@ class TurnsTestCase(SynchronousTestCase):
 
     def answer(self, *replies, **settings):
         """
-        What comes of these replies.
+        Return the outcome of these replies.
         """
         self.loop = self.turns(*replies, **settings)
         return self.successResultOf(Deferred.fromCoroutine(self.loop.answer([HELLO])))
@@ -141,7 +141,7 @@ class OwnToolTests(TurnsTestCase):
 
     def test_usage(self):
         """
-        What all calls of the model took adds up.
+        The usage of all calls of the model adds up.
         """
         result = self.answer(
             reply(calls=["look"], usage=Usage(10, 20, 3, 4)),

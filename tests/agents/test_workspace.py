@@ -124,7 +124,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_otherEncodings(self) -> None:
         """
-        What is not UTF-8 is shown as far as it can be; a byte order mark is not.
+        A text that is not UTF-8 is shown as far as it can be; a byte order mark is not.
         """
         (self.path / "SOUL.md").write_bytes(b"\xef\xbb\xbfB\xe9 kind.")
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "B\ufffd kind.")])

@@ -1,5 +1,5 @@
 """
-What Hypothesis makes requests of: good ones, bad ones, and rubbish.
+Hypothesis strategies for requests: good ones, bad ones, and rubbish.
 """
 
 import msgspec

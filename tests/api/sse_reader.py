@@ -39,7 +39,7 @@ def _frame(block):
 
 def terminalsOf(frames):
     """
-    What in a stream is the end of its answer: the finish reasons, and the errors.
+    Return the ends of a stream's answer: its finish reasons and its errors.
     """
     found = []
     for frame in frames:

@@ -113,7 +113,7 @@ class HealthTests(GatewayTestCase):
 
     def test_head(self):
         """
-        Who asks for the headers alone gets them alone, and the same.
+        HEAD gets the same headers as GET, and no body.
         """
         for path, failing in [("/healthz", []), ("/readyz", []), ("/readyz", ["x"])]:
             self.gateway.failing = failing
@@ -218,12 +218,12 @@ class ModelsTests(GatewayTestCase):
 
 class RoutingTests(GatewayTestCase):
     """
-    What is not there is told in JSON.
+    Errors of routing are JSON.
     """
 
     def test_allow(self):
         """
-        Who uses the wrong method is told the right ones.
+        A wrong method is 405, and names the right ones.
         """
         for path, allowed in [
             (COMPLETIONS, "POST"),
@@ -290,7 +290,7 @@ class UnexpectedTests(GatewayTestCase):
 
         class Broken:
             """
-            What C{/readyz} asks, broken.
+            A check of C{/readyz} that fails.
             """
 
             def __iter__(self):

@@ -112,7 +112,8 @@ class BranchTests(GatewayTestCase):
 
     def test_bounded(self):
         """
-        Who makes an answer again all the time gets it without a session, at last.
+        A caller who regenerates an answer again and again gets it without a session, at
+        last.
         """
         for number in range(2, MAX_BRANCHES + 1):
             _, key = self.turn("One?", "1.", "Two?", say=f"{number}!")
@@ -123,8 +124,8 @@ class BranchTests(GatewayTestCase):
 
     def test_longDocuments(self):
         """
-        How much the user said is of no matter: two branches of long documents are told
-        apart by what the assistant said.
+        The size of the user's messages does not matter: two branches of long documents
+        are told apart by the assistant's messages.
         """
         long = "word " * 16_000
         headers = (("X-OpenWebUI-Chat-Id", "c3"), TASK)

@@ -235,7 +235,7 @@ class FrameTests(SynchronousTestCase):
 
 class ReasoningTests(SynchronousTestCase):
     """
-    What a model thinks is shown to those who ask for it.
+    The model's reasoning is shown to those who ask for it.
     """
 
     def test_hidden(self):

@@ -63,7 +63,7 @@ class WholeTests(GatewayTestCase):
 
     def test_contentType(self):
         """
-        What the client calls its body is of no importance: it is JSON.
+        The content type of the body does not matter: it is JSON.
         """
         for kind in (
             "text/plain",
@@ -176,7 +176,7 @@ class StreamTests(GatewayTestCase):
 
     def test_errorBefore(self):
         """
-        What goes wrong before the first word has its true status.
+        An error before the first word has its true status.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.clock.advance(0.75)
@@ -186,7 +186,7 @@ class StreamTests(GatewayTestCase):
 
     def test_errorBehindAWord(self):
         """
-        What goes wrong later is the stream's last frame, and its only end.
+        An error after the first word is the stream's last frame, and its only end.
         """
         caller = self.gateway.post(COUNTED)
         self.gateway.call.say("Ye")

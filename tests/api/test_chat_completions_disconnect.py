@@ -139,8 +139,8 @@ class GoneTests(GatewayTestCase):
 
     def test_behindTheEnd(self):
         """
-        Who leaves right behind the last byte has had everything: that is no run that
-        was broken off.
+        A caller who disconnects right after the last byte has had everything: the run
+        is not logged as cancelled.
         """
         for leave in LEAVE:
             for body in (HELLO, STREAMED):
@@ -223,7 +223,7 @@ class SlowReaderTests(GatewayTestCase):
 
     def test_whilePaused(self):
         """
-        What comes all the same, up to the end, is not lost.
+        Events that come while the stream is paused, up to the end, are not lost.
         """
         caller = self.gateway.post(STREAMED)
         self.pause(caller)

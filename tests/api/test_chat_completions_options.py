@@ -65,7 +65,7 @@ class HeaderTests(GatewayTestCase):
 
     def test_noneIgnored(self):
         """
-        Where there are none, none are named.
+        Without ignored fields the header is absent.
         """
         answer = self.answered({**HELLO, "temperature": 1, "store": None})
         self.assertNotIn("x-openclaw-ignored-params", answer.headers)
@@ -73,7 +73,7 @@ class HeaderTests(GatewayTestCase):
 
 class AgentTests(GatewayTestCase):
     """
-    Which agent is asked, and what it is told.
+    The agent is selected, and gets its prompt.
     """
 
     def setUp(self):
@@ -142,7 +142,7 @@ class AgentTests(GatewayTestCase):
 
     def test_sampling(self):
         """
-        How the model shall choose its words is passed on.
+        Sampling fields are passed on.
         """
         self.answered({**HELLO, "temperature": 0.5, "stop": ["x"]})
         sampling = self.gateway.call.request.sampling
@@ -183,7 +183,7 @@ class AgentTests(GatewayTestCase):
 
 class ReasoningTests(GatewayTestCase):
     """
-    What the model thinks is for those who ask for it.
+    The model's reasoning is for those who ask for it.
     """
 
     def thoughtOf(self, body, *headers):
@@ -231,8 +231,8 @@ class OrderTests(GatewayTestCase):
 
     def test_oneByOne(self):
         """
-        Who corrects what they are told, one by one, is told of the credential, the
-        JSON, the fields, the agent, its model, the session, the tools, and the images.
+        Errors are reported in this order: the credential, the JSON, the fields, the
+        agent, its model, the session, the tools, and the images.
         """
         url = {"type": "image_url", "image_url": {"url": "no image"}}
         picture = {"messages": [{"role": "user", "content": [url]}]}

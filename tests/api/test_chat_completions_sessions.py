@@ -11,21 +11,21 @@ NOTES = ("x-openclaw-session-key", "notes")
 
 def user(text):
     """
-    What a user says.
+    Return a user's message.
     """
     return {"role": "user", "content": text}
 
 
 def assistant(text):
     """
-    What the assistant said.
+    Return an assistant's message.
     """
     return {"role": "assistant", "content": text}
 
 
 class SessionTestCase(GatewayTestCase):
     """
-    What tests of sessions need.
+    A test case with sessions.
     """
 
     def ask(self, *messages, headers=(), say="Yes?", **fields):
@@ -80,7 +80,7 @@ class NamedTests(SessionTestCase):
 
     def test_history(self):
         """
-        What was said in it is known, be it streamed or not.
+        Earlier turns are known, be they streamed or not.
         """
         self.ask(user("My name is Anna."), headers=[NOTES], say="Hello, Anna.")
         asked, key = self.ask(user("Who am I?"), headers=[NOTES], stream=True)
@@ -133,7 +133,7 @@ class NamedTests(SessionTestCase):
 
     def test_kinds(self):
         """
-        What is kept is who said what.
+        Messages are kept with their roles.
         """
         _, key = self.ask(user("A"), headers=[NOTES])
         self.assertEqual(
@@ -186,7 +186,7 @@ class UserTests(SessionTestCase):
 
     def test_notAName(self):
         """
-        What can be no name is refused.
+        A value that can't be a name is refused.
         """
         self.assertMistake("user", user="x" * 513)
         self.assertMistake("user", user="a\r\nset-cookie: b")
@@ -194,7 +194,7 @@ class UserTests(SessionTestCase):
 
 class KeyTests(SessionTestCase):
     """
-    What a session's key can be.
+    The valid keys of a session.
     """
 
     def setUp(self):

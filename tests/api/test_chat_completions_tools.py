@@ -65,7 +65,7 @@ class Ponder:
 
 class ToolsTestCase(GatewayTestCase):
     """
-    What tests of tool calls need.
+    A test case with tool calls.
     """
 
     def play(self, body, *headers, text="Let me see. "):
@@ -220,7 +220,7 @@ class StreamTests(ToolsTestCase):
 
 class AskedTests(ToolsTestCase):
     """
-    What the model is told of the tools.
+    The model gets the tools of the request.
     """
 
     def test_tools(self):
@@ -463,8 +463,8 @@ class OwnToolTests(ToolsTestCase):
 
     def test_progress(self):
         """
-        Who wants to know is told when it begins and ends, in chunks that say nothing
-        to all others.
+        On request, the beginning and end of a tool call are sent, in chunks that other
+        clients ignore.
         """
         answer = self.ponder(("x-openclaw-events", "tools"))
         progress = [f for f in answer.frames if isinstance(f, dict) and "openclaw" in f]

@@ -17,7 +17,7 @@ HI = {"role": "user", "content": "Hi."}
 
 def asking(*messages, **fields):
     """
-    What a request with these messages (one plain one by default) and fields asks.
+    Parse a request with these messages (one plain one by default) and fields.
     """
     return parseChatRequest(
         msgspec.json.encode({"messages": messages or [HI], **fields}),
@@ -31,7 +31,7 @@ class PlainTests(SynchronousTestCase):
 
     def test_least(self):
         """
-        What is not in the request is unset.
+        Fields that are not in the request are unset.
         """
         asked = asking()
         self.assertEqual(asked.opening, (UserMessage("Hi."),))
@@ -59,7 +59,7 @@ class PlainTests(SynchronousTestCase):
 
     def test_whole(self):
         """
-        What the request says is kept as it was said.
+        The fields of the request are kept unchanged.
         """
         asked = asking(
             model="OpenClaw/Main ",
@@ -141,7 +141,7 @@ class PlainTests(SynchronousTestCase):
 
 class TextTests(SynchronousTestCase):
     """
-    What is said, in all the ways to write it.
+    Text in all the ways to write it.
     """
 
     def test_parts(self):
@@ -196,7 +196,7 @@ class TextTests(SynchronousTestCase):
 
     def test_toolCalls(self):
         """
-        What a model called earlier, and what came of it, keeps its structure.
+        Earlier tool calls and their results keep their structure.
         """
         call = {
             "id": "call_1",
@@ -226,7 +226,7 @@ class FollowingTests(SynchronousTestCase):
 
     def test_nothingSaidYet(self):
         """
-        Where the assistant said nothing, all is new.
+        Without an assistant message, all messages are new.
         """
         asked = asking(HI, {"role": "user", "content": "Hello?"})
         self.assertEqual(asked.following, asked.opening)
@@ -234,7 +234,7 @@ class FollowingTests(SynchronousTestCase):
 
     def test_afterTheLastAnswer(self):
         """
-        What follows the assistant's last message is new, and no more than that.
+        The messages after the assistant's last one are new, and no more than those.
         """
         answer = {"role": "assistant", "content": "Yes?"}
         asked = asking(
@@ -251,7 +251,7 @@ class FollowingTests(SynchronousTestCase):
 
     def test_nothingNew(self):
         """
-        Where the assistant has the last word, nothing is new.
+        When the assistant's message is the last, nothing is new.
         """
         asked = asking(HI, {"role": "assistant", "content": "And"})
         self.assertEqual(asked.following, ())

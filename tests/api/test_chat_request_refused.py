@@ -20,7 +20,7 @@ CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
 class RefusedTestCase(SynchronousTestCase):
     """
-    What tests of wrong requests need.
+    A test case with wrong requests.
     """
 
     def refused(self, body):

@@ -151,7 +151,8 @@ class OpeningTests(SynchronousTestCase):
 
     def test_hiddenThoughtIsSilence(self):
         """
-        What the caller may not see neither opens the stream nor holds it back.
+        Reasoning that the caller may not see neither opens the stream nor holds it
+        back.
         """
         play = Play()
         play.start()
@@ -294,7 +295,7 @@ steps = st.lists(
 
 class AnyOrderTests(SynchronousTestCase):
     """
-    What holds whenever the events come.
+    Properties of a stream whose events come in any order.
     """
 
     @given(

@@ -32,7 +32,7 @@ def toolsOf(tools):
 
 def choiceOf(choice, tools):
     """
-    What a request says of them.
+    Return the tool choice of a request.
     """
     return parseToolChoice(msgspec.Raw(msgspec.json.encode(choice)), tools)
 
@@ -46,7 +46,7 @@ def named(name):
 
 class WrongTestCase(SynchronousTestCase):
     """
-    What tests of mistakes need.
+    A test case with mistakes.
     """
 
     def assertWrong(self, message, param, **fields):
@@ -117,7 +117,7 @@ class WrongToolsTests(WrongTestCase):
 
     def test_noArray(self):
         """
-        What is no array.
+        A value that is not an array is refused.
         """
         for tools in ({}, "look", 1, True):
             self.assertWrong("tools must be an array", "tools", tools=tools)
@@ -193,7 +193,7 @@ class WrongToolsTests(WrongTestCase):
 
 class ChoiceTests(SynchronousTestCase):
     """
-    What the model may do with the tools.
+    The model's choice among the tools.
     """
 
     def test_words(self):
@@ -206,14 +206,14 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_default(self):
         """
-        Where nothing is said, the model chooses.
+        By default the model chooses.
         """
         self.assertEqual(choiceOf(None, [LOOK]), "auto")
         self.assertEqual(choiceOf(None, []), "auto")
 
     def test_withoutTools(self):
         """
-        Who has no tools may say that none is to be used.
+        A request without tools may say that none is to be used.
         """
         for word in ("auto", "none"):
             self.assertEqual(choiceOf(word, []), word)
@@ -233,7 +233,7 @@ class WrongChoiceTests(WrongTestCase):
 
     def test_kinds(self):
         """
-        What is neither a word nor an object.
+        A value that is neither a word nor an object is refused.
         """
         for choice in (1, True, [], ["auto"]):
             self.assertWrong(

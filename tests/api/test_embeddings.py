@@ -43,7 +43,7 @@ def without(config):
 
 class InputTests(SynchronousTestCase):
     """
-    What C{input} can be.
+    The valid forms of C{input}.
     """
 
     def assertWrong(self, value, param):
@@ -163,7 +163,7 @@ class EmbeddingsTestCase(GatewayTestCase):
 
 class AnswerTests(EmbeddingsTestCase):
     """
-    What callers get.
+    The answers.
     """
 
     def test_shape(self):
@@ -271,7 +271,7 @@ class AnswerTests(EmbeddingsTestCase):
 
 class AgentTests(EmbeddingsTestCase):
     """
-    Whose model it is.
+    The model is the agent's.
     """
 
     def setUp(self):
@@ -329,7 +329,7 @@ class AgentTests(EmbeddingsTestCase):
 
 class RefusedTests(EmbeddingsTestCase):
     """
-    What is wrong with a request.
+    Wrong requests are refused.
     """
 
     def test_fields(self):
@@ -351,7 +351,7 @@ class RefusedTests(EmbeddingsTestCase):
 
     def test_noJSON(self):
         """
-        What is no JSON is told apart.
+        A body that is not JSON has an error of its own.
         """
         self.assertRefused(self.post(b"{").answer, 400, "invalid_json")
 
@@ -376,7 +376,7 @@ class RefusedTests(EmbeddingsTestCase):
 
     def test_missingScope(self):
         """
-        Who may only look at things may not let a model work.
+        A token that may only read may not create embeddings.
         """
         self.gateway = self.start(secret=None, config=configOf(defaults=MODEL))
         caller = self.post(ONE, ("x-openclaw-scopes", "operator.read"))
@@ -407,7 +407,7 @@ class FailureTests(EmbeddingsTestCase):
 
     def test_error(self):
         """
-        What the provider's trouble is reaches the caller with its status.
+        A provider's error reaches the caller with its status.
         """
         caller = self.post(ONE)
         self.call.fail(UpstreamRateLimited("Slowly.", retryAfter=30))
@@ -472,7 +472,7 @@ class FailureTests(EmbeddingsTestCase):
 
 class AccountTests(EmbeddingsTestCase):
     """
-    What the operator learns of a call.
+    A call is logged and counted.
     """
 
     def assertLine(self, *parts, caller="operator"):
@@ -588,7 +588,7 @@ class DrainTests(EmbeddingsTestCase):
 
     def test_drained(self):
         """
-        What is under way may end within the budget; nothing new begins.
+        A call in progress may end within the budget; nothing new begins.
         """
         caller = self.post(ONE)
         drained = self.gateway.runtime.drain(25)
@@ -600,7 +600,7 @@ class DrainTests(EmbeddingsTestCase):
 
     def test_tooLate(self):
         """
-        What takes longer is ended, and told why.
+        A call that takes longer is ended with an error.
         """
         caller = self.post(ONE)
         drained = self.gateway.runtime.drain(25)

@@ -60,7 +60,7 @@ class KeyTests(GatewayTestCase):
 
     def test_reasoning(self):
         """
-        What the model thought comes once with each answer.
+        The model's reasoning comes once with each answer.
         """
         events = ("x-openclaw-events", "reasoning")
         first = self.gateway.post(HELLO, KEY, events)
@@ -142,7 +142,7 @@ class KeyTests(GatewayTestCase):
 
     def test_notAKey(self):
         """
-        What can't be a key is refused, naming the header.
+        A value that can't be a key is refused, naming the header.
         """
         for key in ("", "x" * 256, "a\tb"):
             answer = self.gateway.post(HELLO, ("Idempotency-Key", key)).answer
@@ -238,8 +238,8 @@ class GoesOnTests(GatewayTestCase):
 
     def test_room(self):
         """
-        What its request brought counts among the bytes of bodies until it ends, since
-        it is kept so long; that of a run that ends with its caller does not.
+        The body of the request counts among the bytes of bodies until the run ends,
+        since it is kept so long; that of a run that ends with its caller does not.
         """
         bodies = self.gateway.site.bodies
         self.gateway.post(HELLO, GOES_ON).leave()

@@ -48,7 +48,7 @@ def nested(depth):
 
 class StructureTests(SynchronousTestCase):
     """
-    What stands outside of strings.
+    The structural characters, outside of strings.
     """
 
     def expected(self, body):
@@ -85,7 +85,7 @@ class StructureTests(SynchronousTestCase):
 
     def test_depth(self):
         """
-        What is as deep as it may be passes, also beside much else.
+        JSON of the greatest allowed depth passes, also beside much else.
         """
         for beside in (b"1", many(b'"]"', 10)):
             body = b'{"b":' + beside + b',"c":%b}'
@@ -142,7 +142,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_depth(self):
         """
-        What is passed on is not nested deeper than those who read it can follow.
+        JSON that is passed on is not nested more deeply than its readers can follow.
         """
         schema = nested(MAX_DEPTH)
         tool = b'{"type":"function","function":{"name":"a","parameters":%b}}' % schema
@@ -167,7 +167,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_generous(self):
         """
-        What people have passes: long conversations, with tools, and images.
+        Usual requests pass: long conversations, with tools, and images.
         """
         call = (
             b'{"role":"assistant","content":"[,{","tool_calls":[{"id":"c","type":'

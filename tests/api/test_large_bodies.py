@@ -59,7 +59,7 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_mistakes(self):
         """
-        What is wrong with it is told as for any other.
+        Mistakes in it are reported as for any other body.
         """
         size = LARGE_BODY_BYTES + 1
         for wrong, code, param in [

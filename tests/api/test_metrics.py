@@ -47,7 +47,7 @@ class MetricsTests(GatewayTestCase):
 
     def test_read(self):
         """
-        Who shows the token reads what happened so far, and what happens now.
+        With the token, counters and gauges can be read.
         """
         self.answered(HELLO)
         self.gateway.post(HELLO)

@@ -13,7 +13,7 @@ from tests.workers.memory_workers import Fellowship
 
 class TellTests(SynchronousTestCase):
     """
-    What one worker tells.
+    Notifications between workers.
     """
 
     def test_others(self):
@@ -28,7 +28,7 @@ class TellTests(SynchronousTestCase):
 
     def test_unknownTopic(self):
         """
-        What nobody listens to harms nobody.
+        A notification that has no listener does no harm.
         """
         two = Fellowship()
         two.workers[0].tell("unheard of", 1)
@@ -36,7 +36,7 @@ class TellTests(SynchronousTestCase):
 
 class AskTests(SynchronousTestCase):
     """
-    What one worker asks.
+    Questions between workers.
     """
 
     def setUp(self):
@@ -57,7 +57,7 @@ class AskTests(SynchronousTestCase):
 
     def test_late(self):
         """
-        Who does not answer in time is left out.
+        A worker that does not answer in time is left out.
         """
         self.three.silent.add(1)
         asking = self.three.workers[0].ask("who")
@@ -94,14 +94,14 @@ class AskTests(SynchronousTestCase):
 
     def test_alone(self):
         """
-        Who is alone has no answers.
+        A single process has no answers of peers.
         """
         self.assertEqual(self.successResultOf(NoPeers().ask("who")), [])
 
 
 class NameTests(SynchronousTestCase):
     """
-    Whose something is.
+    The names of workers.
     """
 
     def test_runs(self):

@@ -113,7 +113,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
 class LineTests(GatewayTestCase):
     """
-    What leads from an answer to its run's line in the log.
+    The headers of an answer lead to its run's line in the log.
     """
 
     def test_request(self):

@@ -55,8 +55,8 @@ class FetchedTests(RemoteTestCase):
 
     def test_kinds(self):
         """
-        What kind of image it is is seen in the data; what the server says of it does
-        not count.
+        The kind of an image is seen in its data; the server's content type does not
+        count.
         """
         for kind, data in IMAGES.items():
             self.post(PICTURE)
@@ -153,7 +153,7 @@ class BoundsTests(RemoteTestCase):
 
     def test_endlessHeaders(self):
         """
-        What comes beside the image is bounded, too.
+        The headers of the answer are bounded, too.
         """
         caller = self.post(PICTURE)
         self.serve(b"HTTP/1.1 200 OK\r\n")

@@ -22,8 +22,8 @@ class GuardTests(RemoteTestCase):
 
     def test_sameWords(self):
         """
-        Whether an address is private, a name unknown, a port closed or a page missing
-        is not told.
+        A private address, an unknown name, a closed port and a missing page have the
+        same error.
         """
         for address in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1"):
             self.net.hosts["inner.example"] = [address]
@@ -139,7 +139,7 @@ class GuardTests(RemoteTestCase):
 
 class AllowedTests(RemoteTestCase):
     """
-    Where C{web_fetch} may reach private addresses and other ports.
+    C{web_fetch} is allowed to reach private addresses and other ports.
     """
 
     fetch = {"allowPrivate": True, "ports": [8080]}

@@ -58,8 +58,8 @@ class DataTests(SynchronousTestCase):
 
     def test_kinds(self):
         """
-        What kind of image it is is seen in the data; what the client says of it
-        does not count.
+        The kind of an image is seen in its data; the client's media type does not
+        count.
         """
         for kind, data in IMAGES.items():
             for meta in (f"{kind};base64", "text/html;base64", ";base64"):
@@ -289,7 +289,7 @@ class ModelTests(GatewayTestCase):
 
     def test_override(self):
         """
-        What counts is the model that is asked, also when the request names it.
+        The requested model counts, also when the request overrides the agent's.
         """
         document = body(uri(PNG))
         header = "x-openclaw-model"

@@ -24,14 +24,14 @@ LOOK = {"type": "function", "function": {"name": "look"}}
 
 def user(text):
     """
-    What a user says.
+    Return a user's message.
     """
     return {"role": "user", "content": text}
 
 
 def assistant(text):
     """
-    What the assistant said.
+    Return an assistant's message.
     """
     return {"role": "assistant", "content": text}
 
@@ -200,7 +200,7 @@ class SessionHeaderTests(ClientTestCase):
 
 class ChoreTests(ClientTestCase):
     """
-    What Open WebUI asks for itself is a plain call of the agent's model.
+    Open WebUI's own requests are plain calls of the agent's model.
     """
 
     def test_plain(self):

@@ -28,7 +28,7 @@ def numbered(body):
 
 def pieces(caller):
     """
-    How many pieces of a long answer a caller has got.
+    Count the pieces of a long answer that a caller has got.
     """
     return caller.answer.body.count(b'"content":"x"')
 
@@ -138,7 +138,7 @@ class LookingTests(RunsTestCase):
 
     def test_disabled(self):
         """
-        Where the endpoint is off so is this.
+        When the endpoint is disabled, so is this one.
         """
         gateway = self.start(config=configOf({"enabled": False}))
         self.assertEqual(gateway.get("/v1/runs").error["code"], "endpoint_disabled")
@@ -184,7 +184,8 @@ class CancelTests(RunsTestCase):
 
     def test_whole(self):
         """
-        Who waits for a whole answer gets an error, and is told not to insist.
+        A caller who waits for a whole answer gets an error, and the advice not to
+        retry.
         """
         caller, path = self.begin(HELLO)
         self.cancel(path)
@@ -211,7 +212,7 @@ class CancelTests(RunsTestCase):
 
     def test_unknown(self):
         """
-        What is not there can't be stopped.
+        An unknown run can't be cancelled.
         """
         self.assertEqual(self.cancel("/v1/runs/run_x").status, 404)
 
@@ -246,7 +247,7 @@ class EventsTests(RunsTestCase):
 
     def test_goesOn(self):
         """
-        Who names the last event that they had gets those behind it, and the end.
+        C{Last-Event-ID} begins the stream behind that event.
         """
         first, path = self.begin(STREAMED, GOES_ON)
         self.gateway.call.say("One ")
@@ -294,7 +295,7 @@ class EventsTests(RunsTestCase):
 
     def test_leaving(self):
         """
-        Who leaves here stops nothing that goes on alone.
+        A follower's disconnect stops no run that goes on alone.
         """
         first, path = self.begin(STREAMED, GOES_ON)
         first.leave()
@@ -315,8 +316,8 @@ class EventsTests(RunsTestCase):
 
     def test_slow(self):
         """
-        Who reads slowly gets it slowly, and all of it: it is kept once, not once for
-        each who reads.
+        A slow follower gets all of the answer at its own pace: it is kept once, not
+        once for each follower.
         """
         path, listener = self.stalled()
         listener.ask("GET", f"{path}/events", [AUTHORIZATION])
@@ -342,7 +343,7 @@ class EventsTests(RunsTestCase):
 
     def test_stalled(self):
         """
-        Who reads nothing for a long time is cut off.
+        A follower that reads nothing for a long time is disconnected.
         """
         path, listener = self.stalled()
         listener.ask("GET", f"{path}/events", [AUTHORIZATION])
@@ -388,7 +389,7 @@ class EventsTests(RunsTestCase):
 
     def test_notANumber(self):
         """
-        What is no event's number is refused, naming the header.
+        A value that is not the number of an event is refused, naming the header.
         """
         _, path = self.begin(STREAMED, GOES_ON)
         for last in ("x", "-1", "9" * 20, "²"):

@@ -59,14 +59,14 @@ class Command(ProcessProtocol):
     @property
     def stdout(self) -> str:
         """
-        What it wrote so far.
+        The standard output so far.
         """
         return self._out.decode()
 
     @property
     def stderr(self) -> str:
         """
-        What it complained of so far.
+        The standard error so far.
         """
         return self._err.decode()
 

@@ -52,7 +52,7 @@ class Connections(WrappingFactory):
 
 class ServedTestCase(TestCase):
     """
-    What tests with a served model need.
+    A test case with a served model.
 
     @ivar model: The model.
     @ivar state: A state directory, with a configuration for that model.

@@ -44,7 +44,7 @@ class Screen(StringIO):
 
 class TerminalTestCase(ServedTestCase):
     """
-    What tests of a turn need.
+    A test case with the terminal of a turn.
     """
 
     def setUp(self) -> None:
@@ -74,7 +74,7 @@ class TerminalTestCase(ServedTestCase):
 
     async def transcript(self, key: str) -> list[Message]:
         """
-        What is kept of a session.
+        Return the kept transcript of a session.
         """
         store = SQLiteSessionStore(
             reactor=reactor,
@@ -162,7 +162,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_thoughts(self) -> None:
         """
-        What the model thinks is not shown.
+        The model's thoughts are not shown.
         """
         asked = self.model.nextCall()
         taking = self.take()
@@ -175,7 +175,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_private(self) -> None:
         """
-        What it keeps is for its owner's eyes only.
+        Kept files are readable for their owner only.
         """
         self.answering("Yes.")
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "new" / "state")
@@ -341,7 +341,7 @@ class InterruptTests(TerminalTestCase):
 
     async def test_beforeTheRun(self) -> None:
         """
-        Who interrupts before the run has begun is heard too: nothing is asked and
+        An interrupt before the run has begun is obeyed too: nothing is asked and
         nothing kept.
         """
         terminal = self.terminal("Hello?")
@@ -353,7 +353,7 @@ class InterruptTests(TerminalTestCase):
 
     async def test_afterTheEnd(self) -> None:
         """
-        Who interrupts too late has the answer.
+        An interrupt that comes too late leaves the answer.
         """
         self.answering("Yes.")
         terminal = self.terminal()

@@ -13,7 +13,7 @@ from tests.cli.served_model import ServedTestCase
 
 class CommandTestCase(ServedTestCase):
     """
-    What tests with processes need.
+    A test case with processes.
     """
 
     timeout = 60

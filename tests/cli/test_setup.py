@@ -14,7 +14,7 @@ from openclaw.state_directory import keptToken, tokenFile
 
 class SetupTestCase(SynchronousTestCase):
     """
-    What tests of the first start need.
+    A test case for the first start.
 
     @ivar state: A state directory that does not exist yet.
     """
@@ -40,7 +40,7 @@ class SetupTestCase(SynchronousTestCase):
 
     def contents(self) -> dict[str, tuple[str, int, int]]:
         """
-        What is in the state directory: text, mode and time of each file.
+        Return the content of the state directory: text, mode and time of each file.
         """
         return {
             path.name: (
@@ -87,8 +87,8 @@ class FirstTimeTests(SetupTestCase):
 
     def test_configuration(self) -> None:
         """
-        What is written can be read without a warning.  It enables the endpoint on
-        loopback, behind a token, with the embedded model.
+        The written configuration can be read without a warning.  It enables the
+        endpoint on loopback, behind a token, with the embedded model.
         """
         self.carryOut()
         loaded = load(self.state / CONFIG_NAME, self.environ)

@@ -93,7 +93,7 @@ class AddTests(TokenTestCase):
 
     def test_kept(self) -> None:
         """
-        What was asked for is kept; without options it is the least that is of use.
+        The given scopes are kept; without options a token has the least that is of use.
         """
         self.add("plain")
         self.add(
@@ -268,7 +268,7 @@ class RevokeTests(TokenTestCase):
 
     def test_unknown(self) -> None:
         """
-        Who revokes what is not there is told, and should look again.
+        Revoking an unknown token is an error that says to look again.
         """
         self.add("ci")
         for label in ("cl", "CI", ""):

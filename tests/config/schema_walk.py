@@ -30,7 +30,7 @@ def isMapping(kind):
 
 def placeholder(kind):
     """
-    What stands for a key of this kind in documentation.
+    Return the placeholder for a key of this kind in documentation.
     """
     return {AgentID: "<id>", HeaderName: "<header>"}.get(kind, "<name>")
 

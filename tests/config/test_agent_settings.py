@@ -46,7 +46,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_theDefaultsApply(self):
         """
-        What an entry leaves out comes from C{agents.defaults}.
+        Keys that an entry leaves out come from C{agents.defaults}.
         """
         config = configOf(
             merged(
@@ -83,7 +83,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_theEntryWins(self):
         """
-        What an entry says holds, an empty prompt too.
+        An entry's keys win, an empty prompt too.
         """
         entry = {
             "name": "The B",
@@ -139,7 +139,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_anotherEmbeddedModelIsUsed(self):
         """
-        Who configures another GGUF file need not say so for each agent.
+        Another GGUF file, once configured, is used without being named for each agent.
         """
         (agent,) = configOf(at("models.local.id", "qwen")).agentSettings()
         self.assertEqual(agent.model.primary, ModelRef("local", "qwen"))
@@ -166,7 +166,7 @@ class DefaultAgentTests(SynchronousTestCase):
 
 class ConfiguredModelTests(SynchronousTestCase):
     """
-    What is configured about a model can be asked for.
+    The configured properties of a model can be asked for.
     """
 
     def test_aListedModelIsFound(self):

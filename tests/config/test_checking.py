@@ -24,7 +24,7 @@ PROVIDER = at("models.providers.example.baseUrl", "https://api.example.com/v1")
 
 class GoodValuesTests(SynchronousTestCase):
     """
-    What is right arrives, typed.
+    Valid values arrive, typed.
     """
 
     def test_nothingGivesTheDefaults(self):
@@ -174,7 +174,7 @@ class GoodValuesTests(SynchronousTestCase):
 
 class FaultTests(SynchronousTestCase):
     """
-    What is wrong is named: where, what it is, and what was expected.
+    A fault is reported with its place, the value, and the expected one.
     """
 
     def assertFault(self, path, value, text, **environ):
@@ -358,7 +358,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_badURLsAreRefused(self):
         """
-        What can't be the address of a provider is found at once.
+        Text that can't be the URL of a provider is refused at once.
         """
         for url in (
             "api.example.com/v1",

@@ -11,7 +11,7 @@ PROVIDER = at("models.providers.example.baseUrl", "https://api.example.com/v1")
 
 class HiddenValuesTests(SynchronousTestCase):
     """
-    What may be a secret is never shown.
+    Values that may be secrets are never shown.
     """
 
     def test_aWrongSecretIsNotShown(self):
@@ -100,7 +100,7 @@ class UnknownKeyTests(SynchronousTestCase):
 
     def test_warningsStandBesideTheConfiguration(self):
         """
-        What is known is in force, whatever else is in the file.
+        Known keys are in force beside unknown ones.
         """
         data = merged(at("gateway.port", 1), at("gateway.prot", 2))
         self.assertEqual(configOf(data).gateway.port, 1)

@@ -61,7 +61,7 @@ class ShippedFileTests(SynchronousTestCase):
 
     def test_itChangesNothing(self):
         """
-        What is in force in the shipped file is exactly the built-in default.
+        The values in force in the shipped file are exactly the built-in defaults.
         """
         loaded = load(SHIPPED, {})
         self.assertEqual(loaded.config, Config())

@@ -110,7 +110,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_warnings(self) -> None:
         """
-        What others can change or read is used, with a warning.
+        A file that others can change or read is used, with a warning.
         """
         key, users = self.folder / "keys" / "k.pem", self.folder / "keys" / "users"
         path = self.folder / "conf" / "openclaw.yaml"

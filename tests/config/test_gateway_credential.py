@@ -61,7 +61,7 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_withoutAModeAPasswordIsEnough(self):
         """
-        Who sets only a password means the password mode.
+        A password without a mode means the password mode.
         """
         self.assertInForce(
             {"password": Secret("b")},

@@ -11,7 +11,7 @@ ENDPOINT = "gateway.http.endpoints.chatCompletions"
 
 class ImagesTests(SynchronousTestCase):
     """
-    Where images may be fetched from.
+    The origins from which images may be fetched.
     """
 
     def test_hosts(self):

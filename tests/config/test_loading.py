@@ -66,7 +66,7 @@ class LocatingTests(Folder):
 
     def locate(self, option=None, **environ):
         """
-        What is found, relative to the directory.
+        Return the path that was found, relative to the directory.
         """
         found = locate(option, {**self.environ, **environ}, self.system)
         return found and str(found.relative_to(self.folder))
@@ -142,13 +142,13 @@ class LoadingTests(Folder):
 
     def load(self, name, content, **environ):
         """
-        What a file with this content gives.
+        Load a file with this content.
         """
         return load(self.write(name, content), environ)
 
     def errorIn(self, name, content):
         """
-        What is said about a file, without its folder.
+        Return the error about a file, without its folder.
         """
         error = self.assertRaises(ConfigError, self.load, name, content)
         return str(error).replace(f"{self.folder}/", "")

@@ -1,5 +1,5 @@
 """
-What holds for any configuration at all, right or wrong.
+Properties of any configuration, right or wrong.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ MARKED = st.sampled_from(
     ]
 )
 """
-What stands in the place of a secret: the mark, in every way to get it wrong.
+The mark of a secret, in every way to get it wrong.
 """
 
 

@@ -13,7 +13,7 @@ from openclaw.config.syntax import SyntaxFault, parseJSON5, parseYAML
 
 def plainData(texts):
     """
-    What both syntaxes can express, made of some texts.
+    Build data that both syntaxes can express, made of some texts.
     """
     return st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
@@ -31,7 +31,7 @@ class YAMLTests(SynchronousTestCase):
 
     def faultIn(self, text):
         """
-        What is said about a text that is no YAML.
+        Return the error about a text that is not YAML.
         """
         return str(self.assertRaises(SyntaxFault, parseYAML, text))
 
@@ -46,7 +46,7 @@ class YAMLTests(SynchronousTestCase):
 
     def test_anOpenBracketIsFoundWhereItBegins(self):
         """
-        What is missing at the end of the file is explained by its beginning.
+        An end that is missing at the end of the file is reported at its beginning.
         """
         self.assertIn("begins at line 1, column 4", self.faultIn("a: [1,\nb: 2\n\n"))
 
@@ -160,13 +160,13 @@ class JSON5Tests(SynchronousTestCase):
 
     def faultIn(self, text):
         """
-        What is said about a text that is no JSON5.
+        Return the error about a text that is not JSON5.
         """
         return str(self.assertRaises(SyntaxFault, parseJSON5, text))
 
     def test_commentsAndBareKeysAreFine(self):
         """
-        What people write by hand is understood.
+        Comments and bare keys, as people write them, are understood.
         """
         self.assertEqual(
             parseJSON5("// ours\n{ port: 0x10, 'a-b': [.5, +1,], }"),
@@ -222,7 +222,7 @@ class JSON5Tests(SynchronousTestCase):
     @given(plainData(st.text()))
     def test_jsonComesThrough(self, data):
         """
-        What other programs write as JSON is what is read.
+        JSON that other programs write is read unchanged.
         """
         self.assertEqual(parseJSON5(json.dumps(data)), data)
 

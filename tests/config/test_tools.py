@@ -20,7 +20,7 @@ from tests.config.check_helpers import at, configOf, faultsOf, merged, warningsO
 
 def toolsOf(own, defaults):
     """
-    What the only agent has, by its entry and the defaults.
+    Return the tools of the only agent, by its entry and the defaults.
     """
     config = configOf(
         merged(at("agents.entries.a.tools", own), at("agents.defaults.tools", defaults))
@@ -119,7 +119,7 @@ class ReachableToolsTests(SynchronousTestCase):
 
     def permitted(self, settings):
         """
-        Which of three tools they reach.
+        Return the reachable ones of three tools.
         """
         reachable = configOf(at("gateway.tools", settings)).gateway.tools
         return [tool for tool in ("exec", "ls", "read") if reachable.permits(tool)]

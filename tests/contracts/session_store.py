@@ -23,7 +23,7 @@ class SessionStoreContract(
     StoreListsSessions,
 ):
     """
-    What every L{ISessionStore} does.  C{makeStore} is to be defined.
+    The contract of every L{ISessionStore}.  C{makeStore} is to be defined.
     """
 
 

@@ -1,5 +1,6 @@
 """
-What is asked of a session store: to load no more of a long session than can be shown.
+The contract of a session store on bounds: it loads no more of a long session than can
+be shown.
 """
 
 from openclaw.interfaces import Summary
@@ -26,8 +27,8 @@ class StoreBoundsWhatIsLoaded(OpenStore):
 
     async def test_bytes(self) -> None:
         """
-        What does not fit is not loaded, and neither is what is older than that.  It is
-        kept, and what a turn brings itself is always there.
+        Messages that do not fit are not loaded, and neither are older ones.  They are
+        kept, and the turn's own messages are always there.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -63,7 +64,7 @@ class StoreBoundsWhatIsLoaded(OpenStore):
 
     async def test_summary(self) -> None:
         """
-        What a summary stands for does not count, and is not skipped.
+        Messages that a summary stands for do not count, and are not skipped.
         """
         await self.begin("1", opening=[LARGE])
         await self.end("1", AssistantMessage("Yes."))

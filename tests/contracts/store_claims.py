@@ -1,5 +1,5 @@
 """
-What is asked of a session store: to let in one run at a time.
+The contract of a session store on claims: it lets in one run at a time.
 """
 
 from twisted.internet.defer import gatherResults

@@ -1,5 +1,5 @@
 """
-What is asked of a session store: to keep what was said.
+The contract of a session store on keeping conversations.
 """
 
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
@@ -8,7 +8,7 @@ from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 class StoreKeepsConversations(OpenStore):
     """
-    What was said is kept, in its order.
+    Messages are kept in their order.
     """
 
     async def test_unknownSession(self) -> None:
@@ -28,7 +28,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_answerIsAppended(self) -> None:
         """
-        What the run answered comes after what it was asked.
+        The run's answer comes after its request.
         """
         await self.begin("1")
         await self.end("1", ANSWER, ANSWER)

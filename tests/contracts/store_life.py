@@ -1,5 +1,5 @@
 """
-What is asked of a session store: to open and to close.
+The contract of a session store on opening and closing.
 """
 
 from zope.interface.verify import verifyObject

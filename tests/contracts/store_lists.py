@@ -1,5 +1,5 @@
 """
-What is asked of a session store: to say what it keeps.
+The contract of a session store on listing its sessions.
 """
 
 from openclaw.interfaces import SessionInfo

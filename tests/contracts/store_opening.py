@@ -1,5 +1,5 @@
 """
-What the tests of every session store begin with.
+The beginning of the tests of every session store.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 """
-What is asked of a session store: to say what tells one session from another.
+The contract of a session store on the outlines that tell one session from another.
 """
 
 from openclaw.interfaces import Outline

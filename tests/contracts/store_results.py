@@ -1,6 +1,6 @@
 """
-What is asked of a session store: to take only such results of tools as answer a
-call.
+The contract of a session store on the results of tools: it takes only those that answer
+a call.
 """
 
 from collections.abc import Sequence
@@ -141,7 +141,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_strayResultInThePast(self) -> None:
         """
-        What is in a transcript already is no mistake of today's caller.
+        A stray result that is already in a transcript is not blamed on today's caller.
         """
         await self.begin("1")
         await self.end("1", RESULT_A, CALLS)

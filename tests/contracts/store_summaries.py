@@ -1,5 +1,6 @@
 """
-What is asked of a session store: to keep summaries beside what they stand for.
+The contract of a session store on keeping summaries beside the messages that they stand
+for.
 """
 
 from openclaw.errors import StoreError

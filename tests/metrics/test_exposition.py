@@ -60,7 +60,7 @@ class DocumentationTests(SynchronousTestCase):
 
 class PageTests(SynchronousTestCase):
     """
-    What a collector of metrics reads.
+    The page that a collector of metrics reads.
     """
 
     def setUp(self):
@@ -86,7 +86,7 @@ class PageTests(SynchronousTestCase):
 
     def test_moment(self):
         """
-        What holds now: the runs that go on, those that wait, the connections.
+        The gauges: runs in progress, waiting runs, connections.
         """
         self.assertEqual(self.value("openclaw_runs_in_progress"), 3)
         self.assertEqual(self.value("openclaw_runs_queued"), 2)
@@ -95,7 +95,7 @@ class PageTests(SynchronousTestCase):
 
     def test_counters(self):
         """
-        What was counted is there under its labels, and goes up.
+        Counters are there under their labels, and go up.
         """
         for _ in range(2):
             self.tally.runEnded(account(usage=Usage(11, 4)))

@@ -10,7 +10,7 @@ from openclaw.metrics.reactor_lag import REMEMBERED_TICKS, WATCHED_SECONDS, Reac
 
 class LagTests(SynchronousTestCase):
     """
-    How late the reactor is, as long as somebody wants to know.
+    The lag of the reactor is measured as long as it is asked for.
     """
 
     def setUp(self):

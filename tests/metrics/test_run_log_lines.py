@@ -41,7 +41,8 @@ class TextTests(SynchronousTestCase):
 
     def test_whole(self):
         """
-        Who asked, what answered, how long each phase took, what it cost, how it ended.
+        A line has the caller, the model, the time of each phase, the cost and the
+        outcome.
         """
         usage = Usage(11, 4, cached_tokens=8, reasoning_tokens=3)
         line = str(account(queueSeconds=0.0123, usage=usage))
@@ -54,7 +55,7 @@ class TextTests(SynchronousTestCase):
 
     def test_unknown(self):
         """
-        What is not known has a place all the same.
+        Unknown values have a place all the same.
         """
         line = str(account(request=None, caller="", model=None, firstSeconds=None))
         self.assertIn("request=- caller=- ", line)

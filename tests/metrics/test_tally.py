@@ -58,7 +58,7 @@ class DurationsTests(SynchronousTestCase):
 
 class RunTests(SynchronousTestCase):
     """
-    What a run leaves behind in the numbers.
+    The metrics of a run.
     """
 
     def test_success(self):
@@ -93,7 +93,7 @@ class RunTests(SynchronousTestCase):
 
 class EmbeddingTests(SynchronousTestCase):
     """
-    What a call for embeddings leaves behind in the numbers.
+    The metrics of a call for embeddings.
     """
 
     def test_counted(self):

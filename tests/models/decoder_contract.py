@@ -1,5 +1,5 @@
 """
-What every dialect's decoder does with the bytes of an answer, whatever is in them.
+The contract of every dialect's decoder on the bytes of an answer, whatever is in them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ class DecoderContract:
 
     def decoder(self) -> ReplyDecoder:
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         raise NotImplementedError
 

@@ -20,14 +20,14 @@ from openclaw.models.upstream_call import ReplyDecoder
 
 REFUSAL = partial(providerError, "vendor")
 """
-What the provider of these tests makes of an error.
+The errors of these tests' provider.
 """
 
 
 @dataclass
 class Outcome:
     """
-    What came of an answer.
+    The outcome of an answer.
 
     @ivar text: All the text that was told on the way.
     @ivar thought: All the reasoning.
@@ -123,7 +123,7 @@ def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
 
 def places(limit: int) -> st.SearchStrategy[Sequence[int]]:
     """
-    Where to L{cut}: anywhere, in two or in many, or between each two.
+    Positions at which to L{cut}: anywhere, in two or in many, or between each two.
     """
     return st.lists(st.integers(0, limit), max_size=12) | st.just(range(limit))
 

@@ -122,7 +122,7 @@ class ChildInMemory:
 
     def order(self):
         """
-        What the process was told to run.
+        Return the order that the process got.
         """
         return msgspec.json.decode(self.written, type=EngineOrder)
 

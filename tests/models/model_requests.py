@@ -55,7 +55,7 @@ A C{response_format} as in chat completions.
 
 def encoded(dialect: Dialect, *messages: Message, **more: Any) -> Any:
     """
-    What a request becomes.
+    Encode a request.
 
     @param more: Fields of the request.
     """
@@ -66,7 +66,7 @@ def encoded(dialect: Dialect, *messages: Message, **more: Any) -> Any:
 
 def sampled(dialect: Dialect, **fields: Any) -> Any:
     """
-    What a request with these sampling fields becomes.
+    Encode a request with these sampling fields.
     """
     return encoded(dialect, sampling=Sampling(**fields))
 

@@ -1,5 +1,5 @@
 """
-What the tests of providers and of their codecs have in common.
+The test case of providers and of their codecs.
 """
 
 from twisted.logger import Logger, eventAsText

@@ -32,7 +32,7 @@ from tests.models.event_reading import REFUSAL
 
 PIECE = 2**18
 """
-How much of a wire one read brings.
+The bytes that one read brings.
 """
 
 

@@ -305,7 +305,7 @@ class SamplingTests(SynchronousTestCase):
 
     def test_mapped(self) -> None:
         """
-        What the API knows goes by its name there.
+        Sampling fields that the API has are sent under its names.
         """
         body = sampled(temperature=0.0, top_p=0.5, stop="END")
         self.assertEqual(body["temperature"], 0)
@@ -331,7 +331,7 @@ class SamplingTests(SynchronousTestCase):
 
     def test_effort(self) -> None:
         """
-        How hard to think has its place, and its words.
+        The reasoning effort is sent in the API's field and words.
         """
         for effort, expected in (("minimal", "low"), ("low", "low"), ("high", "high")):
             body = sampled(reasoning_effort=effort)
@@ -353,7 +353,8 @@ class SamplingTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What the API can't do is refused, by the field's name and the API's.
+        Fields that the API does not have are refused, by the field's name and the
+        API's.
         """
         for field, value in (
             ("frequency_penalty", 0.5),

@@ -55,7 +55,7 @@ def failure(*described: dict[str, object]) -> OpenClawError:
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    What comes in the documented form is understood.
+    Answers in the documented form are understood.
     """
 
     samples = EVERY_SAMPLE
@@ -67,7 +67,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def decoder(self) -> ReplyDecoder:
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return MessagesDecoder("vendor", REFUSAL)
 
@@ -151,7 +151,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_cache(self) -> None:
         """
-        What was written to and read from the cache is part of the prompt.
+        Tokens written to and read from the cache are part of the prompt.
         """
         usage = self.usageOf(
             {
@@ -193,7 +193,7 @@ class UsageTests(SynchronousTestCase):
 
 class LeniencyTests(SynchronousTestCase):
     """
-    What is new or of no interest does no harm.
+    Unknown and unneeded fields do no harm.
     """
 
     def test_unknownThings(self) -> None:
@@ -235,7 +235,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_nothingAfterTheEnd(self) -> None:
         """
-        What follows the end is not listened to.
+        Events after the end are ignored.
         """
         outcome = understood(events(STARTS, says("Yes"), STOPS, says(" and no")))
         self.assertEqual(outcome.text, "Yes")
@@ -243,7 +243,7 @@ class LeniencyTests(SynchronousTestCase):
 
 class ThoughtTests(SynchronousTestCase):
     """
-    What the model thought before its calls is kept for it.
+    The model's thoughts before its calls are kept for it.
     """
 
     def test_signed(self) -> None:
@@ -357,7 +357,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_mayPass(self) -> None:
         """
-        What passes by itself may be tried again; what does not, may not.
+        A transient error may be tried again; another may not.
         """
         for kind, shouldRetry in (("overloaded_error", None), ("billing_error", False)):
             error = failure({"type": "error", "error": {"type": kind}})

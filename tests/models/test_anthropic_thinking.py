@@ -41,7 +41,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def thinking(self, model: str = "claude-opus-4-7", **more: Any) -> Any:
         """
-        What a request says about thinking.
+        Return the C{thinking} of a request.
         """
         return encoded(*self.conversation, model=model, **more).get("thinking")
 
@@ -92,7 +92,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_noRoom(self) -> None:
         """
-        Where the bound leaves no room for thoughts, there are none.
+        When the bound leaves no room for thoughts, there are none.
         """
         sampling = Sampling(reasoning_effort="high", max_tokens=2000)
         self.assertIsNone(self.thinking("claude-opus-4-5", sampling=sampling))
@@ -107,7 +107,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_otherWishesFirst(self) -> None:
         """
-        What the API does not do together with thinking is done without.
+        Options that the API does not allow together with thinking switch it off.
         """
         for more in (
             {"sampling": Sampling(temperature=0.2)},

@@ -92,7 +92,7 @@ class VectorTests(SynchronousTestCase):
     )
     def test_rubbish(self, data):
         """
-        What is no vector is refused in a way that can be told.
+        A value that is not a vector is refused with a clear error.
         """
         try:
             self.assertTrue(readVector(msgspec.Raw(data)))
@@ -239,7 +239,7 @@ class EmbedTests(ProviderTestCase):
 
     def log(self):
         """
-        Where it logs to.
+        Return a log that keeps its events.
         """
         return Logger(observer=lambda event: self.logged.append(eventAsText(event)))
 

@@ -248,7 +248,7 @@ OTHERS: dict[str, tuple[int, object, type[OpenClawError]]] = {
     ),
 }
 """
-What resembles it, and is something else.
+Errors that resemble it, and are something else.
 """
 
 
@@ -279,7 +279,7 @@ class TooLongTests(SynchronousTestCase):
 
     def test_otherTroubles(self) -> None:
         """
-        What only sounds like it is not mistaken for it.
+        Errors with similar words are not mistaken for it.
         """
         for name, (status, body, kind) in OTHERS.items():
             self.assertIs(type(refused(status, body)), kind, name)
@@ -293,7 +293,7 @@ class TooLongTests(SynchronousTestCase):
 
     def test_limitComesFirst(self) -> None:
         """
-        Who is over a limit on tokens is to slow down, whatever the words.
+        An error about a limit on tokens asks to slow down, whatever its words.
         """
         error = refused(429, {"error": {"message": "prompt is too long"}})
         self.assertIs(type(error), UpstreamRateLimited)

@@ -124,7 +124,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_hopeless(self) -> None:
         """
-        What would only fail again is told at once.
+        An error that would only come again is raised at once.
         """
         for error in (
             UpstreamAuthFailed("The key is wrong."),
@@ -202,8 +202,8 @@ class FallbackTests(SynchronousTestCase):
 
     def test_callersFault(self) -> None:
         """
-        What is wrong with the request no model makes right, and a caller who is
-        gone needs none.
+        A wrong request is not sent to another model, and neither is one whose caller is
+        gone.
         """
         for error in (
             InvalidRequest("Nonsense.", param="messages"),

@@ -58,7 +58,7 @@ def asked(
 
 class ConversationTests(SynchronousTestCase):
     """
-    What was said goes out in Google's words.
+    A conversation is encoded in Google's form.
     """
 
     def test_plain(self) -> None:
@@ -144,7 +144,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_malformedArguments(self) -> None:
         """
-        What a model wrote in place of an object is shown to it, not lost.
+        Malformed arguments of a call are shown to the model, not lost.
         """
         body = asked(AssistantMessage("", (ToolCall("a", "f", "[1"),)))
         called = body["contents"][0]["parts"][0]["functionCall"]
@@ -153,7 +153,7 @@ class ConversationTests(SynchronousTestCase):
 
 class RequestTests(SynchronousTestCase):
     """
-    What the caller wants is asked for, or refused.
+    The fields of a request are sent, or refused.
     """
 
     def wanting(self, model: str = "gemini-2.5-flash", **sampling: Any) -> Any:
@@ -265,8 +265,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_thinking(self) -> None:
         """
-        How hard to think is said in levels, to older models in tokens; the thoughts
-        come along.
+        The reasoning effort is sent as a level, to older models in tokens; the thoughts
+        are asked for.
         """
         for model, effort, expected in (
             ("gemini-2.5-flash", "low", {"thinkingBudget": 1024}),
@@ -294,7 +294,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What can't be had is refused instead of forgotten.
+        Unsupported fields are refused instead of ignored.
         """
         for field, value in (
             ("logit_bias", {"1": 5.0}),
@@ -321,7 +321,7 @@ class RequestTests(SynchronousTestCase):
 
 class DoorTests(SynchronousTestCase):
     """
-    Where requests go, and with what.
+    The URL and the headers of requests.
     """
 
     def test_path(self) -> None:

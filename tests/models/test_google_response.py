@@ -155,7 +155,7 @@ def stream(*documents: object) -> bytes:
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    What Google says is understood.
+    Google's answers are understood.
     """
 
     samples = SAMPLES
@@ -167,13 +167,13 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def decoder(self) -> ReplyDecoder:
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return GoogleGenerativeAI().decoder("vendor", REFUSAL)
 
     def test_unstreamed(self) -> None:
         """
-        Where C{alt=sse} is lost on the way, the answer is one array of the same
+        When C{alt=sse} is lost on the way, the answer is one array of the same
         documents; alone, one of them is an answer too.
         """
         for name, (wire, outcome) in SAMPLES.items():

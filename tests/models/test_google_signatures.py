@@ -27,7 +27,7 @@ class SignatureTests(SynchronousTestCase):
         self, dialect: GoogleGenerativeAI, *calls: ToolCall, model: str
     ) -> list[str | None]:
         """
-        What goes out with each of these calls.
+        Return the signature that is sent with each of these calls.
         """
         body = encoded(dialect, AssistantMessage("", calls), model=model)
         parts = body["contents"][0]["parts"]
@@ -65,8 +65,8 @@ class SignatureTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        Where nobody has the signature, models that insist on one are told so, once
-        for the calls of a turn.
+        Models that insist on a signature get the documented placeholder when it is
+        unknown, once for the calls of a turn.
         """
         dialect = GoogleGenerativeAI()
         calls = CALL, ToolCall("b", "now", "{}")

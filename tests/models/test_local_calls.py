@@ -159,7 +159,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_failsWithTheModel(self):
         """
-        What goes wrong with the real call is what the caller is told.
+        An error of the real call is the caller's error.
         """
         self.child.listens()
         self.upstream.calls[0].done.errback(ModelUnavailable("Gone."))
@@ -236,7 +236,7 @@ class ReadyTests(LocalModelTestCase):
 
 class MissingPartsTests(LocalModelTestCase):
     """
-    Where the engine or the weights are missing, one line says how to get them.
+    When the engine or the weights are missing, one line says how to get them.
     """
 
     def assertUnavailable(self, provider, line):

@@ -70,8 +70,8 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_waits(self):
         """
-        Who comes early is answered when the process is ready; who comes later is
-        answered by the same.
+        Early requests are answered when the process is ready; later ones are answered
+        by the same process.
         """
         early = self.embed()
         self.child.listens()
@@ -84,7 +84,8 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_cancelled(self):
         """
-        Who goes away while it loads is forgotten; later, the work is stopped.
+        A request that is cancelled while the model loads is forgotten; later, the work
+        is stopped.
         """
         early = self.embed()
         early.cancel()

@@ -229,7 +229,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_connectionsAreClosed(self):
         """
-        What was pooled for the dead process is let go.
+        Pooled connections to the dead process are closed.
         """
         self.assertTrue(self.upstream.closed)
         self.assertEqual(self.provider.state, "died")

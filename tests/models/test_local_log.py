@@ -71,7 +71,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_requestsAreDebug(self):
         """
-        What is printed for each request is of no interest above debug.
+        Lines about single requests are logged at debug level.
         """
         for line in (TIMING, TIMING.replace(b" I ", b" W ")):
             level, text = readRecord(line, True)
@@ -87,7 +87,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_answersAreCut(self):
         """
-        What a request was answered with can quote it: it is cut off, and debug.
+        The answer to a request can quote it: it is cut off, and debug.
         """
         self.assertEqual(
             readRecord(QUOTING, True),
@@ -134,7 +134,7 @@ class RecordTests(SynchronousTestCase):
 
 class LoggingTests(LocalModelTestCase):
     """
-    What the process prints is in the daemon's log.
+    The output of the process is in the daemon's log.
     """
 
     def test_linesAreLogged(self):

@@ -70,7 +70,7 @@ class DeathWatch:
 
     def fileno(self):
         """
-        What becomes readable when the process dies.
+        Return the descriptor that becomes readable when the process dies.
         """
         return self._pidfd
 
@@ -142,7 +142,7 @@ class RealProcessTestCase(TestCase):
 
     def setUp(self):
         """
-        What is logged is kept.
+        Keep what is logged.
         """
         from twisted.internet import reactor
 
@@ -254,8 +254,8 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_keepsConfidences(self):
         """
-        What people say, and the key, stay out of the log: also where llama.cpp
-        itself would print them.
+        Messages and the key stay out of the log, also when llama.cpp itself would print
+        them.
         """
         said = {"content": "xyzzy"}
         schema = {"type": "object", "properties": {"a": {"pattern": "xyzzy(("}}}
@@ -328,7 +328,7 @@ class RealEmbeddingTests(RealProcessTestCase):
 
     async def test_meaning(self):
         """
-        What is alike in meaning is alike in numbers, whatever stands beside it; both
+        Texts of similar meaning have similar vectors, whatever stands beside them; both
         forms say the same.
         """
         texts = [
@@ -356,7 +356,8 @@ class RealEmbeddingTests(RealProcessTestCase):
 
     async def test_limits(self):
         """
-        What is too long, and dimensions that it has not, are the caller's mistakes.
+        Inputs that are too long, and dimensions that the model lacks, are the caller's
+        mistakes.
         """
         await self.assertFailure(self.embed("word " * 300), ContextTooLong)
         await self.assertFailure(self.embed("a", dimensions=64), InvalidRequest)
@@ -366,7 +367,7 @@ class RealEmbeddingTests(RealProcessTestCase):
 
 def dot(one, other):
     """
-    How alike two vectors of length 1 are.
+    Return the similarity of two vectors of length 1.
     """
     return sum(map(mul, one, other))
 

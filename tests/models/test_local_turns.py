@@ -91,7 +91,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        Who goes away gives the turn to the next, waiting or not.
+        A cancelled caller gives the turn to the next, waiting or not.
         """
         under_way = [self.ask("ann") for _ in range(PARALLEL)]
         waiting, last = self.ask("bob"), self.ask("eve")

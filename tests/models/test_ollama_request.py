@@ -49,7 +49,7 @@ def asked(*messages: Message, **more: Any) -> dict[str, Any]:
 
 class ConversationTests(SynchronousTestCase):
     """
-    What was said goes out in Ollama's words.
+    A conversation is encoded in Ollama's form.
     """
 
     def test_plain(self) -> None:
@@ -135,7 +135,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_malformedArguments(self) -> None:
         """
-        What a model wrote in place of an object is shown to it, not lost.
+        Malformed arguments of a call are shown to the model, not lost.
         """
         for written, shown in (('{"a":', '{"a":'), ("[1]", [1]), ('"x"', "x")):
             body = asked(AssistantMessage("", (ToolCall("a", "f", written),)))
@@ -145,7 +145,7 @@ class ConversationTests(SynchronousTestCase):
 
 class RequestTests(SynchronousTestCase):
     """
-    What the caller wants is asked for, or refused.
+    The fields of a request are sent, or refused.
     """
 
     def wanting(self, **sampling: Any) -> dict[str, Any]:
@@ -262,7 +262,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_thinking(self) -> None:
         """
-        How hard to think is said in so far as the model can be told.
+        The reasoning effort is sent as far as the model has such a setting.
         """
         for effort, think in (("none", False), ("minimal", True), ("high", True)):
             self.assertIs(self.wanting(reasoning_effort=effort)["think"], think)
@@ -276,7 +276,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What can't be had is refused instead of forgotten.
+        Unsupported fields are refused instead of ignored.
         """
         for field, value in (
             ("logit_bias", {"1": 5.0}),
@@ -301,7 +301,7 @@ class RequestTests(SynchronousTestCase):
 
 class DoorTests(SynchronousTestCase):
     """
-    Where requests go, and with what.
+    The URL and the headers of requests.
     """
 
     def test_path(self) -> None:

@@ -129,7 +129,7 @@ def understood(*pieces: bytes) -> Outcome:
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    What a server says is understood.
+    A server's answers are understood.
     """
 
     samples = SAMPLES
@@ -141,7 +141,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def decoder(self) -> ReplyDecoder:
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return Ollama().decoder("vendor", REFUSAL)
 
@@ -182,7 +182,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def callOf(self, **called: object) -> Outcome:
         """
-        What comes of an answer with one call.
+        Return the outcome of an answer with one call.
         """
         return understood(
             self.line(tool_calls=[called]), self.line(done=True, content="")

@@ -19,7 +19,7 @@ from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
 
 class RequestTests(SynchronousTestCase):
     """
-    What a provider is asked.
+    The request that a provider gets.
     """
 
     def sent(
@@ -100,8 +100,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_sampling(self) -> None:
         """
-        What the caller set is sent under the name the caller used, also where the
-        value is one that means nothing to Python.
+        The caller's sampling fields are sent under their own names, also when the value
+        is falsy.
         """
         fields = {
             "temperature": 0.0,

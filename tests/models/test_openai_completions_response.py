@@ -72,7 +72,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def decoder(self) -> ReplyDecoder:
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return ChatCompletionDecoder("vendor", REFUSAL)
 
@@ -127,7 +127,7 @@ class EndTests(SynchronousTestCase):
 
     def test_reasonThatIsNone(self) -> None:
         """
-        What a provider gave up is not whole, even where it reports no error.
+        An answer that the provider gave up is not whole, even without an error.
         """
         for reason in ("error", "abort", "insufficient_system_resource"):
             outcome = understood(stream(says(reason, content="Hi.")))
@@ -144,7 +144,7 @@ class EndTests(SynchronousTestCase):
 
     def test_heldBack(self) -> None:
         """
-        What looks like the start of a thought when the answer ends was text.
+        A possible beginning of a tag that the answer ends with was text.
         """
         outcome = understood(stream(says("stop", content="<thi")))
         self.assertEqual(outcome.end, ModelReply("<thi", "stop", NO_USAGE))
@@ -193,8 +193,8 @@ class ChunkTests(SynchronousTestCase):
 
     def test_thoughtsBeforeCalls(self) -> None:
         """
-        What the model thought before it called is kept for it, by the field in which
-        it came; before a mere answer it is not.
+        The model's thoughts before a call are kept for it, under the field in which
+        they came; those before a mere answer are not.
         """
         call = {"id": "c", "function": {"name": "ls", "arguments": "{}"}}
         for field in ("reasoning_content", "reasoning"):
@@ -229,7 +229,7 @@ class ChunkTests(SynchronousTestCase):
 
 class MalformedTests(SynchronousTestCase):
     """
-    What can't be read is said to be so.
+    A malformed answer is an error that says so.
     """
 
     def test_wrongTypes(self) -> None:
@@ -294,7 +294,7 @@ class ReportedErrorTests(SynchronousTestCase):
 
     def test_status(self) -> None:
         """
-        Where a status comes with it, it is that error.
+        An error with a status is that status's error.
         """
         limit = {"error": {"message": "Slow down", "code": 429}}
         self.assertReported(limit, UpstreamRateLimited)

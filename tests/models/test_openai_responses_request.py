@@ -107,8 +107,8 @@ class ConversationTests(SynchronousTestCase):
 
     def test_thoughts(self) -> None:
         """
-        What the model thought goes back before what it did.  Nothing is stored there,
-        so it has no id to be found by.
+        The model's thoughts are sent back before its calls.  Nothing is stored there,
+        so they have no id to be found by.
         """
         call = ToolCall("call_1", "ls", "{}")
         said = AssistantMessage("I look.", (call,), (Thought("", "gAAA"),))
@@ -223,7 +223,7 @@ class SamplingTests(SynchronousTestCase):
 
     def test_mapped(self) -> None:
         """
-        What the API knows goes by its name there.
+        Sampling fields that the API has are sent under its names.
         """
         body = sampled(temperature=0.0, top_p=0.5, reasoning_effort="minimal")
         self.assertEqual(body["temperature"], 0)
@@ -259,7 +259,8 @@ class SamplingTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What the API can't do is refused, by the field's name and the API's.
+        Fields that the API does not have are refused, by the field's name and the
+        API's.
         """
         for field, value in (
             ("frequency_penalty", 0.5),

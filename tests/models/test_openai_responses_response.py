@@ -54,7 +54,7 @@ def failure(*described: dict[str, object]) -> OpenClawError:
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    What comes in the documented form is understood.
+    Answers in the documented form are understood.
     """
 
     samples = EVERY_SAMPLE
@@ -69,7 +69,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def decoder(self) -> ReplyDecoder:
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return ResponseDecoder("vendor", REFUSAL)
 
@@ -179,7 +179,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """
-        What the model says when it refuses is its answer.
+        The text of a refusal is the model's answer.
         """
         piece = {"type": "response.refusal.delta", "output_index": 0, "delta": "No."}
         self.assertEqual(understood(events(piece, ends())).text, "No.")
@@ -212,7 +212,7 @@ class LeniencyTests(SynchronousTestCase):
 
 class ThoughtTests(SynchronousTestCase):
     """
-    What the model thought before its calls is kept for it.
+    The model's thoughts before its calls are kept for it.
     """
 
     def reasoning(self, sealed: object) -> dict[str, object]:

@@ -86,7 +86,7 @@ class StatusTests(SynchronousTestCase):
 
     def test_request(self) -> None:
         """
-        What the provider calls wrong came from the caller.
+        A request that the provider calls wrong is the caller's error.
         """
         self.assertMeans([400, 413, 422], UpstreamRefused, 400)
 
@@ -107,19 +107,19 @@ class StatusTests(SynchronousTestCase):
 
 class RetryAfterTests(SynchronousTestCase):
     """
-    How long a provider asks to wait is passed on.
+    A provider's retry delay is passed on.
     """
 
     def retryAfter(self, status: int, *values: str) -> float | None:
         """
-        What becomes of these headers.
+        Return the retry delay for these headers.
         """
         headers = Headers({"Retry-After": values})
         return providerError("vendor", status, headers, b"").retryAfter
 
     def test_seconds(self) -> None:
         """
-        Where waiting helps, the seconds are told, also parts of one.
+        A useful delay is told in seconds, also in parts of one.
         """
         self.assertEqual(self.retryAfter(429, "7"), 7)
         self.assertEqual(self.retryAfter(429, "0.5"), 0.5)
@@ -129,7 +129,7 @@ class RetryAfterTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What makes no sense is not told.
+        A delay that makes no sense is not passed on.
         """
         date = "Wed, 21 Oct 2026 07:28:00 GMT"
         for value in ("", "soon", "-1", "nan", "inf", "1e9", date):
@@ -163,7 +163,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_noWords(self) -> None:
         """
-        Where there are none, nothing is made up.
+        Without a message in the body, none is made up.
         """
         alone = "Provider 'vendor' refused the request."
         for body in (None, 1, [], {}, {"error": None}, {"error": {"message": 1}}, ""):
@@ -215,7 +215,7 @@ class SecretsTests(SynchronousTestCase):
 
     def test_ownSecrets(self) -> None:
         """
-        What is secret is hidden wherever it stands, whatever it looks like.
+        Secrets are hidden at every place, whatever they look like.
         """
         for secret in ("hush", "a/b+c==", "(.*)", "pass word"):
             for status in (400, 429, 500, 503):

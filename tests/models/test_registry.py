@@ -67,7 +67,7 @@ class RegistryTestCase(SynchronousTestCase):
 
     def served(self, name: str) -> ServedCall:
         """
-        What a provider sends.
+        Return the answer of a provider.
         """
         self.ask(name)
         return self.model.calls[-1]
@@ -101,7 +101,7 @@ class ConfigureTests(RegistryTestCase):
 
     def test_unchanged(self) -> None:
         """
-        What a new configuration leaves as it was goes on as it was.
+        Providers that a new configuration leaves unchanged go on.
         """
         settings = {"apiKey": Secret("hush"), "headers": {"X-Team": Secret("a")}}
         self.providers.configure(config(a=provider(**settings)))
@@ -146,7 +146,7 @@ class ConfigureTests(RegistryTestCase):
 
     def test_removed(self) -> None:
         """
-        What is no longer named is gone, and given back.
+        A removed provider is gone, and closed.
         """
         self.providers.configure(config(a=provider(), b=provider()))
         old = self.providers.get("a")
@@ -172,7 +172,7 @@ class ConfigureTests(RegistryTestCase):
 
 class SettingsTests(RegistryTestCase):
     """
-    What is configured of a provider is what it does.
+    The settings of a provider take effect.
     """
 
     def test_key(self) -> None:
@@ -285,7 +285,7 @@ class PlugInTests(RegistryTestCase):
 
     def faults(self, *makers: object, **providers: Provider) -> list[str]:
         """
-        What would be wrong with a configuration.
+        Return the faults of a configuration.
         """
         log = Logger(observer=self.logged.append)
         return dialectFaults(config(**providers), log, lambda: makers)
@@ -358,8 +358,8 @@ class PlugInTests(RegistryTestCase):
 
     def test_leftOut(self) -> None:
         """
-        What only says that it is one is left out, and the log has why; the others
-        are there.
+        An object that only claims to be a provider is left out, and the log says why;
+        the others are there.
         """
 
         @implementer(IModelProviderMaker)

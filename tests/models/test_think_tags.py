@@ -19,13 +19,13 @@ WRITTEN |= st.tuples(st.sampled_from(["", " "]), WRITTEN, WRITTEN).map(
     lambda parts: "{}<think>{}</think>\n{}".format(*parts)
 )
 """
-What models write, tags in all the wrong places included.
+Texts as models write them, tags in all the wrong places included.
 """
 
 
 def split(*pieces: str) -> tuple[str, str]:
     """
-    What was thought, and what was answered.
+    Split an answer into its thought and its text.
     """
     splitter = ThinkingSplitter()
     events = [event for piece in pieces for event in splitter.feed(piece)]
@@ -39,7 +39,7 @@ def split(*pieces: str) -> tuple[str, str]:
 
 class AnySplitTests(SynchronousTestCase):
     """
-    How the words come makes no difference to what is thought and what is said.
+    The split of the bytes makes no difference to the thought and the text.
     """
 
     @given(WRITTEN.flatmap(lambda text: st.tuples(st.just(text), places(len(text)))))
@@ -90,7 +90,7 @@ class StartTests(SynchronousTestCase):
 
     def test_tagLaterOn(self) -> None:
         """
-        Who asks about the tag gets to read it.
+        A tag later in the answer is text.
         """
         text = "Write <think>so</think>."
         self.assertEqual(split(text), ("", text))
@@ -160,7 +160,7 @@ class AtOnceTests(SynchronousTestCase):
 
     def test_almostTag(self) -> None:
         """
-        What only looks like the tag is told as soon as it is clear that it is none.
+        Text that only resembles the tag is passed on as soon as it differs from it.
         """
         self.assertEqual(self.splitter.feed("<th"), [])
         self.assertEqual(self.splitter.feed("e"), [TextDelta("<the")])

@@ -80,7 +80,7 @@ class OwnerTests(SynchronousTestCase):
 
     def test_nothingToSeal(self) -> None:
         """
-        What has no seals stays as it is, to the object.
+        A message without signatures stays as it is, to the object.
         """
         reply = ModelReply("Hi", "stop", NO_USAGE, (PLAIN,))
         self.assertIs(bindThoughts(reply, "a/m"), reply)
@@ -103,7 +103,7 @@ class ProviderTests(ProviderTestCase):
 
     def sent(self, model: str, *messages: Message) -> bytes:
         """
-        What goes out for a conversation.
+        Return the request for a conversation.
         """
         self.call = self.provider.ask(
             ModelRequest(model, "", [UserMessage("Hi"), *messages]), self.events.extend
@@ -113,7 +113,7 @@ class ProviderTests(ProviderTestCase):
 
     def test_roundTrip(self) -> None:
         """
-        What a model thought before a call comes back to it with the result, and to no
+        A model's thought before a call comes back to it with the result, and to no
         other model.
         """
         self.sent("deep")

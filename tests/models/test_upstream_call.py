@@ -105,8 +105,8 @@ class AnswerTests(ProviderTestCase):
 
     def test_oneReadIsOneBatch(self) -> None:
         """
-        What one read brought is told at once, in however many chunks the server
-        sent it: the answer to it can be one write.
+        The events of one read are passed on at once, in however many chunks the server
+        sent them: the answer can be one write.
         """
         batches = []
         self.asked(batches.append)

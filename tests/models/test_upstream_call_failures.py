@@ -81,7 +81,7 @@ class FailureTests(ProviderTestCase):
 
     def test_noHTTP(self) -> None:
         """
-        What answers speaks another protocol: the log says what was wrong.
+        The server speaks another protocol: the log says what was wrong.
         """
         server = self.serveRaw()
         call = self.asked()
