@@ -34,7 +34,7 @@ from benchmarks.works import BURST, CARRIED, LATE, PLAIN
 
 def summary(latency=1.0, requests=10, faults=None, perSecond=100.0, load=0.1):
     """
-    What a load came to, all of whose durations were alike.
+    Return the summary of a load, all of whose durations were alike.
 
     @param latency: In milliseconds.
     """
@@ -152,7 +152,7 @@ class FigureTests(SynchronousTestCase):
 
     def test_theWarmUpIsNotCounted(self):
         """
-        What was done before the first round is in no figure.
+        The warm-up is in no figure.
         """
         found = results(sample("openclaw", index=-1))
         self.assertIsNone(cpuPerRequest(PLAIN, 1e3)(found, "openclaw"))
@@ -166,8 +166,8 @@ class FigureTests(SynchronousTestCase):
 
     def test_sendingIsTakenOff(self):
         """
-        What it costs the load generator to send a long conversation is what it costs
-        anybody at least, and can be left out.
+        The cost of sending a long conversation, as the load generator has it, can be
+        left out.
         """
         found = results(
             sample("openclaw", LATE, cpu=0.050),
@@ -269,7 +269,7 @@ class TableTests(SynchronousTestCase):
 
     def test_saysWhyARowIsMissing(self):
         """
-        What was skipped is named, with the reason.
+        Skipped works are named, with the reason.
         """
         found = results(skipped={"nginx": "it is not installed"})
         self.assertIn("Not measured: nginx: it is not installed.", notes(found))
@@ -277,7 +277,7 @@ class TableTests(SynchronousTestCase):
 
 class FlawTests(SynchronousTestCase):
     """
-    What makes figures worth nothing is found.
+    Flaws that make figures worthless are found.
     """
 
     def test_soundResultsHaveNone(self):

@@ -155,8 +155,8 @@ class FixedRateTests(SynchronousTestCase):
 
     def test_aStallOfTheGeneratorLeavesNothingOut(self):
         """
-        What fell due while the generator itself was held up is sent late, and counts
-        from when it was due.
+        Requests that fell due while the generator itself was held up are sent late, and
+        their latency counts from when they were due.
         """
         lines = [Line() for _ in range(4)]
         load = begun(self.plan(requests=9, seconds=0.35), lines)
@@ -209,7 +209,7 @@ class ClosedLoopTests(SynchronousTestCase):
 
 class PlanTests(SynchronousTestCase):
     """
-    What the requests of a plan are.
+    The requests of a plan.
     """
 
     def bodies(self, count, **fields):

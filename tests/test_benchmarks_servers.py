@@ -49,7 +49,7 @@ class AccountingTests(SynchronousTestCase):
 
     def test_readsTheClockOfAProcess(self):
         """
-        What this process has burnt between two readings is in the difference.
+        The CPU time of this process between two readings is in the difference.
         """
         before, burnt = cpuOf(os.getpid()), time.process_time()
         while time.process_time() < burnt + 0.05:
@@ -90,7 +90,7 @@ class AccountingTests(SynchronousTestCase):
 
 class CoreTests(SynchronousTestCase):
     """
-    Who may use which core.
+    The cores of each part.
     """
 
     def test_theServerHasACoreForItself(self):

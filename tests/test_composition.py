@@ -25,7 +25,7 @@ SAID = (UserMessage("Hello?"),)
 
 class AssemblyTestCase(ServedTestCase):
     """
-    What tests of the assembly need.
+    A test case with a composition.
     """
 
     def setUp(self) -> None:

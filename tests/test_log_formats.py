@@ -99,7 +99,7 @@ class LineTests(SynchronousTestCase):
 
     def test_legacy(self):
         """
-        What libraries write into Twisted's older log is there too.
+        Lines that libraries write into Twisted's older log are there too.
         """
         publisher = legacyLog.LogPublisher(
             publishPublisher=lambda event: self.lines.append(jsonLine(event))
@@ -189,7 +189,7 @@ class DestinationTests(SynchronousTestCase):
 
     def observer(self, **options):
         """
-        What writes the log for these options.
+        Return the observer for these options.
         """
         return jsonObserver({"nodaemon": 1, "logfile": None, **options}, Threads())
 
@@ -237,8 +237,8 @@ class DestinationTests(SynchronousTestCase):
 
     def test_othersChoice(self):
         """
-        What is not for us to say is left to twistd: a logger of its options, an error
-        in them, and what is no twistd.
+        The log is left to twistd when it has a logger of its options, or an error in
+        them, and to programs other than twistd.
         """
         self.assertIsNone(self.observer(logger=FileLogObserver))
         self.assertIsNone(self.observer(nodaemon=0, logfile="-"))

@@ -53,14 +53,14 @@ class StrayResultTests(SynchronousTestCase):
 
     def test_interrupted(self) -> None:
         """
-        What somebody says after a call ends the wait for its result.
+        A message after a call ends the wait for its result.
         """
         for between in (HELLO, AssistantMessage("Well.")):
             self.assertIs(strayResult([CALLS, between, RESULT_A]), RESULT_A)
 
     def test_start(self) -> None:
         """
-        What comes before the start is not looked for, but has its calls and results.
+        Results before the start are not looked for, but its calls and results count.
         """
         said = [RESULT_A, CALLS, RESULT_A, RESULT_B]
         self.assertIs(strayResult(said), RESULT_A)
@@ -80,7 +80,7 @@ class StrayResultTests(SynchronousTestCase):
     @given(conversations())
     def test_wholeConversation(self, said: list[Message]) -> None:
         """
-        Where every result has its call none is found.
+        In a conversation in which every result has its call none is found.
         """
         self.assertIsNone(strayResult(said))
 

@@ -101,7 +101,7 @@ class Place:
 @cache
 def made() -> Place:
     """
-    What is built once for all tests, and is gone when their process ends.
+    Build the distributions once for all tests; they are removed when the process ends.
     """
     return Place()
 
@@ -109,7 +109,7 @@ def made() -> Place:
 @cache
 def installed(kind: str) -> Path:
     """
-    What is installed once for all tests.
+    Install the project once for all tests.
 
     @param kind: C{wheel} or C{editable}.
 
@@ -122,7 +122,7 @@ def installed(kind: str) -> Path:
 
 class ContentTests(SynchronousTestCase):
     """
-    What the distributions hold.
+    The content of the distributions.
     """
 
     def files(self, folder: str) -> set[str]:

@@ -40,7 +40,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_private(self) -> None:
         """
-        What only its owner, and maybe its group, can read is read.
+        A file that only its owner, and maybe its group, can read is read.
         """
         for mode in (0o400, 0o600, 0o640):
             self.path.chmod(mode)
@@ -48,7 +48,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_modes(self) -> None:
         """
-        What others can write or read is not.
+        A file that others can write or read is not read.
         """
         for mode in (0o620, 0o602, 0o604, 0o666):
             self.path.chmod(mode)

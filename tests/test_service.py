@@ -30,7 +30,7 @@ class ServiceTestCase(HouseTestCase):
 
     def logged(self, *levels: object) -> list[str]:
         """
-        What the gateway logged at these levels, or at all.
+        Return the gateway's log at these levels, or all of it.
         """
         return [
             formatEvent(event)
@@ -84,7 +84,7 @@ class NoConfigurationTests(ServiceTestCase):
 
 class RefusalTests(ServiceTestCase):
     """
-    What can't work is refused before anything is started.
+    An unusable configuration is refused before anything is started.
     """
 
     def make(self, *listen: str) -> GatewayService:
@@ -162,7 +162,7 @@ class StoreTests(ServiceTestCase):
 
 class ListeningTests(ServiceTestCase):
     """
-    Where it listens.
+    The addresses on which the gateway listens.
     """
 
     async def test_urls(self) -> None:

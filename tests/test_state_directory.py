@@ -15,7 +15,7 @@ from openclaw.state_directory import TOKEN_NAME, keptToken, prepareState, tokenF
 
 class StateTestCase(SynchronousTestCase):
     """
-    What tests of the state directory need.
+    A test case with a state directory.
 
     @ivar state: A state directory that does not exist yet.
     @ivar adopted: What was given to the daemon's user.

@@ -36,7 +36,7 @@ PATH = b"/v1/chat/completions"
 
 class PublicNamesTests(SynchronousTestCase):
     """
-    Who builds on OpenClaw finds all the doubles in one place.
+    All doubles are found in one place.
     """
 
     def test_names(self) -> None:
@@ -81,7 +81,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """
-        What holds for a double holds for the real thing.
+        The doubles provide the interfaces of the real objects.
         """
         self.assertTrue(verifyObject(IModelProvider, self.provider))
 
@@ -103,7 +103,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_answer(self) -> None:
         """
-        What is said is told, a batch each time, and makes the reply.
+        The scripted words are told, a batch each time, and make the reply.
         """
         self.call.think("Hm.")
         self.call.say("Good", " day")
@@ -282,7 +282,8 @@ class ScriptedModelServerTests(SynchronousTestCase):
     @property
     def answered(self) -> bytes:
         """
-        What the client has received by now, without the length of each chunk.
+        Return the bytes that the client has received by now, without the length of each
+        chunk.
         """
         self.network.flush()
         head, _, body = bytes(self.received).partition(b"\r\n\r\n")

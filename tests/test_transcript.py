@@ -84,7 +84,7 @@ class PlainTranscriptTests(SynchronousTestCase):
     @given(plain, st.integers(0, 200))
     def test_room(self, messages: list[Message], room: int) -> None:
         """
-        What needs no counting takes no more room than what is counted.
+        Text that needs no counting takes no more room than text that is counted.
         """
         self.assertEqual(fits(kept(messages), room), tokensOfAll(messages) <= room)
 

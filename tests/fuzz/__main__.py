@@ -20,7 +20,7 @@ MODULES = (
 )
 EXAMPLES = 2000
 """
-How much each test makes up in a round.
+The number of examples of each test in a round.
 """
 
 

@@ -124,7 +124,7 @@ def _cut(start: int) -> Mutation:
 
 def _spans(kind: str, data: bytes) -> list[tuple[int, int]]:
     """
-    Where the values are in JSON, or the names.
+    Return the spans of the values in JSON, or of the names.
     """
     found = (match.span(kind) for match in _TOKEN.finditer(data))
     return [span for span in found if span[0] >= 0]
@@ -161,7 +161,7 @@ _meaningful = st.one_of(
     st.builds(_exchanged, st.sampled_from(["value", "name"]), _places, _places),
 )
 """
-What leaves JSON what it is, in most cases.
+Changes that leave JSON valid, in most cases.
 """
 
 _mutations = st.one_of(

@@ -1,5 +1,5 @@
 """
-What model providers send, and what could come in its place.
+The answers of model providers, and mutations of them.
 """
 
 import re
@@ -61,7 +61,7 @@ class AnswerFuzz:
 
     def decoder(self):
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         raise NotImplementedError
 
@@ -189,7 +189,7 @@ class OpenAICompletionsTests(AnswerFuzz, SynchronousTestCase):
 
     def decoder(self):
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return ChatCompletionDecoder("vendor", REFUSAL)
 
@@ -203,7 +203,7 @@ class OpenAIResponsesTests(AnswerFuzz, SynchronousTestCase):
 
     def decoder(self):
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return ResponseDecoder("vendor", REFUSAL)
 
@@ -217,7 +217,7 @@ class AnthropicTests(AnswerFuzz, SynchronousTestCase):
 
     def decoder(self):
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return MessagesDecoder("vendor", REFUSAL)
 
@@ -231,7 +231,7 @@ class OllamaTests(AnswerFuzz, SynchronousTestCase):
 
     def decoder(self):
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return OllamaDecoder("vendor", REFUSAL)
 
@@ -245,7 +245,7 @@ class GoogleTests(AnswerFuzz, SynchronousTestCase):
 
     def decoder(self):
         """
-        What reads one answer.
+        Return a decoder of one answer.
         """
         return GenerateContentDecoder("vendor", REFUSAL, ThoughtSignatures())
 

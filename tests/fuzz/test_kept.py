@@ -1,6 +1,7 @@
 """
-What stays of a run that is over: nothing, and at once.  What waits for the garbage
-collector, with a conversation of megabytes, waits long in a daemon that has no work.
+Nothing is kept of a run that is over, and it is freed at once.  An object that waits
+for the garbage collector, with a conversation of megabytes, waits long in an idle
+daemon.
 """
 
 import gc

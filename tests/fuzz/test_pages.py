@@ -10,7 +10,7 @@ from tests.fuzz.mutations import hurried, mutated
 
 FACTOR = 20
 """
-How many times larger than a page its text may be.
+The largest size of a page's text, in multiples of the page's own.
 """
 
 WIDE = "x" * 20_000
@@ -72,7 +72,7 @@ class SizeTests(SynchronousTestCase):
 
     def test_hidden(self) -> None:
         """
-        What a page hides stays hidden.
+        Hidden parts of a page stay hidden.
         """
         page = '<p>Seen</p><p style="color:red; DISPLAY : none; margin:0">Hidden</p>'
         self.assertEqual(readable(page), "Seen")

@@ -1,5 +1,5 @@
 """
-What callers send, and what an enemy could send in its place.
+The requests of callers, and mutations of them.
 """
 
 import re
@@ -119,7 +119,7 @@ HEADERS = [
     (b"Authorization", b"Basic " + b64encode(b"user:password")),
 ]
 """
-What the gateway reads, as good callers send it.
+The headers that the gateway reads, as well-behaved callers send them.
 """
 
 _values = st.one_of(

@@ -17,7 +17,7 @@ The C{twistd} of the Python that runs the tests.
 
 PROJECT = Path(openclaw.__file__).parents[1]
 """
-Where a daemon finds the code that the tests test, before any that is installed.
+The code that a daemon runs: the tested one, before any that is installed.
 """
 
 

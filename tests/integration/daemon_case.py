@@ -1,5 +1,5 @@
 """
-What the integration tests begin with: an upstream, a configuration, a gateway.
+The beginning of the integration tests: an upstream, a configuration, a gateway.
 """
 
 import json
@@ -23,7 +23,7 @@ LOOPBACK = "tcp:0:interface=127.0.0.1"
 
 WORKERS = int(os.environ.get("OPENCLAW_TEST_WORKERS", "1"))
 """
-How many processes a daemon has, unless the test says.
+The number of a daemon's processes, unless a test says otherwise.
 """
 
 
@@ -94,7 +94,7 @@ class HouseTestCase(TestCase):
 
     def environment(self, **more: str) -> dict[str, str]:
         """
-        What a gateway's environment is: nothing of the tests' own.
+        Return a gateway's environment: nothing of the tests' own.
         """
         return {
             "PATH": os.environ["PATH"],

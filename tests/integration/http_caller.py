@@ -107,7 +107,7 @@ class Answer:
 
     async def words(self) -> str:
         """
-        What the agent said, streamed or not.
+        The text of the answer, streamed or not.
         """
         text = await self.whole()
         if text.startswith("data:"):
@@ -135,7 +135,7 @@ def frames(text: str) -> Sequence[Any]:
 
 def streamedWords(text: str) -> str:
     """
-    What an event stream says.
+    Return the text of an event stream.
     """
     return "".join(
         choice["delta"].get("content", "")

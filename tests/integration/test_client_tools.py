@@ -47,14 +47,14 @@ Asks once, given the client and the request; returns a completion of the SDK.
 
 def whole(client: openai.OpenAI, **request: Any) -> Any:
     """
-    What the SDK makes of an answer.
+    Return the SDK's object for an answer.
     """
     return client.chat.completions.create(**request)
 
 
 def accumulated(client: openai.OpenAI, **request: Any) -> Any:
     """
-    What the SDK makes of a stream.
+    Return the SDK's object for a stream.
     """
     with client.chat.completions.stream(**request) as stream:
         return stream.get_final_completion()
@@ -102,7 +102,7 @@ class ClientToolsTestCase(AgentTestCase):
 
     def conversation(self) -> Sequence[Any]:
         """
-        What the model was last told, without the system prompt.
+        Return the messages that the model got last, without the system prompt.
         """
         messages = self.upstream.calls[-1].body["messages"]
         return [message for message in messages if message["role"] != "system"]
@@ -260,7 +260,7 @@ class ChoiceTests(ClientToolsTestCase):
 
     async def test_reachesTheModel(self) -> None:
         """
-        What the client wants is what the model is told, for each kind of choice.
+        The client's choice reaches the model, for each kind of choice.
         """
         daemon = await self.startAgent()
         self.upstream.answer = calls("weather", city="Kiel")

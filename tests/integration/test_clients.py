@@ -29,14 +29,14 @@ TITLE = "### Task:\nGenerate a concise, 3-5 word title with an emoji."
 
 def user(text: str) -> dict[str, str]:
     """
-    What a user says.
+    Return a user's message.
     """
     return {"role": "user", "content": text}
 
 
 def assistant(text: str) -> dict[str, str]:
     """
-    What the assistant said.
+    Return an assistant's message.
     """
     return {"role": "assistant", "content": text}
 

@@ -103,7 +103,7 @@ class StartTestCase(HouseTestCase):
 
     def log(self) -> str:
         """
-        What was logged into the file.
+        Return the content of the log file.
         """
         return self.logfile.read_text() if self.logfile.exists() else ""
 
@@ -124,7 +124,7 @@ class StartTestCase(HouseTestCase):
 
 class _RefusedStartTests:
     """
-    What is wrong is said in one clear line, before anything is started.
+    Mistakes are reported in one clear line, before anything is started.
 
     @cvar misused: The exit status for a wrong command line.
     """
@@ -133,7 +133,7 @@ class _RefusedStartTests:
 
     def command(self) -> Sequence[str]:
         """
-        How the daemon is started.
+        Return the command that starts the daemon.
         """
         raise NotImplementedError
 
@@ -308,7 +308,7 @@ class ForegroundTests(StartTestCase):
 
     async def test_fewFiles(self) -> None:
         """
-        Where workers can't be started, the daemon ends and says why.
+        When workers can't be started, the daemon ends and says why.
         """
         command = [*self.foreground(), "openclaw", "--config", str(self.config)]
         command += ["--workers", "2", "--listen", LOOPBACK]

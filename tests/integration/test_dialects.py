@@ -338,8 +338,8 @@ class FallbackTests(HouseTestCase):
 
     async def test_notBehindTheFirstWord(self) -> None:
         """
-        What was said can't be taken back: a stream that breaks off is not taken up
-        by another model.
+        Sent words can't be taken back: a stream that breaks off is not continued by
+        another model.
         """
 
         def breakOff(call: ServedCall) -> None:

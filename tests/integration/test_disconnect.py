@@ -13,7 +13,7 @@ WAYS: tuple[Callable[[Connection], None], ...] = (
     Connection.halfClose,
 )
 """
-How callers leave.
+The ways in which callers disconnect.
 """
 
 
@@ -24,7 +24,7 @@ class GoneCallerTests(HouseTestCase):
 
     async def test_beforeTheFirstWord(self) -> None:
         """
-        Who leaves a stream before it began pays for no answer.
+        A caller who leaves a stream before it began pays for no answer.
         """
         caller = self.caller(await self.startDaemon())
         for leave in WAYS:
@@ -36,7 +36,7 @@ class GoneCallerTests(HouseTestCase):
 
     async def test_inTheMiddleOfAStream(self) -> None:
         """
-        Who has read enough of a stream stops it.
+        A disconnect in the middle of a stream cancels it.
         """
         caller = self.caller(await self.startDaemon())
         for leave in WAYS:
@@ -50,7 +50,7 @@ class GoneCallerTests(HouseTestCase):
 
     async def test_whileAWholeAnswerIsMade(self) -> None:
         """
-        Who does not stream is noticed as well, though nothing is written to them.
+        A disconnect is noticed without a stream as well, though nothing is written.
         """
         caller = self.caller(await self.startDaemon())
         for leave in WAYS:
@@ -63,7 +63,7 @@ class GoneCallerTests(HouseTestCase):
 
     async def test_inTheQueueOfASession(self) -> None:
         """
-        Who waits for a session and leaves is never asked for at the provider.
+        After a disconnect while waiting for a session the provider is never asked.
         """
         daemon = await self.startDaemon()
         caller = self.caller(daemon)

@@ -132,7 +132,8 @@ class HurryTests(DrainTestCase):
 
     async def test_endsAtOnce(self) -> None:
         """
-        Who insists does not wait for the budget; the stream still says why.
+        A second signal ends the daemon without waiting for the budget; the stream still
+        says why.
         """
         daemon, _, connection, call = await self.startStreaming(3600)
         daemon.send("TERM")

@@ -59,7 +59,7 @@ class ModelTestCase(HouseTestCase):
 
 class AnswerTests(ModelTestCase):
     """
-    What callers get.
+    The answers of the embedded model.
     """
 
     skip = missingModel()

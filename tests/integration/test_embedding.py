@@ -17,7 +17,7 @@ from tests.integration.requirements import missingModel
 
 OWN_OF_TRIAL = ("twisted.trial.", "twisted.internet._signals")
 """
-Where things are made that come and go with each phase of a test.
+Modules whose objects come and go with each phase of a test.
 """
 
 

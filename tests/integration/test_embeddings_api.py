@@ -198,7 +198,7 @@ class EmbeddedTests(SDKTestCase):
 
     async def test_mistakes(self) -> None:
         """
-        What it can't do is the caller's mistake, not a failure.
+        Unsupported requests are the caller's mistake, not a failure.
         """
         for given, fields, code in [
             ("word " * 300, {}, "context_length_exceeded"),

@@ -28,7 +28,7 @@ def pictures(*urls: str) -> list[dict[str, Any]]:
 
 class Pictures(Resource):
     """
-    What the server of the images has.
+    A server of images.
 
     @ivar asked: What it was asked for.
     """
@@ -113,8 +113,8 @@ class ImageTests(HouseTestCase):
 
     async def test_refused(self) -> None:
         """
-        What is not to be had is the caller's mistake: no image, too large an image,
-        another host than those allowed.
+        An unusable image is the caller's mistake: no image, too large an image, another
+        host than those allowed.
         """
         daemon = await self.fetching(
             maxBytes=len(PNG) - 1, urlAllowlist=["127.0.0.1", "a.example"]

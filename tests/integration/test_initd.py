@@ -27,7 +27,7 @@ LOOKS_EACH = 0.02
 
 class Outcome(NamedTuple):
     """
-    What came of a call of the script.
+    The outcome of a call of the script.
 
     @ivar said: Its output.
     @ivar complained: Its standard error.
@@ -105,7 +105,7 @@ class InitScriptTestCase(HouseTestCase):
 
     def log(self) -> str:
         """
-        What the daemon has logged.
+        Return the daemon's log.
         """
         return self.logfile.read_text() if self.logfile.exists() else "no log"
 
@@ -260,7 +260,7 @@ class ReloadTests(InitScriptTestCase):
 
     async def test_notRunning(self) -> None:
         """
-        What does not run can't be told anything.
+        Reloading a daemon that is not running fails.
         """
         self.assertEqual((await self.call("reload")).status, 7)
 

@@ -1,5 +1,5 @@
 """
-What an operator sees of a running daemon: numbers to scrape, and lines in its log.
+The metrics and the log of a running daemon.
 """
 
 import json

@@ -1,5 +1,5 @@
 """
-What OpenAI's SDKs for Python and Node make of each error of the real daemon.
+Each error of the real daemon in OpenAI's SDKs for Python and Node.
 """
 
 import sys
@@ -201,7 +201,7 @@ class PythonTests(ErrorsTestCase):
 
     async def test_retriesInTime(self) -> None:
         """
-        Where there is no room, the SDK asks again when it was told to, and gets its
+        When the queue is full, the SDK retries after the given time, and gets its
         answer.
         """
         holding = await self.caller(self.daemon).ask("hold", stream=True)

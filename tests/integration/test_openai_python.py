@@ -130,7 +130,7 @@ class StreamTests(SDKTestCase):
 
     async def test_usageComesLast(self) -> None:
         """
-        Who asks for the usage of a stream gets it, in a chunk without choices.
+        The usage of a stream, when asked for, comes in a last chunk without choices.
         """
         self.upstream.says("so")
         asked = {"stream": True, "stream_options": {"include_usage": True}}

@@ -27,7 +27,7 @@ from tests.test_packaging import made
 PATIENCE = 120
 OFFLINE = re.compile("Retrying|connection broken|name resolution|ProxyError", re.I)
 """
-What pip writes if it can't reach an index.
+The output of pip when it can't reach an index.
 """
 
 
@@ -93,7 +93,7 @@ class Installation:
 @cache
 def installation() -> Installation:
     """
-    What is installed once for all tests.
+    Return the installation of all tests.
     """
     return Installation()
 
@@ -150,7 +150,7 @@ class PlugInTestCase(HouseTestCase):
 
     def usingTool(self) -> dict[str, Any]:
         """
-        What is configured for the tool.
+        Return a configuration with the tool.
         """
         return {
             "agents": {"defaults": {"tools": {"allow": ["disk_space"]}}},
@@ -159,7 +159,7 @@ class PlugInTestCase(HouseTestCase):
 
     def usingProvider(self) -> dict[str, Any]:
         """
-        What is configured for the provider.
+        Return a configuration with the provider.
         """
         azure = {
             "api": "azure-openai",
@@ -247,8 +247,8 @@ class InstalledTests(PlugInTestCase):
 
     async def test_checker(self) -> None:
         """
-        Who is in the password file is let in by HTTP Basic, others are not; the
-        gateway's own token is as good as ever.
+        A user of the password file is let in by HTTP Basic, others are not; the
+        gateway's own token is valid as before.
         """
         daemon = await self.startInstalled({}, self.passwords())
         self.upstream.says("Hello")

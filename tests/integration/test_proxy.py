@@ -49,7 +49,7 @@ class ProxyTestCase(HouseTestCase):
 
     def trusting(self, *proxies: str) -> Mapping[str, Any]:
         """
-        What makes a configuration trust others.
+        Return a configuration that trusts proxies.
         """
         return {"gateway": {"trustedProxies": list(proxies)}}
 
@@ -57,7 +57,7 @@ class ProxyTestCase(HouseTestCase):
         self, daemon: Daemon, headers: Mapping[str, str], before: str = ""
     ) -> tuple[int, str | None]:
         """
-        What somebody is answered: the status, and the code of an error.
+        Return the status of an answer, and the code of its error.
         """
         status, found = await exchange(reactor, daemon.url, headers, before)
         return status, found.get("error", {}).get("code")
@@ -73,8 +73,8 @@ class HeaderTests(ProxyTestCase):
 
     async def test_user(self) -> None:
         """
-        Whom a trusted proxy names comes in, also where others can reach the port; and
-        the log says what is in force.
+        A user named by a trusted proxy is let in, also where others can reach the port;
+        and the log says so.
         """
         daemon = await self.startDaemon(listen=[EVERYWHERE])
         await daemon.line("callers show: what a trusted proxy says of them")

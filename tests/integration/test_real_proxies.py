@@ -68,7 +68,7 @@ backend openclaw
 
 class ProxyContract:
     """
-    What holds behind any proxy.
+    The contract of any proxy.
 
     @cvar command: Starts it with a configuration file.
     """

@@ -71,7 +71,7 @@ class ReloadTestCase(HouseTestCase):
 
     async def status(self, token: str | None = None, **fields: Any) -> int:
         """
-        What a new request gets.
+        Return the status of a new request.
         """
         caller = self.caller(self.daemon, *([] if token is None else [token]))
         answer = await caller.ask("hi", **fields)

@@ -56,8 +56,8 @@ def basic(password: str) -> str:
 
 def forms(secret: str) -> list[str]:
     """
-    What must not be seen of a secret: itself, alone or with a name in base64, and
-    each half of it.
+    Return the forms of a secret that must not be seen: itself, alone or with a name in
+    base64, and each half of it.
     """
     half = len(secret) // 2
     return [
@@ -280,7 +280,7 @@ class SecretTests(HouseTestCase):
 
 def quoting(call: ServedCall) -> str:
     """
-    What a careless provider says.
+    Answer as a provider that quotes the request's credential.
     """
     sent = call.headers
     return f"Got {sent['authorization']} and {sent['x-id']}"
@@ -308,5 +308,5 @@ ANSWERS = (
     lambda call: call.cut(),
 )
 """
-What a provider can answer that is no answer.
+Failures and malformed answers of a provider.
 """

@@ -44,7 +44,7 @@ class SessionTestCase(HouseTestCase):
 
     def rows(self) -> dict[str, int]:
         """
-        How much is in the database.
+        Return the number of rows of each table.
         """
         with closing(sqlite3.connect(self.state / "sessions.sqlite")) as database:
             return {
@@ -55,7 +55,7 @@ class SessionTestCase(HouseTestCase):
 
 class MemoryTests(SessionTestCase):
     """
-    What was said is known in the next turn.
+    Earlier turns are known in the next one.
     """
 
     async def test_byUser(self) -> None:
@@ -208,7 +208,7 @@ class OrderTests(SessionTestCase):
 
     async def test_tooManyWait(self) -> None:
         """
-        Who would have to wait behind too many is told so at once.
+        A request behind too many waiting ones is refused at once.
         """
         self.hold()
         daemon = await self.startDaemon(
@@ -252,8 +252,7 @@ class TerminalTests(SessionTestCase):
 
     async def test_sharesTheConversation(self) -> None:
         """
-        What was said through the daemon is known at the terminal, and the other way
-        round.
+        The daemon's conversations are known at the terminal, and the other way round.
         """
         caller = self.caller(await self.startDaemon())
         await self.tell(caller, "one")

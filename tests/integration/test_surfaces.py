@@ -236,7 +236,7 @@ def basic(name: str, password: str) -> str:
 
 class CredentialTests(DoorTestCase):
     """
-    Which credential holds; the log says it, and the callers see it.
+    The credential in force; the log says it, and the callers see it.
     """
 
     async def assertHolds(
@@ -295,7 +295,8 @@ class CredentialTests(DoorTestCase):
 
     async def test_generated(self) -> None:
         """
-        Where there is none, one is made, and kept where only its owner can read it.
+        Without a credential, one is made, and kept in a file that only its owner can
+        read.
         """
         config = self.configure({"gateway": {"auth": {"token": None}}})
         tokens = []
@@ -312,7 +313,7 @@ class CredentialTests(DoorTestCase):
 
     async def test_none(self) -> None:
         """
-        Who wants no credential gets none, on loopback.
+        No credential is needed when none is wanted, on loopback.
         """
         config = self.configure({"gateway": {"auth": {"mode": "none", "token": None}}})
         daemon = await self.startDaemon(config=config)

@@ -37,7 +37,7 @@ class ThrottleTestCase(HouseTestCase):
 
     async def status(self, caller: Caller, **headers: str) -> int:
         """
-        What somebody is answered.
+        Return the status of an answer.
         """
         answer = await caller.ask("hi", headers=headers)
         await answer.whole()
@@ -51,8 +51,8 @@ class LockTests(ThrottleTestCase):
 
     async def test_token(self) -> None:
         """
-        Who shows wrong tokens is told when to come back; who has the right one is
-        served.
+        A caller with wrong tokens is told when to come back; one with the right token
+        is served.
         """
         daemon = await self.startStrict()
         wrong = self.caller(daemon, "wrong")
@@ -136,7 +136,7 @@ class BehindProxyTests(ThrottleTestCase):
 
     async def test_trusted(self) -> None:
         """
-        Who guesses is told from the others by the address that the proxy names.
+        Guessing callers are told apart by the address that the proxy names.
         """
         changes = {"gateway": {"trustedProxies": ["127.0.0.1"]}}
         password = {"mode": "password", "password": TOKEN}

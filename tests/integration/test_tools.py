@@ -1,5 +1,5 @@
 """
-What agents do with tools of their own.
+The agents' own tools in the real daemon.
 """
 
 from tests.integration.agent import AgentTestCase, calls, says

@@ -20,7 +20,7 @@ from tests.integration.test_metrics import samples
 
 TRIES = 200
 """
-How many connections a test makes at most until one comes to the worker that it wants.
+The most connections that a test makes until one comes to the worker that it wants.
 """
 
 
@@ -181,7 +181,7 @@ class ServingTests(WorkersTestCase):
 
     async def test_passportOfACaller(self) -> None:
         """
-        What workers tell each other of a caller nobody else can say.
+        No caller can forge the headers by which workers tell each other of a caller.
         """
         daemon, _ = await self.begin()
         stranger = self.caller(daemon, None)

@@ -1,5 +1,5 @@
 """
-How callers get to a daemon of two processes, and who is kept out.
+Access to a daemon of two processes.
 """
 
 from typing import Any
@@ -97,7 +97,7 @@ class DoorTests(WorkersTestCase):
 
     async def test_cantStart(self) -> None:
         """
-        What keeps a worker from starting keeps the daemon from it, in one line.
+        A fault that keeps a worker from starting keeps the daemon from it, in one line.
         """
         self.state.mkdir()
         (self.state / "sessions.sqlite").write_text("This is no database. " * 100)
@@ -169,7 +169,7 @@ class CallerTests(WorkersTestCase):
 
     async def test_guesses(self) -> None:
         """
-        Who guesses has so many attempts, and not so many with each.
+        The number of guesses holds for all workers together.
         """
         limits = {"exemptLoopback": False, "maxAttempts": 4}
         daemon, _ = await self.begin(auth={"rateLimit": limits})

@@ -107,7 +107,7 @@ class Answer:
     @property
     def json(self):
         """
-        What a JSON body holds.
+        Return the decoded JSON body.
         """
         return msgspec.json.decode(self.body)
 
@@ -128,7 +128,7 @@ class Answer:
     @property
     def text(self) -> str:
         """
-        What the agent said so far.
+        Return the text of the answer so far.
         """
         if not self.headers["content-type"].startswith("text/event-stream"):
             return self.json["choices"][0]["message"]["content"]
@@ -142,7 +142,7 @@ class Answer:
 
 class _Bytes(BytesIO):
     """
-    What a socket's file looks like to L{HTTPResponse}, which may not close it.
+    The file of a socket for L{HTTPResponse}, which may not close it.
     """
 
     def makefile(self, mode):

@@ -92,7 +92,7 @@ paths = st.lists(
 
 class StrangerTests(GatewayTestCase):
     """
-    Who is not known gets no further than the door.
+    An unknown caller is refused before the body.
     """
 
     def statusOf(self, method, path, *headers):
@@ -105,7 +105,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_noPath(self):
         """
-        What may be asked of a server as a whole, and of a proxy.
+        The targets of a server as a whole, and of a proxy, are refused.
         """
         caller = self.gateway.connect()
         caller.ask("OPTIONS", "*")
@@ -185,7 +185,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_pathFirst(self):
         """
-        What does not exist is found out before anybody is asked who they are.
+        An unknown path is 404 before any credential is asked for.
         """
         for path in MISSPELT:
             for headers in ([], [AUTHORIZATION]):
@@ -204,7 +204,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_impossiblePaths(self):
         """
-        Where nothing can be, nothing is, and nothing is logged.
+        Impossible paths are 404, and nothing is logged.
         """
         for path in IMPOSSIBLE:
             for method in ("GET", "POST"):
@@ -215,7 +215,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_anyHost(self):
         """
-        What a client calls us is of no importance, be it no name at all.
+        The Host header does not matter here, be it no name at all.
         """
         for host in ("", "a..b", "\xff", "x" * 300, ":", "[::1", "gateway:port", "*"):
             caller = self.gateway.connect()
@@ -306,7 +306,8 @@ class OpenDoorTests(GatewayTestCase):
 
     def test_notWithToken(self):
         """
-        Who has the token has what goes with it; the header is for open doors.
+        A caller with the token has its scopes; the header is for gateways without
+        authentication.
         """
         [closed, _] = self.gateways
         answer = closed.get("/v1/models", ("x-openclaw-scopes", ""))
@@ -355,7 +356,7 @@ class DisabledTests(GatewayTestCase):
 
     def test_theRest(self):
         """
-        What else there is, or is not, stays as it is.
+        Other paths stay as they are.
         """
         self.assertEqual(self.gateway.get("/healthz").status, 200)
         for path in MISSPELT:

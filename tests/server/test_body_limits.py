@@ -93,7 +93,7 @@ class LimitTests(BodyTestCase):
 
     def test_strangerFirst(self):
         """
-        Whom we do not know is told that, and not our limits.
+        An unknown caller is told that, and not our limits.
         """
         self.begin(WRONG, length(LIMIT + 1))
         self.assertRefused(self.caller.answer, 401, "invalid_api_key")

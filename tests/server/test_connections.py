@@ -178,7 +178,7 @@ class OldTests(GatewayTestCase):
 
 class EndingTests(GatewayTestCase):
     """
-    How connections end.
+    The ends of connections.
     """
 
     def test_halfClose(self):
@@ -277,7 +277,7 @@ class CloseTests(GatewayTestCase):
 
     def test_cut(self):
         """
-        Who does not read at all can't keep the daemon from stopping.
+        A client that does not read at all can't keep the daemon from stopping.
         """
         stuck, good = self.gateway.connect(), self.gateway.connect()
         stuck.line.stuck = True

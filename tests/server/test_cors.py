@@ -43,7 +43,7 @@ class PageTestCase(GatewayTestCase):
 
     def preflight(self, *headers, path=COMPLETIONS):
         """
-        What a browser asks before a request, which has no token.
+        Send a browser's preflight request, which has no token.
         """
         caller = self.gateway.connect()
         caller.ask("OPTIONS", path, headers)
@@ -196,7 +196,7 @@ class NoPageTests(GatewayTestCase):
 
 class PlainHeaderTests(GatewayTestCase):
     """
-    What every answer tells browsers.
+    The headers for browsers in every answer.
     """
 
     def test_every(self):
@@ -218,7 +218,7 @@ class PlainHeaderTests(GatewayTestCase):
 
 class AskedTests(SynchronousTestCase):
     """
-    What a browser asks for is somebody else's text.
+    The headers that a browser asks for are untrusted text.
     """
 
     @given(st.none() | st.binary(max_size=100))

@@ -59,13 +59,13 @@ TOLD = {
     "UpstreamUnreachable": (502, "upstream_error", "upstream_unreachable"),
 }
 """
-What programs tell the errors by.
+Status, type and code of each error.
 """
 
 
 def answered(error):
     """
-    What an error becomes: the request that was answered, and the error in the body.
+    Return the answered request, and the error in its body.
     """
     request = DummyRequest([b""])
     body = setErrorResponse(request, error)
@@ -122,7 +122,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_members(self):
         """
-        What this one error says of itself wins over its kind.
+        The members of one error win over those of its kind.
         """
         _, told = answered(NotFound("No.", param="model", code="model_not_found"))
         self.assertEqual((told["param"], told["code"]), ("model", "model_not_found"))
@@ -140,14 +140,14 @@ class AnswerTests(SynchronousTestCase):
 
     def test_allow(self):
         """
-        Who used the wrong method is told the right ones.
+        A wrong method is told the right ones.
         """
         request, _ = answered(MethodNotAllowed("No.", ["GET", "HEAD"]))
         self.assertEqual(self.header(request, "allow"), "GET, HEAD")
 
     def test_tooOften(self):
         """
-        Who comes too often is always told when to come again.
+        A 429 always has a Retry-After.
         """
         request, _ = answered(UpstreamRateLimited("No."))
         self.assertEqual(self.header(request, "retry-after"), "5")
@@ -179,7 +179,7 @@ class AnswerTests(SynchronousTestCase):
 
 class RoutingTests(SynchronousTestCase):
     """
-    What the routing finds, in the house's terms.
+    Errors of the routing become errors of the API.
     """
 
     def test_noRoute(self):
@@ -192,7 +192,7 @@ class RoutingTests(SynchronousTestCase):
 
     def test_baseURL(self):
         """
-        Whose base URL has C{/v1} twice, or not at all, is told so.
+        An error for a base URL with C{/v1} twice, or not at all, says so.
         """
         for path, hint in [
             (b"/v1/v1/chat/completions", "has `/v1` twice"),

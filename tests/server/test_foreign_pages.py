@@ -114,7 +114,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_harmless(self):
         """
-        What anybody may know is told to any page.
+        Public information is told to any page.
         """
         gateway = self.start(secret=None)
         for headers in FOREIGN:

@@ -124,7 +124,7 @@ class LoopbackTests(GatewayTestCase):
 
     def test_ours(self):
         """
-        Who calls it by its address is served.
+        A request to the gateway's own address is served.
         """
         for host in OURS:
             self.assertEqual(self.answerTo(host).status, 200, host)

@@ -55,7 +55,7 @@ rubbish = st.lists(pieces, max_size=14)
 
 class RubbishTests(GatewayTestCase):
     """
-    What comes need not be HTTP.
+    Bytes that are not HTTP.
     """
 
     @given(rubbish, st.data())
@@ -88,7 +88,7 @@ class RubbishTests(GatewayTestCase):
     @given(st.data())
     def test_sameInPieces(self, data):
         """
-        What is wrong with a request does not depend on how it is cut.
+        The error of a request does not depend on how its bytes are cut.
         """
         whole = b"".join(data.draw(rubbish))
         cut = data.draw(st.integers(0, len(whole)))
@@ -104,7 +104,7 @@ class RubbishTests(GatewayTestCase):
 
 class TrailerTests(GatewayTestCase):
     """
-    What stands behind the last chunk of a body.
+    Trailers behind the last chunk of a body.
     """
 
     def answerTo(self, trailers):
@@ -216,7 +216,7 @@ class AheadTests(GatewayTestCase):
 
     def test_goneMeanwhile(self):
         """
-        Who leaves in between leaves nothing behind.
+        A disconnect in between leaves nothing behind.
         """
         before = len(self.gateway.clock.getDelayedCalls())
         caller = self.gateway.connect()

@@ -57,7 +57,7 @@ class SlowChecker:
 
 class SlowTestCase(GatewayTestCase):
     """
-    What tests of slow checkers need.
+    A test case with slow checkers.
     """
 
     def setUp(self):
@@ -156,7 +156,7 @@ class LateTests(SlowTestCase):
 
     def test_nobodyWaits(self):
         """
-        Where nothing waits for the decision, it is of no effect.
+        When nothing waits for the decision, it is of no effect.
         """
         self.caller.ask("GET", "/v1/models//x", [ANNA])
         self.assertRefused(self.caller.answer, 404, "not_found")

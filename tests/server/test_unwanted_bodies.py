@@ -54,8 +54,8 @@ class StrangerTests(BodyTestCase):
 
     def test_nothingIsKept(self):
         """
-        What comes of the body all the same is thrown away, and the connection closes
-        behind it.
+        Bytes of the body that come all the same are thrown away, and the connection
+        closes behind it.
         """
         self.begin(WRONG, length(100_000))
         for _ in range(99):
@@ -82,7 +82,8 @@ class StrangerTests(BodyTestCase):
 
     def test_lingerIsBounded(self):
         """
-        Who goes on sending is cut off after some seconds, however busily they send.
+        A client that goes on sending is disconnected after some seconds, however busily
+        it sends.
         """
         self.begin(WRONG, CHUNKED)
         for _ in range(int(LINGER_SECONDS) - 1):
@@ -104,8 +105,7 @@ class StrangerTests(BodyTestCase):
 
     def test_nothingFollows(self):
         """
-        What is sent behind the refused request is not looked at, even with a valid
-        token.
+        Bytes behind the refused request are not parsed, even with a valid token.
         """
         good = f"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
         self.caller.ask("POST", COMPLETIONS, [WRONG], BODY + good.encode())
@@ -135,7 +135,7 @@ class StrangerTests(BodyTestCase):
 
 class UnwantedTests(BodyTestCase):
     """
-    Where no body is wanted, none is kept.
+    Bodies of requests that need none are not kept.
     """
 
     def test_thrownAway(self):

@@ -1,5 +1,5 @@
 """
-What tests of request bodies begin with.
+The test case of request bodies.
 """
 
 import msgspec
@@ -30,7 +30,7 @@ def chunk(data):
 
 class BodyTestCase(GatewayTestCase):
     """
-    What tests of bodies need: a gateway with small limits, and a connection to it.
+    A gateway with small limits, and a connection to it.
     """
 
     def setUp(self):
@@ -67,7 +67,7 @@ class BodyTestCase(GatewayTestCase):
     @property
     def buffered(self):
         """
-        What the gateway keeps of its body.
+        The bytes of its body that the gateway keeps.
         """
         return self.request.body()
 

@@ -1,5 +1,5 @@
 """
-What tests of the store in a SQLite file begin with.
+The test case of the store in a SQLite file.
 """
 
 import os
@@ -17,7 +17,7 @@ from openclaw.sessions.store.sqlite import SQLiteSessionStore
 
 class SQLiteTestCase(TestCase):
     """
-    What tests of the file need.
+    A test case with a database file.
     """
 
     def setUp(self) -> None:

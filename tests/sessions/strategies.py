@@ -1,5 +1,5 @@
 """
-What Hypothesis makes conversations of.
+Hypothesis strategies for conversations.
 """
 
 from hypothesis import strategies as st
@@ -45,8 +45,8 @@ def idsOf(message: AssistantMessage) -> list[str]:
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Message]:
     """
-    What a caller may say: a call can be without a result, but no result without a
-    call.
+    Build the messages of a caller: a call can be without a result, but no result
+    without a call.
     """
     said: list[Message] = []
     for message in draw(transcripts):

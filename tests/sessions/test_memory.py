@@ -30,7 +30,7 @@ class AtOnceTests(SynchronousTestCase):
 
     def test_hasFired(self) -> None:
         """
-        What the store returns has fired already.
+        The store's Deferreds have fired already.
         """
         store = MemorySessionStore(clock=Clock(), leaseSeconds=3)
         said = [UserMessage(content="Hello.")]
@@ -46,7 +46,7 @@ class AtOnceTests(SynchronousTestCase):
 
     def test_leaseIsChosen(self) -> None:
         """
-        How long a claim lasts can be chosen.
+        The length of a claim's lease can be chosen.
         """
         clock = Clock()
         store = MemorySessionStore(clock=clock, leaseSeconds=3)

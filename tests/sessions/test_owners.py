@@ -72,8 +72,8 @@ class KnowsDeadTests(SynchronousTestCase):
 
     def test_startUnknown(self) -> None:
         """
-        Where it can't be told when a process started, one that has the number
-        counts as the owner.
+        When it is unknown when a process started, a process with the same number counts
+        as the owner.
         """
         earlier = replace(self.here, started="")
         self.assertFalse(self.here.knowsDead(str(earlier)))

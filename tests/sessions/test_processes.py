@@ -78,7 +78,7 @@ class Child(ProcessProtocol):
 
 class ProcessTestCase(SQLiteTestCase):
     """
-    What tests with other processes need.
+    A test case with other processes.
     """
 
     async def run_(

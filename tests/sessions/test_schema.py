@@ -30,7 +30,7 @@ BROKEN = SchemaStep(version=3, sql="DELETE FROM words; UPDATE nothing SET x = 1;
 
 class SchemaTestCase(SynchronousTestCase):
     """
-    What tests of the schema need.
+    A test case with a database.
     """
 
     def setUp(self) -> None:
@@ -212,7 +212,7 @@ class SwitchToWALTests(SchemaTestCase):
 
     def test_impossible(self) -> None:
         """
-        Where there can be no WAL the operator is told so.
+        The operator is told when there can be no WAL.
         """
         with self.assertRaisesRegex(sqlite3.OperationalError, "WAL"):
             switchToWAL(self.connect(Path(":memory:")))

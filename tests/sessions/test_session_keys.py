@@ -378,7 +378,7 @@ class NamespaceTests(SynchronousTestCase):
 
     def test_reserved(self) -> None:
         """
-        What only the gateway may name is nobody's, in a namespace too.
+        Keys reserved for the gateway are refused in a namespace, too.
         """
         for key in (
             "cron:x",

@@ -78,8 +78,8 @@ class FileTests(SQLiteTestCase):
 
     async def test_sentTogether(self) -> None:
         """
-        What a transaction leads to is sent when that is over, like what a read leads
-        to, also if it failed.
+        Writes that follow from a transaction are sent when it is over, like those that
+        follow from a read, also if it failed.
         """
         store = await self.openStore()
         claim = Claim("a", "1")
@@ -93,7 +93,7 @@ class FileTests(SQLiteTestCase):
 
     async def test_nextDaemon(self) -> None:
         """
-        What was said is there for the next daemon.
+        The next daemon finds the conversation.
         """
         store = await self.openStore()
         await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
@@ -237,8 +237,8 @@ class BrokenLaterTests(SQLiteTestCase):
 
     async def test_othersAdd(self) -> None:
         """
-        What another process adds to a session is seen, whoever knew the session, and
-        what was rolled back is not.
+        Another process's additions to a session are seen, whoever knew the session, and
+        rolled back ones are not.
         """
         ours, theirs = await self.openStore(), await self.openStore()
         said: list[Message] = []

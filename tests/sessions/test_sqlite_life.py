@@ -118,7 +118,7 @@ class OpeningTests(SQLiteTestCase):
 
     async def test_inVain(self) -> None:
         """
-        Where it can't be opened, neither can a turn.
+        After a failed opening, no turn can be opened.
         """
         self.path.mkdir(parents=True)
         store = self.makeStore()
@@ -176,7 +176,7 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_cancelOpening(self) -> None:
         """
-        Who cancels the opening of a store has a closed one.
+        A store whose opening was cancelled is closed.
         """
         threads = set(threading.enumerate())
         store = self.makeStore()
@@ -188,8 +188,8 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_cancelTurn(self) -> None:
         """
-        Who cancels a turn does not wait for it any longer; what it writes is
-        written all the same, before the store is closed.
+        A cancelled turn is not waited for any longer; its writes are finished all the
+        same, before the store is closed.
         """
         store = await self.openStore()
         begun = store.beginTurn(Claim("a", "1"), "main", [HELLO], [])

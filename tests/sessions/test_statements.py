@@ -18,7 +18,7 @@ from tests.sessions.strategies import conversations, transcripts
 
 class AccessTestCase(SynchronousTestCase):
     """
-    What tests of the access need.
+    A test case with a connection to the database.
     """
 
     def setUp(self) -> None:
@@ -54,7 +54,7 @@ class AccessTestCase(SynchronousTestCase):
 
 class RoundTripTests(AccessTestCase):
     """
-    What was said comes back as it was said.
+    Messages come back unchanged.
     """
 
     @given(conversations(), transcripts)

@@ -9,7 +9,7 @@ from openclaw.sessions.store.transcript_cache import ENTRY_BYTES, Recent
 
 class RecentTests(SynchronousTestCase):
     """
-    What the latest turns of sessions left is known.
+    The latest turns of sessions are known.
     """
 
     def test_committed(self) -> None:

@@ -1,5 +1,5 @@
 """
-What tests of the tools for files begin with.
+The test case of the tools for files.
 """
 
 from openclaw.tools.file_tools import (
@@ -12,10 +12,6 @@ from tests.tools.tool_case import ToolTestCase
 
 
 class FileToolTestCase(ToolTestCase):
-    """
-    What the tools for files are called with.
-    """
-
     def read(self, path, **more):
         """
         Call C{read}.

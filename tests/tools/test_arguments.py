@@ -44,7 +44,7 @@ class ReaderTestCase(SynchronousTestCase):
 
     def refusal(self, text):
         """
-        What the model is told.
+        Return the error that the model gets.
         """
         with self.assertRaises(ToolError) as caught:
             self.reader.read(text)
@@ -110,7 +110,7 @@ class BadTests(ReaderTestCase):
 
     def test_noJSON(self):
         """
-        What is no JSON is told, with the place where it stops being it.
+        Invalid JSON is reported with the position of the mistake.
         """
         for text in ['{"path": "a"', "path=a", '{"path": NaN}', '{"path": "\\ud800"}']:
             self.assertIn("The arguments are not valid JSON: ", self.refusal(text))

@@ -220,8 +220,8 @@ class FindingTests(CatalogueTestCase):
 
     def test_invalid(self):
         """
-        What is no proper tool is left out, the operator is told why, and the others
-        are there.
+        An object that is not a proper tool is left out, the operator is told why, and
+        the others are there.
         """
         faulty = [
             (object(), "Does not declaratively implement"),

@@ -67,7 +67,7 @@ class WorkspaceTestCase(SynchronousTestCase):
 
     def contents(self, path):
         """
-        What is in a file of the workspace.
+        Return the content of a file of the workspace.
         """
         with open(self.space.openFile(path)) as file:
             return file.read()
@@ -89,7 +89,7 @@ class WorkspaceTestCase(SynchronousTestCase):
 
 class InsideTests(WorkspaceTestCase):
     """
-    What is in the workspace can be reached, however it is written.
+    Paths within the workspace are reached, however they are written.
     """
 
     def test_relative(self):
@@ -150,7 +150,7 @@ class InsideTests(WorkspaceTestCase):
 
     def test_missing(self):
         """
-        What is not there yet has a place, if that is there.
+        A new file can be made in a directory that exists.
         """
         with self.space.place("sub/new") as place:
             self.assertEqual(place.name, "new")
@@ -163,7 +163,7 @@ class InsideTests(WorkspaceTestCase):
 
 class EscapeTests(WorkspaceTestCase):
     """
-    What is outside can't be reached, however it is written.
+    Paths outside can't be reached, however they are written.
     """
 
     def test_parents(self):

@@ -28,7 +28,7 @@ Does not end when it is asked to.
 
 class ExecTestCase(ToolTestCase):
     """
-    What C{exec} is called with.
+    A test case with C{exec}.
     """
 
     def tearDown(self):
@@ -112,7 +112,7 @@ class CommandTests(ExecTestCase):
 
     async def test_badBytes(self):
         """
-        What is no text is shown as well as can be.
+        Bytes that are not text are shown as well as can be.
         """
         told = await self.exec(r"printf '\377ok'")
         self.assertEqual(told, "\ufffdok\n[exit status 0]")
@@ -248,7 +248,7 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_background(self):
         """
-        What the shell leaves in the background ends with it.
+        Processes that the shell leaves in the background end with it.
         """
         told = await self.exec(f"{SLEEP} & echo $!")
         pid = int(told.split()[0])

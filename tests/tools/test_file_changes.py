@@ -84,7 +84,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_notAFile(self):
         """
-        What is no file is not replaced by one.
+        Only a regular file is replaced by one.
         """
         self.put("d/x", "")
         os.mkfifo(self.workspace / "pipe")

@@ -20,7 +20,7 @@ Takes a time that doubles with each character of a line that has many of them.
 
 class GrepTestCase(ToolTestCase):
     """
-    What C{grep} is called with.
+    A test case with C{grep}.
     """
 
     def tearDown(self):

@@ -85,7 +85,7 @@ class ReadTests(FileToolTestCase):
 
     def test_sparse(self):
         """
-        How large a file is doesn't matter: it is read as far as there is sense in it.
+        The size of a file does not matter: it is read as far as needed.
         """
         self.sparse(10 * 2**30)
         error = self.assertRaises(ToolError, self.lines, "large", 10**9)

@@ -72,7 +72,7 @@ class ListTests(SynchronousTestCase):
 
     def test_deny(self):
         """
-        What is denied is taken away from every profile, and though it is allowed.
+        A denied tool is taken away from every profile, and though it is allowed.
         """
         self.assertEqual(allowed(["exec"], "full", ["exec"], ["exec"]), ())
         self.assertEqual(allowed(TOOLS, "readonly", [], ["ls"]), ("read",))
@@ -102,7 +102,7 @@ class NameTests(SynchronousTestCase):
 
     def faults(self, **members):
         """
-        What is wrong with a configuration.
+        Return the faults of a configuration.
         """
 
         def find():
@@ -151,7 +151,7 @@ class NameTests(SynchronousTestCase):
 
     def test_ours(self):
         """
-        Where only our own tools are named, or none, nobody looks for tools: that
+        When only built-in tools are named, or none, plug-ins are not searched for: that
         would cost time at each start.
         """
         tools = ReachableTools(allow=tuple(sorted(CODING)))

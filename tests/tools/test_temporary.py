@@ -74,7 +74,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_nothingStays(self) -> None:
         """
-        Who is not killed removes them, whatever happens.
+        A process that is not killed removes them, however it ends.
         """
         self.put("sub/b.txt", "")
         with Workspace(self.workspace).place("sub/a.txt") as place:

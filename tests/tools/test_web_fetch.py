@@ -86,7 +86,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_notText(self):
         """
-        What is not text is not read, whatever it says it is.
+        A content that is not text is not read, whatever its type says.
         """
         self.page(b"\x89PNG", content_type="image/png")
         told = await self.failing(self.fetch("http://site.example/"))
@@ -105,7 +105,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_broken(self):
         """
-        What is no HTTP is told.
+        A server that does not speak HTTP is an error that says so.
         """
         self.server.greeting = b"220 mail.example ESMTP\r\n"
         told = await self.failing(self.fetch("http://site.example/"))

@@ -1,5 +1,5 @@
 """
-What tests of tools begin with.
+The test case of tools.
 """
 
 import os
@@ -36,7 +36,7 @@ class ToolTestCase(TestCase):
 
     def context(self, **changes):
         """
-        Where a call takes place.
+        Return the context of a call.
         """
         given = {
             "agentID": "main",
@@ -70,7 +70,7 @@ class ToolTestCase(TestCase):
 
     async def failing(self, deferred):
         """
-        What a model is told when a call fails.
+        Return the error that a model gets for a call that fails.
         """
         try:
             result = await deferred

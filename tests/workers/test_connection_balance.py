@@ -39,7 +39,8 @@ class BalanceTests(SynchronousTestCase):
 
     def test_less(self):
         """
-        Who has more leaves it to who has less; with as many, nobody does.
+        A worker with more connections leaves the next to one with fewer; with as many,
+        none does.
         """
         self.assertEqual(self.have(3, 2), [True, False])
         self.assertEqual(self.have(2, 3), [False, True])
@@ -156,7 +157,8 @@ class PortTests(TestCase):
 
     async def test_nobodyElseTakesIt(self):
         """
-        What is left to somebody who does not take it is taken after a moment.
+        A connection that is left to a worker which does not take it is taken after a
+        moment.
         """
         port, taken = await self.adopt()
         taken[0] += [object()] * 5

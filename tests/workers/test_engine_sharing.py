@@ -17,7 +17,7 @@ from openclaw.workers.worker_messages import (
 
 class Upstream:
     """
-    What is connected to.
+    An upstream to connect to.
     """
 
     def close(self):

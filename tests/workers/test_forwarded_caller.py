@@ -40,7 +40,7 @@ class PassportTests(SynchronousTestCase):
 
     def test_otherSecret(self):
         """
-        Who does not know the secret is nobody.
+        Without the secret a caller is not believed.
         """
         passport = ForwardedCaller.of(CALLERS[0], counted=True, hops=1)
         for secret in ("", "other", SECRET[:-1]):

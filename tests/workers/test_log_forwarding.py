@@ -30,7 +30,7 @@ ACCOUNT = RunAccount(
 
 class ReportTests(SynchronousTestCase):
     """
-    What a worker logs, as the daemon writes it.
+    A worker's log events, as the daemon writes them.
     """
 
     def report(self, asJSON=False):

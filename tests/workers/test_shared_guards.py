@@ -74,7 +74,7 @@ class ThrottleTests(SynchronousTestCase):
 
     def test_exempt(self):
         """
-        Whom one does not count the others don't.
+        An address that one worker exempts is exempt for the others.
         """
         here = ClientAddress(name="127.0.0.1", local=True, trusted=False)
         for _ in range(9):

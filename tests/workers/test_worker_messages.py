@@ -47,7 +47,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_untouched(self):
         """
-        What one worker tells another is what it reads, whatever that is.
+        Any message arrives unchanged.
         """
         [told] = Lines(FromWorker).feed(lineOf(Tell("topic", {"ü": [1, None]})))
         self.assertIsInstance(told, Told)
@@ -71,7 +71,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_nonsense(self):
         """
-        What is none of these is an error.
+        A malformed message is an error.
         """
         for data in (b"{}\n", b"no\n", b'{"type":"order"}\n'):
             self.assertRaises(MsgspecError, Lines(FromWorker).feed, data)
