@@ -68,6 +68,7 @@ class DrainingTests(RuntimeTestCase):
         for run in runs:
             self.assertIs(type(run.error), ShuttingDown)
             self.assertEqual(run.error.retryAfter, DRAIN_RETRY_SECONDS)
+        self.assertTrue(self.provider.calls)
         self.assertTrue(all(call.cancelled for call in self.provider.calls))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

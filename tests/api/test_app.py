@@ -121,6 +121,7 @@ class HealthTests(GatewayTestCase):
             caller = self.gateway.connect()
             caller.ask("HEAD", path)
             caller.ask("HEAD", path)
+            self.assertEqual(len(caller.answers), 2)
             for answer in caller.answers:
                 self.assertEqual(answer.status, whole.status)
                 self.assertEqual(answer.headers["content-length"], str(len(whole.body)))

@@ -95,6 +95,7 @@ class SameTests(SynchronousTestCase):
         self.assertEqual(chunks.get("usage"), usage if includeUsage else None)
         self.assertEqual(whole.pop("object"), "chat.completion")
         self.assertEqual(chunks["object"], "chat.completion.chunk")
+        self.assertTrue(whole)
         for name, value in whole.items():
             self.assertEqual(chunks[name], value)
 

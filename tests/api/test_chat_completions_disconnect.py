@@ -324,6 +324,7 @@ class DrainTests(GatewayTestCase):
         drained = self.gateway.runtime.drain(0.5)
         self.gateway.clock.advance(0.5)
         self.successResultOf(drained)
+        self.assertEqual(len(self.gateway.provider.calls), 3)
         self.assertTrue(all(call.cancelled for call in self.gateway.provider.calls))
         for caller in (whole, silent):
             self.assertRefused(caller.answer, 503, "server_shutting_down")

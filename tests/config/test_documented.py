@@ -141,6 +141,7 @@ class PageTests(SynchronousTestCase):
                 self.assertTrue(meaning and default, line)
                 for name in re.findall("`([^`]+)`", names):
                     self.defaults[name] = default
+        self.assertTrue(self.defaults)
 
     def test_itListsEveryKeyAndNoOther(self):
         """

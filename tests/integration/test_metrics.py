@@ -177,6 +177,7 @@ class JSONLogTests(HouseTestCase):
         Read what was logged; each line has to be one object with what all have.
         """
         found = [json.loads(line) for line in lines]
+        self.assertTrue(found)
         for each in found:
             for name in ("time", "level", "namespace", "message"):
                 self.assertIn(name, each)

@@ -111,6 +111,7 @@ class SecretTests(HouseTestCase):
         Neither the answers nor what the daemons wrote has a secret.
         """
         everything = "\n".join([*self.seen, *(daemon.text for daemon in daemons)])
+        self.assertTrue(everything.strip())
         for secret in SECRETS:
             for form in forms(secret):
                 self.assertNotIn(form.lower(), everything.lower())
@@ -230,6 +231,7 @@ class SecretTests(HouseTestCase):
             said = running.nextLine("The new configuration is refused")
             running.send("HUP")
             await said
+        self.assertTrue(refused)
         for daemon in refused:
             await daemon.ended
             self.assertEqual(daemon.status, 1)

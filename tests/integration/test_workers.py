@@ -136,6 +136,7 @@ class ServingTests(WorkersTestCase):
         """
         _, caller = await self.begin()
         held = await self.oneEach(caller)
+        self.assertTrue(held)
         for _ in range(10):
             listed = (await (await caller.get("/v1/runs")).json())["data"]
             self.assertEqual(

@@ -106,6 +106,7 @@ class ConfigureTests(RegistryTestCase):
         settings = {"apiKey": Secret("hush"), "headers": {"X-Team": Secret("a")}}
         self.providers.configure(config(a=provider(**settings)))
         before = [self.providers.get(name) for name in ("a", "local")]
+        self.assertNotIn(None, before)
         settings = {"apiKey": Secret("hush"), "headers": {"X-Team": Secret("a")}}
         again = self.providers.configure(config(b=provider(), a=provider(**settings)))
         self.assertEqual(again, [])

@@ -109,6 +109,7 @@ class CloseTests(ProviderTestCase):
         for call in calls:
             self.successResultOf(call.done)
         self.assertCloses()
+        self.assertTrue(self.network.links)
         self.assertTrue(all(link.client.aborted for link in self.network.links))
 
     def test_waitsForCalls(self) -> None:

@@ -105,7 +105,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_noPath(self):
         """
-        The targets of a server as a whole, and of a proxy, are refused.
+        OPTIONS of the server as a whole is answered; CONNECT, as of a proxy, is refused.
         """
         caller = self.gateway.connect()
         caller.ask("OPTIONS", "*")

@@ -226,7 +226,9 @@ class AskedTests(SynchronousTestCase):
         """
         Only plain names come back.
         """
-        for name, value in preflightHeaders(["GET"], asked):
+        headers = list(preflightHeaders(["GET"], asked))
+        self.assertTrue(headers)
+        for name, value in headers:
             self.assertNotIn(b"\r", name + value)
             self.assertNotIn(b"\n", name + value)
             self.assertTrue(value.isascii())
