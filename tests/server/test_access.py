@@ -105,7 +105,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_noPath(self):
         """
-        OPTIONS of the server as a whole is answered; CONNECT, as of a proxy, is refused.
+        OPTIONS of the server as a whole is answered; CONNECT is refused.
         """
         caller = self.gateway.connect()
         caller.ask("OPTIONS", "*")
