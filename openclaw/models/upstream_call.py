@@ -4,8 +4,9 @@ One HTTP call to a model provider: its phases, its clocks and its end.
 What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -94,6 +95,43 @@ class Clocks:
     idle: float
 
 
+class Phase(Enum):
+    """
+    The phases of a call: waiting for a connection, for the headers of the answer, for
+    the body of an answer or of a refusal; C{done} fires or has fired, and the socket
+    may still be open; it is closed.
+    """
+
+    CONNECTING = "connecting"
+    SENT = "sent"
+    ANSWERING = "answering"
+    REFUSING = "refusing"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+FOLLOWING: Mapping[Phase, Collection[Phase]] = {
+    Phase.CONNECTING: (Phase.SENT, Phase.ENDED),
+    # A kept connection that is lost now is replaced by a new one, once.
+    Phase.SENT: (Phase.CONNECTING, Phase.ANSWERING, Phase.REFUSING, Phase.ENDED),
+    Phase.ANSWERING: (Phase.ENDED,),
+    Phase.REFUSING: (Phase.ENDED,),
+    Phase.ENDED: (Phase.CLOSED,),
+    Phase.CLOSED: (),
+}
+"""
+The phases that may follow each.
+"""
+
+_OVER = (Phase.ENDED, Phase.CLOSED)
+_ANSWERING = Phase.ANSWERING  # 0.1 µs a chunk with Python 3.11.
+
+_FAULTS: Mapping[type[Exception], str] = {
+    TCPTimedOutError: "does not answer",  # The system's patience was the shorter one.
+    DNSLookupError: "has an address that does not resolve",
+    ConnectionRefusedError: "refuses connections",
+}
+
 Send = Callable[[bytes, ResponseReceiver, bool], Exchange]
 Refusal = Callable[[int, Headers, bytes], OpenClawError]
 
@@ -103,32 +141,6 @@ class UpstreamCall:
     """
     A call over HTTP.  Made and started by a provider.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_clocks",
-        "_decoder",
-        "_exchange",
-        "_finished",
-        "_gone",
-        "_heardAt",
-        "_listener",
-        "_log",
-        "_open",
-        "_paused",
-        "_payload",
-        "_provider",
-        "_reactor",
-        "_refusal",
-        "_refused",
-        "_released",
-        "_retried",
-        "_send",
-        "_speaking",
-        "_timeout",
-        "_timer",
-        "done",
-    )
 
     def __init__(
         self,
@@ -153,7 +165,7 @@ class UpstreamCall:
         @param gone: Called once the call holds no socket and no timer any more, a
             moment before C{done} or after it.
         """
-        self.done: Deferred[ModelReply] = Deferred(self._cancelledByHolder)
+        self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._provider = provider
         self._send = send
         self._payload = payload
@@ -164,18 +176,13 @@ class UpstreamCall:
         self._clocks = clocks
         self._reactor = reactor
         self._log = log
-        self._finished = False
-        self._released = False
+        self._phase = Phase.CONNECTING
         self._paused = False
         self._retried = False
         self._exchange: Exchange | None = None
-        self._open = False
-        self._speaking = False
         self._refused: tuple[int, Sequence[Header], bytearray] | None = None
         self._timer: IDelayedCall | None = None
         self._heardAt = float("-inf")
-        # A function: a method of its own would be a circle.
-        self._timeout = UpstreamCall._connectTimeout
 
     @property
     def usage(self) -> Usage:
@@ -184,25 +191,31 @@ class UpstreamCall:
         """
         return self._decoder.usage
 
+    def _enter(self, phase: Phase) -> None:
+        assert phase in FOLLOWING[self._phase], (self._phase, phase)
+        self._phase = phase
+
     # The request on its way
 
     def start(self) -> None:
         """
         Send the request.
         """
-        self._timeout = UpstreamCall._connectTimeout
         self._setTimer(self._clocks.connect)
-        self._open = True
         try:
-            self._exchange = self._send(self._payload, self, self._retried)
+            exchange = self._send(self._payload, self, self._retried)
         except (ValueError, SchemeNotSupported):
             self.failed(Failure())
+            return
+        # A connection may fail at once.
+        if self._phase is not Phase.CLOSED:
+            self._exchange = exchange
 
     def connected(self) -> None:
         """
         See L{ResponseReceiver.connected}.
         """
-        self._timeout = UpstreamCall._idleTimeout
+        self._enter(Phase.SENT)
         self._setTimer(self._clocks.idle)
 
     def failed(self, reason: Failure) -> None:
@@ -210,32 +223,24 @@ class UpstreamCall:
         See L{ResponseReceiver.failed}.
         """
         exchange, self._exchange = self._exchange, None
-        self._open = False
-        if self._finished:
-            self._release()
-        elif self._refused is not None:
+        if self._phase is Phase.ENDED:
+            self._close()
+        elif self._phase is Phase.REFUSING:
             self._fail(self._refusalSaid())
         elif reason.check(ContentError):
-            self._fail(
-                UpstreamTruncated(
-                    f"Provider {self._provider!r} sent {reason.getErrorMessage()}."
-                )
-            )
+            what = f"Provider {self._provider!r} sent {reason.getErrorMessage()}."
+            self._fail(UpstreamTruncated(what))
         elif reason.check(ConnectionDone, ConnectionLost):
             if exchange is not None and exchange.pooled and not self._retried:
                 # The provider closed an idle connection just as we took it; others
                 # may be closed as well.
                 self._retried = True
+                self._enter(Phase.CONNECTING)
                 self.start()
             else:
                 self._fail(self._unreachable("closed the connection without an answer"))
-        elif reason.check(TCPTimedOutError):
-            # The system was less patient than the operator.
-            self._fail(self._unreachable("does not answer"))
-        elif reason.check(DNSLookupError):
-            self._fail(self._unreachable("has an address that does not resolve"))
-        elif reason.check(ConnectionRefusedError):
-            self._fail(self._unreachable("refuses connections"))
+        elif known := reason.check(*_FAULTS):
+            self._fail(self._unreachable(_FAULTS[known]))
         else:
             self._log.error(
                 "No answer from provider {provider}: {reason}",
@@ -252,15 +257,14 @@ class UpstreamCall:
         """
         # It may be large, and what has ended may be kept for a while.
         self._payload = b""
-        if self._finished:
+        if self._phase in _OVER:
             return
         self._setTimer(self._clocks.idle)
         if status != 200:
             self._refused = (status, headers, bytearray())
-            # That it is slow to say why does not make it less of a refusal.
-            self._timeout = UpstreamCall._refusalSaid
+            self._enter(Phase.REFUSING)
             return
-        self._speaking = True
+        self._enter(Phase.ANSWERING)
         if self._paused:
             self.pauseProducing()
 
@@ -276,13 +280,12 @@ class UpstreamCall:
         """
         See L{ResponseReceiver.came}.
         """
-        if self._finished:
-            return
-        if self._refused is not None:
-            body = self._refused[2]
-            body += data
-            if len(body) > MAX_REFUSAL_BYTES:
-                self._fail(self._refusalSaid())
+        if self._phase is not _ANSWERING:
+            if self._refused is not None and self._phase is Phase.REFUSING:
+                body = self._refused[2]
+                body += data
+                if len(body) > MAX_REFUSAL_BYTES:
+                    self._fail(self._refusalSaid())
             return
         # To set the timer back each time would cost more than to look at its end.
         self._heardAt = self._reactor.seconds()
@@ -302,22 +305,22 @@ class UpstreamCall:
         whether it saw the end.
         """
         self._exchange = None
-        self._open = False
-        if self._refused is None:
-            self._conclude()
-        elif not self._finished:
+        if self._phase is Phase.REFUSING:
             self._fail(self._refusalSaid())
-        self._release()
+        elif self._phase is Phase.ENDED:
+            self._close()
+        else:
+            self._conclude()
 
     def _listenerFailed(self) -> None:
         self._log.failure("The listener of a model call failed")
-        if not self._finished:
+        if self._phase not in _OVER:
             self._fail(InternalError("The gateway failed."))
 
     # The end
 
     def _conclude(self) -> None:
-        if self._finished:
+        if self._phase in _OVER:
             return
         try:
             events = self._decoder.finish()
@@ -325,14 +328,14 @@ class UpstreamCall:
                 self._listener(events)
         except Exception:
             self._listenerFailed()
-        if self._finished:
+        if self._phase in _OVER:
             return
         try:
             reply = self._decoder.reply()
         except OpenClawError as error:
             self._fail(error)
             return
-        self._finished = True
+        self._enter(Phase.ENDED)
         self._clearTimer()
         if self._exchange is not None and not self._exchange.complete:
             self._setTimer(LINGER_SECONDS)
@@ -340,23 +343,23 @@ class UpstreamCall:
             # Nothing that a slow reader would have to wait for is left in the body.
             self._exchange.resumeProducing()
         self.done.callback(reply)
+        if self._exchange is None:
+            self._close()
 
     def cancel(self) -> None:
         """
         Close the socket now.
         """
-        if not self._finished:
+        if self._phase not in _OVER:
             self._fail(RunCancelled("The run was cancelled."))
 
-    def _cancelledByHolder(self, done: "Deferred[ModelReply]") -> None:
-        self.cancel()
-
     def _fail(self, error: OpenClawError) -> None:
-        self._finished = True
+        self._enter(Phase.ENDED)
         self._payload = b""
         self.drop()
         self.done.errback(Failure(error))
-        self._release()
+        if self._exchange is None:
+            self._close()
 
     def drop(self) -> None:
         """
@@ -366,10 +369,10 @@ class UpstreamCall:
         if self._exchange is not None:
             self._exchange.cancel()
 
-    def _release(self) -> None:
-        self._clearTimer()
-        if not self._open and not self._released:
-            self._released = True
+    def _close(self) -> None:
+        if self._phase is not Phase.CLOSED:
+            self._enter(Phase.CLOSED)
+            self._clearTimer()
             self._gone(self)
 
     # Back-pressure
@@ -381,7 +384,7 @@ class UpstreamCall:
         """
         self._paused = True
         exchange = self._exchange
-        if self._speaking and exchange is not None and not self._finished:
+        if self._phase is Phase.ANSWERING and exchange is not None:
             self._clearTimer()
             exchange.pauseProducing()
 
@@ -391,7 +394,7 @@ class UpstreamCall:
         """
         self._paused = False
         exchange = self._exchange
-        if self._speaking and exchange is not None and not self._finished:
+        if self._phase is Phase.ANSWERING and exchange is not None:
             self._setTimer(self._clocks.idle)
             exchange.resumeProducing()
 
@@ -421,21 +424,23 @@ class UpstreamCall:
     def _expired(self) -> None:
         self._timer = None
         left = self._heardAt + self._clocks.idle - self._reactor.seconds()
-        if self._finished:
+        if self._phase is Phase.ENDED:
             self.drop()
         elif left > 0:
             self._setTimer(left)
         else:
-            self._fail(self._timeout(self))
+            self._fail(self._timeout())
 
-    def _connectTimeout(self) -> OpenClawError:
-        return UpstreamTimeout(
-            f"No connection to provider {self._provider!r}"
-            f" within {self._clocks.connect:g} s.",
-            code="upstream_connect_timeout",
-        )
-
-    def _idleTimeout(self) -> OpenClawError:
+    def _timeout(self) -> OpenClawError:
+        if self._phase is Phase.CONNECTING:
+            return UpstreamTimeout(
+                f"No connection to provider {self._provider!r}"
+                f" within {self._clocks.connect:g} s.",
+                code="upstream_connect_timeout",
+            )
+        if self._phase is Phase.REFUSING:
+            # That it is slow to say why does not make it less of a refusal.
+            return self._refusalSaid()
         return UpstreamTimeout(
             f"Provider {self._provider!r} was silent for {self._clocks.idle:g} s.",
             code="upstream_idle_timeout",

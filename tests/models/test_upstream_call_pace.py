@@ -11,8 +11,26 @@ from openclaw.errors import (
     UpstreamTimeout,
 )
 from openclaw.interfaces import IModelCall
+from openclaw.models.upstream_call import LINGER_SECONDS
 from tests.models.memory_network import Unresolved
 from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
+
+STEPS: dict[str, bytes | float | None] = {
+    "head": HEAD + b"\r\n",
+    "refusal": b"HTTP/1.1 429 No\r\n\r\n",
+    "word": HELLO,
+    "done": DONE,
+    "no HTTP": b"Hello?\r\n",
+    "close": None,
+    "a moment": 0.0,
+    "too long": 100.0,
+    "cancel": None,
+    "pauseProducing": None,
+    "resumeProducing": None,
+}
+"""
+The steps of a call's life: bytes from the provider, seconds that pass, and methods.
+"""
 
 
 class ClockTests(ProviderTestCase):
@@ -249,3 +267,36 @@ class BackPressureTests(ProviderTestCase):
         self.network.flush()
         self.assertEqual(self.successResultOf(call.done).text, said)
         self.assertEqual(self.text, said)
+
+
+class PhaseTests(ProviderTestCase):
+    """
+    A call goes through its phases in their order, and ends once.
+    """
+
+    @settings(max_examples=200)
+    @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
+    def test_anyOrder(self, steps: list[str]) -> None:
+        """
+        Whatever the provider and the reader do: there is one end, and nothing is left
+        of the call.
+        """
+        self.setUp()
+        server = self.serveRaw()
+        call, ends = self.ask(), []
+        call.done.addBoth(ends.append)
+        for step in steps:
+            if isinstance(data := STEPS[step], bytes):
+                if server.received:
+                    server.write(data)
+            elif step == "close":
+                if server.received:
+                    server.close()
+            elif isinstance(data, float):
+                self.network.wait(data)
+            else:
+                getattr(call, step)()
+        call.cancel()
+        self.network.wait(LINGER_SECONDS)
+        self.assertEqual(len(ends), 1)
+        self.assertCloses()
