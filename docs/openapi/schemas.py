@@ -9,7 +9,11 @@ from typing import Any
 import msgspec
 
 from docs.openapi.responses import ANSWERS
-from openclaw.api.chat_schema import MAX_MESSAGES, ChatCompletionRequest
+from openclaw.api.chat_schema import (
+    MAX_MESSAGES,
+    MAX_STOP_SEQUENCES,
+    ChatCompletionRequest,
+)
 from openclaw.api.client_tools import MAX_TOOLS, TOOL_CHOICES
 from openclaw.api.embeddings import MAX_INPUTS, MAX_TOKEN, EmbeddingsRequest
 
@@ -76,6 +80,10 @@ _CHECKED: dict[str, dict[str, Schema]] = {
             **_nullable({"enum": list(TOOL_CHOICES)}, _NAMED_TOOL),
             "examples": ["auto"],
         },
+        "stop": _nullable(
+            {"type": "string"},
+            _array({"type": "string"}, maxItems=MAX_STOP_SEQUENCES),
+        ),
         "response_format": _nullable({"type": "object"}),
         "logit_bias": _nullable(
             {"type": "object", "additionalProperties": {"type": "number"}}

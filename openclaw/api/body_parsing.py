@@ -4,14 +4,17 @@ names the field.
 """
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeGuard, TypeVar
 
 import msgspec
 
 from openclaw.api.json_bounds import (
+    SLICE_BYTES,
     checkPassed,
     checkValues,
+    checkWeight,
     isSmall,
     tooManyFields,
 )
@@ -47,30 +50,48 @@ class BodyReader(Generic[T]):
         self._decodeLarge = msgspec.json.Decoder(large or kind).decode
         self._known = frozenset(each.name for each in msgspec.structs.fields(kind))
 
-    def read(self, body: bytes) -> tuple[T, list[str]]:
+    def read(self, body: bytes) -> tuple[T, list[str], int]:
         """
         Read a body.
 
-        @return: What it says, and the names of the fields that are not used.
+        @return: What it says, the names of the fields that are not used, and the
+            number of its values; see L{checkValues}.
 
         @raise InvalidRequest: It is not valid, or too much; C{param} names the field.
         """
-        try:
-            # msgspec does not look into the strings that it passes over.
-            body.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InvalidRequest(
-                f"The body is not valid UTF-8 (byte {error.start}).",
-                code="invalid_json",
-            ) from None
-        checkValues(body, MAX_FIELDS)
+        checkUTF8(body)
+        checkWeight(body)
+        values = checkValues(body, MAX_FIELDS)
         names = decoded(_decodeObject, body)
         if len(names) > MAX_FIELDS:
             raise tooManyFields(MAX_FIELDS)
         decode = self._decode if isSmall(body) else self._decodeLarge
         request = decoded(decode, body)
-        told = {name for name, value in names.items() if bytes(value) != b"null"}
-        return request, sorted(told - self._known)
+        told = {name for name, value in names.items() if given(value)}
+        return request, sorted(told - self._known), values
+
+
+def checkUTF8(body: bytes) -> None:
+    """
+    Refuse what is not UTF-8: msgspec does not look into the strings that it passes
+    over.  Like the rest, this takes a slice at a time; see
+    L{openclaw.api.json_bounds}.
+
+    @raise InvalidRequest: It is not.
+    """
+    if body.isascii():
+        return
+    decode = getincrementaldecoder("utf-8")().decode
+    for begin in range(0, len(body), SLICE_BYTES):
+        end = begin + SLICE_BYTES
+        try:
+            decode(body[begin:end], end >= len(body))
+        except UnicodeDecodeError as error:
+            # A letter that was cut is looked at with the slice that ends it.
+            start = min(end, len(body)) - len(error.object) + error.start
+            raise InvalidRequest(
+                f"The body is not valid UTF-8 (byte {start}).", code="invalid_json"
+            ) from None
 
 
 def decoded(decode: Callable[[Any], R], raw: bytes | msgspec.Raw, field: str = "") -> R:

@@ -99,7 +99,7 @@ class Completions:
         try:
             caller = await request.caller()
             endpoint = standing.config.gateway.http.endpoints.chatCompletions
-            asked = requestFingerprint(request, caller, endpoint.sessionHeaders)
+            asked = await requestFingerprint(request, caller, endpoint.sessionHeaders)
             record = self._found(asked)
             if record is None:
                 new = await self._newRecord(request, standing, caller, asked)

@@ -22,6 +22,7 @@ from openclaw.api.chat_messages import (
     parseMessages,
 )
 from openclaw.api.chat_schema import (
+    MAX_STOP_SEQUENCES,
     ChatCompletionRequest,
     LargeRequest,
     LogitBias,
@@ -29,7 +30,12 @@ from openclaw.api.chat_schema import (
     WireMessage,
 )
 from openclaw.api.client_tools import parseToolChoice, parseTools
-from openclaw.api.json_bounds import checkPassed, isSmall
+from openclaw.api.json_bounds import (
+    MAX_MESSAGE_VALUES,
+    checkCount,
+    checkPassed,
+    isSmall,
+)
 from openclaw.api.request_images import ImageReader, RemoteImage
 from openclaw.config import Images
 from openclaw.errors import InvalidRequest
@@ -49,6 +55,7 @@ Limit of values in a field that is passed on, beside C{tools}.
 
 _decodeRawMessages = msgspec.json.Decoder(RawMessages).decode
 _decodeMessage = msgspec.json.Decoder(WireMessage).decode
+_decodeStop = msgspec.json.Decoder(str | list[str]).decode
 _decodeBias = msgspec.json.Decoder(LogitBias).decode
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -101,7 +108,7 @@ def parseChatRequest(
 
     @raise InvalidRequest: It is not valid; C{param} names the field.
     """
-    request, ignored = _reader.read(body)
+    request, ignored, values = _reader.read(body)
     if request.n is not None and request.n != 1:
         raise InvalidRequest("Only `n: 1` is supported.", param="n")
     for name, instead in _OUTDATED.items():
@@ -115,7 +122,7 @@ def parseChatRequest(
     target = targetOf(request.model)
     tools = parseTools(request.tools)
     reader = ImageReader(allowed=images)
-    said = parseMessages(_messages(request), reader)
+    said = parseMessages(_messages(request, values), reader)
     opening: Sequence[Message] = said.conversation
     if not isSmall(body):
         # Here, where it holds nobody up, and not when the model is asked.
@@ -139,16 +146,19 @@ def parseChatRequest(
     )
 
 
-def _messages(request: ChatCompletionRequest) -> Sequence[WireMessage]:
+def _messages(request: ChatCompletionRequest, values: int) -> Sequence[WireMessage]:
     if not isinstance(request, LargeRequest):
         return request.messages or []
     raw = request.messages
     if not given(raw):
         return []
-    return [
-        decoded(_decodeMessage, each, f"messages[{index}]")
-        for index, each in enumerate(decoded(_decodeRawMessages, raw, "messages"))
-    ]
+    messages = []
+    for index, each in enumerate(decoded(_decodeRawMessages, raw, "messages")):
+        where = f"messages[{index}]"
+        if values > MAX_MESSAGE_VALUES:
+            checkCount(bytes(each), where, MAX_MESSAGE_VALUES)
+        messages.append(decoded(_decodeMessage, each, where))
+    return messages
 
 
 def _passedObject(raw: RawField, field: str) -> RawObject | None:
@@ -169,8 +179,8 @@ def _sampling(request: ChatCompletionRequest) -> Sampling:
     fields["logit_bias"] = readPassed(
         _decodeBias, request.logit_bias, "logit_bias", MAX_PASSED_VALUES
     )
-    if isinstance(fields["stop"], list):
-        fields["stop"] = tuple(fields["stop"])
+    stop = readPassed(_decodeStop, request.stop, "stop", MAX_STOP_SEQUENCES)
+    fields["stop"] = tuple(stop) if isinstance(stop, list) else stop
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidRequest(
             "`top_logprobs` needs `logprobs: true`.", param="top_logprobs"

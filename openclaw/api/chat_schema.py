@@ -83,6 +83,11 @@ MAX_MESSAGES = 20_000
 Far more than any model reads, and so few that reading them holds nobody up.
 """
 
+MAX_STOP_SEQUENCES = 1000
+"""
+OpenAI takes four.
+"""
+
 Messages = Annotated[list[WireMessage], Meta(max_length=MAX_MESSAGES)]
 RawMessages = Annotated[list[Raw], Meta(max_length=MAX_MESSAGES)]
 LogitBias = dict[str, float]
@@ -101,6 +106,7 @@ class ChatCompletionRequest(Struct):
     function_call: RawField = UNSET
     response_format: RawField = UNSET
     logit_bias: RawField = UNSET
+    stop: RawField = UNSET
     model: ModelName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -114,7 +120,6 @@ class ChatCompletionRequest(Struct):
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     reasoning_effort: str | None = None

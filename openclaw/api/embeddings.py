@@ -25,7 +25,7 @@ from openclaw.api.body_parsing import (
 )
 from openclaw.api.chat_schema import ModelName
 from openclaw.api.client_headers import agentHeader
-from openclaw.api.json_bounds import MAX_VALUES, structureOf
+from openclaw.api.json_bounds import MAX_VALUES, checkCount, structureOf
 from openclaw.errors import InvalidRequest, OpenClawError
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, ICaller
 from openclaw.models.embedding_calls import packed, unpacked
@@ -87,7 +87,7 @@ def parseEmbeddingsRequest(body: bytes) -> EmbeddingsCall:
 
     @raise InvalidRequest: It is not valid; C{param} names the field.
     """
-    request, ignored = _reader.read(body)
+    request, ignored, _ = _reader.read(body)
     return EmbeddingsCall(
         model=request.model,
         inputs=readInputs(_input(request.input)),
@@ -103,10 +103,14 @@ def _input(raw: RawField) -> Any:
     """
     if not given(raw):
         return None
-    if bytes(raw).count(b"[") > MAX_INPUTS + 1:
-        count = structureOf(bytes(raw), MAX_VALUES).count(b"[") - 1
+    content = bytes(raw)
+    if content.count(b"[") > MAX_INPUTS + 1:
+        count = structureOf(content, MAX_VALUES).count(b"[") - 1
         if count > MAX_INPUTS:
             raise _tooMany(count)
+    if b'"' in content:
+        # Texts, of which there are fewer than there may be tokens.
+        checkCount(content, "input", 2 * MAX_INPUTS)
     return decoded(_decodeInput, raw, "input")
 
 

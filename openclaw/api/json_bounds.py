@@ -6,6 +6,7 @@ Nothing here works on more than a slice of a body at once: the GIL is held by ea
 into C, and whoever needs it meanwhile has to wait.
 """
 
+from collections.abc import Iterator
 from itertools import accumulate, compress
 
 from openclaw.errors import InvalidRequest
@@ -21,9 +22,28 @@ EASY_VALUES = 20_000
 So many are decoded in a few milliseconds, wherever they are.
 """
 
+MAX_MESSAGE_VALUES = 50_000
+"""
+Limit of the same in one message, which is decoded by one call. 128 tool calls have
+1000.
+"""
+
 MAX_DEPTH = 100
 """
 Limit of nesting in JSON that is passed on.
+"""
+
+MAX_ESCAPES = 2_000_000
+"""
+Limit of escapes in a body, such as C{\\n}. Each takes 4 ns to decode, and up to 10 ns
+to be written again.
+"""
+
+HEAVY_BYTES = 8 * 1024 * 1024
+"""
+Limit of what takes long to decode: all that is outside of strings (blanks and digits),
+and long strings beyond ASCII, of which a letter may take four bytes of memory. Twenty
+MB of either took 40 ms.
 """
 
 LARGE_BODY_BYTES = 128 * 1024
@@ -33,11 +53,14 @@ A body of more than this is read in a thread.
 
 SLICE_BYTES = 256 * 1024
 SLICE_ITEMS = 32 * 1024
+_ESCAPE_BYTES = len(b"\\u00")
 
 _STRUCTURE = b"[]{},:"
 _REST = bytes(set(range(256)) - set(_STRUCTURE))
 _STEPS = bytes.maketrans(_STRUCTURE, b"\x01\xff\x01\xff\x00\x00")
 _COLONS = bytes.maketrans(_STRUCTURE, b"\x00\x00\x00\x00\x00\x01")
+_FILLING = b" \t\r\n0123456789"
+_STEP = 7
 
 
 def roughly(body: bytes) -> int:
@@ -54,6 +77,28 @@ def isSmall(body: bytes) -> bool:
     return len(body) <= LARGE_BODY_BYTES
 
 
+def _pieces(body: bytes) -> Iterator[tuple[list[bytes], int]]:
+    """
+    Cut JSON at the beginnings and ends of its strings, slice by slice.  Escaped quotes
+    and backslashes are left out.
+
+    @return: For each slice its pieces, strings and what is between them by turns, and
+        which of the first two is the first one between strings.
+    """
+    inString = 0
+    carry = b""
+    for begin in range(0, len(body), SLICE_BYTES):
+        # Without what is escaped, each quote begins a string or ends one.
+        piece = (carry + body[begin : begin + SLICE_BYTES]).replace(b"\\\\", b"")
+        cut = piece.rfind(b"\\", -_ESCAPE_BYTES)
+        carry = b""
+        if cut >= 0 and begin + SLICE_BYTES < len(body):
+            piece, carry = piece[:cut], piece[cut:]
+        pieces = piece.replace(b'\\"', b"").split(b'"')
+        yield pieces, inString
+        inString ^= len(pieces) % 2 == 0
+
+
 def structureOf(body: bytes, most: int) -> bytes:
     """
     Return the brackets, commas and colons of JSON that stand outside of its strings.
@@ -62,15 +107,8 @@ def structureOf(body: bytes, most: int) -> bytes:
     """
     found: list[bytes] = []
     count = 0
-    inString = False
-    carry = b""
-    for begin in range(0, len(body), SLICE_BYTES):
-        # Without what is escaped, each quote begins a string or ends one.
-        piece = (carry + body[begin : begin + SLICE_BYTES]).replace(b"\\\\", b"")
-        carry = b"\\" if piece.endswith(b"\\") else b""
-        pieces = piece.replace(b'\\"', b"").split(b'"')
-        outside = b"".join(pieces[inString::2]).translate(None, _REST)
-        inString ^= len(pieces) % 2 == 0
+    for pieces, first in _pieces(body):
+        outside = b"".join(pieces[first::2]).translate(None, _REST)
         if outside:
             found.append(outside)
             count += roughly(outside)
@@ -79,16 +117,88 @@ def structureOf(body: bytes, most: int) -> bytes:
     return b"".join(found)
 
 
-def checkValues(body: bytes, maxFields: int) -> None:
+def _slices(body: bytes) -> Iterator[bytes]:
+    return (
+        body[begin : begin + SLICE_BYTES] for begin in range(0, len(body), SLICE_BYTES)
+    )
+
+
+def checkWeight(body: bytes) -> None:
+    """
+    Refuse a body of which one call of the decoder would take too long, whatever its
+    values are.
+
+    @raise InvalidRequest: It has too many escapes, or too much of what is slow to read.
+    """
+    if len(body) <= 2 * MAX_ESCAPES:
+        return
+    escapes = sum(piece.count(b"\\") for piece in _slices(body))
+    if escapes > MAX_ESCAPES:
+        escapes -= sum(piece.count(b"\\\\") for piece in _slices(body))
+    if escapes > MAX_ESCAPES:
+        raise InvalidRequest(
+            f"The strings of the body have more than {MAX_ESCAPES} escapes.",
+            code="body_too_complex",
+        )
+    if len(body) <= HEAVY_BYTES:
+        return
+    # A part is enough: between values, which are few, there is nothing else.
+    sample = body[::_STEP]
+    filling = len(sample) - len(sample.translate(None, _FILLING))
+    if _STEP * filling > HEAVY_BYTES or any(map(_isWide, _slices(body))):
+        _checkHeavy(body)
+
+
+def _isWide(piece: bytes) -> bool:
+    """
+    Tell whether a string may have letters that take more than a byte of memory.
+    C{\\u002b} and the like do not: some encoders write each C{+} of base64 so.
+    """
+    if b"\\" in piece and piece.count(b"\\u") > piece.count(b"\\u00"):
+        return True
+    return not piece.isascii()
+
+
+def _checkHeavy(body: bytes) -> None:
+    outside = wide = length = 0
+    isWide = False
+    for pieces, first in _pieces(body):
+        outside += sum(map(len, pieces[first::2]))
+        if outside > HEAVY_BYTES:
+            raise InvalidRequest(
+                f"The body has more than {HEAVY_BYTES} bytes of blanks and numbers.",
+                code="body_too_complex",
+            )
+        if first == 1:
+            length += len(pieces[0])
+            isWide = isWide or _isWide(pieces[0])
+        long = length if isWide and length > SLICE_BYTES else 0
+        if wide + long > HEAVY_BYTES:
+            raise InvalidRequest(
+                f"The body has more than {HEAVY_BYTES} bytes of long strings that are"
+                " not ASCII.",
+                code="body_too_complex",
+            )
+        if len(pieces) > 1:
+            wide += long
+            # The last piece begins a string if those before it ended theirs.
+            begins = (first + len(pieces)) % 2 == 0
+            length = len(pieces[-1]) if begins else 0
+            isWide = begins and _isWide(pieces[-1])
+
+
+def checkValues(body: bytes, maxFields: int) -> int:
     """
     Refuse a body with more in it than can be decoded without holding others up.
 
     @param maxFields: How many fields it may have itself.
 
+    @return: The number of its arrays, objects and members, or 0 if there are few.
+
     @raise InvalidRequest: It has too much, or is nested too deeply.
     """
     if isSmall(body) or roughly(body) <= EASY_VALUES:
-        return
+        return 0
     structure = structureOf(body, MAX_VALUES)
     count = roughly(structure)
     if count > MAX_VALUES:
@@ -101,6 +211,7 @@ def checkValues(body: bytes, maxFields: int) -> None:
             raise InvalidRequest("The body is nested too deeply.", code="invalid_json")
         if fields > maxFields:
             raise tooManyFields(maxFields)
+    return count
 
 
 def tooManyFields(most: int) -> InvalidRequest:
@@ -120,18 +231,25 @@ def checkPassed(raw: bytes, where: str, most: int) -> None:
 
     @raise InvalidRequest: C{param} names the field.
     """
-    if roughly(raw) > most:
-        structure = structureOf(raw, most)
-        if roughly(structure) > most:
-            raise InvalidRequest(
-                f"Invalid `{where}`: it has more than {most} JSON values.", param=where
-            )
+    checkCount(raw, where, most)
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         deepest, _ = _measured(structureOf(raw, most))
         if deepest > MAX_DEPTH:
             raise InvalidRequest(
                 f"Invalid `{where}`: it is nested too deeply.", param=where
             )
+
+
+def checkCount(raw: bytes, where: str, most: int) -> None:
+    """
+    Refuse JSON that has more values than it may.
+
+    @raise InvalidRequest: C{param} names the field.
+    """
+    if roughly(raw) > most and roughly(structureOf(raw, most)) > most:
+        raise InvalidRequest(
+            f"Invalid `{where}`: it has more than {most} JSON values.", param=where
+        )
 
 
 def _measured(structure: bytes) -> tuple[int, int]:

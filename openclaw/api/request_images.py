@@ -11,8 +11,12 @@ from openclaw.errors import InvalidRequest
 from openclaw.messages import ImagePart
 
 MAX_IMAGES = 8
+MAX_META_CHARACTERS = 1000
+"""
+What is read of a data URI before its comma.
+"""
+
 SIGNATURE_BYTES = 12
-_DATA_URI = re.compile(r"data:(?P<meta>[^,]*),(?P<data>.*)", re.S | re.I)
 _REMOTE = re.compile(r"https?://", re.I)
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BLANKS = b" \t\n\r\v\f"
@@ -89,12 +93,14 @@ def readDataURI(url: str, where: str, maxBytes: int) -> ImagePart:
 
     @raise InvalidRequest: It is no image that models can read, or too large.
     """
-    found = _DATA_URI.fullmatch(url.strip())
-    if found is None or not found["meta"].lower().rstrip().endswith(";base64"):
+    # Not by a regular expression: 20 MB without a comma took it 120 ms.
+    meta, comma, data = url.strip().partition(",")
+    meta = meta[:MAX_META_CHARACTERS].lower().rstrip()
+    if not (comma and meta.startswith("data:") and meta.endswith(";base64")):
         raise InvalidRequest(
             f"Invalid `{where}`: expected a base64 data URI.", param=where
         )
-    encoded, size = _checkedBase64(found["data"], where)
+    encoded, size = _checkedBase64(data, where)
     if size > maxBytes:
         raise tooLarge(where, maxBytes)
     # Three bytes are four characters.

@@ -80,7 +80,7 @@ class WorkerRouter:
         self, request: GatewayRequest, caller: ICaller
     ) -> int | None:
         try:
-            asked = requestFingerprint(request, caller)
+            asked = await requestFingerprint(request, caller)
         except OpenClawError:
             return None  # The resource says so.
         assert asked is not None

@@ -3,20 +3,24 @@ Tests of L{openclaw.api.json_bounds}.
 """
 
 import json
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api import json_bounds
-from openclaw.api.body_parsing import MAX_FIELDS
+from openclaw.api import body_parsing, json_bounds
+from openclaw.api.body_parsing import MAX_FIELDS, checkUTF8
 from openclaw.api.chat_request import MAX_PASSED_VALUES, parseChatRequest
-from openclaw.api.chat_schema import MAX_MESSAGES
+from openclaw.api.chat_schema import MAX_MESSAGES, MAX_STOP_SEQUENCES
 from openclaw.api.client_tools import MAX_CHOICE_VALUES, MAX_TOOL_VALUES
 from openclaw.api.embeddings import MAX_INPUTS, parseEmbeddingsRequest
 from openclaw.api.json_bounds import (
     EASY_VALUES,
+    HEAVY_BYTES,
     MAX_DEPTH,
+    MAX_ESCAPES,
+    MAX_MESSAGE_VALUES,
     MAX_VALUES,
     checkPassed,
     structureOf,
@@ -96,6 +100,147 @@ class StructureTests(SynchronousTestCase):
             self.assertEqual(error.param, "field")
 
 
+MIB = 2**20
+
+
+def content(text):
+    """
+    A request with one message.
+    """
+    return b'{"messages":[{"role":"user","content":"Hi. %b"}]}' % text
+
+
+class WeightTests(SynchronousTestCase):
+    """
+    Bodies of few values that take long to decode.
+    """
+
+    def assertHeavy(self, body, words):
+        """
+        Assert that a body is refused, on both surfaces, before it is decoded.
+        """
+        for parse in (parseChatRequest, parseEmbeddingsRequest):
+            error = self.assertRaises(InvalidRequest, parse, body)
+            self.assertEqual((error.status, error.code), (400, "body_too_complex"))
+            self.assertIn(words, error.message)
+
+    def test_escapes(self):
+        """
+        There is a bound on escapes, of any kind and wherever they are.
+        """
+        for escape in (b"\\n", b'\\"', b"\\\\", b"\\u0041", b"\\ud83d\\ude00"):
+            text = escape * (MAX_ESCAPES + 1)
+            for body in (
+                content(text),
+                b'{%b,"%b":1}' % (SAID, text),
+                b'{%b,"x":["%b"]}' % (SAID, text),
+                b'{"input":["%b"]}' % text,
+            ):
+                self.assertHeavy(body, "2000000 escapes")
+
+    def test_escapesPass(self):
+        """
+        Nearly as many as that are read; an escaped backslash is one.
+        """
+        few = MAX_ESCAPES - 1000
+        for escape, letter in ((b"\\n", "\n"), (b"\\\\", "\\")):
+            read = parseChatRequest(content(escape * few))
+            self.assertEqual(read.opening[0].text, "Hi. " + letter * few)
+
+    def test_filling(self):
+        """
+        Between strings there are neither blanks nor digits without end.
+        """
+        blanks, digits = b" \n" * (HEAVY_BYTES // 2 + 1), b"1" * (HEAVY_BYTES + 1)
+        for body in (
+            blanks + b"{%b}" % SAID,
+            b"{%b}" % SAID + blanks,
+            b'{"messages":[%b{"role":"user","content":"x"}]}' % blanks,
+            b'{%b,"seed":%b}' % (SAID, digits),
+            b'{%b,"x":0.%b}' % (SAID, digits),
+            b'{"input":[%b]}' % b",".join([b"1" * 60] * (HEAVY_BYTES // 50)),
+            b'{"input":[%b%b]}' % (b'"1",' * 100_000, blanks),
+        ):
+            self.assertHeavy(body, "blanks and numbers")
+
+    def test_wide(self):
+        """
+        Long strings beyond ASCII have a bound together, be they written so or escaped,
+        wherever the letter is.
+        """
+        half = b"a" * (HEAVY_BYTES // 2)
+        for letter in ("\u00e9".encode(), "\U0001f600".encode(), b"\\u20ac"):
+            for text in (
+                letter + half + half,
+                half + letter + half,
+                half + half + letter,
+                half + letter + b'","x":"' + half + letter,
+            ):
+                self.assertHeavy(content(text), "not ASCII")
+                self.assertHeavy(b'{%b,"%b":1}' % (SAID, text), "not ASCII")
+
+    def test_large(self):
+        """
+        What people have passes: long texts in ASCII, with base64 as some encoders
+        write it; many short ones of any language; a long one of 8 MB.
+        """
+        image = (b"QUJD" * 15 + b"\\u002bABC") * (19 * MIB // 69)
+        short = b'","x":"'.join(["\u00e9\U0001f600".encode() * 30_000] * 100)
+        for text in (
+            b"It, says [so]. " * (19 * MIB // 15),
+            image,
+            b"0123456789" * (19 * MIB // 10),
+            short,
+            "\u4e2d".encode() * (7 * MIB // 3),
+        ):
+            parseChatRequest(content(text))
+
+    @given(_nasty | anything, st.integers(1, 20), st.integers(0, 300))
+    def test_slices(self, value, size, most):
+        """
+        What is outside of strings is counted wherever the slices end.
+        """
+        text = json.dumps(value, indent=2)
+        outside = len(re.sub(r'"(?:[^"\\]|\\.)*"', "", text))
+        self.patch(json_bounds, "SLICE_BYTES", size)
+        self.patch(json_bounds, "HEAVY_BYTES", most)
+        try:
+            json_bounds._checkHeavy(text.encode())
+        except InvalidRequest as error:
+            refused = "blanks" in error.message
+        else:
+            refused = False
+            self.assertLessEqual(outside, most)
+        if refused:
+            self.assertGreater(outside, most)
+
+    @given(st.text(), st.binary(min_size=1, max_size=4), st.integers(1, 9))
+    def test_notUTF8(self, text, wrong, size):
+        """
+        The first byte that is not UTF-8 is named, wherever the slices end.
+        """
+        body = text.encode() + wrong
+        self.patch(body_parsing, "SLICE_BYTES", size)
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            place = f"(byte {error.start})"
+            caught = self.assertRaises(InvalidRequest, checkUTF8, body)
+            self.assertIn(place, caught.message)
+        else:
+            checkUTF8(body)
+
+    def test_oneMessage(self):
+        """
+        One message has a bound of its own, since one call decodes it.
+        """
+        parts = many(b'{"type":"text","text":"x"}', MAX_MESSAGE_VALUES // 3 + 1)
+        body = b'{"messages":[%b,{"role":"user","content":%b}]}' % (SAID[12:-1], parts)
+        error = self.assertRaises(InvalidRequest, parseChatRequest, body)
+        self.assertEqual(error.param, "messages[1]")
+        self.assertIn("more than 50000 JSON values", error.message)
+
+
 class BoundTests(SynchronousTestCase):
     """
     Bodies of too many values, in each field that could hold them.
@@ -129,6 +274,7 @@ class BoundTests(SynchronousTestCase):
             ("tools", MAX_TOOL_VALUES),
             ("response_format", MAX_PASSED_VALUES),
             ("logit_bias", MAX_PASSED_VALUES),
+            ("stop", MAX_STOP_SEQUENCES),
             ("tool_choice", MAX_CHOICE_VALUES),
         ):
             body = b'{%b,"%b":%b}' % (SAID, name.encode(), many(b"[]", most))
@@ -139,6 +285,10 @@ class BoundTests(SynchronousTestCase):
         )
         inputs = many(b"[1]", MAX_INPUTS + 1)
         self.refused(parseEmbeddingsRequest, b'{"input":%b}' % inputs, "input", "2048")
+        for inputs in (many(b'"a"', 100_000), b'[1,["%b"]]' % (b'","' * 100_000)):
+            self.refused(
+                parseEmbeddingsRequest, b'{"input":%b}' % inputs, "input", "more than"
+            )
 
     def test_depth(self):
         """

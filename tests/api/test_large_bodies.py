@@ -11,6 +11,8 @@ from tests.auth.doorkeeper_doubles import addToken
 from tests.server.memory_gateway import COMPLETIONS, HELLO, GatewayTestCase
 from tests.server.memory_internet import Internet
 
+KEY = "Idempotency-Key"
+
 
 def sized(size, **fields):
     """
@@ -70,6 +72,36 @@ class LargeBodyTests(GatewayTestCase):
             caller = self.gateway.post(wrong)
             self.net.threads.run()
             self.assertRefused(caller.answer, 400, code, param)
+
+    def test_repeated(self):
+        """
+        The digest of a large one that may be sent again is made in a thread, too, and
+        one that was sent before is not read once more.
+        """
+        key, body = (KEY, "k-1"), sized(LARGE_BODY_BYTES + 1)
+        first = self.gateway.post(body, key)
+        self.assertEqual(len(self.net.threads.work), 1)
+        self.net.threads.run()
+        self.gateway.call.say("Yes?")
+        self.gateway.call.finish()
+        second = self.gateway.post(body, key)
+        self.assertEqual(second.received, b"")
+        self.net.threads.run()
+        self.assertEqual(second.answer.body, first.answer.body)
+        other = self.gateway.post(sized(LARGE_BODY_BYTES + 2), key)
+        self.net.threads.run()
+        self.assertRefused(other.answer, 409, "idempotency_conflict", KEY)
+        self.assertEqual(len(self.gateway.provider.calls), 1)
+
+    def test_repeatedAndGone(self):
+        """
+        For a caller who is gone no digest is made.
+        """
+        key = (KEY, "k-1")
+        caller = self.gateway.post(sized(LARGE_BODY_BYTES + 1), key)
+        caller.leave()
+        self.net.threads.run()
+        self.assertEqual(self.gateway.provider.calls, [])
 
     def test_gone(self):
         """

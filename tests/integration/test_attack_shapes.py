@@ -130,6 +130,8 @@ class ShapeTests(EnemyTestCase):
 
 
 MB = 1_000_000
+WORDS = b'{"messages":[{"role":"user","content":"%b"}]}'
+IMAGE = WORDS.replace(b'"%b"', b'[{"type":"image_url","image_url":{"url":"data:%b"}}]')
 SAID = b'"messages":[{"role":"user","content":"Hi."}]'
 
 
@@ -137,7 +139,7 @@ def filled(pattern: bytes, value: bytes, size: int) -> bytes:
     """
     A body of about so many bytes, with an array of equal values in it.
     """
-    return pattern % b",".join([value] * (size // (len(value) + 1)))
+    return pattern % b",".join([value] * max(1, size // (len(value) + 1)))
 
 
 class BodyShapeTests(EnemyTestCase):
@@ -161,15 +163,43 @@ class BodyShapeTests(EnemyTestCase):
             (b'{%b,"tools":[%%b]}' % SAID, b"[]", MB // 4, "`tools`"),
             (b'{"messages":[%b]}', b'{"role":"user"}', MB, "`messages`"),
             (b"{%b,%%b}" % SAID, b'"a":1', MB, "more than 1000 fields"),
+            (b'{%b,"stop":[%%b]}' % SAID, b'"a"', MB, "`stop`"),
         ):
-            body = filled(pattern, value, size)
-            answers = await self.answersTo(
-                KNOWN,
-                b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body),
-                body,
-            )
-            self.assertEqual([answer.status for answer in answers], [400], pattern)
-            self.assertIn(words, answers[0].error["message"])
+            await self.assertWords(filled(pattern, value, size), words)
+        self.assertLess(resident(self.daemon.pid) - before, 150)
+        await self.assertUnharmed()
+
+    async def assertWords(self, body: bytes, words: str) -> None:
+        """
+        Assert that a body is refused with an error that has certain words.
+        """
+        answers = await self.answersTo(
+            KNOWN,
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body),
+            body,
+        )
+        self.assertEqual([answer.status for answer in answers], [400], words)
+        self.assertIn(words, answers[0].error["message"])
+
+    async def test_slow(self) -> None:
+        """
+        So are bodies of few values that would take long to decode: what reads them
+        would hold Python's lock, and so the reactor.
+        """
+        await self.begin()
+        before = resident(self.daemon.pid)
+        for pattern, value, size, words in (
+            (WORDS, b"\\n" * MB, 20 * MB, "2000000 escapes"),
+            (WORDS, b"\\u0041" * MB, 20 * MB, "2000000 escapes"),
+            (b'{%b,"%%b":1}' % SAID, b'\\"' * MB, 20 * MB, "2000000 escapes"),
+            (b'{%b,"tools":["%%b"]}' % SAID, b"\\\\" * MB, 20 * MB, "2000000 escapes"),
+            (WORDS, b"a" * MB + "\U0001f600".encode(), 20 * MB, "not ASCII"),
+            (b'{"%%b":1,%b}' % SAID, b"a" * MB + b"\\u20ac", 20 * MB, "not ASCII"),
+            (b"{%b}%%b" % SAID, b" " * 20 * MB, MB, "blanks and numbers"),
+            (b'{%b,"seed":%%b}' % SAID, b"1" * 20 * MB, MB, "blanks and numbers"),
+            (IMAGE, b"a" * 20 * MB, MB, "base64 data URI"),
+        ):
+            await self.assertWords(filled(pattern, value, size), words)
         self.assertLess(resident(self.daemon.pid) - before, 150)
         await self.assertUnharmed()
 
