@@ -13,7 +13,7 @@ from openclaw.messages import ImagePart
 MAX_IMAGES = 8
 MAX_META_CHARACTERS = 1000
 """
-What is read of a data URI before its comma.
+Characters that are read of a data URI before its comma.
 """
 
 SIGNATURE_BYTES = 12
