@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.tool_pairing import NO_RESULT, pairToolResults
+from openclaw.agents.context import NO_RESULT, pairToolResults
 from openclaw.messages import (
     AssistantMessage,
     Message,

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.context import withoutImages
+from openclaw.agents.context import pairToolResults, withoutImages
 from openclaw.agents.token_estimates import fits, tokensOfAll
-from openclaw.agents.tool_pairing import pairToolResults
 from openclaw.interfaces import ModelRequest
 from openclaw.messages import (
     AssistantMessage,

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from openclaw.agents.token_estimates import tokensOf
-from openclaw.agents.tool_pairing import pairToolResults
 from openclaw.interfaces import Conversation, Summary
-from openclaw.messages import Message, Part, TextPart, ToolMessage, UserMessage
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    Part,
+    TextPart,
+    ToolMessage,
+    UserMessage,
+)
 from openclaw.transcript import isPlain
 
 SUMMARY = (
@@ -17,6 +23,11 @@ SUMMARY = (
 )
 UNSEEN = "(Here was an image, which you can't see.)"
 LEFT_OUT = "(Some messages before this point were left out for want of room.)"
+
+NO_RESULT = "There is no result: the call was not answered."
+"""
+The text in place of a missing tool result.
+"""
 
 
 @dataclass(slots=True)
@@ -151,3 +162,27 @@ def withoutImages(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _partText(part: Part) -> str:
     return part.text if isinstance(part, TextPart) else UNSEEN
+
+
+def pairToolResults(messages: Sequence[Message]) -> Sequence[Message]:
+    """
+    Give each tool call a result, and drop results that answer no call: providers
+    refuse a conversation in which one is without the other.
+    """
+    if isPlain(messages):
+        return messages
+    whole: list[Message] = []
+    unanswered: dict[str, None] = {}
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            if message.tool_call_id in unanswered:
+                del unanswered[message.tool_call_id]
+                whole.append(message)
+            continue
+        whole += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
+        unanswered = {}
+        whole.append(message)
+        if isinstance(message, AssistantMessage):
+            unanswered = dict.fromkeys(call.id for call in message.tool_calls)
+    whole += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
+    return whole

@@ -23,16 +23,18 @@ from openclaw.interfaces import (
     IEmbedder,
     IModelCall,
     IModelProvider,
+    ModelReply,
     ModelRequest,
     Vector,
 )
+from openclaw.messages import NO_USAGE, Usage
 from openclaw.models.embedding_calls import (
     LARGE_BYTES,
     EmbeddingDialect,
     WholeAnswer,
     readAnswer,
 )
-from openclaw.models.provider_errors import FailedCall, providerError
+from openclaw.models.provider_errors import providerError
 from openclaw.models.thought_signatures import bindThoughts, selectThoughts
 from openclaw.models.upstream_call import Clocks, Refusal, ReplyDecoder, UpstreamCall
 from openclaw.net.http_connection import Exchange, ResponseReceiver
@@ -243,6 +245,38 @@ class HTTPModelProvider:
             if call.done.called:
                 call.drop()
         return Deferred.fromCoroutine(self._closeWhenIdle())
+
+
+@implementer(IModelCall)
+class FailedCall:
+    """
+    A call that was never made.
+    """
+
+    usage: Usage = NO_USAGE
+
+    def __init__(self, error: OpenClawError) -> None:
+        self.done: Deferred[ModelReply] = fail(error)
+
+    def cancel(self) -> None:
+        """
+        It is over.
+        """
+
+    def pauseProducing(self) -> None:
+        """
+        There is nothing to pause.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        There is nothing to resume.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        It is over.
+        """
 
 
 def noEmbeddings(provider: str) -> InvalidRequest:

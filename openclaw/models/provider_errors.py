@@ -4,9 +4,7 @@ Errors of a provider's HTTP status, as the caller gets them.
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, fail
 from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
 from openclaw.errors import (
     ContextTooLong,
@@ -16,8 +14,6 @@ from openclaw.errors import (
     UpstreamRateLimited,
     UpstreamRefused,
 )
-from openclaw.interfaces import IModelCall, ModelReply
-from openclaw.messages import NO_USAGE, Usage
 from openclaw.models.error_bodies import parseErrorBody
 
 
@@ -74,35 +70,3 @@ def _retryAfter(headers: Headers) -> float | None:
         if 0 <= seconds < 86400:
             return seconds
     return None
-
-
-@implementer(IModelCall)
-class FailedCall:
-    """
-    A call that was never made.
-    """
-
-    usage: Usage = NO_USAGE
-
-    def __init__(self, error: OpenClawError) -> None:
-        self.done: Deferred[ModelReply] = fail(error)
-
-    def cancel(self) -> None:
-        """
-        It is over.
-        """
-
-    def pauseProducing(self) -> None:
-        """
-        There is nothing to pause.
-        """
-
-    def resumeProducing(self) -> None:
-        """
-        There is nothing to resume.
-        """
-
-    def stopProducing(self) -> None:
-        """
-        It is over.
-        """

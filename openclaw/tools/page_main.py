@@ -1,5 +1,5 @@
 """
-The program that makes text of a fetched page.  Run by L{openclaw.tools.page_process}.
+The program that makes text of a fetched page.  Run by L{openclaw.tools.web_fetch}.
 
 A page is a stranger's: its parser and its layout run apart from the daemon, with bounds
 on memory and time, so that no page of any shape can stop or fill the daemon.

@@ -7,19 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
-from zope.interface.verify import verifyObject
 
 from openclaw.errors import (
-    InvalidRequest,
     OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamRateLimited,
     UpstreamRefused,
 )
-from openclaw.interfaces import IModelCall
-from openclaw.messages import NO_USAGE
-from openclaw.models.provider_errors import FailedCall, providerError
+from openclaw.models.provider_errors import providerError
 
 NO_HEADERS = Headers()
 
@@ -30,22 +26,6 @@ def refusal(status: int, body: object = None, *secrets: str) -> OpenClawError:
     """
     text = msgspec.json.encode(body)
     return providerError("vendor", status, NO_HEADERS, text, secrets)
-
-
-class FailedCallTests(SynchronousTestCase):
-    """
-    A call that was never made has failed from the beginning.
-    """
-
-    def test_interface(self) -> None:
-        """
-        It has all that the interface declares, and cost nothing.
-        """
-        call = FailedCall(InvalidRequest("No."))
-        self.assertTrue(verifyObject(IModelCall, call))
-        self.assertEqual(call.usage, NO_USAGE)
-        call.cancel()
-        self.failureResultOf(call.done, InvalidRequest)
 
 
 class StatusTests(SynchronousTestCase):

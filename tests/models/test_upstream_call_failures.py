@@ -3,9 +3,12 @@ Tests of L{openclaw.models.upstream_call}: providers that fail.
 """
 
 from twisted.internet.error import NoRouteError, TCPTimedOutError
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from openclaw.errors import (
     InternalError,
+    InvalidRequest,
     RunCancelled,
     UpstreamAuthFailed,
     UpstreamError,
@@ -15,9 +18,28 @@ from openclaw.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from openclaw.interfaces import IModelCall
+from openclaw.messages import NO_USAGE
+from openclaw.models.provider import FailedCall
 from openclaw.models.upstream_call import MAX_REFUSAL_BYTES
 from tests.models.memory_network import Unresolved
 from tests.models.provider_case import KEY, ProviderTestCase
+
+
+class FailedCallTests(SynchronousTestCase):
+    """
+    A call that was never made has failed from the beginning.
+    """
+
+    def test_interface(self) -> None:
+        """
+        It has all that the interface declares, and cost nothing.
+        """
+        call = FailedCall(InvalidRequest("No."))
+        self.assertTrue(verifyObject(IModelCall, call))
+        self.assertEqual(call.usage, NO_USAGE)
+        call.cancel()
+        self.failureResultOf(call.done, InvalidRequest)
 
 
 class FailureTests(ProviderTestCase):

@@ -1,14 +1,14 @@
 """
-Tests of L{openclaw.tools.page_process}, with real processes.
+Tests of L{openclaw.tools.web_fetch}: the process that makes text of a page.
 """
 
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from openclaw.interfaces import ToolError
-from openclaw.tools import page_process
+from openclaw.tools import web_fetch
 from openclaw.tools.html_text import TOO_DEEP
-from openclaw.tools.page_process import pageText
+from openclaw.tools.web_fetch import pageText
 
 LIMIT = 50_000
 SIZE = 200_000
@@ -81,8 +81,8 @@ class PageTests(TestCase):
         """
         What takes too much memory is an error.
         """
-        self.patch(page_process, "MEMORY_BYTES", 120 * 1024 * 1024)
-        self.patch(page_process, "MEMORY_PER_BYTE", 0)
+        self.patch(web_fetch, "MEMORY_BYTES", 120 * 1024 * 1024)
+        self.patch(web_fetch, "MEMORY_PER_BYTE", 0)
         with self.assertRaises(ToolError) as caught:
             await self.text(b"<table>" + filled("<tr><td>a<td>b") * 5)
         self.assertIn("too much memory", str(caught.exception))
@@ -91,7 +91,7 @@ class PageTests(TestCase):
         """
         So is what takes too long.
         """
-        self.patch(page_process, "SECONDS", 0.01)
+        self.patch(web_fetch, "SECONDS", 0.01)
         with self.assertRaises(ToolError) as caught:
             await self.text(b"<p>hi")
         self.assertIn("within 0.01 s", str(caught.exception))
