@@ -3,7 +3,7 @@ The answers of model providers, and mutations of them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from hypothesis import given
@@ -17,18 +17,16 @@ from openclaw.api.embeddings import answerOf
 from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
 from openclaw.interfaces import EmbeddingRequest, ModelReply
 from openclaw.messages import MOST_CALLS
-from openclaw.models.dialects.anthropic_messages.response import MessagesDecoder
+from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
 from openclaw.models.dialects.google_generative_ai.embedding import GoogleEmbeddings
-from openclaw.models.dialects.google_generative_ai.request import ThoughtSignatures
-from openclaw.models.dialects.google_generative_ai.response import (
-    GenerateContentDecoder,
-)
-from openclaw.models.dialects.ollama.chat import OllamaDecoder
+from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
+from openclaw.models.dialects.ollama.chat import Ollama
 from openclaw.models.dialects.ollama.embedding import OllamaEmbeddings
-from openclaw.models.dialects.openai_completions.chat import ChatCompletionDecoder
+from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
 from openclaw.models.dialects.openai_completions.embedding import OpenAIEmbeddings
-from openclaw.models.dialects.openai_responses.response import ResponseDecoder
+from openclaw.models.dialects.openai_responses.response import OpenAIResponses
 from openclaw.models.embedding_calls import readAnswer
+from openclaw.models.provider import Dialect
 from openclaw.models.provider_errors import providerError
 from openclaw.models.reply_decoding import MOST_BYTES, MOST_TOKENS
 from openclaw.models.tool_calls import MOST_ARGUMENTS
@@ -39,7 +37,7 @@ from tests.models import answer_samples as samples
 from tests.models import anthropic_answers, responses_answers
 from tests.models import test_google_response as test_google_generative_ai
 from tests.models import test_ollama_response as test_ollama
-from tests.models.event_reading import REFUSAL, cut, outcomeOf
+from tests.models.event_reading import cut, decoderOf, outcomeOf
 
 FORM = ReplyForm(
     completionID="chatcmpl_1",
@@ -57,13 +55,14 @@ class AnswerFuzz:
     To be mixed into a dialect's test case.
     """
 
+    dialect: Callable[[], Dialect]
     samples: Sequence[bytes]
 
     def decoder(self):
         """
         Return a decoder of one answer.
         """
-        raise NotImplementedError
+        return decoderOf(self.dialect())
 
     def read(self, pieces: Iterable[bytes]):
         """
@@ -187,11 +186,7 @@ class OpenAICompletionsTests(AnswerFuzz, SynchronousTestCase):
 
     samples = [wire for wire, _ in samples.EVERY_SAMPLE.values()]
 
-    def decoder(self):
-        """
-        Return a decoder of one answer.
-        """
-        return ChatCompletionDecoder("vendor", REFUSAL)
+    dialect = OpenAICompletions
 
 
 class OpenAIResponsesTests(AnswerFuzz, SynchronousTestCase):
@@ -201,11 +196,7 @@ class OpenAIResponsesTests(AnswerFuzz, SynchronousTestCase):
 
     samples = [wire for wire, _ in responses_answers.EVERY_SAMPLE.values()]
 
-    def decoder(self):
-        """
-        Return a decoder of one answer.
-        """
-        return ResponseDecoder("vendor", REFUSAL)
+    dialect = OpenAIResponses
 
 
 class AnthropicTests(AnswerFuzz, SynchronousTestCase):
@@ -215,11 +206,7 @@ class AnthropicTests(AnswerFuzz, SynchronousTestCase):
 
     samples = [wire for wire, _ in anthropic_answers.EVERY_SAMPLE.values()]
 
-    def decoder(self):
-        """
-        Return a decoder of one answer.
-        """
-        return MessagesDecoder("vendor", REFUSAL)
+    dialect = AnthropicMessages
 
 
 class OllamaTests(AnswerFuzz, SynchronousTestCase):
@@ -229,11 +216,7 @@ class OllamaTests(AnswerFuzz, SynchronousTestCase):
 
     samples = [wire for wire, _ in test_ollama.SAMPLES.values()]
 
-    def decoder(self):
-        """
-        Return a decoder of one answer.
-        """
-        return OllamaDecoder("vendor", REFUSAL)
+    dialect = Ollama
 
 
 class GoogleTests(AnswerFuzz, SynchronousTestCase):
@@ -243,11 +226,7 @@ class GoogleTests(AnswerFuzz, SynchronousTestCase):
 
     samples = [wire for wire, _ in test_google_generative_ai.SAMPLES.values()]
 
-    def decoder(self):
-        """
-        Return a decoder of one answer.
-        """
-        return GenerateContentDecoder("vendor", REFUSAL, ThoughtSignatures())
+    dialect = GoogleGenerativeAI
 
 
 EMBEDDINGS = [

@@ -2,7 +2,7 @@
 The contract of every dialect's decoder on the bytes of an answer, whatever is in them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from hypothesis import HealthCheck, given, settings
@@ -15,10 +15,11 @@ from openclaw.errors import (
     UpstreamTruncated,
 )
 from openclaw.interfaces import ModelReply
+from openclaw.models.provider import Dialect
 from openclaw.models.upstream_call import ReplyDecoder
 from openclaw.net.sse import MAX_EVENT_BYTES
-from tests.models import made_ids
-from tests.models.event_reading import Outcome, cut, places
+from tests.models import event_reading
+from tests.models.event_reading import Outcome, cut, decoderOf, places
 
 bounded = partial(
     settings,
@@ -31,12 +32,14 @@ class DecoderContract:
     """
     To be mixed into a dialect's test case.
 
+    @cvar dialect: The class of the dialect.
     @cvar samples: Answers as they are on the wire, and what is to be understood.
     @cvar said: A JSON text with which the model says C{Hi.}.
     @cvar tooLong: JSON texts with which the provider reports, within its answer, that
         the conversation is too long.
     """
 
+    dialect: Callable[[], Dialect]
     samples: Mapping[str, tuple[bytes, Outcome]]
     said: bytes
     tooLong: Sequence[bytes]
@@ -45,7 +48,7 @@ class DecoderContract:
         """
         Return a decoder of one answer.
         """
-        raise NotImplementedError
+        return decoderOf(self.dialect())
 
     def framed(self, *documents: bytes) -> bytes:
         """
@@ -57,7 +60,7 @@ class DecoderContract:
         """
         Read an answer as a call does.
         """
-        return made_ids.understood(self.decoder(), pieces)
+        return event_reading.understood(self.dialect, *pieces)
 
     def wires(self) -> Iterator[tuple[str, bytes, Outcome]]:
         """

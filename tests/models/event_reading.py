@@ -1,9 +1,10 @@
 """
-Reads answers as a call does, for the tests of decoders that understand events.
+The reading of answers as a call does it, for the tests of dialects' decoders.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import AnyStr
@@ -15,12 +16,13 @@ from openclaw.errors import OpenClawError
 from openclaw.events import ReasoningDelta, TextDelta, ToolCallDelta
 from openclaw.interfaces import ModelReply
 from openclaw.messages import ToolCall
+from openclaw.models.provider import Dialect
 from openclaw.models.provider_errors import providerError
 from openclaw.models.upstream_call import ReplyDecoder
 
-REFUSAL = partial(providerError, "vendor")
+MADE = "made"
 """
-The errors of these tests' provider.
+Stands for an id of a call that was made here, as some providers give none.
 """
 
 
@@ -79,11 +81,43 @@ def outcomeOf(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
     return Outcome(text, thought, calls, end)
 
 
-def failureOf(decoder: ReplyDecoder, whole: bytes) -> OpenClawError:
+def decoderOf(dialect: Dialect) -> ReplyDecoder:
     """
-    The error that comes of an answer, which must not be one.
+    Return a decoder of one answer, in a dialect, of a provider C{vendor}.
     """
-    decoder.feed(whole)
+    return dialect.decoder("vendor", partial(providerError, "vendor"))
+
+
+def understood(dialect: Callable[[], Dialect], *pieces: bytes) -> Outcome:
+    """
+    Read an answer; the ids that were made for it become L{MADE}.
+    """
+    outcome = outcomeOf(decoderOf(dialect()), pieces)
+    end = outcome.end
+    if isinstance(end, ModelReply):
+        end = msgspec.structs.replace(end, toolCalls=_unmade(end.toolCalls))
+    return replace(outcome, calls=_unmade(outcome.calls), end=end)
+
+
+def _unmade(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    return tuple(
+        msgspec.structs.replace(call, id=MADE)
+        if re.fullmatch("call_[0-9a-f]{24}", call.id)
+        else call
+        for call in calls
+    )
+
+
+def failure(
+    dialect: Callable[[], Dialect], *described: dict[str, object]
+) -> OpenClawError:
+    """
+    Read these events, which must not be an answer.
+
+    @return: The error.
+    """
+    decoder = decoderOf(dialect())
+    decoder.feed(events(*described))
     decoder.finish()
     try:
         reply = decoder.reply()
@@ -140,12 +174,14 @@ def events(*described: dict[str, object]) -> bytes:
 
 
 __all__ = [
-    "REFUSAL",
+    "MADE",
     "Outcome",
     "cut",
+    "decoderOf",
     "events",
-    "failureOf",
+    "failure",
     "outcomeOf",
     "places",
+    "understood",
     "unsigned",
 ]

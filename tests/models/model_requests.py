@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, Sampling, ToolSpec
 from openclaw.messages import (
     AssistantMessage,
@@ -20,6 +22,20 @@ from openclaw.messages import (
 from openclaw.models.provider import Dialect
 
 PIXEL = ImagePart("image/png", "iVBORw0KGgo=")
+
+WEATHER = ToolSpec(
+    "weather",
+    "How it is out there.",
+    {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"city": {"type": ["string", "null"], "minLength": 1}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+)
+
+CALL = ToolCall("fc1", "weather", '{"city": "Köln"}')
 
 TOOL = ToolSpec(
     "read",
@@ -71,7 +87,35 @@ def sampled(dialect: Dialect, **fields: Any) -> Any:
     return encoded(dialect, sampling=Sampling(**fields))
 
 
+class RequestTestCase(SynchronousTestCase):
+    """
+    A test case with the requests of a dialect.
+
+    @cvar dialect: The dialect.
+    @cvar api: The name of the API in errors.
+    @cvar model: The model that is asked.
+    """
+
+    dialect: Dialect
+    api: str
+    model = "m"
+
+    def assertRefuses(self, field: str, **more: Any) -> None:
+        """
+        Assert that a request is refused for one field, which the error names
+        together with the API.
+
+        @param more: Fields of the request.
+        """
+        more = {"model": self.model, **more}
+        error = self.assertRaises(InvalidRequest, encoded, self.dialect, **more)
+        self.assertEqual((error.param, error.code), (field, "unsupported_parameter"))
+        self.assertIn(field, error.message)
+        self.assertIn(f"the api {self.api}", error.message)
+
+
 __all__ = [
+    "CALL",
     "CONVERSATION",
     "PIXEL",
     "SCHEMA",

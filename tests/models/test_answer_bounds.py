@@ -3,7 +3,7 @@ Tests of the bounds of an answer: nothing that a provider sends can become large
 any dialect.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -13,22 +13,21 @@ from openclaw.errors import UpstreamTooLarge
 from openclaw.json_size import MOST_VALUES, hasTooManyValues
 from openclaw.messages import MOST_CALLS
 from openclaw.models import reply_decoding as replies
-from openclaw.models.dialects.anthropic_messages.response import MessagesDecoder
+from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
 from openclaw.models.dialects.google_generative_ai.request import (
     MAX_SIGNATURE_CHARACTERS,
     ThoughtSignatures,
 )
-from openclaw.models.dialects.google_generative_ai.response import (
-    GenerateContentDecoder,
-)
-from openclaw.models.dialects.ollama.chat import OllamaDecoder
-from openclaw.models.dialects.openai_completions.chat import ChatCompletionDecoder
-from openclaw.models.dialects.openai_responses.response import ResponseDecoder
+from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
+from openclaw.models.dialects.ollama.chat import Ollama
+from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_responses.response import OpenAIResponses
+from openclaw.models.provider import Dialect
 from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.think_tags import MOST_HELD, ThinkingSplitter
 from openclaw.models.tool_calls import MOST_ARGUMENTS, MOST_PIECES
 from openclaw.net.sse import MAX_EVENT_LINES
-from tests.models.event_reading import REFUSAL
+from tests.models.event_reading import decoderOf
 
 PIECE = 2**18
 """
@@ -46,13 +45,17 @@ def eventOf(*values: Any) -> bytes:
 class BoundsContract:
     """
     To be mixed into a dialect's test case.
+
+    @cvar dialect: The class of the dialect.
     """
+
+    dialect: Callable[[], Dialect]
 
     def decoder(self) -> StreamedReply:
         """
-        A decoder of one answer.
+        Return a decoder of one answer.
         """
-        raise NotImplementedError
+        return decoderOf(self.dialect())
 
     def saying(self, text: str) -> bytes:
         """
@@ -178,8 +181,7 @@ class OpenAICompletionsTests(BoundsContract, SynchronousTestCase):
 
     end = b"data: [DONE]\n\n"
 
-    def decoder(self) -> StreamedReply:
-        return ChatCompletionDecoder("vendor", REFUSAL)
+    dialect = OpenAICompletions
 
     def _delta(self, **delta: Any) -> bytes:
         return eventOf({"choices": [{"delta": delta}]})
@@ -223,8 +225,7 @@ class OpenAIResponsesTests(BoundsContract, SynchronousTestCase):
 
     end = eventOf({"type": "response.completed", "response": {}})
 
-    def decoder(self) -> StreamedReply:
-        return ResponseDecoder("vendor", REFUSAL)
+    dialect = OpenAIResponses
 
     def saying(self, text: str) -> bytes:
         return eventOf({"type": "response.output_text.delta", "delta": text})
@@ -262,8 +263,7 @@ class AnthropicTests(BoundsContract, SynchronousTestCase):
 
     end = eventOf({"type": "message_stop"})
 
-    def decoder(self) -> StreamedReply:
-        return MessagesDecoder("vendor", REFUSAL)
+    dialect = AnthropicMessages
 
     empty = eventOf({"type": "ping"})
 
@@ -336,8 +336,7 @@ class OllamaTests(BoundsContract, SynchronousTestCase):
     end = b'{"done":true}\n'
     empty = b"{}\n"
 
-    def decoder(self) -> StreamedReply:
-        return OllamaDecoder("vendor", REFUSAL)
+    dialect = Ollama
 
     def _line(self, **message: Any) -> bytes:
         return msgspec.json.encode({"message": message}) + b"\n"
@@ -367,8 +366,7 @@ class GoogleTests(BoundsContract, SynchronousTestCase):
 
     end = eventOf({"candidates": [{"finishReason": "STOP"}]})
 
-    def decoder(self) -> StreamedReply:
-        return GenerateContentDecoder("vendor", REFUSAL, ThoughtSignatures())
+    dialect = GoogleGenerativeAI
 
     def _part(self, **part: Any) -> bytes:
         return eventOf({"candidates": [{"content": {"parts": [part]}}]})
@@ -427,7 +425,7 @@ class PartTests(SynchronousTestCase):
         """
         An event of very many lines is given up.
         """
-        decoder = ChatCompletionDecoder("vendor", REFUSAL)
+        decoder = decoderOf(OpenAICompletions())
         decoder.feed(b"data: x\n" * (MAX_EVENT_LINES + 1))
         self.assertTrue(decoder.complete)
         self.assertRaises(UpstreamTooLarge, decoder.reply)

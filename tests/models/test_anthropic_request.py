@@ -8,7 +8,6 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Secret
-from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, NamedTool, Sampling, ToolSpec
 from openclaw.messages import (
     AssistantMessage,
@@ -19,12 +18,19 @@ from openclaw.messages import (
 )
 from openclaw.models.dialects.anthropic_messages.request import API
 from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
-from tests.models import model_requests as asking
-from tests.models.model_requests import CONVERSATION, PIXEL, SCHEMA, SCHEMA_FORMAT, TOOL
+from tests.models import model_requests
+from tests.models.model_requests import (
+    CONVERSATION,
+    PIXEL,
+    SCHEMA,
+    SCHEMA_FORMAT,
+    TOOL,
+    RequestTestCase,
+)
 
 DIALECT = AnthropicMessages()
-encoded = partial(asking.encoded, DIALECT)
-sampled = partial(asking.sampled, DIALECT)
+encoded = partial(model_requests.encoded, DIALECT)
+sampled = partial(model_requests.sampled, DIALECT)
 
 
 def text(text: str) -> dict[str, str]:
@@ -298,10 +304,13 @@ class ToolTests(SynchronousTestCase):
             self.assertEqual(found, expected, choice)
 
 
-class SamplingTests(SynchronousTestCase):
+class SamplingTests(RequestTestCase):
     """
     A sampling field is passed on, or refused; never dropped.
     """
+
+    dialect = DIALECT
+    api = API
 
     def test_mapped(self) -> None:
         """
@@ -365,10 +374,7 @@ class SamplingTests(SynchronousTestCase):
             ("top_logprobs", 2),
             ("response_format", {"type": "json_object"}),
         ):
-            error = self.assertRaises(InvalidRequest, sampled, **{field: value})
-            self.assertEqual(error.param, field)
-            self.assertIn(field, error.message)
-            self.assertIn(API, error.message)
+            self.assertRefuses(field, sampling=Sampling(**{field: value}))
 
     def test_askingForNothing(self) -> None:
         """

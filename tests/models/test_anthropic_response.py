@@ -2,11 +2,12 @@
 Tests of L{openclaw.models.dialects.anthropic_messages.response}: what is understood.
 """
 
+from functools import partial
+
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import (
-    OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
@@ -16,8 +17,8 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, Thought, ToolCall, Usage
-from openclaw.models.dialects.anthropic_messages.response import MessagesDecoder
-from openclaw.models.upstream_call import ReplyDecoder
+from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
+from tests.models import event_reading
 from tests.models.anthropic_answers import (
     EVERY_SAMPLE,
     STARTS,
@@ -30,27 +31,10 @@ from tests.models.anthropic_answers import (
     writes,
 )
 from tests.models.decoder_contract import DecoderContract
-from tests.models.event_reading import (
-    REFUSAL,
-    Outcome,
-    events,
-    failureOf,
-    outcomeOf,
-)
+from tests.models.event_reading import events
 
-
-def understood(*pieces: bytes) -> Outcome:
-    """
-    Read an answer.
-    """
-    return outcomeOf(MessagesDecoder("vendor", REFUSAL), pieces)
-
-
-def failure(*described: dict[str, object]) -> OpenClawError:
-    """
-    The error that comes of an answer.
-    """
-    return failureOf(MessagesDecoder("vendor", REFUSAL), events(*described))
+understood = partial(event_reading.understood, AnthropicMessages)
+failure = partial(event_reading.failure, AnthropicMessages)
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
@@ -58,18 +42,13 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
     Answers in the documented form are understood.
     """
 
+    dialect = AnthropicMessages
     samples = EVERY_SAMPLE
     said = msgspec.json.encode(says("Hi."))
     tooLong = (
         b'{"type":"error","error":{"type":"invalid_request_error","message":"prompt is'
         b' too long: 213462 tokens > 200000 maximum"},"request_id":"req_1"}',
     )
-
-    def decoder(self) -> ReplyDecoder:
-        """
-        Return a decoder of one answer.
-        """
-        return MessagesDecoder("vendor", REFUSAL)
 
 
 class StopTests(SynchronousTestCase):

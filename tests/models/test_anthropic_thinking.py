@@ -18,10 +18,10 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
-from tests.models import model_requests as asking
+from tests.models import model_requests
 from tests.models.model_requests import TOOL
 
-encoded = partial(asking.encoded, AnthropicMessages())
+encoded = partial(model_requests.encoded, AnthropicMessages())
 
 
 class ThinkingTests(SynchronousTestCase):

@@ -3,13 +3,12 @@ Tests of L{openclaw.models.dialects.google_generative_ai.response} and
 L{openclaw.models.dialects.google_generative_ai.request}: what is asked.
 """
 
+from functools import partial
 from typing import Any
 
-import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Secret
-from openclaw.errors import InvalidRequest
 from openclaw.interfaces import (
     ModelRequest,
     NamedTool,
@@ -20,40 +19,17 @@ from openclaw.interfaces import (
 from openclaw.messages import (
     AssistantMessage,
     ImagePart,
-    Message,
     TextPart,
     ToolCall,
     ToolMessage,
     UserMessage,
 )
 from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
+from tests.models import model_requests
+from tests.models.model_requests import CALL, SCHEMA, WEATHER, RequestTestCase
 
-WEATHER = ToolSpec(
-    "weather",
-    "How it is out there.",
-    {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": {"city": {"type": ["string", "null"], "minLength": 1}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-)
-
-CALL = ToolCall("fc1", "weather", '{"city": "Köln"}')
-
-
-def asked(
-    *messages: Message,
-    model: str = "gemini-2.5-flash",
-    dialect: GoogleGenerativeAI | None = None,
-    **more: Any,
-) -> dict[str, Any]:
-    """
-    The request for an answer to these messages, as it goes out.
-    """
-    request = ModelRequest(model, more.pop("system", ""), messages, **more)
-    return msgspec.json.decode((dialect or GoogleGenerativeAI()).encode(request))
+DIALECT = GoogleGenerativeAI()
+encoded = partial(model_requests.encoded, DIALECT, model="gemini-2.5-flash")
 
 
 class ConversationTests(SynchronousTestCase):
@@ -66,7 +42,7 @@ class ConversationTests(SynchronousTestCase):
         A prompt and a question need no more than this.
         """
         self.assertEqual(
-            asked(UserMessage("Hi"), system="Be kind."),
+            encoded(UserMessage("Hi"), system="Be kind."),
             {
                 "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
                 "systemInstruction": {"parts": [{"text": "Be kind."}]},
@@ -79,7 +55,7 @@ class ConversationTests(SynchronousTestCase):
         """
         parts = (TextPart("What"), ImagePart("image/png", "aGk="), TextPart("is it?"))
         self.assertEqual(
-            asked(UserMessage(parts))["contents"][0]["parts"],
+            encoded(UserMessage(parts))["contents"][0]["parts"],
             [
                 {"text": "What"},
                 {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
@@ -93,7 +69,7 @@ class ConversationTests(SynchronousTestCase):
         with the name and the id of its call.
         """
         other = ToolCall("call_2", "now", "")
-        body = asked(
+        body = encoded(
             UserMessage("How is it?"),
             AssistantMessage("I look.", (CALL, other)),
             ToolMessage("fc1", "Rain"),
@@ -128,7 +104,7 @@ class ConversationTests(SynchronousTestCase):
         A failed call's result stands under the name that the API has for errors.
         """
         for isError, key in ((True, "error"), (False, "output")):
-            body = asked(
+            body = encoded(
                 AssistantMessage("", (CALL,)), ToolMessage("fc1", "Error: x", isError)
             )
             result = body["contents"][-1]["parts"][0]["functionResponse"]
@@ -138,7 +114,7 @@ class ConversationTests(SynchronousTestCase):
         """
         A turn in which the model said nothing is left out, as the API wants it.
         """
-        body = asked(UserMessage("a"), AssistantMessage(""), UserMessage("b"))
+        body = encoded(UserMessage("a"), AssistantMessage(""), UserMessage("b"))
         roles = [content["role"] for content in body["contents"]]
         self.assertEqual(roles, ["user", "user"])
 
@@ -146,32 +122,26 @@ class ConversationTests(SynchronousTestCase):
         """
         Malformed arguments of a call are shown to the model, not lost.
         """
-        body = asked(AssistantMessage("", (ToolCall("a", "f", "[1"),)))
+        body = encoded(AssistantMessage("", (ToolCall("a", "f", "[1"),)))
         called = body["contents"][0]["parts"][0]["functionCall"]
         self.assertEqual(called["args"], {"arguments": "[1"})
 
 
-class RequestTests(SynchronousTestCase):
+class RequestTests(RequestTestCase):
     """
     The fields of a request are sent, or refused.
     """
+
+    dialect = DIALECT
+    api = "google-generative-ai"
+    model = "gemini-2.5-flash"
 
     def wanting(self, model: str = "gemini-2.5-flash", **sampling: Any) -> Any:
         """
         The C{generationConfig} of a request with these sampling fields.
         """
-        body = asked(UserMessage("Hi"), model=model, sampling=Sampling(**sampling))
+        body = encoded(UserMessage("Hi"), model=model, sampling=Sampling(**sampling))
         return body.get("generationConfig")
-
-    def assertRefuses(self, field: str, **more: Any) -> None:
-        """
-        Assert that a request is refused for one field, which the error names
-        together with the API.
-        """
-        error = self.assertRaises(InvalidRequest, asked, UserMessage("Hi"), **more)
-        self.assertEqual((error.param, error.code), (field, "unsupported_parameter"))
-        self.assertIn(field, error.message)
-        self.assertIn("the api google-generative-ai", error.message)
 
     def test_sampling(self) -> None:
         """
@@ -210,7 +180,7 @@ class RequestTests(SynchronousTestCase):
         schema = {**WEATHER.parameters}
         del schema["$schema"]
         self.assertEqual(
-            asked(UserMessage("Hi"), tools=[WEATHER, bare, anything])["tools"],
+            encoded(UserMessage("Hi"), tools=[WEATHER, bare, anything])["tools"],
             [
                 {
                     "functionDeclarations": [
@@ -244,21 +214,20 @@ class RequestTests(SynchronousTestCase):
             ),
         ]
         for choice, expected in choices:
-            body = asked(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
+            body = encoded(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
             self.assertEqual(body["toolConfig"], {"functionCallingConfig": expected})
 
     def test_format(self) -> None:
         """
         JSON, or JSON after a schema, is asked for.
         """
-        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
         json = {"responseMimeType": "application/json"}
         for wanted, config in (
             ({"type": "text"}, None),
             ({"type": "json_object"}, json),
             (
-                {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
-                {**json, "responseJsonSchema": schema},
+                {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},
+                {**json, "responseJsonSchema": SCHEMA},
             ),
         ):
             self.assertEqual(self.wanting(response_format=wanted), config)
@@ -287,7 +256,7 @@ class RequestTests(SynchronousTestCase):
         """
         The thoughts of a model that is known to think come along, however hard.
         """
-        body = asked(UserMessage("Hi"), reasoning=True)
+        body = encoded(UserMessage("Hi"), reasoning=True)
         self.assertEqual(
             body["generationConfig"], {"thinkingConfig": {"includeThoughts": True}}
         )

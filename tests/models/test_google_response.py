@@ -2,6 +2,8 @@
 Tests of L{openclaw.models.dialects.google_generative_ai.response}: what is understood.
 """
 
+from functools import partial
+
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
@@ -16,16 +18,9 @@ from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, ToolCall, Usage
 from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
 from openclaw.models.provider_errors import providerError
-from openclaw.models.upstream_call import ReplyDecoder
-from tests.models import made_ids
+from tests.models import event_reading
 from tests.models.decoder_contract import DecoderContract
-from tests.models.event_reading import (
-    REFUSAL,
-    Outcome,
-    cut,
-    unsigned,
-)
-from tests.models.made_ids import MADE
+from tests.models.event_reading import MADE, Outcome, cut, unsigned
 
 META = b'"modelVersion":"gemini-3-pro","responseId":"r1"'
 
@@ -132,11 +127,7 @@ SAMPLES = {
 }
 
 
-def understood(*pieces: bytes) -> Outcome:
-    """
-    Read an answer as a call does.
-    """
-    return made_ids.understood(GoogleGenerativeAI().decoder("vendor", REFUSAL), pieces)
+understood = partial(event_reading.understood, GoogleGenerativeAI)
 
 
 def chunk(*parts: object, reason: str | None = None) -> dict[str, object]:
@@ -158,18 +149,13 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
     Google's answers are understood.
     """
 
+    dialect = GoogleGenerativeAI
     samples = SAMPLES
     said = msgspec.json.encode(chunk({"text": "Hi."}))
     tooLong = (
         b'{"error":{"code":400,"message":"The input token count (1196265) exceeds the'
         b' maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}',
     )
-
-    def decoder(self) -> ReplyDecoder:
-        """
-        Return a decoder of one answer.
-        """
-        return GoogleGenerativeAI().decoder("vendor", REFUSAL)
 
     def test_unstreamed(self) -> None:
         """

@@ -12,10 +12,8 @@ from openclaw.models.dialects.google_generative_ai.request import (
     ThoughtSignatures,
 )
 from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
-from tests.models.event_reading import REFUSAL
-from tests.models.model_requests import encoded
-
-CALL = ToolCall("fc1", "weather", '{"city": "Köln"}')
+from tests.models.event_reading import decoderOf
+from tests.models.model_requests import CALL, encoded
 
 
 class SignatureTests(SynchronousTestCase):
@@ -40,7 +38,7 @@ class SignatureTests(SynchronousTestCase):
         """
         for id in ("fc1", None):
             dialect = GoogleGenerativeAI()
-            decoder = dialect.decoder("vendor", REFUSAL)
+            decoder = decoderOf(dialect)
             call = {"name": "weather", "args": {"city": "Köln"}, "id": id}
             part = {"functionCall": call, "thoughtSignature": "c2VhbA=="}
             candidate = {"content": {"parts": [part]}, "finishReason": "STOP"}

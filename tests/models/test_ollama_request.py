@@ -2,49 +2,33 @@
 Tests of L{openclaw.models.dialects.ollama.chat}: what is asked.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Secret
-from openclaw.errors import InvalidRequest
 from openclaw.interfaces import (
     ModelRequest,
     NamedTool,
     Sampling,
     ToolChoice,
-    ToolSpec,
 )
 from openclaw.messages import (
     AssistantMessage,
     ImagePart,
-    Message,
     TextPart,
     ToolCall,
     ToolMessage,
     UserMessage,
 )
 from openclaw.models.dialects.ollama.chat import Ollama
+from tests.models import model_requests
+from tests.models.model_requests import SCHEMA, WEATHER, RequestTestCase
 
-WEATHER = ToolSpec(
-    "weather",
-    "How it is out there.",
-    {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-)
-
-
-def asked(*messages: Message, **more: Any) -> dict[str, Any]:
-    """
-    The request for an answer to these messages, as it goes out.
-    """
-    body = Ollama().encode(ModelRequest("qwen3", "", messages, **more))
-    return msgspec.json.decode(body)
+DIALECT = Ollama()
+encoded = partial(model_requests.encoded, DIALECT, model="qwen3")
 
 
 class ConversationTests(SynchronousTestCase):
@@ -75,7 +59,7 @@ class ConversationTests(SynchronousTestCase):
         """
         parts = (TextPart("What"), ImagePart("image/png", "aGk="), TextPart("is it?"))
         self.assertEqual(
-            asked(UserMessage(parts))["messages"],
+            encoded(UserMessage(parts))["messages"],
             [{"role": "user", "content": "What\nis it?", "images": ["aGk="]}],
         )
 
@@ -84,7 +68,7 @@ class ConversationTests(SynchronousTestCase):
         Calls go back as objects, results with the name and the id of their call.
         """
         call = ToolCall("call_1", "weather", '{"city": "Köln"}')
-        body = asked(
+        body = encoded(
             UserMessage("How is it?"),
             AssistantMessage("I look.", (call,)),
             ToolMessage("call_1", "Rain"),
@@ -122,7 +106,7 @@ class ConversationTests(SynchronousTestCase):
         """
         call = AssistantMessage("", (ToolCall("call_1", "weather", "{}"),))
         for isError, text in ((True, "Error: no sky"), (False, "no sky")):
-            body = asked(call, ToolMessage("call_1", "no sky", isError))
+            body = encoded(call, ToolMessage("call_1", "no sky", isError))
             self.assertEqual(
                 body["messages"][-1],
                 {
@@ -138,37 +122,30 @@ class ConversationTests(SynchronousTestCase):
         Malformed arguments of a call are shown to the model, not lost.
         """
         for written, shown in (('{"a":', '{"a":'), ("[1]", [1]), ('"x"', "x")):
-            body = asked(AssistantMessage("", (ToolCall("a", "f", written),)))
+            body = encoded(AssistantMessage("", (ToolCall("a", "f", written),)))
             function = body["messages"][0]["tool_calls"][0]["function"]
             self.assertEqual(function["arguments"], {"arguments": shown})
 
 
-class RequestTests(SynchronousTestCase):
+class RequestTests(RequestTestCase):
     """
     The fields of a request are sent, or refused.
     """
+
+    dialect = DIALECT
+    api = "ollama"
 
     def wanting(self, **sampling: Any) -> dict[str, Any]:
         """
         The request with these sampling fields.
         """
-        return asked(UserMessage("Hi"), sampling=Sampling(**sampling))
-
-    def assertRefuses(self, field: str, **more: Any) -> None:
-        """
-        Assert that a request is refused for one field, which the error names
-        together with the API.
-        """
-        error = self.assertRaises(InvalidRequest, asked, UserMessage("Hi"), **more)
-        self.assertEqual((error.param, error.code), (field, "unsupported_parameter"))
-        self.assertIn(field, error.message)
-        self.assertIn("the api ollama", error.message)
+        return encoded(UserMessage("Hi"), sampling=Sampling(**sampling))
 
     def choosing(self, choice: ToolChoice) -> dict[str, Any]:
         """
         A request with a tool.
         """
-        return asked(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
+        return encoded(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
 
     def test_options(self) -> None:
         """
@@ -203,11 +180,11 @@ class RequestTests(SynchronousTestCase):
         """
         limits = self.wanting(max_tokens=7, max_completion_tokens=8)["options"]
         self.assertEqual(limits, {"num_predict": 8})
-        limits = asked(
+        limits = encoded(
             UserMessage("Hi"), maxOutputTokens=5, sampling=Sampling(max_tokens=7)
         )
         self.assertEqual(limits["options"], {"num_predict": 5})
-        body = asked(UserMessage("Hi"), maxOutputTokens=512)
+        body = encoded(UserMessage("Hi"), maxOutputTokens=512)
         self.assertEqual(body["options"], {"num_predict": 512})
 
     def test_context(self) -> None:
@@ -215,7 +192,7 @@ class RequestTests(SynchronousTestCase):
         A conversation as long as the model can read is read whole: left alone, the
         server would cut off its beginning.
         """
-        body = asked(UserMessage("Hi"), contextWindow=32768)
+        body = encoded(UserMessage("Hi"), contextWindow=32768)
         self.assertEqual(body["options"], {"num_ctx": 32768})
 
     def test_tools(self) -> None:
@@ -248,14 +225,13 @@ class RequestTests(SynchronousTestCase):
         """
         JSON, or JSON after a schema, is asked for by C{format}.
         """
-        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
         for wanted, format in (
             ({"type": "text"}, None),
             ({"type": "json_object"}, "json"),
             ({"type": "json_schema", "json_schema": {"name": "n"}}, "json"),
             (
-                {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
-                schema,
+                {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},
+                SCHEMA,
             ),
         ):
             self.assertEqual(self.wanting(response_format=wanted).get("format"), format)
@@ -266,9 +242,9 @@ class RequestTests(SynchronousTestCase):
         """
         for effort, think in (("none", False), ("minimal", True), ("high", True)):
             self.assertIs(self.wanting(reasoning_effort=effort)["think"], think)
-        self.assertIs(asked(UserMessage("Hi"), reasoning=True)["think"], True)
+        self.assertIs(encoded(UserMessage("Hi"), reasoning=True)["think"], True)
         idle = Sampling(reasoning_effort="none")
-        body = asked(UserMessage("Hi"), reasoning=True, sampling=idle)
+        body = encoded(UserMessage("Hi"), reasoning=True, sampling=idle)
         self.assertIs(body["think"], False)
         sampling = Sampling(reasoning_effort="minimal")
         body = Ollama().encode(ModelRequest("gpt-oss:20b", "", [], sampling))
@@ -296,7 +272,7 @@ class RequestTests(SynchronousTestCase):
         body = self.wanting(
             logit_bias={}, logprobs=False, top_logprobs=0, parallel_tool_calls=False
         )
-        self.assertEqual(body, asked(UserMessage("Hi")))
+        self.assertEqual(body, encoded(UserMessage("Hi")))
 
 
 class DoorTests(SynchronousTestCase):

@@ -2,6 +2,8 @@
 Tests of L{openclaw.models.dialects.ollama.chat}: what is understood.
 """
 
+from functools import partial
+
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
@@ -15,14 +17,9 @@ from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, ToolCall, Usage
 from openclaw.models.dialects.ollama.chat import Ollama
 from openclaw.models.provider_errors import providerError
-from openclaw.models.upstream_call import ReplyDecoder
-from tests.models import made_ids
+from tests.models import event_reading
 from tests.models.decoder_contract import DecoderContract
-from tests.models.event_reading import (
-    REFUSAL,
-    Outcome,
-)
-from tests.models.made_ids import MADE
+from tests.models.event_reading import MADE, Outcome, decoderOf
 
 STAMP = b'"model":"qwen3","created_at":"2026-11-22T10:00:00.5Z"'
 
@@ -120,11 +117,7 @@ SAMPLES = {
 }
 
 
-def understood(*pieces: bytes) -> Outcome:
-    """
-    Read an answer as a call does.
-    """
-    return made_ids.understood(Ollama().decoder("vendor", REFUSAL), pieces)
+understood = partial(event_reading.understood, Ollama)
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
@@ -132,18 +125,13 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
     A server's answers are understood.
     """
 
+    dialect = Ollama
     samples = SAMPLES
     said = b'{"message":{"content":"Hi."},"done":false}'
     tooLong = (
         b'{"error":"prompt too long; exceeded max context length by 4 tokens"}',
         b'{"error":"the input length exceeds the context length"}',
     )
-
-    def decoder(self) -> ReplyDecoder:
-        """
-        Return a decoder of one answer.
-        """
-        return Ollama().decoder("vendor", REFUSAL)
 
     def framed(self, *documents: bytes) -> bytes:
         """
@@ -162,7 +150,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
         After its last line the answer is complete, though the server keeps the
         connection.
         """
-        decoder = Ollama().decoder("vendor", REFUSAL)
+        decoder = decoderOf(Ollama())
         decoder.feed(ANSWER[:-1])
         self.assertFalse(decoder.complete)
         decoder.feed(b"\n")

@@ -4,6 +4,8 @@ Tests of L{openclaw.models.dialects.openai_completions.chat}: what is understood
 How it travels is tested in L{tests.models.test_upstream_call}.
 """
 
+from functools import partial
+
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,22 +19,12 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, Thought, Usage
-from openclaw.models.dialects.openai_completions.chat import ChatCompletionDecoder
-from openclaw.models.upstream_call import ReplyDecoder
+from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from tests.models import event_reading
 from tests.models.answer_samples import EVERY_SAMPLE, UNSTREAMED
 from tests.models.decoder_contract import DecoderContract
-from tests.models.event_reading import (
-    REFUSAL,
-    Outcome,
-    outcomeOf,
-)
 
-
-def understood(*pieces: bytes) -> Outcome:
-    """
-    Read an answer as a call does.
-    """
-    return outcomeOf(ChatCompletionDecoder("vendor", REFUSAL), pieces)
+understood = partial(event_reading.understood, OpenAICompletions)
 
 
 def stream(*chunks: object, done: bool = True) -> bytes:
@@ -55,6 +47,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
     The providers that there are, are understood.
     """
 
+    dialect = OpenAICompletions
     samples = EVERY_SAMPLE
     said = b'{"choices":[{"delta":{"content":"Hi."}}]}'
     tooLong = (
@@ -69,12 +62,6 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
         b'{"object":"error","message":"This model\'s maximum context length is 4096'
         b' tokens. However, you requested 5000 tokens.","code":400}',
     )
-
-    def decoder(self) -> ReplyDecoder:
-        """
-        Return a decoder of one answer.
-        """
-        return ChatCompletionDecoder("vendor", REFUSAL)
 
 
 class EndTests(SynchronousTestCase):

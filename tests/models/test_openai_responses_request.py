@@ -7,17 +7,23 @@ from functools import partial
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Secret
-from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, NamedTool, Sampling, ToolSpec
 from openclaw.messages import AssistantMessage, Thought, ToolCall, ToolMessage
 from openclaw.models.dialects.openai_responses.request import API
 from openclaw.models.dialects.openai_responses.response import OpenAIResponses
-from tests.models import model_requests as asking
-from tests.models.model_requests import CONVERSATION, PIXEL, SCHEMA, SCHEMA_FORMAT, TOOL
+from tests.models import model_requests
+from tests.models.model_requests import (
+    CONVERSATION,
+    PIXEL,
+    SCHEMA,
+    SCHEMA_FORMAT,
+    TOOL,
+    RequestTestCase,
+)
 
 DIALECT = OpenAIResponses()
-encoded = partial(asking.encoded, DIALECT)
-sampled = partial(asking.sampled, DIALECT)
+encoded = partial(model_requests.encoded, DIALECT)
+sampled = partial(model_requests.sampled, DIALECT)
 
 
 class PlaceTests(SynchronousTestCase):
@@ -216,10 +222,13 @@ class ToolTests(SynchronousTestCase):
             self.assertIs(body["parallel_tool_calls"], parallel)
 
 
-class SamplingTests(SynchronousTestCase):
+class SamplingTests(RequestTestCase):
     """
     A sampling field is passed on, or refused; never dropped.
     """
+
+    dialect = DIALECT
+    api = API
 
     def test_mapped(self) -> None:
         """
@@ -272,10 +281,7 @@ class SamplingTests(SynchronousTestCase):
             ("logprobs", True),
             ("top_logprobs", 2),
         ):
-            error = self.assertRaises(InvalidRequest, sampled, **{field: value})
-            self.assertEqual(error.param, field)
-            self.assertIn(field, error.message)
-            self.assertIn(API, error.message)
+            self.assertRefuses(field, sampling=Sampling(**{field: value}))
 
     def test_askingForNothing(self) -> None:
         """

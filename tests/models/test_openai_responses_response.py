@@ -2,12 +2,13 @@
 Tests of L{openclaw.models.dialects.openai_responses.response}: what is understood.
 """
 
+from functools import partial
+
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import (
     ContextTooLong,
-    OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
@@ -16,16 +17,10 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, Thought, ToolCall
-from openclaw.models.dialects.openai_responses.response import ResponseDecoder
-from openclaw.models.upstream_call import ReplyDecoder
+from openclaw.models.dialects.openai_responses.response import OpenAIResponses
+from tests.models import event_reading
 from tests.models.decoder_contract import DecoderContract
-from tests.models.event_reading import (
-    REFUSAL,
-    Outcome,
-    events,
-    failureOf,
-    outcomeOf,
-)
+from tests.models.event_reading import events
 from tests.models.responses_answers import (
     EVERY_SAMPLE,
     added,
@@ -37,19 +32,8 @@ from tests.models.responses_answers import (
     writes,
 )
 
-
-def understood(*pieces: bytes) -> Outcome:
-    """
-    Read an answer.
-    """
-    return outcomeOf(ResponseDecoder("vendor", REFUSAL), pieces)
-
-
-def failure(*described: dict[str, object]) -> OpenClawError:
-    """
-    The error that comes of an answer.
-    """
-    return failureOf(ResponseDecoder("vendor", REFUSAL), events(*described))
+understood = partial(event_reading.understood, OpenAIResponses)
+failure = partial(event_reading.failure, OpenAIResponses)
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
@@ -57,6 +41,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
     Answers in the documented form are understood.
     """
 
+    dialect = OpenAIResponses
     samples = EVERY_SAMPLE
     said = msgspec.json.encode(says("Hi."))
     tooLong = (
@@ -66,12 +51,6 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
         b'{"type":"error","code":null,"message":"Your input exceeds the context window'
         b' of this model.","param":"input"}',
     )
-
-    def decoder(self) -> ReplyDecoder:
-        """
-        Return a decoder of one answer.
-        """
-        return ResponseDecoder("vendor", REFUSAL)
 
 
 class EndTests(SynchronousTestCase):
