@@ -4,6 +4,7 @@ Errors of a provider's HTTP status, as the caller gets them.
 
 from collections.abc import Sequence
 
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
 from openclaw.errors import (
@@ -11,10 +12,14 @@ from openclaw.errors import (
     OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
+    UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamRefused,
+    UpstreamTruncated,
 )
 from openclaw.models.error_bodies import parseErrorBody
+from openclaw.net.content_coding import ContentError
+from openclaw.net.http_connection import UnaskedCoding
 
 
 def providerError(
@@ -56,6 +61,19 @@ def providerError(
         retryAfter=_retryAfter(headers) if status == 503 else None,
         shouldRetry=None if status >= 500 else False,
     )
+
+
+def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:
+    """
+    Make the error for an answer that is damaged on the wire.
+
+    @param reason: See L{openclaw.net.http_connection.ResponseReceiver.failed}.
+    """
+    what = "an HTTP message that is damaged"
+    if reason.check(ContentError):
+        what = reason.getErrorMessage()
+    kind = UpstreamMalformed if reason.check(UnaskedCoding) else UpstreamTruncated
+    return kind(f"Provider {provider!r} sent {what}.")
 
 
 def _retryAfter(headers: Headers) -> float | None:

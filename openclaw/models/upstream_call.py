@@ -35,7 +35,7 @@ from openclaw.errors import (
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
 from openclaw.messages import Usage
-from openclaw.net.content_coding import ContentError
+from openclaw.models.provider_errors import damagedAnswer
 from openclaw.net.http_connection import Exchange, Header, ResponseReceiver
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -227,13 +227,11 @@ class UpstreamCall:
             self._close()
         elif self._phase is Phase.REFUSING:
             self._fail(self._refusalSaid())
-        elif reason.check(ContentError):
-            what = f"Provider {self._provider!r} sent {reason.getErrorMessage()}."
-            self._fail(UpstreamTruncated(what))
+        elif self._phase is Phase.ANSWERING:
+            self._conclude(damagedAnswer(self._provider, reason))
         elif reason.check(ConnectionDone, ConnectionLost):
             if exchange is not None and exchange.pooled and not self._retried:
-                # The provider closed an idle connection just as we took it; others
-                # may be closed as well.
+                # It was closed just as we took it; others may be, too.
                 self._retried = True
                 self._enter(Phase.CONNECTING)
                 self.start()
@@ -296,13 +294,12 @@ class UpstreamCall:
                 self._listener(events)
         except Exception:
             self._listenerFailed()
-        if decoder.complete:
+        if decoder.complete and (self._exchange is None or not self._exchange.damaged):
             self._conclude()
 
     def ended(self) -> None:
         """
-        See L{ResponseReceiver.ended}.  Why it ended does not matter: the decoder knows
-        whether it saw the end.
+        See L{ResponseReceiver.ended}.  The decoder knows whether it saw the end.
         """
         self._exchange = None
         if self._phase is Phase.REFUSING:
@@ -319,7 +316,7 @@ class UpstreamCall:
 
     # The end
 
-    def _conclude(self) -> None:
+    def _conclude(self, damage: OpenClawError | None = None) -> None:
         if self._phase in _OVER:
             return
         try:
@@ -332,8 +329,11 @@ class UpstreamCall:
             return
         try:
             reply = self._decoder.reply()
+            if damage:
+                raise damage
         except OpenClawError as error:
-            self._fail(error)
+            isCut = isinstance(error, UpstreamTruncated)
+            self._fail(damage if damage and isCut else error)
             return
         self._enter(Phase.ENDED)
         self._clearTimer()

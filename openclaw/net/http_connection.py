@@ -45,6 +45,12 @@ Scheme, host and port.
 """
 
 
+class UnaskedCoding(ContentError):
+    """
+    The content has a coding that was not asked for.
+    """
+
+
 class ResponseReceiver(Shape):
     """
     Sends a request, and receives the answer.
@@ -67,16 +73,17 @@ class ResponseReceiver(Shape):
 
     def ended(self) -> None:
         """
-        The body has ended, or broke off; a compressed one is whole.  Nothing else
-        follows.
+        The body has ended, or broke off undamaged; a compressed one is whole.  Nothing
+        else follows.
         """
 
     def failed(self, reason: Failure) -> None:
         """
-        There is no answer, and there will be none.  Nothing else follows.
+        There is no answer, or the one that began is damaged.  Nothing else follows.
 
-        @param reason: Why not: no connection came about, or it was lost, or what came
-            on it was no HTTP.  A L{ContentError} may also come after the answer began.
+        @param reason: No connection came about, or it was lost, or what came on it
+            was no HTTP, or a L{ContentError}.  After the answer began, it is the
+            damage.
         """
 
 
@@ -87,6 +94,8 @@ class Exchange:
     @ivar pooled: Is it on a connection that had been idle?
     @ivar complete: Is all of the answer there, so that it will have ended when what
         came last is told?
+    @ivar damaged: Is there damage behind what came last, in the same read, so that
+        C{failed} will follow?
     """
 
     __slots__ = (
@@ -94,6 +103,7 @@ class Exchange:
         "_connection",
         "asker",
         "complete",
+        "damaged",
         "pooled",
         "request",
     )
@@ -106,6 +116,7 @@ class Exchange:
         self.request = request
         self.pooled = False
         self.complete = False
+        self.damaged = False
         self._connecting: Deferred[None] | None = None
         self._connection: Connection | None = None
 
@@ -245,12 +256,11 @@ class Connection(Protocol):
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            fault = error
-        if self._coding is not None:
-            # Whatever its body is, it is none that could be read.
-            self._fault = Failure(HttpParserError(self._coding))
-            self.abort()
-            return
+            if self._complete:
+                # What follows an answer is no part of it.
+                self._keptAlive = False
+            else:
+                fault = error
         if self._status is not None and not self._told:
             self._told = True
             headers, self._headers = self._headers, []
@@ -268,8 +278,11 @@ class Connection(Protocol):
                 body = _inflated(self._decoder, body, isLast=self._complete)
             except ContentError as error:
                 fault, body = error, b""
+        elif self._coding is not None:
+            fault, body = UnaskedCoding(self._coding), b""
         if hasBody and not self._closing:
             exchange.complete = self._complete and fault is None
+            exchange.damaged = fault is not None
             exchange.asker.came(body)
         if self._complete and fault is None and not self._closing:
             self._end(exchange)
@@ -323,7 +336,7 @@ class Connection(Protocol):
             self._decoder = ContentDecoder(codings, MAX_MEMBERS)
         elif any(coding not in (b"", b"identity") for coding in codings):
             shown = b", ".join(codings)[:100].decode("ascii", "backslashreplace")
-            self._coding = f"It has a content coding that was not asked for: {shown}"
+            self._coding = f"a content coding that was not asked for ({shown})"
 
     def on_body(self, data: bytes) -> None:
         """
@@ -387,8 +400,7 @@ class Connection(Protocol):
                 self._decoder.finish()
             except ContentError:
                 self._fault = Failure()
-        isBroken = self._fault is not None and self._fault.check(ContentError)
-        if self._told and not isBroken:
+        if self._told and self._fault is None:
             exchange.asker.ended()
         else:
             exchange.asker.failed(self._fault or reason)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from openclaw.errors import (
     OpenClawError,
+    UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamTruncated,
     UpstreamUnreachable,
@@ -135,7 +136,8 @@ class AnswerTests(RawTestCase):
 
     def test_otherCodings(self) -> None:
         """
-        A coding that is not known, and more than one, is an error, not garbage.
+        A coding that is not known, and more than one, is an error that names
+        it, not garbage.
         """
         twice = compress(compress(WHOLE))
         for coding in (
@@ -149,7 +151,9 @@ class AnswerTests(RawTestCase):
                 CHUNKED[:-2] + b"Content-Encoding: " + coding + b"\r\n\r\n",
                 chunk(twice),
             )
-            self.failureOf(self.call, UpstreamUnreachable)
+            error = self.failureOf(self.call, UpstreamMalformed)
+            named = coding.replace(b"\r\nContent-Encoding:", b",").decode()
+            self.assertIn(f"was not asked for ({named})", str(error))
             self.assertNothingLeft()
 
     def test_damagedEnd(self) -> None:

@@ -1,0 +1,267 @@
+"""
+Tests of L{openclaw.models.upstream_call}: answers that are damaged on the wire, in each
+dialect.
+"""
+
+from gzip import compress
+
+from twisted.logger import Logger
+
+from openclaw.config import Provider, Secret
+from openclaw.errors import (
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTruncated,
+)
+from openclaw.interfaces import EmbeddingRequest
+from openclaw.plugins import openclaw_models
+from tests.models import (
+    answer_samples,
+    anthropic_answers,
+    responses_answers,
+    test_google_response,
+    test_ollama_response,
+)
+from tests.models.provider_case import HEAD, KEY, ProviderTestCase
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+GZIP = b"Content-Encoding: gzip\r\n"
+TERMINATED = {
+    "openaiCompletions": answer_samples.OPENAI,
+    "openaiResponses": responses_answers.TALK,
+    "anthropicMessages": anthropic_answers.TALK,
+    "ollama": test_ollama_response.ANSWER,
+}
+"""
+Streams whose protocol says where they end.
+"""
+
+STREAMS = {**TERMINATED, "googleGenerativeAI": test_google_response.ANSWER}
+VECTORS = b'{"data":[{"embedding":[0.5,1]}]}'
+CODINGS = (
+    b"br",
+    b"zstd",
+    b"deflate",
+    b"gzip, gzip",
+    b"gzip, br",
+    b"x-unknown",
+    b"gzip\r\nContent-Encoding: gzip",
+)
+
+
+def chunk(data: bytes) -> bytes:
+    """
+    Data as a chunk of the transfer coding.
+    """
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def sized(data: bytes) -> bytes:
+    """
+    The end of the headers, and a body with its length.
+    """
+    return b"Content-Length: %d\r\n\r\n%b" % (len(data), data)
+
+
+class DialectTestCase(ProviderTestCase):
+    """
+    Providers of all dialects, whose server is the test.
+    """
+
+    def begin(self, name):
+        """
+        Ask a provider.
+        """
+        self.setUp()
+        self.server = self.serveRaw()
+        settings = Provider(baseUrl="http://model.test/v1", apiKey=Secret(KEY))
+        log = Logger(observer=lambda event: None)
+        maker = getattr(openclaw_models, name)
+        self.provider = maker.makeProvider("vendor", settings, self.network, log)
+
+    def answered(self, name, *pieces):
+        """
+        Ask a model, and have each piece of the answer be a read of its own.
+        """
+        self.begin(name)
+        call = self.asked()
+        for piece in pieces:
+            self.server.write(piece)
+            self.network.flush()
+        return call
+
+    def embedded(self, answer):
+        """
+        Ask for a vector.
+        """
+        self.begin("openaiCompletions")
+        done = self.provider.embed(EmbeddingRequest("m", ["a"]))
+        self.network.flush()
+        self.server.write(answer)
+        self.network.flush()
+        return done
+
+    def assertFails(self, done, kind, words, what):
+        """
+        Assert that an answer is an error that says why.
+        """
+        error = self.failureResultOf(done).value
+        self.assertIs(type(error), kind, (what, error))
+        self.assertIn(words, error.message, what)
+        self.assertNothingLeft()
+
+
+class DamageTests(DialectTestCase):
+    """
+    An answer that is seen to be damaged is an error, though all its words can be read.
+    """
+
+    def test_undamaged(self):
+        """
+        The same without damage is an answer.
+        """
+        for name, wire in STREAMS.items():
+            packed = compress(wire)
+            for answer in (
+                CHUNKED + b"\r\n" + chunk(wire) + b"0\r\n\r\n",
+                CHUNKED + GZIP + b"\r\n" + chunk(packed) + b"0\r\n\r\n",
+                HEAD + GZIP + sized(packed),
+            ):
+                call = self.answered(name, answer)
+                self.assertTrue(self.successResultOf(call.done).text, name)
+
+    def test_framing(self):
+        """
+        Damaged framing behind the last event counts, if it came with it.
+        """
+        for name, wire in STREAMS.items():
+            for rest in (b"zz\r\n", b"-1\r\n", b"\r\n\r\n", b"0\r\nno header\r\n\r\n"):
+                answer = CHUNKED + b"\r\n" + chunk(wire) + rest
+                call = self.answered(name, answer)
+                self.assertFails(call.done, UpstreamTruncated, "damaged", (name, rest))
+
+    def test_compressed(self):
+        """
+        So do a wrong checksum, a missing one, and something behind it.
+        """
+        for name, wire in STREAMS.items():
+            packed = compress(wire)
+            wrong = packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]
+            for body in (wrong, packed[:-1], packed[:-8], packed + b"more"):
+                for answer in (
+                    HEAD + GZIP + sized(body),
+                    CHUNKED + GZIP + b"\r\n" + chunk(body) + b"0\r\n\r\n",
+                ):
+                    call = self.answered(name, answer)
+                    self.assertFails(call.done, UpstreamTruncated, "compressed", name)
+
+    def test_withoutTerminal(self):
+        """
+        Where only the end of the message is the end, damage counts whenever it comes;
+        what came before is told.
+        """
+        wire = STREAMS["googleGenerativeAI"]
+        begin = CHUNKED + b"\r\n" + chunk(wire)
+        call = self.answered("googleGenerativeAI", begin, b"zz\r\n")
+        self.assertFails(call.done, UpstreamTruncated, "damaged", "google")
+        self.assertIn("Two cafés", self.text)
+
+    def test_afterTerminal(self):
+        """
+        Nobody waits for what may come behind the provider's own end of the stream.
+        """
+        for name, wire in TERMINATED.items():
+            call = self.answered(name, CHUNKED + b"\r\n" + chunk(wire))
+            self.assertTrue(self.successResultOf(call.done).text, name)
+            self.server.write(b"zz\r\n")
+            self.network.flush()
+            self.assertNothingLeft()
+
+    def test_secondMessage(self):
+        """
+        What follows a whole message is no part of it, and ends the connection.
+        """
+        for name, wire in STREAMS.items():
+            for rest in (b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"):
+                call = self.answered(name, HEAD + sized(wire) + rest)
+                self.assertTrue(self.successResultOf(call.done).text, name)
+                self.assertNothingLeft()
+
+    def test_reportedError(self):
+        """
+        The error that a provider reports says more than damage behind it.
+        """
+        wire = b'data: {"error":{"message":"Out of coffee"}}\n\n'
+        answer = CHUNKED + b"\r\n" + chunk(wire) + b"zz\r\n"
+        call = self.answered("openaiCompletions", answer)
+        self.assertFails(call.done, UpstreamError, "Out of coffee", "error")
+
+    def test_embeddings(self):
+        """
+        Vectors whose framing is damaged are no answer, though the JSON is whole.
+        """
+        whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(
+            VECTORS
+        )
+        self.successResultOf(self.embedded(whole + b"0\r\n\r\n"))
+        done = self.embedded(whole + b"zz\r\n")
+        self.assertFails(done, UpstreamTruncated, "damaged", "embeddings")
+
+
+class CodingTests(DialectTestCase):
+    """
+    Content codings that were not asked for.
+    """
+
+    def test_answers(self):
+        """
+        An answer with one can't be read; the error names it.
+        """
+        for coding in CODINGS:
+            header = b"Content-Encoding: %b\r\n" % coding
+            named = coding.replace(b"\r\nContent-Encoding:", b",").decode()
+            words = f"a content coding that was not asked for ({named})"
+            for name, wire in STREAMS.items():
+                call = self.answered(name, HEAD + header + sized(wire))
+                self.assertFails(call.done, UpstreamMalformed, words, name)
+            head = b"HTTP/1.1 200 OK\r\n" + header
+            done = self.embedded(head + sized(VECTORS))
+            self.assertFails(done, UpstreamMalformed, words, coding)
+
+    def test_refusals(self):
+        """
+        A refusal with one keeps its meaning, in one read or several, also without a
+        body.
+        """
+        for coding in CODINGS:
+            for status, kind, words in (
+                (400, UpstreamRefused, "refused the request"),
+                (401, UpstreamAuthFailed, "refused the gateway's key"),
+                (429, UpstreamRateLimited, "is over its rate limit"),
+                (500, UpstreamError, "status 500"),
+                (503, UpstreamError, "status 503"),
+            ):
+                head = (
+                    b"HTTP/1.1 %d No\r\nRetry-After: 7\r\nContent-Encoding: %b\r\n"
+                    % (status, coding)
+                )
+                for name in STREAMS:
+                    for pieces in (
+                        [head + sized(b"no words")],
+                        [head + sized(b"")],
+                        [head, b"Content-Length: 4\r\n\r\n", b"no"],
+                    ):
+                        call = self.answered(name, *pieces)
+                        error = self.failureResultOf(call.done).value
+                        self.assertIs(type(error), kind, (name, coding))
+                        self.assertIn(words, error.message)
+                        after = 7 if status in (429, 503) else None
+                        self.assertEqual(error.retryAfter, after)
+                        self.assertNothingLeft()
+            done = self.embedded(
+                b"HTTP/1.1 429 No\r\nContent-Encoding: %b\r\n" % coding + sized(b"x")
+            )
+            self.assertFails(done, UpstreamRateLimited, "rate limit", coding)
