@@ -17,15 +17,11 @@ from openclaw.config import LOCAL_PROVIDER, Config
 from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.models.registry import Providers
 from openclaw.net.threads import inThread
+from openclaw.sessions.store.fault_watch import FaultWatch
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from openclaw.tools.catalogue import Catalogue
 from openclaw.tools.temporary import removeLeftovers
 from openclaw.workers.topology import SingleProcess, Topology
-
-PROBE_SECONDS = 1.0
-"""
-Least time between two looks at a store that failed, in seconds.
-"""
 
 STORE_NAME = "sessions.sqlite"
 
@@ -72,7 +68,7 @@ class Composition:
             )
         )
         self._storeFault: str | None = "the session store is not open yet"
-        self._probedAt = float("-inf")
+        self._faultWatch = FaultWatch(self._store, reactor)
         self._retired: set[Deferred[None]] = set()
         self.runtime = Runtime(
             config=config,
@@ -97,6 +93,7 @@ class Composition:
             self._storeFault = "the session store can't be opened"
             raise
         self._storeFault = None
+        self._faultWatch.start()
 
     def _tidyWorkspaces(self) -> None:
         """
@@ -144,31 +141,27 @@ class Composition:
 
         closing.addBoth(retired)
 
+    def failures(self) -> dict[str, str]:
+        """
+        Return what keeps runs from succeeding: for each of
+        L{openclaw.metrics.exposition.PARTS} that fails, the reason.
+        """
+        found = {}
+        if self.runtime.draining:
+            found["draining"] = "the gateway is shutting down"
+        fault = self._storeFault or self._store.fault
+        if fault is not None:
+            found["sessions"] = fault
+        broken = ("unavailable", "failed")
+        if self._usesLocal() and self._providers.local.state in broken:
+            found["embedded_model"] = "the embedded model can't be run"
+        return found
+
     def failing(self) -> list[str]:
         """
         List the reasons that keep runs from succeeding.
         """
-        found = []
-        if self.runtime.draining:
-            found.append("the gateway is shutting down")
-        if self._storeFault is not None:
-            found.append(self._storeFault)
-        elif self._store.fault is not None:
-            found.append(self._store.fault)
-            self._probe()
-        broken = ("unavailable", "failed")
-        if self._usesLocal() and self._providers.local.state in broken:
-            found.append("the embedded model can't be run")
-        return found
-
-    def _probe(self) -> None:
-        """
-        Look whether the store works again, without keeping who asks waiting.
-        """
-        now = self._reactor.seconds()
-        if now - self._probedAt >= PROBE_SECONDS:
-            self._probedAt = now
-            self._store.probe()
+        return list(self.failures().values())
 
     def _usesLocal(self) -> bool:
         return any(
@@ -201,6 +194,7 @@ class Composition:
         End all runs, and let go of everything.
         """
         await self.runtime.stop()
+        self._faultWatch.stop()
         closing = [provider.close() for provider in self._providers.all()]
         await DeferredList([*closing, *self._retired], consumeErrors=True)
         await self._store.close()

@@ -117,7 +117,9 @@ class GatewayService(Service):
         tokens, runtime = self._memory.tokens, self._assembly.runtime
         runtime.isRevoked = tokens.isRevoked
         self._revocationWatch = RevocationWatch(tokens, runtime.endRevoked, reactor)
-        self._metrics = MetricsPage(runtime.tally, runtime.inProgress, reactor)
+        self._metrics = MetricsPage(
+            runtime.tally, runtime.inProgress, reactor, self._assembly.failures
+        )
         app = GatewayApp(
             standing=lambda: self._standing,
             runtime=runtime,
@@ -291,7 +293,8 @@ class GatewayService(Service):
             raise StartError("A stopped gateway can't be started again.")
         if not self._listening.ports:
             self._listening.start(self._site)
-            self._leavePorts()
+            if self._delegates:
+                self._leavePorts()
             self._site.loopback = self._listening.loopback()
             try:
                 self._checkReach(self._standing.config)
@@ -306,8 +309,6 @@ class GatewayService(Service):
         for (name, _), port in zip(
             self._listening.endpoints, self._listening.ports, strict=True
         ):
-            if not self._delegates:
-                continue
             if not isShareable(port):
                 self._listening.stop()
                 raise StartError(f"Several workers can't share {name!r}.")
@@ -353,16 +354,15 @@ class GatewayService(Service):
         elif fault is not None:
             self._log.critical("{error}", error=fault.message)
             self.ready.errback(fault)
-        elif self._launch.place is None:
-            text = startupBanner(
-                standing=self._standing,
-                credential=self._standings.credential(self._standing.config),
-                urls=self._listening.urls(),
-                state=self._standings.state,
-            )
-            self._log.info("{text}", text=text)
-            self.ready.callback(None)
         else:
+            if self._launch.place is None:
+                text = startupBanner(
+                    standing=self._standing,
+                    credential=self._standings.credential(self._standing.config),
+                    urls=self._listening.urls(),
+                    state=self._standings.state,
+                )
+                self._log.info("{text}", text=text)
             self.ready.callback(None)
 
     def _letOthersIn(self) -> None:

@@ -277,26 +277,28 @@ class Health(Struct):
 
 class Ready(Struct):
     """
-    Can the gateway serve?  If not, what keeps it from that.
+    Can the gateway serve?  C{failing} lists what keeps it from that; it is empty if
+    nothing does.
     """
 
     ok: bool
     ready: bool
     status: Literal["ready", "not ready"]
     uptimeMs: int
-    failing: list[str] = []
+    failing: list[str]
 
 
 class Started(Struct):
     """
-    The gateway has started.  If not, or if runs fail, what keeps it from that.
+    The gateway has started.  C{failing} is there only with status 503: what keeps it
+    from that, or why runs fail.
     """
 
     ok: bool
     status: Literal["started", "not started"]
     version: str
     uptimeMs: int
-    failing: list[str] = []
+    failing: list[str] | UnsetType = UNSET
 
 
 ANSWERS: tuple[Any, ...] = (

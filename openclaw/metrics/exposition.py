@@ -2,7 +2,7 @@
 C{/metrics}: the numbers of a gateway, for those who collect such.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from openclaw.metrics.prometheus_families import Families
 
 
+PARTS = ("sessions", "embedded_model", "draining")
+"""
+Parts of the gateway without which runs fail.
+"""
+
+FAILING = "openclaw_failing"
+
+
 class MetricsPage:
     """
     The metrics page.
@@ -26,12 +34,16 @@ class MetricsPage:
         tally: Tally,
         inProgress: Callable[[], tuple[int, int]],
         reactor: IReactorTime,
+        failures: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """
         @param inProgress: How many runs go on, and how many wait.
+
+        @param failures: Which of L{PARTS} fail, and why.
         """
         self._tally = tally
         self._inProgress = inProgress
+        self._failures = failures
         self._lag = ReactorLag(reactor)
         self._families: Families | None = None
 
@@ -77,7 +89,9 @@ class MetricsPage:
 
     def _gauges(self, connections: int) -> dict[str, float]:
         running, queued = self._inProgress()
-        return {
+        failures = self._failures()
+        failing = {f"{FAILING}.{part}": float(part in failures) for part in PARTS}
+        return failing | {
             "openclaw_runs_in_progress": running,
             "openclaw_runs_queued": queued,
             "openclaw_connections": connections,
@@ -94,7 +108,7 @@ class MetricsPage:
 
 def _together(name: str, value: float, others: Sequence[Snapshot]) -> float:
     """
-    Combine a gauge of all workers: the sum, or the longest lag.
+    Combine a gauge of all workers: the sum, or the longest lag, or whether any fails.
     """
     values = [value, *(other.gauges.get(name, 0) for other in others)]
-    return max(values) if "lag" in name else sum(values)
+    return max(values) if "lag" in name or FAILING in name else sum(values)

@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from openclaw.metrics.exposition import FAILING
 from openclaw.metrics.snapshot import Snapshot, snapshotOf
 from openclaw.metrics.tally import Counts, Durations, Tally
 
@@ -84,8 +85,16 @@ class Families(Collector):
         yield InfoMetricFamily(
             "openclaw_build", "The gateway's version.", {"version": self._version}
         )
+        failing = GaugeMetricFamily(
+            FAILING, "1 while it fails, as /readyz says.", labels=["what"]
+        )
         for name, value in self.gauges.items():
-            yield GaugeMetricFamily(name, _MEANINGS[name], value)
+            part = name.partition(".")[2]
+            if part:
+                failing.add_metric([part], value)
+            else:
+                yield GaugeMetricFamily(name, _MEANINGS[name], value)
+        yield failing
         yield from self._counters()
         yield from self._histograms()
         for metric in self._process.collect():

@@ -83,7 +83,6 @@ class HealthTests(GatewayTestCase):
                     "status": "started",
                     "version": __version__,
                     "uptimeMs": 1500,
-                    "failing": [],
                 },
             )
             self.gateway.failing = ["the disk is full"]

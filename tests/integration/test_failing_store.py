@@ -4,7 +4,10 @@ over.
 """
 
 import os
+import resource
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.integration.daemon import Daemon
 from tests.integration.daemon_case import HouseTestCase
+from tests.integration.processes import workers
 
 SESSION = {"x-openclaw-session-key": "talk"}
 PAGE_BYTES = 4096
@@ -21,7 +25,7 @@ PAGE_BYTES = 4096
 
 class FailingStoreTests(HouseTestCase):
     """
-    A disk that is full, and a file that is damaged.
+    A disk that is full or can't be written, and a file that is damaged or locked.
     """
 
     def setUp(self) -> None:
@@ -48,6 +52,30 @@ class FailingStoreTests(HouseTestCase):
         answer = await self.caller(daemon).get(path)
         return answer.status, await answer.json()
 
+    async def untilReady(self, daemon: Daemon) -> None:
+        """
+        Wait until it says that it serves, while nobody asks for a run, and see that
+        runs work.
+        """
+        while (await self.health(daemon))[0] != 200:
+            await deferLater(reactor, 0.1)
+        self.assertEqual((await self.health(daemon, "/startupz"))[0], 200)
+        self.assertEqual(await self.gauge(daemon), 0)
+        self.assertEqual(await self.turn(daemon), 200)
+
+    async def gauge(self, daemon: Daemon) -> float:
+        """
+        What C{/metrics} says of the sessions.
+        """
+        answer = await self.caller(daemon).get("/metrics")
+        text = (await answer.whole()).decode()
+        (line,) = [
+            each
+            for each in text.splitlines()
+            if each.startswith('openclaw_failing{what="sessions"}')
+        ]
+        return float(line.split()[1])
+
     async def assertFails(self, daemon: Daemon, reason: str) -> None:
         """
         Assert that it says what fails, everywhere but at C{/healthz}.
@@ -58,6 +86,7 @@ class FailingStoreTests(HouseTestCase):
             [failing] = document["failing"]
             self.assertIn(reason, failing)
         self.assertEqual((await self.health(daemon, "/healthz"))[0], 200)
+        self.assertEqual(await self.gauge(daemon), 1)
         # What needs no session goes on.
         answer = await self.caller(daemon).ask("hi")
         self.assertEqual((answer.status, await answer.words()), (200, "so"))
@@ -82,10 +111,75 @@ class FailingStoreTests(HouseTestCase):
             pass
         await self.assertFails(daemon, "full")
         ballast.unlink()
-        while (await self.health(daemon))[0] != 200:
-            await deferLater(reactor, 0.1)
-        self.assertEqual(await self.turn(daemon), 200)
+        await self.untilReady(daemon)
         self.assertIn("The session store works again.", daemon.text)
+
+    async def test_unwritable(self) -> None:
+        """
+        A file system that takes no more writes: the system refuses to let the file
+        grow.
+        """
+        daemon = await self.startDaemon()
+        self.assertEqual(await self.turn(daemon), 200)
+        pids = [daemon.pid, *workers(daemon.pid)]
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        self.assertGreaterEqual(await self.turn(daemon), 500)
+        await self.assertFails(daemon, "the session store fails")
+        for pid in pids:
+            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        await self.untilReady(daemon)
+
+    async def test_locked(self) -> None:
+        """
+        Another program has locked the file, and then lets go of it.
+        """
+        daemon = await self.startDaemon()
+        self.assertEqual(await self.turn(daemon), 200)
+        path = self.state / "sessions.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            self.assertGreaterEqual(await self.turn(daemon), 500)
+            await self.assertFails(daemon, "locked")
+        await self.untilReady(daemon)
+
+    async def assertRefused(self, reason: str) -> None:
+        """
+        Assert that the daemon does not start, and says why.
+        """
+        daemon = self.spawn()
+        await daemon.ended
+        self.assertEqual(daemon.status, 1, daemon.text)
+        self.assertIn(reason, daemon.text)
+        self.assertNotIn("Ready at", daemon.text)
+        self.assertNotIn("Traceback", daemon.text)
+
+    async def test_lockedAtStart(self) -> None:
+        """
+        A daemon that starts meanwhile says so, and ends.
+        """
+        daemon = await self.startDaemon()
+        await daemon.stop()
+        path = self.state / "sessions.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            await self.assertRefused("database is locked")
+
+    async def test_readOnlyAtStart(self) -> None:
+        """
+        So does one whose state directory is on a file system that is only to be read.
+        """
+        daemon = await self.startDaemon()
+        self.assertEqual(await self.turn(daemon), 200)
+        await daemon.stop()
+        path = str(self.state)
+        bind = ["mount", "--bind", path, path]
+        if os.geteuid() != 0 or subprocess.run(bind, stderr=-3).returncode != 0:
+            raise SkipTest("no file system can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=True)
+        subprocess.run(["mount", "-o", "remount,ro,bind", path], check=True)
+        await self.assertRefused(path)
 
     async def test_damaged(self) -> None:
         """
@@ -111,3 +205,19 @@ class FailingStoreTests(HouseTestCase):
         await deferLater(reactor, 1.2)
         for _ in range(2):
             await self.assertFails(daemon, "malformed")
+            self.assertEqual(await self.gauge(daemon), 1)
+
+
+class FailingWorkersTests(FailingStoreTests):
+    """
+    The same with several workers, whichever of them answers.
+    """
+
+    workers = 2
+
+    async def assertFails(self, daemon: Daemon, reason: str) -> None:
+        """
+        Assert it for connections enough to reach all workers.
+        """
+        for _ in range(8):
+            await super().assertFails(daemon, reason)

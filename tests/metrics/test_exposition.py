@@ -69,7 +69,10 @@ class PageTests(SynchronousTestCase):
         """
         self.clock = Clock()
         self.tally = Tally()
-        self.page = MetricsPage(self.tally, lambda: (3, 2), self.clock)
+        self.failures = {}
+        self.page = MetricsPage(
+            self.tally, lambda: (3, 2), self.clock, lambda: self.failures
+        )
         self.addCleanup(self.page.stop)
 
     def value(self, name, **labels):
@@ -92,6 +95,25 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(self.value("openclaw_runs_queued"), 2)
         self.assertEqual(self.value("openclaw_connections"), 7)
         self.assertEqual(self.value("openclaw_build_info", version=__version__), 1)
+
+    def test_failing(self):
+        """
+        Each part that can fail has a number, also while it works; of several workers
+        it is enough that it fails in one.
+        """
+
+        def shown():
+            parts = ("sessions", "embedded_model", "draining")
+            return [self.value("openclaw_failing", what=part) for part in parts]
+
+        self.assertEqual(shown(), [0, 0, 0])
+        self.failures["sessions"] = "the disk is full"
+        self.assertEqual(shown(), [1, 0, 0])
+        other = self.page.snapshot(0)
+        self.failures.clear()
+        text, _ = self.page.show(0, others=[other, other])
+        self.assertIn(b'openclaw_failing{what="sessions"} 1.0\n', text)
+        self.assertIn(b'openclaw_failing{what="draining"} 0.0\n', text)
 
     def test_counters(self):
         """

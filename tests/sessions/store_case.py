@@ -6,6 +6,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.task import Clock
@@ -28,24 +29,24 @@ class SQLiteTestCase(TestCase):
         self.path = Path(self.mktemp()).absolute() / "state" / "sessions.sqlite"
         self.logged: list[str] = []
 
-    def makeStore(self) -> SQLiteSessionStore:
+    def makeStore(self, **options: Any) -> SQLiteSessionStore:
         """
         A store in the file, not yet open.
+
+        @param options: What it gets instead of the test's clock.
         """
-        store = SQLiteSessionStore(
-            reactor=reactor,
-            now=self.clock.seconds,
-            path=self.path,
-            log=Logger(observer=lambda event: self.logged.append(formatEvent(event))),
-        )
+        log = Logger(observer=lambda event: self.logged.append(formatEvent(event)))
+        clocks = {"now": self.clock.seconds, "uptime": self.clock.seconds}
+        given = {"reactor": reactor, "path": self.path, "log": log, **clocks}
+        store = SQLiteSessionStore(**given | options)
         self.addCleanup(store.close)
         return store
 
-    async def openStore(self) -> SQLiteSessionStore:
+    async def openStore(self, **options: Any) -> SQLiteSessionStore:
         """
-        An open store in the file.
+        An open store in the file; see L{makeStore}.
         """
-        store = self.makeStore()
+        store = self.makeStore(**options)
         await store.open()
         return store
 

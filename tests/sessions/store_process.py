@@ -20,6 +20,8 @@ from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 
+LEASE_SECONDS = 3600.0
+
 
 def say(line: str) -> None:
     """
@@ -33,7 +35,7 @@ def storeAt(path: Path) -> SQLiteSessionStore:
     A store with the real time, whose claims would last for an hour.
     """
     return SQLiteSessionStore(
-        reactor=reactor, path=path, log=Logger(), leaseSeconds=3600.0
+        reactor=reactor, path=path, log=Logger(), leaseSeconds=LEASE_SECONDS
     )
 
 

@@ -6,6 +6,7 @@ killed.
 import os
 import sys
 from pathlib import Path
+from time import monotonic
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -18,6 +19,7 @@ from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
 from tests.contracts.store_opening import AGAIN, ANSWER
 from tests.sessions.store_case import SQLiteTestCase
+from tests.sessions.store_process import LEASE_SECONDS
 
 
 class Child(ProcessProtocol):
@@ -122,7 +124,7 @@ class KilledTests(ProcessTestCase):
         """
         (said,) = await self.run_("turns", 100_000, "s", killAfter=101)
         self.assertGreater(len(said), 100)
-        store = await self.openStore()
+        store = await self.openStore(uptime=monotonic, leaseSeconds=LEASE_SECONDS)
         sessions = await store.sessions()
         self.assertTrue(sessions)
         for info in sessions:
@@ -144,7 +146,7 @@ class KilledTests(ProcessTestCase):
         """
         (said,) = await self.run_("turns", 100_000, "s", killAfter=1)
         self.assertEqual(said[0], "s0: question 0")
-        store = await self.openStore()
+        store = await self.openStore(uptime=monotonic, leaseSeconds=LEASE_SECONDS)
         begun = await store.beginTurn(Claim("s0", "next"), "main", [], [AGAIN])
         self.assertEqual(
             list(begun.messages), [UserMessage(content="question 0"), AGAIN]

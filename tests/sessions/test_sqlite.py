@@ -40,7 +40,11 @@ class SQLiteContractTests(SessionStoreContract, TestCase):
         """
         path = Path(self.mktemp()) / "sessions.sqlite"
         return SQLiteSessionStore(
-            reactor=reactor, now=clock.seconds, path=path, log=Logger()
+            reactor=reactor,
+            now=clock.seconds,
+            uptime=clock.seconds,
+            path=path,
+            log=Logger(),
         )
 
 

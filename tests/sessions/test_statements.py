@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from hypothesis import given
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import Claim, Summary
@@ -25,7 +26,9 @@ class AccessTestCase(SynchronousTestCase):
         """
         Make an empty database in memory.
         """
-        self.access = SessionAccess(owner=Owner.here(), leaseSeconds=15.0)
+        self.access = SessionAccess(
+            owner=Owner.here(), leaseSeconds=15.0, uptime=Clock().seconds
+        )
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.addCleanup(self.connection.close)
         upgrade(self.connection, Path(":memory:"), schemaSteps())

@@ -143,6 +143,20 @@ def versionOf(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
+def checkFile(path: Path) -> None:
+    """
+    Read all of a database, through a connection of its own.
+
+    @raise sqlite3.Error: It is damaged, is not there, or has another schema.
+    """
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        version = versionOf(connection)
+    if found != "ok" or version != schemaSteps()[-1].version:
+        raise sqlite3.DatabaseError(found)
+
+
 def _isEmpty(connection: sqlite3.Connection) -> bool:
     """
     Is nothing in the database?

@@ -10,7 +10,7 @@ else is done.
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
@@ -35,6 +35,7 @@ from openclaw.net.batched_writes import writesOf
 from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.schema import (
     Upgrade,
+    checkFile,
     createPrivately,
     openingAlone,
     schemaSteps,
@@ -79,6 +80,7 @@ class SQLiteSessionStore:
         *,
         reactor: IReactorFromThreads,
         now: Callable[[], float] = time,
+        uptime: Callable[[], float] = monotonic,
         path: Path,
         log: Logger,
         leaseSeconds: float = 15.0,
@@ -88,12 +90,15 @@ class SQLiteSessionStore:
             L{twisted.internet.interfaces.IReactorCore}; nothing is done before it
             runs.
         @param now: The time of day, in seconds since the epoch.
+        @param uptime: The machine's monotonic clock, in seconds.  All processes that
+            share the file must read the same one.
         @param path: The file.  It is made if there is none, and so is its directory.
         @param leaseSeconds: How long a claim lasts without being renewed.
         """
         self.leaseSeconds = leaseSeconds
         self._reactor = reactor
         self._now = now
+        self._uptime = uptime
         self._path = path
         self._log = log
         self._pool: ConnectionPool | None = None
@@ -161,7 +166,12 @@ class SQLiteSessionStore:
                 backup=str(done.backup),
             )
         # The owner is made here and not in __init__: a daemon may have forked since
-        self._access = SessionAccess(owner=Owner.here(), leaseSeconds=self.leaseSeconds)
+        self._access = self._accessFor(Owner.here())
+
+    def _accessFor(self, owner: Owner) -> SessionAccess:
+        return SessionAccess(
+            owner=owner, leaseSeconds=self.leaseSeconds, uptime=self._uptime
+        )
 
     def _prepare(self, pool: ConnectionPool) -> Upgrade:
         """
@@ -235,24 +245,40 @@ class SQLiteSessionStore:
 
     def probe(self) -> Deferred[None]:
         """
-        See L{ISessionStore.probe}.  Of a damaged file only a turn can show that it
-        can be used again.
+        See L{ISessionStore.probe}.
         """
-        if self.fault is None or self._isDamaged:
+        if self.fault is None or self._pool is None or self._access is None:
             return succeed(None)
+        probing = Deferred.fromCoroutine(self._probe(self._pool, self._access))
+        return probing.addErrback(lambda _: None)
+
+    async def _probe(self, pool: ConnectionPool, access: SessionAccess) -> None:
+        if self._isDamaged:
+            # Not in the store's own thread: sessions whose part of the file is whole
+            # go on meanwhile.
+            reactor: Any = self._reactor
+            await deferToThreadPool(
+                reactor, reactor.getThreadPool(), checkFile, self._path
+            )
+            if self._pool is not pool:
+                return
+            # The connection knows pages of the damaged file, and the access texts.
+            await deferToThreadPool(reactor, pool.threadpool, _disconnect, pool)
+            if self._access is access:
+                self._access = self._accessFor(access.owner)
 
         def write(access: SessionAccess, connection: Any, now: float) -> None:
             # It is what it was, and is written all the same.
             connection.execute(f"PRAGMA user_version = {versionOf(connection)}")
 
-        return self._transact(write, writes=True).addErrback(lambda _: None)
+        await self._transact(write, writes=True)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
         """
         See L{ISessionStore.renew}.
         """
         return self._transact(
-            lambda access, connection, now: access.renew(connection, now, claims)
+            lambda access, connection, _: access.renew(connection, claims)
         )
 
     def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
@@ -337,8 +363,8 @@ class SQLiteSessionStore:
             # All else is about what one caller said.
             self.fault = f"the session store fails: {error}"
             self._isDamaged = isDamaged
-        if isNew or self._now() - self._toldAt >= TELL_SECONDS:
-            self._toldAt = self._now()
+        if isNew or self._uptime() - self._toldAt >= TELL_SECONDS:
+            self._toldAt = self._uptime()
             self._log.error("The session store failed: {reason}", reason=str(error))
         raise StoreError("The session store can't be read or written.") from error
 

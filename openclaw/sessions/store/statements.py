@@ -6,7 +6,7 @@ blocks.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -140,12 +140,14 @@ class SessionAccess:
     commits, or rolls back if it raises.
 
     @ivar owner: In whose name claims are taken.
-    @ivar leaseSeconds: How long they last.
+    @ivar leaseSeconds: How long they last, the same for all owners.
+    @ivar uptime: The machine's monotonic clock, in seconds, by which they end.
     @ivar recent: What need not be read.  Who calls a transaction tells how it ended.
     """
 
     owner: Owner
     leaseSeconds: float
+    uptime: Callable[[], float]
     recent: Recent = field(default_factory=Recent)
 
     def beginTurn(
@@ -167,11 +169,10 @@ class SessionAccess:
         session, length, owner, expiresAt, summarised, text = connection.execute(
             FIND, (key,)
         ).fetchone()
-        if owner is not None and not self._isFree(owner, expiresAt, now):
+        if owner is not None and not self._isFree(owner, expiresAt):
             return None
-        connection.execute(
-            TAKE, (key, claim.runID, str(self.owner), now + self.leaseSeconds)
-        )
+        expiresAt = self.uptime() + self.leaseSeconds
+        connection.execute(TAKE, (key, claim.runID, str(self.owner), expiresAt))
         messages = following if length else opening
         if session is None:
             row = (key, agentID, now, now, len(messages))
@@ -237,17 +238,13 @@ class SessionAccess:
             row = (session, summary.messageCount, claim.runID, now, summary.text)
             connection.execute(SUMMARISE, row)
 
-    def renew(
-        self, connection: sqlite3.Connection, now: float, claims: Sequence[Claim]
-    ) -> None:
+    def renew(self, connection: sqlite3.Connection, claims: Sequence[Claim]) -> None:
         """
         See L{openclaw.interfaces.ISessionStore.renew}.
-
-        @param now: Seconds since the epoch.
         """
         connection.execute(BEGIN)
         owner = str(self.owner)
-        expiresAt = now + self.leaseSeconds
+        expiresAt = self.uptime() + self.leaseSeconds
         connection.executemany(
             RENEW,
             [(expiresAt, claim.sessionKey, claim.runID, owner) for claim in claims],
@@ -298,11 +295,14 @@ class SessionAccess:
         rows = connection.execute(SESSIONS, (agentID,))
         return tuple(SessionInfo(*row) for row in rows)
 
-    def _isFree(self, owner: str, expiresAt: float, now: float) -> bool:
+    def _isFree(self, owner: str, expiresAt: float) -> bool:
         """
         Can a claim that another run took be taken over?
         """
-        return expiresAt < now or self.owner.knowsDead(owner)
+        now = self.uptime()
+        # One that would last longer than any is of before the machine's last start.
+        lasts = now <= expiresAt <= now + self.leaseSeconds
+        return not lasts or self.owner.knowsDead(owner)
 
 
 def _firstLoaded(

@@ -27,5 +27,5 @@ CREATE TABLE claims (
     session_key TEXT PRIMARY KEY,
     run_id      TEXT NOT NULL,
     owner       TEXT NOT NULL,    -- host:pid:start of the process:nonce of the store
-    expires_at  REAL NOT NULL
+    expires_at  REAL NOT NULL     -- by the machine's monotonic clock
 ) WITHOUT ROWID;

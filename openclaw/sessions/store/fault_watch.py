@@ -1,0 +1,63 @@
+"""
+Finds out that a store which failed works again, also when no run tries it.
+"""
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from openclaw.interfaces import ISessionStore
+
+PROBE_SECONDS = 2.0
+"""
+Seconds between two looks at a store.
+"""
+
+REST = 10
+"""
+A probe is followed by a pause of at least this many times its own duration: a large
+file takes seconds to read.
+"""
+
+
+class FaultWatch:
+    """
+    Probes a store as long as it fails, and leaves it alone while it works.
+    """
+
+    def __init__(self, store: ISessionStore, clock: IReactorTime) -> None:
+        self._store = store
+        self._clock = clock
+        self._next: IDelayedCall | None = None
+        self._runs = False
+
+    def start(self) -> None:
+        """
+        Begin to watch.
+        """
+        self._runs = True
+        self._wait(PROBE_SECONDS)
+
+    def stop(self) -> None:
+        """
+        Watch no longer.
+        """
+        self._runs = False
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _wait(self, seconds: float) -> None:
+        if self._runs:
+            self._next = self._clock.callLater(seconds, self._look)
+
+    def _look(self) -> None:
+        self._next = None
+        if self._store.fault is None:
+            self._wait(PROBE_SECONDS)
+            return
+        began = self._clock.seconds()
+
+        def probed(_: None) -> None:
+            took = self._clock.seconds() - began
+            self._wait(max(PROBE_SECONDS, took * REST))
+
+        self._store.probe().addCallback(probed)

@@ -1,0 +1,220 @@
+"""
+Tests of L{openclaw.sessions.store.fault_watch}, with stores that fail.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock, deferLater
+
+from openclaw.errors import StoreError
+from openclaw.interfaces import Claim, Conversation
+from openclaw.messages import UserMessage
+from openclaw.sessions.store import sqlite
+from openclaw.sessions.store.fault_watch import PROBE_SECONDS, REST, FaultWatch
+from openclaw.sessions.store.memory import MemorySessionStore
+from openclaw.sessions.store.sqlite import SQLiteSessionStore
+from tests.contracts.store_opening import ANSWER
+from tests.sessions.store_case import SQLiteTestCase
+
+PAGE_BYTES = 4096
+
+
+class ProbedStore(MemorySessionStore):
+    """
+    A store whose probes the test ends.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock=clock)
+        self.probes: list[Deferred[None]] = []
+
+    def probe(self) -> "Deferred[None]":
+        """
+        Look, for as long as the test likes.
+        """
+        self.probes.append(Deferred())
+        return self.probes[-1]
+
+
+class PaceTests(SQLiteTestCase):
+    """
+    A store is probed while it fails, and at a pace that leaves it time to work.
+    """
+
+    def setUp(self) -> None:
+        """
+        Watch a store.
+        """
+        super().setUp()
+        self.store = ProbedStore(self.clock)
+        self.watch = FaultWatch(self.store, self.clock)
+        self.watch.start()
+
+    def test_works(self) -> None:
+        """
+        A store that works is left alone.
+        """
+        self.clock.pump([PROBE_SECONDS] * 10)
+        self.assertEqual(self.store.probes, [])
+
+    def test_fails(self) -> None:
+        """
+        One that fails is probed again and again, one probe at a time; after a long one
+        there is a long pause.
+        """
+        self.store.fault = "the disk is full"
+        self.clock.advance(PROBE_SECONDS)
+        self.clock.advance(PROBE_SECONDS * 5)
+        (probe,) = self.store.probes
+        probe.callback(None)
+        self.clock.advance(PROBE_SECONDS * 5 * REST - 1)
+        self.assertEqual(len(self.store.probes), 1)
+        self.clock.advance(1)
+        self.store.probes[1].callback(None)
+        self.clock.advance(PROBE_SECONDS)
+        self.assertEqual(len(self.store.probes), 3)
+
+    def test_stop(self) -> None:
+        """
+        Nothing is left when it ends, be it during a probe.
+        """
+        self.store.fault = "the disk is full"
+        self.clock.advance(PROBE_SECONDS)
+        self.watch.stop()
+        self.store.probes[0].callback(None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.watch.start()
+        self.watch.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class RecoveryTests(SQLiteTestCase):
+    """
+    A store that works again is found out without a run.
+    """
+
+    async def watched(self) -> SQLiteSessionStore:
+        """
+        An open store that is watched, and that waits for no lock.
+        """
+        self.patch(sqlite, "BUSY_SECONDS", 0.0)
+        store = await self.openStore()
+        watch = FaultWatch(store, self.clock)
+        watch.start()
+        self.addCleanup(watch.stop)
+        return store
+
+    async def turn(self, store: SQLiteSessionStore, key: str) -> Conversation | None:
+        """
+        Take a turn that leaves some pages.
+        """
+        said = [UserMessage("word " * 3000)]
+        claim = Claim(key, "1")
+        begun = await store.beginTurn(claim, "main", said, said)
+        await store.endTurn(claim, [ANSWER])
+        return begun
+
+    async def probed(self) -> None:
+        """
+        Let time for a probe go by, and the probe come to its end.
+        """
+        self.clock.advance(PROBE_SECONDS)
+        while not self.clock.getDelayedCalls():
+            await deferLater(reactor, 0)
+
+    async def test_locked(self) -> None:
+        """
+        Another process holds the file, and then lets go of it.
+        """
+        store = await self.watched()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with self.assertRaises(StoreError):
+                await self.turn(store, "a")
+            await self.probed()
+            self.assertIn("locked", store.fault or "")
+        await self.probed()
+        self.assertIsNone(store.fault)
+        await self.turn(store, "a")
+
+    async def test_damaged(self) -> None:
+        """
+        A damaged file stays one, however long it takes, until a sound one is in its
+        place.
+        """
+        store = await self.watched()
+        for number in range(12):
+            await self.turn(store, f"talk {number}")
+        await store.close()
+        sound = self.path.read_bytes()
+        self.assertGreater(len(sound), 10 * PAGE_BYTES)
+        await store.open()
+        broken = sound[:PAGE_BYTES] + os.urandom(len(sound) - PAGE_BYTES)
+        self.path.write_bytes(broken)
+        with self.assertRaises(StoreError):
+            await self.turn(store, "talk 1")
+        for _ in range(3):
+            await self.probed()
+            self.assertIn("malformed", store.fault or "")
+        self.path.write_bytes(sound)
+        await self.probed()
+        self.assertIsNone(store.fault)
+        begun = await self.turn(store, "talk 1")
+        assert begun is not None
+        self.assertEqual(len(begun.messages), 3)
+
+    async def test_replaced(self) -> None:
+        """
+        The sound file has got the name of the damaged one.
+        """
+        store = await self.watched()
+        await self.turn(store, "a")
+        await store.close()
+        sound = self.path.read_bytes()
+        await store.open()
+        self.path.write_bytes(sound[:PAGE_BYTES] + os.urandom(len(sound) - PAGE_BYTES))
+        with self.assertRaises(StoreError):
+            await self.turn(store, "a")
+        new = self.path.with_name("new")
+        new.write_bytes(sound)
+        new.replace(self.path)
+        await self.probed()
+        self.assertIsNone(store.fault)
+        await self.turn(store, "a")
+
+    async def test_emptied(self) -> None:
+        """
+        A file that is whole, but in which there is nothing, is no sound one.
+        """
+        store = await self.watched()
+        await self.turn(store, "a")
+        await store.close()
+        await store.open()
+        size = self.path.stat().st_size
+        self.path.write_bytes(self.path.read_bytes()[:PAGE_BYTES] + os.urandom(size))
+        with self.assertRaises(StoreError):
+            await self.turn(store, "a")
+        for content in (b"", None):
+            if content is None:
+                self.path.unlink()
+            else:
+                self.path.write_bytes(content)
+            await self.probed()
+            self.assertIsNotNone(store.fault)
+        self.assertFalse(self.path.exists())
+
+    async def test_closedMeanwhile(self) -> None:
+        """
+        A store that is closed during a probe stays closed.
+        """
+        store = await self.watched()
+        store.fault = "the disk is full"
+        self.clock.advance(PROBE_SECONDS)
+        await store.close()
+        await succeed(None)
+        with self.assertRaises(StoreError):
+            await store.sessions()
