@@ -68,7 +68,7 @@ class FailingStoreTests(HouseTestCase):
         What C{/metrics} says of the sessions.
         """
         answer = await self.caller(daemon).get("/metrics")
-        text = (await answer.whole()).decode()
+        text = await answer.whole()
         (line,) = [
             each
             for each in text.splitlines()
