@@ -152,8 +152,7 @@ class Composition:
         fault = self._storeFault or self._store.fault
         if fault is not None:
             found["sessions"] = fault
-        broken = ("unavailable", "failed")
-        if self._usesLocal() and self._providers.local.state in broken:
+        if self._usesLocal() and self._providers.local.cannotRun:
             found["embedded_model"] = "the embedded model can't be run"
         return found
 

@@ -92,6 +92,7 @@ class EngineLease:
         self._asked = 0
         self._engines: dict[int, SharedEngine] = {}
         self._known: list[SharedEngine] = []
+        self._fails = {False: False, True: False}
 
     def engine(self, **settings: Any) -> "SharedEngine":
         """
@@ -105,6 +106,7 @@ class EngineLease:
             weights=settings["weights"],
             connect=settings["connect"],
         )
+        engine.fails = self._fails[engine.embeddings]
         self._known.append(engine)
         return engine
 
@@ -121,6 +123,15 @@ class EngineLease:
         if engine is not None:
             engine.answered(answer)
 
+    def failing(self, embeddings: bool, fails: bool) -> None:
+        """
+        The daemon can't start it, or can again.
+        """
+        self._fails[embeddings] = fails
+        for engine in self._known:
+            if engine.embeddings == embeddings:
+                engine.fails = fails
+
     def ended(self, embeddings: bool) -> None:
         """
         A process is gone.
@@ -136,6 +147,7 @@ class SharedEngine:
     An engine whose process is the daemon's; see L{Engine}.
 
     @ivar embeddings: Is it the one for embeddings?
+    @ivar fails: The daemon can't start it; see L{Engine.fails}.
     """
 
     def __init__(
@@ -147,6 +159,7 @@ class SharedEngine:
         connect: Connect,
     ) -> None:
         self.state: State = "stopped"
+        self.fails = False
         self.upstream: IModelProvider | None = None
         self.embeddings = embeddings
         self._askFor = ask

@@ -27,6 +27,7 @@ from openclaw.workers.worker_messages import (
     FIRST_PORT,
     Drain,
     Ended,
+    EngineFails,
     Hurry,
     Order,
     Stop,
@@ -201,7 +202,13 @@ class WorkerSupervisor:
         """
         for embeddings in (False, True):
             lost = partial(self._tellAll, Ended(embeddings))
-            self._local().engine(embeddings).onLost = lost
+            engine = self._local().engine(embeddings)
+            engine.onLost = lost
+            engine.onFails = partial(self._tellFails, embeddings)
+            self._tellFails(embeddings, engine.fails)
+
+    def _tellFails(self, embeddings: bool, fails: bool) -> None:
+        self._tellAll(EngineFails(embeddings, fails))
 
     # What one of them needs
 
@@ -226,6 +233,9 @@ class WorkerSupervisor:
         process.spawn(
             self._reactor, self._environ, [port.socket.fileno() for port in ports]
         )
+        for embeddings in (False, True):
+            fails = self._local().engine(embeddings).fails
+            process.send(EngineFails(embeddings, fails))
         return process
 
     def lost(self, number: int, wait: float) -> IDelayedCall | None:

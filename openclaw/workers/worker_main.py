@@ -28,6 +28,7 @@ from openclaw.workers.worker_messages import (
     Drain,
     Drained,
     Ended,
+    EngineFails,
     EngineLeased,
     EngineRefusedLease,
     Failed,
@@ -173,6 +174,8 @@ class Worker:
                 self._borrowing.received(message)
             case Ended(embeddings):
                 self._borrowing.ended(embeddings)
+            case EngineFails(embeddings, fails):
+                self._borrowing.failing(embeddings, fails)
             case Drain():
                 Deferred.fromCoroutine(self._drain())
             case Stop():

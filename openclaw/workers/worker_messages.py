@@ -150,6 +150,15 @@ class Ended(Struct, frozen=True, tag="ended"):
     embeddings: bool
 
 
+class EngineFails(Struct, frozen=True, tag="engine fails"):
+    """
+    The embedded model can't be started, or can be again.
+    """
+
+    embeddings: bool
+    fails: bool
+
+
 # What a worker says
 
 
@@ -244,6 +253,7 @@ FromDaemon = (
     | EngineLeased
     | EngineRefusedLease
     | Ended
+    | EngineFails
 )
 
 

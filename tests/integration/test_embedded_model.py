@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
+from openclaw.models.local.weights import Weights
 from tests.integration.daemon import Daemon
 from tests.integration.daemon_case import HouseTestCase, merged
 from tests.integration.http_caller import Answer, frames
@@ -126,6 +128,54 @@ class LifeTests(ModelTestCase):
         await daemon.stop("KILL")
         await watch.ended
         await speaking.lost
+
+
+class BrokenTests(ModelTestCase):
+    """
+    Weights that can't be loaded.
+    """
+
+    async def healths(self, daemon: Daemon) -> set[tuple[Any, ...]]:
+        """
+        The statuses of a few connections, which reach all workers.
+        """
+        found = set()
+        for path in ("/readyz", "/startupz") * 5:
+            answer = await self.caller(daemon).get(path)
+            document = await answer.json()
+            found.add((answer.status, *document.get("failing", ())))
+        return found
+
+    async def test_atStart(self) -> None:
+        """
+        The daemon says so of itself when the model is to be loaded at its start, and no
+        longer once it can be.
+        """
+        weights = self.folder / "weights.gguf"
+        weights.write_bytes(b"These are no weights." * 1000)
+        local = {"modelPath": str(weights), "start": "atOnce"}
+        config = self.configure({"models": {"local": local}})
+        daemon = await self.startDaemon(config=config)
+        broken = {(503, "the embedded model can't be run")}
+        while await self.healths(daemon) != broken:
+            await deferLater(reactor, 0.1)
+        # It is loaded again and again, and in between it is no better.
+        for _ in range(20):
+            self.assertEqual(await self.healths(daemon), broken)
+            await deferLater(reactor, 0.1)
+        sound = self.folder / "sound.gguf"
+        sound.symlink_to(Weights(modelPath=None).path())
+        sound.replace(weights)
+        while await self.healths(daemon) != {(200,)}:
+            await deferLater(reactor, 0.1)
+
+
+class BrokenWorkersTests(BrokenTests):
+    """
+    The same with workers, which share the model.
+    """
+
+    workers = 2
 
 
 class MissingTests(ModelTestCase):

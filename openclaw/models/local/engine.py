@@ -90,7 +90,9 @@ class Engine:
             closed        all calls fail
     @ivar upstream: The provider to make calls to, while it is ready.
     @ivar address: The base URL of its API and the key, while it is ready.
+    @ivar fails: The last start failed, and none has succeeded since.
     @ivar onLost: Is called when a process is gone that was ready.
+    @ivar onFails: Is called with C{fails} when that changes.
     """
 
     def __init__(
@@ -118,7 +120,9 @@ class Engine:
         self.state: State = "stopped"
         self.upstream: IModelProvider | None = None
         self.address: tuple[str, str] | None = None
+        self.fails = False
         self.onLost: Callable[[], object] = _nobody
+        self.onFails: Callable[[bool], object] = lambda fails: None
         self.process: ModelProcess | None = None
         self._order = order
         self._weights = weights
@@ -264,6 +268,7 @@ class Engine:
     def _becomeReady(self, upstream: IModelProvider) -> None:
         self.state = "ready"
         self.upstream = upstream
+        self._setFails(False)
         while self._waiting:
             self._waiting.pop(0).begin(upstream)
 
@@ -276,7 +281,13 @@ class Engine:
         self.state = state
         self._resting = self._clock.callLater(delay, self._rested)
         if state == "failed":
+            self._setFails(True)
             self._failWaiting(self._startFailed)
+
+    def _setFails(self, fails: bool) -> None:
+        if fails != self.fails:
+            self.fails = fails
+            self.onFails(fails)
 
     def _rested(self) -> None:
         self._resting = None

@@ -107,6 +107,14 @@ class LocalModelProvider:
         """
         return self._speaking.state
 
+    @property
+    def cannotRun(self) -> bool:
+        """
+        The model can't be run: something is missing on this machine, or its last start
+        failed.
+        """
+        return self._speaking.fails or self.state == "unavailable"
+
     def _orderToSpeak(self, model: str, key: str) -> EngineOrder:
         return EngineOrder(
             model=model,
