@@ -1,0 +1,106 @@
+"""
+Tests for L{openclaw.net.fetching}: whole answers of hostile servers.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from openclaw.interfaces import ToolError
+from openclaw.net.fetching import MAX_REDIRECTS, Fetched, FetchTerms, fetch
+from openclaw.net.media_type import mediaType
+from openclaw.tools.html_text import isText, textOf
+from tests.models.memory_network import RawServer
+from tests.server.memory_internet import Internet
+from tests.tools.hostile_answers import hostileAnswers
+
+TERMS = FetchTerms(
+    allowPrivate=False,
+    ports=(80,),
+    seconds=5,
+    maxBytes=1000,
+    accept="*/*",
+    what="text",
+    wants=isText,
+)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class HostileTests(SynchronousTestCase):
+    """
+    A fetch ends with a page or with a L{ToolError}, and logs no error.
+    """
+
+    def fetched(self, answer, close=True):
+        """
+        Fetch from a server that sends this to every request.
+
+        @param close: Does it close the connection then?
+
+        @return: The L{Fetched}, or the words of the error.
+        """
+        net, server = Internet(), RawServer()
+        net.listen(80, server)
+        result = []
+        fetch(net, "http://site.example/", TERMS).addBoth(result.append)
+        served = 0
+        for _ in range(MAX_REDIRECTS + 2):
+            net.flush()
+            if served == len(server.received):
+                break
+            served = len(server.received)
+            server.write(answer)
+            net.flush()
+            if close:
+                server.close()
+                net.flush()
+        if not result:
+            net.advance(TERMS.seconds)
+        net.flush()
+        [outcome] = result
+        self.assertEqual(net.open, [])
+        self.assertEqual(net.getDelayedCalls(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+        if isinstance(outcome, Fetched):
+            return outcome
+        self.assertIsInstance(outcome.value, ToolError, outcome)
+        return str(outcome.value)
+
+    @settings(max_examples=400)
+    @given(hostileAnswers(), st.booleans())
+    def test_anyAnswer(self, answer, close):
+        """
+        Any answer, also of a server that keeps the connection open.
+        """
+        outcome = self.fetched(answer, close)
+        if isinstance(outcome, Fetched):
+            self.assertLessEqual(len(outcome.data), TERMS.maxBytes)
+            textOf(outcome.data, *mediaType(outcome.contentType))
+        else:
+            self.assertTrue(outcome.isprintable(), outcome)
+
+    def test_chunks(self):
+        """
+        A page is not whole if its chunks are damaged or cut off.
+        """
+        whole = b"4\r\ntext\r\n0\r\n\r\n"
+        self.assertTrue(self.fetched(CHUNKED + whole).whole)
+        for body in (
+            *(whole[:end] for end in range(len(whole))),
+            b"4\r\ntext\r\nzz\r\n",
+            b"4\r\ntextX0\r\n\r\n",
+            b"4\r\ntext\r\n-1\r\n\r\n",
+            b"4\r\ntext\r\n" + b"f" * 40 + b"\r\n",
+        ):
+            outcome = self.fetched(CHUNKED + body)
+            if isinstance(outcome, Fetched):
+                self.assertFalse(outcome.whole, body)
+
+    def test_length(self):
+        """
+        Nor if it is shorter than it was to be.
+        """
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+        for body in (b"", b"text"):
+            outcome = self.fetched(head + body)
+            self.assertFalse(outcome.whole)
