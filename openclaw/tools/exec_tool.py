@@ -3,7 +3,6 @@ The tool that runs commands.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,6 +114,4 @@ def _told(text: str, ending: Ending, seconds: float) -> str:
         raise ToolError(f"{text}[ended: it took longer than {seconds:g} s]")
     if ending.why == "flood":
         raise ToolError(f"{text}[ended: it wrote too much]")
-    if ending.signal is not None:
-        return f"{text}[ended by {signal.Signals(ending.signal).name}]"
-    return f"{text}[exit status {ending.status}]"
+    return f"{text}[{ending}]"

@@ -144,7 +144,7 @@ def readable(html: str) -> str:
     """
     from inscriptis import Inscriptis
     from inscriptis.model.config import ParserConfig
-    from lxml.etree import ParserError
+    from lxml.etree import ErrorTypes, ParserError, XMLSyntaxError
     from lxml.html import HTMLParser, document_fromstring
 
     # With the usual bound on nesting, more pages would be cut.
@@ -153,6 +153,10 @@ def readable(html: str) -> str:
         tree = document_fromstring(html.encode("utf-8", "replace"), parser=parser)
     except (ParserError, ValueError):
         return ""
+    except XMLSyntaxError as error:
+        if error.code == ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from None
+        raise
     _shallow(tree)
     _tame(tree)
     title = " ".join((tree.findtext(".//title") or "").split())

@@ -11,6 +11,7 @@ import sys
 import threading
 
 STACK_BYTES = 256 * 1024 * 1024
+TOO_MUCH = "takes too much memory to be read"
 DEPTH = 60_000
 """
 Levels of nesting that the layout, which is recursive, can follow.
@@ -31,14 +32,34 @@ def convert(job: dict[str, object]) -> None:
     limit = int(str(job["limit"]))
     text = textOf(data, str(job["kind"]), job["charset"])  # type: ignore[arg-type]
     if text is None:
-        head: dict[str, object] = {"error": "is not text"}
-        text = ""
+        write({"error": "is not text"})
     else:
-        head = {"left": max(0, len(text) - limit)}
+        left = max(0, len(text) - limit)
+        write({"left": left}, text[:limit].encode("utf-8", "replace"))
+
+
+def write(head: dict[str, object], text: bytes = b"") -> None:
+    """
+    Write the first line, and the text.
+    """
     out = sys.stdout.buffer
     out.write(json.dumps(head).encode() + b"\n")
-    out.write(text[:limit].encode("utf-8", "replace"))
+    out.write(text)
     out.flush()
+
+
+def attempt(job: dict[str, object]) -> None:
+    """
+    Convert, or say why not.
+    """
+    try:
+        convert(job)
+    except MemoryError:
+        write({"error": TOO_MUCH})
+    except RecursionError:
+        write({"error": "is nested too deeply to be read"})
+    except Exception as error:
+        write({"error": f"can't be read: {type(error).__name__}"})
 
 
 def main() -> None:
@@ -53,12 +74,20 @@ def main() -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
+        _, hard = resource.getrlimit(kind)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
         resource.setrlimit(kind, (most, most))
     sys.setrecursionlimit(DEPTH)
     threading.stack_size(STACK_BYTES)
-    thread = threading.Thread(target=convert, args=(job,))
-    thread.start()
-    thread.join()
+    thread = threading.Thread(target=attempt, args=(job,))
+    try:
+        thread.start()
+    except RuntimeError:
+        # There is no room for its stack.
+        write({"error": TOO_MUCH})
+    else:
+        thread.join()
 
 
 if __name__ == "__main__":

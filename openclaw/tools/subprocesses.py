@@ -108,6 +108,18 @@ class Ending:
     signal: int | None
     why: str | None = None
 
+    def __str__(self) -> str:
+        """
+        Say it in a few words.
+        """
+        if self.signal is None:
+            return f"exit status {self.status}"
+        try:
+            return f"ended by {signal.Signals(self.signal).name}"
+        except ValueError:
+            # Most of the real-time ones have no name.
+            return f"ended by signal {self.signal}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Program:

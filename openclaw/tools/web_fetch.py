@@ -5,6 +5,7 @@ The tool that reads pages of the web.
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,13 @@ from openclaw.net.fair_semaphore import Bounds, FairSemaphore
 from openclaw.net.fetching import MAX_URL_CHARACTERS, Fetched, FetchTerms, fetch
 from openclaw.net.media_type import mediaType
 from openclaw.tools.html_text import HTML_TYPES, isText, textOf
-from openclaw.tools.subprocesses import BoundedOutput, Program, runProgram, scrubbed
+from openclaw.tools.subprocesses import (
+    BoundedOutput,
+    Ending,
+    Program,
+    runProgram,
+    scrubbed,
+)
 from openclaw.tools.tool_settings import WebFetchSettings, settingsFor
 
 SMALL_BYTES = 64 * 1024
@@ -29,6 +36,13 @@ Plain text of up to this size is decoded at once.
 AT_ONCE = 4
 """
 Pages that are made text of at once.
+"""
+
+MAX_WAITING = 32
+WAIT_SECONDS = 30.0
+"""
+Pages that may wait for that, each of C{maxBytes} at most, and the longest wait, in
+seconds.
 """
 
 CHILD = Path(__file__).with_name("page_main.py")
@@ -106,7 +120,11 @@ class WebFetchTool:
                 raise ToolError(f"{page.url} is not text.")
             return _shown(page, whole[:limit], len(whole) - limit)
         if self._turns is None:
-            self._turns = FairSemaphore(context.reactor, Bounds(capacity=AT_ONCE))
+            self._turns = FairSemaphore(
+                context.reactor,
+                Bounds(capacity=AT_ONCE, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS),
+                lambda: ToolError("Too many pages are being read. Try again soon."),
+            )
         text, left = await self._turns.run(
             context.namespace or context.sessionKey,
             lambda: pageText(context.reactor, page.data, kind, charset, limit),
@@ -153,10 +171,12 @@ async def pageText(
             "path": [os.path.abspath(each) for each in sys.path],
         }
     )
-    page = os.memfd_create("page")
     try:
-        os.write(page, data)
-        os.lseek(page, 0, os.SEEK_SET)
+        page = os.memfd_create("page")
+    except OSError as error:
+        raise ToolError(f"No process could be started: {error.strerror}.") from None
+    try:
+        os.pwrite(page, data, 0)
         output = BoundedOutput(2 * (4 * limit + HEAD_BYTES))
         program = Program(
             arguments=[sys.executable, "-I", str(CHILD), job],
@@ -169,16 +189,28 @@ async def pageText(
     finally:
         os.close(page)
     head, _, text = output.text().partition("\n")
-    if ending.why is not None:
-        raise ToolError(f"The page can't be made text of within {SECONDS:g} s.")
     try:
         told = json.loads(head)
         left = told.get("left")
-        error = told.get("error")
+        fault = told.get("error")
     except (ValueError, AttributeError):
-        left, error = None, None
-    if error is not None:
-        raise ToolError(f"The page {error}.")
-    if ending.status != 0 or not isinstance(left, int):
-        raise ToolError("The page can't be made text of: it takes too much memory.")
+        left, fault = None, None
+    if fault is not None:
+        raise ToolError(f"The page {fault}.")
+    if ending.why is not None or ending.status != 0 or not isinstance(left, int):
+        raise ToolError(f"The page can't be made text of{_explained(ending)}.")
     return text, left
+
+
+def _explained(ending: Ending) -> str:
+    """
+    Tell why a process ended before there was a text.
+    """
+    if ending.why == "time" or ending.signal == signal.SIGXCPU:
+        return f" within {SECONDS:g} s"
+    if ending.why == "flood":
+        return ": there is far too much of it"
+    told = f": {ending}"
+    if ending.signal == signal.SIGKILL:
+        told += ", as the system does when its memory is used up"
+    return told

@@ -2,13 +2,18 @@
 Tests of L{openclaw.tools.web_fetch}: the process that makes text of a page.
 """
 
+from pathlib import Path
+
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from openclaw.interfaces import ToolError
 from openclaw.tools import web_fetch
 from openclaw.tools.html_text import TOO_DEEP
-from openclaw.tools.web_fetch import pageText
+from openclaw.tools.web_fetch import WebFetchTool, pageText
+from tests.tools.local_internet import FetchTestCase
+from tests.tools.tool_case import appearing
 
 LIMIT = 50_000
 SIZE = 200_000
@@ -87,6 +92,52 @@ class PageTests(TestCase):
             await self.text(b"<table>" + filled("<tr><td>a<td>b") * 5)
         self.assertIn("too much memory", str(caught.exception))
 
+    async def test_memoryOfParser(self) -> None:
+        """
+        So is what takes too much while it is parsed, and not before.
+        """
+        self.patch(web_fetch, "MEMORY_BYTES", 420 * 1024 * 1024)
+        self.patch(web_fetch, "MEMORY_PER_BYTE", 0)
+        with self.assertRaises(ToolError) as caught:
+            await self.text(b"<table>" + filled("<tr><td>a<td>b") * 20)
+        self.assertIn("too much memory", str(caught.exception))
+
+    async def test_reasons(self) -> None:
+        """
+        Whatever ends the process, the error says what it was.
+        """
+        kill = "import os, signal\nos.kill(os.getpid(), signal.{})"
+        for program, words in (
+            (kill.format("SIGSEGV"), "text of: ended by SIGSEGV."),
+            (kill.format("SIGABRT"), "text of: ended by SIGABRT."),
+            (kill.format("SIGRTMIN + 3"), "text of: ended by signal 37."),
+            (kill.format("SIGKILL"), "SIGKILL, as the system does when its memory"),
+            (kill.format("SIGXCPU"), "text of within 10 s."),
+            ("raise SystemExit(3)", "text of: exit status 3."),
+            ("raise ImportError('x')", "text of: exit status 1."),
+            ("", "text of: exit status 0."),
+            ("print('[]')", "text of: exit status 0."),
+            ("print('{\"left\": 0}')\nraise SystemExit(3)", "exit status 3."),
+            ("while True: print('x' * 10**6)", "there is far too much of it."),
+        ):
+            child = Path(self.mktemp())
+            child.write_text(program)
+            self.patch(web_fetch, "CHILD", child.absolute())
+            with self.assertRaises(ToolError) as caught:
+                await self.text(b"<p>hi")
+            self.assertIn(words, str(caught.exception))
+
+    async def test_lowerLimit(self) -> None:
+        """
+        A daemon that has a lower limit itself hands it on.
+        """
+        page = web_fetch.CHILD.read_text()
+        child = Path(self.mktemp())
+        limit = "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (5, 5))\n"
+        child.write_text(page.replace("import json\n", limit + "import json\n", 1))
+        self.patch(web_fetch, "CHILD", child.absolute())
+        self.assertEqual(await self.text(b"<p>hi"), ("hi", 0))
+
     async def test_time(self) -> None:
         """
         So is what takes too long.
@@ -95,3 +146,54 @@ class PageTests(TestCase):
         with self.assertRaises(ToolError) as caught:
             await self.text(b"<p>hi")
         self.assertIn("within 0.01 s", str(caught.exception))
+
+
+class WaitingTests(FetchTestCase):
+    """
+    The line of pages that wait for such a process.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let one process be at once, and let it never end by itself.
+        """
+        super().setUp()
+        self.page(b"<p>hi", content_type="text/html")
+        self.tool = WebFetchTool()
+        child = Path(self.mktemp()).absolute()
+        child.write_text("import time\ntime.sleep(600)")
+        self.patch(web_fetch, "CHILD", child)
+        self.patch(web_fetch, "AT_ONCE", 1)
+
+    def call(self, sessionKey: str = "a") -> "Deferred[str]":
+        """
+        Call the one tool that there is.
+        """
+        context = self.context(reactor=self.net, sessionKey=sessionKey, settings={})
+        return self.tool.run({"url": "http://site.example/"}, context)
+
+    async def test_many(self) -> None:
+        """
+        It has a bound; who is one too many is told so at once.
+        """
+        self.patch(web_fetch, "MAX_WAITING", 1)
+        first = self.call()
+        await appearing(lambda: self.tool._turns and self.tool._turns.held)
+        second = self.call()
+        await appearing(lambda: self.tool._turns.waiting)
+        told = await self.failing(self.call())
+        self.assertEqual(told, "Too many pages are being read. Try again soon.")
+        for call in (second, first):
+            await self.cancelling(call)
+        self.assertEqual((self.tool._turns.held, self.tool._turns.waiting), (0, 0))
+
+    async def test_long(self) -> None:
+        """
+        Nobody waits in it for ever.
+        """
+        self.patch(web_fetch, "WAIT_SECONDS", 0.01)
+        first = self.call()
+        await appearing(lambda: self.tool._turns and self.tool._turns.held)
+        told = await self.failing(self.call())
+        self.assertEqual(told, "Too many pages are being read. Try again soon.")
+        await self.cancelling(first)
