@@ -3,7 +3,8 @@ The signals that a daemon listens to.
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,25 @@ def rememberHangups() -> None:
     """
     if signal.getsignal(signal.SIGHUP) in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(signal.SIGHUP, _remember)
+
+
+CONSOLE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""
+Signals that whoever ends or reloads a daemon may send to all of its processes.
+"""
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """
+    Block L{CONSOLE} for this thread.  A process that is started meanwhile begins with
+    them blocked: none ends it before it can handle them, and it unblocks them then.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CONSOLE)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _remembered: list[int] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.ssl import Certificate, CertificateOptions
@@ -87,23 +87,26 @@ def loadKey(path: Path) -> crypto.PKey:
 
 def validityWarning(certPath: Path) -> str | None:
     """
-    Tell if a certificate that can be used is not valid today.
+    Tell if a certificate that can be used, or one of its chain, is not valid today.
 
     @param certPath: PEM; the server's own certificate first.
 
     @raise StartError: It can't be read.
     """
     try:
-        certificate = load_pem_x509_certificate(_read(certPath))
+        certificates = load_pem_x509_certificates(_read(certPath))
     except ValueError:
         return None
     now = datetime.now(UTC)
-    if now < certificate.not_valid_before_utc:
-        since = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-        return f"The certificate {certPath} is not valid before {since}."
-    if now > certificate.not_valid_after_utc:
-        until = certificate.not_valid_after_utc
-        return f"The certificate {certPath} expired at {until:%Y-%m-%d %H:%M} UTC."
+    for certificate in certificates:
+        name = f"The certificate {certPath}"
+        if certificate is not certificates[0]:
+            name = f"{certificate.subject.rfc4514_string()}, in {certPath},"
+        since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if now < since:
+            return f"{name} is not valid before {since:%Y-%m-%d %H:%M} UTC."
+        if now > until:
+            return f"{name} expired at {until:%Y-%m-%d %H:%M} UTC."
     return None
 
 

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from openclaw.errors import OpenClawError
 from openclaw.net.monotonic_time import useMonotonicTime
+from openclaw.signals import CONSOLE
 from openclaw.workers.connection_balance import loadsOf
 from openclaw.workers.worker_messages import (
     ORDERS,
@@ -269,8 +270,9 @@ def main() -> None:
     """
     # A terminal sends its signals to all processes; it is the daemon that heeds them.
     # (What is ignored would stay so in the programs that tools begin.)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, frame: None)
+    _heedNobody()
+    # The daemon has blocked them, so that none comes before this.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CONSOLE)
     order, rest = readOrder()
     for descriptor in (ORDERS, REPORTS, *(each.descriptor for each in order.sockets)):
         os.set_inheritable(descriptor, False)
@@ -292,9 +294,10 @@ def main() -> None:
 
 def _heedNobody() -> None:
     """
-    The reactor has begun to listen to signals.
+    Let the signals of a terminal do nothing.  To be called once more when the reactor
+    has begun to listen to them.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in CONSOLE:
         signal.signal(number, lambda number, frame: None)
 
 

@@ -2,6 +2,7 @@
 One process of a worker, from its start until it is reaped; the daemon's side of it.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from openclaw.server.limits import descriptorLimit
+from openclaw.signals import blocked
 from openclaw.workers.log_forwarding import eventOf
 from openclaw.workers.worker_messages import (
     FIRST_PORT,
@@ -100,9 +102,10 @@ class WorkerProcess(ProcessProtocol):
                 fds: dict[int, Any] = {STDIN: nothing.fileno(), STDOUT: "r"}
                 fds |= {STDERR: "r", ORDERS: "w", REPORTS: "r"}
                 fds |= dict(enumerate(descriptors, FIRST_PORT))
-                reactor.spawnProcess(
-                    self, sys.executable, command, env=environ, childFDs=fds
-                )
+                with blocked():
+                    reactor.spawnProcess(
+                        self, sys.executable, command, env=environ, childFDs=fds
+                    )
         except OSError:
             self.processEnded(Failure())
 
@@ -209,22 +212,26 @@ class WorkerProcess(ProcessProtocol):
         """
         for descriptor in self._raw:
             self._wrote(descriptor, b"\n" if self._raw[descriptor] else b"")
-        self._settle(f"A worker has ended: {reason.getErrorMessage()}{_hint(reason)}")
+        self._settle(_startFault(reason))
         self._drainEnds()
         while self._reloading:
             self._reloading.pop(0).callback(None)
         self.ended.callback(None)
 
 
-def _hint(reason: Failure) -> str:
+def _startFault(reason: Failure) -> str:
     """
-    Say what to do where the system gives no more descriptors, for which a process that
-    can't be spawned fails with one of several errors.
+    Say why a worker is not there, and what to do where the system gives no more
+    descriptors: a process that can't be spawned then fails with one of several errors.
     """
-    limit = descriptorLimit()
-    if not reason.check(OSError) or limit is None or limit > FEW_DESCRIPTORS:
-        return ""
+    limit, error = descriptorLimit(), reason.value
+    if not isinstance(error, OSError) or limit is None or limit > FEW_DESCRIPTORS:
+        return f"A worker has ended: {reason.getErrorMessage()}"
+    fault = f"A worker can't be started: too many open files (limit {limit})"
+    if error.errno == errno.EBADF:
+        # posix_spawn can't close it in the new process.
+        fault += ", of which one that this process was given has a number beyond that"
     return (
-        f". This process may open only {limit} files; raise that (`ulimit -n`,"
+        f"{fault}. This process may open only {limit} files; raise that (`ulimit -n`,"
         " LimitNOFILE= of the unit)."
     )

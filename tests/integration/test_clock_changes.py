@@ -3,6 +3,7 @@ The machine's clock is set while the daemon runs, by libfaketime: timers take no
 """
 
 from pathlib import Path
+from time import time
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -88,3 +89,34 @@ class ClockChangeTests(HouseTestCase):
         received = await stream.until("[DONE]")
         self.assertIn(" two", received)
         self.assertNotIn("error", received)
+
+    async def test_otherProcess(self) -> None:
+        """
+        A daemon that sees a later time of day does not take the session of a run in
+        another one, but waits for its end.
+        """
+        if not LIBRARIES:
+            raise SkipTest("libfaketime is not installed")
+        session = {"x-openclaw-session-key": "shared"}
+        first = await self.startDaemon()
+        called = self.upstream.nextCall()
+        asking = Deferred.fromCoroutine(self.caller(first).ask("hi", headers=session))
+        call = await called
+        second = await self.startDaemon(
+            environ={"LD_PRELOAD": str(LIBRARIES[0]), "FAKETIME": f"+{HOUR}"}
+            | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        )
+        nextCalled = self.upstream.nextCall()
+        waiting = Deferred.fromCoroutine(self.caller(second).ask("ho", headers=session))
+        # Longer than a run waits before it asks for its session again.
+        await deferLater(reactor, 0.5)
+        self.assertFalse(nextCalled.called)
+        call.say("One")
+        call.finish()
+        self.assertEqual(await (await asking).words(), "One")
+        call = await nextCalled
+        call.say("Two")
+        call.finish()
+        document = await (await waiting).json()
+        self.assertEqual(document["choices"][0]["message"]["content"], "Two")
+        self.assertGreater(document["created"] - time(), HOUR - 60)

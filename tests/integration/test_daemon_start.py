@@ -306,20 +306,38 @@ class ForegroundTests(StartTestCase):
         await program.stop()
         self.assertIn("Stopped", program.text)
 
-    async def test_fewFiles(self) -> None:
+    async def assertTooFew(self, limit: int, before: str = "") -> None:
         """
-        When workers can't be started, the daemon ends and says why.
+        Assert that a daemon with two workers ends for want of descriptors, and says so.
+
+        @param before: A command of the shell that starts it.
         """
         command = [*self.foreground(), "openclaw", "--config", str(self.config)]
         command += ["--workers", "2", "--listen", LOOPBACK]
         program = self.start(
-            "/bin/sh", "-c", f"ulimit -n 20; exec {shlex.join(command)}"
+            "/bin/bash",
+            "-c",
+            f"{before} ulimit -n {limit}; exec {shlex.join(command)}",
         )
         await program.ended
         self.assertEqual(program.status, 1, program.text)
-        self.assertIn("may open only 20 files", program.text)
+        self.assertIn(f"too many open files (limit {limit})", program.text)
+        self.assertIn(f"may open only {limit} files", program.text)
+        self.assertNotIn("Bad file descriptor", program.text)
         self.assertNotIn("Ready at", program.text)
         self.assertNotIn("Traceback", program.text)
+
+    async def test_fewFiles(self) -> None:
+        """
+        Where workers can't be started, the daemon ends and says why.
+        """
+        await self.assertTooFew(20)
+
+    async def test_descriptorBeyondLimit(self) -> None:
+        """
+        So it does where it is given a descriptor whose number is beyond its limit.
+        """
+        await self.assertTooFew(128, before="exec 251>/dev/null;")
 
     async def test_brokenStore(self) -> None:
         """

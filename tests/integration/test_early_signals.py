@@ -2,18 +2,21 @@
 Signals that come before the daemon has started.
 """
 
-import errno
 import os
-import shlex
+import re
 import signal
 from pathlib import Path
-from typing import BinaryIO
 
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
+from twisted.trial.unittest import SkipTest
 
+import tests
 from tests.integration.daemon_case import LOOPBACK
+from tests.integration.processes import missingProcesses, workers
 from tests.integration.test_daemon_start import StartTestCase
+
+UNIT = Path(tests.__file__).parents[1] / "etc/systemd/openclaw.service"
 
 
 class EarlyHangupTests(StartTestCase):
@@ -21,37 +24,70 @@ class EarlyHangupTests(StartTestCase):
     SIGHUP, where the daemon is started with it ignored.
     """
 
-    async def test_whileIgnored(self) -> None:
+    async def assertSurvives(self, *guard: str) -> None:
         """
-        A daemon that is started with the signal ignored survives it also before any
-        code of ours runs, and reads its configuration once more for one that comes
-        while it reads it.
+        Assert that a daemon survives signals from its first moment on, and reads its
+        configuration once more for those that came while it started.
+
+        @param guard: The command that starts it, before its own.
         """
-        fifo = self.folder / "fifo.yaml"
-        os.mkfifo(fifo)
-        command = [*self.foreground(), "openclaw", "--config", str(fifo)]
-        command += ["--listen", LOOPBACK]
-        program = self.start(
-            "/bin/sh", "-c", f"trap '' HUP; kill -HUP $$; exec {shlex.join(command)}"
-        )
-        with await self.whenRead(fifo) as writer:
+        command = [*guard, *self.foreground(), "openclaw", "--config", str(self.config)]
+        program = self.start(*command, "--listen", LOOPBACK)
+        # The guard itself needs a millisecond.
+        while not self.ignoresHangups(program.pid):
+            await deferLater(reactor, 0)
+        while "Ready at" not in program.text:
             program.send("HUP")
-            writer.write(self.config.read_bytes())
-        await program.line("Ready at")
-        with await self.whenRead(fifo) as writer:
-            writer.write(self.config.read_bytes())
+            await deferLater(reactor, 0.002)
         await program.line("The configuration was read again")
         await program.stop()
         self.assertEqual(program.signal, signal.SIGTERM)
 
-    async def whenRead(self, fifo: Path) -> BinaryIO:
+    async def test_whileIgnored(self) -> None:
         """
-        Open a FIFO once somebody reads it.
+        Started by a shell that ignores the signal.
         """
-        while True:
-            try:
-                return open(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
-            except OSError as error:
-                if error.errno != errno.ENXIO:
-                    raise
-            await deferLater(reactor, 0.01)
+        await self.assertSurvives("/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
+
+    async def test_unit(self) -> None:
+        """
+        Started like systemd's unit does it.
+        """
+        [line] = re.findall("^ExecStart=(.*)", UNIT.read_text(), re.M)
+        program = line.split().index("/opt/openclaw/bin/twistd")
+        await self.assertSurvives(*line.split()[:program])
+
+    def ignoresHangups(self, pid: int) -> bool:
+        """
+        Does a process ignore the signal?
+        """
+        status = Path(f"/proc/{pid}/status").read_text()
+        [ignored] = re.findall(r"^SigIgn:\s*(\w+)", status, re.M)
+        return bool(int(ignored, 16) & 1)
+
+
+class EarlyWorkerSignalTests(StartTestCase):
+    """
+    Signals to the processes of a daemon that starts.
+    """
+
+    workers = 2
+
+    async def test_workers(self) -> None:
+        """
+        Those that workers get from their first moment on end none of them.
+        """
+        if missing := missingProcesses():
+            raise SkipTest(missing)
+        daemon = self.spawn()
+        seen: set[int] = set()
+        while "Ready at" not in daemon.text:
+            self.assertFalse(daemon.ended.called, daemon.text)
+            for pid in workers(daemon.pid):
+                seen.add(pid)
+                for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+                    os.kill(pid, number)
+            await deferLater(reactor, 0.002)
+        self.assertEqual(len(seen), 2, daemon.text)
+        self.assertEqual(set(workers(daemon.pid)), seen)
+        await daemon.stop()

@@ -166,6 +166,20 @@ class RenewedCertificateTests(SynchronousTestCase):
         self.assertEqual(self.shown(), self.cert.read_bytes())
         self.assertIn("expired at", formatEvent(self.logged[-1]))
 
+    def test_expiredChain(self):
+        """
+        So is one whose chain has expired: callers refuse that as well.
+        """
+        issuer = self.folder / "issuer"
+        issuer.mkdir()
+        writeCertificate(issuer, -1)
+        with (self.others[0] / "cert.pem").open("ab") as file:
+            file.write((issuer / "cert.pem").read_bytes())
+        self.renew(self.others[0])
+        self.certificate.renew()
+        warning = formatEvent(self.logged[-1])
+        self.assertIn(f"CN=openclaw tests, in {self.cert}, expired at", warning)
+
     def test_fifo(self):
         """
         A key that has become a FIFO is refused, and nobody waits for its writer.
