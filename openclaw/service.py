@@ -120,10 +120,9 @@ class GatewayService(Service):
         self._metrics = MetricsPage(
             runtime.tally, runtime.inProgress, reactor, self._assembly.failures
         )
-        app = GatewayApp(
-            standing=lambda: self._standing,
+        self._app = app = GatewayApp(
             runtime=runtime,
-            equipment=self._assembly.equipment,
+            tools=self._assembly.equipment,
             failing=self._assembly.failing,
             metrics=self._metrics,
             reactor=reactor,
@@ -132,9 +131,9 @@ class GatewayService(Service):
             peers=self._place.fellows,
             newRunID=self._place.newRunID,
         )
-        self._resource: Any = app.app.resource()
-        front = self._resource if among is None else among.crossing(self._resource)
-        self._site = self._siteOf(front, AccessCheck(lambda: self._standing))
+        front = app.resource if among is None else among.crossing(app.resource)
+        access = AccessCheck(lambda: self._standing, app.routes)
+        self._site = self._siteOf(front, access)
         app.connections = self._site.connections
         if among is not None:
             among.balance.connections = self._site.connections
@@ -371,7 +370,7 @@ class GatewayService(Service):
         """
         place = self._launch.place
         if place is not None and self.running:
-            place.listen(self._resource, lambda: self._standing, self._siteOf)
+            place.listen(self._app, lambda: self._standing, self._siteOf)
 
     def hurry(self) -> None:
         """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from openclaw.api.app import ENDPOINT_KEY
+from openclaw.api.routes import CHAT_COMPLETIONS
 from openclaw.config import CredentialInForce
 from openclaw.server.live_config import LiveConfig
 from openclaw.state_directory import tokenFile
@@ -33,7 +33,7 @@ def startupBanner(
     if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
         return (
             f"Listening on {', '.join(urls)}; callers show {shown}. The endpoint is"
-            f" off: to enable it, set {ENDPOINT_KEY} to true in"
+            f" off: to enable it, set {CHAT_COMPLETIONS.key} to true in"
             f" {standing.path or state / 'openclaw.yaml'}"
         )
     directory = standing.directory

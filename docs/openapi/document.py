@@ -13,9 +13,14 @@ from docs.openapi.schemas import PLACE, Schema, schemas
 from openclaw import __version__
 from openclaw.agents.agent_directory import AGENT_HEADER, MODEL_HEADER
 from openclaw.api.body_parsing import IGNORED_HEADER
-from openclaw.api.chat_completions import EVENTS_HEADER
-from openclaw.api.idempotency import DISCONNECT_HEADER, KEY_HEADER, MAX_KEY_CHARACTERS
-from openclaw.api.run_builder import CHANNEL_HEADER, MAX_CHANNEL_CHARACTERS
+from openclaw.api.client_headers import (
+    CHANNEL_HEADER,
+    DISCONNECT_HEADER,
+    EVENTS_HEADER,
+    KEY_HEADER,
+    MAX_CHANNEL_CHARACTERS,
+    MAX_KEY_CHARACTERS,
+)
 from openclaw.sessions.session_keys import SESSION_HEADER
 
 Node = dict[str, Any]

@@ -20,6 +20,7 @@ from openclaw.api.json_bounds import (
 )
 from openclaw.errors import InvalidRequest
 from openclaw.net.threads import inBodyThread
+from openclaw.server.api_request import ResponseWriter
 
 RawField = msgspec.Raw | msgspec.UnsetType
 T = TypeVar("T", bound=msgspec.Struct)
@@ -194,11 +195,11 @@ MAX_NAMES = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def tellIgnored(request: Any, names: Sequence[str]) -> None:
+def tellIgnored(response: ResponseWriter, names: Sequence[str]) -> None:
     """
     Name the fields that are not used in a response's header.  Whatever is no plain
     name is left out: the caller chose them.
     """
     plain = [name for name in names if _PLAIN.fullmatch(name)]
     if plain:
-        request.setHeader(IGNORED_HEADER, ", ".join(plain[:MAX_NAMES]).encode("ascii"))
+        response.setHeader(IGNORED_HEADER, ", ".join(plain[:MAX_NAMES]).encode("ascii"))

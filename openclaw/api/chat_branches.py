@@ -15,12 +15,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from openclaw.agents.run_request import RunRequest
-from openclaw.api.client_headers import OPEN_WEBUI_TASK, chatSessionName, filled
+from openclaw.api.client_headers import RunHeaders
 from openclaw.interfaces import Outline
 from openclaw.messages import AssistantMessage, Message, UserMessage
-from openclaw.server.gateway_request import GatewayRequest
-from openclaw.server.live_config import LiveConfig
-from openclaw.sessions.session_keys import SESSION_HEADER, statelessKey
+from openclaw.sessions.session_keys import statelessKey
 
 MAX_BRANCHES = 64
 """
@@ -46,22 +44,16 @@ Reads the outline of a session; one without messages if there is no such session
 """
 
 
-def mayBranch(
-    request: GatewayRequest, standing: LiveConfig, wanted: RunRequest
-) -> bool:
+def mayBranch(headers: RunHeaders, wanted: RunRequest) -> bool:
     """
     Tell whether what is wanted may be on another branch of its chat.
     """
-    endpoint = standing.config.gateway.http.endpoints.chatCompletions
     return (
         wanted.kept
-        and filled(request.header(SESSION_HEADER)) is None
-        and chatSessionName(request, endpoint.sessionHeaders) is not None
+        and headers.session is None
+        and headers.chatSessionName() is not None
         # Else perhaps a program that sends only what is new.
-        and (
-            request.header(OPEN_WEBUI_TASK) is not None
-            or bool(_answers(wanted.opening))
-        )
+        and (headers.task is not None or bool(_answers(wanted.opening)))
     )
 
 

@@ -9,6 +9,7 @@ from math import floor
 from secrets import token_hex
 from typing import Any, TypeVar
 
+from openclaw.agents.agent_directory import AgentTarget
 from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.recorded_run import RecordedRun, RunSubscription
 from openclaw.agents.run_queue import RETRY_SECONDS
@@ -18,16 +19,16 @@ from openclaw.agents.runtime import Runtime
 from openclaw.api.body_parsing import readBody, tellIgnored
 from openclaw.api.chat_branches import mayBranch, selectBranch
 from openclaw.api.chat_chunks import Reply, ReplyForm, ReplyForms
-from openclaw.api.chat_request import ChatRequest, parseChatRequest
+from openclaw.api.chat_request import ChatRequest, decodeChatBody, parseChatRequest
 from openclaw.api.chat_stream import CompletionStream, openStream
-from openclaw.api.idempotency import continuesAfterDisconnect, requestFingerprint
+from openclaw.api.client_headers import RunHeaders, parseRunHeaders
+from openclaw.api.idempotency import requestFingerprint
 from openclaw.api.run_builder import buildRunRequest, resolveTarget
 from openclaw.config import Config
 from openclaw.errors import Busy, OpenClawError
 from openclaw.interfaces import ICaller
 from openclaw.net.fair_semaphore import Bounds, FairSemaphore
-from openclaw.server.error_responses import setJSONHeaders
-from openclaw.server.gateway_request import GatewayRequest
+from openclaw.server.api_request import ApiRequest, ResponseWriter
 from openclaw.server.live_config import LiveConfig
 
 FETCHES = 16
@@ -46,7 +47,6 @@ WAIT_SECONDS = 30.0
 Requests that may wait for either, and the longest wait, in seconds.
 """
 
-EVENTS_HEADER = "x-openclaw-events"
 Leave = Callable[[], None]
 Place = Callable[[], Leave]
 _Outcome = TypeVar("_Outcome")
@@ -60,29 +60,29 @@ class Completions:
     def __init__(
         self,
         runtime: Runtime,
-        ledger: RunRegistry,
-        equipment: AgentTools,
+        registry: RunRegistry,
+        tools: AgentTools,
         reactor: Any,
         now: Callable[[], float],
         newRunID: Callable[[], str],
         forms: ReplyForms,
     ) -> None:
         """
-        @param ledger: The runs that can be found again.
-
-        @param forms: Where the forms of their replies are kept.
+        @param registry: The runs that can be found again.
 
         @param reactor: A whole one: time, TCP, names and threads.
 
         @param now: The time of day, in seconds since the epoch.
 
         @param newRunID: Makes the names of runs.
+
+        @param forms: Where the forms of their replies are kept.
         """
         self._newRunID = newRunID
         self._runtime = runtime
-        self._ledger = ledger
+        self._registry = registry
         self._forms = forms
-        self._equipment = equipment
+        self._tools = tools
         self._reactor = reactor
         self._now = now
         self._fetches = _limited(
@@ -90,94 +90,100 @@ class Completions:
         )
         self._searches = _limited(reactor, SEARCHES, "looking for too many chats")
 
-    async def serve(self, request: GatewayRequest, standing: LiveConfig) -> None:
+    async def serve(self, request: ApiRequest) -> None:
         """
         Answer a request.
 
         @raise OpenClawError: For an error that is known before the first byte.
         """
         try:
-            caller = await request.caller()
-            endpoint = standing.config.gateway.http.endpoints.chatCompletions
-            asked = await requestFingerprint(request, caller, endpoint.sessionHeaders)
-            record = self._found(asked)
-            if record is None:
-                new = await self._newRecord(request, standing, caller, asked)
-                # The same request may have come once more meanwhile.
-                record = self._found(asked) or new
-            await self._answer(request, standing, record, asked, caller)
+            await (await self._begun(request))
         except OpenClawError as error:
-            # Klein cancels what it waits for when the caller goes away.
-            if not request.gone:
+            # Nobody hears of it when the caller is gone, and its frames hold the run.
+            if not request.response.gone:
                 raise
-            error.__traceback__ = None  # Its frames hold what holds the error.
+            error.__traceback__ = None
+
+    async def _begun(self, request: ApiRequest) -> Awaitable[None]:
+        """
+        Begin to answer.  A stream may last: what only its beginning needs is in no
+        coroutine that goes on.
+
+        @return: What does the rest.
+        """
+        endpoint = request.live.config.gateway.http.endpoints.chatCompletions
+        headers = parseRunHeaders(request.headers, endpoint.sessionHeaders)
+        asked = await requestFingerprint(
+            self._reactor, request.body, headers, request.caller
+        )
+        record = self._found(asked)
+        if record is None:
+            new = await self._newRecord(request, headers, recorded=asked is not None)
+            # The same request may have come once more meanwhile.
+            record = self._found(asked) or new
+        request.forget()
+        return self._answer(request, record, asked)
 
     def _found(self, asked: RequestFingerprint | None) -> RecordedRun | None:
-        return None if asked is None else self._ledger.find(asked)
+        return None if asked is None else self._registry.find(asked)
 
     async def _newRecord(
-        self,
-        request: GatewayRequest,
-        standing: LiveConfig,
-        caller: ICaller,
-        asked: RequestFingerprint | None,
+        self, request: ApiRequest, headers: RunHeaders, *, recorded: bool
     ) -> RecordedRun:
         """
         Parse a request and build its run, without starting it.
         """
-        images = standing.config.gateway.http.endpoints.chatCompletions.images
-        target = partial(resolveTarget, request, standing, caller)
-        read = partial(parseChatRequest, images=images, targetOf=target)
-        asking = await readBody(self._reactor, caller.shareKey, request.body(), read)
-        found = asking.target
-        if found is not None and not found.plain and found.agent.workspace:
-            await self._equipment.refresh(found.agent, self._reactor)
+        live, caller = request.live, request.caller
+        images = live.config.gateway.http.endpoints.chatCompletions.images
+
+        def read(raw: bytes) -> tuple[AgentTarget, ChatRequest]:
+            body = decodeChatBody(raw)
+            # Whoever names what is not there hears of that first.
+            target = resolveTarget(live, headers, caller, body.fields.model)
+            return target, parseChatRequest(body, images)
+
+        target, chat = await readBody(
+            self._reactor, caller.shareKey, request.body, read
+        )
+        if not target.plain and target.agent.workspace:
+            await self._tools.refresh(target.agent, self._reactor)
         wanted = buildRunRequest(
             request,
-            standing,
-            asking,
-            caller,
-            equipment=self._equipment,
+            headers,
+            chat,
+            target,
+            tools=self._tools,
             runID=self._newRunID(),
             now=self._now(),
         )
-        wanted = await self._onBranch(request, standing, wanted, caller)
-        tellIgnored(request, asking.ignored)
-        if asking.remoteImages:
-            place = partial(standing.doorkeeper.memory.quotas.run, caller)
-            wanted = await self._withImages(wanted, standing.config, asking, place)
-        events = _names(request.header(EVENTS_HEADER))
-        form = ReplyForm(
+        if mayBranch(headers, wanted):
+            wanted = await self._onBranch(live, wanted, caller)
+        tellIgnored(request.response, chat.ignored)
+        if chat.remoteImages:
+            place = partial(live.doorkeeper.memory.quotas.run, caller)
+            wanted = await self._withImages(wanted, live.config, chat, place)
+        record = RecordedRun(
+            wanted, recorded=recorded, goesOn=headers.continuesAfterDisconnect()
+        )
+        self._forms[record] = ReplyForm(
             completionID=f"chatcmpl_{token_hex(12)}",
             created=floor(self._now()),
-            model="openclaw" if asking.model is None else asking.model,
-            stream=asking.stream,
-            includeUsage=asking.includeUsage,
-            reasoning="reasoning" in events,
-            tools="tools" in events,
+            model="openclaw" if chat.model is None else chat.model,
+            stream=chat.stream,
+            includeUsage=chat.includeUsage,
+            reasoning="reasoning" in headers.events,
+            tools="tools" in headers.events,
         )
-        record = RecordedRun(
-            wanted,
-            recorded=asked is not None,
-            goesOn=continuesAfterDisconnect(request),
-        )
-        self._forms[record] = form
         return record
 
     async def _onBranch(
-        self,
-        request: GatewayRequest,
-        standing: LiveConfig,
-        wanted: RunRequest,
-        caller: ICaller,
+        self, live: LiveConfig, wanted: RunRequest, caller: ICaller
     ) -> RunRequest:
         """
         Look for the branch of a chat that a request goes on with.  That counts as one
         of the caller's runs.
         """
-        if not mayBranch(request, standing, wanted):
-            return wanted
-        leave = standing.doorkeeper.memory.quotas.run(caller)
+        leave = live.doorkeeper.memory.quotas.run(caller)
         try:
             return await self._searches.run(
                 wanted.shareKey, lambda: selectBranch(wanted, self._runtime.outline)
@@ -186,7 +192,7 @@ class Completions:
             leave()
 
     async def _withImages(
-        self, wanted: RunRequest, config: Config, asking: ChatRequest, place: Place
+        self, wanted: RunRequest, config: Config, chat: ChatRequest, place: Place
     ) -> RunRequest:
         """
         Fetch the images that are given by their URL, as one of the caller's runs.  When
@@ -197,12 +203,12 @@ class Completions:
 
         images = config.gateway.http.endpoints.chatCompletions.images
         terms = remote.termsFor(images, config.tools.web.fetch)
-        remote.checkURLs(asking.remoteImages, terms)
+        remote.checkURLs(chat.remoteImages, terms)
         leave = place()
         try:
             fetched = await self._fetches.run(
                 wanted.shareKey,
-                lambda: remote.fetchImages(self._reactor, asking.remoteImages, terms),
+                lambda: remote.fetchImages(self._reactor, chat.remoteImages, terms),
             )
         finally:
             # The run takes its place before anybody else has a chance to.
@@ -215,47 +221,39 @@ class Completions:
 
     def _answer(
         self,
-        request: GatewayRequest,
-        standing: LiveConfig,
+        request: ApiRequest,
         record: RecordedRun,
         asked: RequestFingerprint | None,
-        caller: ICaller,
     ) -> Awaitable[None]:
-        """
-        Begin to answer.  A stream may last: what only its beginning needs is in no
-        coroutine that goes on.
-
-        @return: What does the rest.
-        """
-        request.forget()
+        response, live = request.response, request.live
         wanted, form = record.request, self._forms[record]
         # Now, since a model may answer before its run has quite begun.
-        request.setHeader("x-openclaw-run-id", wanted.runID)
-        request.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
+        response.setHeader("x-openclaw-run-id", wanted.runID)
+        response.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
         if record.begun:
-            request.setHeader("idempotent-replayed", "true")
-        place = partial(standing.doorkeeper.memory.quotas.run, caller)
+            response.setHeader("idempotent-replayed", "true")
+        place = partial(live.doorkeeper.memory.quotas.run, request.caller)
         reply = Reply(form)
         if not form.stream:
             listening = record.listen(reply.listen)
-            self._begin(request, record, asked, place)
+            self._begin(response, record, asked, place)
             return _wholeAnswer(request, reply, listening)
-        endpoint = standing.config.gateway.http.endpoints.chatCompletions
+        endpoint = live.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
-            sink=request,
+            sink=response,
             reply=reply,
-            openHeaders=partial(openStream, request),
+            openHeaders=partial(openStream, response),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
         # What was said already is for the reader to take as fast as they can.
         listening = record.listen(stream, paused=record.begun)
-        self._begin(request, record, asked, place)
-        return stream.follow(request, listening)
+        self._begin(response, record, asked, place)
+        return stream.follow(response, listening)
 
     def _begin(
         self,
-        request: GatewayRequest,
+        response: ResponseWriter,
         record: RecordedRun,
         asked: RequestFingerprint | None,
         place: Place,
@@ -264,7 +262,7 @@ class Completions:
         Start a run that is new.
         """
         if not record.begun:
-            leave = _enter(request, record, place)
+            leave = _enter(response, record, place)
             try:
                 record.begin(self._runtime.begin)
             except BaseException:
@@ -273,7 +271,7 @@ class Completions:
             assert record.run is not None
             record.run.ended.addBoth(_then, leave)
             if asked is not None:
-                self._ledger.keep(asked, record)
+                self._registry.keep(asked, record)
 
 
 def _limited(reactor: Any, capacity: int, what: str) -> FairSemaphore:
@@ -292,12 +290,12 @@ def _limited(reactor: Any, capacity: int, what: str) -> FairSemaphore:
 
 
 async def _wholeAnswer(
-    request: GatewayRequest, reply: Reply, listening: RunSubscription
+    request: ApiRequest, reply: Reply, listening: RunSubscription
 ) -> None:
-    request.write(setJSONHeaders(request, reply.whole(await listening.done)))
+    request.respond(reply.whole(await listening.done))
 
 
-def _enter(request: GatewayRequest, record: RecordedRun, place: Place) -> Leave:
+def _enter(response: ResponseWriter, record: RecordedRun, place: Place) -> Leave:
     """
     Take a place among the caller's runs.  A run that goes on alone has what its
     request brought for as long as it lives, so it keeps the room for that, too.
@@ -307,7 +305,7 @@ def _enter(request: GatewayRequest, record: RecordedRun, place: Place) -> Leave:
     leave = place()
     if not record.goesOn:
         return leave
-    giveBack = request.keepRoom()
+    giveBack = response.keepRoom()
 
     def left() -> None:
         leave()
@@ -319,13 +317,6 @@ def _enter(request: GatewayRequest, record: RecordedRun, place: Place) -> Leave:
 def _then(outcome: _Outcome, leave: Leave) -> _Outcome:
     leave()
     return outcome
-
-
-def _names(header: str | None) -> list[str]:
-    """
-    The names in a request header that is a list.
-    """
-    return [name.strip().lower() for name in (header or "").split(",")]
 
 
 def _headerText(text: str) -> bytes:

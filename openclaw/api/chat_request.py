@@ -2,13 +2,12 @@
 From the bytes of a request to what is asked: decoding and checking, without I/O.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from openclaw.agents.agent_directory import AgentTarget
 from openclaw.api.body_parsing import (
     BodyReader,
     RawField,
@@ -73,7 +72,6 @@ class ChatRequest:
     @ivar ignored: The names of the fields that are not used.
     @ivar remoteImages: The images in the conversation that are to be fetched.
     @ivar stray: See L{openclaw.api.chat_messages.ParsedMessages}.
-    @ivar target: Whom it is for, if that was looked for.
     """
 
     model: str | None
@@ -89,22 +87,28 @@ class ChatRequest:
     ignored: Sequence[str]
     remoteImages: Sequence[RemoteImage]
     stray: UnmatchedResult | None
-    target: AgentTarget | None = None
 
 
-def parseChatRequest(
-    body: bytes,
-    images: Images = USUAL_IMAGES,
-    targetOf: Callable[[str | None], AgentTarget | None] = lambda model: None,
-) -> ChatRequest:
+@dataclass(frozen=True, kw_only=True)
+class ChatBody:
     """
-    Read the body of a request.
+    A body whose fields are of the right kinds.
 
-    @param images: What images may be.
+    @ivar fields: The fields.
+    @ivar ignored: The names of those that are not used.
+    @ivar values: The number of its values; see L{BodyReader.read}.
+    @ivar isSmall: Can it be read at once, without holding others up?
+    """
 
-    @param targetOf: Finds whom the request is for, by its model string, when the
-        fields are of the right kinds, before messages and tools are looked at.  What
-        it raises is passed on.
+    fields: ChatCompletionRequest
+    ignored: Sequence[str]
+    values: int
+    isSmall: bool
+
+
+def decodeChatBody(body: bytes) -> ChatBody:
+    """
+    Read the body of a request, without its messages and tools.
 
     @raise InvalidRequest: It is not valid; C{param} names the field.
     """
@@ -119,12 +123,25 @@ def parseChatRequest(
                 param=name,
                 code="unsupported_parameter",
             )
-    target = targetOf(request.model)
+    return ChatBody(
+        fields=request, ignored=ignored, values=values, isSmall=isSmall(body)
+    )
+
+
+def parseChatRequest(body: ChatBody, images: Images = USUAL_IMAGES) -> ChatRequest:
+    """
+    Read the messages, the tools and the rest of a request.
+
+    @param images: What images may be.
+
+    @raise InvalidRequest: It is not valid; C{param} names the field.
+    """
+    request = body.fields
     tools = parseTools(request.tools)
     reader = ImageReader(allowed=images)
-    said = parseMessages(_messages(request, values), reader)
+    said = parseMessages(_messages(request, body.values), reader)
     opening: Sequence[Message] = said.conversation
-    if not isSmall(body):
+    if not body.isSmall:
         # Here, where it holds nobody up, and not when the model is asked.
         opening = encodedIfPlain(opening)
     options = request.stream_options
@@ -139,10 +156,9 @@ def parseChatRequest(
         sampling=_sampling(request),
         tools=tools,
         toolChoice=parseToolChoice(request.tool_choice, tools),
-        ignored=ignored,
+        ignored=body.ignored,
         remoteImages=reader.remote,
         stray=said.stray,
-        target=target,
     )
 
 

@@ -13,7 +13,7 @@ from openclaw.agents.turns import RunResult
 from openclaw.api.chat_chunks import KEEPALIVE, Reply
 from openclaw.errors import OpenClawError
 from openclaw.events import RunEvent, RunStarted
-from openclaw.server.gateway_request import GatewayRequest
+from openclaw.server.api_request import ResponseWriter
 
 SILENCE_SECONDS = 1.0
 """
@@ -108,7 +108,7 @@ class CompletionStream:
         """
         self._write(self._open())
 
-    async def follow(self, request: GatewayRequest, listening: RunSubscription) -> None:
+    async def follow(self, request: ResponseWriter, listening: RunSubscription) -> None:
         """
         Write until the run has ended.  A slow reader slows it down.
 
@@ -130,10 +130,7 @@ class CompletionStream:
         finally:
             self.stop()
             reader.stop()
-            if request.gone:
-                # Twisted keeps it with the request, and Klein keeps that for a while.
-                request.producer = None
-            else:
+            if not request.gone:
                 request.unregisterProducer()
 
     def finish(self, result: RunResult) -> None:
@@ -230,7 +227,7 @@ class _Reader:
             self._timer = self._reactor.callLater(STALLED_SECONDS, self._stalled)
 
 
-def openStream(request: GatewayRequest) -> None:
+def openStream(request: ResponseWriter) -> None:
     """
     Set the headers of an event stream.
     """

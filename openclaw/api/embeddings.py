@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from twisted.internet.defer import CancelledError
 
-from openclaw.agents.agent_directory import MODEL_HEADER
 from openclaw.agents.embedding_runs import EmbeddingCall
 from openclaw.agents.runtime import Runtime
 from openclaw.api.body_parsing import (
@@ -24,15 +22,13 @@ from openclaw.api.body_parsing import (
     tellIgnored,
 )
 from openclaw.api.chat_schema import ModelName
-from openclaw.api.client_headers import agentHeader
+from openclaw.api.client_headers import parseTargetHeaders
 from openclaw.api.json_bounds import MAX_VALUES, checkCount, structureOf
-from openclaw.errors import InvalidRequest, OpenClawError
+from openclaw.errors import InvalidRequest
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, ICaller
 from openclaw.models.embedding_calls import packed, unpacked
 from openclaw.net.threads import inBodyThread
-from openclaw.server.error_responses import setJSONHeaders
-from openclaw.server.gateway_request import GatewayRequest
-from openclaw.server.live_config import LiveConfig
+from openclaw.server.api_request import ApiRequest
 
 MAX_INPUTS = 2048
 """
@@ -205,55 +201,48 @@ class Embeddings:
         self._runtime = runtime
         self._reactor = reactor
 
-    async def serve(self, request: GatewayRequest, standing: LiveConfig) -> None:
+    async def serve(self, request: ApiRequest) -> None:
         """
         Answer a request.
 
         @raise OpenClawError: It is wrong, or the model failed.
         """
-        caller = await request.caller()
+        live, caller = request.live, request.caller
+        asking = await readBody(
+            self._reactor, caller.shareKey, request.body, parseEmbeddingsRequest
+        )
+        headers = parseTargetHeaders(request.headers)
+        request.forget()
+        agent = live.directory.find(
+            caller, model=asking.model, agentHeader=headers.agent
+        )
+        asked = live.directory.modelOverride(agent, headers.model, caller)
+        model = asked or agent.embeddingModel
+        tellIgnored(request.response, asking.ignored)
+        leave = live.doorkeeper.memory.quotas.run(caller)
         try:
-            asking = await readBody(
-                self._reactor, caller.shareKey, request.body(), parseEmbeddingsRequest
-            )
-            directory = standing.directory
-            agent = directory.find(
-                caller,
-                model=asking.model,
-                agentHeader=agentHeader(request),
-            )
-            asked = directory.modelOverride(agent, request.header(MODEL_HEADER), caller)
-            model = asked or agent.embeddingModel
-            tellIgnored(request, asking.ignored)
-            leave = standing.doorkeeper.memory.quotas.run(caller)
-            try:
-                reply = await self._runtime.embed(
-                    EmbeddingCall(
-                        provider=model.provider,
-                        request=EmbeddingRequest(
-                            model.model,
-                            asking.inputs,
-                            asking.dimensions,
-                            asking.base64,
-                            caller.shareKey,
-                        ),
-                        agent=agent,
-                        caller=caller.label,
-                        requestID=request.requestID,
-                        arrivedAt=request.arrivedAt,
-                        shareKey=caller.shareKey,
-                        namespace=caller.namespace,
-                    )
+            reply = await self._runtime.embed(
+                EmbeddingCall(
+                    provider=model.provider,
+                    request=EmbeddingRequest(
+                        model.model,
+                        asking.inputs,
+                        asking.dimensions,
+                        asking.base64,
+                        caller.shareKey,
+                    ),
+                    agent=agent,
+                    caller=caller.label,
+                    requestID=request.requestID,
+                    arrivedAt=request.arrivedAt,
+                    shareKey=caller.shareKey,
+                    namespace=caller.namespace,
                 )
-            finally:
-                leave()
-            body = await self._body(reply, asking, caller)
-        except (CancelledError, OpenClawError):
-            # Klein cancels what it waits for when the caller goes away.
-            if not request.gone:
-                raise
-            return
-        request.write(setJSONHeaders(request, body))
+            )
+        finally:
+            leave()
+        body = await self._body(reply, asking, caller)
+        request.respond(body)
 
     async def _body(
         self, reply: EmbeddingReply, asking: EmbeddingsCall, caller: ICaller

@@ -4,89 +4,72 @@ From a valid request to what its run is asked: whose agent, which session, which
 
 from collections.abc import Mapping, Sequence
 
-from openclaw.agents.agent_directory import MODEL_HEADER, AgentTarget
+from openclaw.agents.agent_directory import AgentTarget
 from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.prompt import systemPrompt
 from openclaw.agents.run_request import RunRequest
 from openclaw.agents.toolbox import OfferedTool
 from openclaw.api.chat_request import ChatRequest
-from openclaw.api.client_headers import (
-    agentHeader,
-    chatSessionName,
-    filled,
-    openWebUITask,
-)
+from openclaw.api.client_headers import RunHeaders
 from openclaw.api.raw_model import rawAgent, rawModel
-from openclaw.config import AgentSettings, ChatCompletions, Config, ModelRef
+from openclaw.config import AgentSettings, Config, ModelRef
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ICaller, ToolSpec
 from openclaw.messages import Message, hasImages
-from openclaw.server.gateway_request import GatewayRequest
+from openclaw.server.api_request import ApiRequest
 from openclaw.server.live_config import LiveConfig
-from openclaw.sessions.session_keys import (
-    SESSION_HEADER,
-    namedKey,
-    statelessKey,
-    userKey,
-)
-
-CHANNEL_HEADER = "x-openclaw-message-channel"
-MAX_CHANNEL_CHARACTERS = 64
+from openclaw.sessions.session_keys import namedKey, statelessKey, userKey
 
 
 def buildRunRequest(
-    request: GatewayRequest,
-    standing: LiveConfig,
-    asking: ChatRequest,
-    caller: ICaller,
+    request: ApiRequest,
+    headers: RunHeaders,
+    chat: ChatRequest,
+    target: AgentTarget,
     *,
-    equipment: AgentTools,
+    tools: AgentTools,
     runID: str,
     now: float,
 ) -> RunRequest:
     """
     Put together what a run is asked.
 
-    @param asking: What is asked of a target.
-
     @param now: Seconds since the epoch.
 
     @raise OpenClawError: The caller asks for what there is not, or may not have it.
     """
-    config, target = standing.config, asking.target
-    assert target is not None
-    agent, key, system = target.agent, None, asking.instructions
-    tools: Mapping[str, OfferedTool] = {}
+    config, caller = request.live.config, request.caller
+    agent, key, system = target.agent, None, chat.instructions
+    offered: Mapping[str, OfferedTool] = {}
     if target.plain:
         agent = rawAgent(agent)
     else:
-        endpoint = config.gateway.http.endpoints.chatCompletions
-        key = _keptKey(request, caller, agent, endpoint, asking.user)
-        tools = equipment.toolsOf(agent, config.gateway.tools.permits)
-        channel = _channel(request)
-        _checkClash(asking.tools, tools)
+        key = _keptKey(headers, caller, agent, chat.user)
+        offered = tools.toolsOf(agent, config.gateway.tools.permits)
+        channel = headers.channelName()
+        _checkClash(chat.tools, offered)
         system = systemPrompt(
             agent,
             instructions=system,
             channel=channel,
-            tools=[each.spec() for each in tools.values()],
-            workspace=equipment.workspaceOf(agent),
+            tools=[each.spec() for each in offered.values()],
+            workspace=tools.workspaceOf(agent),
             now=now,
         )
-    if key is None and asking.stray is not None:
+    if key is None and chat.stray is not None:
         # In a session the call may have been made in an earlier request.
-        raise asking.stray.error()
+        raise chat.stray.error()
     wanted = RunRequest(
         agent=agent,
         system=system,
         sessionKey=key or statelessKey(agent.id, caller.namespace),
         kept=key is not None,
-        opening=asking.opening,
-        following=asking.following,
-        sampling=asking.sampling,
-        clientTools=asking.tools,
-        toolChoice=asking.toolChoice,
-        tools=tools,
+        opening=chat.opening,
+        following=chat.following,
+        sampling=chat.sampling,
+        clientTools=chat.tools,
+        toolChoice=chat.toolChoice,
+        tools=offered,
         model=target.model,
         caller=caller.label,
         shareKey=caller.shareKey,
@@ -95,49 +78,40 @@ def buildRunRequest(
         namespace=caller.namespace,
         runID=runID,
     )
-    _checkImages(asking.opening, wanted.models()[0], config)
+    _checkImages(chat.opening, wanted.models()[0], config)
     return wanted
 
 
 def resolveTarget(
-    request: GatewayRequest, standing: LiveConfig, caller: ICaller, model: str | None
+    live: LiveConfig, headers: RunHeaders, caller: ICaller, model: str | None
 ) -> AgentTarget:
     """
     Resolve agent and model from the headers and the C{model} field.
 
     @raise OpenClawError: There is no such one, or the caller may not have it.
     """
-    endpoint = standing.config.gateway.http.endpoints.chatCompletions
+    endpoint = live.config.gateway.http.endpoints.chatCompletions
     name, raw = rawModel(model, endpoint.modelAliases)
-    session = filled(request.header(SESSION_HEADER))
-    agent = standing.directory.find(
-        caller,
-        model=name,
-        agentHeader=agentHeader(request),
-        sessionHeader=session,
+    session = headers.session
+    agent = live.directory.find(
+        caller, model=name, agentHeader=headers.agent, sessionHeader=session
     )
-    override = standing.directory.modelOverride(
-        agent, request.header(MODEL_HEADER), caller
-    )
-    plain = raw or openWebUITask(request) is not None
+    override = live.directory.modelOverride(agent, headers.model, caller)
+    plain = raw or headers.isTask
     if session is not None and not plain:
         namedKey(agent.id, session, caller.namespace)
     return AgentTarget(agent, override, plain)
 
 
 def _keptKey(
-    request: GatewayRequest,
-    caller: ICaller,
-    agent: AgentSettings,
-    endpoint: ChatCompletions,
-    user: str | None,
+    headers: RunHeaders, caller: ICaller, agent: AgentSettings, user: str | None
 ) -> str | None:
     """
     The key of the conversation that a request goes on with, if it does.
     """
-    named = filled(request.header(SESSION_HEADER))
+    named = headers.session
     if named is None:
-        named = chatSessionName(request, endpoint.sessionHeaders)
+        named = headers.chatSessionName()
     if named is not None:
         return namedKey(agent.id, named, caller.namespace)
     return userKey(agent.id, user, caller.namespace) if user else None
@@ -168,14 +142,3 @@ def _checkImages(
             param="messages",
             code="unsupported_content",
         )
-
-
-def _channel(request: GatewayRequest) -> str:
-    channel = (request.header(CHANNEL_HEADER) or "").strip()
-    if len(channel) > MAX_CHANNEL_CHARACTERS or not channel.isprintable():
-        raise InvalidRequest(
-            f"`{CHANNEL_HEADER}` must be at most {MAX_CHANNEL_CHARACTERS} printable"
-            " characters.",
-            param=CHANNEL_HEADER,
-        )
-    return channel

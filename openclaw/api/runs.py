@@ -19,9 +19,8 @@ from openclaw.api.peers import Peers
 from openclaw.errors import InvalidRequest, NotFound, RunCancelled
 from openclaw.events import RunEvent
 from openclaw.interfaces import ICaller
+from openclaw.server.api_request import ApiRequest
 from openclaw.server.error_responses import errorBody
-from openclaw.server.gateway_request import GatewayRequest
-from openclaw.server.live_config import LiveConfig
 
 LAST_EVENT_HEADER = "last-event-id"
 ALL = "runs"
@@ -38,31 +37,32 @@ class Runs:
     def __init__(
         self,
         runtime: Runtime,
-        ledger: RunRegistry,
+        registry: RunRegistry,
         reactor: IReactorTime,
-        fellows: Peers,
+        peers: Peers,
         forms: ReplyForms,
     ) -> None:
         """
-        @param ledger: The runs that can be found again.
+        @param registry: The runs that can be found again.
 
-        @param fellows: The other workers.
+        @param peers: The other workers.
 
         @param forms: The forms of the replies to those runs.
         """
-        self._fellows = fellows
-        fellows.answer(ALL, self._here)
+        self._peers = peers
+        peers.answer(ALL, self._here)
         self._runtime = runtime
-        self._ledger = ledger
+        self._registry = registry
         self._forms = forms
         self._reactor = reactor
 
-    async def all(self, caller: ICaller) -> dict[str, Any]:
+    async def all(self, request: ApiRequest) -> dict[str, Any]:
         """
         The runs in progress, in all workers.
         """
-        found = self._here(caller.namespace)
-        for others in await self._fellows.ask(ALL, caller.namespace):
+        namespace = request.caller.namespace
+        found = self._here(namespace)
+        for others in await self._peers.ask(ALL, namespace):
             found += others
         return {"object": "list", "data": found}
 
@@ -70,64 +70,61 @@ class Runs:
         runs = self._runtime.runs.values()
         return [_live(run) for run in runs if namespace in ("", run.request.namespace)]
 
-    def one(self, caller: ICaller, runID: str) -> dict[str, Any]:
+    async def one(self, request: ApiRequest, runID: str) -> dict[str, Any]:
         """
         A run in progress, or a recorded one that is over, with what came of it.
 
         @raise NotFound: There is none for this caller.
         """
-        record = self._record(caller, runID)
+        record = self._record(request.caller, runID)
         if record is not None and record.outcome is not None:
             return _over(record, record.outcome, self._forms[record])
-        return _live(self._running(caller, runID))
+        return _live(self._running(request.caller, runID))
 
-    def cancel(self, caller: ICaller, runID: str) -> dict[str, Any]:
+    async def cancel(self, request: ApiRequest, runID: str) -> dict[str, Any]:
         """
         Stop a run.  One that is over stays as it is.
 
         @raise NotFound: There is none for this caller.
         """
-        record = self._record(caller, runID)
+        record = self._record(request.caller, runID)
         if record is not None and record.outcome is not None:
             return _over(record, record.outcome, self._forms[record])
-        run = self._running(caller, runID)
+        run = self._running(request.caller, runID)
         run.cancel(RunCancelled("The run was cancelled on request.", shouldRetry=False))
         return {**_live(run), "status": "cancelled"}
 
-    async def events(
-        self, request: GatewayRequest, standing: LiveConfig, runID: str
-    ) -> None:
+    async def events(self, request: ApiRequest, runID: str) -> None:
         """
         All that a recorded run says, from the beginning or behind the event that the
         caller had last.  Each event has its number as its C{id}.
 
         @raise NotFound: There is none for this caller, or it is not recorded.
         """
-        caller = await request.caller()
-        record = self._record(caller, runID)
+        response, record = request.response, self._record(request.caller, runID)
         if record is None:
-            self._running(caller, runID)
+            self._running(request.caller, runID)
             raise NotFound(
                 "The run is not recorded: it was asked without an Idempotency-Key and"
                 " without `x-openclaw-on-disconnect: continue`.",
                 code="run_not_recorded",
             )
-        if request.method == b"HEAD":
-            openStream(request)
+        if request.isHead:
+            openStream(response)
             return
-        endpoint = standing.config.gateway.http.endpoints.chatCompletions
+        endpoint = request.live.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
-            sink=request,
+            sink=response,
             reply=NumberedReply(self._forms[record], _lastEvent(request)),
-            openHeaders=lambda: openStream(request),
+            openHeaders=lambda: openStream(response),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
         stream.open()
-        await stream.follow(request, record.listen(stream, paused=True))
+        await stream.follow(response, record.listen(stream, paused=True))
 
     def _record(self, caller: ICaller, runID: str) -> RecordedRun | None:
-        record = self._ledger.get(runID)
+        record = self._registry.get(runID)
         return record if record is not None and _mayFind(caller, record) else None
 
     def _running(self, caller: ICaller, runID: str) -> AgentRun:
@@ -173,7 +170,7 @@ def _mayFind(caller: ICaller, run: AgentRun | RecordedRun) -> bool:
     return caller.namespace in ("", run.request.namespace)
 
 
-def _lastEvent(request: GatewayRequest) -> int:
+def _lastEvent(request: ApiRequest) -> int:
     text = (request.header(LAST_EVENT_HEADER) or "0").strip()
     # Longer numbers would be no event's, and take long to read.
     if not (text.isascii() and text.isdigit() and len(text) < 16):

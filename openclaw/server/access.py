@@ -4,12 +4,11 @@ The decision on a request from its headers alone.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, fail
 
 from openclaw.config import HTTP
-from openclaw.errors import MethodNotAllowed, NotFound, PermissionDenied
+from openclaw.errors import MethodNotAllowed, NotFound, OpenClawError, PermissionDenied
 from openclaw.interfaces import ICaller
 from openclaw.server.admission import Admission
 from openclaw.server.cors import (
@@ -18,15 +17,11 @@ from openclaw.server.cors import (
     originHeaders,
     preflightHeaders,
 )
+from openclaw.server.gateway_request import GatewayRequest
 from openclaw.server.host_check import isAllowed
-from openclaw.server.incoming_request import IncomingRequest
 from openclaw.server.live_config import LiveConfig
+from openclaw.server.routing import RouteTable, isPossible
 
-COMPLETIONS = "/v1/chat/completions"
-EMBEDDINGS = "/v1/embeddings"
-MODELS = "/v1/models"
-METRICS = "/metrics"
-RUNS = "/v1/runs"
 METHODS = ("GET", "HEAD", "POST")
 """
 Those that any path has.
@@ -34,12 +29,6 @@ Those that any path has.
 
 HOSTS_KEY = "gateway.http.allowedHosts"
 ORIGINS_KEY = "gateway.http.cors.allowedOrigins"
-ENDPOINT_KEY = "gateway.http.endpoints.chatCompletions.enabled"
-"""
-The configuration's key that switches the endpoint on.
-"""
-EMBEDDINGS_KEY = "gateway.http.endpoints.embeddings.enabled"
-METRICS_KEY = "gateway.http.endpoints.metrics.enabled"
 
 
 class AccessCheck:
@@ -47,97 +36,88 @@ class AccessCheck:
     Knows which requests need a caller, and which may bring a body.
     """
 
-    def __init__(self, standing: Callable[[], LiveConfig]) -> None:
+    def __init__(self, live: Callable[[], LiveConfig], routes: RouteTable) -> None:
         """
-        @param standing: What holds at the time of the request.
-        """
-        self._standing = standing
+        @param live: Return what holds at the time of the request.
 
-    def admit(self, request: IncomingRequest) -> Admission:
+        @param routes: What requests are for.
+        """
+        self._live = live
+        self._routes = routes
+
+    def admit(self, request: GatewayRequest) -> Admission:
         """
         See L{openclaw.server.admission.Access.admit}.
         """
-        standing = self._standing()
-        http = standing.config.gateway.http
-        admission = _stranded(http, request)
+        live = self._live()
+        http = live.config.gateway.http
+        admission = _misdirected(http, request)
         if not http.cors.allowedOrigins:
-            return admission or self._route(standing, request)
+            return admission or self._route(live, request)
         headers = originHeaders(http.cors, request.getHeader(b"origin"))
-        admission = (
-            admission or _preflight(standing, request) or self._route(standing, request)
-        )
+        admission = admission or _preflight(live, request) or self._route(live, request)
         return replace(admission, headers=headers)
 
-    def _route(self, standing: LiveConfig, request: IncomingRequest) -> Admission:
-        endpoint = standing.config.gateway.http.endpoints.chatCompletions
-        path = _routed(request.path)
+    def _route(self, live: LiveConfig, request: GatewayRequest) -> Admission:
         if request.method == b"CONNECT":
             error = MethodNotAllowed("The gateway is no proxy.", METHODS)
             return Admission(caller=fail(error))
         if (request.method, request.uri) == (b"OPTIONS", b"*"):
             return Admission(preflight=((b"allow", ", ".join(METHODS).encode()),))
-        if path is None:
+        if not isPossible(request.path):
             return Admission(caller=fail(NotFound("Nothing can be at that path.")))
-        if path == METRICS and request.method in (b"GET", b"HEAD"):
-            return self._metrics(standing, request)
-        ofModels = path == MODELS or path.startswith(f"{MODELS}/")
-        ofRuns = path == RUNS or path.startswith(f"{RUNS}/")
-        ofEndpoint = path in (COMPLETIONS, EMBEDDINGS)
-        if not endpoint.enabled and (ofModels or ofRuns or ofEndpoint):
-            return Admission(caller=fail(disabled()))
-        embeddings = standing.config.gateway.http.endpoints.embeddings
-        if path == EMBEDDINGS and not embeddings.enabled:
-            return Admission(caller=fail(disabled(EMBEDDINGS_KEY)))
-        if ofEndpoint and request.method == b"POST":
-            return Admission(
-                caller=self._caller(standing, request, "operator.write"),
-                bodyBytes=endpoint.maxBodyBytes,
-                bodySeconds=endpoint.bodyTimeoutSeconds,
-            )
-        if (ofModels or ofRuns) and request.method in (b"GET", b"HEAD"):
-            return Admission(caller=self._caller(standing, request, "operator.read"))
-        if ofRuns and request.method == b"POST":
-            return Admission(caller=self._caller(standing, request, "operator.write"))
-        return Admission()
-
-    def _metrics(self, standing: LiveConfig, request: IncomingRequest) -> Admission:
-        endpoint = standing.config.gateway.http.endpoints.metrics
-        if not endpoint.enabled:
-            return Admission(caller=fail(disabled(METRICS_KEY)))
-        if endpoint.open:
-            return Admission()
-        return Admission(caller=self._caller(standing, request, "operator.metrics"))
+        try:
+            found = self._routes.match(request.method, request.path)
+        except OpenClawError as error:
+            return Admission(fault=error)
+        route, http = found.route, live.config.gateway.http
+        for switch in route.switches:
+            if not switch.isOn(http):
+                return Admission(caller=fail(switch.disabled()))
+        if found.fault is not None:
+            return Admission(fault=found.fault)
+        caller = None
+        if route.scope is not None and not route.isOpen(http):
+            caller = self._caller(live, request, route.scope)
+        if not route.takesBody:
+            return Admission(live=live, found=found, caller=caller)
+        endpoint = http.endpoints.chatCompletions
+        return Admission(
+            live=live,
+            found=found,
+            caller=caller,
+            bodyBytes=endpoint.maxBodyBytes,
+            bodySeconds=endpoint.bodyTimeoutSeconds,
+        )
 
     def _caller(
-        self, standing: LiveConfig, request: IncomingRequest, scope: str
+        self, live: LiveConfig, request: GatewayRequest, scope: str
     ) -> "Deferred[ICaller]":
-        doorkeeper, headers = standing.doorkeeper, request.requestHeaders
-        terms = standing.config.gateway.http.cors
+        doorkeeper, headers = live.doorkeeper, request.requestHeaders
+        terms = live.config.gateway.http.cors
         if isFromOtherSite(terms, headers) and doorkeeper.isAmbient(headers):
             return fail(_foreignOrigin())
 
         async def identify() -> ICaller:
-            caller = await self.identify(standing, request)
+            caller = await self.identify(live, request)
             if not caller.hasScope(scope):
                 raise PermissionDenied(f"missing scope: {scope}", code="missing_scope")
             return caller
 
         return Deferred.fromCoroutine(identify())
 
-    def identify(
-        self, standing: LiveConfig, request: IncomingRequest
-    ) -> Awaitable[ICaller]:
+    def identify(self, live: LiveConfig, request: GatewayRequest) -> Awaitable[ICaller]:
         """
         Find out who asks, and count the request; see L{Doorkeeper.admit
         <openclaw.auth.doorkeeper.Doorkeeper.admit>}.
         """
-        headers, keeper = request.requestHeaders, standing.doorkeeper
+        headers, keeper = request.requestHeaders, live.doorkeeper
         transport = request.channel.transport
         assert transport is not None
         return keeper.admit(headers, keeper.origin(headers, transport))
 
 
-def _stranded(http: HTTP, request: IncomingRequest) -> Admission | None:
+def _misdirected(http: HTTP, request: GatewayRequest) -> Admission | None:
     """
     Refuse who believes to speak to somebody else: see L{openclaw.server.host_check}.
     """
@@ -155,7 +135,7 @@ def _stranded(http: HTTP, request: IncomingRequest) -> Admission | None:
     return Admission(caller=fail(error))
 
 
-def _preflight(standing: LiveConfig, request: IncomingRequest) -> Admission | None:
+def _preflight(live: LiveConfig, request: GatewayRequest) -> Admission | None:
     """
     Answer a browser that asks, before it sends a request of a web page, whether it
     may.  It has no token yet.
@@ -164,8 +144,8 @@ def _preflight(standing: LiveConfig, request: IncomingRequest) -> Admission | No
     asked = request.getHeader(b"access-control-request-method")
     if request.method != b"OPTIONS" or origin is None or asked is None:
         return None
-    terms = standing.config.gateway.http.cors
-    isOpen = standing.doorkeeper.terms.mode == "none"
+    terms = live.config.gateway.http.cors
+    isOpen = live.doorkeeper.terms.mode == "none"
     if not isOriginAllowed(terms, origin, isOpen=isOpen):
         return Admission(caller=fail(_foreignOrigin()))
     names = request.getHeader(b"access-control-request-headers")
@@ -176,33 +156,4 @@ def _foreignOrigin() -> PermissionDenied:
     return PermissionDenied(
         f"Pages from this origin may not use the gateway. See `{ORIGINS_KEY}`.",
         code="origin_not_allowed",
-    )
-
-
-def _routed(path: bytes) -> str | None:
-    """
-    A path as the routes see it, without a slash at its end.
-
-    @return: C{None} for what they can't see right: what does not begin with a slash,
-        or is no UTF-8.
-    """
-    if not path.startswith(b"/"):
-        return None
-    try:
-        plain = unquote_to_bytes(path).decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return "/" + plain.lstrip("/").removesuffix("/")
-
-
-def disabled(key: str = ENDPOINT_KEY) -> NotFound:
-    """
-    The error for those who ask for an endpoint that is off.
-
-    @param key: The configuration's key that switches it on.
-    """
-    return NotFound(
-        "The endpoint is disabled. To enable it, set"
-        f" `{key}: true` in the gateway's configuration.",
-        code="endpoint_disabled",
     )

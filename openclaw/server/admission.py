@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
+from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
 from openclaw.server.cors import Headers
 
 if TYPE_CHECKING:
-    from openclaw.server.incoming_request import IncomingRequest
+    from openclaw.server.gateway_request import GatewayRequest
+    from openclaw.server.live_config import LiveConfig
+    from openclaw.server.routing import RouteMatch
 
 LINGER_SECONDS = 5.0
 """
@@ -30,6 +33,10 @@ class Admission:
     @ivar bodyBytes: The largest body that is wanted; 0 for none.
     @ivar bodySeconds: How long the whole body may take.
     @ivar headers: For the answer, whatever it will be.
+    @ivar live: What holds for the request until it is answered.
+    @ivar found: Its route.
+    @ivar fault: The answer if it has no route: one that can wait for the body, which is
+        thrown away.
     @ivar preflight: The rest of the answer's headers, if this is CORS asking before a
         request: then nobody else answers.
     """
@@ -38,6 +45,9 @@ class Admission:
     bodyBytes: int = 0
     bodySeconds: float = LINGER_SECONDS
     headers: Headers = ()
+    live: "LiveConfig | None" = None
+    found: "RouteMatch | None" = None
+    fault: OpenClawError | None = None
     preflight: Headers | None = None
 
 
@@ -46,7 +56,7 @@ class Access(Protocol):
     Decides on requests by their headers.
     """
 
-    def admit(self, request: "IncomingRequest") -> Admission:
+    def admit(self, request: "GatewayRequest") -> Admission:
         """
         Look at a request of which only the method, the path and the headers are
         there.

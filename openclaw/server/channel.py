@@ -29,7 +29,7 @@ from openclaw.errors import (
 )
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.error_responses import errorResponse
-from openclaw.server.incoming_request import IncomingRequest, newRequestID
+from openclaw.server.gateway_request import GatewayRequest, newRequestID
 from openclaw.server.rejected_connections import closeBehind
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class GatewayChannel(HTTPChannel):
 
     site: "GatewaySite"
 
-    # See L{IncomingRequest}.
+    # See L{GatewayRequest}.
     __slots__ = (
         "_ahead",
         "_deaf",
@@ -288,9 +288,9 @@ class GatewayChannel(HTTPChannel):
         self._buffer = b""
         transport = self.transport
         assert transport is not None
-        request: IncomingRequest | None = self.requests[-1] if self.requests else None
+        request: GatewayRequest | None = self.requests[-1] if self.requests else None
         if request is not None:
-            request.giveUp()
+            request.drop()
         if request is None or not request.startedWriting:
             name = newRequestID() if request is None else request.requestID
             method = getattr(self, "_command", None) or getattr(request, "method", b"")

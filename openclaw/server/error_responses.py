@@ -2,14 +2,13 @@
 From our errors to HTTP: the one place that knows how.
 """
 
+from collections.abc import Collection
 from math import ceil
 from typing import Any
 
 import msgspec
 from twisted.web.http import RESPONSES
 from twisted.web.server import Request
-from werkzeug.exceptions import HTTPException
-from werkzeug.exceptions import MethodNotAllowed as RouteMethodNotAllowed
 
 from openclaw.errors import (
     AuthenticationFailed,
@@ -66,17 +65,6 @@ def errorBody(error: OpenClawError) -> dict[str, Any]:
     }
 
 
-def setJSONHeaders(request: Request, body: bytes) -> bytes:
-    """
-    Set a request's headers for a JSON body.
-
-    @return: The body.
-    """
-    request.setHeader(b"content-type", JSON)
-    request.setHeader(b"content-length", b"%d" % len(body))
-    return body
-
-
 def setErrorResponse(request: Request, error: OpenClawError) -> bytes:
     """
     Set a request's status and headers for an error.
@@ -131,21 +119,31 @@ def _headersOf(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def routingError(error: HTTPException, path: bytes, method: bytes) -> OpenClawError:
+def methodNotAllowed(
+    path: bytes, method: bytes, allowed: Collection[str]
+) -> MethodNotAllowed:
     """
-    Translate an error of Klein's routing.
+    Return the error for a path that has other methods.
     """
-    where = path.decode("utf-8", "replace")
-    if len(where) > MAX_SHOWN:
-        where = where[:MAX_SHOWN] + "…"
-    if isinstance(error, RouteMethodNotAllowed):
-        allowed = sorted(set(error.valid_methods or ()) - {"OPTIONS"})
-        return MethodNotAllowed(
-            f"{method.decode('latin-1')} is not allowed on {where};"
-            f" use {' or '.join(allowed)}.",
-            allowed,
-        )
+    names = sorted(allowed)
+    return MethodNotAllowed(
+        f"{method.decode('latin-1')} is not allowed on {_shown(path)};"
+        f" use {' or '.join(names)}.",
+        names,
+    )
+
+
+def nothingAt(path: bytes) -> NotFound:
+    """
+    Return the error for a path that nothing is at.
+    """
+    where = _shown(path)
     return NotFound(f"There is nothing at {where}.{_hint(where)}")
+
+
+def _shown(path: bytes) -> str:
+    where = path.decode("utf-8", "replace")
+    return where if len(where) <= MAX_SHOWN else where[:MAX_SHOWN] + "…"
 
 
 def _hint(where: str) -> str:

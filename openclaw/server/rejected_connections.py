@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from openclaw.errors import OpenClawError
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.error_responses import errorResponse
-from openclaw.server.incoming_request import newRequestID
+from openclaw.server.gateway_request import newRequestID
 
 if TYPE_CHECKING:
     from openclaw.server.site import GatewaySite

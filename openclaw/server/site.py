@@ -64,7 +64,7 @@ class GatewaySite(Site):
     def __init__(
         self,
         resource: IResource,
-        door: Access,
+        access: Access,
         reactor: IReactorTime,
         settings: Callable[[], HTTP] = HTTP,
         descriptors: int | None = None,
@@ -79,7 +79,7 @@ class GatewaySite(Site):
             reactor=reactor,
             parsePOSTFormSubmission=False,
         )
-        self.door = door
+        self.access = access
         self.settings = settings
         self.writes = writesOf(reactor)
         self.connections: set[GatewayChannel] = set()

@@ -39,8 +39,8 @@ from openclaw.interfaces import ICaller
 from openclaw.server.access import AccessCheck
 from openclaw.server.error_responses import setErrorResponse
 from openclaw.server.gateway_request import GatewayRequest
-from openclaw.server.incoming_request import IncomingRequest
 from openclaw.server.live_config import LiveConfig
+from openclaw.server.routing import RouteTable
 from openclaw.workers.forwarded_caller import (
     PASSPORT_HEADER,
     ForwardedCaller,
@@ -86,18 +86,22 @@ class ForwardingAccess(AccessCheck):
     """
 
     def __init__(
-        self, standing: Callable[[], LiveConfig], secret: str, quotas: Quotas
+        self,
+        standing: Callable[[], LiveConfig],
+        routes: RouteTable,
+        secret: str,
+        quotas: Quotas,
     ) -> None:
         """
         @param secret: What the workers show each other.
 
         @param quotas: Counts those requests that no other has counted.
         """
-        super().__init__(standing)
+        super().__init__(standing, routes)
         self._secret = secret
         self._quotas = quotas
 
-    def passportOf(self, request: IncomingRequest) -> ForwardedCaller | None:
+    def passportOf(self, request: GatewayRequest) -> ForwardedCaller | None:
         """
         The forwarded caller that a request came with.
         """
@@ -105,7 +109,7 @@ class ForwardingAccess(AccessCheck):
         return parseHeader(value, self._secret)
 
     def identify(
-        self, standing: LiveConfig, request: IncomingRequest
+        self, standing: LiveConfig, request: GatewayRequest
     ) -> "Deferred[ICaller]":
         """
         See L{AccessCheck.identify}.

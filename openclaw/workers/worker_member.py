@@ -11,6 +11,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 
+from openclaw.api.app import GatewayApp
 from openclaw.api.peers import Peers, newRunID
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.throttle import Throttle
@@ -125,7 +126,7 @@ class WorkerMember:
 
     def listen(
         self,
-        resource: Any,
+        app: GatewayApp,
         standing: Callable[[], LiveConfig],
         sites: Callable[[Any, Access], GatewaySite],
     ) -> None:
@@ -134,9 +135,9 @@ class WorkerMember:
 
         @param sites: Makes a site of a resource and a door.
         """
-        door = ForwardingAccess(standing, self._secret, self._quotas)
+        door = ForwardingAccess(standing, app.routes, self._secret, self._quotas)
         passedOn = ForwardingResource(
-            resource, self._belonging, self._relay, self._log, door.passportOf
+            app.resource, self._belonging, self._relay, self._log, door.passportOf
         )
         self._site = sites(passedOn, door)
         path = socketOf(self._folder, self.fellows.number)

@@ -6,11 +6,11 @@ goes to that one: a run that is looked at, a request that is sent again, a calle
 requests are counted.
 """
 
-from openclaw.api.idempotency import KEY_HEADER, RETRY_HEADER, requestFingerprint
+from openclaw.api.client_headers import RunHeaders, parseRunHeaders
+from openclaw.api.idempotency import requestFingerprint
 from openclaw.api.peers import LIVE, Peers, ownerOf, workerOf
 from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
-from openclaw.server.access import RUNS
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.workers.forwarded_caller import ForwardedCaller
 from openclaw.workers.shared_guards import ownerOfCaller
@@ -19,8 +19,6 @@ MOST_HOPS = 2
 """
 Once because of who asks, and once because of what they ask for.
 """
-
-_RUN = RUNS.encode() + b"/"
 
 
 class WorkerRouter:
@@ -44,7 +42,7 @@ class WorkerRouter:
         """
         hops = 0 if passport is None else passport.hops
         caller = await request.whenKnown()
-        if caller is None or hops >= MOST_HOPS:
+        if caller is None or isinstance(caller, BaseException) or hops >= MOST_HOPS:
             return None
         fellows = self._fellows
         counts = ownerOfCaller(caller, fellows.count)
@@ -64,23 +62,29 @@ class WorkerRouter:
         @param bounded: All that the caller asks is answered here.
         """
         fellows = self._fellows
-        if request.path.startswith(_RUN):
-            runID = request.path[len(_RUN) :].partition(b"/")[0]
-            return workerOf(runID.decode("latin-1"), fellows.count)
-        if bounded or request.method != b"POST":
+        live, found = request.admission.live, request.admission.found
+        if live is None or found is None:
             return None
-        key = request.header(KEY_HEADER)
-        if key is not None:
-            return ownerOf(fellows.count, caller.label, key)
-        if (request.header(RETRY_HEADER) or "0").strip() in ("", "0"):
+        runID = found.arguments.get("runID")
+        if runID is not None:
+            return workerOf(runID, fellows.count)
+        if bounded or not found.route.takesBody:
             return None
-        return await self._whoCarriesOut(request, caller)
+        endpoint = live.config.gateway.http.endpoints.chatCompletions
+        headers = parseRunHeaders(request.requestHeaders, endpoint.sessionHeaders)
+        if headers.key is not None:
+            return ownerOf(fellows.count, caller.label, headers.key)
+        if not headers.isRetry:
+            return None
+        return await self._whoCarriesOut(request, headers, caller)
 
     async def _whoCarriesOut(
-        self, request: GatewayRequest, caller: ICaller
+        self, request: GatewayRequest, headers: RunHeaders, caller: ICaller
     ) -> int | None:
         try:
-            asked = await requestFingerprint(request, caller)
+            asked = await requestFingerprint(
+                request.channel.site.reactor, request.body(), headers, caller
+            )
         except OpenClawError:
             return None  # The resource says so.
         assert asked is not None

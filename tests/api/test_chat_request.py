@@ -7,9 +7,9 @@ import msgspec
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.chat_request import parseChatRequest
 from openclaw.interfaces import Sampling
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from tests.api.chat_bodies import chatRequestOf
 from tests.api.request_strategies import KNOWN_FIELDS, valid
 
 HI = {"role": "user", "content": "Hi."}
@@ -19,7 +19,7 @@ def asking(*messages, **fields):
     """
     Parse a request with these messages (one plain one by default) and fields.
     """
-    return parseChatRequest(
+    return chatRequestOf(
         msgspec.json.encode({"messages": messages or [HI], **fields}),
     )
 
@@ -55,7 +55,7 @@ class PlainTests(SynchronousTestCase):
         C{null} is C{null} however the client lays out its JSON.
         """
         body = b' { "messages" : [{"role":"user","content":"Hi."}],\n"store" : null\t}'
-        self.assertEqual(parseChatRequest(body), asking())
+        self.assertEqual(chatRequestOf(body), asking())
 
     def test_whole(self):
         """
@@ -124,7 +124,7 @@ class PlainTests(SynchronousTestCase):
         """
         Whatever OpenAI's clients may send is taken, and nothing of it is lost.
         """
-        asked = parseChatRequest(msgspec.json.encode(document))
+        asked = chatRequestOf(msgspec.json.encode(document))
         spoken = [
             message
             for message in document["messages"]

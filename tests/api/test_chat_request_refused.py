@@ -8,9 +8,10 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.api.body_parsing import MAX_FIELDS
-from openclaw.api.chat_request import ChatRequest, parseChatRequest
+from openclaw.api.chat_request import ChatRequest
 from openclaw.errors import InvalidRequest
 from openclaw.raw_json import wireForm
+from tests.api.chat_bodies import chatRequestOf
 from tests.api.request_strategies import rubbish
 
 HI = {"role": "user", "content": "Hi."}
@@ -28,7 +29,7 @@ class RefusedTestCase(SynchronousTestCase):
         The error for a body, given as bytes or as what they stand for.
         """
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        error = self.assertRaises(InvalidRequest, parseChatRequest, raw)
+        error = self.assertRaises(InvalidRequest, chatRequestOf, raw)
         self.assertEqual(error.status, 400)
         return error
 
@@ -172,7 +173,7 @@ class FieldTests(RefusedTestCase):
         """
         for longest, more in (("x" * 256, "x"), ("openclaw" + 248 * " ", " ")):
             body = {"model": longest, "messages": [HI]}
-            self.assertEqual(parseChatRequest(msgspec.json.encode(body)).model, longest)
+            self.assertEqual(chatRequestOf(msgspec.json.encode(body)).model, longest)
             self.assertParam("model", {**body, "model": longest + more})
 
     def test_manyFields(self):
@@ -323,7 +324,7 @@ class MessageTests(RefusedTestCase):
             ([HI, early, CALLED], 1),
             ([{"role": "system", "content": "Be brief."}, early, stray], 1),
         ]:
-            asking = parseChatRequest(msgspec.json.encode({"messages": said}))
+            asking = chatRequestOf(msgspec.json.encode({"messages": said}))
             error = asking.stray.error()
             self.assertEqual(error.param, where.format(place))
             self.assertIn(repr(said[place]["tool_call_id"]), error.message)
@@ -341,7 +342,7 @@ class RubbishTests(SynchronousTestCase):
         A body is either a request or the caller's mistake; never ours.
         """
         try:
-            asked = parseChatRequest(body)
+            asked = chatRequestOf(body)
         except InvalidRequest as error:
             self.assertTrue(error.message)
             # What is said of it can be sent.

@@ -5,10 +5,10 @@ Tests of L{openclaw.api.client_tools}: the tools that a client brings.
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.chat_request import parseChatRequest
 from openclaw.api.client_tools import MAX_TOOLS, parseToolChoice, parseTools
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import NamedTool, ToolSpec
+from tests.api.chat_bodies import chatRequestOf
 
 HI = {"role": "user", "content": "Hi."}
 SCHEMA = {"type": "object", "properties": {"at": {"type": "string"}}}
@@ -54,7 +54,7 @@ class WrongTestCase(SynchronousTestCase):
         Assert that a request with these fields is refused, with exactly this to say.
         """
         body = msgspec.json.encode({"messages": [HI], **fields})
-        error = self.assertRaises(InvalidRequest, parseChatRequest, body)
+        error = self.assertRaises(InvalidRequest, chatRequestOf, body)
         self.assertEqual(error.message, f"Invalid tools/tool_choice: {message}")
         self.assertEqual((error.status, error.param), (400, param))
 

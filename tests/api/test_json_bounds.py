@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.api import body_parsing, json_bounds
 from openclaw.api.body_parsing import MAX_FIELDS, checkUTF8
-from openclaw.api.chat_request import MAX_PASSED_VALUES, parseChatRequest
+from openclaw.api.chat_request import MAX_PASSED_VALUES
 from openclaw.api.chat_schema import MAX_MESSAGES, MAX_STOP_SEQUENCES
 from openclaw.api.client_tools import MAX_CHOICE_VALUES, MAX_TOOL_VALUES
 from openclaw.api.embeddings import MAX_INPUTS, parseEmbeddingsRequest
@@ -26,6 +26,7 @@ from openclaw.api.json_bounds import (
     structureOf,
 )
 from openclaw.errors import InvalidRequest
+from tests.api.chat_bodies import chatRequestOf
 from tests.api.request_strategies import anything
 
 SAID = b'"messages":[{"role":"user","content":"Hi."}]'
@@ -119,7 +120,7 @@ class WeightTests(SynchronousTestCase):
         """
         Assert that a body is refused, on both surfaces, before it is decoded.
         """
-        for parse in (parseChatRequest, parseEmbeddingsRequest):
+        for parse in (chatRequestOf, parseEmbeddingsRequest):
             error = self.assertRaises(InvalidRequest, parse, body)
             self.assertEqual((error.status, error.code), (400, "body_too_complex"))
             self.assertIn(words, error.message)
@@ -144,7 +145,7 @@ class WeightTests(SynchronousTestCase):
         """
         few = MAX_ESCAPES - 1000
         for escape, letter in ((b"\\n", "\n"), (b"\\\\", "\\")):
-            read = parseChatRequest(content(escape * few))
+            read = chatRequestOf(content(escape * few))
             self.assertEqual(read.opening[0].text, "Hi. " + letter * few)
 
     def test_filling(self):
@@ -193,7 +194,7 @@ class WeightTests(SynchronousTestCase):
             short,
             "\u4e2d".encode() * (7 * MIB // 3),
         ):
-            parseChatRequest(content(text))
+            chatRequestOf(content(text))
 
     @given(_nasty | anything, st.integers(1, 20), st.integers(0, 300))
     def test_slices(self, value, size, most):
@@ -236,7 +237,7 @@ class WeightTests(SynchronousTestCase):
         """
         parts = many(b'{"type":"text","text":"x"}', MAX_MESSAGE_VALUES // 3 + 1)
         body = b'{"messages":[%b,{"role":"user","content":%b}]}' % (SAID[12:-1], parts)
-        error = self.assertRaises(InvalidRequest, parseChatRequest, body)
+        error = self.assertRaises(InvalidRequest, chatRequestOf, body)
         self.assertEqual(error.param, "messages[1]")
         self.assertIn("more than 50000 JSON values", error.message)
 
@@ -261,7 +262,7 @@ class BoundTests(SynchronousTestCase):
         filled = many(b"[]", MAX_VALUES)
         for name in (b"tools", b"metadata", b"response_format", b"messages", b"stop"):
             body = b"{%b,%b:%b}" % (SAID, b'"%b"' % name, filled)
-            self.refused(parseChatRequest, body, None, "more than 300000 JSON values")
+            self.refused(chatRequestOf, body, None, "more than 300000 JSON values")
         self.refused(
             parseEmbeddingsRequest, b'{"input":%b}' % filled, None, "more than 300000"
         )
@@ -278,11 +279,9 @@ class BoundTests(SynchronousTestCase):
             ("tool_choice", MAX_CHOICE_VALUES),
         ):
             body = b'{%b,"%b":%b}' % (SAID, name.encode(), many(b"[]", most))
-            self.refused(parseChatRequest, body, name, f"more than {most} JSON values")
+            self.refused(chatRequestOf, body, name, f"more than {most} JSON values")
         messages = many(b'{"role":"user"}', MAX_MESSAGES + 1)
-        self.refused(
-            parseChatRequest, b'{"messages":%b}' % messages, "messages", "20000"
-        )
+        self.refused(chatRequestOf, b'{"messages":%b}' % messages, "messages", "20000")
         inputs = many(b"[1]", MAX_INPUTS + 1)
         self.refused(parseEmbeddingsRequest, b'{"input":%b}' % inputs, "input", "2048")
         for inputs in (many(b'"a"', 100_000), b'[1,["%b"]]' % (b'","' * 100_000)):
@@ -301,7 +300,7 @@ class BoundTests(SynchronousTestCase):
             ("tools", b"[%b]" % tool),
         ):
             body = b'{%b,"%b":%b}' % (SAID, name.encode(), value)
-            self.refused(parseChatRequest, body, name, "nested too deeply")
+            self.refused(chatRequestOf, body, name, "nested too deeply")
 
     def test_manyFields(self):
         """
@@ -309,7 +308,7 @@ class BoundTests(SynchronousTestCase):
         """
         fields = b",".join(b'"%d":1' % number for number in range(EASY_VALUES))
         self.refused(
-            parseChatRequest,
+            chatRequestOf,
             b"{%b,%b}" % (SAID, fields),
             None,
             f"more than {MAX_FIELDS} fields",
@@ -325,7 +324,7 @@ class BoundTests(SynchronousTestCase):
             b'{"role":"tool","tool_call_id":"c","content":"' + b"[1,2],\\n" * 40 + b'"}'
         )
         conversation = b",".join([b'{"role":"user","content":"Hi."}', *[call] * 9_000])
-        asking = parseChatRequest(b'{"messages":[%b]}' % conversation)
+        asking = chatRequestOf(b'{"messages":[%b]}' % conversation)
         self.assertEqual(len(asking.opening), 18_001)
         schema = b'{"type":"object","properties":{%b}}' % b",".join(
             b'"p%d":{"type":"string","description":"A, b."}' % n for n in range(40)
@@ -335,7 +334,7 @@ class BoundTests(SynchronousTestCase):
             % (n, schema)
             for n in range(128)
         )
-        asking = parseChatRequest(b'{%b,"tools":[%b]}' % (SAID, tools))
+        asking = chatRequestOf(b'{%b,"tools":[%b]}' % (SAID, tools))
         self.assertEqual(str(asking.tools[127].parameters), schema.decode())
 
     def test_quoted(self):
@@ -354,7 +353,7 @@ class BoundTests(SynchronousTestCase):
             said = {"messages": [{"role": "user", "content": "Hi."}]}
             body = json.dumps({**said, **fields}).encode()
             try:
-                asking = parseChatRequest(body)
+                asking = chatRequestOf(body)
             except InvalidRequest as caught:
                 error = caught
             else:
@@ -366,6 +365,6 @@ class BoundTests(SynchronousTestCase):
         A number that has no value is the caller's mistake, when somebody looks.
         """
         body = b'{%b,"response_format":{"a":1e999}}' % SAID
-        wanted = parseChatRequest(body).sampling.response_format
+        wanted = chatRequestOf(body).sampling.response_format
         error = self.assertRaises(InvalidRequest, wanted.get, "type")
         self.assertEqual(error.param, "response_format")

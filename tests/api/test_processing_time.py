@@ -6,7 +6,7 @@ request.
 import msgspec
 
 from openclaw.errors import UpstreamRefused
-from openclaw.server.incoming_request import PATIENCE_SECONDS
+from openclaw.server.gateway_request import PATIENCE_SECONDS
 from tests.server.memory_gateway import (
     AUTHORIZATION,
     COMPLETIONS,

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.chat_request import parseChatRequest
 from openclaw.api.request_images import readDataURI, sniff
 from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.messages import ImagePart, TextPart, UserMessage
+from tests.api.chat_bodies import chatRequestOf
 from tests.api.request_strategies import texts
 from tests.server.memory_gateway import GatewayTestCase, configOf
 
@@ -96,7 +96,7 @@ class DataTests(SynchronousTestCase):
                 {"role": "user", "content": [bare]},
             ]
         }
-        first, _, last = parseChatRequest(msgspec.json.encode(document)).opening
+        first, _, last = chatRequestOf(msgspec.json.encode(document)).opening
         self.assertEqual(first.content[0], TextPart("What is this?"))
         self.assertEqual(first.content[1].mediaType, "image/png")
         self.assertEqual(first.text, "What is this?")
@@ -107,7 +107,7 @@ class DataTests(SynchronousTestCase):
         An image says enough.
         """
         document = {"messages": [{"role": "user", "content": [image(uri(PNG))]}]}
-        [said] = parseChatRequest(msgspec.json.encode(document)).opening
+        [said] = chatRequestOf(msgspec.json.encode(document)).opening
         self.assertIsInstance(said, UserMessage)
         self.assertEqual(len(said.images), 1)
 
@@ -122,7 +122,7 @@ class WrongTests(SynchronousTestCase):
         Assert that a request is refused, and how.
         """
         error = self.assertRaises(
-            InvalidRequest, parseChatRequest, msgspec.json.encode(document)
+            InvalidRequest, chatRequestOf, msgspec.json.encode(document)
         )
         self.assertEqual((error.status, error.param), (400, param))
         for word in words:
@@ -186,7 +186,7 @@ class WrongTests(SynchronousTestCase):
         """
         url = uri(PNG)
         many = body(*[url] * 8)
-        parseChatRequest(msgspec.json.encode(many))
+        chatRequestOf(msgspec.json.encode(many))
         self.assertWrong("messages[0].content[9]", body(*[url] * 9), "at most 8")
         many["messages"] += body(url)["messages"]
         self.assertWrong("messages[1].content[1]", many, "at most 8")

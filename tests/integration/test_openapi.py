@@ -13,7 +13,7 @@ import jsonschema_rs
 import yaml
 
 from docs.openapi.document import document
-from openclaw.api.idempotency import KEY_HEADER
+from openclaw.api.client_headers import KEY_HEADER
 from openclaw.testing import ServedCall
 from tests.integration.agent import AgentTestCase, calls, says
 from tests.integration.daemon_case import TOKEN, HouseTestCase

@@ -137,9 +137,8 @@ class MemoryGateway:
             self.runtime.tally, self.runtime.inProgress, self.clock
         )
         app = GatewayApp(
-            standing=lambda: self.standing,
             runtime=self.runtime,
-            equipment=AgentTools(Catalogue(log=self._log, find=lambda: tools)),
+            tools=AgentTools(Catalogue(log=self._log, find=lambda: tools)),
             failing=lambda: self.failing,
             metrics=self.metrics,
             reactor=self.clock,
@@ -147,8 +146,8 @@ class MemoryGateway:
             now=self.clock.seconds,
         )
         self.site = GatewaySite(
-            app.app.resource(),
-            AccessCheck(lambda: self.standing),
+            app.resource,
+            AccessCheck(lambda: self.standing, app.routes),
             self.clock,
             lambda: self.standing.config.gateway.http,
         )

@@ -237,7 +237,7 @@ class RoomTests(CrowdTestCase):
         """
         site = GatewaySite(
             self.site.resource,
-            self.site.door,
+            self.site.access,
             self.gateway.clock,
             descriptors=1024,
         )

@@ -5,8 +5,6 @@ Tests of L{openclaw.server.error_responses}.
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
-from werkzeug.exceptions import MethodNotAllowed as RouteMethodNotAllowed
-from werkzeug.exceptions import NotFound as NoRoute
 
 from openclaw import errors
 from openclaw.errors import (
@@ -17,7 +15,11 @@ from openclaw.errors import (
     SessionBusy,
     UpstreamRateLimited,
 )
-from openclaw.server.error_responses import routingError, setErrorResponse
+from openclaw.server.error_responses import (
+    methodNotAllowed,
+    nothingAt,
+    setErrorResponse,
+)
 
 WRONG = "invalid_request_error"
 TOLD = {
@@ -186,7 +188,7 @@ class RoutingTests(SynchronousTestCase):
         """
         The path is named, whatever bytes it has.
         """
-        error = routingError(NoRoute(), b"/v2/x\xff", b"GET")
+        error = nothingAt(b"/v2/x\xff")
         self.assertIsInstance(error, NotFound)
         self.assertEqual(error.message, "There is nothing at /v2/x\ufffd.")
 
@@ -200,16 +202,15 @@ class RoutingTests(SynchronousTestCase):
             (b"/models/openclaw", "ends with `/v1`"),
             (b"/embeddings", "ends with `/v1`"),
         ]:
-            error = routingError(NoRoute(), path, b"POST")
+            error = nothingAt(path)
             self.assertIn(f"There is nothing at {path.decode()}.", error.message)
             self.assertIn(hint, error.message)
 
     def test_method(self):
         """
-        The methods are named in one order, without C{OPTIONS}, which nothing serves.
+        The methods are named in one order.
         """
-        found = RouteMethodNotAllowed(valid_methods=["OPTIONS", "HEAD", "GET"])
-        error = routingError(found, b"/v1/models", b"DELETE")
+        error = methodNotAllowed(b"/v1/models", b"DELETE", {"HEAD", "GET"})
         self.assertIsInstance(error, MethodNotAllowed)
         self.assertEqual(error.allowed, ("GET", "HEAD"))
         self.assertEqual(
