@@ -54,19 +54,6 @@ class ModelCalls:
     @ivar model: The model that was asked last.
     """
 
-    __slots__ = (
-        "_call",
-        "_context",
-        "_paused",
-        "_request",
-        "_stop",
-        "_surroundings",
-        "_tools",
-        "model",
-        "spent",
-        "usage",
-    )
-
     def __init__(
         self,
         request: RunRequest,

@@ -167,8 +167,6 @@ class RunSubscription:
         goes on alone.
     """
 
-    __slots__ = ("_heard", "_outcome", "_record", "done", "listener", "paused")
-
     def __init__(self, record: RecordedRun, listener: RunListener) -> None:
         self.listener = listener
         self.paused = False

@@ -78,8 +78,6 @@ class TurnListener:
     @ivar heard: Has the caller got anything of this turn's answer?
     """
 
-    __slots__ = ("_clientNames", "_listener", "_positions", "_separate", "heard")
-
     def __init__(
         self, listener: RunListener, clientNames: Container[str], separate: bool
     ) -> None:

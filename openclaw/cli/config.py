@@ -12,6 +12,7 @@ from zope.interface import implementer
 from openclaw.config.loading import SYSTEM_PATH, Loaded, load, locate
 from openclaw.errors import ConfigError, StartError
 from openclaw.models.registry import Providers
+from openclaw.net.tls import serverContext, validityWarning
 from openclaw.plugin_check import checkInstalled
 
 
@@ -84,8 +85,6 @@ def _checkCertificate(loaded: Loaded, stderr: TextIO) -> None:
     """
     tls = loaded.config.gateway.tls
     if tls.certPath is not None and tls.keyPath is not None:
-        from openclaw.net.tls import serverContext, validityWarning
-
         serverContext(tls.certPath, tls.keyPath)
         warning = validityWarning(tls.certPath)
         if warning is not None:

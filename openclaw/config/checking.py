@@ -6,6 +6,7 @@ mean nothing here.  What is below it is not looked at.
 """
 
 from collections.abc import Hashable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -200,9 +201,6 @@ def _isStruct(kind: Any) -> bool:
 
 
 def _nearest(key: str, known: list[str]) -> str | None:
-    # Imported here, since few configurations need it and it costs start-up time.
-    from difflib import get_close_matches
-
     folded = {name.lower(): name for name in known}
     matches = get_close_matches(key.lower(), folded, n=1)
     return folded[matches[0]] if matches else None

@@ -79,8 +79,6 @@ class Attempts:
     and says how long to wait.
     """
 
-    __slots__ = ("_jitter", "_models", "_tries", "_waited")
-
     def __init__(
         self,
         models: Sequence[ModelRef],

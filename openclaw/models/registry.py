@@ -10,6 +10,7 @@ from twisted.plugin import getPlugins
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
+from openclaw import plugins
 from openclaw.config import LOCAL_PROVIDER, Config, LocalModel, Provider
 from openclaw.errors import ConfigError
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
@@ -38,8 +39,6 @@ def installedMakers() -> Iterable[Any]:
     """
     Return the plug-ins that L{twisted.plugin} finds.
     """
-    from openclaw import plugins
-
     return getPlugins(IModelProviderMaker, plugins)
 
 

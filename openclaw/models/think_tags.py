@@ -24,8 +24,6 @@ class ThinkingSplitter:
     the start is looked at: later on, the tag is text that somebody asked for.
     """
 
-    __slots__ = ("_hasThought", "_held", "_thinking", "passing")
-
     def __init__(self) -> None:
         self._held = ""
         self._thinking = False

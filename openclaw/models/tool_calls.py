@@ -44,8 +44,6 @@ class ToolCallAssembler:
     with ids and indexes.
     """
 
-    __slots__ = ("_byKey", "_calls", "_ids")
-
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._byKey: dict[object, _Call] = {}

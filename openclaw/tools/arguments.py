@@ -5,6 +5,7 @@ The arguments of a tool call: parsed, and checked against its schema.
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
+import fastjsonschema
 import msgspec
 
 from openclaw.interfaces import ToolError
@@ -38,10 +39,6 @@ class ArgumentReader:
         """
         if parameters.get("type") != "object":
             raise BadSchema("the schema must be of an object")
-        # With the first tool: an agent may have none.
-        import fastjsonschema
-
-        self._wrong = fastjsonschema.JsonSchemaValueException
         try:
             self._validate = fastjsonschema.compile(
                 dict(parameters),
@@ -70,7 +67,7 @@ class ArgumentReader:
             raise ToolError(f"The arguments are not valid JSON: {error}") from None
         try:
             self._validate(arguments, name_prefix=ROOT)
-        except self._wrong as error:
+        except fastjsonschema.JsonSchemaValueException as error:
             raise ToolError(f"The arguments are wrong: {_message(error)}.") from None
         except RecursionError:
             raise ToolError("The arguments are nested too deeply.") from None

@@ -11,6 +11,7 @@ from twisted.plugin import getPlugins
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
+from openclaw import plugins
 from openclaw.interfaces import ITool, ToolSpec
 from openclaw.tools.arguments import ArgumentReader, BadSchema
 
@@ -24,8 +25,6 @@ def installedTools() -> Iterable[Any]:
     """
     Return the plug-ins that L{twisted.plugin} finds.
     """
-    from openclaw import plugins
-
     return getPlugins(ITool, plugins)
 
 

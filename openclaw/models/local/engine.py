@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
+from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
 from twisted.logger import Logger
@@ -45,9 +46,6 @@ def backOff(failures: int) -> float:
 
     @param failures: How many were there in a row.
     """
-    # Hardly ever needed: 0.4 MB.
-    from twisted.application.internet import backoffPolicy
-
     return backoffPolicy(initialDelay=1.0, maxDelay=60.0)(failures)
 
 
