@@ -386,6 +386,21 @@ class Outline(msgspec.Struct, frozen=True):
     size: int = 0
 
 
+class Tail(msgspec.Struct, frozen=True):
+    """
+    The end of a session.
+
+    @ivar agentID: The agent whose session it is; C{None} if there is no such session.
+    @ivar messageCount: The number of messages in the transcript.
+    @ivar messages: The newest of them, oldest first.  Of a long one there may be only
+        the beginning of its text, without calls, and images without their data.
+    """
+
+    agentID: str | None = None
+    messageCount: int = 0
+    messages: Sequence[Message] = ()
+
+
 class SessionInfo(msgspec.Struct, frozen=True):
     """
     A session as a list shows it.
@@ -486,10 +501,23 @@ class ISessionStore(Interface):
         L{openclaw.sessions.store.outlines.OUTLINE_CHARACTERS}, and whole answers.
         """
 
-    def sessions(agentID: str | None = None) -> "Deferred[Sequence[SessionInfo]]":
+    def tail(sessionKey: str, most: int) -> "Deferred[Tail]":
+        """
+        Return the newest messages of a session, without reading the rest.
+
+        @param most: The most messages; fewer if they are long.
+        """
+
+    def sessions(
+        agentID: str | None = None, prefix: str = "", most: int | None = None
+    ) -> "Deferred[Sequence[SessionInfo]]":
         """
         The sessions (of one agent), the most lately used first.  Reads no
         transcript.
+
+        @param prefix: How their keys begin.
+
+        @param most: The most sessions; C{None} for all.
         """
 
     fault: "str | None" = Attribute(

@@ -34,11 +34,19 @@ def _home(agentID: str, namespace: str) -> str:
     return f"agent:{agentID}:{namespace}:" if namespace else f"agent:{agentID}:"
 
 
+def visiblePrefix(namespace: str, agentID: str) -> str:
+    """
+    Return the prefix of the keys of an agent's sessions that the holders of a
+    namespace may see.
+    """
+    return _home(agentID, namespace) if namespace else ""
+
+
 def mayVisit(namespace: str, agentID: str, key: str) -> bool:
     """
     Is this session of an agent one that the holders of a namespace may see?
     """
-    return key.startswith(_home(agentID, namespace)) if namespace else True
+    return key.startswith(visiblePrefix(namespace, agentID))
 
 
 def statelessKey(agentID: str, namespace: str) -> str:

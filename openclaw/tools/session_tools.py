@@ -2,19 +2,24 @@
 The tools that look at an agent's other conversations.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from openclaw.interfaces import ITool, SessionInfo, ToolContext, ToolError
+from openclaw.interfaces import ITool, SessionInfo, Tail, ToolContext, ToolError
 from openclaw.messages import AssistantMessage, Message, ToolMessage, UserMessage
-from openclaw.sessions.session_keys import mayVisit
+from openclaw.sessions.session_keys import mayVisit, visiblePrefix
 
 USUAL_SESSIONS = 20
 MAX_SESSIONS = 100
+MAX_COUNTED = 1000
+"""
+The most sessions that are read for a list.
+"""
+
 USUAL_MESSAGES = 20
 MAX_MESSAGES = 200
 MAX_MESSAGE_CHARACTERS = 2000
@@ -57,23 +62,13 @@ class SessionsListTool:
         )
 
     async def _run(self, limit: int, context: ToolContext) -> str:
-        found = await _visible(context)
+        prefix = visiblePrefix(context.namespace, context.agentID)
+        found = await context.sessions.sessions(context.agentID, prefix, MAX_COUNTED)
         lines = [_line(info, context.sessionKey) for info in found[:limit]]
         if len(found) > limit:
-            lines.append(f"[{len(found) - limit} more are not shown]")
+            least = "at least " if len(found) == MAX_COUNTED else ""
+            lines.append(f"[{least}{len(found) - limit} more are not shown]")
         return "\n".join(lines) or "[there are no sessions]"
-
-
-async def _visible(context: ToolContext) -> list[SessionInfo]:
-    """
-    The agent's sessions that whoever started the run may see.
-    """
-    # A key says which agent it is of, but the store knows.
-    return [
-        info
-        for info in await context.sessions.sessions(context.agentID)
-        if mayVisit(context.namespace, context.agentID, info.sessionKey)
-    ]
 
 
 def _line(info: SessionInfo, current: str) -> str:
@@ -125,29 +120,30 @@ class SessionsHistoryTool:
         )
 
     async def _run(self, key: str, limit: int, context: ToolContext) -> str:
-        if not any(info.sessionKey == key for info in await _visible(context)):
+        # A key says which agent it is of, but the store knows.
+        tail = await context.sessions.tail(key, limit)
+        isOwn = tail.agentID == context.agentID
+        if not isOwn or not mayVisit(context.namespace, context.agentID, key):
             raise ToolError("You have no such session.")
-        return shownMessages(await context.sessions.transcript(key), limit)
+        return shownMessages(tail)
 
 
-def shownMessages(messages: Sequence[Message], limit: int) -> str:
+def shownMessages(tail: Tail) -> str:
     """
-    The end of a conversation.
-
-    @param limit: The most messages.  If even these are too long together, the older
-        ones are left out.
+    The end of a conversation.  If its messages are too long together, the older ones
+    are left out.
     """
     blocks: list[str] = []
     room = MAX_CHARACTERS
-    for message in reversed(messages[-limit:]):
+    for message in reversed(tail.messages):
         block = _block(message)
         room -= len(block) + 2
         if room < 0:
             break
         blocks.append(block)
     blocks.reverse()
-    if len(blocks) < len(messages):
-        blocks.insert(0, f"[{len(messages) - len(blocks)} older are not shown]")
+    if len(blocks) < tail.messageCount:
+        blocks.insert(0, f"[{tail.messageCount - len(blocks)} older are not shown]")
     return "\n\n".join(blocks) or "[nothing was said]"
 
 

@@ -26,6 +26,7 @@ from openclaw.interfaces import (
     Outline,
     SessionInfo,
     Summary,
+    Tail,
 )
 from openclaw.messages import Message, UserMessage
 from openclaw.models.failover import RefusedKeys
@@ -150,11 +151,19 @@ class HeldStore:
         """
         return self.inner.outline(sessionKey)
 
-    def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
+    def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
+        """
+        See L{ISessionStore.tail}.
+        """
+        return self.inner.tail(sessionKey, most)
+
+    def sessions(
+        self, agentID: str | None = None, prefix: str = "", most: int | None = None
+    ) -> Deferred[Sequence[SessionInfo]]:
         """
         See L{ISessionStore.sessions}.
         """
-        return self.inner.sessions(agentID)
+        return self.inner.sessions(agentID, prefix, most)
 
 
 class FailingStore(HeldStore):

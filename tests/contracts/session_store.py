@@ -10,6 +10,7 @@ from tests.contracts.store_lists import StoreListsSessions
 from tests.contracts.store_outlines import StoreOutlinesSessions
 from tests.contracts.store_results import StoreRefusesStrayResults
 from tests.contracts.store_summaries import StoreKeepsSummaries
+from tests.contracts.store_tails import StoreReadsTails
 
 
 class SessionStoreContract(
@@ -20,6 +21,7 @@ class SessionStoreContract(
     StoreKeepsSummaries,
     StoreBoundsWhatIsLoaded,
     StoreOutlinesSessions,
+    StoreReadsTails,
     StoreListsSessions,
 ):
     """

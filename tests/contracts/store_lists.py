@@ -53,5 +53,24 @@ class StoreListsSessions(OpenStore):
             self.assertEqual([info.sessionKey for info in found], keys)
         self.assertEqual(len(await self.store.sessions()), 3)
 
+    async def test_sessionsInPart(self) -> None:
+        """
+        A list can be of those whose keys begin so, and of the latest alone.
+        """
+        keys = ("a:%:1", "a:_:1", "a:x:1", "a:%:2", "A:%:3")
+        for key in keys:
+            await self.begin("1", key)
+            self.clock.advance(1)
+            await self.end("1", key=key)
+        for prefix, most, shown in (
+            ("a:%:", None, ["a:%:2", "a:%:1"]),
+            ("a:%:", 1, ["a:%:2"]),
+            ("", 2, ["A:%:3", "a:%:2"]),
+            ("a:y", 2, []),
+            ("", 0, []),
+        ):
+            found = await self.store.sessions("main", prefix, most)
+            self.assertEqual([info.sessionKey for info in found], shown)
+
 
 __all__ = ["StoreListsSessions"]

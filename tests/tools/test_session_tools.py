@@ -15,6 +15,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.sessions.store.memory import MemorySessionStore
+from openclaw.tools import session_tools
 from openclaw.tools.session_tools import (
     MAX_CHARACTERS,
     MAX_MESSAGE_CHARACTERS,
@@ -120,7 +121,7 @@ class _Silent:
     A store that is busy.
     """
 
-    def sessions(self, agentID=None):
+    def sessions(self, agentID=None, prefix="", most=None):
         """
         See L{openclaw.interfaces.ISessionStore}.
         """
@@ -192,6 +193,69 @@ class HistoryTests(SessionsTestCase):
         await self.say("main", "agent:main:i", [UserMessage(content=content)])
         told = await self.history("agent:main:i")
         self.assertEqual(told, "user: See.\n[images: 1]")
+
+
+class BoundTests(SessionsTestCase):
+    """
+    What these tools read of the store is bounded.
+    """
+
+    async def test_history(self):
+        """
+        No transcript is read as a whole, and no list of sessions, to show the end of
+        one.
+        """
+        store = _Bounded(self.store)
+        long = [UserMessage("x" * 1_000_000)] * 30
+        await self.say("main", "agent:main:long", long)
+        told = await self.call(
+            SessionsHistoryTool(), store, sessionKey="agent:main:long", limit=200
+        )
+        self.assertTrue(told.startswith("[13 older are not shown]"), told[:50])
+        self.assertEqual(store.asked, [("tail", "agent:main:long", 200)])
+
+    async def test_list(self):
+        """
+        Of very many sessions not all are counted.
+        """
+        self.patch(session_tools, "MAX_COUNTED", 4)
+        for number in range(10):
+            await self.say("main", f"agent:main:{number}", [UserMessage("Hi.")])
+        store = _Bounded(self.store)
+        told = await self.call(SessionsListTool(), store, limit=3)
+        self.assertEqual(told.split("\n")[3:], ["[at least 1 more are not shown]"])
+        told = await self.call(SessionsListTool(), store, namespace="token:ci")
+        self.assertEqual(told, "[there are no sessions]")
+        self.assertEqual(
+            store.asked,
+            [
+                ("sessions", "main", "", 4),
+                ("sessions", "main", "agent:main:token:ci:", 4),
+            ],
+        )
+
+
+class _Bounded:
+    """
+    A store that has none of the methods which read all that there is.
+    """
+
+    def __init__(self, store):
+        self.store, self.asked = store, []
+
+    def tail(self, sessionKey, most):
+        """
+        See L{openclaw.interfaces.ISessionStore}.
+        """
+        self.asked.append(("tail", sessionKey, most))
+        return self.store.tail(sessionKey, most)
+
+    def sessions(self, agentID, prefix, most):
+        """
+        See L{openclaw.interfaces.ISessionStore}.
+        """
+        self.asked.append(("sessions", agentID, prefix, most))
+        return self.store.sessions(agentID, prefix, most)
 
 
 class NamespaceTests(SessionsTestCase):

@@ -4,6 +4,7 @@ The session store in memory: for tests, and for those who want nothing kept.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -19,9 +20,11 @@ from openclaw.interfaces import (
     Outline,
     SessionInfo,
     Summary,
+    Tail,
 )
 from openclaw.messages import Message, ToolMessage, UserMessage
 from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
+from openclaw.sessions.store.tails import newest
 from openclaw.sessions.store.validation import (
     MAX_LOADED_BYTES,
     MAX_LOADED_MESSAGES,
@@ -218,14 +221,32 @@ class MemorySessionStore:
         known = short and isinstance(first, UserMessage)
         return outlineOf(rows, first if known else None)
 
-    def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
+    def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
+        """
+        See L{ISessionStore.tail}.
+        """
+        return self._do(self._tail, sessionKey, most)
+
+    def _tail(self, sessionKey: str, most: int) -> Tail:
+        session = self._sessions.get(sessionKey)
+        if session is None:
+            return Tail()
+        rows = zip(reversed(session.sizes), reversed(session.messages), strict=True)
+        messages = newest(islice(rows, most))
+        return Tail(session.agentID, len(session.messages), messages)
+
+    def sessions(
+        self, agentID: str | None = None, prefix: str = "", most: int | None = None
+    ) -> Deferred[Sequence[SessionInfo]]:
         """
         See L{ISessionStore.sessions}.
         """
-        return self._do(self._infos, agentID)
+        return self._do(self._infos, agentID, prefix, most)
 
-    def _infos(self, agentID: str | None) -> Sequence[SessionInfo]:
-        return sorted(
+    def _infos(
+        self, agentID: str | None, prefix: str, most: int | None
+    ) -> Sequence[SessionInfo]:
+        infos = sorted(
             (
                 SessionInfo(
                     sessionKey=key,
@@ -235,10 +256,12 @@ class MemorySessionStore:
                     updatedAt=session.updatedAt,
                 )
                 for key, session in self._sessions.items()
-                if agentID is None or session.agentID == agentID
+                if (agentID is None or session.agentID == agentID)
+                and key.startswith(prefix)
             ),
             key=lambda info: (-info.updatedAt, info.sessionKey),
         )
+        return infos[:most]
 
     def _do(
         self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs

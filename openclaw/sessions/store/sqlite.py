@@ -29,6 +29,7 @@ from openclaw.interfaces import (
     Outline,
     SessionInfo,
     Summary,
+    Tail,
 )
 from openclaw.messages import Message
 from openclaw.net.batched_writes import writesOf
@@ -297,12 +298,24 @@ class SQLiteSessionStore:
             lambda access, connection, now: access.outline(connection, sessionKey)
         )
 
-    def sessions(self, agentID: str | None = None) -> Deferred[Sequence[SessionInfo]]:
+    def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
+        """
+        See L{ISessionStore.tail}.
+        """
+        return self._transact(
+            lambda access, connection, now: access.tail(connection, sessionKey, most)
+        )
+
+    def sessions(
+        self, agentID: str | None = None, prefix: str = "", most: int | None = None
+    ) -> Deferred[Sequence[SessionInfo]]:
         """
         See L{ISessionStore.sessions}.
         """
         return self._transact(
-            lambda access, connection, now: access.sessions(connection, agentID)
+            lambda access, connection, now: access.sessions(
+                connection, agentID, prefix, most
+            )
         )
 
     def _transact(

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from openclaw.errors import StoreError
-from openclaw.interfaces import Claim, Conversation, Outline, SessionInfo, Summary
+from openclaw.interfaces import Claim, Conversation, Outline, SessionInfo, Summary, Tail
 from openclaw.messages import Message, UserMessage
 from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
 from openclaw.sessions.store.owners import Owner
+from openclaw.sessions.store.tails import LONG_CHARACTERS, newest, shortened
 from openclaw.sessions.store.transcript_cache import Recent
 from openclaw.sessions.store.validation import (
     MAX_LOADED_BYTES,
@@ -44,6 +45,8 @@ LEFT JOIN summaries ON summaries.session = sessions.id AND summaries.number = (
 """
 One row, with NULL for what there is not.
 """
+
+AGENT = "SELECT agent_id FROM sessions WHERE id = ?"
 
 TAKE = """
 INSERT OR REPLACE INTO claims (session_key, run_id, owner, expires_at)
@@ -121,11 +124,22 @@ SELECT CASE WHEN length(body) <= ? THEN body END
 FROM messages WHERE session = ? AND position = 0
 """
 
+TAIL = """
+SELECT length(body),
+       CASE WHEN length(body) <= ?2 OR body LIKE '{"role":"user","content":[%'
+       THEN body ELSE substr(body, 1, ?2) END
+FROM messages
+WHERE session = ?1
+ORDER BY position DESC
+LIMIT ?3
+"""
+
 SESSIONS = """
 SELECT session_key, agent_id, message_count, created_at, updated_at
 FROM sessions
-WHERE agent_id = ?1 OR ?1 IS NULL
+WHERE (agent_id = ?1 OR ?1 IS NULL) AND substr(session_key, 1, length(?2)) = ?2
 ORDER BY updated_at DESC, session_key
+LIMIT ?3
 """
 
 ENCODER = msgspec.json.Encoder()
@@ -286,13 +300,34 @@ class SessionAccess:
             first if isinstance(first, UserMessage) else None,
         )
 
+    def tail(self, connection: sqlite3.Connection, sessionKey: str, most: int) -> Tail:
+        """
+        See L{openclaw.interfaces.ISessionStore.tail}.
+        """
+        connection.execute("BEGIN")
+        session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
+        if session is None:
+            return Tail()
+        (agentID,) = connection.execute(AGENT, (session,)).fetchone()
+        rows = connection.execute(TAIL, (session, LONG_CHARACTERS, most))
+        messages = newest(
+            (size, _message(body, sessionKey, isLong=size > LONG_CHARACTERS))
+            for size, body in rows
+        )
+        return Tail(agentID, length, messages)
+
     def sessions(
-        self, connection: sqlite3.Connection, agentID: str | None
+        self,
+        connection: sqlite3.Connection,
+        agentID: str | None,
+        prefix: str,
+        most: int | None,
     ) -> Sequence[SessionInfo]:
         """
         See L{openclaw.interfaces.ISessionStore.sessions}.
         """
-        rows = connection.execute(SESSIONS, (agentID,))
+        bounds = (agentID, prefix, -1 if most is None else most)
+        rows = connection.execute(SESSIONS, bounds)
         return tuple(SessionInfo(*row) for row in rows)
 
     def _isFree(self, owner: str, expiresAt: float) -> bool:
@@ -378,12 +413,14 @@ def _readBodies(
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
 
 
-def _message(body: str, sessionKey: str) -> Message:
+def _message(body: str, sessionKey: str, *, isLong: bool = False) -> Message:
     """
+    @param isLong: Is this perhaps only its beginning?
+
     @raise StoreError: It can't be understood.
     """
     try:
-        return MESSAGE_DECODER.decode(body)
+        return shortened(body) if isLong else MESSAGE_DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
 
