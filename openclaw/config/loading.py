@@ -114,10 +114,19 @@ def load(
     if faults:
         raise ConfigError("\n".join(f"{path}: {each}" for each in faults))
     warnings += tuple(accessWarnings(config, path, state, others))
-    isEmpty = data is None
+    isEmpty = _saysNothing(data)
     if isEmpty:
         warnings += ("the file is empty: the built-in defaults hold",)
     return Loaded(config=config, warnings=warnings, path=path, isEmpty=isEmpty)
+
+
+def _saysNothing(data: object) -> bool:
+    """
+    Has a document no value at all, as one without keys or with nothing behind them?
+    """
+    if isinstance(data, dict):
+        return all(map(_saysNothing, data.values()))
+    return data is None
 
 
 def _absolute(text: str, environ: Mapping[str, str]) -> Path:

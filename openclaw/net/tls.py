@@ -5,6 +5,7 @@ TLS on the gateway's port.
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -52,13 +53,17 @@ def serverContext(certPath: Path, keyPath: Path) -> CertificateOptions:
     if not chain:
         raise StartError(f"There is no PEM certificate in {certPath}.")
     key = loadKey(keyPath)
+    ours: Any = key.to_cryptography_key()
+    if ours.public_key() != chain[0].get_pubkey().to_cryptography_key():
+        raise StartError(f"The key {keyPath} is not that of {certPath}.")
     context = CertificateOptions(
         privateKey=key, certificate=chain[0], extraCertChain=chain[1:]
     )
     try:
         context.getContext()
-    except SSL.Error:
-        raise StartError(f"The key {keyPath} is not that of {certPath}.") from None
+    except SSL.Error as error:
+        reason = "; ".join(each[-1] for each in error.args[0])
+        raise StartError(f"{certPath} can't be used: {reason}.") from None
     return context
 
 

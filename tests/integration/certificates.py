@@ -9,18 +9,26 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.x509.oid import NameOID
 
+PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
 
-def writeCertificate(folder: Path, day: int = 0) -> tuple[Path, Path]:
+
+def writeCertificate(
+    folder: Path, day: int = 0, key: PrivateKey | None = None
+) -> tuple[Path, Path]:
     """
     Make one for C{127.0.0.1}, that is good for a day.
 
     @param day: Which day: 0 for today.
 
+    @param key: Its key; by default a new one on an elliptic curve.
+
     @return: The files of the certificate and of its key, PEM.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "openclaw tests")])
     now = datetime.now(UTC) + timedelta(days=2 * day)
     certificate = (
@@ -35,7 +43,7 @@ def writeCertificate(folder: Path, day: int = 0) -> tuple[Path, Path]:
             x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
             critical=False,
         )
-        .sign(key, hashes.SHA256())
+        .sign(key, None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256())
     )
     certPath, keyPath = folder / "cert.pem", folder / "key.pem"
     certPath.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -211,7 +211,8 @@ class RefusedTests(ReloadTestCase):
         """
         path = self.configure()
         empty = path.with_suffix(".yaml")
-        for text in ("", "\n  \n", "# Written in a moment\n"):
+        texts = ("", "\n  \n", "# Written in a moment\n", "\ufeff", "---\n...\n")
+        for text in (*texts, "{}", "null", "gateway:\n", "gateway: {http: {}}\n"):
             empty.write_text(text)
             empty.replace(path)
             await self.hangUp(REFUSED)

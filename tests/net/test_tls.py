@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from sys import addaudithook
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -254,3 +256,49 @@ class OddFileTests(SynchronousTestCase):
             for pair in ((cert, path), (path, key)):
                 error = self.assertRaises(StartError, serverContext, *pair)
                 self.assertIn(f"{path} can't be used: it ", error.message)
+
+
+class KeyKindTests(SynchronousTestCase):
+    """
+    Certificates with keys of each kind.
+    """
+
+    def setUp(self):
+        """
+        Make one of each.
+        """
+        self.folder = Path(self.mktemp())
+        keys = {
+            "rsa": rsa.generate_private_key(65537, 2048),
+            "curve": ec.generate_private_key(ec.SECP256R1()),
+            "larger": ec.generate_private_key(ec.SECP521R1()),
+            "ed25519": Ed25519PrivateKey.generate(),
+        }
+        self.files = {}
+        for name, key in keys.items():
+            (self.folder / name).mkdir(parents=True)
+            self.files[name] = writeCertificate(self.folder / name, key=key)
+
+    def test_pairs(self):
+        """
+        A key goes with its own certificate and with no other, whatever the kinds.
+        """
+        for one, (cert, _) in self.files.items():
+            for other, (_, key) in self.files.items():
+                if one == other:
+                    self.assertTrue(serverContext(cert, key).getContext())
+                    continue
+                with self.assertRaises(StartError) as caught:
+                    serverContext(cert, key)
+                self.assertIn("is not that of", caught.exception.message)
+
+    def test_small(self):
+        """
+        A key that OpenSSL takes for too small is refused for that.
+        """
+        folder = self.folder / "small"
+        folder.mkdir()
+        cert, key = writeCertificate(folder, key=rsa.generate_private_key(65537, 1024))
+        with self.assertRaises(StartError) as caught:
+            serverContext(cert, key)
+        self.assertIn("too small", caught.exception.message)
