@@ -43,15 +43,15 @@ class InProcessBackend:
     The process itself.
     """
 
-    def __init__(self, assembly: Composition, log: Logger) -> None:
-        self._assembly = assembly
+    def __init__(self, composition: Composition, log: Logger) -> None:
+        self._composition = composition
         self._log = log
 
     async def start(self) -> None:
         """
         See L{Backend.start}.
         """
-        await self._assembly.start()
+        await self._composition.start()
 
     async def reload(self) -> None:
         """
@@ -62,7 +62,7 @@ class InProcessBackend:
         """
         See L{Backend.drain}.
         """
-        runtime = self._assembly.runtime
+        runtime = self._composition.runtime
         if runtime.runs:
             self._log.info(
                 "Draining: {count} runs may go on for {seconds:g} s",
@@ -75,4 +75,4 @@ class InProcessBackend:
         """
         See L{Backend.hurry}.
         """
-        self._assembly.runtime.endAll()
+        self._composition.runtime.endAll()

@@ -31,7 +31,7 @@ class Composition:
     All that it takes to run agents.
 
     @ivar runtime: Where runs begin.
-    @ivar equipment: What each agent works with.
+    @ivar agentTools: What each agent works with.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Composition:
         environ: Mapping[str, str],
         reactor: Any,
         log: Logger,
-        place: Topology | None = None,
+        topology: Topology | None = None,
     ) -> None:
         """
         Start nothing yet.
@@ -51,16 +51,16 @@ class Composition:
 
         @param reactor: A whole one: time, TCP, processes and threads.
 
-        @param place: Ours among the processes that share all this; alone by default.
+        @param topology: How this process shares with others; alone by default.
         """
-        place = place or SingleProcess()
+        topology = topology or SingleProcess()
         self._config = config
         self._reactor = reactor
         self._log = log
-        self.equipment = AgentTools(Catalogue(log=log), log)
-        self._providers = Providers(reactor, environ, log, engine=place.engine)
+        self.agentTools = AgentTools(Catalogue(log=log), log)
+        self._providers = Providers(reactor, environ, log, engine=topology.engine)
         self._providers.configure(config)
-        self._store = place.store(
+        self._store = topology.store(
             SQLiteSessionStore(
                 reactor=reactor,
                 path=config.session.store or state / STORE_NAME,

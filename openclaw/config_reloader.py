@@ -48,7 +48,7 @@ class LaunchOptions:
         bind and port.
     @ivar checkers: For HTTP Basic.
     @ivar adopt: See L{openclaw.state_directory.Adopt}.
-    @ivar place: The gateway's, where it is one of several workers.
+    @ivar member: The gateway's connection to the other workers, if there are several.
     """
 
     reactor: Any
@@ -58,7 +58,7 @@ class LaunchOptions:
     listen: Sequence[str] = ()
     checkers: Sequence[ICredentialsChecker] = ()
     adopt: Adopt = lambda path: None
-    place: "WorkerMember | None" = None
+    member: "WorkerMember | None" = None
 
 
 class ConfigReloader:
@@ -68,12 +68,10 @@ class ConfigReloader:
     @ivar state: The state directory.
     """
 
-    def __init__(
-        self, circumstances: LaunchOptions, place: Topology, log: Logger
-    ) -> None:
-        self.state = stateDirectory(circumstances.environ)
-        self._circumstances = circumstances
-        self._place = place
+    def __init__(self, launch: LaunchOptions, topology: Topology, log: Logger) -> None:
+        self.state = stateDirectory(launch.environ)
+        self._launch = launch
+        self._topology = topology
         self._log = log
 
     def load(self) -> Loaded:
@@ -82,16 +80,16 @@ class ConfigReloader:
 
         @raise openclaw.errors.ConfigError: It is wrong.
         """
-        environ = self._circumstances.environ
-        path = locate(self._circumstances.configOption, environ)
+        environ = self._launch.environ
+        path = locate(self._launch.configOption, environ)
         loaded = load(path, environ, self._passwordFiles())
         checkInstalled(loaded, self._log)
-        return replace(loaded, config=self._place.share(loaded.config))
+        return replace(loaded, config=self._topology.share(loaded.config))
 
     def _passwordFiles(self) -> list[tuple[str, Path]]:
         return [
             ("--auth", Path(os.fsdecode(checker.filename)).absolute())
-            for checker in self._circumstances.checkers
+            for checker in self._launch.checkers
             if isinstance(checker, FilePasswordDB)
         ]
 
@@ -99,13 +97,13 @@ class ConfigReloader:
         """
         Return the credential in force.
         """
-        return credentialInForce(config, self._circumstances.environ)
+        return credentialInForce(config, self._launch.environ)
 
-    def stand(self, loaded: Loaded, memory: AccessState) -> LiveConfig:
+    def stand(self, loaded: Loaded, state: AccessState) -> LiveConfig:
         """
         Build the live configuration.
 
-        @param memory: What is remembered of callers, whatever configuration holds.
+        @param state: What outlives the configuration.
         """
         config = loaded.config
         return LiveConfig(
@@ -113,7 +111,7 @@ class ConfigReloader:
             path=loaded.path,
             directory=AgentDirectory(config),
             doorkeeper=Doorkeeper(
-                self._terms(config), self._circumstances.checkers, memory, self._log
+                self._terms(config), self._launch.checkers, state, self._log
             ),
         )
 
@@ -131,7 +129,7 @@ class ConfigReloader:
         mode, secret, _ = self.credential(config)
         if mode != "token" or secret is not None:
             return secret
-        return keptToken(self.state, self._circumstances.adopt)
+        return keptToken(self.state, self._launch.adopt)
 
 
 def keysNeedingRestart(before: Config, after: Config) -> list[str]:

@@ -84,66 +84,66 @@ class GatewayService(Service):
             namespace="openclaw",
             observer=FilteringLogObserver(globalLogPublisher, [self._levels]),
         )
-        among = launch.place
-        self._place: Topology = SingleProcess() if among is None else among
-        self._standings = ConfigReloader(launch, self._place, self._log)
-        self._loaded = loaded = self._standings.load()
-        state = self._standings.state
+        member = launch.member
+        self._topology: Topology = SingleProcess() if member is None else member
+        self._reloader = ConfigReloader(launch, self._topology, self._log)
+        self._loaded = loaded = self._reloader.load()
+        state = self._reloader.state
         prepareState(state, launch.adopt)
-        self._memory = AccessState(
-            tokens=NamedTokens(state, launch.now, self._log, audits=among is None),
-            throttle=self._place.throttle(
+        self._accessState = AccessState(
+            tokens=NamedTokens(state, launch.now, self._log, audits=member is None),
+            throttle=self._topology.throttle(
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
-            quotas=self._place.quotas(reactor),
+            quotas=self._topology.quotas(reactor),
             refusals=RefusalLog(reactor, self._log),
         )
         self._heed(loaded)
-        self._standing = self._standings.stand(loaded, self._memory)
+        self._live = self._reloader.stand(loaded, self._accessState)
         config = loaded.config
         self._listening = Listening(
-            [self._place.endpoint(each, reactor) for each in launch.listen]
-            or [endpointOf(config.gateway, self._place.listener(reactor), self._log)]
+            [self._topology.endpoint(each, reactor) for each in launch.listen]
+            or [endpointOf(config.gateway, self._topology.listener(reactor), self._log)]
         )
-        self._assembly = Composition(
+        self._composition = Composition(
             config=config,
             state=state,
             environ=launch.environ,
             reactor=reactor,
             log=self._log,
-            place=self._place,
+            topology=self._topology,
         )
-        self._hands: Backend = InProcessBackend(self._assembly, self._log)
-        tokens, runtime = self._memory.tokens, self._assembly.runtime
+        self._backend: Backend = InProcessBackend(self._composition, self._log)
+        tokens, runtime = self._accessState.tokens, self._composition.runtime
         runtime.isRevoked = tokens.isRevoked
         self._revocationWatch = RevocationWatch(tokens, runtime.endRevoked, reactor)
         self._metrics = MetricsPage(
-            runtime.tally, runtime.inProgress, reactor, self._assembly.failures
+            runtime.tally, runtime.inProgress, reactor, self._composition.failures
         )
         self._app = app = GatewayApp(
             runtime=runtime,
-            tools=self._assembly.equipment,
-            failing=self._assembly.failing,
+            tools=self._composition.agentTools,
+            failing=self._composition.failing,
             metrics=self._metrics,
             reactor=reactor,
             log=self._log,
             now=launch.now,
-            peers=self._place.fellows,
-            newRunID=self._place.newRunID,
+            peers=self._topology.peers,
+            newRunID=self._topology.newRunID,
         )
-        front = app.resource if among is None else among.crossing(app.resource)
-        access = AccessCheck(lambda: self._standing, app.routes)
+        front = app.resource if member is None else member.forwarding(app.resource)
+        access = AccessCheck(lambda: self._live, app.routes)
         self._site = self._siteOf(front, access)
         app.connections = self._site.connections
-        if among is not None:
-            among.balance.connections = self._site.connections
+        if member is not None:
+            member.balance.connections = self._site.connections
 
     def _siteOf(self, resource: Any, door: Access) -> GatewaySite:
         return GatewaySite(
             resource,
             door,
             self._reactor,
-            lambda: self._standing.config.gateway.http,
+            lambda: self._live.config.gateway.http,
             descriptorLimit(),
         )
 
@@ -153,7 +153,7 @@ class GatewayService(Service):
         """
         A credential that was made here is enough for this machine's own users only.
         """
-        credential = self._standings.credential(config)
+        credential = self._reloader.credential(config)
         # Without named tokens, only a trusted proxy can let anybody in.
         if credential.secret is None and credential.mode != "trusted-proxy":
             self._listening.refuseRemote()
@@ -161,9 +161,9 @@ class GatewayService(Service):
     def _heed(self, loaded: Loaded) -> None:
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
-        self._memory.throttle.limit(config.gateway.auth.rateLimit)
+        self._accessState.throttle.limit(config.gateway.auth.rateLimit)
         path = str(loaded.path or "no configuration file")
-        for warning in loaded.warnings if self._launch.place is None else ():
+        for warning in loaded.warnings if self._launch.member is None else ():
             self._log.warn("{path}: {warning}", path=path, warning=warning)
 
     def reload(self) -> "Deferred[None]":
@@ -179,28 +179,28 @@ class GatewayService(Service):
         try:
             # A large JSON5 file takes half a second to parse.
             loaded = await deferToThreadPool(
-                self._reactor, self._reactor.getThreadPool(), self._standings.load
+                self._reactor, self._reactor.getThreadPool(), self._reloader.load
             )
             if not self.running:
                 return
             self._checkEmptied(loaded)
             self._checkReach(loaded.config)
-            standing = self._standings.stand(loaded, self._memory)
-            self._assembly.reconfigure(loaded.config)
+            live = self._reloader.stand(loaded, self._accessState)
+            self._composition.reconfigure(loaded.config)
         except (ConfigError, StartError) as error:
             self._log.error(
                 "The new configuration is refused, the old one stays: {error}",
                 error=error.message,
             )
             return
-        before, self._standing = self._standing.config, standing
+        before, self._live = self._live.config, live
         self._loaded = loaded
         self._heed(loaded)
-        await self._hands.reload()
+        await self._backend.reload()
         if self._delegates:
             # What is said of it now holds for all who do the work.
             self._listening.renew()
-        if self._launch.place is not None:
+        if self._launch.member is not None:
             return  # The daemon says it for all.
         self._log.info("The configuration was read again: {path}", path=loaded.path)
         for key in keysNeedingRestart(before, loaded.config):
@@ -229,27 +229,27 @@ class GatewayService(Service):
         """
         Tell if the configuration wants the log as JSON, which belongs to the process.
         """
-        return self._standing.config.logging.format == "json"
+        return self._live.config.logging.format == "json"
 
     @property
     def config(self) -> Config:
         """
         The configuration in force.
         """
-        return self._standing.config
+        return self._live.config
 
     @property
     def local(self) -> LocalModelProvider:
         """
         The embedded model.
         """
-        return self._assembly.local
+        return self._composition.local
 
     def prepareLocal(self) -> None:
         """
         Have the embedded model loaded, if it is not to wait for its first use.
         """
-        self._assembly.startLocal()
+        self._composition.startLocal()
 
     @property
     def log(self) -> Logger:
@@ -258,12 +258,12 @@ class GatewayService(Service):
         """
         return self._log
 
-    def delegate(self, hands: Backend) -> None:
+    def delegate(self, backend: Backend) -> None:
         """
         Let others do the work, before this is started.  Here the ports are opened and
         kept, and the configuration is checked.
         """
-        self._hands = hands
+        self._backend = backend
         self._delegates = True
 
     def ports(self) -> Sequence[IListeningPort]:
@@ -296,7 +296,7 @@ class GatewayService(Service):
                 self._leavePorts()
             self._site.loopback = self._listening.loopback()
             try:
-                self._checkReach(self._standing.config)
+                self._checkReach(self._live.config)
             except StartError:
                 self._listening.stop()
                 raise
@@ -331,8 +331,8 @@ class GatewayService(Service):
         """
         Open the audit file, in the one process that writes the log.
         """
-        logging = self._standing.config.logging
-        if logging.auditFile is not None and self._launch.place is None:
+        logging = self._live.config.logging
+        if logging.auditFile is not None and self._launch.member is None:
             asJSON = logging.format == "json"
             self._auditFile = AuditFile(logging.auditFile, asJSON=asJSON)
             globalLogPublisher.addObserver(self._auditFile)
@@ -340,7 +340,7 @@ class GatewayService(Service):
     async def _start(self) -> None:
         fault: OpenClawError | None = None
         try:
-            await self._hands.start()
+            await self._backend.start()
             self._letOthersIn()
         except (StartError, StoreError) as error:
             fault = error
@@ -354,12 +354,12 @@ class GatewayService(Service):
             self._log.critical("{error}", error=fault.message)
             self.ready.errback(fault)
         else:
-            if self._launch.place is None:
+            if self._launch.member is None:
                 text = startupBanner(
-                    standing=self._standing,
-                    credential=self._standings.credential(self._standing.config),
+                    live=self._live,
+                    credential=self._reloader.credential(self._live.config),
                     urls=self._listening.urls(),
-                    state=self._standings.state,
+                    state=self._reloader.state,
                 )
                 self._log.info("{text}", text=text)
             self.ready.callback(None)
@@ -368,23 +368,23 @@ class GatewayService(Service):
         """
         Let other workers pass requests on to this one.
         """
-        place = self._launch.place
-        if place is not None and self.running:
-            place.listen(self._app, lambda: self._standing, self._siteOf)
+        member = self._launch.member
+        if member is not None and self.running:
+            member.listen(self._app, lambda: self._live, self._siteOf)
 
     def hurry(self) -> None:
         """
         Wait no longer for runs in progress.
         """
-        self._hands.hurry()
+        self._backend.hurry()
 
     async def drain(self) -> None:
         """
         Begin no more runs, and let those in progress end within the drain budget.
         """
-        await self._hands.drain(self._standing.config.gateway.drainSeconds)
-        if self._launch.place is not None:
-            await self._launch.place.untilIdle()
+        await self._backend.drain(self._live.config.gateway.drainSeconds)
+        if self._launch.member is not None:
+            await self._launch.member.untilIdle()
 
     def stopService(self) -> "Deferred[None]":
         """
@@ -399,14 +399,14 @@ class GatewayService(Service):
         return self._stopped
 
     async def _stop(self) -> None:
-        place = self._launch.place
+        member = self._launch.member
         await self.drain()
         await self._listening.stop()
         await self._site.close()
-        if place is not None:
-            await place.close()
+        if member is not None:
+            await member.close()
         self._metrics.stop()
-        await self._assembly.stop()
+        await self._composition.stop()
         self._log.info("Stopped")
         if self._auditFile is not None:
             globalLogPublisher.removeObserver(self._auditFile)

@@ -17,7 +17,7 @@ EXAMPLE = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}'
 
 def startupBanner(
     *,
-    standing: LiveConfig,
+    live: LiveConfig,
     credential: CredentialInForce,
     urls: Sequence[str],
     state: Path,
@@ -30,13 +30,13 @@ def startupBanner(
     @param state: The state directory.
     """
     shown, header = _credential(credential, tokenFile(state))
-    if not standing.config.gateway.http.endpoints.chatCompletions.enabled:
+    if not live.config.gateway.http.endpoints.chatCompletions.enabled:
         return (
             f"Listening on {', '.join(urls)}; callers show {shown}. The endpoint is"
             f" off: to enable it, set {CHAT_COMPLETIONS.key} to true in"
-            f" {standing.path or state / 'openclaw.yaml'}"
+            f" {live.path or state / 'openclaw.yaml'}"
         )
-    directory = standing.directory
+    directory = live.directory
     agents = ", ".join(
         f"{agent.id}{' (default)' if agent.id == directory.defaultID else ''}"
         f" on {agent.model.primary}"

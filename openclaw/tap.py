@@ -183,7 +183,7 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
     from openclaw.workers.supervisor import WorkerOptions, WorkerSupervisor
 
     config = options["config"]
-    crew = WorkerSupervisor(
+    supervisor = WorkerSupervisor(
         count=options["workers"] or gateway.config.gateway.workers,
         wishes=WorkerOptions(
             config=None if config is None else os.path.abspath(config),
@@ -200,7 +200,7 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
         log=gateway.log,
         giveUp=lambda: _stopWithStatus1(reactor),
     )
-    gateway.delegate(crew)
+    gateway.delegate(supervisor)
 
 
 def makeService(options: Options) -> IService:

@@ -57,7 +57,7 @@ class ModelCalls:
     def __init__(
         self,
         request: RunRequest,
-        surroundings: RunServices,
+        services: RunServices,
         stop: Cancellation,
         context: Context,
     ) -> None:
@@ -69,7 +69,7 @@ class ModelCalls:
         self.usage: Usage = NO_USAGE
         self.model: ModelRef | None = None
         self._request = request
-        self._surroundings = surroundings
+        self._services = services
         self._stop = stop
         self._context = context
         self._call: IModelCall | None = None
@@ -80,7 +80,7 @@ class ModelCalls:
         ]
 
     async def ask(
-        self, conversation: Sequence[Message], ear: TurnListener
+        self, conversation: Sequence[Message], listener: TurnListener
     ) -> ModelReply:
         """
         Ask for the next reply.
@@ -94,20 +94,20 @@ class ModelCalls:
             model = attempts.model
             shown = await self._fitting(conversation, model)
             try:
-                return await self._answerOf(model, shown, ear)
+                return await self._answerOf(model, shown, listener)
             except ContextTooLong:
-                if ear.heard or not mayCompact:
+                if listener.heard or not mayCompact:
                     raise
                 half = tokensOfAll(shown) // 2
                 if not await self._compact(conversation, model, half):
                     raise
                 mayCompact, wait = False, 0.0
             except OpenClawError as error:
-                if ear.heard:
+                if listener.heard:
                     raise
                 wait = attempts.afterFailure(error)
             if wait:
-                await self._stop.during(deferLater(self._surroundings.reactor, wait))
+                await self._stop.during(deferLater(self._services.reactor, wait))
 
     # What a model can read
 
@@ -122,7 +122,7 @@ class ModelCalls:
         return seeing
 
     def _sees(self, model: ModelRef) -> bool:
-        known = self._surroundings.modelOf(model)
+        known = self._services.modelOf(model)
         return known is None or "image" in known.input
 
     async def _fitting(
@@ -132,7 +132,7 @@ class ModelCalls:
         As much of a conversation as a model is known to be able to read.
         """
         shown = self._context.view(conversation)
-        known = self._surroundings.modelOf(model)
+        known = self._services.modelOf(model)
         window = None if known is None else known.contextWindow
         if window is None:
             if not self._request.kept:
@@ -179,7 +179,7 @@ class ModelCalls:
             context.summarise(text, cut)
         else:
             context.leaveOut(cut)
-        self._surroundings.log.info(
+        self._services.log.info(
             "run {run}: {count} messages {outcome}",
             run=self._request.runID,
             count=len(oldest),
@@ -196,7 +196,7 @@ class ModelCalls:
         listener: ModelListener,
     ) -> Awaitable[ModelReply]:
         request = self._request
-        known = self._surroundings.modelOf(model)
+        known = self._services.modelOf(model)
         if not self._sees(model):
             shown = withoutImages(shown)
         return self._send(
@@ -219,11 +219,11 @@ class ModelCalls:
     async def _send(
         self, model: ModelRef, question: ModelRequest, listener: ModelListener
     ) -> ModelReply:
-        surroundings = self._surroundings
-        provider = surroundings.providers(model.provider)
+        services = self._services
+        provider = services.providers(model.provider)
         if provider is None:
             raise ModelUnavailable(f"There is no provider {model.provider!r} now.")
-        surroundings.refusedKeys.check(provider)
+        services.refusedKeys.check(provider)
         self.model = model
         self._call = call = provider.ask(question, listener)
         if self._paused:
@@ -233,9 +233,9 @@ class ModelCalls:
         except OpenClawError as error:
             self.usage += call.usage
             if isinstance(error, UpstreamError | ModelUnavailable):
-                surroundings.tally.upstreamFailed(model.provider, error.code)
+                services.tally.upstreamFailed(model.provider, error.code)
             if isinstance(error, UpstreamAuthFailed):
-                surroundings.refusedKeys.remember(provider)
+                services.refusedKeys.remember(provider)
             raise
         finally:
             self._call = None

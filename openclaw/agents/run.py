@@ -67,7 +67,7 @@ class AgentRun:
 
     request: RunRequest
     listener: RunListener
-    surroundings: RunServices
+    services: RunServices
     done: "Deferred[RunResult]" = field(init=False)
     ended: "Deferred[RunResult | Failure]" = field(init=False, default_factory=Deferred)
     claim: Claim | None = field(init=False, default=None)
@@ -97,11 +97,11 @@ class AgentRun:
         return f"<AgentRun {self.runID}>"
 
     def __post_init__(self) -> None:
-        request, surroundings, stop = self.request, self.surroundings, self._stop
+        request, services, stop = self.request, self.services, self._stop
         self.done = Deferred(self._cancelledByHolder)
         arrived = request.arrivedAt
-        self.begunAt = surroundings.reactor.seconds() if arrived is None else arrived
-        self._modelCalls = ModelCalls(request, surroundings, stop, self._context)
+        self.begunAt = services.reactor.seconds() if arrived is None else arrived
+        self._modelCalls = ModelCalls(request, services, stop, self._context)
         self._turns = Turns(
             ask=self._modelCalls.ask,
             carryOut=self._carryOut,
@@ -112,16 +112,16 @@ class AgentRun:
         )
 
     def _toolContext(self, tool: ITool) -> ToolContext:
-        request, surroundings = self.request, self.surroundings
+        request, services = self.request, self.services
         return ToolContext(
             agentID=request.agent.id,
             sessionKey=request.sessionKey,
             runID=self.runID,
             workspace=request.agent.workspace,
-            reactor=surroundings.reactor,
-            sessions=surroundings.store,
-            settings=surroundings.toolSettings(tool.name),
-            log=surroundings.log,
+            reactor=services.reactor,
+            sessions=services.store,
+            settings=services.toolSettings(tool.name),
+            log=services.log,
             namespace=request.namespace,
             shareKey=self._shareKey,
         )
@@ -152,7 +152,7 @@ class AgentRun:
     # Its phases
 
     async def _live(self) -> RunResult:
-        queue, key = self.surroundings.queue, self.request.sessionKey
+        queue, key = self.services.queue, self.request.sessionKey
         self._stop.check()
         if not self.request.kept:
             return await self._runInPlace()
@@ -163,9 +163,9 @@ class AgentRun:
             queue.releaseSession(key)
 
     async def _runInPlace(self) -> RunResult:
-        queue, caller = self.surroundings.queue, self._shareKey
+        queue, caller = self.services.queue, self._shareKey
         await self._stop.during(queue.acquire(caller))
-        clock = self.surroundings.reactor.callLater(
+        clock = self.services.reactor.callLater(
             self.request.agent.timeoutSeconds, self._expire
         )
         try:
@@ -178,19 +178,19 @@ class AgentRun:
             queue.release(caller)
 
     def _tellStart(self) -> None:
-        self.admittedAt = self.surroundings.reactor.seconds()
+        self.admittedAt = self.services.reactor.seconds()
         self.listener((RunStarted(),))
 
     def _hear(self, events: Sequence[RunEvent]) -> None:
         if self.spokeAt is None:
-            self.spokeAt = self.surroundings.reactor.seconds()
+            self.spokeAt = self.services.reactor.seconds()
         self.listener(events)
 
     async def _turn(self) -> RunResult:
         """
         Answer within a session.
         """
-        store = self.surroundings.store
+        store = self.services.store
         conversation = await self._openTurn()
         messages = self._context.begin(conversation)
         try:
@@ -205,11 +205,11 @@ class AgentRun:
             await store.endTurn(claim, self._turns.said, self._context.made)
 
     async def _openTurn(self) -> Conversation:
-        request, reactor = self.request, self.surroundings.reactor
-        deadline = reactor.seconds() + self.surroundings.claimWaitSeconds
+        request, reactor = self.request, self.services.reactor
+        deadline = reactor.seconds() + self.services.claimWaitSeconds
         claim = Claim(request.sessionKey, self.runID)
         while True:
-            conversation = await self.surroundings.store.beginTurn(
+            conversation = await self.services.store.beginTurn(
                 claim, request.agent.id, request.opening, request.following
             )
             if conversation is not None:
@@ -244,11 +244,11 @@ class AgentRun:
                 self.request.tools,
                 self._toolContext,
                 self._stop.check,
-                self.surroundings.log,
-                self.surroundings.tally.toolEnded,
+                self.services.log,
+                self.services.tally.toolEnded,
                 self.listener,
                 self.request.caller,
-                partial(self.surroundings.toolCalls.run, self._shareKey),
+                partial(self.services.toolCalls.run, self._shareKey),
                 self.runID,
                 self.request.agent.id,
             )
@@ -260,7 +260,7 @@ class AgentRun:
         """
         Build the log line of the ended run.
         """
-        now, request = self.surroundings.reactor.seconds(), self.request
+        now, request = self.services.reactor.seconds(), self.request
         if isinstance(outcome, RunResult):
             ending: str = outcome.finishReason
             error = None
@@ -306,7 +306,7 @@ class AgentRun:
         if stopped is not None and failure.check(CancelledError, RunCancelled):
             error = stopped
         if not isinstance(error, OpenClawError):
-            self.surroundings.log.failure(
+            self.services.log.failure(
                 "Run {run} failed unexpectedly", failure=failure, run=self.runID
             )
             error = InternalError("The gateway failed.")

@@ -73,7 +73,7 @@ class Runtime:
             tally=self.tally,
             log=log,
         )
-        self._surroundings = RunServices(
+        self._services = RunServices(
             reactor=reactor,
             queue=RunQueue(reactor, _limits(config)),
             store=store,
@@ -100,10 +100,10 @@ class Runtime:
         """
         Let another configuration hold for the runs to come.
         """
-        self._surroundings.queue.reconfigure(_limits(config))
+        self._services.queue.reconfigure(_limits(config))
         self._embeddings.reconfigure(_mostEmbeddings(config))
-        self._surroundings = replace(
-            self._surroundings,
+        self._services = replace(
+            self._services,
             claimWaitSeconds=_claimWait(config),
             toolSettings=config.toolSettings,
             modelOf=config.modelOf,
@@ -119,7 +119,7 @@ class Runtime:
             the request had been checked.
         """
         self._checkMayBegin(request.namespace)
-        run = AgentRun(request, listener, self._surroundings)
+        run = AgentRun(request, listener, self._services)
         self.runs[run.runID] = run
         run.ended.addBoth(self._ended, run)
         run.start()

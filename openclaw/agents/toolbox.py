@@ -125,7 +125,7 @@ class Toolbox:
         for _, outcome in await DeferredList(running, consumeErrors=True):
             if isinstance(outcome, Failure):
                 outcome.raiseException()
-        return [results[place] for place in range(len(calls))]
+        return [results[index] for index in range(len(calls))]
 
     async def _carryOut(
         self, waiting: Iterator[tuple[int, ToolCall]], results: dict[int, ToolMessage]
@@ -133,8 +133,8 @@ class Toolbox:
         """
         Carry out one call after the other, until none is waiting.
         """
-        for place, call in waiting:
-            results[place] = await self.inTurn(partial(self._one, call))
+        for index, call in waiting:
+            results[index] = await self.inTurn(partial(self._one, call))
 
     async def _inTurn(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
         return [await self.inTurn(partial(self._one, call)) for call in calls]

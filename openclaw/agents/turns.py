@@ -176,9 +176,9 @@ class Turns:
         for _ in range(self.maxModelCalls):
             more = (*self.said, *nudge)
             separated = bool(self._text.strip())
-            ear = TurnListener(self.listener, self._clientNames, separated)
+            listener = TurnListener(self.listener, self._clientNames, separated)
             reply = await self.ask(
-                [*conversation, *more] if more else conversation, ear
+                [*conversation, *more] if more else conversation, listener
             )
             self._note(reply, separated)
             nudge = ()

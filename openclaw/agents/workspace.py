@@ -201,9 +201,9 @@ class Workspace:
         """
         Read a file, unless it looks as it did before.
         """
-        place = self.path / path
+        full = self.path / path
         try:
-            status = os.stat(place)
+            status = os.stat(full)
             kept = before.get(name)
             # Opening a pipe would wait for its writer, and a device may do things.
             if not stat.S_ISREG(status.st_mode):
@@ -212,10 +212,10 @@ class Workspace:
             if kept is not None and kept.stamp == _stampOf(status):
                 into[name] = kept
                 return
-            if not self._holds(place):
+            if not self._holds(full):
                 into[name] = _Kept(_stampOf(status))
                 return
-            descriptor = os.open(place.resolve(), _FILE | os.O_NOFOLLOW)
+            descriptor = os.open(full.resolve(), _FILE | os.O_NOFOLLOW)
         except (OSError, RuntimeError):
             return
         try:

@@ -44,38 +44,38 @@ Reads the outline of a session; one without messages if there is no such session
 """
 
 
-def mayBranch(headers: RunHeaders, wanted: RunRequest) -> bool:
+def mayBranch(headers: RunHeaders, run: RunRequest) -> bool:
     """
-    Tell whether what is wanted may be on another branch of its chat.
+    Tell if a run may belong to another branch of its chat.
     """
     return (
-        wanted.kept
+        run.kept
         and headers.session is None
         and headers.chatSessionName() is not None
         # Else perhaps a program that sends only what is new.
-        and (headers.task is not None or bool(_answers(wanted.opening)))
+        and (headers.task is not None or bool(_answers(run.opening)))
     )
 
 
-async def selectBranch(wanted: RunRequest, outlines: Outlines) -> RunRequest:
+async def selectBranch(run: RunRequest, outlines: Outlines) -> RunRequest:
     """
-    Put what is wanted in the branch that it goes on with.
+    Choose the session of the branch that a run continues.
 
-    @param wanted: The same, in the first branch of its chat.
+    @param run: The run, in the session of the chat's first branch.
     """
-    shown = _answers(wanted.opening)
+    shown = _answers(run.opening)
     room = MAX_READ_CHARACTERS
     for number in range(1, MAX_BRANCHES + 1):
         suffix = "" if number == 1 else f":{number}"
-        key = wanted.sessionKey + suffix
+        key = run.sessionKey + suffix
         kept = await outlines(key)
-        if not kept.messages or _goesOn(kept, wanted.opening, shown):
-            return replace(wanted, sessionKey=key)
+        if not kept.messages or _goesOn(kept, run.opening, shown):
+            return replace(run, sessionKey=key)
         room -= kept.size
         if room < 0:
             break
-    key = statelessKey(wanted.agent.id, wanted.namespace)
-    return replace(wanted, sessionKey=key, kept=False)
+    key = statelessKey(run.agent.id, run.namespace)
+    return replace(run, sessionKey=key, kept=False)
 
 
 def _goesOn(kept: Outline, sent: Sequence[Message], shown: Sequence[str]) -> bool:

@@ -47,8 +47,8 @@ WAIT_SECONDS = 30.0
 Requests that may wait for either, and the longest wait, in seconds.
 """
 
-Leave = Callable[[], None]
-Place = Callable[[], Leave]
+Release = Callable[[], None]
+Acquire = Callable[[], Release]
 _Outcome = TypeVar("_Outcome")
 
 
@@ -147,7 +147,7 @@ class Completions:
         )
         if not target.plain and target.agent.workspace:
             await self._tools.refresh(target.agent, self._reactor)
-        wanted = buildRunRequest(
+        run = buildRunRequest(
             request,
             headers,
             chat,
@@ -156,14 +156,14 @@ class Completions:
             runID=self._newRunID(),
             now=self._now(),
         )
-        if mayBranch(headers, wanted):
-            wanted = await self._onBranch(live, wanted, caller)
+        if mayBranch(headers, run):
+            run = await self._onBranch(live, run, caller)
         tellIgnored(request.response, chat.ignored)
         if chat.remoteImages:
-            place = partial(live.doorkeeper.memory.quotas.run, caller)
-            wanted = await self._withImages(wanted, live.config, chat, place)
+            acquire = partial(live.doorkeeper.state.quotas.run, caller)
+            run = await self._withImages(run, live.config, chat, acquire)
         record = RecordedRun(
-            wanted, recorded=recorded, goesOn=headers.continuesAfterDisconnect()
+            run, recorded=recorded, goesOn=headers.continuesAfterDisconnect()
         )
         self._forms[record] = ReplyForm(
             completionID=f"chatcmpl_{token_hex(12)}",
@@ -177,22 +177,22 @@ class Completions:
         return record
 
     async def _onBranch(
-        self, live: LiveConfig, wanted: RunRequest, caller: ICaller
+        self, live: LiveConfig, run: RunRequest, caller: ICaller
     ) -> RunRequest:
         """
         Look for the branch of a chat that a request goes on with.  That counts as one
         of the caller's runs.
         """
-        leave = live.doorkeeper.memory.quotas.run(caller)
+        release = live.doorkeeper.state.quotas.run(caller)
         try:
             return await self._searches.run(
-                wanted.shareKey, lambda: selectBranch(wanted, self._runtime.outline)
+                run.shareKey, lambda: selectBranch(run, self._runtime.outline)
             )
         finally:
-            leave()
+            release()
 
     async def _withImages(
-        self, wanted: RunRequest, config: Config, chat: ChatRequest, place: Place
+        self, run: RunRequest, config: Config, chat: ChatRequest, acquire: Acquire
     ) -> RunRequest:
         """
         Fetch the images that are given by their URL, as one of the caller's runs.  When
@@ -204,19 +204,19 @@ class Completions:
         images = config.gateway.http.endpoints.chatCompletions.images
         terms = remote.termsFor(images, config.tools.web.fetch)
         remote.checkURLs(chat.remoteImages, terms)
-        leave = place()
+        release = acquire()
         try:
             fetched = await self._fetches.run(
-                wanted.shareKey,
+                run.shareKey,
                 lambda: remote.fetchImages(self._reactor, chat.remoteImages, terms),
             )
         finally:
             # The run takes its place before anybody else has a chance to.
-            leave()
+            release()
         return replace(
-            wanted,
-            opening=remote.withImages(wanted.opening, fetched),
-            following=remote.withImages(wanted.following, fetched),
+            run,
+            opening=remote.withImages(run.opening, fetched),
+            following=remote.withImages(run.following, fetched),
         )
 
     def _answer(
@@ -226,17 +226,17 @@ class Completions:
         asked: RequestFingerprint | None,
     ) -> Awaitable[None]:
         response, live = request.response, request.live
-        wanted, form = record.request, self._forms[record]
+        run, form = record.request, self._forms[record]
         # Now, since a model may answer before its run has quite begun.
-        response.setHeader("x-openclaw-run-id", wanted.runID)
-        response.setHeader("x-openclaw-session-key", _headerText(wanted.sessionKey))
+        response.setHeader("x-openclaw-run-id", run.runID)
+        response.setHeader("x-openclaw-session-key", _headerText(run.sessionKey))
         if record.begun:
             response.setHeader("idempotent-replayed", "true")
-        place = partial(live.doorkeeper.memory.quotas.run, request.caller)
+        acquire = partial(live.doorkeeper.state.quotas.run, request.caller)
         reply = Reply(form)
         if not form.stream:
             listening = record.listen(reply.listen)
-            self._begin(response, record, asked, place)
+            self._begin(response, record, asked, acquire)
             return _wholeAnswer(request, reply, listening)
         endpoint = live.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
@@ -248,7 +248,7 @@ class Completions:
         )
         # What was said already is for the reader to take as fast as they can.
         listening = record.listen(stream, paused=record.begun)
-        self._begin(response, record, asked, place)
+        self._begin(response, record, asked, acquire)
         return stream.follow(response, listening)
 
     def _begin(
@@ -256,20 +256,20 @@ class Completions:
         response: ResponseWriter,
         record: RecordedRun,
         asked: RequestFingerprint | None,
-        place: Place,
+        acquire: Acquire,
     ) -> None:
         """
         Start a run that is new.
         """
         if not record.begun:
-            leave = _enter(response, record, place)
+            release = _acquire(response, record, acquire)
             try:
                 record.begin(self._runtime.begin)
             except BaseException:
-                leave()
+                release()
                 raise
             assert record.run is not None
-            record.run.ended.addBoth(_then, leave)
+            record.run.ended.addBoth(_then, release)
             if asked is not None:
                 self._registry.keep(asked, record)
 
@@ -295,27 +295,29 @@ async def _wholeAnswer(
     request.respond(reply.whole(await listening.done))
 
 
-def _enter(response: ResponseWriter, record: RecordedRun, place: Place) -> Leave:
+def _acquire(
+    response: ResponseWriter, record: RecordedRun, acquire: Acquire
+) -> Release:
     """
     Take a place among the caller's runs.  A run that goes on alone has what its
     request brought for as long as it lives, so it keeps the room for that, too.
 
     @return: What gives all of it back.
     """
-    leave = place()
+    release = acquire()
     if not record.goesOn:
-        return leave
+        return release
     giveBack = response.keepRoom()
 
     def left() -> None:
-        leave()
+        release()
         giveBack()
 
     return left
 
 
-def _then(outcome: _Outcome, leave: Leave) -> _Outcome:
-    leave()
+def _then(outcome: _Outcome, release: Release) -> _Outcome:
+    release()
     return outcome
 
 

@@ -208,27 +208,25 @@ class Embeddings:
         @raise OpenClawError: It is wrong, or the model failed.
         """
         live, caller = request.live, request.caller
-        asking = await readBody(
+        call = await readBody(
             self._reactor, caller.shareKey, request.body, parseEmbeddingsRequest
         )
         headers = parseTargetHeaders(request.headers)
         request.forget()
-        agent = live.directory.find(
-            caller, model=asking.model, agentHeader=headers.agent
-        )
+        agent = live.directory.find(caller, model=call.model, agentHeader=headers.agent)
         asked = live.directory.modelOverride(agent, headers.model, caller)
         model = asked or agent.embeddingModel
-        tellIgnored(request.response, asking.ignored)
-        leave = live.doorkeeper.memory.quotas.run(caller)
+        tellIgnored(request.response, call.ignored)
+        release = live.doorkeeper.state.quotas.run(caller)
         try:
             reply = await self._runtime.embed(
                 EmbeddingCall(
                     provider=model.provider,
                     request=EmbeddingRequest(
                         model.model,
-                        asking.inputs,
-                        asking.dimensions,
-                        asking.base64,
+                        call.inputs,
+                        call.dimensions,
+                        call.base64,
                         caller.shareKey,
                     ),
                     agent=agent,
@@ -240,19 +238,19 @@ class Embeddings:
                 )
             )
         finally:
-            leave()
-        body = await self._body(reply, asking, caller)
+            release()
+        body = await self._body(reply, call, caller)
         request.respond(body)
 
     async def _body(
-        self, reply: EmbeddingReply, asking: EmbeddingsCall, caller: ICaller
+        self, reply: EmbeddingReply, call: EmbeddingsCall, caller: ICaller
     ) -> bytes:
-        model = "openclaw" if asking.model is None else asking.model
+        model = "openclaw" if call.model is None else call.model
         numbers = sum(map(len, reply.vectors))
         if numbers <= LARGE_ANSWER_NUMBERS:
-            return answerOf(reply, model, asking.base64)
+            return answerOf(reply, model, call.base64)
         return await inBodyThread(
             self._reactor,
             caller.shareKey,
-            lambda _: answerOf(reply, model, asking.base64),
+            lambda _: answerOf(reply, model, call.base64),
         )

@@ -59,7 +59,7 @@ def buildRunRequest(
     if key is None and chat.stray is not None:
         # In a session the call may have been made in an earlier request.
         raise chat.stray.error()
-    wanted = RunRequest(
+    run = RunRequest(
         agent=agent,
         system=system,
         sessionKey=key or statelessKey(agent.id, caller.namespace),
@@ -78,8 +78,8 @@ def buildRunRequest(
         namespace=caller.namespace,
         runID=runID,
     )
-    _checkImages(chat.opening, wanted.models()[0], config)
-    return wanted
+    _checkImages(chat.opening, run.models()[0], config)
+    return run
 
 
 def resolveTarget(

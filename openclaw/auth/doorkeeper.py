@@ -91,14 +91,14 @@ class Doorkeeper:
 
     terms: AccessTerms
     checkers: Sequence[ICredentialsChecker]
-    memory: AccessState
+    state: AccessState
     log: Logger = field(repr=False)
 
     def __post_init__(self) -> None:
         """
         Two portals, so that a user's name can't be taken for one of our own callers.
         """
-        terms, tokens = self.terms, self.memory.tokens
+        terms, tokens = self.terms, self.state.tokens
         self._users = Portal(UserRealm(), oneForEach(self.checkers))
         self._own = Portal(GatewayRealm(tokens))
         if terms.mode == "none":
@@ -147,7 +147,7 @@ class Doorkeeper:
         caller = await self._identify(headers, origin)
         if isinstance(caller, Operator):
             caller = caller.at(origin.name)
-        self.memory.quotas.request(caller)
+        self.state.quotas.request(caller)
         return caller
 
     async def _identify(self, headers: Headers, origin: ClientAddress) -> ICaller:
@@ -163,7 +163,7 @@ class Doorkeeper:
         try:
             caller = terms.proxiedUsers.caller(origin, headers)
         except (PermissionDenied, ProxyRequired):
-            self.memory.refusals.refused(
+            self.state.refusals.refused(
                 origin, "proxy's user", "gateway.auth.trustedProxy"
             )
             raise
@@ -179,7 +179,7 @@ class Doorkeeper:
             except _Wrong:
                 # It may be the gateway's own, which can look like anything.
                 pass
-        kind, throttle = self._kind(credentials), self.memory.throttle
+        kind, throttle = self._kind(credentials), self.state.throttle
         guessable = kind != "token"
         if guessable:
             throttle.check(origin, kind)
@@ -188,7 +188,7 @@ class Doorkeeper:
             caller = await self._login(portal, credentials)
         except _Wrong:
             throttle.check(origin, kind)
-            self.memory.refusals.refused(origin, kind, self._store(credentials))
+            self.state.refusals.refused(origin, kind, self._store(credentials))
             await throttle.failed(origin, kind)
             raise AuthenticationFailed("The credential is not valid.") from None
         if guessable:

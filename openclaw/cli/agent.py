@@ -101,19 +101,21 @@ class Terminal:
             config = loaded.config
             state = stateDirectory(self._environ)
             prepareState(state, lambda path: None)
-            assembly = Composition(
+            composition = Composition(
                 config=config,
                 state=state,
                 environ=self._environ,
                 reactor=self._reactor,
                 log=self._log,
             )
-            request = await self._request(AgentDirectory(config), assembly.equipment)
+            request = await self._request(
+                AgentDirectory(config), composition.agentTools
+            )
             try:
-                await assembly.start()
-                await self._answer(assembly, request)
+                await composition.start()
+                await self._answer(composition, request)
             finally:
-                await assembly.stop()
+                await composition.stop()
         except OpenClawError as error:
             print(f"openclaw: {error.message}", file=self._stderr)
             return 1
@@ -156,11 +158,11 @@ class Terminal:
             tools=tools,
         )
 
-    async def _answer(self, assembly: Composition, request: RunRequest) -> None:
+    async def _answer(self, composition: Composition, request: RunRequest) -> None:
         if self._interrupted:
             raise RunCancelled("The run was cancelled.")
         began = self._reactor.seconds()
-        self._run = run = assembly.runtime.begin(request, self._show)
+        self._run = run = composition.runtime.begin(request, self._show)
         result = await run.done
         if self._turn.json:
             seconds = self._reactor.seconds() - began

@@ -221,10 +221,10 @@ class HTTPModelProvider:
         path: str,
         headers: Headers,
         body: bytes,
-        asker: ResponseReceiver,
+        receiver: ResponseReceiver,
         anew: bool,
     ) -> Exchange:
-        return self._agent.post(self._target(path, headers), body, asker, anew=anew)
+        return self._agent.post(self._target(path, headers), body, receiver, anew=anew)
 
     def _makeTarget(self, path: str, headers: Headers) -> HTTPTarget:
         return self._agent.target(self._baseURL + path, headers)

@@ -56,21 +56,21 @@ def selectThoughts(messages: Sequence[Message], owner: str) -> Sequence[Message]
     mark = owner + _END
     latest = max(
         (
-            place
-            for place, message in enumerate(messages)
+            index
+            for index, message in enumerate(messages)
             if isinstance(message, UserMessage)
         ),
         default=-1,
     )
     return [
-        _unsealed(message, mark, place > latest)
+        _select(message, mark, index > latest)
         if isinstance(message, AssistantMessage)
         else message
-        for place, message in enumerate(messages)
+        for index, message in enumerate(messages)
     ]
 
 
-def _unsealed(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMessage:
+def _select(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMessage:
     if not message.thoughts and not any(call.signature for call in message.tool_calls):
         return message
     return msgspec.structs.replace(

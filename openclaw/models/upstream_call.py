@@ -157,7 +157,7 @@ class UpstreamCall:
         log: Logger,
     ) -> None:
         """
-        @param send: Sends the request with the body it is given, for an asker; if it
+        @param send: Sends the request with the body it is given, for a receiver; if it
             is also told so, on a new connection.
 
         @param refusal: Makes an error of an answer's status, headers and body.

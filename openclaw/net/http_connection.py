@@ -101,18 +101,18 @@ class Exchange:
     __slots__ = (
         "_connecting",
         "_connection",
-        "asker",
         "complete",
         "damaged",
         "pooled",
+        "receiver",
         "request",
     )
 
-    def __init__(self, asker: ResponseReceiver, request: Sequence[bytes]) -> None:
+    def __init__(self, receiver: ResponseReceiver, request: Sequence[bytes]) -> None:
         """
         @param request: All of its bytes.
         """
-        self.asker = asker
+        self.receiver = receiver
         self.request = request
         self.pooled = False
         self.complete = False
@@ -138,7 +138,7 @@ class Exchange:
     def _unconnected(self, reason: Failure) -> None:
         self._connecting = None
         self.request = ()
-        self.asker.failed(reason)
+        self.receiver.failed(reason)
 
     def over(self) -> None:
         """
@@ -196,10 +196,10 @@ class Connection(Protocol):
     idleSince = 0.0
 
     def __init__(
-        self, writes: Writes, keeper: ConnectionOwner, address: Address
+        self, writes: Writes, owner: ConnectionOwner, address: Address
     ) -> None:
         self._writes = writes
-        self._keeper = keeper
+        self._owner = owner
         self._address = address
         self._exchange: Exchange | None = None
         self._fault: Failure | None = None
@@ -232,7 +232,7 @@ class Connection(Protocol):
         Send a request.
         """
         self._exchange = exchange
-        exchange.asker.connected()
+        exchange.receiver.connected()
         assert self.transport is not None
         self.transport.writeSequence(request)
 
@@ -264,7 +264,7 @@ class Connection(Protocol):
         if self._status is not None and not self._told:
             self._told = True
             headers, self._headers = self._headers, []
-            exchange.asker.answered(self._status, headers)
+            exchange.receiver.answered(self._status, headers)
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         hasBody = bool(body)
@@ -283,7 +283,7 @@ class Connection(Protocol):
         if hasBody and not self._closing:
             exchange.complete = self._complete and fault is None
             exchange.damaged = fault is not None
-            exchange.asker.came(body)
+            exchange.receiver.came(body)
         if self._complete and fault is None and not self._closing:
             self._end(exchange)
         elif (
@@ -300,10 +300,10 @@ class Connection(Protocol):
         self._begin()
         exchange.over()
         if keptAlive:
-            self._keeper.free(self._address, self)
+            self._owner.free(self._address, self)
         else:
             self.abort()
-        exchange.asker.ended()
+        exchange.receiver.ended()
 
     # What the parser tells.  It would wrap whatever is raised here.
 
@@ -390,7 +390,7 @@ class Connection(Protocol):
         self._closing = True
         del self._parser
         exchange, self._exchange = self._exchange, None
-        self._keeper.gone(self._address, self)
+        self._owner.gone(self._address, self)
         if exchange is None:
             return
         exchange.over()
@@ -401,9 +401,9 @@ class Connection(Protocol):
             except ContentError:
                 self._fault = Failure()
         if self._told and self._fault is None:
-            exchange.asker.ended()
+            exchange.receiver.ended()
         else:
-            exchange.asker.failed(self._fault or reason)
+            exchange.receiver.failed(self._fault or reason)
 
 
 def _inflated(decoder: ContentDecoder, data: bytes, *, isLast: bool) -> bytes:

@@ -211,7 +211,7 @@ class HTTPPool:
         self,
         target: HTTPTarget,
         body: bytes,
-        asker: ResponseReceiver,
+        receiver: ResponseReceiver,
         *,
         anew: bool = False,
     ) -> Exchange:
@@ -220,7 +220,7 @@ class HTTPPool:
 
         @param anew: Use no connection that is there already, and close the idle ones.
         """
-        exchange = Exchange(asker, [target.head, b"%d\r\n\r\n" % len(body), body])
+        exchange = Exchange(receiver, [target.head, b"%d\r\n\r\n" % len(body), body])
         if anew:
             self._pool.closeIdle()
         connection = self._pool.take(target.address)

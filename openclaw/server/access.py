@@ -111,10 +111,10 @@ class AccessCheck:
         Find out who asks, and count the request; see L{Doorkeeper.admit
         <openclaw.auth.doorkeeper.Doorkeeper.admit>}.
         """
-        headers, keeper = request.requestHeaders, live.doorkeeper
+        headers, doorkeeper = request.requestHeaders, live.doorkeeper
         transport = request.channel.transport
         assert transport is not None
-        return keeper.admit(headers, keeper.origin(headers, transport))
+        return doorkeeper.admit(headers, doorkeeper.origin(headers, transport))
 
 
 def _misdirected(http: HTTP, request: GatewayRequest) -> Admission | None:

@@ -74,9 +74,9 @@ class Workspace:
         self._root = root
 
     @contextmanager
-    def place(self, path: str, *, makeParents: bool = False) -> Iterator[PathTarget]:
+    def target(self, path: str, *, makeParents: bool = False) -> Iterator[PathTarget]:
         """
-        Find a place.  It need not exist, but what it is in must.
+        Find the directory entry of a path.  It need not exist, but what it is in must.
 
         @param path: Relative to the workspace, or absolute and in it.
 
@@ -95,10 +95,10 @@ class Workspace:
     @contextmanager
     def directory(self, path: str) -> Iterator[int]:
         """
-        Open a directory, and give its descriptor.  Raises as L{place}.
+        Open a directory, and give its descriptor.  Raises as L{target}.
         """
-        with self.place(path) as place:
-            descriptor = os.open(place.name, _DIRECTORY, dir_fd=place.directory)
+        with self.target(path) as target:
+            descriptor = os.open(target.name, _DIRECTORY, dir_fd=target.directory)
             try:
                 yield descriptor
             finally:
@@ -106,23 +106,23 @@ class Workspace:
 
     def openFile(self, path: str) -> int:
         """
-        Open a file for reading.  Raises as L{place}.
+        Open a file for reading.  Raises as L{target}.
 
         @return: The descriptor of a regular file, to be closed by the caller.
         """
-        with self.place(path) as place:
-            return openRegular(place)
+        with self.target(path) as target:
+            return openRegular(target)
 
 
-def openRegular(place: PathTarget) -> int:
+def openRegular(target: PathTarget) -> int:
     """
     Open a regular file for reading, and nothing else: opening a device can do
     things.
 
     @raise PathRefused: It is something else.
     """
-    _mustBeRegular(os.stat(place.name, dir_fd=place.directory, follow_symlinks=False))
-    descriptor = os.open(place.name, _FILE, dir_fd=place.directory)
+    _mustBeRegular(os.stat(target.name, dir_fd=target.directory, follow_symlinks=False))
+    descriptor = os.open(target.name, _FILE, dir_fd=target.directory)
     try:
         _mustBeRegular(os.fstat(descriptor))
     except BaseException:

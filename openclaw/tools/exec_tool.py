@@ -81,7 +81,7 @@ class ExecTool:
         program = Program(
             arguments=[
                 sys.executable,
-                # Neither the environment nor site-packages are the keeper's business.
+                # Neither the environment nor site-packages are the reaper's business.
                 "-I",
                 "-S",
                 str(KEEPER),
@@ -93,7 +93,7 @@ class ExecTool:
             ],
             environment=scrubbed(os.environ, settings.environment),
             seconds=seconds,
-            # The keeper needs the grace twice: for SIGTERM, then for SIGKILL.
+            # The reaper needs the grace twice: for SIGTERM, then for SIGKILL.
             graceSeconds=2 * settings.graceSeconds + LAST_GRACE_SECONDS,
             descriptors={},
         )

@@ -150,13 +150,13 @@ def _shown(data: bytes, first: int, following: int, more: bool, size: int) -> st
     return f"{text.removesuffix(chr(10))}\n[{note}; the file has {size} bytes]"
 
 
-def readWhole(place: PathTarget, path: str) -> bytes:
+def readWhole(target: PathTarget, path: str) -> bytes:
     """
     All of a file that is not too large to be edited.
 
     @raise ToolError: It is.
     """
-    with open(openRegular(place), "rb") as file:
+    with open(openRegular(target), "rb") as file:
         data = file.read(MAX_EDIT_BYTES + 1)
     if len(data) > MAX_EDIT_BYTES:
         raise ToolError(f"{path}: it is too large to be edited here")
@@ -164,7 +164,7 @@ def readWhole(place: PathTarget, path: str) -> bytes:
 
 
 def replaceFile(
-    place: PathTarget, data: bytes, stop: Event, sync: Sync = os.fsync
+    target: PathTarget, data: bytes, stop: Event, sync: Sync = os.fsync
 ) -> bool:
     """
     Let a file have these contents, all at once: whoever looks sees the old ones or
@@ -181,14 +181,14 @@ def replaceFile(
         raise ToolError(f"{len(data)} bytes are too many: {MAX_EDIT_BYTES} may be")
     mode = None
     try:
-        status = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
+        status = os.stat(target.name, dir_fd=target.directory, follow_symlinks=False)
     except FileNotFoundError:
         pass
     else:
         if not stat.S_ISREG(status.st_mode):
             raise PathRefused("it is not a regular file")
         mode = stat.S_IMODE(status.st_mode)
-    with temporaryFile(place) as (temporary, descriptor):
+    with temporaryFile(target) as (temporary, descriptor):
         with open(descriptor, "wb", closefd=False) as file:
             file.write(data)
         if mode is not None:
@@ -197,8 +197,8 @@ def replaceFile(
         checkStop(stop)
         os.rename(
             temporary,
-            place.name,
-            src_dir_fd=place.directory,
-            dst_dir_fd=place.directory,
+            target.name,
+            src_dir_fd=target.directory,
+            dst_dir_fd=target.directory,
         )
     return mode is None

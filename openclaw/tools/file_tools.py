@@ -145,8 +145,8 @@ class WriteTool:
 
         def work(stop: Event) -> str:
             workspace = Workspace(rootOf(context))
-            with explained(path), workspace.place(path, makeParents=True) as place:
-                new = replaceFile(place, data, stop, self._sync)
+            with explained(path), workspace.target(path, makeParents=True) as target:
+                new = replaceFile(target, data, stop, self._sync)
             done = "Created" if new else "Replaced"
             return f"{done} {path}: {len(data)} bytes."
 
@@ -198,8 +198,8 @@ class EditTool:
 
         def work(stop: Event) -> str:
             workspace = Workspace(rootOf(context))
-            with explained(path), workspace.place(path) as place:
-                before = readWhole(place, path)
+            with explained(path), workspace.target(path) as target:
+                before = readWhole(target, path)
                 found, put, count = _matching(before, old, new)
                 if not count:
                     raise ToolError(f"{path}: oldText is not in the file")
@@ -214,7 +214,7 @@ class EditTool:
                         f"{path}: it would have {size} bytes after {count}"
                         f" replacements; at most {MAX_EDIT_BYTES} may be"
                     )
-                replaceFile(place, before.replace(found, put), stop)
+                replaceFile(target, before.replace(found, put), stop)
             times = "once" if count == 1 else f"{count} times"
             return f"Changed {path}: replaced {times}."
 

@@ -133,15 +133,15 @@ class GrepTool:
 
 
 def _openStart(workspace: Workspace, path: str) -> int:
-    with explained(path), workspace.place(path) as place:
+    with explained(path), workspace.target(path) as target:
         try:
             return os.open(
-                place.name,
+                target.name,
                 os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC,
-                dir_fd=place.directory,
+                dir_fd=target.directory,
             )
         except NotADirectoryError:
-            return openRegular(place)
+            return openRegular(target)
 
 
 def _job(arguments: Mapping[str, Any], seconds: float) -> str:

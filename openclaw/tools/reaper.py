@@ -6,7 +6,7 @@ leads a new session and process group, runs the command in it, and waits.  When 
 command has ended, or standard input has (its other end is held by the daemon: so
 also when the daemon dies), it asks whatever still runs to end, waits C{GRACE}
 seconds, and kills the rest.  On Linux that includes processes that have left the
-group: as a I{subreaper} the keeper inherits them.
+group: as a I{subreaper} the reaper inherits them.
 
 It ends as the command did: with its exit status, or by its signal.
 """
@@ -156,7 +156,7 @@ def _become(directory: str, command: list[str]) -> None:
 
 def main(arguments: list[str]) -> None:
     """
-    Be the keeper.  Doesn't return.
+    Be the reaper.  Doesn't return.
     """
     os.setsid()
     os.dup2(1, 2)
@@ -168,7 +168,7 @@ def main(arguments: list[str]) -> None:
     if os.WIFEXITED(status):
         os._exit(os.WEXITSTATUS(status))
     ended = os.WTERMSIG(status)
-    # A signal that makes a core file would make one of the keeper.
+    # A signal that makes a core file would make one of the reaper.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ended != signal.SIGKILL:
         signal.signal(ended, signal.SIG_DFL)

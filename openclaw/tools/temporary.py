@@ -40,19 +40,19 @@ _KNOWN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextmanager
-def temporaryFile(place: PathTarget) -> Iterator[tuple[str, int]]:
+def temporaryFile(target: PathTarget) -> Iterator[tuple[str, int]]:
     """
-    Make an empty file beside a place.
+    Make an empty file beside a path.
 
     @return: Its name, and a descriptor for writing.  At the end it is closed, and
         removed if it still has that name.
     """
     stem = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     note, name = f"{stem}.note", f"{stem}.tmp"
-    with _created(place.root, note, 0o600) as held:
+    with _created(target.root, note, 0o600) as held:
         _lock(held)
-        os.write(held, os.fsencode("/".join((*place.folders, name))))
-        with _created(place.directory, name, 0o666) as descriptor:
+        os.write(held, os.fsencode("/".join((*target.folders, name))))
+        with _created(target.directory, name, 0o666) as descriptor:
             yield name, descriptor
 
 
@@ -128,7 +128,7 @@ def _removeNoted(root: Path, directory: int, name: str) -> int:
             path = os.fsdecode(os.read(descriptor, MAX_NOTE_BYTES))
             # A note could say anything: it can't lead to a file of another name.
             if path and path.rpartition("/")[2] == f"{stem}.tmp":
-                with suppress(OSError, PathRefused), Workspace(root).place(path) as at:
+                with suppress(OSError, PathRefused), Workspace(root).target(path) as at:
                     removed = _remove(at.directory, f"{stem}.tmp")
             _remove(directory, name)
         finally:

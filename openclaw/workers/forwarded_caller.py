@@ -11,7 +11,7 @@ import msgspec
 from openclaw.auth.realm import Guest, Operator
 from openclaw.interfaces import ICaller
 
-PASSPORT_HEADER = "x-openclaw-passport"
+CALLER_HEADER = "x-openclaw-forwarded"
 """
 It means something only on the workers' own sockets.
 """
@@ -50,11 +50,11 @@ class ForwardedCaller(msgspec.Struct, frozen=True, kw_only=True):
         return cls(guest=caller, counted=counted, hops=hops)
 
 
-def formatHeader(passport: ForwardedCaller, secret: str) -> bytes:
+def formatHeader(forwarded: ForwardedCaller, secret: str) -> bytes:
     """
-    A passport as the value of a header.
+    Encode a forwarded caller as the value of a header.
     """
-    document = urlsafe_b64encode(msgspec.json.encode(passport))
+    document = urlsafe_b64encode(msgspec.json.encode(forwarded))
     return b"%b.%b" % (secret.encode(), document)
 
 

@@ -42,7 +42,7 @@ from openclaw.server.gateway_request import GatewayRequest
 from openclaw.server.live_config import LiveConfig
 from openclaw.server.routing import RouteTable
 from openclaw.workers.forwarded_caller import (
-    PASSPORT_HEADER,
+    CALLER_HEADER,
     ForwardedCaller,
     formatHeader,
     parseHeader,
@@ -64,7 +64,7 @@ _LEFT_OUT = frozenset(
         b"te",
         b"transfer-encoding",
         b"upgrade",
-        PASSPORT_HEADER.encode(),
+        CALLER_HEADER.encode(),
     }
 )
 """
@@ -87,7 +87,7 @@ class ForwardingAccess(AccessCheck):
 
     def __init__(
         self,
-        standing: Callable[[], LiveConfig],
+        live: Callable[[], LiveConfig],
         routes: RouteTable,
         secret: str,
         quotas: Quotas,
@@ -97,32 +97,32 @@ class ForwardingAccess(AccessCheck):
 
         @param quotas: Counts those requests that no other has counted.
         """
-        super().__init__(standing, routes)
+        super().__init__(live, routes)
         self._secret = secret
         self._quotas = quotas
 
-    def passportOf(self, request: GatewayRequest) -> ForwardedCaller | None:
+    def forwardedCallerOf(self, request: GatewayRequest) -> ForwardedCaller | None:
         """
         The forwarded caller that a request came with.
         """
-        value = request.getHeader(PASSPORT_HEADER.encode())
+        value = request.getHeader(CALLER_HEADER.encode())
         return parseHeader(value, self._secret)
 
     def identify(
-        self, standing: LiveConfig, request: GatewayRequest
+        self, live: LiveConfig, request: GatewayRequest
     ) -> "Deferred[ICaller]":
         """
         See L{AccessCheck.identify}.
         """
-        passport = self.passportOf(request)
-        if passport is None:
+        forwarded = self.forwardedCallerOf(request)
+        if forwarded is None:
             return fail(AuthenticationFailed("This is not for you."))
-        if not passport.counted:
+        if not forwarded.counted:
             try:
-                self._quotas.request(passport.caller)
+                self._quotas.request(forwarded.caller)
             except OpenClawError as error:
                 return fail(error)
-        return succeed(passport.caller)
+        return succeed(forwarded.caller)
 
 
 @implementer(IAgentEndpointFactory)
@@ -242,14 +242,14 @@ class RequestForwarder:
         )
 
     def passOn(
-        self, request: GatewayRequest, owner: int, passport: ForwardedCaller
+        self, request: GatewayRequest, owner: int, forwarded: ForwardedCaller
     ) -> None:
         """
         Have another worker answer a request.
 
         @param owner: Its number.
         """
-        going = Deferred.fromCoroutine(self._passOn(request, owner, passport))
+        going = Deferred.fromCoroutine(self._passOn(request, owner, forwarded))
         self._going.add(going)
         gone = request.notifyFinish()
 
@@ -264,13 +264,13 @@ class RequestForwarder:
         going.addBoth(ended)
 
     async def _passOn(
-        self, request: GatewayRequest, owner: int, passport: ForwardedCaller
+        self, request: GatewayRequest, owner: int, forwarded: ForwardedCaller
     ) -> None:
         headers = Headers()
         for name, values in request.requestHeaders.getAllRawHeaders():
             if name.lower() not in _LEFT_OUT:
                 headers.setRawHeaders(name, values)
-        headers.setRawHeaders(PASSPORT_HEADER, [formatHeader(passport, self.secret)])
+        headers.setRawHeaders(CALLER_HEADER, [formatHeader(forwarded, self.secret)])
         body = request.body()
         uri = b"http://%d%b" % (owner, request.uri)
         try:
@@ -341,17 +341,17 @@ class ForwardingResource:
     A resource that answers what belongs here, and passes on what does not.
 
     @ivar inner: The gateway's own.
-    @ivar passportOf: What a request has come with.
+    @ivar forwardedCallerOf: What a request has come with.
     """
 
     isLeaf = True
 
     inner: Any
-    belonging: WorkerRouter
-    relay: RequestForwarder
+    router: WorkerRouter
+    forwarder: RequestForwarder
     log: Logger
-    passportOf: Callable[[GatewayRequest], ForwardedCaller | None] = lambda request: (
-        None
+    forwardedCallerOf: Callable[[GatewayRequest], ForwardedCaller | None] = (
+        lambda request: None
     )
 
     def render(self, request: GatewayRequest) -> int:
@@ -362,13 +362,13 @@ class ForwardingResource:
         return NOT_DONE_YET
 
     async def _render(self, request: GatewayRequest) -> None:
-        found = await self.belonging.find(request, self.passportOf(request))
+        found = await self.router.find(request, self.forwardedCallerOf(request))
         if request.gone:
             return
         if found is None:
             request.render(self.inner)  # type: ignore[no-untyped-call]
         else:
-            self.relay.passOn(request, *found)
+            self.forwarder.passOn(request, *found)
 
     def _failed(self, failure: Failure, request: GatewayRequest) -> None:
         self.log.failure("A request found no worker", failure)

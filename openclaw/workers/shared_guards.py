@@ -28,11 +28,11 @@ class SharedThrottle(Throttle):
     """
 
     def __init__(
-        self, fellows: Peers, limits: RateLimit, clock: IReactorTime, log: Logger
+        self, peers: Peers, limits: RateLimit, clock: IReactorTime, log: Logger
     ) -> None:
         super().__init__(limits, clock, log)
-        self._fellows = fellows
-        fellows.answer(FAILED, self._heard)
+        self._peers = peers
+        peers.answer(FAILED, self._heard)
 
     def failed(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
         """
@@ -43,7 +43,7 @@ class SharedThrottle(Throttle):
         if self._exempt(origin):
             return succeed(None)
         said = {"name": origin.name, "local": origin.local, "kind": kind}
-        return self._fellows.ask(FAILED, said).addCallback(lambda _: None)
+        return self._peers.ask(FAILED, said).addCallback(lambda _: None)
 
     def _heard(self, said: Mapping[str, Any]) -> None:
         origin = ClientAddress(name=said["name"], local=said["local"], trusted=False)
@@ -59,16 +59,16 @@ class SharedQuotas(Quotas):
     L{openclaw.workers.worker_router.WorkerRouter}.
     """
 
-    def __init__(self, fellows: Peers, clock: IReactorTime) -> None:
+    def __init__(self, peers: Peers, clock: IReactorTime) -> None:
         super().__init__(clock)
-        self._fellows = fellows
+        self._peers = peers
 
     def request(self, caller: ICaller) -> None:
         """
         See L{Quotas.request}.
         """
-        owner = ownerOfCaller(caller, self._fellows.count)
-        if owner is None or owner == self._fellows.number:
+        owner = ownerOfCaller(caller, self._peers.count)
+        if owner is None or owner == self._peers.number:
             super().request(caller)
 
 

@@ -41,13 +41,13 @@ class FairStore(proxyForInterface(ISessionStore)):  # type: ignore[misc]
     """
 
     def __init__(
-        self, original: ISessionStore, fellows: Peers, clock: IReactorTime
+        self, original: ISessionStore, peers: Peers, clock: IReactorTime
     ) -> None:
         super().__init__(original)
-        self._fellows = fellows
+        self._peers = peers
         self._clock = clock
         self._wanted: dict[str, float] = {}
-        fellows.hear(WANTED, self._heard)
+        peers.hear(WANTED, self._heard)
 
     def beginTurn(
         self,
@@ -73,7 +73,7 @@ class FairStore(proxyForInterface(ISessionStore)):  # type: ignore[misc]
 
     def _seen(self, found: Conversation | None, key: str) -> Conversation | None:
         if found is None:
-            self._fellows.tell(WANTED, key)
+            self._peers.tell(WANTED, key)
         return found
 
     def _heard(self, key: str) -> None:

@@ -286,11 +286,11 @@ class _Worker:
     @ivar fault: The reason why its latest process did not become ready, if that is so.
     """
 
-    def __init__(self, number: int, crew: WorkerSupervisor) -> None:
+    def __init__(self, number: int, supervisor: WorkerSupervisor) -> None:
         self.number = number
         self.serves = False
         self.fault: str | None = None
-        self._crew = crew
+        self._supervisor = supervisor
         self._process: WorkerProcess | None = None
         self._next: IDelayedCall | None = None
         self._wait = FIRST_WAIT
@@ -303,14 +303,14 @@ class _Worker:
         @return: See L{WorkerProcess.ready}.
         """
         self._next = None
-        self._process = process = self._crew.spawn(self.number)
+        self._process = process = self._supervisor.spawn(self.number)
         first: Deferred[str | None] = Deferred()
 
         def settled(reason: str | None) -> None:
             self.fault = reason
             if reason is None:
                 self.serves = True
-                self._begun = self._crew.seconds()
+                self._begun = self._supervisor.seconds()
             first.callback(reason)
 
         process.ready.addCallback(settled)
@@ -318,12 +318,12 @@ class _Worker:
         return first
 
     def _ended(self, _: None) -> None:
-        lived = self._crew.seconds() - self._begun
+        lived = self._supervisor.seconds() - self._begun
         if self.serves and lived >= HEALTHY_SECONDS:
             self._wait = FIRST_WAIT
         self.serves = False
         wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
-        self._next = self._crew.lost(self.number, wait)
+        self._next = self._supervisor.lost(self.number, wait)
 
     def send(self, message: msgspec.Struct) -> None:
         """

@@ -22,12 +22,12 @@ class Topology(Protocol):
     """
     The part of a gateway that depends on the other workers.
 
-    @ivar fellows: The others.
+    @ivar peers: The others.
     @ivar engine: Makes what has the embedded model's process.
     @ivar newRunID: Makes the names of runs.
     """
 
-    fellows: Peers
+    peers: Peers
     engine: Callable[..., Any]
     newRunID: Callable[[], str]
 
@@ -68,7 +68,7 @@ class SingleProcess:
     """
 
     def __init__(self) -> None:
-        self.fellows: Peers = NoPeers()
+        self.peers: Peers = NoPeers()
         self.newRunID: Callable[[], str] = newRunID
         self.engine: Callable[..., Any] = Engine
 

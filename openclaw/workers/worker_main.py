@@ -104,10 +104,10 @@ class Worker:
         self._ended = self._stopped = self._orphaned = self._left = False
         self.channel = Channel(self)
         self._log = Logger(namespace="openclaw")
-        self._fellows = WorkerPeers(
+        self._peers = WorkerPeers(
             order.number, order.count, self.channel.send, self._log
         )
-        self._borrowing = EngineLease(self.channel.send)
+        self._engineLease = EngineLease(self.channel.send)
 
     def begin(self) -> None:
         """
@@ -122,9 +122,9 @@ class Worker:
         order = self._order
         reporting = LogForwarder(self.channel.send)
         globalLogBeginner.beginLoggingTo([reporting], redirectStandardIO=False)
-        place = WorkerMember(
-            fellows=self._fellows,
-            borrowing=self._borrowing,
+        member = WorkerMember(
+            peers=self._peers,
+            engineLease=self._engineLease,
             sockets=order.sockets,
             folder=Path(order.folder),
             secret=order.secret,
@@ -138,7 +138,7 @@ class Worker:
                     configOption=order.config,
                     listen=order.listen,
                     checkers=_checkers(order.auth),
-                    place=place,
+                    member=member,
                 )
             )
             reporting.asJSON = gateway.logsJSON()
@@ -170,13 +170,13 @@ class Worker:
         """
         match message:
             case Heard() | Question() | Answers():
-                self._fellows.received(message)
+                self._peers.received(message)
             case EngineLeased() | EngineRefusedLease():
-                self._borrowing.received(message)
+                self._engineLease.received(message)
             case Ended(embeddings):
-                self._borrowing.ended(embeddings)
+                self._engineLease.ended(embeddings)
             case EngineFails(embeddings, fails):
-                self._borrowing.failing(embeddings, fails)
+                self._engineLease.failing(embeddings, fails)
             case Drain():
                 Deferred.fromCoroutine(self._drain())
             case Stop():

@@ -47,8 +47,8 @@ class WorkerMember:
     def __init__(
         self,
         *,
-        fellows: Peers,
-        borrowing: EngineLease,
+        peers: Peers,
+        engineLease: EngineLease,
         sockets: Sequence[SharedSocket],
         folder: Path,
         secret: str,
@@ -62,17 +62,17 @@ class WorkerMember:
 
         @param secret: What the workers show each other.
         """
-        self.fellows = fellows
-        self.engine: Callable[..., Any] = borrowing.engine
-        self.newRunID: Callable[[], str] = partial(newRunID, fellows.number)
-        self.balance = ConnectionBalance(loadsOf(folder), fellows.number, fellows.count)
+        self.peers = peers
+        self.engine: Callable[..., Any] = engineLease.engine
+        self.newRunID: Callable[[], str] = partial(newRunID, peers.number)
+        self.balance = ConnectionBalance(loadsOf(folder), peers.number, peers.count)
         self._adopting = Adopting(reactor, sockets, self.balance)
         self._folder = folder
         self._reactor = reactor
         self._log = log
-        self._relay = RequestForwarder(folder, secret, reactor, log)
-        self._belonging = WorkerRouter(fellows)
-        self._quotas = SharedQuotas(fellows, reactor)
+        self._forwarder = RequestForwarder(folder, secret, reactor, log)
+        self._router = WorkerRouter(peers)
+        self._quotas = SharedQuotas(peers, reactor)
         self._secret = secret
         self._port: IListeningPort | None = None
         self._site: GatewaySite | None = None
@@ -81,7 +81,7 @@ class WorkerMember:
         """
         An equal part.
         """
-        return shareOf(config, self.fellows.count)
+        return shareOf(config, self.peers.count)
 
     def endpoint(self, description: str, reactor: Any) -> Endpoint:
         """
@@ -101,7 +101,7 @@ class WorkerMember:
         """
         One that hears of others' failures.
         """
-        return SharedThrottle(self.fellows, limits, clock, log)
+        return SharedThrottle(self.peers, limits, clock, log)
 
     def quotas(self, clock: IReactorTime) -> Quotas:
         """
@@ -113,21 +113,21 @@ class WorkerMember:
         """
         One that lets others have their turn.
         """
-        fair: ISessionStore = FairStore(store, self.fellows, self._reactor)
+        fair: ISessionStore = FairStore(store, self.peers, self._reactor)
         return fair
 
     # The way to others, and theirs to us
 
-    def crossing(self, resource: Any) -> ForwardingResource:
+    def forwarding(self, resource: Any) -> ForwardingResource:
         """
         A gateway's resources, as they are on the ports.
         """
-        return ForwardingResource(resource, self._belonging, self._relay, self._log)
+        return ForwardingResource(resource, self._router, self._forwarder, self._log)
 
     def listen(
         self,
         app: GatewayApp,
-        standing: Callable[[], LiveConfig],
+        live: Callable[[], LiveConfig],
         sites: Callable[[Any, Access], GatewaySite],
     ) -> None:
         """
@@ -135,12 +135,16 @@ class WorkerMember:
 
         @param sites: Makes a site of a resource and a door.
         """
-        door = ForwardingAccess(standing, app.routes, self._secret, self._quotas)
+        door = ForwardingAccess(live, app.routes, self._secret, self._quotas)
         passedOn = ForwardingResource(
-            app.resource, self._belonging, self._relay, self._log, door.passportOf
+            app.resource,
+            self._router,
+            self._forwarder,
+            self._log,
+            door.forwardedCallerOf,
         )
         self._site = sites(passedOn, door)
-        path = socketOf(self._folder, self.fellows.number)
+        path = socketOf(self._folder, self.peers.number)
         # One who was here before us may have been killed.
         path.unlink(missing_ok=True)
         self._port = self._reactor.listenUNIX(str(path), self._site, mode=0o600)
@@ -149,7 +153,7 @@ class WorkerMember:
         """
         Wait until others have answered all that we passed on.
         """
-        await self._relay.untilIdle()
+        await self._forwarder.untilIdle()
 
     async def close(self) -> None:
         """
@@ -160,4 +164,4 @@ class WorkerMember:
             await maybeDeferred(self._port.stopListening)
         if self._site is not None:
             await self._site.close()
-        await self._relay.close()
+        await self._forwarder.close()

@@ -26,32 +26,32 @@ class WorkerRouter:
     Finds the worker.
     """
 
-    def __init__(self, fellows: Peers) -> None:
-        self._fellows = fellows
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
 
     async def find(
-        self, request: GatewayRequest, passport: ForwardedCaller | None
+        self, request: GatewayRequest, forwarded: ForwardedCaller | None
     ) -> tuple[int, ForwardedCaller] | None:
         """
         Find the worker that a request is to be passed on to.
 
-        @param passport: What it came with, if it was passed on already.
+        @param forwarded: What it came with, if it was passed on already.
 
         @return: Its number, and what to pass the request on with; C{None} if we can
             answer it.
         """
-        hops = 0 if passport is None else passport.hops
+        hops = 0 if forwarded is None else forwarded.hops
         caller = await request.whenKnown()
         if caller is None or isinstance(caller, BaseException) or hops >= MOST_HOPS:
             return None
-        fellows = self._fellows
-        counts = ownerOfCaller(caller, fellows.count)
-        counted = counts is None or counts == fellows.number
-        if not counted and (passport is None or not passport.counted):
+        peers = self._peers
+        counts = ownerOfCaller(caller, peers.count)
+        counted = counts is None or counts == peers.number
+        if not counted and (forwarded is None or not forwarded.counted):
             assert counts is not None
             return counts, ForwardedCaller.of(caller, counted=False, hops=hops + 1)
         owner = await self._ownerOf(request, caller, counts is not None)
-        if owner is None or owner == fellows.number:
+        if owner is None or owner == peers.number:
             return None
         return owner, ForwardedCaller.of(caller, counted=True, hops=hops + 1)
 
@@ -61,19 +61,19 @@ class WorkerRouter:
         """
         @param bounded: All that the caller asks is answered here.
         """
-        fellows = self._fellows
+        peers = self._peers
         live, found = request.admission.live, request.admission.found
         if live is None or found is None:
             return None
         runID = found.arguments.get("runID")
         if runID is not None:
-            return workerOf(runID, fellows.count)
+            return workerOf(runID, peers.count)
         if bounded or not found.route.takesBody:
             return None
         endpoint = live.config.gateway.http.endpoints.chatCompletions
         headers = parseRunHeaders(request.requestHeaders, endpoint.sessionHeaders)
         if headers.key is not None:
-            return ownerOf(fellows.count, caller.label, headers.key)
+            return ownerOf(peers.count, caller.label, headers.key)
         if not headers.isRetry:
             return None
         return await self._whoCarriesOut(request, headers, caller)
@@ -89,5 +89,5 @@ class WorkerRouter:
             return None  # The resource says so.
         assert asked is not None
         fingerprint = asked.fingerprint.hex()
-        answers = await self._fellows.ask(LIVE, [asked.caller, fingerprint])
+        answers = await self._peers.ask(LIVE, [asked.caller, fingerprint])
         return next((each for each in answers if each is not None), None)

@@ -248,7 +248,7 @@ class Watched:
 
 class Stage:
     """
-    A run's surroundings.
+    A run's services.
 
     @ivar events: What was logged.
     """
@@ -261,7 +261,7 @@ class Stage:
         self.store = makeStore(self.clock)
         self.queue = RunQueue(self.clock, limits)
         self.events: list[dict[str, Any]] = []
-        self.surroundings = RunServices(
+        self.services = RunServices(
             reactor=self.clock,
             queue=self.queue,
             store=self.store,
@@ -312,7 +312,7 @@ class Stage:
         )
         watched = Watched()
         watched.run = AgentRun(
-            request, lambda events: watched.listener(events), self.surroundings
+            request, lambda events: watched.listener(events), self.services
         )
         return watched.watch()
 

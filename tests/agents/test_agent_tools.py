@@ -59,7 +59,7 @@ class EquipmentTestCase(SynchronousTestCase):
         Nobody has looked for tools yet.
         """
         self.looked = 0
-        self.equipment = AgentTools(Catalogue(log=Logger(), find=self.find))
+        self.agentTools = AgentTools(Catalogue(log=Logger(), find=self.find))
 
     def find(self) -> Iterable[NamedOnly]:
         """
@@ -82,7 +82,7 @@ class EquipmentTestCase(SynchronousTestCase):
         """
         The tools of an agent with that policy.
         """
-        return list(self.equipment.toolsOf(self.agent(**policy)))
+        return list(self.agentTools.toolsOf(self.agent(**policy)))
 
 
 class ToolTests(EquipmentTestCase):
@@ -142,9 +142,9 @@ class ToolTests(EquipmentTestCase):
         """
         Tools permitted to one agent are not permitted to another.
         """
-        self.equipment.toolsOf(self.agent(profile="full"))
+        self.agentTools.toolsOf(self.agent(profile="full"))
         other = self.agent("other", profile="readonly")
-        self.assertEqual(list(self.equipment.toolsOf(other)), ["read"])
+        self.assertEqual(list(self.agentTools.toolsOf(other)), ["read"])
 
     def test_permits(self) -> None:
         """
@@ -156,7 +156,7 @@ class ToolTests(EquipmentTestCase):
             (("write", "greet"), ["write"]),
             ((), []),
         ]:
-            tools = self.equipment.toolsOf(
+            tools = self.agentTools.toolsOf(
                 self.agent(profile="coding"), lambda name, p=permitted: name in p
             )
             self.assertEqual(list(tools), expected)
@@ -165,7 +165,7 @@ class ToolTests(EquipmentTestCase):
         """
         Each comes as the model sees it, and with what checks its own arguments.
         """
-        tools = self.equipment.toolsOf(self.agent(profile="readonly"))
+        tools = self.agentTools.toolsOf(self.agent(profile="readonly"))
         offered = tools["read"]
         parameters = NamedOnly("read").parameters
         self.assertEqual(offered.spec(), ToolSpec("read", "The tool read.", parameters))
@@ -181,35 +181,35 @@ class WorkspaceTests(EquipmentTestCase):
         """
         Or none.
         """
-        self.assertIsNone(self.equipment.workspaceOf(self.agent()))
+        self.assertIsNone(self.agentTools.workspaceOf(self.agent()))
 
     def test_kept(self) -> None:
         """
         The parts of a workspace that were read serve the next run too, also after a
         reload that changed something else.
         """
-        first = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
+        first = self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
         self.assertEqual(first.path, Path("/a"))
         again = self.agent(workspace=Path("/a"), profile="full")
-        self.assertIs(self.equipment.workspaceOf(again), first)
+        self.assertIs(self.agentTools.workspaceOf(again), first)
 
     def test_moved(self) -> None:
         """
         A reload can give the agent another one.
         """
-        self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
-        moved = self.equipment.workspaceOf(self.agent(workspace=Path("/b")))
+        self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
+        moved = self.agentTools.workspaceOf(self.agent(workspace=Path("/b")))
         self.assertEqual(moved.path, Path("/b"))
-        self.assertIsNone(self.equipment.workspaceOf(self.agent()))
+        self.assertIsNone(self.agentTools.workspaceOf(self.agent()))
 
     def test_eachItsOwn(self) -> None:
         """
         Another agent has another.
         """
-        first = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
-        other = self.equipment.workspaceOf(self.agent("b", workspace=Path("/b")))
+        first = self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
+        other = self.agentTools.workspaceOf(self.agent("b", workspace=Path("/b")))
         self.assertEqual((first.path, other.path), (Path("/a"), Path("/b")))
-        again = self.equipment.workspaceOf(self.agent(workspace=Path("/a")))
+        again = self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
         self.assertIs(again, first)
 
 
@@ -226,8 +226,8 @@ class RefreshTests(TestCase):
         path.mkdir()
         (path / "SOUL.md").write_text("Be kind.")
         self.agent = msgspec.structs.replace(AGENT, workspace=path)
-        self.equipment = AgentTools(Catalogue(log=Logger(), find=tuple))
-        workspace = self.equipment.workspaceOf(self.agent)
+        self.agentTools = AgentTools(Catalogue(log=Logger(), find=tuple))
+        workspace = self.agentTools.workspaceOf(self.agent)
         assert workspace is not None
         self.workspace = workspace
         self.threads: list[int] = []
@@ -243,7 +243,7 @@ class RefreshTests(TestCase):
         """
         Have it read.
         """
-        return Deferred.fromCoroutine(self.equipment.refresh(self.agent, reactor))
+        return Deferred.fromCoroutine(self.agentTools.refresh(self.agent, reactor))
 
     async def test_thread(self) -> None:
         """
@@ -286,5 +286,5 @@ class RefreshTests(TestCase):
         Without a workspace there is nothing to wait for.
         """
         agent = msgspec.structs.replace(AGENT, workspace=None)
-        done = Deferred.fromCoroutine(self.equipment.refresh(agent, reactor))
+        done = Deferred.fromCoroutine(self.agentTools.refresh(agent, reactor))
         self.successResultOf(done)

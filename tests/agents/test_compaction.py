@@ -43,8 +43,8 @@ class CompactionTestCase(SynchronousTestCase):
         Keep a long conversation.
         """
         self.stage = Stage()
-        self.stage.surroundings = replace(
-            self.stage.surroundings,
+        self.stage.services = replace(
+            self.stage.services,
             modelOf=lambda model: Model(id="m1", contextWindow=self.window),
         )
         self.said = []
@@ -306,9 +306,7 @@ class NoWindowTests(SynchronousTestCase):
         Keep nothing yet.
         """
         self.stage = Stage()
-        self.stage.surroundings = replace(
-            self.stage.surroundings, modelOf=lambda model: None
-        )
+        self.stage.services = replace(self.stage.services, modelOf=lambda model: None)
 
     def keep(self, characters):
         """

@@ -90,8 +90,8 @@ class FailoverTestCase(SynchronousTestCase):
         self.stage = Stage()
         self.a, self.b = ScriptedProvider("a"), ScriptedProvider("b")
         self.providers = {"a": self.a, "b": self.b}
-        self.stage.surroundings = replace(
-            self.stage.surroundings, providers=lambda name: self.providers.get(name)
+        self.stage.services = replace(
+            self.stage.services, providers=lambda name: self.providers.get(name)
         )
 
     def begin(

@@ -174,8 +174,8 @@ class OwnFaultTests(FailingTestCase):
         """
         A table of providers that raises.
         """
-        self.stage.surroundings = replace(
-            self.stage.surroundings, providers=raising(ZeroDivisionError("a bug"))
+        self.stage.services = replace(
+            self.stage.services, providers=raising(ZeroDivisionError("a bug"))
         )
         self.assertOwnFault(self.stage.begin())
 
@@ -250,8 +250,8 @@ class OtherProviderTests(FailingTestCase):
         A call is cancelled by its own method.
         """
         call = PlainCall()
-        self.stage.surroundings = replace(
-            self.stage.surroundings, providers=lambda name: PlainProvider(name, call)
+        self.stage.services = replace(
+            self.stage.services, providers=lambda name: PlainProvider(name, call)
         )
         run = self.stage.begin()
         run.run.cancel()

@@ -27,7 +27,7 @@ from openclaw.errors import (
     TooManyAttempts,
 )
 from openclaw.interfaces import ICaller
-from tests.auth.doorkeeper_doubles import headersOf, lineFrom, memoryOf
+from tests.auth.doorkeeper_doubles import accessStateOf, headersOf, lineFrom
 
 TOKEN = "t0ken"
 PASSWORD = b"pa55word"
@@ -107,7 +107,9 @@ class DoorTestCase(SynchronousTestCase):
             proxies=TrustedProxies(proxies),
             proxiedUsers=header and ProxiedUsers(TrustedProxy(userHeader=header)),
         )
-        return Doorkeeper(terms, checkers, memoryOf(self.clock, log, self.state), log)
+        return Doorkeeper(
+            terms, checkers, accessStateOf(self.clock, log, self.state), log
+        )
 
     def users(self) -> InMemoryUsernamePasswordDatabaseDontUse:
         """

@@ -21,7 +21,7 @@ from openclaw.config import RateLimit
 NOWHERE = Path("/nonexistent")
 
 
-def memoryOf(
+def accessStateOf(
     clock: IReactorTime,
     log: Logger,
     state: Path = NOWHERE,
@@ -73,4 +73,4 @@ def lineFrom(
     return StringTransport(peerAddress=peer or IPv4Address("TCP", host, 4711))
 
 
-__all__ = ["NOWHERE", "addToken", "headersOf", "lineFrom", "memoryOf"]
+__all__ = ["NOWHERE", "accessStateOf", "addToken", "headersOf", "lineFrom"]

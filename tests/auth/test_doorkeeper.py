@@ -293,7 +293,7 @@ class NothingShownTests(DoorTestCase):
         Printing the doorkeeper shows none.
         """
         door = self.doorkeeper(self.users())
-        shown = repr(door) + repr(vars(door)) + repr(vars(door.memory.tokens))
+        shown = repr(door) + repr(vars(door)) + repr(vars(door.state.tokens))
         self.assertNotIn(TOKEN, shown)
 
 

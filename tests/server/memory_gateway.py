@@ -24,7 +24,7 @@ from openclaw.server.live_config import LiveConfig
 from openclaw.server.site import GatewaySite
 from openclaw.testing import MemorySessionStore, ScriptedProvider
 from openclaw.tools.catalogue import Catalogue
-from tests.auth.doorkeeper_doubles import NOWHERE, memoryOf
+from tests.auth.doorkeeper_doubles import NOWHERE, accessStateOf
 from tests.server.memory_connection import Caller
 
 EPOCH = 1_800_000_000
@@ -122,7 +122,7 @@ class MemoryGateway:
         self.logged, self.failures, self.failing = [], [], []
         self._log = Logger(observer=self._observe)
         self._secret, self._checkers = secret, checkers
-        self._memory = memoryOf(self.clock, self._log, state)
+        self._memory = accessStateOf(self.clock, self._log, state)
         self.provider = ScriptedProvider()
         self.store = store or MemorySessionStore(clock=self.clock)
         self.stand(config or configOf())

@@ -79,8 +79,8 @@ class WorkspaceTestCase(SynchronousTestCase):
         for attempt in [
             self.contents,
             lambda path: self.space.directory(path).__enter__(),
-            lambda path: self.space.place(path).__enter__(),
-            lambda path: self.space.place(path, makeParents=True).__enter__(),
+            lambda path: self.space.target(path).__enter__(),
+            lambda path: self.space.target(path, makeParents=True).__enter__(),
         ]:
             with self.assertRaises(PathRefused) as caught:
                 attempt(path)
@@ -152,11 +152,11 @@ class InsideTests(WorkspaceTestCase):
         """
         A new file can be made in a directory that exists.
         """
-        with self.space.place("sub/new") as place:
+        with self.space.target("sub/new") as place:
             self.assertEqual(place.name, "new")
-        with self.assertRaises(FileNotFoundError), self.space.place("no/new"):
+        with self.assertRaises(FileNotFoundError), self.space.target("no/new"):
             pass
-        with self.space.place("no/such/new", makeParents=True) as place:
+        with self.space.target("no/such/new", makeParents=True) as place:
             self.assertEqual(place.name, "new")
         self.assertTrue((self.root / "no" / "such").is_dir())
 

@@ -165,7 +165,7 @@ class StoppedWriteTests(SynchronousTestCase):
         stop = Event()
         stop.set()
         space = Workspace(os.path.abspath(root))
-        with space.place("a") as place, self.assertRaises(Stopped):
+        with space.target("a") as place, self.assertRaises(Stopped):
             replaceFile(place, b"new", stop)
         self.assertEqual(os.listdir(root), [])
 

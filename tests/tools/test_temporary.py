@@ -20,7 +20,7 @@ from pathlib import Path
 from openclaw.tools.confinement import Workspace
 from openclaw.tools.temporary import temporaryFile
 
-with Workspace(Path(sys.argv[1])).place(sys.argv[2], makeParents=True) as place:
+with Workspace(Path(sys.argv[1])).target(sys.argv[2], makeParents=True) as place:
     with temporaryFile(place) as (name, descriptor):
         os.write(descriptor, b"half of it")
         print(name, flush=True)
@@ -77,7 +77,7 @@ class LeftoverTests(FileToolTestCase):
         A process that is not killed removes them, however it ends.
         """
         self.put("sub/b.txt", "")
-        with Workspace(self.workspace).place("sub/a.txt") as place:
+        with Workspace(self.workspace).target("sub/a.txt") as place:
             try:
                 with temporaryFile(place) as (name, _):
                     self.assertIn(f"sub/{name}", self.files())

@@ -60,14 +60,14 @@ class BorrowedTests(SynchronousTestCase):
         """
         self.asked = []
         self.connected = []
-        self.borrowing = EngineLease(self.asked.append)
+        self.engineLease = EngineLease(self.asked.append)
         self.engine = SharedEngine(
-            ask=self.borrowing._ask,
+            ask=self.engineLease._ask,
             embeddings=False,
             weights=Weights(modelPath=None),
             connect=self.connect,
         )
-        self.borrowing._known.append(self.engine)
+        self.engineLease._known.append(self.engine)
 
     def connect(self, url, key):
         """
@@ -84,7 +84,7 @@ class BorrowedTests(SynchronousTestCase):
         for call in calls:
             self.engine.wait(call)
         self.assertEqual(self.asked, [LeaseEngine(1, False)])
-        self.borrowing.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
+        self.engineLease.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
         self.assertEqual(self.connected, [("http://127.0.0.1:1/v1", "k")])
         for call in calls:
             self.assertIs(call.began, self.engine.upstream)
@@ -95,7 +95,7 @@ class BorrowedTests(SynchronousTestCase):
         """
         call = Call()
         self.engine.wait(call)
-        self.borrowing.received(EngineRefusedLease(1, "No engine.", 3.0))
+        self.engineLease.received(EngineRefusedLease(1, "No engine.", 3.0))
         self.assertIsInstance(call.failed, ModelUnavailable)
         self.assertEqual(
             (call.failed.message, call.failed.retryAfter), ("No engine.", 3)
@@ -108,14 +108,14 @@ class BorrowedTests(SynchronousTestCase):
         When the process has ended, calls wait for the next one.
         """
         self.engine.wait(Call())
-        self.borrowing.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
-        self.borrowing.ended(True)
+        self.engineLease.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
+        self.engineLease.ended(True)
         self.assertIsNotNone(self.engine.upstream)
-        self.borrowing.ended(False)
+        self.engineLease.ended(False)
         self.assertIsNone(self.engine.upstream)
         call = Call()
         self.engine.wait(call)
-        self.borrowing.received(EngineLeased(2, "http://127.0.0.1:2/v1", "l"))
+        self.engineLease.received(EngineLeased(2, "http://127.0.0.1:2/v1", "l"))
         self.assertIs(call.began, self.engine.upstream)
 
     def test_closed(self):
@@ -127,7 +127,7 @@ class BorrowedTests(SynchronousTestCase):
         self.successResultOf(self.engine.close())
         self.assertIsInstance(call.failed, ShuttingDown)
         self.assertIsInstance(self.engine.refusal(), ShuttingDown)
-        self.borrowing.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
+        self.engineLease.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
         self.assertEqual(self.connected, [])
 
 

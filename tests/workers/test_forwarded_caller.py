@@ -42,9 +42,9 @@ class PassportTests(SynchronousTestCase):
         """
         Without the secret a caller is not believed.
         """
-        passport = ForwardedCaller.of(CALLERS[0], counted=True, hops=1)
+        forwarded = ForwardedCaller.of(CALLERS[0], counted=True, hops=1)
         for secret in ("", "other", SECRET[:-1]):
-            self.assertIsNone(parseHeader(formatHeader(passport, secret), SECRET))
+            self.assertIsNone(parseHeader(formatHeader(forwarded, secret), SECRET))
 
     @given(binary())
     def test_anything(self, value):
