@@ -90,5 +90,6 @@ def encodedIfPlain(messages: Sequence[Message]) -> Sequence[Message]:
     """
     if not isPlain(messages):
         return messages
-    encoded = b",".join(map(_encode, messages))
+    # No map(): that would be one call, for all of which the GIL is held.
+    encoded = b",".join([_encode(message) for message in messages])
     return PlainTranscript(encoded, len(messages), messages)

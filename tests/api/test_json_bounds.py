@@ -166,8 +166,8 @@ class WeightTests(SynchronousTestCase):
 
     def test_wide(self):
         """
-        Long strings beyond ASCII have a bound together, be they written so or escaped,
-        wherever the letter is.
+        Strings beyond ASCII have a bound together, be they written so or escaped, many
+        or one, wherever the letter is.
         """
         half = b"a" * (HEAVY_BYTES // 2)
         for letter in ("\u00e9".encode(), "\U0001f600".encode(), b"\\u20ac"):
@@ -176,22 +176,23 @@ class WeightTests(SynchronousTestCase):
                 half + letter + half,
                 half + half + letter,
                 half + letter + b'","x":"' + half + letter,
+                b'","x":"'.join([half[:1000] + letter] * (HEAVY_BYTES // 1000)),
             ):
                 self.assertHeavy(content(text), "not ASCII")
-                self.assertHeavy(b'{%b,"%b":1}' % (SAID, text), "not ASCII")
+                self.assertHeavy(b'{%b,"%b":"1"}' % (SAID, text), "not ASCII")
 
     def test_large(self):
         """
         What people have passes: long texts in ASCII, with base64 as some encoders
-        write it; many short ones of any language; a long one of 8 MB.
+        write it, and beside it words of any language; such words of 7 MB.
         """
         image = (b"QUJD" * 15 + b"\\u002bABC") * (19 * MIB // 69)
-        short = b'","x":"'.join(["\u00e9\U0001f600".encode() * 30_000] * 100)
+        words = b'","x":"'.join(["\u00e9\U0001f600".encode() * 10_000] * 100)
         for text in (
             b"It, says [so]. " * (19 * MIB // 15),
             image,
             b"0123456789" * (19 * MIB // 10),
-            short,
+            image[: 12 * MIB] + b'","x":"' + words,
             "\u4e2d".encode() * (7 * MIB // 3),
         ):
             chatRequestOf(content(text))
@@ -214,6 +215,31 @@ class WeightTests(SynchronousTestCase):
             self.assertLessEqual(outside, most)
         if refused:
             self.assertGreater(outside, most)
+
+    @given(
+        st.lists(st.text("a\u00e9\U0001f600"), max_size=9),
+        st.booleans(),
+        st.integers(1, 20),
+        st.integers(0, 60),
+    )
+    def test_wideSlices(self, texts, ascii, size, most):
+        """
+        So are the strings beyond ASCII.
+        """
+        body = json.dumps(texts, ensure_ascii=ascii, separators=(",", ":")).encode()
+        wide = [
+            json.dumps(text, ensure_ascii=ascii).encode()[1:-1]
+            for text in texts
+            # Without letters that take more than a byte of memory, or escaped so.
+            if not text.isascii() and not (ascii and "\U0001f600" not in text)
+        ]
+        self.patch(json_bounds, "SLICE_BYTES", size)
+        self.patch(json_bounds, "HEAVY_BYTES", 10 + most)
+        if sum(map(len, wide)) > 10 + most:
+            error = self.assertRaises(InvalidRequest, json_bounds._checkHeavy, body)
+            self.assertIn("not ASCII", error.message)
+        else:
+            json_bounds._checkHeavy(body)
 
     @given(st.text(), st.binary(min_size=1, max_size=4), st.integers(1, 9))
     def test_notUTF8(self, text, wrong, size):
