@@ -19,6 +19,7 @@ from tests.server.memory_gateway import (
     GatewayTestCase,
     configOf,
 )
+from tests.server.memory_internet import Internet
 
 _CALL = {
     "id": "call_1",
@@ -181,8 +182,9 @@ class RequestFuzz(GatewayTestCase):
         Have the model answer.
         """
         super().setUp()
-        self.gateway.stand(configOf(**self.config))
-
+        # Large bodies are read in threads.
+        self.net = Internet()
+        self.gateway = self.start(config=configOf(**self.config), clock=self.net)
         self.gateway.provider.answer = _answer
 
     def assertAnswered(self, raw: bytes, most: int = 499) -> None:
@@ -192,6 +194,7 @@ class RequestFuzz(GatewayTestCase):
         """
         caller = self.gateway.connect()
         caller.send(raw)
+        self.net.threads.run()
         for call in self.gateway.provider.embeddings:
             if not call.done.called:
                 call.give(*[[0.5, -1.0]] * len(call.request.inputs), tokens=3)
@@ -255,6 +258,18 @@ class ManyTests(RequestFuzz):
     Bodies with very much, or very deep, in one field.
     """
 
+    values = [
+        b"[]",
+        b"{}",
+        b"1",
+        b'"a"',
+        b'"\\""',
+        b'{"role":"user"}',
+        b"1" * 60,
+        b" " * 60 + b"1",
+        b'"' + b"\\n\\u0041\\ud83e\\udd9e" * 5 + b'"',
+        '"\U0001f99e"'.encode(),
+    ]
     fields = [
         "messages",
         "tools",
@@ -270,7 +285,7 @@ class ManyTests(RequestFuzz):
     @hurried
     @given(
         st.sampled_from(fields),
-        st.sampled_from([b"[]", b"{}", b"1", b'"a"', b'"\\""', b'{"role":"user"}']),
+        st.sampled_from(values),
         st.integers(0, 5000),
         st.integers(0, 1200),
         st.sampled_from([b"/v1/chat/completions", b"/v1/embeddings"]),
