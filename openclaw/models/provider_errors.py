@@ -69,11 +69,13 @@ def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:
 
     @param reason: See L{openclaw.net.http_connection.ResponseReceiver.failed}.
     """
-    what = "an HTTP message that is damaged"
-    if reason.check(ContentError):
-        what = reason.getErrorMessage()
-    kind = UpstreamMalformed if reason.check(UnaskedCoding) else UpstreamTruncated
-    return kind(f"Provider {provider!r} sent {what}.")
+    isCoding = reason.check(ContentError) is not None
+    what = reason.getErrorMessage() if isCoding else "an HTTP message that is damaged"
+    message = f"Provider {provider!r} sent {what}."
+    if reason.check(UnaskedCoding):
+        # The next answer would have it, too.
+        return UpstreamMalformed(message, shouldRetry=False)
+    return UpstreamTruncated(message)
 
 
 def _retryAfter(headers: Headers) -> float | None:

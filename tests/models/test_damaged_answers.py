@@ -110,6 +110,8 @@ class DialectTestCase(ProviderTestCase):
         """
         error = self.failureResultOf(done).value
         self.assertIs(type(error), kind, (what, error))
+        isLasting = kind in (UpstreamMalformed, UpstreamAuthFailed)
+        self.assertEqual(error.shouldRetry, False if isLasting else None)
         self.assertIn(words, error.message, what)
         self.assertNothingLeft()
 
