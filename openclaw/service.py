@@ -44,8 +44,8 @@ from openclaw.metrics.exposition import MetricsPage
 from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.net.listening import Listening, endpointOf
 from openclaw.server.access import AccessCheck
-from openclaw.server.admission import Access
 from openclaw.server.limits import descriptorLimit
+from openclaw.server.request_channel import Access
 from openclaw.server.site import GatewaySite
 from openclaw.startup_banner import startupBanner
 from openclaw.state_directory import Adopt, prepareState

@@ -3,18 +3,14 @@ The decision on a request whose headers are complete.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
 from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
 from openclaw.server.cors import Headers
-
-if TYPE_CHECKING:
-    from openclaw.server.gateway_request import GatewayRequest
-    from openclaw.server.live_config import LiveConfig
-    from openclaw.server.routing import RouteMatch
+from openclaw.server.live_config import LiveConfig
+from openclaw.server.routing import RouteMatch
 
 LINGER_SECONDS = 5.0
 """
@@ -45,19 +41,7 @@ class Admission:
     bodyBytes: int = 0
     bodySeconds: float = LINGER_SECONDS
     headers: Headers = ()
-    live: "LiveConfig | None" = None
-    found: "RouteMatch | None" = None
+    live: LiveConfig | None = None
+    found: RouteMatch | None = None
     fault: OpenClawError | None = None
     preflight: Headers | None = None
-
-
-class Access(Protocol):
-    """
-    Decides on requests by their headers.
-    """
-
-    def admit(self, request: "GatewayRequest") -> Admission:
-        """
-        Look at a request of which only the method, the path and the headers are
-        there.
-        """

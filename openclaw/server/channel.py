@@ -8,7 +8,7 @@ deadline, and whoever floods is cut.
 """
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.http_headers import Headers
 
+from openclaw.config import HTTP
 from openclaw.errors import (
     AddressTooLong,
     BodyTooLarge,
@@ -27,13 +28,12 @@ from openclaw.errors import (
     OpenClawError,
     RequestTimeout,
 )
+from openclaw.net.batched_writes import Writes
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.error_responses import errorResponse
 from openclaw.server.gateway_request import GatewayRequest, newRequestID
 from openclaw.server.rejected_connections import closeBehind
-
-if TYPE_CHECKING:
-    from openclaw.server.site import GatewaySite
+from openclaw.server.request_channel import RequestSite
 
 IDLE_SECONDS = 60
 """
@@ -61,6 +61,30 @@ _CHUNKED = b"chunked"
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
+class ConnectionSite(RequestSite, Protocol):
+    """
+    The part of a site that connections use; see L{openclaw.server.site.GatewaySite}.
+    """
+
+    idle: dict[Any, None]
+    writes: Writes
+
+    def settings(self) -> HTTP:
+        """
+        Return the settings in force.
+        """
+
+    def connectionBegan(self, connection: Any) -> None:
+        """
+        Count a connection.
+        """
+
+    def connectionEnded(self, connection: Any) -> None:
+        """
+        Forget a connection.
+        """
+
+
 class GatewayChannel(HTTPChannel):
     """
     A connection that its site knows.  It speaks HTTP/1.1 and HTTP/1.0.
@@ -70,7 +94,7 @@ class GatewayChannel(HTTPChannel):
     @ivar onLoopback: Did it come in by a port that only this machine can reach?
     """
 
-    site: "GatewaySite"
+    site: ConnectionSite
 
     # See L{GatewayRequest}.
     __slots__ = (

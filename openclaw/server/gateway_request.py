@@ -8,9 +8,7 @@ is counted, kept in memory, and has a deadline.
 """
 
 from collections.abc import Callable
-from enum import Enum
 from secrets import token_hex
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -24,10 +22,9 @@ from openclaw.interfaces import ICaller
 from openclaw.server.admission import LINGER_SECONDS, Admission
 from openclaw.server.error_responses import PLAIN_HEADERS, setErrorResponse
 from openclaw.server.request_body import CROWDED_SECONDS, RequestBody
+from openclaw.server.request_channel import RequestChannel
 from openclaw.server.request_head import faultOf, originForm
-
-if TYPE_CHECKING:
-    from openclaw.server.channel import GatewayChannel
+from openclaw.server.request_state import NEXT_STATES, RequestState
 
 PATIENCE_SECONDS = 10.0
 """
@@ -49,43 +46,6 @@ def newRequestID() -> str:
     return f"req_{token_hex(12)}"
 
 
-class RequestState(Enum):
-    """
-    The phase of a request until all of it was there.
-
-    @cvar HEADERS: Its headers arrive.
-    @cvar BODY: Its body arrives, or could.
-    @cvar COMPLETE: All of it is there, and a resource answers.
-    @cvar EARLY: A resource answers, though the body, which nobody wants, was not sent:
-        its sender waits to be told to.
-    @cvar REFUSED: The answer is an error, which was sent before the body was complete.
-        The rest of the body is thrown away.
-    @cvar DROPPED: The connection is about to be closed.
-    """
-
-    HEADERS = "headers"
-    BODY = "body"
-    COMPLETE = "complete"
-    EARLY = "early"
-    REFUSED = "refused"
-    DROPPED = "dropped"
-
-
-_NEXT = {
-    RequestState.HEADERS: {RequestState.BODY, RequestState.DROPPED},
-    RequestState.BODY: {
-        RequestState.COMPLETE,
-        RequestState.EARLY,
-        RequestState.REFUSED,
-        RequestState.DROPPED,
-    },
-    RequestState.COMPLETE: {RequestState.DROPPED},
-    RequestState.EARLY: {RequestState.DROPPED},
-    RequestState.REFUSED: {RequestState.DROPPED},
-    RequestState.DROPPED: {RequestState.DROPPED},
-}
-
-
 class GatewayRequest(Request):
     """
     A request whose access is checked first, and its answer.
@@ -97,7 +57,7 @@ class GatewayRequest(Request):
     @ivar state: See L{RequestState}.
     """
 
-    channel: "GatewayChannel"
+    channel: RequestChannel  # type: ignore[assignment]
 
     # Python shares the names of up to thirty attributes among objects; with ours
     # beside Twisted's, each request would have a dictionary of 1.6 KB.
@@ -120,7 +80,7 @@ class GatewayRequest(Request):
         "streamingProducer",
     )
 
-    def __init__(self, channel: "GatewayChannel", queued: object = None) -> None:
+    def __init__(self, channel: RequestChannel, queued: object = None) -> None:
         super().__init__(channel, queued)
         # Twisted has these in its class.
         self.chunked = self.sentLength = self.startedWriting = 0
@@ -138,7 +98,7 @@ class GatewayRequest(Request):
         self._deadline: IDelayedCall | None = None
 
     def _enter(self, state: RequestState) -> None:
-        assert state in _NEXT[self.state], (self.state, state)
+        assert state in NEXT_STATES[self.state], (self.state, state)
         self.state = state
 
     # The headers

@@ -2,9 +2,14 @@
 Connections for which there is no room.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, ISSLTransport, ITCPTransport
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -12,9 +17,6 @@ from openclaw.errors import OpenClawError
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.error_responses import errorResponse
 from openclaw.server.gateway_request import newRequestID
-
-if TYPE_CHECKING:
-    from openclaw.server.site import GatewaySite
 
 
 class RejectedConnection(Protocol):
@@ -24,8 +26,14 @@ class RejectedConnection(Protocol):
 
     _cut: IDelayedCall | None = None
 
-    def __init__(self, site: "GatewaySite", error: OpenClawError) -> None:
-        self._site = site
+    def __init__(
+        self, turnedAway: set[Any], reactor: IReactorTime, error: OpenClawError
+    ) -> None:
+        """
+        @param turnedAway: Has the connection in it while it is open.
+        """
+        self._turnedAway = turnedAway
+        self._reactor = reactor
         self._error = error
 
     def connectionMade(self) -> None:
@@ -34,8 +42,8 @@ class RejectedConnection(Protocol):
         """
         transport = self.transport
         assert transport is not None
-        self._site.turnedAway.add(self)
-        self._cut = self._site.reactor.callLater(LINGER_SECONDS, self.abort)
+        self._turnedAway.add(self)
+        self._cut = self._reactor.callLater(LINGER_SECONDS, self.abort)
         transport.write(errorResponse(newRequestID(), self._error))
         closeBehind(transport)
 
@@ -53,7 +61,7 @@ class RejectedConnection(Protocol):
         """
         if self._cut is not None and self._cut.active():
             self._cut.cancel()
-        self._site.turnedAway.discard(self)
+        self._turnedAway.discard(self)
 
 
 def closeBehind(transport: object) -> None:

@@ -13,7 +13,6 @@ from twisted.web.server import Request, Site
 from openclaw.config import HTTP
 from openclaw.errors import Crowded
 from openclaw.net.batched_writes import writesOf
-from openclaw.server.admission import Access
 from openclaw.server.channel import IDLE_SECONDS, GatewayChannel
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.server.limits import (
@@ -23,6 +22,7 @@ from openclaw.server.limits import (
     affordable,
 )
 from openclaw.server.rejected_connections import RejectedConnection
+from openclaw.server.request_channel import Access
 
 CLOSE_SECONDS = 2.0
 """
@@ -156,7 +156,9 @@ class GatewaySite(Site):
         if len(self.turnedAway) >= MAX_TURNED_AWAY:
             return None
         return RejectedConnection(
-            self, Crowded(f"{reason} Try again soon.", retryAfter=CROWDED_SECONDS)
+            self.turnedAway,
+            self.reactor,
+            Crowded(f"{reason} Try again soon.", retryAfter=CROWDED_SECONDS),
         )
 
     def connectionBegan(self, connection: GatewayChannel) -> None:

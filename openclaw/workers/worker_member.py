@@ -18,8 +18,8 @@ from openclaw.auth.throttle import Throttle
 from openclaw.config import Config, RateLimit
 from openclaw.interfaces import ISessionStore
 from openclaw.net.listening import Endpoint, endpointFrom
-from openclaw.server.admission import Access
 from openclaw.server.live_config import LiveConfig
+from openclaw.server.request_channel import Access
 from openclaw.server.site import GatewaySite
 from openclaw.workers.connection_balance import ConnectionBalance, loadsOf
 from openclaw.workers.engine_sharing import EngineLease
