@@ -47,7 +47,7 @@ class AccessCheck:
 
     def admit(self, request: GatewayRequest) -> Admission:
         """
-        See L{openclaw.server.admission.Access.admit}.
+        See L{openclaw.server.request_channel.Access.admit}.
         """
         live = self._live()
         http = live.config.gateway.http

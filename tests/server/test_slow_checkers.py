@@ -257,7 +257,7 @@ class BrokenDoor:
 
     def admit(self, request):
         """
-        See L{openclaw.server.admission.Access.admit}.
+        See L{openclaw.server.request_channel.Access.admit}.
         """
         return Admission(caller=fail(ValueError("secret")), bodyBytes=LIMIT)
 
