@@ -1,5 +1,5 @@
 """
-One run of the benchmarks: which server is given which work, and when.
+A run of the benchmarks: each server is given each work.
 """
 
 import sys
@@ -10,45 +10,29 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.cpu import CPU, Used, cpuOf, descendants, memoryOf, usedBetween
-from benchmarks.held import hold
-from benchmarks.load import carryOut
-from benchmarks.machine import (
-    Cores,
-    allowFiles,
-    described,
-    everyCore,
-    oneCoreFor,
-    startingOn,
-    twoCoresFor,
-    usable,
-)
-from benchmarks.plans import Plan
-from benchmarks.recipes import nginxVersion, openclaw
-from benchmarks.results import DIRECT, OURS, Held, Idle, Results, Sample, Standing
-from benchmarks.subjects import NotStarted, Recipe, Started, Subject, startUpstream
-from benchmarks.works import CORES, HELD, PACED, QUICK_PACED, WORKS, Work
+from benchmarks import processes, works
+from benchmarks.load import Plan, carryOut
+from benchmarks.results import DIRECT, OURS, Held, Results, Sample, Standing
+from benchmarks.servers import NotStarted, Recipe, Started, openclaw, startUpstream
+from benchmarks.works import CORES, HELD, PACED, Subject, Work
 
-# Seconds after a load in which a server may still be busy with it.
-SETTLE = 0.02
-
-# Seconds after a server is ready in which it may still be busy with its start.
-CALM = 1.0
-
-# The part of a round that is done once beforehand, and not counted.
-WARM_UP = 0.2
+SETTLE = 0.02  # seconds after a load in which a server may still be busy with it
+CALM = 1.0  # seconds after its start in which it may still be busy with that
+WARM_UP = 0.2  # the part of a round that is done once beforehand, and not counted
+OPENED_WITHIN = 20.0  # seconds in which all held streams are begun
+FEW = 1000  # so many are begun before the first of the short ones ends
+ASIDE = 0.1  # left out at either end of the time with all streams open
 
 
 class Scale(msgspec.Struct, frozen=True):
     """
-    How long a run of the benchmarks takes.
+    The length of a run of the benchmarks.
 
-    @ivar rounds: How often each work is given to each server.
-    @ivar starts: How often each server is started.
-    @ivar seconds: After this long a work asks for no more, whatever it has done.
-    @ivar idle: How many seconds the servers are watched while nobody asks.
-    @ivar streams: How many streams are held at once.
-    @ivar quick: Whether each work is the smaller one.
+    @ivar rounds: The number of times that each work is given to each server.
+    @ivar starts: The number of times that each server is started.
+    @ivar seconds: The time after which a work asks for no more.
+    @ivar idle: Seconds for which the servers are watched without requests.
+    @ivar streams: The number of streams that are held at once.
     """
 
     rounds: int
@@ -62,16 +46,15 @@ class Scale(msgspec.Struct, frozen=True):
 @dataclass(kw_only=True)
 class Bench:
     """
-    One run of the benchmarks.
+    A run of the benchmarks.
 
-    @ivar scale: How long it takes.
     @ivar recipes: The servers to start.
     @ivar others: Servers that run already.
     @ivar works: The names of the works to give.
     @ivar free: Whether every part may use every core.
     @ivar home: A private directory.
-    @ivar owned: What has to be stopped in the end.
-    @ivar skipped: What is not measured, and why.
+    @ivar owned: Cleans up in the end.
+    @ivar skipped: The reasons why something is not measured.
     """
 
     scale: Scale
@@ -90,33 +73,40 @@ class Bench:
     shared: bool = False
     sessions: int = 0
 
-    def run(self, upstreamPort: int) -> Results:
+    def run(self, upstreamPort: int, machine: dict[str, str]) -> Results:
         """
         Start the servers, give them their works, and stop them.
 
-        @param upstreamPort: Where the mock upstream shall listen; 0 is anywhere.
+        @param upstreamPort: The port of the mock upstream; 0 is any free one.
 
         @raise NotStarted: A server can't be started.
         @raise OSError: A server is not there, or not there any more.
         """
-        secrets = [other.token for other in self.others if other.token]
-        machine = {**described(secrets), "nginx": nginxVersion()}
-        mostStreams = allowFiles()
+        mostStreams = processes.allowFiles()
         if mostStreams < self.scale.streams:
             self.skipped[f"more than {mostStreams} streams"] = "too few open files"
         self.streams = min(self.scale.streams, mostStreams)
-        self.cores = (everyCore if self.free else oneCoreFor)(usable())
+        assign = processes.everyCore if self.free else processes.oneCoreFor
+        self.cores = assign(processes.usable())
         process, self.url = startUpstream(upstreamPort, self.cores.upstream)
         self.owned.callback(process.wait)
         self.owned.callback(process.kill)
         self.upstreamPID = process.pid
-        direct = Subject(name=DIRECT, url=self.url)
-        subjects = [*self.start(), *self.others, direct]
+        for _ in range(self.scale.starts - 1):
+            for recipe in self.recipes:
+                self.start(recipe).stop()
+        subjects = [
+            *(self.start(recipe).subject for recipe in self.recipes),
+            *self.others,
+            Subject(name=DIRECT, url=self.url),
+        ]
         self.rest(subjects)
-        with startingOn(self.cores.load):
+        with processes.startingOn(self.cores.load):
             self.giveAll(subjects)
-            self.holdAll(subjects)
-        self.compareWorkers()
+            if HELD.name in self.works:
+                self.holdAll(subjects)
+        if CORES.name in self.works and OURS in self.standings:
+            self.compareWorkers()
         return Results(
             machine=machine,
             quick=self.scale.quick,
@@ -130,19 +120,7 @@ class Bench:
             skipped=self.skipped,
         )
 
-    def start(self) -> list[Subject]:
-        """
-        Start our servers, each several times; the last of each stays.
-        """
-        for _ in range(self.scale.starts - 1):
-            for recipe in self.recipes:
-                self.startOne(recipe).stop()
-        return [self.startOne(recipe).subject for recipe in self.recipes]
-
-    def startOne(self, recipe: Recipe, cores: Cores | None = None) -> Started:
-        """
-        Start one server, and note how long it takes.
-        """
+    def start(self, recipe: Recipe, cores: processes.Cores | None = None) -> Started:
         self.say(f"starting {recipe.name}")
         home = self.home / recipe.name.replace(" ", "-")
         server = (cores or self.cores).server
@@ -157,38 +135,33 @@ class Bench:
         return started
 
     def rest(self, subjects: list[Subject]) -> None:
-        """
-        Watch all servers while nobody asks anything of them.
-        """
         self.say("idle")
         known = {each.name: each.pid for each in subjects if each.pid is not None}
         time.sleep(CALM)
-        before = {name: cpuOf(pid) for name, pid in known.items()}
+        before = {name: processes.cpuOf(pid) for name, pid in known.items()}
         time.sleep(self.scale.idle)
         for name, pid in known.items():
-            used = usedBetween(before[name], cpuOf(pid)).tree
+            used = processes.usedBetween(before[name], processes.cpuOf(pid)).tree
             standing = self.standings.setdefault(name, Standing())
-            standing.idle = Idle(memoryOf(pid), used / self.scale.idle)
+            standing.idle = processes.memoryOf(pid)
+            standing.idleShare = used / self.scale.idle
 
     def giveAll(self, subjects: list[Subject]) -> None:
-        """
-        Give each work to each server in each round.
-        """
-        works = [
-            QUICK_PACED if work is PACED and self.scale.quick else work
-            for work in WORKS
+        given = [
+            works.QUICK_PACED if work is PACED and self.scale.quick else work
+            for work in works.WORKS
             if work.name in self.works
         ]
         for index in range(-1, self.scale.rounds):
-            for work in works:
+            for work in given:
                 self.say(f"round {index + 1} of {self.scale.rounds}: {work.name}")
                 # Not always in the same order, for what one leaves behind for the next.
                 for subject in subjects if index % 2 else reversed(subjects):
-                    if work.suits(subject):
+                    if subject.sessions or not work.sessions:
                         self.give(work, subject, index)
         for subject in subjects:
             if subject.pid is not None:
-                self.standings[subject.name].loaded = memoryOf(subject.pid)
+                self.standings[subject.name].loaded = processes.memoryOf(subject.pid)
 
     def give(self, work: Work, subject: Subject, index: int) -> None:
         """
@@ -205,27 +178,28 @@ class Bench:
         self.samples.append(self.sample(work, subject, plan, index))
 
     def sample(self, work: Work, subject: Subject, plan: Plan, index: int) -> Sample:
-        """
-        Carry a plan out, and note the CPU time that it took.
-        """
-        before = self.clocks(subject)
+        own, upstream = self.clocks(subject)
         load = carryOut(plan)
         time.sleep(SETTLE)
-        used, upstream = self.usedSince(before, subject)
+        ownNow, upstreamNow = self.clocks(subject)
         return Sample(
             subject=subject.name,
             work=work.name,
             round=index,
             words=work.words,
             summary=load.summary(),
-            used=used,
-            upstream=upstream,
+            used=processes.usedBetween(own, ownNow) if own and ownNow else None,
+            upstream=processes.usedBetween(upstream, upstreamNow),
         )
+
+    def clocks(self, subject: Subject) -> tuple[processes.CPU | None, processes.CPU]:
+        own = None if subject.pid is None else processes.cpuOf(subject.pid)
+        return own, processes.cpuOf(self.upstreamPID)
 
     def prepared(self, plan: Plan, work: Work, first: int) -> Plan:
         """
-        The same plan in sessions of its own, in which all was said that comes before
-        a turn.
+        Return the same plan in sessions of its own, after sending them all turns that
+        come before the first.
         """
         count = min(work.sessions, plan.requests)
         begun = self.sessions
@@ -246,13 +220,11 @@ class Bench:
         Have each server hold many slow streams at once; ours are started anew for it,
         so that what they hold already is not used again for the streams.
         """
-        if HELD.name not in self.works:
-            return
         recipes = {recipe.name: recipe for recipe in self.recipes}
         for subject in subjects:
             self.say(f"{self.streams} streams: {subject.name}")
             if subject.name in recipes:
-                started = self.startOne(recipes[subject.name])
+                started = self.start(recipes[subject.name])
                 found = hold(started.subject, self.streams, self.scale.quick)
                 started.stop()
             else:
@@ -260,27 +232,12 @@ class Bench:
             self.held[subject.name] = found
 
     def compareWorkers(self) -> None:
-        """
-        Measure what two workers can do, beside one.
-        """
-        if CORES.name not in self.works or OURS not in self.standings:
-            return
-        cores = twoCoresFor(usable())
-        one, two = openclaw(), openclaw(2)
+        cores = processes.twoCoresFor(processes.usable())
         self.say("two workers")
-        try:
-            second = self.startOne(two, cores)
-        except NotStarted as failure:
-            self.skipped["cores"] = str(failure).strip().rpartition("\n")[2]
-            return
-        if not descendants(second.process.pid):
-            self.skipped["cores"] = "this daemon starts no workers"
-            second.stop()
-            return
-        first = self.startOne(one, cores)
+        first, second = (self.start(openclaw(each), cores) for each in (None, 2))
         self.shared = not cores.pinned
         requests = CORES.quick if self.scale.quick else CORES.requests
-        with startingOn(cores.load):
+        with processes.startingOn(cores.load):
             for index in range(self.scale.rounds):
                 for workers, started in ((1, first), (2, second)):
                     self.say(f"workers: {workers}")
@@ -290,19 +247,6 @@ class Bench:
                     self.capacities.setdefault(workers, []).append(taken)
         first.stop()
         second.stop()
-
-    def clocks(self, subject: Subject) -> tuple[CPU | None, CPU]:
-        own = None if subject.pid is None else cpuOf(subject.pid)
-        return own, cpuOf(self.upstreamPID)
-
-    def usedSince(
-        self, before: tuple[CPU | None, CPU], subject: Subject
-    ) -> tuple[Used | None, Used]:
-        own, upstream = self.clocks(subject)
-        used = None
-        if own is not None and before[0] is not None:
-            used = usedBetween(before[0], own)
-        return used, usedBetween(before[1], upstream)
 
     def say(self, what: str) -> None:
         if sys.stderr.isatty():
@@ -314,3 +258,39 @@ class Bench:
             for each in self.started
             if each.process.poll() is None
         )
+
+
+def hold(subject: Subject, streams: int, quick: bool) -> Held:
+    """
+    Have a server hold many slow streams at once.
+
+    @raise OSError: The server can't be reached.
+    """
+    work = works.QUICK_HELD if quick and streams <= FEW else HELD
+    rate = max(work.rate or 0.0, streams / OPENED_WITHIN)
+    work = msgspec.structs.replace(work, connections=streams, rate=rate)
+    plan = work.plan(subject, streams, seconds=600.0)
+    looks: list[tuple[float, processes.CPU, processes.Memory]] = []
+
+    def look() -> None:
+        if subject.pid is not None:
+            memory = processes.memoryOf(subject.pid)
+            looks.append((time.monotonic(), processes.cpuOf(subject.pid), memory))
+
+    # So that what is imported with the first request is there already.
+    carryOut(works.FIRST.plan(subject, 10, seconds=10.0))
+    look()
+    opened = plan.dueAt(plan.requests)
+    firstEnds = (work.words - 1) * plan.interval()
+    aside = (firstEnds - opened) * ASIDE
+    summary = carryOut(plan, [opened + aside, firstEnds - aside], look).summary()
+    if len(looks) < 3:  # Its process is not known, or it gave up early.
+        return Held(streams=streams, summary=summary)
+    (_, _, before), (begun, cpu, _), (ended, cpuNow, memory) = looks
+    return Held(
+        streams=streams,
+        summary=summary,
+        before=before,
+        open=memory,
+        share=processes.usedBetween(cpu, cpuNow).tree / (ended - begun),
+    )

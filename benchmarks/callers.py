@@ -1,5 +1,5 @@
 """
-The callers of a soak: patient ones, slow ones, wrong ones, and those who vanish.
+The callers of a soak: patient ones, slow ones, wrong ones, and those who disconnect.
 """
 
 import asyncio
@@ -15,6 +15,9 @@ SMALL_BUFFER = 4096
 TURNS_PER_SESSION = 5
 FINISH = b'"finish_reason":"stop"'
 DONE = b"[DONE]"
+LAST_CHUNK = b"0\r\n\r\n"
+# Large enough that a thread parses it.
+LARGE = [{"role": "user", "content": "How are you? " * 100_000}]
 
 
 class Unexpected(Exception):
@@ -33,68 +36,53 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     body: bytes
 
-    def expect(self, status: int, *marks: bytes) -> None:
+    def expect(self, statuses: Sequence[int], *marks: bytes) -> None:
         """
         Check the status, and that the body has each of the marks.
 
         @raise Unexpected: It is otherwise.
         """
-        if self.status != status:
+        if self.status not in statuses:
             raise Unexpected(f"status {self.status}: {self.body[:200]!r}")
         for mark in marks:
             if mark not in self.body:
                 raise Unexpected(f"no {mark.decode()} in {self.body[-200:]!r}")
 
 
-class Line:
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def reply(self) -> Reply:
-        """
-        Read an answer to its end.
-        """
-        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        status = int(head.split(b" ", 2)[1])
-        _, sized, rest = head.partition(b"\r\ncontent-length:")
-        if sized:
-            length = int(rest.partition(b"\r\n")[0])
-            return Reply(status, await self.reader.readexactly(length))
-        pieces = []
-        while True:
-            size = int(await self.reader.readline(), 16)
-            pieces.append(await self.reader.readexactly(size + 2))
-            if not size:
-                return Reply(status, b"".join(pieces))
-
-    def close(self, reset: bool = False) -> None:
-        if reset:
-            own = self.writer.get_extra_info("socket")
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-            self.writer.transport.abort()
-        else:
-            self.writer.close()
+async def readReply(reader: asyncio.StreamReader) -> Reply:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    status = int(head.split(b" ", 2)[1])
+    _, sized, rest = head.partition(b"\r\ncontent-length:")
+    if sized:
+        length = int(rest.partition(b"\r\n")[0])
+        return Reply(status, await reader.readexactly(length))
+    pieces, size = [], -1
+    while size:
+        size = int(await reader.readline(), 16)
+        pieces.append(await reader.readexactly(size + 2))
+    return Reply(status, b"".join(pieces))
 
 
 class Callers:
     """
-    Everybody who may call.
+    All kinds of callers.
 
-    @ivar kinds: Each kind of call by its name, and how many of a hundred are such.
-        Large bodies are none of these: their traces in the heap would hide the rest.
+    @ivar kinds: Each kind of call by its name, and its share in percent.  Large bodies
+        have none: their traces in the heap would hide the rest.
     """
 
-    def __init__(self, host: str, port: int, token: str, dice: Random) -> None:
-        self._address = host, port
+    def __init__(self, port: int, token: str, dice: Random) -> None:
+        self._port = port
         self._token = token
         self._dice = dice
         self._number = 0
-        self.kinds: Mapping[str, tuple[int, Callable[[], Awaitable[None]]]] = {
-            "whole": (14, self.whole),
-            "large body": (0, self.largeBody),
+        ask, leave, request = self._expect, self._leave, self._request
+        self.kinds: Mapping[str, tuple[int, Callable[[], Awaitable[object]]]] = {
+            "whole": (14, lambda: ask(request("instant-16"), FINISH)),
+            "large body": (
+                0,
+                lambda: ask(request("instant-16", messages=LARGE), FINISH),
+            ),
             "stream": (14, self.stream),
             "session": (12, self.session),
             "client tools": (6, self.clientTools),
@@ -106,8 +94,14 @@ class Callers:
             "upstream silent": (3, lambda: self.upstreamFails("silent")),
             "gone in the body": (6, self.goneInBody),
             "gone at once": (8, self.goneAtOnce),
-            "gone before the first token": (7, self.goneEarly),
-            "gone in the stream": (8, self.goneInStream),
+            "gone before the first token": (
+                7,
+                lambda: leave(request("late-2000", stream=self._oneOfTwo()), 0.3),
+            ),
+            "gone in the stream": (
+                8,
+                lambda: leave(request("paced-40-20", stream=True), 0.5, b"data: "),
+            ),
             "gone at the end": (5, self.goneAtEnd),
         }
 
@@ -118,19 +112,20 @@ class Callers:
         self._number += 1
         return self._number
 
-    async def _connect(self, buffer: int | None = None) -> Line:
+    async def _connect(
+        self, buffer: int | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         own = socket.socket()
         if buffer is not None:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         own.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(own, self._address)
-        limit = buffer or 65_536
-        return Line(*await asyncio.open_connection(sock=own, limit=limit))
+        await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", self._port))
+        return await asyncio.open_connection(sock=own, limit=buffer or 65_536)
 
     def _request(
         self,
         mode: str,
-        *headers: tuple[str, str],
+        *headers: str,
         token: str | None = None,
         **fields: object,
     ) -> bytes:
@@ -143,7 +138,7 @@ class Callers:
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
             f"x-openclaw-model: mock/{mode}",
-            *(f"{name}: {value}" for name, value in headers),
+            *headers,
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
@@ -151,46 +146,50 @@ class Callers:
         """
         Send one request after the other on one connection.
         """
-        line = await self._connect()
+        reader, writer = await self._connect()
         try:
             replies = []
             for request in requests:
-                line.writer.write(request)
-                replies.append(await line.reply())
+                writer.write(request)
+                replies.append(await readReply(reader))
             return replies
         finally:
-            line.close()
+            writer.close()
 
-    # Those who wait for their answers
+    async def _expect(self, request: bytes, *marks: bytes) -> None:
+        [reply] = await self._ask(request)
+        reply.expect([200], *marks)
 
-    async def whole(self) -> None:
-        [reply] = await self._ask(self._request("instant-16"))
-        reply.expect(200, FINISH)
-
-    async def largeBody(self) -> None:
+    async def _leave(self, sent: bytes, pause: float, after: bytes = b"") -> None:
         """
-        Ask something so large that a thread parses it.
+        Send something, and close the connection or break it.
+
+        @param pause: Leave at some moment within so many seconds.
+        @param after: Read first until this comes, or the end.
         """
-        said = [{"role": "user", "content": "How are you? " * 100_000}]
-        [reply] = await self._ask(self._request("instant-16", messages=said))
-        reply.expect(200, FINISH)
+        reader, writer = await self._connect()
+        writer.write(sent)
+        if after:
+            try:
+                await reader.readuntil(after)
+            except asyncio.IncompleteReadError:
+                pass
+        await asyncio.sleep(self._dice.random() * pause)
+        if self._oneOfTwo():
+            own = writer.get_extra_info("socket")
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            writer.transport.abort()
+        else:
+            writer.close()
 
     async def stream(self) -> None:
-        """
-        Ask for a stream, at once or word by word.
-        """
         mode = self._dice.choice(["burst-200", "paced-12-10"])
-        [reply] = await self._ask(self._request(mode, stream=True))
-        reply.expect(200, FINISH, DONE)
+        await self._expect(self._request(mode, stream=True), FINISH, DONE)
 
     async def session(self) -> None:
-        """
-        Ask in a session, of which another turn may be in progress.
-        """
         user = f"soak-{self._next() // TURNS_PER_SESSION}"
         request = self._request("instant-16", user=user, stream=self._oneOfTwo())
-        [reply] = await self._ask(request)
-        reply.expect(200, FINISH)
+        await self._expect(request, FINISH)
 
     async def clientTools(self) -> None:
         """
@@ -210,16 +209,13 @@ class Callers:
             self._request("call", tools=tools, messages=[user]),
             self._request("instant-16", tools=tools, messages=said, stream=True),
         )
-        first.expect(200, b'"finish_reason":"tool_calls"')
-        second.expect(200, FINISH, DONE)
+        first.expect([200], b'"finish_reason":"tool_calls"')
+        second.expect([200], FINISH, DONE)
 
     async def keyed(self) -> None:
-        """
-        Send the same request twice: the second time it is replayed.
-        """
-        key = ("Idempotency-Key", f"soak-{self._next()}")
-        first, second = await self._ask(*[self._request("instant-16", key)] * 2)
-        first.expect(200, FINISH)
+        request = self._request("instant-16", f"Idempotency-Key: soak-{self._next()}")
+        first, second = await self._ask(request, request)
+        first.expect([200], FINISH)
         if first != second:
             raise Unexpected("a replay differs from the first answer")
 
@@ -227,12 +223,12 @@ class Callers:
         """
         Read a stream more slowly than the model writes it.
         """
-        line = await self._connect(SMALL_BUFFER)
+        reader, writer = await self._connect(SMALL_BUFFER)
         try:
-            line.writer.write(self._request("burst-1000", stream=True))
+            writer.write(self._request("burst-1000", stream=True))
             last = b""
-            while not last.endswith(b"\r\n0\r\n\r\n"):
-                piece = await line.reader.read(SMALL_BUFFER)
+            while not last.endswith(b"\r\n" + LAST_CHUNK):
+                piece = await reader.read(SMALL_BUFFER)
                 if not piece:
                     raise Unexpected("a slow stream broke off")
                 last = (last + piece)[-2000:]
@@ -240,48 +236,22 @@ class Callers:
             if DONE not in last:
                 raise Unexpected("a slow stream has no end")
         finally:
-            line.close()
-
-    # Those who get errors
+            writer.close()
 
     async def wrongToken(self) -> None:
         [reply] = await self._ask(self._request("instant-16", token="x" * 48))
-        reply.expect(401, b"invalid_api_key")
+        reply.expect([401], b"invalid_api_key")
 
-    async def upstreamFails(self, mood: str) -> None:
+    async def upstreamFails(self, mode: str) -> None:
         """
-        Ask while the model's server breaks down in one way or another.
+        Ask while the model's server fails in one way or another.
         """
         streamed = self._oneOfTwo()
-        [reply] = await self._ask(self._request(mood, stream=streamed))
+        [reply] = await self._ask(self._request(mode, stream=streamed))
         # Before its first byte a stream can still be refused.
-        if reply.status not in ((200, 502) if streamed else (502, 504)):
-            raise Unexpected(f"status {reply.status}: {reply.body[:200]!r}")
-        reply.expect(reply.status, b'"error"')
-
-    # Those who leave
-
-    async def _leave(self, sent: bytes, pause: float, after: bytes = b"") -> None:
-        """
-        Send something, and close the connection or break it.
-
-        @param pause: Leave at some moment within so many seconds.
-        @param after: Read first until this comes, or the end.
-        """
-        line = await self._connect()
-        line.writer.write(sent)
-        if after:
-            try:
-                await line.reader.readuntil(after)
-            except asyncio.IncompleteReadError:
-                pass
-        await asyncio.sleep(self._dice.random() * pause)
-        line.close(reset=self._oneOfTwo())
+        reply.expect((200, 502) if streamed else (502, 504), b'"error"')
 
     async def goneInBody(self) -> None:
-        """
-        Leave when a part of the request is sent.
-        """
         request = self._request("instant-16")
         await self._leave(request[: self._dice.randrange(1, len(request))], 0.02)
 
@@ -294,21 +264,9 @@ class Callers:
             request = self._request("late-300", user=f"soak-gone-{self._next() % 20}")
         await self._leave(request, 0.05)
 
-    async def goneEarly(self) -> None:
-        """
-        Leave before the first token.
-        """
-        await self._leave(self._request("late-2000", stream=self._oneOfTwo()), 0.3)
-
-    async def goneInStream(self) -> None:
-        """
-        Leave when some words have come.
-        """
-        await self._leave(self._request("paced-40-20", stream=True), 0.5, b"data: ")
-
     async def goneAtEnd(self) -> None:
         """
         Leave with the last words, or in place of reading them.
         """
-        mark = self._dice.choice([b'"content"', b'"stop"', DONE, b"0\r\n\r\n"])
+        mark = self._dice.choice([b'"content"', b'"stop"', DONE, LAST_CHUNK])
         await self._leave(self._request("instant-16", stream=True), 0, mark)

@@ -13,35 +13,128 @@ As a command: C{python -m benchmarks.load --help}.
 import argparse
 import asyncio
 import gc
+import math
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import cycle, pairwise
 from urllib.parse import urlsplit
 
 import msgspec
 
-from benchmarks.plans import Plan
-from benchmarks.replies import faultOfReply, faultOfStream
-from benchmarks.spread import Quantiles, quantiles
+from benchmarks.replies import faultOfReply, faultOfStream, modeOf
 from benchmarks.wire import Connection, Reply
 
-# Seconds after the end of a plan in which what was due may still be answered.
-GRACE = 60.0
+QUESTION = "How much of a request's time is spent on the way?"
 
-# How many connections are made at once: fewer than any server's backlog.
-CONNECTING = 64
+GRACE = 60.0  # seconds after the end of a plan in which answers may still come
+CONNECTING = 64  # connections made at once: fewer than any server's backlog
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The requests to send to a server.
+
+    @ivar url: The server's base URL, with the C{/v1}.
+    @ivar mode: The mode (see L{benchmarks.replies}) in which the upstream answers.
+    @ivar coalesced: Whether a stream may bring several words in one chunk.
+    @ivar connections: The number of connections that are kept open.
+    @ivar seconds: The time after which no more requests fall due.
+    @ivar rate: Requests that fall due each second; C{None} is the closed loop.
+    @ivar users: The sessions to ask in, in turn; with none, requests are stateless.
+    @ivar history: The number of turns that each request brings along.
+    """
+
+    url: str
+    token: str | None = None
+    model: str
+    mode: str
+    stream: bool = False
+    coalesced: bool = False
+    connections: int = 1
+    requests: int = 100
+    seconds: float = 60.0
+    rate: float | None = None
+    users: Sequence[str] = ()
+    history: int = 0
+
+    def answer(self) -> list[str]:
+        mode = modeOf(self.mode)
+        if mode is None:
+            raise ValueError(f"there is no mode {self.mode}")
+        return mode.deltas()
+
+    def interval(self) -> float:
+        mode = modeOf(self.mode)
+        return 0.0 if mode is None else mode.interval
+
+    def dueAt(self, index: int) -> float:
+        """
+        Return the seconds from the start, at a fixed rate, to when a request is due.
+
+        @param index: The number of the request, from 0.
+        """
+        assert self.rate is not None
+        return index / self.rate
+
+    def requestsToSend(self) -> Iterator[bytes]:
+        return cycle([self.request(user) for user in self.users or (None,)])
+
+    def request(self, user: str | None) -> bytes:
+        question = {"role": "user", "content": QUESTION}
+        answer = {"role": "assistant", "content": "".join(self.answer())}
+        asked = {
+            "model": self.model,
+            "messages": [*([question, answer] * self.history), question],
+            **({"stream": True} if self.stream else {}),
+            **({"user": user} if user else {}),
+        }
+        body = msgspec.json.encode(asked)
+        url = urlsplit(self.url)
+        lines = [
+            f"POST {url.path}/chat/completions HTTP/1.1",
+            f"Host: {url.netloc}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            *([f"Authorization: Bearer {self.token}"] if self.token else []),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    p50: float
+    p90: float
+    p99: float
+    worst: float
+
+
+def atRank(ordered: Sequence[float], share: float) -> float:
+    """
+    Return a quantile by nearest rank: the smallest value that at least this share of
+    all values does not exceed.
+
+    @param ordered: The values, the smallest first; not empty.
+    @param share: From above 0 to 1.
+    """
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def quantiles(durations: Iterable[float]) -> Quantiles | None:
+    ordered = sorted(durations)
+    if not ordered:
+        return None
+    shares = (0.5, 0.9, 0.99, 1.0)
+    return Quantiles(*(round(atRank(ordered, share) * 1000, 3) for share in shares))
 
 
 class Summary(msgspec.Struct, frozen=True):
     """
-    What a load came to.
+    The figures of a load.
 
-    @ivar requests: How many were due.
-    @ivar faults: What was wrong with replies, and how often.
-    @ivar seconds: From the first request to the last reply.
-    @ivar perSecond: Whole replies each second.
+    @ivar requests: The number of requests that were due.
+    @ivar faults: The faults of replies, and their numbers.
+    @ivar perSecond: Right replies each second.
     @ivar load: Seconds of CPU time that the load generator used.
     @ivar latency: From when a request was due to the end of its reply.
     @ivar firstWord: From the same to the first word of a stream.
@@ -62,13 +155,6 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Load:
-    """
-    One plan, being carried out.
-
-    @ivar plan: The plan.
-    @ivar loop: The running event loop.
-    """
-
     def __init__(self, plan: Plan, loop: asyncio.AbstractEventLoop) -> None:
         self.plan = plan
         self.loop = loop
@@ -83,14 +169,6 @@ class Load:
         self.done: asyncio.Future[None] = loop.create_future()
 
     async def run(self, moments: Sequence[float], look: Callable[[], None]) -> None:
-        """
-        Carry the plan out.
-
-        @param moments: See L{carryOut}.
-        @param look: See L{carryOut}.
-
-        @raise OSError: No connection can be made.
-        """
         for begun in range(0, self.plan.connections, CONNECTING):
             count = min(CONNECTING, self.plan.connections - begun)
             await asyncio.gather(*(self.connect() for _ in range(count)))
@@ -126,7 +204,7 @@ class Load:
 
     def moreToCome(self) -> bool:
         """
-        Will more requests fall due?
+        Return whether more requests will fall due.
         """
         if self.due >= self.plan.requests:
             return False
@@ -153,7 +231,7 @@ class Load:
 
     def rest(self, connection: Connection) -> None:
         """
-        A connection has nothing under way.
+        Send the next request on a connection that has nothing under way.
         """
         if self.plan.rate is None and self.moreToCome():
             self.due += 1
@@ -165,9 +243,6 @@ class Load:
             self.finishIfAllAnswered()
 
     def finishIfAllAnswered(self) -> None:
-        """
-        Be done, if nothing is under way and nothing will be.
-        """
         answered = len(self.replies) + self.faults.total()
         if answered == self.due and not self.moreToCome() and not self.done.done():
             self.done.set_result(None)
@@ -231,21 +306,24 @@ class Load:
 
 def faultOf(reply: Reply, plan: Plan) -> str | None:
     """
-    What is wrong with a reply, or C{None}.
+    Return the fault of a reply, or C{None}.
     """
     body = reply.body()
     if body is None:
         return "not chunked well"
     if reply.status != 200:
         return f"status {reply.status}: {body[:200]!r}"
-    check = faultOfStream if plan.stream else faultOfReply
-    return check(body, plan.expected())
+    words = plan.answer()
+    if plan.stream:
+        chunks = None if plan.coalesced else len(words)
+        return faultOfStream(body, "".join(words), chunks)
+    return faultOfReply(body, "".join(words))
 
 
 def latenessOf(reply: Reply, plan: Plan) -> list[float]:
     """
-    How many seconds each word of a paced stream was late.  Nothing if the words did
-    not come in an event each: then it can't be known which came when.
+    Return the seconds by which each word of a paced stream was late.  Nothing if the
+    words did not come in an event each: then it can't be known which came when.
     """
     interval = plan.interval()
     times = reply.wordTimes() if interval else []
@@ -254,23 +332,14 @@ def latenessOf(reply: Reply, plan: Plan) -> list[float]:
     return [time - (reply.since + index * interval) for index, time in enumerate(times)]
 
 
-async def _carryOut(
-    plan: Plan, moments: Sequence[float], look: Callable[[], None]
-) -> Load:
-    loop = asyncio.get_running_loop()
-    load = Load(plan, loop)
-    await load.run(moments, look)
-    return load
-
-
 def carryOut(
     plan: Plan,
     moments: Sequence[float] = (),
     look: Callable[[], None] = lambda: None,
 ) -> Load:
     """
-    Carry a plan out, in an event loop of its own.  What it came to is told by
-    L{Load.summary}, which is for when nothing is measured any more.
+    Carry a plan out, in an event loop of its own.  L{Load.summary} is for when nothing
+    is measured any more.
 
     @param moments: So many seconds after the first request call C{look}.
 
@@ -279,31 +348,34 @@ def carryOut(
     # What the generator collects while it waits for a word would be in the gaps.
     gc.collect()
     gc.disable()
+
+    async def run() -> Load:
+        load = Load(plan, asyncio.get_running_loop())
+        await load.run(moments, look)
+        return load
+
     try:
-        return asyncio.run(_carryOut(plan, moments, look))
+        return asyncio.run(run())
     finally:
         gc.enable()
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Load a chat completions server.")
-    parser.add_argument("--url", required=True, help="base URL, with the /v1")
-    parser.add_argument("--token")
-    parser.add_argument("--mode", default="instant-16", help="how the upstream answers")
-    parser.add_argument("--model", help="the model to ask for; default: the mode")
-    parser.add_argument("--stream", action="store_true")
-    parser.add_argument("--coalesced", action="store_true", help="words may be merged")
-    parser.add_argument("--connections", type=int, default=1)
-    parser.add_argument("--requests", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, help="requests a second; default: closed")
-    parser.add_argument("--user", dest="users", action="append", default=[])
-    parser.add_argument("--history", type=int, default=0, help="turns to bring along")
-    return parser.parse_args()
-
-
 def main() -> None:
-    given = vars(_arguments())
+    parser = argparse.ArgumentParser(description="Load a chat completions server.")
+    add = parser.add_argument
+    add("--url", required=True, help="base URL, with the /v1")
+    add("--token")
+    add("--mode", default="instant-16", help="how the upstream answers")
+    add("--model", help="the model to ask for; default: the mode")
+    add("--stream", action="store_true")
+    add("--coalesced", action="store_true", help="words may be merged")
+    add("--connections", type=int, default=1)
+    add("--requests", type=int, default=100)
+    add("--seconds", type=float, default=60.0)
+    add("--rate", type=float, help="requests a second; default: closed")
+    add("--user", dest="users", action="append", default=[])
+    add("--history", type=int, default=0, help="turns to bring along")
+    given = vars(parser.parse_args())
     plan = Plan(**{**given, "model": given["model"] or given["mode"]})
     summary = carryOut(plan).summary()
     print(msgspec.json.format(msgspec.json.encode(summary)).decode())

@@ -6,6 +6,7 @@ polite caller alone, and then beside each kind of greedy one.  Neither has a lim
 configured; the polite one has a named token, the greedy one the shared secret.
 """
 
+import argparse
 import contextlib
 import http.client
 import json
@@ -21,8 +22,7 @@ from statistics import quantiles
 from time import perf_counter, sleep
 from typing import Any
 
-from benchmarks.recipes import openclaw
-from benchmarks.subjects import PROJECT, Started, startUpstream
+from benchmarks.servers import PROJECT, Started, openclaw, startUpstream
 
 REQUESTS = 200
 PATH = "/v1/chat/completions"
@@ -32,10 +32,6 @@ Greedy = Callable[["Daemon", threading.Event], None]
 
 
 class Daemon:
-    """
-    A daemon under test.
-    """
-
     def __init__(self, started: Started, home: Path, silent: int) -> None:
         """
         @param silent: A port whose server accepts and never answers.
@@ -53,23 +49,26 @@ class Daemon:
         )
         self.token = made.stdout.strip()
 
-    def head(self, length: int, extra: str = "", path: str = PATH) -> bytes:
+    def request(self, body: object, extra: str = "", path: str = PATH) -> bytes:
         """
-        Return the head of the greedy caller's request.
+        Return a request of the greedy caller.
+
+        @param body: JSON, or the length of a body that is sent later.
+        @param extra: Lines of its head.
         """
-        return (
+        content = b"" if isinstance(body, int) else json.dumps(body).encode()
+        head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
-            f"Authorization: Bearer {self.secret}\r\nContent-Length: {length}\r\n"
+            f"Authorization: Bearer {self.secret}\r\n"
+            f"Content-Length: {body if isinstance(body, int) else len(content)}\r\n"
             f"{extra}\r\n"
-        ).encode()
+        )
+        return head.encode() + content
 
     def connect(self) -> socket.socket:
-        """
-        Open a connection.
-        """
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
-    def latencies(self, path: str) -> list[float]:
+    def latencies(self, path: str, requests: int) -> list[float]:
         """
         Ask as the polite caller, one request after the other.
 
@@ -80,7 +79,7 @@ class Daemon:
         headers = {"Authorization": f"Bearer {self.token}"}
         found = []
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        for _ in range(REQUESTS):
+        for _ in range(requests):
             began = perf_counter()
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
@@ -97,43 +96,46 @@ def _asked(model: str, text: Any = "hi", **more: Any) -> dict[str, Any]:
     return {"model": f"openclaw/{model}", "messages": messages, **more}
 
 
-def _repeat(daemon: Daemon, over: threading.Event, content: bytes, many: int) -> None:
+def _inThreads(many: int, work: Callable[[], None]) -> None:
+    for _ in range(many):
+        threading.Thread(target=work, daemon=True).start()
+
+
+def _repeated(
+    many: int, body: Callable[[Daemon], object], extra: str = "", path: str = PATH
+) -> Greedy:
     """
     Send the same request on many connections, again and again.
     """
 
-    def send() -> None:
-        while not over.is_set():
-            with contextlib.suppress(OSError), daemon.connect() as connection:
-                connection.sendall(content)
-                connection.recv(65_536)
+    def greedy(daemon: Daemon, over: threading.Event) -> None:
+        head = f"Connection: close\r\n{extra}"
+        content = daemon.request(body(daemon), head, path)
 
-    for _ in range(many):
-        threading.Thread(target=send, daemon=True).start()
+        def send() -> None:
+            while not over.is_set():
+                with contextlib.suppress(OSError), daemon.connect() as connection:
+                    connection.sendall(content)
+                    connection.recv(65_536)
+
+        _inThreads(many, send)
+
+    return greedy
 
 
 def streams(daemon: Daemon, over: threading.Event) -> None:
     """
     Hold as many streams as can be had.
     """
-    body = json.dumps(_asked("paced-64-20", stream=True)).encode()
+    content = daemon.request(_asked("paced-64-20", stream=True))
 
     def hold() -> None:
         with contextlib.ExitStack() as kept:
             for _ in range(600):
-                connection = kept.enter_context(daemon.connect())
-                connection.sendall(daemon.head(len(body)) + body)
+                kept.enter_context(daemon.connect()).sendall(content)
             over.wait()
 
-    threading.Thread(target=hold, daemon=True).start()
-
-
-def requests(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Ask on 32 connections at once, all the time.
-    """
-    body = json.dumps(_asked("instant-16")).encode()
-    _repeat(daemon, over, daemon.head(len(body), "Connection: close\r\n") + body, 32)
+    _inThreads(1, hold)
 
 
 def uploads(daemon: Daemon, over: threading.Event) -> None:
@@ -143,87 +145,61 @@ def uploads(daemon: Daemon, over: threading.Event) -> None:
 
     def trickle() -> None:
         with contextlib.suppress(OSError), daemon.connect() as connection:
-            connection.sendall(daemon.head(20_000_000))
+            connection.sendall(daemon.request(20_000_000))
             while not over.wait(1):
                 connection.sendall(b" " * 1100)
 
-    for _ in range(64):
-        threading.Thread(target=trickle, daemon=True).start()
-
-
-def bodies(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Send bodies of 4 MB on four connections, all the time.
-    """
-    body = json.dumps(_asked("instant-16", "word " * 800_000)).encode()
-    _repeat(daemon, over, daemon.head(len(body), "Connection: close\r\n") + body, 4)
+    _inThreads(64, trickle)
 
 
 def detached(daemon: Daemon, over: threading.Event) -> None:
     """
     Begin runs that go on alone, and leave.
     """
-    body = json.dumps(_asked("paced-64-20", stream=True)).encode()
-    head = daemon.head(len(body), "x-openclaw-on-disconnect: continue\r\n")
+    content = daemon.request(
+        _asked("paced-64-20", stream=True), "x-openclaw-on-disconnect: continue\r\n"
+    )
 
     def begin() -> None:
         while not over.is_set():
             with contextlib.suppress(OSError), daemon.connect() as connection:
-                connection.sendall(head + body)
+                connection.sendall(content)
                 connection.recv(1000)
             sleep(0.002)
 
-    for _ in range(8):
-        threading.Thread(target=begin, daemon=True).start()
+    _inThreads(8, begin)
 
 
-def images(daemon: Daemon, over: threading.Event) -> None:
+def _image(daemon: Daemon) -> object:
     """
-    Ask about 64 images whose server never answers.
+    Ask about an image whose server never answers.
     """
     url = f"http://127.0.0.1:{daemon.silent}/cat.png"
-    parts = [{"type": "image_url", "image_url": {"url": url}}]
-    body = json.dumps(_asked("instant-16", parts)).encode()
-    _repeat(daemon, over, daemon.head(len(body), "Connection: close\r\n") + body, 64)
-
-
-def reads(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Have a large file read by 24 tool calls in each of 24 runs, all the time.
-    """
-    body = json.dumps(_asked("read-24")).encode()
-    _repeat(daemon, over, daemon.head(len(body), "Connection: close\r\n") + body, 24)
-
-
-def embeddings(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Have texts embedded on 64 connections by a model that takes its time.
-    """
-    body = json.dumps({"input": "hi"}).encode()
-    extra = "Connection: close\r\nx-openclaw-model: mock/vector-1000\r\n"
-    _repeat(daemon, over, daemon.head(len(body), extra, EMBEDDINGS) + body, 64)
+    return _asked("instant-16", [{"type": "image_url", "image_url": {"url": url}}])
 
 
 KINDS: dict[str, Greedy | None] = {
     "alone": None,
     "600 streams": streams,
-    "32 requests at once": requests,
+    "32 requests at once": _repeated(32, lambda _: _asked("instant-16")),
     "64 slow uploads": uploads,
-    "bodies of 4 MB": bodies,
+    "bodies of 4 MB": _repeated(4, lambda _: _asked("instant-16", "word " * 800_000)),
     "runs that go on alone": detached,
-    "images that never come": images,
-    "24 runs of 24 tool calls": reads,
+    "images that never come": _repeated(64, _image),
+    # Each reads a large file.
+    "24 runs of 24 tool calls": _repeated(24, lambda _: _asked("read-24")),
     "alone, embeddings": None,
-    "64 requests for embeddings": embeddings,
+    "64 requests for embeddings": _repeated(
+        64,
+        lambda _: {"input": "hi"},
+        "x-openclaw-model: mock/vector-1000\r\n",
+        EMBEDDINGS,
+    ),
 }
 
 
 @contextlib.contextmanager
 def daemonBeside(upstream: str, silent: int) -> Iterator[Daemon]:
-    """
-    Start a daemon.
-    """
-
     def change(content: dict[str, Any]) -> None:
         endpoint = content["gateway"]["http"]["endpoints"]["chatCompletions"]
         endpoint["images"] = {"allowUrl": True}
@@ -248,10 +224,10 @@ def daemonBeside(upstream: str, silent: int) -> Iterator[Daemon]:
 
 
 def main() -> None:
-    """
-    Print a line for each kind of neighbour.
-    """
-    process, upstream = startUpstream(module="benchmarks.moody")
+    parser = argparse.ArgumentParser(description="Measure beside greedy callers.")
+    parser.add_argument("--quick", action="store_true", help="20 requests each")
+    requests = 20 if parser.parse_args().quick else REQUESTS
+    process, upstream = startUpstream()
     silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
     try:
         print("| the greedy caller | p50, ms | p99, ms |\n|---|---|---|")
@@ -262,7 +238,7 @@ def main() -> None:
                 if greedy is not None:
                     greedy(daemon, over)
                     sleep(1)
-                found = quantiles(daemon.latencies(path), n=100)
+                found = quantiles(daemon.latencies(path, requests), n=100)
                 over.set()
                 print(f"| {name} | {found[49]:.1f} | {found[98]:.1f} |", flush=True)
     finally:

@@ -13,63 +13,39 @@ import msgspec
 
 from benchmarks.report import burdens, notes, table
 from benchmarks.results import Results, flaws
-from benchmarks.subjects import PROJECT
+from benchmarks.servers import PROJECT
 
 PAGE = PROJECT / "docs" / "performance.md"
 BEGIN = "<!-- figures: written by benchmarks.publish -->"
 END = "<!-- end of figures -->"
+MEASURING = """\
+What the measuring itself used: the CPU of the mock upstream and of the load generator,
+in multiples of what the server used, and how busy they kept their cores:"""
 
 
 class NotPublished(Exception):
     """
-    The figures are not fit to be shown, or there is no place for them.  The message
-    says why.
+    The figures are not fit to be shown, or there is no place for them.
     """
-
-
-def section(results: Results) -> str:
-    """
-    Return the text between the marks of the page.
-    """
-    return "\n\n".join(
-        [
-            BEGIN,
-            table(results),
-            "What the measuring itself used: the CPU of the mock upstream and of the "
-            "load generator,\nin multiples of what the server used, and how busy they "
-            "kept their cores:",
-            burdens(results),
-            notes(results),
-            END,
-        ]
-    )
-
-
-def withSection(page: str, text: str) -> str:
-    """
-    A page with other text between its marks.
-
-    @raise NotPublished: It has no such marks.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise NotPublished("the page has no marks between which figures stand")
-    return before + text + after
 
 
 def publish(results: Results, page: Path) -> None:
     """
-    Write the figures into the page.
+    Write the figures between the marks of the page.
 
-    @raise NotPublished: They are not fit to be shown.
+    @raise NotPublished: They are not fit to be shown, or there are no marks.
     """
     if results.quick:
         raise NotPublished("a quick run is for checking only")
     found = flaws(results)
     if found:
         raise NotPublished("these figures are worth nothing: " + "; ".join(found))
-    page.write_text(withSection(page.read_text(), section(results)))
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise NotPublished("the page has no marks between which figures stand")
+    section = [BEGIN, table(results), MEASURING, burdens(results), notes(results), END]
+    page.write_text(before + "\n\n".join(section) + after)
 
 
 def main() -> None:
@@ -77,9 +53,7 @@ def main() -> None:
         prog="python -m benchmarks.publish",
         description="Put the results of a run into the documentation.",
     )
-    parser.add_argument(
-        "file", type=Path, help="what benchmarks.run --json has written"
-    )
+    parser.add_argument("file", type=Path, help="written by benchmarks.run --json")
     parser.add_argument("--page", type=Path, default=PAGE, help=f"default: {PAGE.name}")
     given = parser.parse_args()
     try:

@@ -23,13 +23,6 @@ KEPT_CONNECTIONS = 512
 
 
 class Relay:
-    """
-    What is on the relay's port.
-
-    @ivar client: What asks the upstream.
-    @ivar upstream: Its base URL, with the C{/v1}.
-    """
-
     app = Klein()
 
     def __init__(self, client: HTTPClient, upstream: str) -> None:
@@ -44,9 +37,6 @@ class Relay:
 
     @app.route("/v1/chat/completions", methods=["POST"])
     async def completions(self, request: IRequest) -> bytes:
-        """
-        Ask the upstream the same, and write each piece of its answer as it comes.
-        """
         response = await self.client.post(
             f"{self.upstream}/chat/completions",
             data=request.content.read(),

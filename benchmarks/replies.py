@@ -1,8 +1,8 @@
 """
-What the mock upstream says, and whether a reply is whole and right.
+The words of the mock upstream, and the check of a reply that should have them.
 
-This is all that the upstream and the load generator share: the model id of a request
-names a I{mode}, and the mode fixes every word of the answer::
+The upstream and the load generator share no more than this: the model id of a request
+names a I{mode}, which fixes each word of the answer::
 
     instant-16     16 words, at once
     burst-200      200 words, at once
@@ -21,9 +21,9 @@ MODEL_ID = re.compile(r"(?:instant|burst)-(\d+)|paced-(\d+)-(\d+)")
 
 class Mode(msgspec.Struct, frozen=True):
     """
-    How the upstream answers.
+    A way to answer.
 
-    @ivar words: How many words it says: one content chunk each, when streamed.
+    @ivar words: The number of words: one content chunk each, when streamed.
     @ivar interval: Seconds from one word to the next; 0 says all at once.
     """
 
@@ -46,21 +46,6 @@ def modeOf(modelID: str) -> Mode | None:
     return Mode(words, int(milliseconds or 0) / 1000)
 
 
-class Expected(msgspec.Struct, frozen=True):
-    """
-    What a right reply holds.
-
-    @ivar text: The whole answer.
-    @ivar chunks: In how many content chunks a stream brings it, or C{None} for any
-        number.
-    @ivar usage: Whether a stream must tell the token usage.
-    """
-
-    text: str
-    chunks: int | None = None
-    usage: bool = False
-
-
 class _Said(msgspec.Struct, frozen=True):
     content: str | None = None
 
@@ -71,23 +56,19 @@ class _Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
 
-class _Usage(msgspec.Struct, frozen=True):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
 class _Completion(msgspec.Struct, frozen=True):
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: dict[str, object] | None = None
 
 
 _decode = msgspec.json.Decoder(_Completion).decode
 
 
-def faultOfReply(body: bytes, expected: Expected) -> str | None:
+def faultOfReply(body: bytes, text: str) -> str | None:
     """
-    What is wrong with the body of a reply that is not streamed, or C{None}.
+    Return the fault of a reply that is not streamed, or C{None}.
+
+    @param text: The right answer.
     """
     try:
         completion = _decode(body)
@@ -96,60 +77,43 @@ def faultOfReply(body: bytes, expected: Expected) -> str | None:
     if len(completion.choices) != 1:
         return "not exactly one choice"
     choice = completion.choices[0]
-    if choice.message.content != expected.text:
+    if choice.message.content != text:
         return "wrong text"
     if choice.finish_reason != "stop":
         return f"finish_reason {choice.finish_reason}"
-    if completion.usage is None:
-        return "no usage"
-    return None
+    return None if completion.usage else "no usage"
 
 
-def faultOfStream(body: bytes, expected: Expected) -> str | None:
+def faultOfStream(body: bytes, text: str, chunks: int | None) -> str | None:
     """
-    What is wrong with the whole body of a streamed reply, or C{None}.
+    Return the fault of a whole stream, or C{None}.  A right one has the words, then
+    one finish, then C{[DONE]}, and nothing else but usage and comments.
 
-    A right one has the words, then one finish, then the usage if there is any, then
-    C{[DONE]}, and nothing else but comments.
+    @param text: The right answer.
+    @param chunks: The number of its content chunks; C{None} allows any.
     """
-    events = _eventsOf(body)
-    if not events or events.pop() != b"[DONE]":
+    *events, last = body.replace(b"\r\n", b"\n").removesuffix(b"\n\n").split(b"\n\n")
+    if last.removeprefix(b"data:").strip() != b"[DONE]":
         return "does not end with [DONE]"
     words: list[str] = []
-    finish = usage = None
+    finish = None
     for event in events:
+        if event.startswith(b":"):
+            continue
         try:
-            chunk = _decode(event)
+            chunk = _decode(event.removeprefix(b"data:"))
         except msgspec.MsgspecError as error:
             return f"not a chunk: {error}"
-        usage = usage or chunk.usage
         for choice in chunk.choices:
             if finish is not None:
                 return "more after the finish"
             if choice.delta.content:
                 words.append(choice.delta.content)
             finish = choice.finish_reason
-    if "".join(words) != expected.text:
+    if "".join(words) != text:
         return "wrong text"
     if finish != "stop":
         return f"finish_reason {finish}"
-    if expected.chunks not in (None, len(words)):
-        return f"{len(words)} content chunks, not {expected.chunks}"
-    if expected.usage and usage is None:
-        return "no usage"
+    if chunks not in (None, len(words)):
+        return f"{len(words)} content chunks, not {chunks}"
     return None
-
-
-def _eventsOf(body: bytes) -> list[bytes]:
-    """
-    The data of each event, without the comments.  An event that was cut off, or
-    that is no data line, is kept as it is and so will be found wrong.
-    """
-    events = body.replace(b"\r\n", b"\n").split(b"\n\n")
-    if events[-1] == b"":
-        events.pop()
-    return [
-        event.removeprefix(b"data:").strip()
-        for event in events
-        if not event.startswith(b":")
-    ]

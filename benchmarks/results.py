@@ -1,19 +1,35 @@
 """
-All that a run of the benchmarks has found out, as it is kept in a file.
+The results of a run of the benchmarks, as they are kept in a file.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 
 import msgspec
 
-from benchmarks.cpu import Memory, Used
 from benchmarks.load import Summary
-from benchmarks.machine import Cores
-from benchmarks.subjects import Subject
+from benchmarks.processes import Cores, Memory, Used
+from benchmarks.works import Subject
 
 DIRECT = "direct"
 OURS = "openclaw"
 RELAYS = ("relay", "nginx")
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """
+    A figure over the rounds: its median, the lowest, and the highest.
+    """
+
+    middle: float
+    low: float
+    high: float
+
+
+def spread(values: Iterable[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    return Spread(median(known), min(known), max(known)) if known else None
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,9 +37,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     One work, done once by one server.
 
     @ivar round: From 0; -1 is the warm-up.
-    @ivar words: The words of each reply.
-    @ivar used: What the server used, if its process is known.
-    @ivar upstream: What the upstream used meanwhile.
+    @ivar words: The number of words of each reply.
+    @ivar used: The CPU time of the server, if its process is known.
+    @ivar upstream: The CPU time of the upstream.
     """
 
     subject: str
@@ -36,20 +52,16 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def measured(self) -> Used:
-        """
-        The CPU time that the server used, whose process must be known.
-        """
         assert self.used is not None
         return self.used
 
     @property
-    def cost(self) -> float | None:
+    def cost(self) -> float:
         """
-        Seconds of CPU time of the server for each request.
+        Seconds of CPU time of the server for each request; NaN if it is not known.
         """
-        if self.used is None:
-            return None
-        return self.used.tree / max(1, self.summary.requests)
+        used = math.nan if self.used is None else self.used.tree
+        return used / max(1, self.summary.requests)
 
     @property
     def loadCost(self) -> float:
@@ -59,30 +71,19 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
         return self.summary.load / max(1, self.summary.requests)
 
 
-class Idle(msgspec.Struct, frozen=True):
-    """
-    A server that nobody asks anything.
-
-    @ivar memory: Its memory in the end.
-    @ivar share: The share of one core that it used.
-    """
-
-    memory: Memory
-    share: float
-
-
 class Standing(msgspec.Struct, kw_only=True):
     """
-    What is measured of a server besides the works.
+    Measurements of a server besides the works.
 
-    @ivar ready: Seconds from the start to the first C{200} of C{/readyz}, once for
-        each start.
-    @ivar idle: Before the first request.
-    @ivar loaded: Its memory after the last.
+    @ivar ready: Seconds from each start to the first C{200} of C{/readyz}.
+    @ivar idle: Its memory before the first request.
+    @ivar idleShare: The share of a core that it used then.
+    @ivar loaded: Its memory after the last request.
     """
 
     ready: list[float] = []
-    idle: Idle | None = None
+    idle: Memory | None = None
+    idleShare: float | None = None
     loaded: Memory | None = None
 
 
@@ -90,8 +91,6 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """
     Many slow streams at once on one server.
 
-    @ivar streams: How many.
-    @ivar summary: What they came to.
     @ivar before: The server's memory before the first.
     @ivar open: Its memory while all were open.
     @ivar share: The share of one core that the server used meanwhile.
@@ -103,18 +102,38 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     open: Memory | None = None
     share: float | None = None
 
+    @property
+    def lost(self) -> float:
+        return float(sum(self.summary.faults.values()))
+
+    @property
+    def late(self) -> float | None:
+        """
+        The seconds by which the latest word of all was late.
+        """
+        late = self.summary.lateness
+        return None if late is None else late.worst / 1000
+
+    @property
+    def memory(self) -> float | None:
+        """
+        KB of resident memory for each stream.
+        """
+        if self.before is None or self.open is None:
+            return None
+        return (self.open.resident - self.before.resident) * 1000 / self.streams
+
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """
-    All that a run of the benchmarks has found out.
+    The results of a run of the benchmarks.
 
-    @ivar machine: What it ran on, and when.
-    @ivar quick: Whether it was a quick run, whose figures are for checking only.
-    @ivar cores: Who had which core.
-    @ivar subjects: Without their tokens.
+    @ivar machine: The machine, the software and the command, line by line.
+    @ivar quick: Whether the figures are for checking only.
+    @ivar subjects: The servers, without their tokens.
     @ivar capacities: The samples of each number of workers.
-    @ivar shared: Whether the workers shared their cores with what measures them.
-    @ivar skipped: What was not measured, and why.
+    @ivar shared: Whether the workers shared their cores with the measuring.
+    @ivar skipped: The reasons why something was not measured.
     """
 
     machine: Mapping[str, str]
@@ -130,7 +149,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, subject: str, work: str) -> list[Sample]:
         """
-        The samples of one work of one server, round by round; not the warm-up.
+        Return the samples of one work of one server, but for the warm-up.
         """
         return [
             sample
@@ -138,39 +157,31 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
             if (sample.subject, sample.work) == (subject, work) and sample.round >= 0
         ]
 
-    def names(self) -> list[str]:
-        return [subject.name for subject in self.subjects]
+    def faults(self, foreign: bool) -> list[str]:
+        """
+        Return the faults of replies.
 
-
-def faults(results: Results, foreign: bool) -> list[str]:
-    """
-    What was wrong with replies.
-
-    @param foreign: Of the servers that were not started here, or of those that were?
-    """
-    asked = {each.name for each in results.subjects if each.foreign == foreign}
-    return [
-        f"{sample.subject}, {sample.work}: {count} of {sample.summary.requests} "
-        f"replies: {fault}"
-        for sample in results.samples
-        if sample.subject in asked
-        for fault, count in sample.summary.faults.items()
-    ]
+        @param foreign: Of the servers that were not started here, or of the others.
+        """
+        asked = {each.name for each in self.subjects if each.foreign == foreign}
+        samples = [each for each in self.samples if each.subject in asked]
+        if not foreign:
+            samples += [each for some in self.capacities.values() for each in some]
+        return [
+            f"{sample.subject}, {sample.work}: {count} of {sample.summary.requests} "
+            f"replies: {fault}"
+            for sample in samples
+            for fault, count in sample.summary.faults.items()
+        ]
 
 
 def flaws(results: Results) -> list[str]:
     """
-    What makes the figures worth nothing: wrong replies, and an upstream that needed
-    more CPU than the daemon.  Streams that were lost when many were held are a
-    figure, and no flaw.
+    Return the reasons why the figures are worth nothing: wrong replies, and an upstream
+    that needed more CPU than the daemon.  Streams that were lost when many were held
+    are a figure, and no flaw.
     """
-    found = faults(results, foreign=False)
-    found += [
-        f"{workers} workers: {count} of {each.summary.requests} replies: {fault}"
-        for workers, samples in results.capacities.items()
-        for each in samples
-        for fault, count in each.summary.faults.items()
-    ]
+    found = results.faults(foreign=False)
     for work in dict.fromkeys(sample.work for sample in results.samples):
         samples = [sample for sample in results.of(OURS, work) if sample.used]
         used = sum(sample.measured.tree for sample in samples)

@@ -7,26 +7,35 @@ turn, so that what disturbs the machine disturbs all of them alike.
 """
 
 import argparse
+import os
+import platform
+import re
+import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
+import openclaw as package
 from benchmarks.bench import Bench, Scale
-from benchmarks.recipes import nginx, nginxProgram, openclaw, relay
+from benchmarks.processes import usable
 from benchmarks.report import notes, table
 from benchmarks.results import flaws
-from benchmarks.subjects import NotStarted, Subject, subjectFrom
-from benchmarks.works import WORKS
+from benchmarks.servers import NotStarted, nginx, nginxProgram, openclaw, relay
+from benchmarks.works import WORKS, Subject, subjectFrom
 
 RECIPES = {"openclaw": openclaw, "relay": relay, "nginx": nginx}
 EXTRAS = ("held", "cores")
 USUAL = Scale(rounds=5, starts=5, seconds=3.0, idle=10.0, streams=5000)
 QUICK = Scale(rounds=2, starts=2, seconds=1.0, idle=3.0, streams=500, quick=True)
+DISTRIBUTIONS = ("openclaw-twisted", "Twisted", "klein", "treq", "msgspec")
 
 
 def _subject(text: str) -> Subject:
@@ -66,53 +75,78 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--upstream-port", type=int, default=0, help="where the mock shall listen")
     given = parser.parse_args(words)
     given.work = given.work or works
-    given.subject = given.subject or list(RECIPES)
-    given.subject = [name for name in given.subject if name != "none"]
-    return given
-
-
-def bench(given: argparse.Namespace, home: Path, owned: ExitStack) -> Bench:
-    """
-    What the command asks for.
-
-    @param home: A private directory.
-    @param owned: What has to be stopped in the end.
-    """
+    given.subject = [n for n in given.subject or RECIPES if n != "none"]
     scale = QUICK if given.quick else USUAL
-    scale = msgspec.structs.replace(
+    given.scale = msgspec.structs.replace(
         scale,
         rounds=given.rounds or scale.rounds,
         streams=given.streams or scale.streams,
     )
-    skipped = {}
-    names = list(given.subject)
-    if "nginx" in names and nginxProgram() is None:
-        names.remove("nginx")
-        skipped["nginx"] = "it is not installed"
-    return Bench(
-        scale=scale,
-        recipes=[RECIPES[name]() for name in names],
-        others=given.against,
-        works=given.work,
-        free=given.free,
-        home=home,
-        owned=owned,
-        skipped=skipped,
-    )
+    return given
+
+
+def described(secrets: Sequence[str]) -> dict[str, str]:
+    """
+    Describe the machine, the software and the command.
+
+    @param secrets: Words of the command that are not to be told.
+    """
+    command = shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]])
+    for secret in secrets:
+        command = command.replace(secret, "TOKEN")
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    git = ["git", "-C", str(Path(package.__file__).parent)]
+    program = nginxProgram()
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": command,
+        "CPU": f"{model[1] if model else platform.machine()}, {len(usable())} cores",
+        "memory": f"{memory:.0f} GB",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in DISTRIBUTIONS},
+        "commit": _output(*git, "describe", "--always", "--exclude=*", "--dirty"),
+        "nginx": _output(program, "-v").rpartition("/")[2] if program else "none",
+    }
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+    except OSError:
+        return "unknown"
+    return (done.stdout or done.stderr).strip() if not done.returncode else "unknown"
 
 
 def main() -> None:
     """
-    The command.  The exit status is 1 if there is a flaw in the results.
+    Run the command.  The exit status is 1 if there is a flaw in the results.
     """
     given = arguments()
     # So that what was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    machine = described([each.token for each in given.against if each.token])
+    skipped = {}
+    if "nginx" in given.subject and nginxProgram() is None:
+        given.subject.remove("nginx")
+        skipped["nginx"] = "it is not installed"
     with ExitStack() as owned:
-        home = Path(owned.enter_context(tempfile.TemporaryDirectory()))
-        benchmarks = bench(given, home, owned)
+        benchmarks = Bench(
+            scale=given.scale,
+            recipes=[RECIPES[name]() for name in given.subject],
+            others=given.against,
+            works=given.work,
+            free=given.free,
+            home=Path(owned.enter_context(tempfile.TemporaryDirectory())),
+            owned=owned,
+            skipped=skipped,
+        )
         try:
-            results = benchmarks.run(given.upstream_port)
+            results = benchmarks.run(given.upstream_port, machine)
         except (NotStarted, OSError) as failure:
             sys.exit(f"benchmarks: {failure}\n{benchmarks.logs()}")
         found = flaws(results)

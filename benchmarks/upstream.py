@@ -3,7 +3,17 @@ A mock of an OpenAI-compatible model server that costs next to nothing.
 
 Run as C{python -m benchmarks.upstream}.  It prints one line of JSON, C{{"port": …}},
 and answers C{POST /v1/chat/completions} on that port of the loopback interface, in
-the mode that the request's model id names (see L{benchmarks.replies}).
+the mode that the request's model id names (see L{benchmarks.replies}).  For
+L{benchmarks.soak} and L{benchmarks.neighbour} there are more modes::
+
+    late-300       16 words, all after 300 ms of silence
+    refuse         status 500
+    cut            half a stream, and then a reset
+    silent         the beginning of a stream, and then nothing
+    call           a call of the function C{look}
+    read-24        24 calls of the tool C{read}, beyond the end of C{large.txt}; when
+                   their results are there, 16 words
+    vector-300     to C{POST /v1/embeddings}: a vector after 300 ms
 
 It must cost far less than what is measured, so it has no HTTP library: each answer is
 made once, kept as bytes, and written with one call where the mode allows.  It reads
@@ -22,33 +32,33 @@ import msgspec
 
 from benchmarks.replies import Mode, modeOf
 
-PATH = b"/v1/chat/completions"
+PATHS = (b"POST /v1/chat/completions", b"POST /v1/embeddings")
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 LARGEST_HEAD = 65_536
-PROMPT_TOKENS = 9
-ID = "chatcmpl-mock"
-CREATED = 1_760_000_000
-
-
-class StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
+ENVELOPE = {
+    "id": "chatcmpl-mock",
+    "created": 1_760_000_000,
+    "system_fingerprint": "fp_mock",
+}
+MOOD = re.compile(r"(late|read|vector)-(\d+)|refuse|cut|silent|call")
+BEYOND = '{"path":"large.txt","offset":1000000000}'
 
 
 class Question(msgspec.Struct):
     model: str
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: dict[str, bool | None] | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
     """
     A whole HTTP response, ready to be written.
 
-    @ivar parts: What is written at once, part by part.
+    @ivar parts: The parts, each of which is written at once; C{None} is a reset.
     @ivar interval: Seconds from the writing of one part to that of the next.
     """
 
-    parts: Sequence[bytes]
+    parts: Sequence[bytes | None]
     interval: float = 0.0
 
 
@@ -56,65 +66,47 @@ def _response(status: str, contentType: str, rest: str) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Type: {contentType}\r\n{rest}".encode()
 
 
-def _jsonAnswer(status: str, content: object, delay: float = 0.0) -> Answer:
+def _sized(status: str, contentType: str, body: str) -> bytes:
+    return _response(status, contentType, f"Content-Length: {len(body)}\r\n\r\n{body}")
+
+
+def _jsonAnswer(status: str, content: object, delay: float | None = None) -> Answer:
     body = json.dumps(content, separators=(",", ":"))
-    sized = f"Content-Length: {len(body)}\r\n\r\n{body}"
-    whole = _response(status, "application/json", sized)
-    return Answer([b"", whole] if delay else [whole], delay)
+    whole = _sized(status, "application/json", body)
+    return Answer([whole]) if delay is None else Answer([b"", whole], delay)
 
 
 def errorAnswer(status: str, message: str) -> Answer:
-    """
-    An error in OpenAI's form.
-
-    @param status: The HTTP status with its reason phrase.
-    """
     error = {"message": message, "type": "invalid_request_error", "param": None}
     return _jsonAnswer(status, {"error": {**error, "code": None}})
 
 
 def _usage(mode: Mode) -> dict[str, int]:
-    return {
-        "prompt_tokens": PROMPT_TOKENS,
-        "completion_tokens": mode.words,
-        "total_tokens": PROMPT_TOKENS + mode.words,
-    }
-
-
-def _envelope(kind: str, model: str, choices: Sequence[object]) -> dict[str, Any]:
-    return {
-        "id": ID,
-        "object": kind,
-        "created": CREATED,
-        "model": model,
-        "system_fingerprint": "fp_mock",
-        "choices": choices,
-    }
+    words = mode.words
+    return {"prompt_tokens": 9, "completion_tokens": words, "total_tokens": 9 + words}
 
 
 def wholeAnswer(model: str, mode: Mode) -> Answer:
-    """
-    The answer to a request that does not ask for a stream.
-    """
     message = {"role": "assistant", "content": "".join(mode.deltas()), "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    completion = _envelope("chat.completion", model, [choice])
-    completion["usage"] = _usage(mode)
-    return _jsonAnswer("200 OK", completion, mode.words * mode.interval)
+    completion: dict[str, Any] = {**ENVELOPE, "object": "chat.completion"}
+    completion |= {"model": model, "choices": [choice], "usage": _usage(mode)}
+    return _jsonAnswer("200 OK", completion, mode.words * mode.interval or None)
 
 
 def streamedAnswer(model: str, mode: Mode, includeUsage: bool) -> Answer:
     """
-    The answer to a request that asks for a stream: a chunk with the role, one for
-    each word, one with the finish, one with the usage if asked for, C{[DONE]}.
+    Return the answer to a request that asks for a stream: a chunk with the role, one
+    for each word, one with the finish, one with the usage if asked for, C{[DONE]}.
     Each event is a chunk of the transfer encoding of its own.
     """
 
     def event(choices: Sequence[object], usage: object = None) -> bytes:
-        chunk = _envelope("chat.completion.chunk", model, choices)
+        chunk: dict[str, Any] = {**ENVELOPE, "object": "chat.completion.chunk"}
+        chunk |= {"model": model, "choices": choices}
         if includeUsage:
             chunk["usage"] = usage
-        return _encoded(b"data: " + msgspec.json.encode(chunk) + b"\n\n")
+        return _chunk(b"data: " + msgspec.json.encode(chunk) + b"\n\n")
 
     def said(delta: dict[str, Any], finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
@@ -128,21 +120,77 @@ def streamedAnswer(model: str, mode: Mode, includeUsage: bool) -> Answer:
     end = said({}, "stop")
     if includeUsage:
         end += event([], _usage(mode))
-    end += _encoded(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    end += _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
     if not mode.interval:
         return Answer([head + role + b"".join(words) + end])
     return Answer([head + role + words[0], *words[1:], end], mode.interval)
 
 
-def _encoded(data: bytes) -> bytes:
+def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def callingAnswer(name: str, arguments: str, count: int = 1) -> Answer:
+    """
+    Return a stream that is calls of a tool, all the same.
+    """
+    function = {"name": name, "arguments": arguments}
+    calls = [
+        {"index": i, "id": f"call_{i + 1}", "type": "function", "function": function}
+        for i in range(count)
+    ]
+    body = ""
+    for delta, finish in (
+        ({"role": "assistant", "tool_calls": calls}, None),
+        ({}, "tool_calls"),
+    ):
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        chunk = {"object": "chat.completion.chunk", "choices": [choice]}
+        body += f"data: {json.dumps(chunk)}\n\n"
+    return Answer([_sized("200 OK", "text/event-stream", f"{body}data: [DONE]\n\n")])
+
+
+def moodyAnswer(mood: str, number: int, resultsAreThere: bool) -> Answer:
+    """
+    Return the answer in one of the modes that only this module has.
+
+    @param number: The number in the mode's name.
+    """
+    usual = streamedAnswer("mood", Mode(16), True).parts[0]
+    assert usual is not None
+    half = usual[: len(usual) // 2]
+    match mood:
+        case "late":
+            return Answer([b"", usual], number / 1000)
+        case "read" if not resultsAreThere:
+            return callingAnswer("read", BEYOND, number)
+        case "vector":
+            vector = {"object": "embedding", "index": 0, "embedding": [0.5] * 64}
+            usage = {"prompt_tokens": 1, "total_tokens": 1}
+            found = {"data": [vector], "usage": usage}
+            return _jsonAnswer("200 OK", found, number / 1000)
+        case "refuse":
+            return errorAnswer("500 Internal Server Error", "The engine is gone.")
+        case "call":
+            return callingAnswer("look", '{"where":"up"}')
+        case "silent":
+            return Answer([half])
+        case "cut":
+            # Not at once, which would take back what was written.
+            return Answer([half, None], 0.01)
+    return Answer([usual])
+
+
 @lru_cache(maxsize=64)
-def answerTo(model: str, stream: bool, includeUsage: bool) -> Answer:
+def answerTo(
+    model: str, stream: bool, includeUsage: bool, resultsAreThere: bool = False
+) -> Answer:
     """
-    The answer to each request with these properties; all of them are the same.
+    Return the answer to each request with these properties; all of them are the same.
     """
+    mood = MOOD.fullmatch(model)
+    if mood is not None:
+        return moodyAnswer(mood[1] or model, int(mood[2] or 0), resultsAreThere)
     mode = modeOf(model)
     if mode is None:
         return errorAnswer("404 Not Found", f"The model {model[:80]!r} does not exist.")
@@ -179,9 +227,6 @@ class Upstream(asyncio.Protocol):
         self.transport = transport
 
     def connection_lost(self, reason: Exception | None) -> None:
-        """
-        The client left, perhaps in the middle of a paced answer.
-        """
         if self.pacing is not None:
             self.pacing.cancel()
 
@@ -190,9 +235,6 @@ class Upstream(asyncio.Protocol):
         self.serve()
 
     def serve(self) -> None:
-        """
-        Answer each request that is here whole, unless one is still being answered.
-        """
         while self.pacing is None:
             headLength = self.received.find(b"\r\n\r\n")
             if headLength < 0:
@@ -209,23 +251,28 @@ class Upstream(asyncio.Protocol):
             self.answer(head, body)
 
     def answer(self, head: bytes, body: bytes) -> None:
-        """
-        Write the answer to one request, or begin to.
-        """
-        if not head.startswith(b"POST " + PATH):
-            answer = NO_SUCH_PATH
-        else:
+        answer = NO_SUCH_PATH
+        if head.startswith(PATHS):
             try:
                 asked = decodeQuestion(body)
             except msgspec.MsgspecError:
                 answer = BAD_BODY
             else:
-                options = asked.stream_options
-                includeUsage = options is not None and bool(options.include_usage)
-                answer = answerTo(asked.model, bool(asked.stream), includeUsage)
-        self.transport.write(answer.parts[0])
+                answer = answerTo(
+                    asked.model,
+                    bool(asked.stream),
+                    bool((asked.stream_options or {}).get("include_usage")),
+                    asked.model.startswith("read-") and b'"tool_call_id"' in body,
+                )
+        self.write(answer.parts[0])
         if len(answer.parts) > 1:
             self.pace(answer, 1, self.clock())
+
+    def write(self, part: bytes | None) -> None:
+        if part is None:
+            self.transport.abort()
+        else:
+            self.transport.write(part)
 
     def pace(self, answer: Answer, index: int, start: float) -> None:
         """
@@ -234,7 +281,7 @@ class Upstream(asyncio.Protocol):
         """
 
         def write() -> None:
-            self.transport.write(answer.parts[index])
+            self.write(answer.parts[index])
             if index + 1 < len(answer.parts):
                 self.pace(answer, index + 1, start)
             else:
@@ -244,13 +291,10 @@ class Upstream(asyncio.Protocol):
         self.pacing = self.callAt(start + index * answer.interval, write)
 
 
-async def serve(port: int, protocol: type[Upstream] = Upstream) -> None:
-    """
-    Listen on the loopback interface, say where, and answer for ever.
-    """
+async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: protocol(loop.call_at, loop.time), "127.0.0.1", port, backlog=2048
+        lambda: Upstream(loop.call_at, loop.time), "127.0.0.1", port, backlog=2048
     )
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     await server.serve_forever()

@@ -1,8 +1,8 @@
 """
 As much of an HTTP/1.1 client as a load generator needs.
 
-While a reply comes, only its end is looked for and the times are noted.  What it says
-is read later, when nothing is measured any more.
+While a reply comes, only its end is looked for and the times are noted.  It is read
+later, when nothing is measured any more.
 """
 
 import asyncio
@@ -21,15 +21,13 @@ LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 class Reply(msgspec.Struct, frozen=True):
     """
-    One reply, whole.  Times are those of the event loop's clock, in seconds.
+    A whole reply.  Times are those of the event loop's clock, in seconds.
 
-    @ivar status: The HTTP status.
-    @ivar encoded: The body as it came.
-    @ivar chunked: Whether that is in the chunked transfer encoding.
-    @ivar since: When the request was due.
-    @ivar reads: When a piece of the reply came: the first is the one that held the
-        first word, the last is the end of the reply.
-    @ivar sizes: For each of these reads, how much of the body was here by then.
+    @ivar encoded: The body as it came, maybe in the chunked transfer encoding.
+    @ivar since: The time at which the request was due.
+    @ivar reads: The times of the reads: the first is the one that held the first word,
+        the last is the end of the reply.
+    @ivar sizes: The size of the body after each of these reads.
     """
 
     status: int
@@ -40,19 +38,11 @@ class Reply(msgspec.Struct, frozen=True):
     sizes: list[int]
 
     def body(self) -> bytes | None:
-        """
-        The body, free of any transfer encoding; C{None} if it is not encoded well.
-        """
-        if not self.chunked:
-            return self.encoded
-        try:
-            return dechunked(self.encoded)
-        except ValueError:
-            return None
+        return dechunked(self.encoded) if self.chunked else self.encoded
 
     def wordTimes(self) -> list[float]:
         """
-        For each event of a stream that holds a word, when all of it was here.
+        Return the time at which each event with a word was here as a whole.
         """
         times = []
         for match in WORD.finditer(self.encoded):
@@ -63,12 +53,6 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Connection(asyncio.Protocol):
-    """
-    One connection, which has at most one request under way.
-
-    @ivar requests: The requests it will send, one after the other.
-    """
-
     def __init__(
         self,
         requests: Iterator[bytes],
@@ -77,6 +61,7 @@ class Connection(asyncio.Protocol):
         lost: "Callable[[Connection, bool], None]",
     ) -> None:
         """
+        @param requests: The requests to send, one after the other.
         @param clock: The event loop's C{time}.
         @param replied: Called with each reply; another request may then be made.
         @param lost: Called when the server closes the connection, with whether a
@@ -93,16 +78,13 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def connection_lost(self, reason: Exception | None) -> None:
-        """
-        The server, or this side, has closed the connection.
-        """
         self.lost(self, self.since is not None)
 
     def ask(self, since: float) -> None:
         """
         Send the next request.
 
-        @param since: When it was due.
+        @param since: The time at which it was due.
         """
         self.since = since
         self.received = bytearray()
@@ -168,20 +150,17 @@ class Connection(asyncio.Protocol):
 
 def dechunked(encoded: bytes) -> bytes | None:
     """
-    The body that a chunked transfer encoding holds, or C{None} if it does not end
-    exactly where the encoded bytes do.
-
-    @raise ValueError: This is no chunked encoding.
+    Return the body in a chunked transfer encoding, or C{None} if it does not end
+    exactly where the encoded bytes do, or if this is no such encoding.
     """
     pieces: list[bytes] = []
-    position = 0
-    while True:
-        lineEnd = encoded.find(b"\r\n", position)
-        if lineEnd < 0:
-            return None
-        size = int(encoded[position:lineEnd].split(b";")[0], 16)
-        position = lineEnd + 2
-        if size == 0:
-            return b"".join(pieces) if position + 2 == len(encoded) else None
-        pieces.append(encoded[position : position + size])
-        position += size + 2
+    position, size = 0, -1
+    try:
+        while size:
+            lineEnd = encoded.index(b"\r\n", position)
+            size = int(encoded[position:lineEnd].split(b";")[0], 16)
+            pieces.append(encoded[lineEnd + 2 : lineEnd + 2 + size])
+            position = lineEnd + 2 + size + 2
+    except ValueError:
+        return None
+    return b"".join(pieces) if position == len(encoded) else None

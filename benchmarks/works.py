@@ -1,29 +1,77 @@
 """
-The works that every server is given, and what one server made of one of them.
+The servers that are measured, and the works that they are given.
 """
+
+from collections.abc import Mapping
 
 import msgspec
 
-from benchmarks.plans import Plan
+from benchmarks.load import Plan
 from benchmarks.replies import modeOf
-from benchmarks.subjects import Subject
 
 
-class Work(msgspec.Struct, frozen=True, kw_only=True):
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """
-    One kind of load.
+    A server that is running.
 
-    @ivar name: What the samples are filed under.
-    @ivar mode: How the upstream answers.
-    @ivar requests: How many in one round.
-    @ivar quick: How many in one round of a quick run.
-    @ivar stream: See L{Plan.stream}.
-    @ivar connections: See L{Plan.connections}; never more than there are requests.
-    @ivar rate: See L{Plan.rate}.
-    @ivar sessions: In how many sessions to ask; 0 is without.
-    @ivar turn: The turn of its session that the first request of a round is.  What
-        comes before is said beforehand, and not measured.
-    @ivar history: See L{Plan.history}.
+    @ivar url: Its base URL, with the C{/v1}.
+    @ivar models: For each mode, the model to ask for.
+    @ivar model: The model to ask for in all other modes; C{{mode}} stands for the
+        mode's name.
+    @ivar pid: The process to charge with all that descends from it, or C{None}.
+    @ivar sessions: Whether it remembers the messages of a C{user}.
+    @ivar foreign: Whether it was not started here.  Then its streams may bring several
+        words in one chunk, and its wrong replies are shown, but are no flaw.
+    """
+
+    name: str
+    url: str = ""
+    token: str | None = None
+    models: Mapping[str, str] = {}
+    model: str = "{mode}"
+    pid: int | None = None
+    sessions: bool = False
+    foreign: bool = False
+
+
+def subjectFrom(text: str) -> Subject:
+    """
+    Parse C{NAME=URL,token=TOKEN,pid=PID,sessions=yes,model=MODEL,MODE=MODEL}, of which
+    all after the URL may be left out.
+
+    @raise ValueError: It is not so.
+    """
+    name, _, rest = text.partition("=")
+    url, *pairs = rest.split(",")
+    given = dict(pair.partition("=")[::2] for pair in pairs)
+    if not (name and url.startswith("http://")):
+        raise ValueError("wanted is NAME=http://…/v1")
+    subject = Subject(
+        name=name,
+        url=url.rstrip("/"),
+        token=given.pop("token", None),
+        pid=int(given.pop("pid")) if "pid" in given else None,
+        model=given.pop("model", "{mode}"),
+        sessions=given.pop("sessions", "no") == "yes",
+        foreign=True,
+    )
+    unknown = [key for key in given if modeOf(key) is None]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is neither a mode nor a word that is known")
+    return msgspec.structs.replace(subject, models=given)
+
+
+class Work(msgspec.Struct, frozen=True):
+    """
+    A kind of load.
+
+    @ivar mode: The mode in which the upstream answers.
+    @ivar requests: The number of requests in one round.
+    @ivar quick: The same in a quick run.
+    @ivar connections: See L{Plan}; never more than there are requests.
+    @ivar sessions: The number of sessions to ask in; 0 is without.
+    @ivar turn: The turn of its session that the first request of a round is.  The
+        earlier ones are sent beforehand, and not measured.
     """
 
     name: str
@@ -38,10 +86,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     history: int = 0
 
     def plan(self, subject: Subject, requests: int, seconds: float) -> Plan:
+        model = subject.models.get(self.mode) or subject.model
         return Plan(
             url=subject.url,
             token=subject.token,
-            model=subject.modelFor(self.mode),
+            model=model.replace("{mode}", self.mode),
             mode=self.mode,
             stream=self.stream,
             coalesced=subject.foreign,
@@ -52,14 +101,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             history=self.history,
         )
 
-    def suits(self, subject: Subject) -> bool:
-        return subject.sessions or not self.sessions
-
     @property
     def words(self) -> int:
-        """
-        The content chunks of one reply, when streamed.
-        """
         mode = modeOf(self.mode)
         assert mode is not None
         return mode.words
@@ -67,59 +110,23 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 TURNS = 500
 
-PLAIN = Work(name="plain", mode="instant-16", requests=800, quick=150)
-PARALLEL = Work(
-    name="parallel", mode="instant-16", requests=1000, quick=250, connections=8
-)
-FIXED = Work(
-    name="fixed",
-    mode="instant-16",
-    requests=600,
-    quick=200,
-    connections=64,
-    rate=199.0,
-)
-EARLY = Work(
-    name="early", mode="instant-16", requests=100, quick=40, sessions=100, turn=5
-)
-LATE = Work(
-    name="late", mode="instant-16", requests=50, quick=25, sessions=1, turn=TURNS
-)
-CARRIED = Work(
-    name="carried", mode="instant-16", requests=200, quick=40, history=TURNS - 1
-)
-BURST = Work(name="burst", mode="burst-200", requests=150, quick=40, stream=True)
-FIRST = Work(name="first", mode="paced-4-2", requests=150, quick=60, stream=True)
-PACED = Work(
-    name="paced",
-    mode="paced-250-20",
-    requests=200,
-    quick=200,
-    stream=True,
-    connections=200,
-    rate=197.0,  # more would measure a queue, and 200 would beat with the 20 ms
-)
+PLAIN = Work("plain", "instant-16", 800, 150)
+PARALLEL = Work("parallel", "instant-16", 1000, 250, connections=8)
+FIXED = Work("fixed", "instant-16", 600, 200, connections=64, rate=199.0)
+EARLY = Work("early", "instant-16", 100, 40, sessions=100, turn=5)
+LATE = Work("late", "instant-16", 50, 25, sessions=1, turn=TURNS)
+CARRIED = Work("carried", "instant-16", 200, 40, history=TURNS - 1)
+BURST = Work("burst", "burst-200", 150, 40, stream=True)
+FIRST = Work("first", "paced-4-2", 150, 60, stream=True)
+# A higher rate would measure a queue, and 200 would beat with the 20 ms.
+PACED = Work("paced", "paced-250-20", 200, 200, True, connections=200, rate=197.0)
 QUICK_PACED = msgspec.structs.replace(PACED, mode="paced-64-20")
 WORKS = (PLAIN, PARALLEL, FIXED, EARLY, LATE, CARRIED, BURST, FIRST, PACED)
 
-HELD = Work(
-    name="held",
-    mode="paced-32-1000",
-    requests=5000,
-    quick=500,
-    stream=True,
-    connections=5000,
-    rate=250.0,
-)
+HELD = Work("held", "paced-32-1000", 5000, 500, True, connections=5000, rate=250.0)
 QUICK_HELD = msgspec.structs.replace(HELD, mode="paced-6-1000")
-CORES = Work(
-    name="cores",
-    mode="instant-16",
-    requests=5000,
-    quick=1000,
-    # With few, chance gives one worker many more of them than the other.
-    connections=256,
-)
+# With few connections, chance gives one worker many more of them than the other.
+CORES = Work("cores", "instant-16", 5000, 1000, connections=256)
 # All that the upstream is asked for.
 MODES = tuple(
     dict.fromkeys(work.mode for work in (*WORKS, QUICK_PACED, HELD, QUICK_HELD, CORES))

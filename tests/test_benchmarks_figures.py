@@ -11,25 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.cpu import Memory, Used
-from benchmarks.figures import (
+from benchmarks.load import Quantiles, Summary, atRank, quantiles
+from benchmarks.processes import Cores, Memory, Used
+from benchmarks.publish import BEGIN, END, NotPublished, publish
+from benchmarks.report import (
     cpuPerRequest,
     cpuPerWord,
     cpuWithoutSending,
     duration,
-    heldLate,
-    heldMemory,
+    notes,
+    once,
+    table,
     workersByClock,
     workersByCPU,
 )
-from benchmarks.load import Summary
-from benchmarks.machine import Cores
-from benchmarks.publish import BEGIN, END, NotPublished, publish, withSection
-from benchmarks.report import notes, table
-from benchmarks.results import Held, Results, Sample, flaws
-from benchmarks.spread import Quantiles, Spread, atRank, quantiles, spread
-from benchmarks.subjects import Subject
-from benchmarks.works import BURST, CARRIED, LATE, PLAIN
+from benchmarks.results import Held, Results, Sample, Spread, flaws, spread
+from benchmarks.works import BURST, CARRIED, LATE, PLAIN, Subject
 
 
 def summary(latency=1.0, requests=10, faults=None, perSecond=100.0, load=0.1):
@@ -146,23 +143,21 @@ class FigureTests(SynchronousTestCase):
             sample("openclaw", index=1, cpu=0.03),
             sample("openclaw", index=2, cpu=0.09),
         )
-        self.assertEqual(
-            cpuPerRequest(PLAIN, 1e3)(found, "openclaw"), Spread(3.0, 2.0, 9.0)
-        )
+        self.assertEqual(cpuPerRequest(PLAIN)(found, "openclaw"), Spread(3.0, 2.0, 9.0))
 
     def test_theWarmUpIsNotCounted(self):
         """
         The warm-up is in no figure.
         """
         found = results(sample("openclaw", index=-1))
-        self.assertIsNone(cpuPerRequest(PLAIN, 1e3)(found, "openclaw"))
+        self.assertIsNone(cpuPerRequest(PLAIN)(found, "openclaw"))
 
     def test_chunksShareTheCostOfTheirStream(self):
         """
         Ten streams of 200 chunks in 20 ms are 10 µs a chunk.
         """
         found = results(sample("openclaw", BURST, cpu=0.02))
-        self.assertAlmostEqual(cpuPerWord(BURST, 1e6)(found, "openclaw").middle, 10.0)
+        self.assertAlmostEqual(cpuPerWord(BURST)(found, "openclaw").middle, 10.0)
 
     def test_sendingIsTakenOff(self):
         """
@@ -174,7 +169,7 @@ class FigureTests(SynchronousTestCase):
             sample("direct", CARRIED, cpu=None, load=0.009),
             sample("direct", PLAIN, cpu=None, load=0.001),
         )
-        figure = cpuWithoutSending(LATE, CARRIED, PLAIN, 1e3)
+        figure = cpuWithoutSending(LATE, CARRIED, PLAIN)
         self.assertAlmostEqual(figure(found, "openclaw").middle, 4.2)
 
     def test_latencyIsWhatWasAddedInTheSameRound(self):
@@ -203,8 +198,8 @@ class FigureTests(SynchronousTestCase):
             share=0.5,
         )
         found = results(held={"openclaw": held})
-        self.assertEqual(heldMemory(found, "openclaw").middle, 25.0)
-        self.assertEqual(heldLate(found, "openclaw").middle, 1.5)
+        self.assertEqual(once("held.memory")(found, "openclaw").middle, 25.0)
+        self.assertEqual(once("held.late")(found, "openclaw").middle, 1.5)
 
     def test_workersAreMeasuredByTheBusiest(self):
         """
@@ -225,8 +220,8 @@ class FigureTests(SynchronousTestCase):
 
         one, two = capacity(0.1, 1000), capacity(0.075, 1200)
         found = results(capacities={1: [one], 2: [two]})
-        self.assertAlmostEqual(workersByCPU(found).middle, 4 / 3)
-        self.assertAlmostEqual(workersByClock(found).middle, 1.2)
+        self.assertAlmostEqual(workersByCPU(found, "openclaw").middle, 4 / 3)
+        self.assertAlmostEqual(workersByClock(found, "openclaw").middle, 1.2)
 
 
 class TableTests(SynchronousTestCase):
@@ -355,4 +350,7 @@ class PublishTests(SynchronousTestCase):
         """
         A page whose marks were taken out is left as it is.
         """
-        self.assertRaises(NotPublished, withSection, "No marks.", "text")
+        self.page.write_text("No marks.")
+        found = results(sample("openclaw"))
+        self.assertRaises(NotPublished, publish, found, self.page)
+        self.assertEqual(self.page.read_text(), "No marks.")

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.load import Load, faultOf, latenessOf
-from benchmarks.plans import QUESTION, Plan
+from benchmarks.load import QUESTION, Load, Plan, faultOf, latenessOf
 from benchmarks.replies import modeOf
 from benchmarks.upstream import Upstream, answerTo
 from benchmarks.wire import Connection, Reply, dechunked

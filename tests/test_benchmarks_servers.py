@@ -12,11 +12,21 @@ from tempfile import TemporaryDirectory
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.cpu import CPU, Used, cpuOf, descendants, memoryOf, usedBetween
-from benchmarks.machine import oneCoreFor, startingOn, twoCoresFor, usable
+from benchmarks.processes import (
+    CPU,
+    Used,
+    cpuOf,
+    descendants,
+    memoryOf,
+    oneCoreFor,
+    startingOn,
+    twoCoresFor,
+    usable,
+    usedBetween,
+)
 from benchmarks.run import arguments
-from benchmarks.subjects import configuration, subjectFrom
-from benchmarks.works import MODES
+from benchmarks.servers import MOST_STREAMS, configuration
+from benchmarks.works import BURST, FIRST, MODES, PLAIN, subjectFrom
 from openclaw.config.loading import load
 
 
@@ -145,15 +155,15 @@ class SubjectTests(SynchronousTestCase):
             (subject.name, subject.url, subject.token, subject.pid, subject.sessions),
             ("lite", "http://127.0.0.1:4000/v1", "sk-1", 42, True),
         )
-        self.assertEqual(subject.modelFor("burst-200"), "quick")
-        self.assertEqual(subject.modelFor("instant-16"), "mock/instant-16")
+        self.assertEqual(BURST.plan(subject, 1, 1).model, "quick")
+        self.assertEqual(PLAIN.plan(subject, 1, 1).model, "mock/instant-16")
 
     def test_nameAndAddressAreEnough(self):
         """
         Without more, the model is called as the mode, and nothing is charged.
         """
         subject = subjectFrom("a=http://127.0.0.1:1/v1")
-        self.assertEqual(subject.modelFor("paced-4-2"), "paced-4-2")
+        self.assertEqual(FIRST.plan(subject, 1, 1).model, "paced-4-2")
         self.assertIsNone(subject.pid)
 
     def test_nonsenseIsRefused(self):
@@ -176,7 +186,7 @@ class SubjectTests(SynchronousTestCase):
         The configuration that it is started with is a right one, and has an agent
         for all that the upstream is asked for.
         """
-        content = configuration("t" * 48, "http://127.0.0.1:1/v1", MODES, streams=5000)
+        content = configuration("t" * 48, "http://127.0.0.1:1/v1")
         with TemporaryDirectory() as folder:
             path = Path(folder) / "openclaw.yaml"
             path.write_text(yaml.safe_dump(content))
@@ -185,4 +195,4 @@ class SubjectTests(SynchronousTestCase):
         config = loaded.config
         self.assertEqual(loaded.warnings, ())
         self.assertEqual([agent.id for agent in config.agents.list], list(MODES))
-        self.assertEqual(config.agents.defaults.maxConcurrent, 5000)
+        self.assertEqual(config.agents.defaults.maxConcurrent, MOST_STREAMS)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.soak import GROWN_THINGS, faultsOf
-from benchmarks.watched import INSIDE, Look
+from benchmarks.soak import GROWN_THINGS, INSIDE, Look, faultsOf
 
 CANCELLED = "builtins.method twisted.internet.base.ReactorBase._cancelCallLater"
 

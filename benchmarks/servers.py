@@ -1,0 +1,289 @@
+"""
+The servers that are measured: the daemon, the two relays that it is compared with, and
+others that run already.
+"""
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from benchmarks.processes import startingOn, usable
+from benchmarks.works import MODES, Subject
+
+PROJECT = Path(__file__).resolve().parent.parent
+READY_WITHIN = 30.0
+STOPPED_WITHIN = 15.0
+POLL_INTERVAL = 0.005
+LOG_TAIL = 2000
+MOST_STREAMS = 20_000
+
+NGINX = """\
+daemon off;
+{user}
+worker_processes 1;
+worker_rlimit_nofile {files};
+pid {home}/nginx.pid;
+error_log stderr;
+events {{ worker_connections {files}; }}
+http {{
+  access_log off;
+  client_body_buffer_size 1m;
+  client_body_temp_path {home}/body;
+  proxy_temp_path {home}/proxy;
+  fastcgi_temp_path {home}/a; uwsgi_temp_path {home}/b; scgi_temp_path {home}/c;
+  keepalive_requests 1000000;
+  upstream mock {{ server {upstream}; keepalive 8192; keepalive_requests 1000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=2048;
+    location = /readyz {{ return 200; }}
+    location / {{
+      proxy_pass http://mock;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+      proxy_read_timeout 300s;
+    }}
+  }}
+}}
+"""
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The way to start a server.
+
+    @ivar subject: The server as it will be, but for its URL and process.
+    @ivar command: Makes the command from the port to listen on, the upstream's base
+        URL, and a private directory.
+    """
+
+    subject: Subject
+    command: Callable[[int, str, Path], Sequence[str]]
+
+    @property
+    def name(self) -> str:
+        return self.subject.name
+
+
+def relay() -> Recipe:
+    def command(port: int, upstream: str, home: Path) -> list[str]:
+        module = [sys.executable, "-m", "benchmarks.relay"]
+        return [*module, "--port", str(port), "--upstream", upstream]
+
+    return Recipe(subject=Subject(name="relay"), command=command)
+
+
+def nginxProgram() -> str | None:
+    # /usr/sbin is not on every user's path.
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin:/usr/local/sbin"
+    return shutil.which("nginx", path=path)
+
+
+def nginx() -> Recipe:
+    def command(port: int, upstream: str, home: Path) -> list[str]:
+        config = home / "nginx.conf"
+        text = NGINX.format(
+            home=home,
+            port=port,
+            upstream=upstream.removeprefix("http://").removesuffix("/v1"),
+            files=MOST_STREAMS,
+            # Else its worker could not use its own directories.
+            user="user root;" if os.geteuid() == 0 else "",
+        )
+        config.write_text(text)
+        program = str(nginxProgram())
+        return [program, "-p", str(home), "-e", "stderr", "-c", str(config)]
+
+    return Recipe(subject=Subject(name="nginx"), command=command)
+
+
+def openclaw(
+    workers: int | None = None, change: Callable[[dict[str, Any]], None] | None = None
+) -> Recipe:
+    """
+    Return the daemon as an operator runs it, with an agent for each mode.
+
+    @param workers: The number of workers; C{None} does not configure it.
+    @param change: Changes the configuration before it is written.
+    """
+    token = secrets.token_hex(24)
+
+    def command(port: int, upstream: str, home: Path) -> list[str]:
+        content = configuration(token, upstream)
+        if workers is not None:
+            content["gateway"]["workers"] = workers
+        if change is not None:
+            change(content)
+        config = home / "openclaw.yaml"
+        config.write_text(yaml.safe_dump(content))
+        config.chmod(0o600)
+        return [
+            *[str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile="],
+            *["openclaw", "--config", str(config)],
+            *["--listen", f"tcp:{port}:interface=127.0.0.1"],
+        ]
+
+    name = "openclaw" if workers is None else f"openclaw with {workers} workers"
+    model = "openclaw/{mode}"
+    subject = Subject(name=name, token=token, model=model, sessions=True)
+    return Recipe(subject=subject, command=command)
+
+
+def configuration(token: str, upstream: str) -> dict[str, Any]:
+    """
+    Return the configuration of a daemon whose only provider is the mock upstream, with
+    an agent for each mode.
+    """
+    return {
+        "gateway": {
+            "auth": {"mode": "token", "token": token},
+            "http": {"endpoints": {"chatCompletions": {"enabled": True}}},
+        },
+        "models": {"providers": {"mock": {"baseUrl": upstream, "apiKey": "x"}}},
+        "agents": {
+            "defaults": {"model": f"mock/{MODES[0]}", "maxConcurrent": MOST_STREAMS},
+            "list": [{"id": mode, "model": f"mock/{mode}"} for mode in MODES],
+        },
+    }
+
+
+class NotStarted(Exception):
+    """
+    A server ended, or was not ready in time.  The message has the end of its log.
+    """
+
+
+class Started:
+    """
+    A server that was started here, and is ready.
+
+    @ivar readySeconds: From its start to the first C{200} of C{/readyz}.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        upstream: str,
+        home: Path,
+        cores: Sequence[int] | None = None,
+        environment: Mapping[str, str] = {},
+    ) -> None:
+        """
+        @param upstream: The base URL of the upstream, with the C{/v1}.
+        @param home: A private directory; a server that was here before left its
+            state in it.
+        @param cores: The cores that it may use; by default all.
+        @param environment: Variables that it gets beside ours.
+
+        @raise NotStarted: It did not become ready.
+        """
+        self.stopped = False
+        home.mkdir(mode=0o700, exist_ok=True)
+        self.port = freePort()
+        self.log = home / "output.log"
+        command = recipe.command(self.port, upstream, home)
+        begun = time.monotonic()
+        with self.log.open("wb") as log, startingOn(cores or usable()):
+            self.process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env={**os.environ, "OPENCLAW_STATE_DIR": str(home), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._awaitReady(begun + READY_WITHIN)
+        except BaseException:
+            self.stop()
+            raise
+        self.readySeconds = time.monotonic() - begun
+        self.subject = msgspec.structs.replace(
+            recipe.subject,
+            url=f"http://127.0.0.1:{self.port}/v1",
+            pid=self.process.pid,
+        )
+
+    def _awaitReady(self, deadline: float) -> None:
+        while not isReady(self.port):
+            if self.process.poll() is not None:
+                raise NotStarted(f"it ended:\n{self.logTail()}")
+            if time.monotonic() > deadline:
+                raise NotStarted(f"/readyz gave no 200:\n{self.logTail()}")
+            time.sleep(POLL_INTERVAL)
+
+    def logTail(self) -> str:
+        return self.log.read_text(errors="replace")[-LOG_TAIL:]
+
+    def stop(self) -> None:
+        if self.stopped:
+            return
+        self.stopped = True
+        self.process.terminate()
+        try:
+            self.process.wait(STOPPED_WITHIN)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def freePort() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def isReady(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def startUpstream(
+    port: int = 0, cores: Sequence[int] | None = None
+) -> tuple[subprocess.Popen[bytes], str]:
+    """
+    Start the mock upstream.
+
+    @param port: Its port; 0 is any free one.
+    @param cores: The cores that it may use; by default all.
+
+    @return: The process, and the base URL with the C{/v1}.
+
+    @raise NotStarted: It ended at once; its standard error says why.
+    """
+    with startingOn(cores or usable()):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.upstream", "--port", str(port)],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        process.wait()
+        raise NotStarted("the mock upstream did not start")
+    return process, f"http://127.0.0.1:{json.loads(line)['port']}/v1"
