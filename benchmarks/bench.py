@@ -13,7 +13,7 @@ import msgspec
 from benchmarks import processes, works
 from benchmarks.load import Plan, carryOut
 from benchmarks.results import DIRECT, OURS, Held, Results, Sample, Standing
-from benchmarks.servers import NotStarted, Recipe, Started, openclaw, startUpstream
+from benchmarks.servers import NotStarted, Recipe, Started, mockUpstream, openclaw
 from benchmarks.works import CORES, HELD, PACED, Subject, Work
 
 SETTLE = 0.02  # seconds after a load in which a server may still be busy with it
@@ -88,10 +88,15 @@ class Bench:
         self.streams = min(self.scale.streams, mostStreams)
         assign = processes.everyCore if self.free else processes.oneCoreFor
         self.cores = assign(processes.usable())
-        process, self.url = startUpstream(upstreamPort, self.cores.upstream)
-        self.owned.callback(process.wait)
-        self.owned.callback(process.kill)
-        self.upstreamPID = process.pid
+        upstream = Started(
+            mockUpstream(),
+            "",
+            self.home / "upstream",
+            self.cores.upstream,
+            port=upstreamPort,
+        )
+        self.owned.callback(upstream.stop)
+        self.url, self.upstreamPID = upstream.subject.url, upstream.process.pid
         for _ in range(self.scale.starts - 1):
             for recipe in self.recipes:
                 self.start(recipe).stop()

@@ -22,7 +22,7 @@ from statistics import quantiles
 from time import perf_counter, sleep
 from typing import Any
 
-from benchmarks.servers import PROJECT, Started, openclaw, startUpstream
+from benchmarks.servers import PROJECT, Started, mockUpstream, openclaw
 
 REQUESTS = 200
 PATH = "/v1/chat/completions"
@@ -102,10 +102,15 @@ def _inThreads(many: int, work: Callable[[], None]) -> None:
 
 
 def _repeated(
-    many: int, body: Callable[[Daemon], object], extra: str = "", path: str = PATH
+    many: int,
+    body: Callable[[Daemon], object],
+    extra: str = "",
+    path: str = PATH,
+    pause: float = 0,
 ) -> Greedy:
     """
-    Send the same request on many connections, again and again.
+    Send the same request on many connections, again and again, and leave with the first
+    bytes of the answer.
     """
 
     def greedy(daemon: Daemon, over: threading.Event) -> None:
@@ -117,6 +122,8 @@ def _repeated(
                 with contextlib.suppress(OSError), daemon.connect() as connection:
                     connection.sendall(content)
                     connection.recv(65_536)
+                if pause:
+                    sleep(pause)
 
         _inThreads(many, send)
 
@@ -152,24 +159,6 @@ def uploads(daemon: Daemon, over: threading.Event) -> None:
     _inThreads(64, trickle)
 
 
-def detached(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Begin runs that go on alone, and leave.
-    """
-    content = daemon.request(
-        _asked("paced-64-20", stream=True), "x-openclaw-on-disconnect: continue\r\n"
-    )
-
-    def begin() -> None:
-        while not over.is_set():
-            with contextlib.suppress(OSError), daemon.connect() as connection:
-                connection.sendall(content)
-                connection.recv(1000)
-            sleep(0.002)
-
-    _inThreads(8, begin)
-
-
 def _image(daemon: Daemon) -> object:
     """
     Ask about an image whose server never answers.
@@ -184,7 +173,12 @@ KINDS: dict[str, Greedy | None] = {
     "32 requests at once": _repeated(32, lambda _: _asked("instant-16")),
     "64 slow uploads": uploads,
     "bodies of 4 MB": _repeated(4, lambda _: _asked("instant-16", "word " * 800_000)),
-    "runs that go on alone": detached,
+    "runs that go on alone": _repeated(
+        8,
+        lambda _: _asked("paced-64-20", stream=True),
+        "x-openclaw-on-disconnect: continue\r\n",
+        pause=0.002,
+    ),
     "images that never come": _repeated(64, _image),
     # Each reads a large file.
     "24 runs of 24 tool calls": _repeated(24, lambda _: _asked("read-24")),
@@ -227,12 +221,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure beside greedy callers.")
     parser.add_argument("--quick", action="store_true", help="20 requests each")
     requests = 20 if parser.parse_args().quick else REQUESTS
-    process, upstream = startUpstream()
-    silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    try:
+    with contextlib.ExitStack() as owned:
+        home = Path(owned.enter_context(tempfile.TemporaryDirectory()))
+        mock = Started(mockUpstream(), "", home)
+        owned.callback(mock.stop)
+        silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
         print("| the greedy caller | p50, ms | p99, ms |\n|---|---|---|")
         for name, greedy in KINDS.items():
-            with daemonBeside(upstream, silent.getsockname()[1]) as daemon:
+            with daemonBeside(mock.subject.url, silent.getsockname()[1]) as daemon:
                 over = threading.Event()
                 path = EMBEDDINGS if "embeddings" in name else PATH
                 if greedy is not None:
@@ -241,9 +237,6 @@ def main() -> None:
                 found = quantiles(daemon.latencies(path, requests), n=100)
                 over.set()
                 print(f"| {name} | {found[49]:.1f} | {found[98]:.1f} |", flush=True)
-    finally:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ others that run already.
 """
 
 import http.client
-import json
 import os
 import secrets
 import shutil
@@ -66,8 +65,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     The way to start a server.
 
     @ivar subject: The server as it will be, but for its URL and process.
-    @ivar command: Makes the command from the port to listen on, the upstream's base
-        URL, and a private directory.
+    @ivar command: Makes the command from the port, the upstream's base URL, and a
+        private directory.
     """
 
     subject: Subject
@@ -76,6 +75,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.subject.name
+
+
+def mockUpstream() -> Recipe:
+    def command(port: int, upstream: str, home: Path) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.upstream", "--port", str(port)]
+
+    return Recipe(subject=Subject(name="the mock upstream"), command=command)
 
 
 def relay() -> Recipe:
@@ -168,9 +174,8 @@ class NotStarted(Exception):
 
 class Started:
     """
-    A server that was started here, and is ready.
-
-    @ivar readySeconds: From its start to the first C{200} of C{/readyz}.
+    A server that was started here, and is ready: C{readySeconds} after its start
+    C{/readyz} was answered with 200.
     """
 
     def __init__(
@@ -180,19 +185,20 @@ class Started:
         home: Path,
         cores: Sequence[int] | None = None,
         environment: Mapping[str, str] = {},
+        port: int = 0,
     ) -> None:
         """
         @param upstream: The base URL of the upstream, with the C{/v1}.
-        @param home: A private directory; a server that was here before left its
-            state in it.
+        @param home: A private directory, maybe with state of an earlier server.
         @param cores: The cores that it may use; by default all.
         @param environment: Variables that it gets beside ours.
+        @param port: Its port; by default any free one.
 
         @raise NotStarted: It did not become ready.
         """
         self.stopped = False
         home.mkdir(mode=0o700, exist_ok=True)
-        self.port = freePort()
+        self.port = port or freePort()
         self.log = home / "output.log"
         command = recipe.command(self.port, upstream, home)
         begun = time.monotonic()
@@ -259,31 +265,3 @@ def isReady(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def startUpstream(
-    port: int = 0, cores: Sequence[int] | None = None
-) -> tuple[subprocess.Popen[bytes], str]:
-    """
-    Start the mock upstream.
-
-    @param port: Its port; 0 is any free one.
-    @param cores: The cores that it may use; by default all.
-
-    @return: The process, and the base URL with the C{/v1}.
-
-    @raise NotStarted: It ended at once; its standard error says why.
-    """
-    with startingOn(cores or usable()):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.upstream", "--port", str(port)],
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-        )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        process.wait()
-        raise NotStarted("the mock upstream did not start")
-    return process, f"http://127.0.0.1:{json.loads(line)['port']}/v1"

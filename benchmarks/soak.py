@@ -30,7 +30,7 @@ import msgspec
 
 from benchmarks.callers import Callers, Unexpected
 from benchmarks.processes import PROC, cpuOf, sizesOf
-from benchmarks.servers import PROJECT, Started, openclaw, startUpstream
+from benchmarks.servers import PROJECT, Started, mockUpstream, openclaw
 
 INSIDE = PROJECT / "benchmarks" / "inside"
 CENSUS_WITHIN = 20.0
@@ -304,10 +304,9 @@ def main() -> None:
     given = parser.parse_args()
     with ExitStack() as owned:
         home = given.keep or Path(owned.enter_context(tempfile.TemporaryDirectory()))
-        process, upstream = startUpstream()
-        owned.callback(process.wait)
-        owned.callback(process.terminate)
-        daemon = Daemon(upstream, home)
+        upstream = Started(mockUpstream(), "", home / "upstream")
+        owned.callback(upstream.stop)
+        daemon = Daemon(upstream.subject.url, home)
         owned.callback(daemon.stop)
         soak = Soak(daemon, given.seed)
         asyncio.run(soak.run(2000 if given.quick else given.runs, given.rounds))

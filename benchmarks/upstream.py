@@ -1,9 +1,9 @@
 """
 A mock of an OpenAI-compatible model server that costs next to nothing.
 
-Run as C{python -m benchmarks.upstream}.  It prints one line of JSON, C{{"port": …}},
-and answers C{POST /v1/chat/completions} on that port of the loopback interface, in
-the mode that the request's model id names (see L{benchmarks.replies}).  For
+Run as C{python -m benchmarks.upstream --port PORT}.  It answers C{POST
+/v1/chat/completions} on the loopback interface, in the mode that the request's model id
+names (see L{benchmarks.replies}), and C{GET /readyz}.  For
 L{benchmarks.soak} and L{benchmarks.neighbour} there are more modes::
 
     late-300       16 words, all after 300 ms of silence
@@ -200,6 +200,7 @@ def answerTo(
 
 
 NO_SUCH_PATH = errorAnswer("404 Not Found", "Only POST /v1/chat/completions is here.")
+READY = _jsonAnswer("200 OK", {"ok": True})
 BAD_BODY = errorAnswer("400 Bad Request", "The body is no chat completion request.")
 decodeQuestion = msgspec.json.Decoder(Question).decode
 
@@ -251,7 +252,7 @@ class Upstream(asyncio.Protocol):
             self.answer(head, body)
 
     def answer(self, head: bytes, body: bytes) -> None:
-        answer = NO_SUCH_PATH
+        answer = READY if head.startswith(b"GET /readyz ") else NO_SUCH_PATH
         if head.startswith(PATHS):
             try:
                 asked = decodeQuestion(body)
@@ -296,13 +297,12 @@ async def serve(port: int) -> None:
     server = await loop.create_server(
         lambda: Upstream(loop.call_at, loop.time), "127.0.0.1", port, backlog=2048
     )
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     await server.serve_forever()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A mock OpenAI-compatible upstream.")
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--port", type=int, required=True)
     asyncio.run(serve(parser.parse_args().port))
 
 

@@ -1,5 +1,5 @@
 """
-Counts what lives in a Python process, for L{benchmarks.soak}.
+Count the objects of a Python process, for L{benchmarks.soak}.
 
 Python imports a module of this name at its start.  With this directory in
 C{PYTHONPATH} and a file's name in C{OPENCLAW_CENSUS}, the process answers each SIGUSR2
@@ -15,7 +15,7 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Iterable
-from types import BuiltinFunctionType, FrameType, MethodType
+from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 
@@ -33,13 +33,6 @@ def _kindOf(thing: object) -> str:
     return name
 
 
-def _delayed() -> Iterable[str]:
-    reactor: Any = sys.modules.get("twisted.internet.reactor")
-    if reactor is None:
-        return ()
-    return [_nameOf(getattr(call, "func", None)) for call in reactor.getDelayedCalls()]
-
-
 def _counted(names: Iterable[str]) -> Counter[str]:
     # A Counter that is made of an iterable asks 13 abstract classes about its type, and
     # they remember it: two new objects each, which the next census would find.
@@ -51,24 +44,18 @@ def _counted(names: Iterable[str]) -> Counter[str]:
 
 def takeCensus(path: str) -> None:
     """
-    Write down what there is.
-
-    @param path: The file, which is whole as soon as it is there.
+    Write the counts to a file, which is whole as soon as it is there.
     """
     gc.collect()
     things = _counted(map(_kindOf, gc.get_objects()))
-    found = {"things": things, "timers": _counted(_delayed())}
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    calls = [] if reactor is None else reactor.getDelayedCalls()
+    timers = _counted([_nameOf(getattr(call, "func", None)) for call in calls])
+    found = {"things": things, "timers": timers}
     with open(f"{path}.part", "w") as file:
         json.dump(found, file)
     os.replace(f"{path}.part", path)
 
 
-def _install(path: str) -> None:
-    def asked(number: int, frame: FrameType | None) -> None:
-        takeCensus(path)
-
-    signal.signal(signal.SIGUSR2, asked)
-
-
 if "OPENCLAW_CENSUS" in os.environ:
-    _install(os.environ["OPENCLAW_CENSUS"])
+    signal.signal(signal.SIGUSR2, lambda *_: takeCensus(os.environ["OPENCLAW_CENSUS"]))
