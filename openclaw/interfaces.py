@@ -529,7 +529,8 @@ class ISessionStore(Interface):
 
     def probe() -> "Deferred[None]":
         """
-        Look whether what C{fault} says is over.  Never fails.
+        Look whether what C{fault} says is over, or whether a fault can be seen without
+        writing anything.  Never fails.
         """
 
 

@@ -144,6 +144,21 @@ class FailingStoreTests(HouseTestCase):
             await self.assertFails(daemon, "locked")
         await self.untilReady(daemon)
 
+    async def test_movedAway(self) -> None:
+        """
+        Somebody moves the file away, which nobody's run has to find out, and back.
+        """
+        daemon = await self.startDaemon()
+        self.assertEqual(await self.turn(daemon), 200)
+        path, aside = self.state / "sessions.sqlite", self.state / "aside"
+        path.rename(aside)
+        while (await self.health(daemon))[0] == 200:
+            await deferLater(reactor, 0.1)
+        await self.assertFails(daemon, "its file is gone")
+        self.assertGreaterEqual(await self.turn(daemon), 500)
+        aside.rename(path)
+        await self.untilReady(daemon)
+
     async def assertRefused(self, reason: str) -> None:
         """
         Assert that the daemon does not start, and says why.

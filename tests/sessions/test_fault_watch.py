@@ -42,7 +42,7 @@ class ProbedStore(MemorySessionStore):
 
 class PaceTests(SQLiteTestCase):
     """
-    A store is probed while it fails, and at a pace that leaves it time to work.
+    A store is probed at a pace that leaves it time to work.
     """
 
     def setUp(self) -> None:
@@ -54,19 +54,11 @@ class PaceTests(SQLiteTestCase):
         self.watch = FaultWatch(self.store, self.clock)
         self.watch.start()
 
-    def test_works(self) -> None:
+    def test_pace(self) -> None:
         """
-        A store that works is left alone.
+        It is probed again and again, one probe at a time; after a long one there is a
+        long pause.
         """
-        self.clock.pump([PROBE_SECONDS] * 10)
-        self.assertEqual(self.store.probes, [])
-
-    def test_fails(self) -> None:
-        """
-        One that fails is probed again and again, one probe at a time; after a long one
-        there is a long pause.
-        """
-        self.store.fault = "the disk is full"
         self.clock.advance(PROBE_SECONDS)
         self.clock.advance(PROBE_SECONDS * 5)
         (probe,) = self.store.probes
@@ -82,7 +74,6 @@ class PaceTests(SQLiteTestCase):
         """
         Nothing is left when it ends, be it during a probe.
         """
-        self.store.fault = "the disk is full"
         self.clock.advance(PROBE_SECONDS)
         self.watch.stop()
         self.store.probes[0].callback(None)
@@ -94,7 +85,7 @@ class PaceTests(SQLiteTestCase):
 
 class RecoveryTests(SQLiteTestCase):
     """
-    A store that works again is found out without a run.
+    That a store fails, or works again, is found out without a run.
     """
 
     async def watched(self) -> SQLiteSessionStore:
@@ -167,25 +158,6 @@ class RecoveryTests(SQLiteTestCase):
         assert begun is not None
         self.assertEqual(len(begun.messages), 3)
 
-    async def test_replaced(self) -> None:
-        """
-        The sound file has got the name of the damaged one.
-        """
-        store = await self.watched()
-        await self.turn(store, "a")
-        await store.close()
-        sound = self.path.read_bytes()
-        await store.open()
-        self.path.write_bytes(sound[:PAGE_BYTES] + os.urandom(len(sound) - PAGE_BYTES))
-        with self.assertRaises(StoreError):
-            await self.turn(store, "a")
-        new = self.path.with_name("new")
-        new.write_bytes(sound)
-        new.replace(self.path)
-        await self.probed()
-        self.assertIsNone(store.fault)
-        await self.turn(store, "a")
-
     async def test_emptied(self) -> None:
         """
         A file that is whole, but in which there is nothing, is no sound one.
@@ -206,6 +178,62 @@ class RecoveryTests(SQLiteTestCase):
             await self.probed()
             self.assertIsNotNone(store.fault)
         self.assertFalse(self.path.exists())
+
+    async def test_works(self) -> None:
+        """
+        Nothing is written, and nothing logged, while it works.
+        """
+        store = await self.watched()
+        await self.turn(store, "a")
+        before = self.path.with_name(f"{self.path.name}-wal").read_bytes()
+        for _ in range(3):
+            await self.probed()
+        self.assertIsNone(store.fault)
+        after = self.path.with_name(f"{self.path.name}-wal").read_bytes()
+        self.assertEqual(before, after)
+        self.assertEqual(self.logged, [])
+
+    async def test_gone(self) -> None:
+        """
+        Somebody has moved the file away: a turn fails that would be lost with this
+        process, until the file is back.
+        """
+        store = await self.watched()
+        await self.turn(store, "a")
+        aside = self.path.with_name("aside")
+        self.path.rename(aside)
+        await self.probed()
+        self.assertIn("is gone", store.fault or "")
+        with self.assertRaises(StoreError):
+            await self.turn(store, "a")
+        await self.probed()
+        self.assertIsNotNone(store.fault)
+        aside.rename(self.path)
+        await self.probed()
+        self.assertIsNone(store.fault)
+        begun = await self.turn(store, "a")
+        assert begun is not None
+        self.assertEqual(len(begun.messages), 3)
+
+    async def test_another(self) -> None:
+        """
+        Nor is another file taken for it, beside which its own log lies.
+        """
+        store = await self.watched()
+        await self.turn(store, "a")
+        aside, copy = self.path.with_name("aside"), self.path.with_name("copy")
+        copy.write_bytes(self.path.read_bytes())
+        self.path.rename(aside)
+        copy.replace(self.path)
+        for _ in range(2):
+            with self.assertRaises(StoreError):
+                await self.turn(store, "a")
+            await self.probed()
+            self.assertIn("another file", store.fault or "")
+        aside.replace(self.path)
+        await self.probed()
+        self.assertIsNone(store.fault)
+        self.assertEqual(len(self.logged), 2, self.logged)
 
     async def test_closedMeanwhile(self) -> None:
         """

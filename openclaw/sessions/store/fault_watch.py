@@ -1,5 +1,5 @@
 """
-Finds out that a store which failed works again, also when no run tries it.
+Finds out that a store fails, or works again, also when no run tries it.
 """
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -20,7 +20,7 @@ file takes seconds to read.
 
 class FaultWatch:
     """
-    Probes a store as long as it fails, and leaves it alone while it works.
+    Probes a store from time to time.
     """
 
     def __init__(self, store: ISessionStore, clock: IReactorTime) -> None:
@@ -51,9 +51,6 @@ class FaultWatch:
 
     def _look(self) -> None:
         self._next = None
-        if self._store.fault is None:
-            self._wait(PROBE_SECONDS)
-            return
         began = self._clock.seconds()
 
         def probed(_: None) -> None:

@@ -106,6 +106,7 @@ class SQLiteSessionStore:
         self._access: SessionAccess | None = None
         self.fault: str | None = None
         self._isDamaged = False
+        self._file: object = None
         self._toldAt = float("-inf")
         self._closing: Deferred[None] = succeed(None)
         self._awaitingOpen: list[Deferred[None]] = []
@@ -142,7 +143,7 @@ class SQLiteSessionStore:
             cp_min=1,
             cp_max=1,
             cp_reactor=self._reactor,
-            cp_openfun=_configure,
+            cp_openfun=self._connected,
         )
         try:
             done = await deferToThreadPool(
@@ -173,6 +174,26 @@ class SQLiteSessionStore:
         return SessionAccess(
             owner=owner, leaseSeconds=self.leaseSeconds, uptime=self._uptime
         )
+
+    def _connected(self, connection: sqlite3.Connection) -> None:
+        """
+        In the thread: a connection was made.
+        """
+        _configure(connection)
+        self._file = _fileAt(self._path)
+
+    def _checkPlace(self) -> None:
+        """
+        See that the open file still has its name: what is written into another would be
+        lost with this process.  One that has the name now can't be taken up: the
+        write-ahead log beside it may be that of the open one.
+
+        @raise sqlite3.OperationalError: It has not.
+        """
+        if _fileAt(self._path) != self._file:
+            raise sqlite3.OperationalError(
+                "its file is gone, or another file has its name; put it back or restart"
+            )
 
     def _prepare(self, pool: ConnectionPool) -> Upgrade:
         """
@@ -248,7 +269,7 @@ class SQLiteSessionStore:
         """
         See L{ISessionStore.probe}.
         """
-        if self.fault is None or self._pool is None or self._access is None:
+        if self._pool is None or self._access is None:
             return succeed(None)
         probing = Deferred.fromCoroutine(self._probe(self._pool, self._access))
         return probing.addErrback(lambda _: None)
@@ -258,21 +279,26 @@ class SQLiteSessionStore:
             # Not in the store's own thread: sessions whose part of the file is whole
             # go on meanwhile.
             reactor: Any = self._reactor
-            await deferToThreadPool(
-                reactor, reactor.getThreadPool(), checkFile, self._path
-            )
+            await deferToThreadPool(reactor, reactor.getThreadPool(), self._checkFile)
             if self._pool is not pool:
                 return
             # The connection knows pages of the damaged file, and the access texts.
             await deferToThreadPool(reactor, pool.threadpool, _disconnect, pool)
             if self._access is access:
                 self._access = self._accessFor(access.owner)
+        failed = self.fault is not None
 
-        def write(access: SessionAccess, connection: Any, now: float) -> None:
-            # It is what it was, and is written all the same.
-            connection.execute(f"PRAGMA user_version = {versionOf(connection)}")
+        def look(access: SessionAccess, connection: Any, now: float) -> None:
+            version = versionOf(connection)
+            if failed:
+                # It is what it was, and is written all the same.
+                connection.execute(f"PRAGMA user_version = {version}")
 
-        await self._transact(write, writes=True)
+        await self._transact(look, writes=failed)
+
+    def _checkFile(self) -> None:
+        self._checkPlace()
+        checkFile(self._path)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
         """
@@ -343,6 +369,7 @@ class SQLiteSessionStore:
         def transaction(connection: Any) -> T:
             committed = False
             try:
+                self._checkPlace()
                 result = work(access, connection, now)
                 connection.commit()
                 committed = True
@@ -375,11 +402,22 @@ class SQLiteSessionStore:
         if isDamaged or isinstance(error, sqlite3.OperationalError | OSError):
             # All else is about what one caller said.
             self.fault = f"the session store fails: {error}"
-            self._isDamaged = isDamaged
+            self._isDamaged = self._isDamaged or isDamaged
         if isNew or self._uptime() - self._toldAt >= TELL_SECONDS:
             self._toldAt = self._uptime()
             self._log.error("The session store failed: {reason}", reason=str(error))
         raise StoreError("The session store can't be read or written.") from error
+
+
+def _fileAt(path: Path) -> tuple[int, int] | None:
+    """
+    Return the identity of the file that has a name now, if any has it.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _configure(connection: sqlite3.Connection) -> None:
