@@ -1,5 +1,5 @@
 """
-What pyproject.toml can't say; all else is there.
+The settings that pyproject.toml can't express.
 """
 
 from setuptools import find_packages, setup

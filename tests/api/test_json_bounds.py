@@ -183,8 +183,8 @@ class WeightTests(SynchronousTestCase):
 
     def test_large(self):
         """
-        What people have passes: long texts in ASCII, with base64 as some encoders
-        write it, and beside it words of any language; such words of 7 MB.
+        Usual requests pass: long texts in ASCII, with base64 as some encoders write it,
+        and beside it words of any language; such words of 7 MB.
         """
         image = (b"QUJD" * 15 + b"\\u002bABC") * (19 * MIB // 69)
         words = b'","x":"'.join(["\u00e9\U0001f600".encode() * 10_000] * 100)
@@ -200,7 +200,7 @@ class WeightTests(SynchronousTestCase):
     @given(_nasty | anything, st.integers(1, 20), st.integers(0, 300))
     def test_slices(self, value, size, most):
         """
-        What is outside of strings is counted wherever the slices end.
+        Text outside of strings is counted wherever the slices end.
         """
         text = json.dumps(value, indent=2)
         outside = len(re.sub(r'"(?:[^"\\]|\\.)*"', "", text))

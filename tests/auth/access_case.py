@@ -1,5 +1,5 @@
 """
-What tests of the doorkeeper begin with.
+The test case of the doorkeeper.
 """
 
 import traceback
@@ -78,7 +78,7 @@ class BrokenChecker:
 
 class DoorTestCase(SynchronousTestCase):
     """
-    What tests of the door need.
+    A test case with a doorkeeper.
     """
 
     def setUp(self) -> None:

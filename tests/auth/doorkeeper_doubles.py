@@ -1,5 +1,5 @@
 """
-What a doorkeeper needs, in memory or in a directory of the test.
+The parts of a doorkeeper, in memory or in a directory of the test.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def accessStateOf(
     limits: RateLimit | None = None,
 ) -> AccessState:
     """
-    What a doorkeeper remembers.
+    Return the state of a doorkeeper.
 
     @param state: The directory with the named tokens.
     """

@@ -97,7 +97,7 @@ class BasicTests(SynchronousTestCase):
 
     def test_malformed(self) -> None:
         """
-        What can't be decoded is refused, without showing it.
+        A value that can't be decoded is refused, without showing it.
         """
         for rest in (
             b"s3cr3t!",

@@ -40,7 +40,7 @@ class DirectTests(SynchronousTestCase):
         self, host: str, proxies: TrustedProxies = PROXIES, **headers
     ) -> ClientAddress:
         """
-        Where a request comes from.
+        Return the address of a request's client.
         """
         kind = IPv6Address if ":" in host else IPv4Address
         line = lineFrom(peer=kind("TCP", host, 4711))
@@ -96,7 +96,7 @@ class DirectTests(SynchronousTestCase):
 
     def test_unix(self) -> None:
         """
-        Who comes by a UNIX socket is on this machine; and a trusted proxy, if the
+        A client of a UNIX socket is on this machine; and a trusted proxy, if the
         configuration says so.
         """
         line = lineFrom(peer=UNIXAddress(None))
@@ -109,7 +109,7 @@ class DirectTests(SynchronousTestCase):
 
     def test_said(self) -> None:
         """
-        What a stranger says of where they come from is not listened to.
+        A stranger's forwarding headers are ignored.
         """
         found = self.origin("203.0.113.5", x_forwarded_for=PROXY)
         self.assertEqual(found, ClientAddress(name="203.0.113.5"))
@@ -156,7 +156,8 @@ class ForwardedTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        What is no address is not passed over: the proxy behind it is who asks.
+        A value that is not an address ends the chain: the proxy behind it is the
+        client.
         """
         for lines in (
             [],
@@ -176,7 +177,7 @@ class ForwardedTests(SynchronousTestCase):
 
     def test_loopback(self) -> None:
         """
-        Who pretends to be this machine does not become it.
+        A client that claims to be this machine does not become it.
         """
         self.assertEqual(self.asker(b"127.0.0.1"), "127.0.0.1")
 
@@ -199,7 +200,7 @@ class ProxyProtocolTests(SynchronousTestCase):
         self, header: bytes, near: object = near, **headers: str
     ) -> ClientAddress:
         """
-        Where a request comes from.
+        Return the address of a request's client.
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return PROXIES.origin(behind(near, header), headersOf(named))

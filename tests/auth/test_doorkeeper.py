@@ -32,7 +32,7 @@ class TokenTests(DoorTestCase):
 
     def test_right(self) -> None:
         """
-        Who shows it may come in, with all scopes.
+        The right token gives all scopes.
         """
         caller = self.admitted(self.doorkeeper(), b"Bearer t0ken")
         self.assertEqual(caller.label, "operator")
@@ -47,14 +47,14 @@ class TokenTests(DoorTestCase):
 
     def test_wrong(self) -> None:
         """
-        Who shows another one is told that it is not valid.
+        A wrong token is refused as not valid.
         """
         error = self.refused(self.asking(self.doorkeeper(), b"Bearer pa55word"))
         self.assertEqual(error.message, "The credential is not valid.")
 
     def test_none(self) -> None:
         """
-        Who shows nothing is told what to show.
+        Without a token the answer says how to show one.
         """
         for header in (None, b"", b"Bearer", b"Bearer ", b"Digest t0ken", b"t0ken"):
             error = self.refused(self.asking(self.doorkeeper(), header))
@@ -121,7 +121,7 @@ class BasicTests(DoorTestCase):
 
     def test_malformed(self) -> None:
         """
-        What is no name and password is told to be malformed.
+        A value that is not a name and a password is refused as malformed.
         """
         asking = self.asking(self.doorkeeper(self.users()), b"Basic pa55word!")
         self.assertIn("malformed", self.refused(asking).message)

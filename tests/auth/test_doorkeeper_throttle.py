@@ -34,7 +34,7 @@ class GuessingTests(DoorTestCase):
 
     def test_token(self) -> None:
         """
-        Who shows wrong tokens is told to wait, but nobody who has the right one: it
+        A client with wrong tokens is told to wait, but not one with the right one: it
         can't be guessed, and its owner may share the address.
         """
         door = self.doorkeeper(secret=LONG_TOKEN)
@@ -101,7 +101,7 @@ class GuessingTests(DoorTestCase):
 
     def test_manyAtOnce(self) -> None:
         """
-        Who sends a thousand guesses before the first is answered learns no more.
+        A thousand guesses before the first is answered tell no more.
         """
         checker = SlowChecker()
         door = self.doorkeeper(checker)
@@ -173,8 +173,8 @@ class GuessingTests(DoorTestCase):
 
     def test_proxy(self) -> None:
         """
-        Who does not come by the trusted proxy is in the audit, too; who names nobody
-        there has shown nothing that could be refused.
+        A request that does not come by the trusted proxy is in the audit, too; one
+        without a name in its header has shown nothing that could be refused.
         """
         door = self.doorkeeper(
             mode="trusted-proxy", proxies=[THERE], header="X-Forwarded-User"

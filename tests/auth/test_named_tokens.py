@@ -200,7 +200,7 @@ class FileTests(TokensTestCase):
 
     def test_faults(self) -> None:
         """
-        What is no such file is named, and not overwritten.
+        A malformed file is an error that names it, and is not overwritten.
         """
         path = tokensFile(self.state)
         for text in ("", "{", "[]", '{"version": 2, "tokens": []}', '{"version": 1}'):
@@ -250,7 +250,7 @@ class FindTests(TokensTestCase):
 
     def test_changes(self) -> None:
         """
-        What is added or revoked counts with the next request.
+        Added and revoked tokens count with the next request.
         """
         first = addToken(self.state, "first")
         self.assertEqual(self.known(first), "first")

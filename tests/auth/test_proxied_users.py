@@ -34,7 +34,7 @@ class ProxiedUsersTests(SynchronousTestCase):
         **settings,
     ) -> Guest:
         """
-        Who asks.
+        Return the caller of a request.
         """
         users = ProxiedUsers(TrustedProxy(userHeader="X-Forwarded-User", **settings))
         headers = Headers()
@@ -51,7 +51,8 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_user(self) -> None:
         """
-        Whom it names is let in, with sessions of their own, and is no operator.
+        A user named by a trusted proxy is let in, with sessions of their own, and is no
+        operator.
         """
         caller = self.caller(b" ann@example.com ")
         self.assertEqual(caller.label, "user:ann@example.com")
@@ -61,7 +62,7 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_stranger(self) -> None:
         """
-        Who comes by nobody whom we trust is not asked for their name.
+        The header of an untrusted client is ignored.
         """
         for origin in (
             ClientAddress(name="203.0.113.5"),
@@ -107,7 +108,7 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_required(self) -> None:
         """
-        What the configuration requires must be there too.
+        The headers that the configuration requires must be there too.
         """
         settings = {"requiredHeaders": ("X-Proxy-Secret", "X-Id")}
         full = ((b"x-proxy-secret", b"s"), (b"x-id", b"1"))

@@ -22,7 +22,7 @@ def guest(label: str = "token:ci", **bounds: int) -> Guest:
 
 class QuotaTestCase(SynchronousTestCase):
     """
-    What tests of quotas need.
+    A test case with quotas.
     """
 
     def setUp(self) -> None:
@@ -48,8 +48,8 @@ class LabelTests(QuotaTestCase):
 
     def test_sameLabel(self) -> None:
         """
-        What the old one used is not counted as the new one's: neither requests nor
-        runs.
+        The usage of an old token is not counted for a new one of its label: neither
+        requests nor runs.
         """
         quota = Quota(requestsPerMinute=1, concurrentRuns=1)
         old = Guest(label="token:ci", quota=quota)

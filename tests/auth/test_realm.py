@@ -29,7 +29,7 @@ SCOPES = st.lists(st.sampled_from([*OPERATOR_SCOPES, "", "operator", "root", "*"
 
 class ScopeTests(SynchronousTestCase):
     """
-    What callers may do.
+    The scopes of callers.
     """
 
     def test_interface(self) -> None:
@@ -50,7 +50,8 @@ class ScopeTests(SynchronousTestCase):
 
     def test_included(self) -> None:
         """
-        Who may administer may write, and who may write may read; not the other way.
+        C{operator.admin} includes C{operator.write}, and that C{operator.read}; not the
+        other way.
         """
         rank = ["operator.read", "operator.write", "operator.admin"]
         for held, scope in enumerate(rank):
@@ -83,7 +84,7 @@ class ScopeTests(SynchronousTestCase):
 
     def test_narrowedToIncluded(self) -> None:
         """
-        What is included can be asked for by its name.
+        An included scope can be asked for by its name.
         """
         writer = Operator("somebody", frozenset({"operator.write"}))
         self.assertTrue(writer.narrowed(["operator.read"]).hasScope("operator.read"))
@@ -172,7 +173,7 @@ class GuestTests(SynchronousTestCase):
 
 class RealmTests(SynchronousTestCase):
     """
-    Who the callers are.
+    The avatars of callers.
     """
 
     def callerOf(self, realm: object, avatarID: object) -> ICaller:
@@ -233,14 +234,14 @@ class RealmTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        What is no name makes nobody.
+        A value that is not a name has no avatar.
         """
         for avatarID in (ANONYMOUS, b"", "", None, 5):
             self.assertRaises(TypeError, self.callerOf, UserRealm(), avatarID)
 
     def test_others(self) -> None:
         """
-        Who wants any other avatar gets none.
+        Another interface has no avatar.
         """
 
         class IOther(Interface):

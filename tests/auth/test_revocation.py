@@ -106,7 +106,7 @@ class WatchTests(TokensTestCase):
 
     def test_each(self) -> None:
         """
-        What belongs to revoked tokens is ended each second, be the file changed or not.
+        Runs of revoked tokens are ended each second, be the file changed or not.
         """
         for _ in range(3):
             self.watchClock.advance(LOOK_SECONDS)

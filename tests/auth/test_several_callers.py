@@ -109,7 +109,7 @@ class ProxiedTests(DoorTestCase):
 
     def test_user(self) -> None:
         """
-        Whom it names may come in.
+        A user named by the proxy is let in.
         """
         caller = self.admitted(self.door, host="192.0.2.1", x_user="ann")
         self.assertEqual(caller.label, "user:ann")
@@ -140,8 +140,8 @@ class ProxiedTests(DoorTestCase):
 
     def test_passedOn(self) -> None:
         """
-        What the proxy has looked at itself, and passes on, is not looked at again;
-        and nobody comes in by it.
+        A credential that the proxy has checked itself, and passes on, is not checked
+        again; and it lets nobody in.
         """
         for header in (b"Basic x", basic(b"ada", PASSWORD), b"Bearer eyJhbGciOi"):
             caller = self.admitted(self.door, header, host="192.0.2.1", x_user="ann")
@@ -150,7 +150,7 @@ class ProxiedTests(DoorTestCase):
 
     def test_wrongToken(self) -> None:
         """
-        Who shows a named token is who it says, or nobody.
+        A request with a named token has that token's identity, or none.
         """
         token = b"Bearer " + addToken(self.state, "ci").encode()
         caller = self.admitted(self.door, token, host="192.0.2.1", x_user="ann")
@@ -161,7 +161,7 @@ class ProxiedTests(DoorTestCase):
 
     def test_otherModes(self) -> None:
         """
-        Where the mode is another, the header is nobody's name.
+        In other modes the header names nobody.
         """
         door = self.doorkeeper(proxies=["192.0.2.1"])
         self.refused(self.asking(door, host="192.0.2.1", x_user="ann"))

@@ -65,7 +65,7 @@ class ThrottleTestCase(SynchronousTestCase):
 
 class LockTests(ThrottleTestCase):
     """
-    Who fails too often is locked out.
+    An address with too many failures is locked out.
     """
 
     def test_tenth(self) -> None:
@@ -99,7 +99,7 @@ class LockTests(ThrottleTestCase):
 
     def test_window(self) -> None:
         """
-        What was more than a minute ago is forgotten.
+        Failures of more than a minute ago are forgotten.
         """
         self.fail(9)
         self.clock.advance(59)
@@ -209,7 +209,7 @@ class MemoryTests(ThrottleTestCase):
 
     def test_lately(self) -> None:
         """
-        Who goes on trying is not forgotten for those who tried once.
+        An address that goes on trying is not forgotten for those that tried once.
         """
         self.throttle = self.make(capacity=3)
         for number in range(10):

@@ -329,7 +329,7 @@ class ForegroundTests(StartTestCase):
 
     async def test_fewFiles(self) -> None:
         """
-        Where workers can't be started, the daemon ends and says why.
+        When workers can't be started, the daemon ends and says why.
         """
         await self.assertTooFew(20)
 

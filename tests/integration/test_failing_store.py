@@ -47,7 +47,7 @@ class FailingStoreTests(HouseTestCase):
 
     async def health(self, daemon: Daemon, path: str = "/readyz") -> tuple[int, Any]:
         """
-        What the daemon says of itself.
+        Return the daemon's answer about its health.
         """
         answer = await self.caller(daemon).get(path)
         return answer.status, await answer.json()
@@ -65,7 +65,7 @@ class FailingStoreTests(HouseTestCase):
 
     async def gauge(self, daemon: Daemon) -> float:
         """
-        What C{/metrics} says of the sessions.
+        Return the gauge of a failing store from C{/metrics}.
         """
         answer = await self.caller(daemon).get("/metrics")
         text = await answer.whole()

@@ -162,8 +162,8 @@ class DamageTests(DialectTestCase):
 
     def test_withoutTerminal(self):
         """
-        Where only the end of the message is the end, damage counts whenever it comes;
-        what came before is told.
+        Without an end marker in the dialect, damage counts whenever it comes; the text
+        before it is told.
         """
         wire = STREAMS["googleGenerativeAI"]
         begin = CHUNKED + b"\r\n" + chunk(wire)
@@ -184,7 +184,7 @@ class DamageTests(DialectTestCase):
 
     def test_secondMessage(self):
         """
-        What follows a whole message is no part of it, and ends the connection.
+        Bytes behind a whole message are no part of it, and end the connection.
         """
         for name, wire in STREAMS.items():
             for rest in (b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"):

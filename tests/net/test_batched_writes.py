@@ -79,7 +79,7 @@ class Producer:
 
 class WritesTests(SynchronousTestCase):
     """
-    What a read leads to is sent when the read is over.
+    Writes that follow from a read are sent when the read is over.
     """
 
     def setUp(self) -> None:
@@ -153,7 +153,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_readFails(self) -> None:
         """
-        What a read that fails has written goes out all the same.
+        Writes of a read that fails are sent all the same.
         """
 
         def read() -> None:
@@ -176,7 +176,8 @@ class WritesTests(SynchronousTestCase):
 
     def test_kernelIsFull(self) -> None:
         """
-        What is left goes the reactor's way, and so does what follows, in its order.
+        Bytes that the kernel does not take go the reactor's way, and so do later ones,
+        in their order.
         """
         self.socket.room = 2
         self.writes.during(self.transport.write, b"abc")
@@ -247,7 +248,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_aborted(self) -> None:
         """
-        What was written before an abort is lost.
+        Writes before an abort are lost.
         """
 
         def read() -> None:
@@ -296,7 +297,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        What is no socket is left as it is.
+        A transport without a socket is left as it is.
         """
         protocol, transport = Protocol(), StringTransport()
         protocol.transport = transport
@@ -319,7 +320,7 @@ class SharedTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """
-        Who asks again gets the same.
+        A second call for the same reactor returns the same.
         """
         one, two = MemoryReactorClock(), MemoryReactorClock()
         self.assertIs(writesOf(one), writesOf(one))

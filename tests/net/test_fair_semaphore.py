@@ -152,7 +152,7 @@ class FairSemaphoreTests(SynchronousTestCase):
 
     def test_run(self) -> None:
         """
-        What is done while one is held gives it back, however it ends.
+        A slot is released when the work is done, however it ends.
         """
         semaphore = FairSemaphore(Clock(), Bounds(capacity=1))
 

@@ -143,7 +143,7 @@ class GuardTests(SynchronousTestCase):
 
     def test_allowed(self):
         """
-        Where it is allowed, any address is.
+        C{allowPrivate} allows any address.
         """
         guard = self.guard(allowPrivate=True)
         guard.connectTCP("127.0.0.1", 80, ClientFactory())

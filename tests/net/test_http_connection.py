@@ -119,7 +119,7 @@ class AnswerTests(RawTestCase):
 
     def test_cutCompressed(self) -> None:
         """
-        What is compressed and is cut off is no whole answer.
+        A compressed body that is cut off is not a whole answer.
         """
         data = compress(WHOLE)[:-12]
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(data))
@@ -128,7 +128,7 @@ class AnswerTests(RawTestCase):
 
     def test_wronglyCompressed(self) -> None:
         """
-        What only says that it is compressed breaks off.
+        A body that only claims to be compressed breaks off.
         """
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(WHOLE))
         self.failureOf(self.call, UpstreamTruncated)
@@ -215,7 +215,7 @@ class AnswerTests(RawTestCase):
 
     def test_bomb(self) -> None:
         """
-        What inflates to far more than itself breaks off.
+        A body that inflates to far more than itself breaks off.
         """
         bomb = compress(bytes(4 * MAX_INFLATED_BYTES))
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(bomb))
@@ -280,7 +280,7 @@ class KeepingTests(RawTestCase):
 
 class FaultTests(RawTestCase):
     """
-    What is no HTTP, or has no end.
+    Answers that are not HTTP, or have no end.
     """
 
     def assertRefused(self, kind: type[OpenClawError]) -> None:
@@ -292,7 +292,7 @@ class FaultTests(RawTestCase):
 
     def test_twoLengths(self) -> None:
         """
-        Where somebody on the way could understand another length.
+        An answer of which another program could understand another length.
         """
         self.send(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n", chunk(WHOLE))
         self.assertRefused(UpstreamUnreachable)

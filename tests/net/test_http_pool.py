@@ -129,7 +129,7 @@ class EndpointTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        What a provider is told of its own address is what a browser would tell it.
+        The Host header is that of a browser.
         """
         for url, host, path in (
             ("http://model.test/v1/x", b"model.test", b"/v1/x"),

@@ -53,7 +53,7 @@ class LingerTests(ProviderTestCase):
 
     def test_restIsIgnored(self) -> None:
         """
-        What comes behind the end is not told, and buys no time.
+        Bytes behind the end are ignored, and buy no time.
         """
         self.finished()
         self.events.clear()
@@ -148,7 +148,7 @@ class CloseTests(ProviderTestCase):
 
     def test_closedAgain(self) -> None:
         """
-        Who gave up waiting can close it again.
+        A close that was given up can be repeated.
         """
         self.asked()
         closing = self.provider.close()

@@ -33,7 +33,7 @@ class EndpointStringTests(SynchronousTestCase):
 
     def backlogOf(self, description: str) -> int:
         """
-        How many connections may wait there.
+        Return the backlog of the port.
         """
         name, endpoint = endpointFrom(description, self.reactor)
         self.assertEqual(name, description)
@@ -56,13 +56,13 @@ class EndpointStringTests(SynchronousTestCase):
 
     def test_backlogGiven(self) -> None:
         """
-        Who names a number gets that.
+        A backlog that is given wins.
         """
         self.assertEqual(self.backlogOf("tcp:80:backlog=7"), 7)
 
     def test_nonsense(self) -> None:
         """
-        What makes no sense is said in the operator's own words.
+        An error quotes the operator's own words.
         """
         with self.assertRaises(StartError) as caught:
             endpointFrom("tcp:eighty", self.reactor)

@@ -57,7 +57,7 @@ class LineDecoderTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"{}"])), places(40))
     def test_everyCut(self, parts: list[bytes], where: list[int]) -> None:
         """
-        How a body is cut into reads makes no difference.
+        The cuts of a body into reads make no difference.
         """
         body = b"".join(parts)
         self.assertEqual(linesIn(*cut(body, where)), linesIn(body))

@@ -102,7 +102,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_invalid(self) -> None:
         """
-        What is no header is cut, and nothing of it is passed on.
+        Without a valid header the connection is aborted, and nothing is passed on.
         """
         for header in INVALID:
             protocol, transport = self.connect()
@@ -140,7 +140,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_left(self) -> None:
         """
-        Who leaves before that leaves nothing behind.
+        A disconnect before the header leaves nothing behind.
         """
         protocol, _ = self.connect()
         protocol.connectionLost()

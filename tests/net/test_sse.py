@@ -59,7 +59,7 @@ def streams(draw) -> tuple[list[bytes], bytes]:
 
 class AnySplitTests(SynchronousTestCase):
     """
-    How a stream is cut into reads makes no difference.
+    The cuts of a stream into reads make no difference.
     """
 
     @given(streams().flatmap(lambda s: st.tuples(st.just(s), places(len(s[1])))))
@@ -74,7 +74,7 @@ class AnySplitTests(SynchronousTestCase):
     @given(st.text(alphabet="data: \r\nx").map(str.encode), st.data())
     def test_anyBytes(self, stream: bytes, data: st.DataObject) -> None:
         """
-        What is no proper stream is at least understood the same way each time.
+        A malformed stream is at least understood the same way each time.
         """
         where = data.draw(places(len(stream)))
         self.assertEqual(payloadsOf(*cut(stream, where)), payloadsOf(stream))
@@ -149,7 +149,7 @@ class EndTests(SynchronousTestCase):
 
     def test_nothingLeft(self) -> None:
         """
-        Where nothing was begun nothing ends.
+        Without a beginning there is no end.
         """
         for stream in (b"", b"\n", b"data: a\n\n", b": wait"):
             decoder = EventStreamDecoder()
@@ -188,7 +188,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_upToTheLimit(self) -> None:
         """
-        What fits is read.
+        Lines and events up to the limit are read.
         """
         self.assertEqual(self.decoder.feed(b"data: " + b"x" * 14), [])
         self.assertEqual(self.decoder.feed(b"\n\n"), [b"x" * 14])

@@ -100,7 +100,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_atOnce(self):
         """
-        Who tells it to look again need not wait.
+        A reload on request need not wait.
         """
         self.renew(self.others[0])
         self.certificate.renew()
@@ -236,7 +236,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
 class OddFileTests(SynchronousTestCase):
     """
-    What is no file that could be read whole.
+    A file that can't be read as a whole.
     """
 
     def test_refused(self) -> None:

@@ -162,7 +162,7 @@ class TokenTests(CrowdTestCase):
 
     def test_over(self):
         """
-        What is answered takes none.
+        An answered request takes no room.
         """
         for _ in range(8):
             caller = self.post(self.tokens[0], HELLO)
@@ -202,7 +202,7 @@ class RoomTests(CrowdTestCase):
 
     def test_allInUse(self):
         """
-        Where all are in use, the newest is turned away.
+        When all connections are in use, the newest is turned away.
         """
         callers = [self.busy() for _ in range(4)]
         self.assertTurnedAway(self.come())
@@ -261,7 +261,7 @@ class BodyTests(CrowdTestCase):
 
     def test_arrived(self):
         """
-        What has arrived has its room, and what is announced has none.
+        A body that has arrived keeps its room, and one that is announced has none.
         """
         callers = [self.begin(("Content-Length", "2000")) for _ in range(9)]
         self.assertEqual(self.site.bodies.held, 0)
@@ -290,7 +290,7 @@ class BodyTests(CrowdTestCase):
 
     def test_strangers(self):
         """
-        Whom we do not know has no room.
+        An unknown caller has no room.
         """
         caller = self.gateway.connect()
         caller.ask("POST", COMPLETIONS, [("Content-Length", "2000")])
@@ -328,7 +328,7 @@ class BodyTests(CrowdTestCase):
 
 class PatienceTests(GatewayTestCase):
     """
-    What a connection may take.
+    The deadlines of a connection.
     """
 
     def test_rate(self):
@@ -372,7 +372,7 @@ class PatienceTests(GatewayTestCase):
 
     def test_lastBytes(self):
         """
-        Who asks for the last answer, and does not read it, is cut.
+        A client that asks for the last answer, and does not read it, is disconnected.
         """
         caller = self.gateway.connect()
         caller.line.stuck = True

@@ -29,7 +29,7 @@ def at(host):
 
 class FairBudgetTests(SynchronousTestCase):
     """
-    What is given out comes back.
+    Released room can be taken again.
     """
 
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 50))))
@@ -66,8 +66,7 @@ class FairBudgetTests(SynchronousTestCase):
 
     def test_less(self):
         """
-        Where the bound was lowered in the meantime, nothing is given out until it is
-        kept again.
+        After the bound was lowered, nothing is given out until it is kept again.
         """
         most = [100]
         budget = FairBudget(lambda: most[0])
@@ -110,7 +109,7 @@ class CrowdTests(SynchronousTestCase):
 
 class OriginTests(SynchronousTestCase):
     """
-    Who is one and the same caller.
+    The identity of callers by their addresses.
     """
 
     def test_thisMachine(self):
@@ -151,7 +150,7 @@ class OriginTests(SynchronousTestCase):
 
 class DescriptorTests(SynchronousTestCase):
     """
-    What the operating system allows.
+    The limits of the operating system.
     """
 
     @given(st.integers(1, 10_000_000))

@@ -77,7 +77,7 @@ class MatchTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        What is not in the table is not found.
+        A path that is not in the table is not found.
         """
         for path in (b"/", b"/thing", b"/things//", b"/things/a/b", b"/Things"):
             with self.assertRaises(NotFound):

@@ -156,7 +156,7 @@ class LateTests(SlowTestCase):
 
     def test_nobodyWaits(self):
         """
-        Where nothing is, nobody is asked who they are.
+        An unknown path is 404 before any credential is asked for.
         """
         self.caller.ask("GET", "/v1/models//x", [ANNA])
         self.assertRefused(self.caller.answer, 404, "not_found")

@@ -86,7 +86,7 @@ class DecodedTests(SynchronousTestCase):
 
     def test_header(self):
         """
-        What the header says counts.
+        The encoding of the header wins.
         """
         for charset in ["utf-8", "iso-8859-15", "koi8-r", "shift_jis", "utf-16-le"]:
             text = "Фи" if charset == "koi8-r" else "no" if "jis" in charset else "Fü"
@@ -101,7 +101,7 @@ class DecodedTests(SynchronousTestCase):
 
     def test_meta(self):
         """
-        What HTML says of itself counts if nobody else says anything.
+        The encoding in the HTML counts if there is no other.
         """
         page = '<meta charset="koi8-r">Ф'
         self.assertEqual(decoded(page.encode("koi8-r"), None, True), page)

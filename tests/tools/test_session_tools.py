@@ -197,7 +197,7 @@ class HistoryTests(SessionsTestCase):
 
 class BoundTests(SessionsTestCase):
     """
-    What these tools read of the store is bounded.
+    These tools read a bounded amount of the store.
     """
 
     async def test_history(self):

@@ -78,7 +78,8 @@ class DecoderTests(SynchronousTestCase):
 
     def test_broken(self):
         """
-        What is cut, damaged or followed by something is refused, each cut of it.
+        A body that is cut, damaged or followed by other bytes is refused, each cut of
+        it.
         """
         for name, compress in [
             (b"gzip", gzip.compress),
@@ -255,8 +256,8 @@ class MalformedTests(FetchTestCase):
 
     async def test_refused(self):
         """
-        What is no HTTP is told as such, and nothing of it is logged as a fault of
-        ours.
+        An answer that is not HTTP is an error that says so, and is not logged as a
+        fault of ours.
         """
         ok = b"HTTP/1.1 200 OK\r\n"
         answers = [

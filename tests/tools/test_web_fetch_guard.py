@@ -102,7 +102,7 @@ class GuardTests(FetchTestCase):
 
     async def test_allowed(self):
         """
-        Where the settings allow it, private addresses and other ports are reached.
+        When the settings allow it, private addresses and other ports are reached.
         """
         server = self.serve("127.0.0.1", 8080)
         server.pages["/"] = answer(b"inner")

@@ -56,7 +56,7 @@ class PageTests(TestCase):
 
     async def test_binary(self) -> None:
         """
-        What is no text is an error.
+        A content that is not text is an error.
         """
         with self.assertRaises(ToolError) as caught:
             await self.text(b"a\0b")
@@ -84,7 +84,7 @@ class PageTests(TestCase):
 
     async def test_memory(self) -> None:
         """
-        What takes too much memory is an error.
+        A page that takes too much memory is an error.
         """
         self.patch(web_fetch, "MEMORY_BYTES", 120 * 1024 * 1024)
         self.patch(web_fetch, "MEMORY_PER_BYTE", 0)

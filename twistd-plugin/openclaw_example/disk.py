@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 class DiskSpaceSettings(Struct, frozen=True):
     """
-    What C{tools.plugins.disk_space} of the configuration can say.
+    The settings in C{tools.plugins.disk_space} of the configuration.
 
     @ivar paths: A directory on each of the file systems that the agent may see.
     """

@@ -35,7 +35,7 @@ Stands for a name that is not in the file: it costs as much time as one that is.
 
 def hashed(password: bytes, salt: bytes) -> bytes:
     """
-    What is kept of a password.  It takes 16 MiB and about 50 ms.
+    Return the hash of a password to keep.  It takes 16 MiB and about 50 ms.
     """
     return scrypt(password, salt=salt, n=1 << 14, r=8, p=1)
 

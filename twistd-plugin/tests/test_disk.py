@@ -40,9 +40,9 @@ class DiskSpaceTests(TestCase):
 
     def context(self, settings: Any) -> ToolContext:
         """
-        Where a call takes place.
+        Return the context of a call.
 
-        @param settings: What C{tools.plugins.disk_space} says.
+        @param settings: The settings in C{tools.plugins.disk_space}.
         """
         return ToolContext(
             agentID="main",
@@ -57,7 +57,7 @@ class DiskSpaceTests(TestCase):
 
     async def test_default(self) -> None:
         """
-        Where nothing is configured there is the root's file system.
+        By default there is the root's file system.
         """
         said = await self.tool.run({}, self.context({}))
         self.assertEqual(said, "/: 1.0 GiB of 4.0 GiB are free")

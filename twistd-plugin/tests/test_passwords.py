@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 class CheckerTests(SynchronousTestCase):
     """
-    Who knows a name and its password is let in.
+    A name and its password are let in.
     """
 
     def check(self, name: str, password: str) -> Deferred[bytes | tuple[()]]:

@@ -1,5 +1,5 @@
 """
-What this distribution adds to OpenClaw: each of these names is a plug-in.
+The plug-ins of this distribution for OpenClaw, by their names.
 
 Twisted imports this module whenever it makes its list of plug-ins, so it should load
 fast, and its name must be unlike that of anybody else's.

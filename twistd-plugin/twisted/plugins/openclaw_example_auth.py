@@ -1,5 +1,5 @@
 """
-What this distribution adds to twistd's C{--auth}.
+The checker of this distribution for twistd's C{--auth}.
 """
 
 from openclaw_example.passwords import ScryptCheckerFactory
