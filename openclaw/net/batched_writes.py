@@ -20,6 +20,8 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
+from openclaw.net.twisted_internals import hasUnsentBytes
+
 P = ParamSpec("P")
 
 MOST_BYTES = 64 * 1024
@@ -118,7 +120,7 @@ class PromptTransport:
         self._pieces.clear()
         self._size = 0
         # Not before what the socket did not take the last time.
-        if real.connected and not (real.dataBuffer or real._tempDataLen):
+        if real.connected and not hasUnsentBytes(real):
             sent = real.writeSomeData(data)
             # How it failed is for the reactor to see when it tries again.
             if isinstance(sent, int):

@@ -8,6 +8,7 @@ deadline, and whoever floods is cut.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import (
@@ -16,7 +17,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel, Request
+from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
 from openclaw.config import HTTP
@@ -29,6 +30,7 @@ from openclaw.errors import (
     RequestTimeout,
 )
 from openclaw.net.batched_writes import Writes
+from openclaw.net.twisted_internals import ExtensibleHTTPChannel
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.error_responses import errorResponse
 from openclaw.server.gateway_request import GatewayRequest, newRequestID
@@ -85,7 +87,7 @@ class ConnectionSite(RequestSite, Protocol):
         """
 
 
-class GatewayChannel(HTTPChannel):
+class GatewayChannel(ExtensibleHTTPChannel):
     """
     A connection that its site knows.  It speaks HTTP/1.1 and HTTP/1.0.
 
@@ -98,6 +100,7 @@ class GatewayChannel(HTTPChannel):
 
     # See L{GatewayRequest}.
     __slots__ = (
+        "_abortion",
         "_ahead",
         "_deaf",
         "_headDeadline",
@@ -118,6 +121,7 @@ class GatewayChannel(HTTPChannel):
         self._deaf = False
         self._ahead = 0
         self._inThisTurn = 0
+        self._abortion: IDelayedCall | None = None
         self._headDeadline: IDelayedCall | None = None
         self._nextTurn: IDelayedCall | None = None
 
@@ -141,12 +145,12 @@ class GatewayChannel(HTTPChannel):
         if self._deaf:
             return
         self.site.idle.pop(self, None)
-        if not self._busyReceiving:
+        if not self.isReceiving:
             self._inThisTurn = 0
         super().dataReceived(data)
         if self.requests:
             self.requests[-1].waitForBody()
-        begun = self.line_mode and (self._buffer or self.requests)
+        begun = self.line_mode and (self.hasInput or self.requests)
         # While the caller has to wait for us, their time does not run.
         if begun and not (self.paused or self._deaf):
             if self._headDeadline is None:
@@ -171,46 +175,36 @@ class GatewayChannel(HTTPChannel):
         self._line = line
         super().lineReceived(line)
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """
-        A line does not end.
-        """
-        self._receivedHeaderSize += len(line)
-        self._respondToBadRequestAndDisconnect()
-
     def rawDataReceived(self, data: bytes) -> None:
         """
         Some of a body came, or something behind a request that has no answer yet.
         """
-        if not self._handlingRequest:
+        if not self.isAnswering:
             super().rawDataReceived(data)
             return
         self._ahead += len(data)
         if self._ahead > MAX_AHEAD_BYTES:
             self.abort()
         else:
-            self._dataBuffer.append(data)
+            self.keepAhead(data)
 
-    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+    def bodyAnnounced(self, header: bytes, value: bytes, isFirst: bool) -> bool:
         """
         Refuse a body whose length is ambiguous: somebody on the way might understand it
         otherwise, and take a part of the body for another request.
         """
-        if header == b"Content-Length":
-            fault = self._lengthFault(data)
-        elif header == b"Transfer-Encoding":
-            fault = self._codingFault(data)
+        fault: OpenClawError | None
+        if not isFirst:
+            fault = MalformedRequest("There is more than one length of the body.")
+        elif header == b"Content-Length":
+            fault = self._lengthFault(value)
         else:
-            return True
+            fault = self._codingFault(value)
         if fault is not None:
             self.fail(fault)
-            return False
-        chosen: bool = super()._maybeChooseTransferDecoder(header, data)
-        return chosen
+        return fault is None
 
     def _lengthFault(self, length: bytes) -> OpenClawError | None:
-        if self._transferDecoder is not None:
-            return MalformedRequest("There is more than one length of the body.")
         if not length.isdigit():
             return MalformedRequest("The Content-Length is no number.")
         if len(length) > MAX_LENGTH_DIGITS:
@@ -218,9 +212,7 @@ class GatewayChannel(HTTPChannel):
         return None
 
     def _codingFault(self, coding: bytes) -> OpenClawError | None:
-        if self._transferDecoder is not None:
-            return MalformedRequest("There is more than one length of the body.")
-        if self._version != b"HTTP/1.1":
+        if self.version != b"HTTP/1.1":
             return MalformedRequest("HTTP/1.0 has no Transfer-Encoding.")
         if coding.lower() != _CHUNKED:
             return MalformedRequest(
@@ -229,25 +221,24 @@ class GatewayChannel(HTTPChannel):
             )
         return None
 
-    def _finishRequestBody(self, data: bytes) -> None:
+    def trailersReceived(self, trailers: Sequence[bytes]) -> bool:
         """
-        The body is complete.  Its trailers are not used, but what is no header may
-        have been something else to somebody on the way.
+        Refuse trailers that are no headers: they are not used, but may have been
+        something else to somebody on the way.
         """
-        trailers = getattr(self._transferDecoder, "_trailerHeaders", ())
         if len(trailers) > self.maxHeaders or not all(
             map(_TRAILER.fullmatch, trailers)
         ):
             self.fail(MalformedRequest("A trailer behind the body is no header."))
-        else:
-            super()._finishRequestBody(data)
+            return False
+        return True
 
     def allHeadersReceived(self) -> None:
         """
         The headers are complete.
         """
         request = self.requests[-1]
-        self.persistent = self.checkPersistence(request, self._version)
+        self.persistent = self.checkPersistence(request, self.version)
         request.gotLength(self.length)
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
@@ -278,11 +269,12 @@ class GatewayChannel(HTTPChannel):
         """
         Tell a caller who waits for that to send the body.
         """
-        self._send100Continue()
+        assert self.transport is not None
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # What can't be understood
 
-    def _respondToBadRequestAndDisconnect(self) -> None:
+    def badRequest(self) -> None:
         """
         Twisted does not understand what came.
         """
@@ -293,10 +285,9 @@ class GatewayChannel(HTTPChannel):
             return AddressTooLong("The first line of the request is too long.")
         if not self.line_mode:
             return MalformedRequest("The chunks of the body make no sense.")
-        if not hasattr(self, "_command"):
+        if not self.method:
             return _firstLineFault(self._line)
-        large = self._receivedHeaderSize > self.totalHeadersSize
-        if large or self._receivedHeaderCount > self.maxHeaders:
+        if self.hasLargeHeaders:
             return HeadersTooLarge(
                 f"The headers have more than {self.totalHeadersSize} bytes, or are more"
                 f" than {self.maxHeaders}."
@@ -309,7 +300,7 @@ class GatewayChannel(HTTPChannel):
         follows can't be understood either.
         """
         self._deaf = True
-        self._buffer = b""
+        self.clearLineBuffer()
         transport = self.transport
         assert transport is not None
         request: GatewayRequest | None = self.requests[-1] if self.requests else None
@@ -317,7 +308,7 @@ class GatewayChannel(HTTPChannel):
             request.drop()
         if request is None or not request.startedWriting:
             name = newRequestID() if request is None else request.requestID
-            method = getattr(self, "_command", None) or getattr(request, "method", b"")
+            method = self.method or getattr(request, "method", b"")
             transport.write(errorResponse(name, error, withBody=method != b"HEAD"))
         transport.unregisterProducer()  # type: ignore[attr-defined]
         closeBehind(transport)
@@ -329,7 +320,7 @@ class GatewayChannel(HTTPChannel):
         """
         A request has its answer.
         """
-        waiting = bool(self._buffer or self._dataBuffer)
+        waiting = self.hasInput or self.hasInputAhead
         if waiting:
             self._inThisTurn += 1
             # With this set, bytes are kept as they are.
@@ -339,7 +330,7 @@ class GatewayChannel(HTTPChannel):
         if self._deaf:
             return
         if self.paused:
-            self._networkProducer.pauseProducing()
+            self.pauseReading()
             if self._nextTurn is None:
                 self._nextTurn = self.callLater(0, self._goOn)
         elif not waiting:
@@ -350,7 +341,7 @@ class GatewayChannel(HTTPChannel):
         self.paused = False
         self.dataReceived(b"")
         if not (self.paused or self._deaf):
-            self._networkProducer.resumeProducing()
+            self.resumeReading()
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
         """
@@ -358,7 +349,7 @@ class GatewayChannel(HTTPChannel):
         the request before it.
         """
         super().registerProducer(producer, streaming)
-        if self._waitingForTransport:
+        if self.isFull:
             producer.pauseProducing()
 
     def stopProducing(self) -> None:
@@ -373,7 +364,7 @@ class GatewayChannel(HTTPChannel):
         """
         Nothing came for a long time.
         """
-        if self.requests or self._buffer:
+        if self.requests or self.hasInput:
             self.fail(RequestTimeout("The request did not arrive in time."))
         else:
             self.loseConnection()
@@ -401,14 +392,11 @@ class GatewayChannel(HTTPChannel):
         """
         self.setTimeout(None)
         self._stopHeadDeadline()
-        if self._abortingCall is None:
-            self._abortingCall = self.callLater(seconds, self.forceAbortClient)
+        if self._abortion is None:
+            self._abortion = self.callLater(seconds, self._abortNow)
 
-    def forceAbortClient(self) -> None:
-        """
-        That time is over.
-        """
-        self._abortingCall = None
+    def _abortNow(self) -> None:
+        self._abortion = None
         self.abort()
 
     def abort(self) -> None:
@@ -430,9 +418,12 @@ class GatewayChannel(HTTPChannel):
         if self._nextTurn is not None:
             self._nextTurn.cancel()
             self._nextTurn = None
+        if self._abortion is not None:
+            self._abortion.cancel()
+            self._abortion = None
         super().connectionLost(reason)
         # Klein keeps the request for a while, and that this connection.
-        self._requestProducer = None
+        self.unregisterProducer()
         self.site.connectionEnded(self)
 
 

@@ -55,6 +55,7 @@ class GatewayRequest(Request):
         clock.
     @ivar admission: The decision on it.
     @ivar state: See L{RequestState}.
+    @ivar gone: Has the caller gone away?
     """
 
     channel: RequestChannel  # type: ignore[assignment]
@@ -72,6 +73,7 @@ class GatewayRequest(Request):
         "admission",
         "arrivedAt",
         "chunked",
+        "gone",
         "producer",
         "requestID",
         "sentLength",
@@ -87,6 +89,7 @@ class GatewayRequest(Request):
         self.producer = None
         self.streamingProducer = False
         self.requestID = newRequestID()
+        self.gone = False
         self.arrivedAt = 0.0
         self.admission = Admission()
         self.state = RequestState.HEADERS
@@ -115,12 +118,12 @@ class GatewayRequest(Request):
         self._length = length
         # Only the channel knows these yet, and an early answer needs them.
         channel, headers = self.channel, self.requestHeaders
-        self.method = channel._command
-        self.clientproto = version = channel._version
-        self.uri = channel._path
+        self.method = channel.method
+        self.clientproto = version = channel.version
+        self.uri = channel.target
         if self.uri[:1] != b"/" and self.method != b"CONNECT":
             # The channel hands it over once more with the body.
-            channel._path = self.uri = originForm(self.uri, headers, version)
+            channel.target = self.uri = originForm(self.uri, headers, version)
         self.path = self.uri.partition(b"?")[0]
         self.responseHeaders.setRawHeaders(b"x-request-id", [self.requestID.encode()])
         self._setHeaders(PLAIN_HEADERS)
@@ -214,7 +217,7 @@ class GatewayRequest(Request):
         self.arrivedAt = self.channel.site.reactor.seconds()
         if self.state is RequestState.REFUSED:
             self._stopDeadline()
-            if not self._disconnected:
+            if not self.gone:
                 self.finish()
         elif self.state is RequestState.BODY:
             self._stopDeadline()
@@ -336,13 +339,6 @@ class GatewayRequest(Request):
         self._body.forget()
         self.requestHeaders = NOTHING
 
-    @property
-    def gone(self) -> bool:
-        """
-        Has the caller gone away?
-        """
-        return bool(self._disconnected)
-
     # The answer
 
     def write(self, data: bytes) -> None:
@@ -353,7 +349,7 @@ class GatewayRequest(Request):
         Nothing follows the headers of an answer that has no body.  Twisted replaces
         this method then, which those who hold the old one don't see.
         """
-        if self.chunked and data and not (self.finished or self._disconnected):
+        if self.chunked and data and not (self.finished or self.gone):
             transport = self.channel.transport
             assert transport is not None
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -384,6 +380,7 @@ class GatewayRequest(Request):
         """
         The caller is gone.
         """
+        self.gone = True
         self._letGo()
         self._stopDeadline()
         super().connectionLost(reason)

@@ -43,15 +43,33 @@ class RequestChannel(Protocol):
     L{openclaw.server.channel.GatewayChannel}.
     """
 
-    _command: bytes
-    _path: bytes
-    _version: bytes
     transport: ITransport | None
     persistent: bool
     origin: str | None
     onNetwork: bool
     onLoopback: bool
     callLater: Callable[..., IDelayedCall]
+
+    @property
+    def method(self) -> bytes:
+        """
+        The method of the request that is being received.
+        """
+
+    @property
+    def target(self) -> bytes:
+        """
+        Its target.
+        """
+
+    @target.setter
+    def target(self, target: bytes) -> None: ...
+
+    @property
+    def version(self) -> bytes:
+        """
+        Its HTTP version.
+        """
 
     @property
     def site(self) -> RequestSite:

@@ -36,6 +36,7 @@ from zope.interface import implementer
 from openclaw.auth.quotas import Quotas
 from openclaw.errors import AuthenticationFailed, OpenClawError, Unavailable
 from openclaw.interfaces import ICaller
+from openclaw.net.twisted_internals import abortResponse
 from openclaw.server.access import AccessCheck
 from openclaw.server.error_responses import setErrorResponse
 from openclaw.server.gateway_request import GatewayRequest
@@ -182,7 +183,7 @@ class _Answer(Protocol):
     """
 
     def __init__(self, request: GatewayRequest) -> None:
-        self.done: Deferred[None] = Deferred(lambda _: self._break())
+        self.done: Deferred[None] = Deferred(lambda _: abortResponse(self.transport))
         self._request: Any = request
 
     def connectionMade(self) -> None:
@@ -211,12 +212,6 @@ class _Answer(Protocol):
                 request.abort()
         if not self.done.called:
             self.done.callback(None)
-
-    def _break(self) -> None:
-        # Twisted's client has only a farewell to offer, which can last for ever.
-        connection = self.transport._producer  # type: ignore[union-attr]
-        if connection is not None:
-            connection.abortConnection()
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import ServerFactory
 from zope.interface import implementer
 
+from openclaw.net.twisted_internals import AdoptedUNIXPort, adoptPort
 from openclaw.workers.connection_balance import ConnectionBalance
 from openclaw.workers.worker_messages import SharedSocket
 
@@ -91,31 +92,17 @@ class SharedPort(_OneByOne, tcp.Port):
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
 
-class SharedUNIXPort(_OneByOne, unix.Port):
+class SharedUNIXPort(_OneByOne, AdoptedUNIXPort):
     """
-    A UNIX socket that others have, too: its file is theirs who made it.
+    A UNIX socket that others have, too.
     """
-
-    def startListening(self) -> None:
-        """
-        Take connections; leave the file's mode and the backlog as they are.
-        """
-        factory: Any = self.factory
-        factory.doStart()
-        self.connected = True
-        # Others still take connections from it when this is closed.
-        self._shouldShutdown = False
-        opened: Any = self._preexistingSocket
-        self.socket, self._preexistingSocket = opened, None
-        self.fileno = opened.fileno  # type: ignore[method-assign]
-        self.startReading()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Any) -> None:
         """
-        Close it here, and leave the file.
+        Close it here.
         """
         self._forget()
-        tcp.Port.connectionLost(self, reason)
+        super().connectionLost(reason)
 
 
 class Adopting:
@@ -150,7 +137,7 @@ class Adopting:
             kind, more = SharedUNIXPort, (factory,)
         else:
             kind, more = SharedPort, (shared.family, factory)
-        port = kind._fromListeningDescriptor(self._reactor, shared.descriptor, *more)
+        port = adoptPort(kind, self._reactor, shared.descriptor, *more)
         port.balance = self._balance
         port.startListening()
         return port  # type: ignore[no-any-return]
