@@ -17,7 +17,7 @@ from openclaw.errors import (
 )
 from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
 from openclaw.interfaces import ModelReply
-from openclaw.json_size import hasTooManyValues
+from openclaw.json_size import hasTooManyEscapes, hasTooManyValues
 from openclaw.messages import MOST_CALLS, NO_USAGE, FinishReason, Thought, Usage
 from openclaw.models.think_tags import ThinkingSplitter
 from openclaw.models.tool_calls import (
@@ -388,6 +388,9 @@ class StreamedReply(ABC):
             if payload[:6] == b"[DONE]":
                 self.complete = True
             elif payload[:1] == b"{" or payload.strip():
+                if hasTooManyEscapes(payload):
+                    self._fail(self.tooLarge("with an event of too many escapes"))
+                    break
                 if len(payload) > LARGE_EVENT and hasTooManyValues(payload):
                     self._fail(self.tooLarge("with an event of too many values"))
                     break

@@ -9,7 +9,7 @@ import fastjsonschema
 import msgspec
 
 from openclaw.interfaces import ToolError
-from openclaw.json_size import hasTooManyValues
+from openclaw.json_size import hasTooManyEscapes, hasTooManyValues
 
 ROOT = "arguments"
 """
@@ -59,8 +59,12 @@ class ArgumentReader:
         @raise ToolError: They are not what the schema asks for.  The message names
             the place, and repeats no value.
         """
-        if len(text) > LARGE_CHARACTERS and hasTooManyValues(text.encode()):
-            raise ToolError("The arguments have too many values.")
+        if len(text) > LARGE_CHARACTERS:
+            payload = text.encode()
+            if hasTooManyEscapes(payload):
+                raise ToolError("The arguments have too many escapes.")
+            if hasTooManyValues(payload):
+                raise ToolError("The arguments have too many values.")
         try:
             arguments = msgspec.json.decode(text) if text.strip() else {}
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

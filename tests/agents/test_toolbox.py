@@ -20,7 +20,7 @@ from openclaw.agents.toolbox import (
 from openclaw.errors import RunCancelled
 from openclaw.events import ToolProgress
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.json_size import MOST_VALUES
+from openclaw.json_size import MOST_ESCAPES, MOST_VALUES
 from openclaw.messages import ToolCall, ToolMessage
 from openclaw.sessions.store.memory import MemorySessionStore
 from openclaw.tools.arguments import ArgumentReader
@@ -272,11 +272,13 @@ class FailureTests(ToolboxTestCase):
 
     def test_manyArguments(self):
         """
-        Arguments of very many values are refused before they are decoded.
+        Arguments of very many values or escapes are refused before they are decoded.
         """
         many = '{"path": [%s1]}' % ("[]," * (2 * MOST_VALUES))
         answer = self.answerTo("look", many)
         self.assertEqual(answer, "The arguments have too many values.")
+        answer = self.answerTo("look", '{"path": "%s"}' % ("\\n" * (MOST_ESCAPES + 1)))
+        self.assertEqual(answer, "The arguments have too many escapes.")
 
     def test_argumentsReachTheTool(self):
         """

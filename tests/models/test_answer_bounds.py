@@ -10,7 +10,12 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import UpstreamTooLarge
-from openclaw.json_size import MOST_VALUES, hasTooManyValues
+from openclaw.json_size import (
+    MOST_ESCAPES,
+    MOST_VALUES,
+    hasTooManyEscapes,
+    hasTooManyValues,
+)
 from openclaw.messages import MOST_CALLS
 from openclaw.models import reply_decoding as replies
 from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
@@ -150,6 +155,19 @@ class BoundsContract:
         self.patch(replies, "MOST_EVENTS", 1000)
         self.patch(replies, "UNCOUNTED_BYTES", 0)
         self.assertTooLarge([self.empty] * 2000, 1500 * len(self.empty))
+
+    def test_escapes(self) -> None:
+        """
+        Nor is one of very many escapes, in whatever it says, or whole.
+        """
+        for escape in ("\\n", '\\"', "\\\\", "\\u0041"):
+            text = escape * (MOST_ESCAPES + 1)
+            for name in ("error", "content", "candidates", "delta", "response"):
+                whole = b'{"%b":"%b"}' % (name.encode(), text.encode())
+                self.assertTooLarge([b"data: " + whole + b"\n\n", self.end], 2**24)
+                decoder, _ = self.read([whole])
+                decoder.finish()
+                self.assertRaises(UpstreamTooLarge, decoder.reply)
 
     def test_values(self) -> None:
         """
@@ -439,6 +457,13 @@ class PartTests(SynchronousTestCase):
         self.assertFalse(hasTooManyValues(b'["[1,2,3,4,5,6,7,8,9]"]', 4))
         self.assertFalse(hasTooManyValues(b'["\\"[1,2,3,4,5,6,7,8,9]"]', 4))
         self.assertTrue(hasTooManyValues(b'["\\\\",[1,2,3,4,5,6,7,8,9]]', 4))
+
+    def test_escapes(self) -> None:
+        """
+        Escapes are counted, too.
+        """
+        self.assertTrue(hasTooManyEscapes(b'["\\n\\u0041x\\"", "\\t"]', 3))
+        self.assertFalse(hasTooManyEscapes(b'["\\n\\u0041x\\"", ","]', 3))
 
 
 __all__ = ["BoundsContract"]
