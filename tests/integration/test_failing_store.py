@@ -142,7 +142,12 @@ class FailingStoreTests(HouseTestCase):
             other.execute("BEGIN EXCLUSIVE")
             self.assertGreaterEqual(await self.turn(daemon), 500)
             await self.assertFails(daemon, "locked")
+            # Long enough for a probe that waits for the lock in vain.
+            await deferLater(reactor, 8)
+            await self.assertFails(daemon, "locked")
+        began = reactor.seconds()
         await self.untilReady(daemon)
+        self.assertLess(reactor.seconds() - began, 30)
 
     async def test_movedAway(self) -> None:
         """

@@ -14,7 +14,7 @@ from openclaw.errors import StoreError
 from openclaw.interfaces import Claim, Conversation
 from openclaw.messages import UserMessage
 from openclaw.sessions.store import sqlite
-from openclaw.sessions.store.fault_watch import PROBE_SECONDS, REST, FaultWatch
+from openclaw.sessions.store.fault_watch import PROBE_SECONDS, FaultWatch
 from openclaw.sessions.store.memory import MemorySessionStore
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from tests.contracts.store_opening import ANSWER
@@ -63,7 +63,7 @@ class PaceTests(SQLiteTestCase):
         self.clock.advance(PROBE_SECONDS * 5)
         (probe,) = self.store.probes
         probe.callback(None)
-        self.clock.advance(PROBE_SECONDS * 5 * REST - 1)
+        self.clock.advance(PROBE_SECONDS * 5 - 1)
         self.assertEqual(len(self.store.probes), 1)
         self.clock.advance(1)
         self.store.probes[1].callback(None)

@@ -8,13 +8,8 @@ from openclaw.interfaces import ISessionStore
 
 PROBE_SECONDS = 2.0
 """
-Seconds between two looks at a store.
-"""
-
-REST = 10
-"""
-A probe is followed by a pause of at least this many times its own duration: a large
-file takes seconds to read.
+Least time between two probes, in seconds.  It is no less than the first one took: a
+large file takes seconds to read.
 """
 
 
@@ -55,6 +50,6 @@ class FaultWatch:
 
         def probed(_: None) -> None:
             took = self._clock.seconds() - began
-            self._wait(max(PROBE_SECONDS, took * REST))
+            self._wait(max(PROBE_SECONDS, took))
 
         self._store.probe().addCallback(probed)
