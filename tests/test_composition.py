@@ -23,7 +23,7 @@ from tests.sessions.store_case import openFiles
 SAID = (UserMessage("Hello?"),)
 
 
-class AssemblyTestCase(ServedTestCase):
+class CompositionTestCase(ServedTestCase):
     """
     A test case with a composition.
     """
@@ -53,33 +53,33 @@ class AssemblyTestCase(ServedTestCase):
             }
         )
 
-    def assemble(self, config: Config | None = None) -> Composition:
+    def compose(self, config: Config | None = None) -> Composition:
         """
-        An assembly that has not started.
+        A composition that has not started.
         """
-        assembly = Composition(
+        composition = Composition(
             config=config or self.config(),
             state=self.state,
             environ=self.environ,
             reactor=reactor,
             log=Logger(observer=lambda event: self.logged.append(formatEvent(event))),
         )
-        self.addCleanup(lambda: Deferred.fromCoroutine(assembly.stop()))
-        return assembly
+        self.addCleanup(lambda: Deferred.fromCoroutine(composition.stop()))
+        return composition
 
     async def started(self, config: Config | None = None) -> Composition:
         """
         One that has.
         """
-        assembly = self.assemble(config)
-        await assembly.start()
-        return assembly
+        composition = self.compose(config)
+        await composition.start()
+        return composition
 
-    def begin(self, assembly: Composition, config: Config | None = None) -> AgentRun:
+    def begin(self, composition: Composition, config: Config | None = None) -> AgentRun:
         """
         Begin a run of the main agent.
         """
-        return assembly.runtime.begin(
+        return composition.runtime.begin(
             RunRequest(
                 agent=(config or self.config()).agentSettings()[0],
                 system="",
@@ -92,7 +92,7 @@ class AssemblyTestCase(ServedTestCase):
         )
 
 
-class RunningTests(AssemblyTestCase):
+class RunningTests(CompositionTestCase):
     """
     Providers, sessions and runs belong together.
     """
@@ -102,11 +102,11 @@ class RunningTests(AssemblyTestCase):
         A run asks the configured provider and is kept in the state directory.
         """
         self.answering("Hello you.")
-        assembly = await self.started()
-        result = await self.begin(assembly).done
+        composition = await self.started()
+        result = await self.begin(composition).done
         self.assertEqual(result.text, "Hello you.")
         self.assertTrue((self.state / STORE_NAME).is_file())
-        await self.begin(assembly).done
+        await self.begin(composition).done
         said = [each["content"] for each in self.model.calls[1].body["messages"]]
         self.assertEqual(said, ["Hello?", "Hello you.", "Hello?"])
 
@@ -116,8 +116,8 @@ class RunningTests(AssemblyTestCase):
         """
         self.answering("Hello you.")
         path = Path(self.mktemp()).absolute() / "my.sqlite"
-        assembly = await self.started(self.config(session={"store": str(path)}))
-        await self.begin(assembly).done
+        composition = await self.started(self.config(session={"store": str(path)}))
+        await self.begin(composition).done
         self.assertTrue(path.is_file())
         self.assertFalse((self.state / STORE_NAME).exists())
 
@@ -126,14 +126,14 @@ class RunningTests(AssemblyTestCase):
         Two can share a state directory, even in one process.
         """
         self.answering("Hello you.")
-        assemblies = [await self.started(), await self.started()]
-        for assembly in assemblies:
-            await self.begin(assembly).done
+        compositions = [await self.started(), await self.started()]
+        for composition in compositions:
+            await self.begin(composition).done
         said = [each["content"] for each in self.model.calls[1].body["messages"]]
         self.assertEqual(said, ["Hello?", "Hello you.", "Hello?"])
 
 
-class HealthTests(AssemblyTestCase):
+class HealthTests(CompositionTestCase):
     """
     It knows what is failing.
     """
@@ -142,22 +142,22 @@ class HealthTests(AssemblyTestCase):
         """
         Not open yet, all well, going down.
         """
-        assembly = self.assemble()
-        self.assertEqual(assembly.failing(), ["the session store is not open yet"])
-        await assembly.start()
-        self.assertEqual(assembly.failing(), [])
-        await assembly.runtime.drain(0)
-        self.assertEqual(assembly.failing(), ["the gateway is shutting down"])
+        composition = self.compose()
+        self.assertEqual(composition.failing(), ["the session store is not open yet"])
+        await composition.start()
+        self.assertEqual(composition.failing(), [])
+        await composition.runtime.drain(0)
+        self.assertEqual(composition.failing(), ["the gateway is shutting down"])
 
     async def test_store(self) -> None:
         """
         A store that can't be opened is an error, and stays one.
         """
         (self.state / STORE_NAME).mkdir()
-        assembly = self.assemble()
+        composition = self.compose()
         with self.assertRaises(StoreError):
-            await assembly.start()
-        self.assertEqual(assembly.failing(), ["the session store can't be opened"])
+            await composition.start()
+        self.assertEqual(composition.failing(), ["the session store can't be opened"])
 
     async def test_embeddedModel(self) -> None:
         """
@@ -167,12 +167,12 @@ class HealthTests(AssemblyTestCase):
         local = f"local/{Config().models.local.id}"
         missing = {"modelPath": str(self.state / "missing.gguf")}
         config = self.config(local, local=missing)
-        assembly = await self.started(config)
-        self.assertEqual(assembly.failing(), ["the embedded model can't be run"])
+        composition = await self.started(config)
+        self.assertEqual(composition.failing(), ["the embedded model can't be run"])
         (line,) = self.logged
         self.assertIn("The embedded model needs", line)
         with self.assertRaises(ModelUnavailable):
-            await self.begin(assembly, config).done
+            await self.begin(composition, config).done
 
     async def test_embeddedModelNoLonger(self) -> None:
         """
@@ -180,22 +180,22 @@ class HealthTests(AssemblyTestCase):
         """
         local = f"local/{Config().models.local.id}"
         missing = {"modelPath": str(self.state / "missing.gguf")}
-        assembly = await self.started(self.config(local, local=missing))
-        self.assertEqual(assembly.failing(), ["the embedded model can't be run"])
-        assembly.reconfigure(self.config(local=missing))
-        self.assertEqual(assembly.failing(), [])
+        composition = await self.started(self.config(local, local=missing))
+        self.assertEqual(composition.failing(), ["the embedded model can't be run"])
+        composition.reconfigure(self.config(local=missing))
+        self.assertEqual(composition.failing(), [])
 
     async def test_embeddedModelUnused(self) -> None:
         """
         Nobody is told of one that no agent uses.
         """
         missing = {"modelPath": str(self.state / "missing.gguf")}
-        assembly = await self.started(self.config(local=missing))
-        self.assertEqual(assembly.failing(), [])
+        composition = await self.started(self.config(local=missing))
+        self.assertEqual(composition.failing(), [])
         self.assertEqual(self.logged, [])
 
 
-class ReconfiguringTests(AssemblyTestCase):
+class ReconfiguringTests(CompositionTestCase):
     """
     Another configuration comes while runs are in progress.
     """
@@ -205,15 +205,15 @@ class ReconfiguringTests(AssemblyTestCase):
         A run in progress ends with the provider it has; the next goes to the new
         one, and the old one is let go.
         """
-        assembly = await self.started()
+        composition = await self.started()
         asked = self.model.nextCall()
-        first = self.begin(assembly)
+        first = self.begin(composition)
         call = await asked
         call.say("Old")
         other = ScriptedModelServer()
         self.baseURL = self.serve(other)
         config = self.config()
-        assembly.reconfigure(config)
+        composition.reconfigure(config)
 
         def answer(call: ServedCall) -> None:
             call.say("New.")
@@ -223,19 +223,19 @@ class ReconfiguringTests(AssemblyTestCase):
         call.say(" one.")
         call.finish()
         self.assertEqual((await first.done).text, "Old one.")
-        self.assertEqual((await self.begin(assembly, config).done).text, "New.")
+        self.assertEqual((await self.begin(composition, config).done).text, "New.")
         self.assertEqual(len(self.model.calls), 1)
 
     async def test_providerGone(self) -> None:
         """
         A run that waits for a provider that is gone by then hears so.
         """
-        assembly = await self.started()
+        composition = await self.started()
         asked = self.model.nextCall()
-        first = self.begin(assembly)
-        second = self.begin(assembly)
+        first = self.begin(composition)
+        second = self.begin(composition)
         call = await asked
-        assembly.reconfigure(Config())
+        composition.reconfigure(Config())
         call.say("Hello you.")
         call.finish()
         self.assertIsInstance(await first.done, RunResult)
@@ -246,19 +246,19 @@ class ReconfiguringTests(AssemblyTestCase):
         """
         Other limits hold.
         """
-        assembly = await self.started()
+        composition = await self.started()
         config = self.config(session={"maxWaiting": 0})
-        assembly.reconfigure(config)
+        composition.reconfigure(config)
         asked = self.model.nextCall()
-        first = self.begin(assembly)
+        first = self.begin(composition)
         await asked
-        second = self.begin(assembly)
+        second = self.begin(composition)
         failure = self.failureResultOf(second.done)
         self.assertEqual(failure.value.code, "session_busy")
         first.done.addErrback(lambda failure: failure.trap(ShuttingDown))
 
 
-class StoppingTests(AssemblyTestCase):
+class StoppingTests(CompositionTestCase):
     """
     It lets go of everything: what is left, trial reports.
     """
@@ -268,11 +268,11 @@ class StoppingTests(AssemblyTestCase):
         Runs in progress end, and their sockets are closed; the session is free for
         the next.
         """
-        assembly = await self.started()
+        composition = await self.started()
         asked = self.model.nextCall()
-        run = self.begin(assembly)
+        run = self.begin(composition)
         call = await asked
-        stopping = Deferred.fromCoroutine(assembly.stop())
+        stopping = Deferred.fromCoroutine(composition.stop())
         with self.assertRaises(ShuttingDown):
             await run.done
         await stopping
@@ -288,34 +288,34 @@ class StoppingTests(AssemblyTestCase):
         Connections that are kept for later are closed.
         """
         self.answering("Yes.")
-        assembly = await self.started()
-        await self.begin(assembly).done
-        await assembly.stop()
+        composition = await self.started()
+        await self.begin(composition).done
+        await composition.stop()
 
     async def test_files(self) -> None:
         """
         The store's files are closed.
         """
         path = self.state / STORE_NAME
-        assembly = await self.started()
+        composition = await self.started()
         self.assertNotEqual(openFiles(path), [])
-        await assembly.stop()
+        await composition.stop()
         self.assertEqual(openFiles(path), [])
 
     async def test_neverStarted(self) -> None:
         """
         One that never started can be stopped, and so can one that stopped.
         """
-        assembly = self.assemble()
-        await assembly.stop()
-        await assembly.stop()
+        composition = self.compose()
+        await composition.stop()
+        await composition.stop()
 
     async def test_retiredProviders(self) -> None:
         """
         Providers that are no longer in force are closed with the rest.
         """
         self.answering("Yes.")
-        assembly = await self.started()
-        await self.begin(assembly).done
-        assembly.reconfigure(Config())
-        await assembly.stop()
+        composition = await self.started()
+        await self.begin(composition).done
+        composition.reconfigure(Config())
+        await composition.stop()

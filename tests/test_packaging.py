@@ -43,7 +43,7 @@ def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Place:
+class Distributions:
     """
     A copy of the project, and what is made of it.
 
@@ -99,11 +99,11 @@ class Place:
 
 
 @cache
-def made() -> Place:
+def distributions() -> Distributions:
     """
     Build the distributions once for all tests; they are removed when the process ends.
     """
-    return Place()
+    return Distributions()
 
 
 @cache
@@ -115,9 +115,9 @@ def installed(kind: str) -> Path:
 
     @return: The directory with the programs.
     """
-    place = made()
-    what = [place.wheel] if kind == "wheel" else ["--editable", place.project]
-    return place.install(kind + "-installed", *what)
+    built = distributions()
+    what = [built.wheel] if kind == "wheel" else ["--editable", built.project]
+    return built.install(kind + "-installed", *what)
 
 
 class ContentTests(SynchronousTestCase):
@@ -130,8 +130,8 @@ class ContentTests(SynchronousTestCase):
         The files of the project in one of its directories.
         """
         return {
-            str(path.relative_to(made().project))
-            for path in made().project.joinpath(folder).rglob("*")
+            str(path.relative_to(distributions().project))
+            for path in distributions().project.joinpath(folder).rglob("*")
             if path.is_file()
             and "__pycache__" not in path.parts
             # Twisted's own list of plug-ins, made when they are first looked for.
@@ -143,7 +143,7 @@ class ContentTests(SynchronousTestCase):
         A wheel holds the whole package, with its SQL and the mark of its types, and
         the plug-in; and nothing else, least of all tests.
         """
-        with ZipFile(made().wheel) as wheel:
+        with ZipFile(distributions().wheel) as wheel:
             found = {name for name in wheel.namelist() if ".dist-info/" not in name}
         self.assertEqual(found, self.files("openclaw") | {PLUGIN})
         self.assertIn("openclaw/py.typed", found)
@@ -153,7 +153,7 @@ class ContentTests(SynchronousTestCase):
         """
         The source distribution holds the tests and what a server needs.
         """
-        with tarfile.open(made().sdist) as sdist:
+        with tarfile.open(distributions().sdist) as sdist:
             found = {name.partition("/")[2] for name in sdist.getnames()}
         grafted = ("tests", "benchmarks", "docs", "etc", "twistd-plugin")
         for folder in ("openclaw", *grafted):
@@ -164,7 +164,10 @@ class ContentTests(SynchronousTestCase):
         """
         The source distribution lacks nothing that a wheel is made of.
         """
-        with ZipFile(made().wheel) as one, ZipFile(made().direct) as other:
+        with (
+            ZipFile(distributions().wheel) as one,
+            ZipFile(distributions().direct) as other,
+        ):
             checks = [
                 {each.filename: each.CRC for each in wheel.infolist()}
                 for wheel in (one, other)
@@ -194,7 +197,7 @@ class _InstalledTests:
 
         @return: What it printed.
         """
-        done = run(self.bin / "python", *command, folder=made().folder)
+        done = run(self.bin / "python", *command, folder=distributions().folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -261,7 +264,7 @@ class _InstalledTests:
             "print(openclaw.__file__, len(schema.schemaSteps()))",
         )
         path, steps = said.split()
-        self.assertTrue(Path(path).is_relative_to(made().root), path)
+        self.assertTrue(Path(path).is_relative_to(distributions().root), path)
         self.assertGreater(int(steps), 0)
 
 

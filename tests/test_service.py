@@ -11,10 +11,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from openclaw.config.loading import SYSTEM_PATH
 from openclaw.errors import ConfigError, StartError, StoreError
 from openclaw.service import GatewayService, makeService
-from tests.integration.daemon_case import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, DaemonTestCase
 
 
-class ServiceTestCase(HouseTestCase):
+class ServiceTestCase(DaemonTestCase):
     """
     A gateway, and what it logs.
     """

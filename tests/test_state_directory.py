@@ -206,7 +206,7 @@ class TokenTests(StateTestCase):
 
     def test_empty(self) -> None:
         """
-        An empty file is an error, and no open door.
+        An empty file is an error, and no open gateway.
         """
         for content in ("", "\n", "  \t\n"):
             self.path.write_text(content)

@@ -246,7 +246,7 @@ class Watched:
         return outcome.value
 
 
-class Stage:
+class RunHarness:
     """
     A run's services.
 
@@ -356,6 +356,6 @@ __all__ = [
     "TIMEOUT_SECONDS",
     "FailingStore",
     "HeldStore",
-    "Stage",
+    "RunHarness",
     "Watched",
 ]

@@ -277,7 +277,7 @@ class AliasTests(DirectoryTestCase):
 
     def test_forbidden(self) -> None:
         """
-        An alias opens no door.
+        An alias gives no access.
         """
         guest = Guest(frozenset({"main"}))
         self.assertRefused("model", "unknown_agent", model="gpt-4o", caller=guest)
@@ -359,7 +359,7 @@ class SessionTests(DirectoryTestCase):
 
     def test_forbidden(self) -> None:
         """
-        A key opens no door.
+        A key gives no access.
         """
         guest = Guest(frozenset({"main"}))
         self.assertRefused(

@@ -49,9 +49,9 @@ class NamedOnly:
         return succeed("Done.")
 
 
-class EquipmentTestCase(SynchronousTestCase):
+class AgentToolsTestCase(SynchronousTestCase):
     """
-    The equipment of agents, of a few tools.
+    The tools of agents, a few in all.
     """
 
     def setUp(self) -> None:
@@ -85,7 +85,7 @@ class EquipmentTestCase(SynchronousTestCase):
         return list(self.agentTools.toolsOf(self.agent(**policy)))
 
 
-class ToolTests(EquipmentTestCase):
+class ToolTests(AgentToolsTestCase):
     """
     An agent has the tools that its policy gives.
     """
@@ -172,7 +172,7 @@ class ToolTests(EquipmentTestCase):
         self.assertEqual(offered.reader.read('{"path": "a"}'), {"path": "a"})
 
 
-class WorkspaceTests(EquipmentTestCase):
+class WorkspaceTests(AgentToolsTestCase):
     """
     An agent has one workspace.
     """

@@ -20,7 +20,7 @@ from tests.agents.run_harness import (
     LIMITS,
     OTHER_KEY,
     TIMEOUT_SECONDS,
-    Stage,
+    RunHarness,
     Watched,
 )
 
@@ -54,10 +54,10 @@ class _Cancelling:
         """
         Bring a run into the phase.
         """
-        self.stage = Stage()
+        self.harness = RunHarness()
         self.others: list[Watched] = []
         self.watched = self.reach()
-        self.asked = self.stage.provider.calls[len(self.others) :]
+        self.asked = self.harness.provider.calls[len(self.others) :]
         self.assertEqual(len(self.asked), self.calls)
         self.assertEqual(len(self.watched.batches), self.batches)
         self.assertEqual(self.watched.outcomes, [])
@@ -72,27 +72,27 @@ class _Cancelling:
         """
         Begin the run that is to be stopped.
         """
-        return self.stage.begin(kept=self.kept)
+        return self.harness.begin(kept=self.kept)
 
     def occupy(self, sessionKey: str, kept: bool) -> None:
         """
         Have another run that the model has not answered yet.
         """
-        self.others.append(self.stage.begin(sessionKey, kept=kept))
+        self.others.append(self.harness.begin(sessionKey, kept=kept))
 
     def settle(self) -> None:
         """
         Let the store finish what is under way, and the others their runs.
         """
-        self.stage.store.letGo()
-        for call in self.stage.provider.calls:
+        self.harness.store.letGo()
+        for call in self.harness.provider.calls:
             if not call.done.called:
                 call.say("Hi.")
                 call.finish()
         for other in self.others:
             self.assertIsInstance(other.result, RunResult)
         if self.foreign:
-            self.stage.store.endTurn(FOREIGN, [])
+            self.harness.store.endTurn(FOREIGN, [])
 
     def assertNothingLeft(self) -> None:
         """
@@ -100,24 +100,24 @@ class _Cancelling:
         never waited.
         """
         self.assertEqual(len(self.watched.ends), 1)
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
         self.assertIsNone(self.watched.run.claim)
-        self.assertTrue(self.stage.claim())
+        self.assertTrue(self.harness.claim())
         self.assertEqual(len(self.watched.batches), self.batches)
         if self.kept:
-            self.assertEqual(self.stage.kept(), list(self.transcript))
-        before = len(self.stage.provider.calls)
+            self.assertEqual(self.harness.kept(), list(self.transcript))
+        before = len(self.harness.provider.calls)
         again = [
-            self.stage.begin(f"{KEY}{index or ''}") for index in range(LIMITS.running)
+            self.harness.begin(f"{KEY}{index or ''}") for index in range(LIMITS.running)
         ]
-        self.assertEqual(len(self.stage.provider.calls) - before, LIMITS.running)
-        for call in self.stage.provider.calls[before:]:
+        self.assertEqual(len(self.harness.provider.calls) - before, LIMITS.running)
+        for call in self.harness.provider.calls[before:]:
             call.say("Hi.")
             call.finish()
         for run in again:
             self.assertEqual(run.result.text, "Hi.")
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
-        self.assertEqual(self.stage.logged, [])
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
+        self.assertEqual(self.harness.logged, [])
 
     def assertModelStopped(self) -> None:
         """
@@ -129,7 +129,7 @@ class _Cancelling:
 
     def test_byHolder(self) -> None:
         """
-        When the door gives the run up, it hears so at once, and only once.
+        A listener that cancels the run hears so at once, and only once.
         """
         self.watched.run.done.cancel()
         self.assertIs(type(self.watched.error), RunCancelled)
@@ -155,7 +155,7 @@ class _Cancelling:
 
     def test_byHouse(self) -> None:
         """
-        When the house ends the run, the door hears the reason.
+        When the runtime ends the run, the listener hears the reason.
         """
         reason = ShuttingDown("Going down.")
         self.watched.run.cancel(reason)
@@ -169,7 +169,7 @@ class _Cancelling:
 
     def test_moreThanOnce(self) -> None:
         """
-        Stopping a run again changes nothing: for the house the first reason holds.
+        Stopping a run again changes nothing: the first reason holds.
         """
         reason = ShuttingDown("Going down.")
         self.watched.run.cancel(reason)
@@ -200,7 +200,7 @@ class QueuedForSessionTests(_Cancelling, SynchronousTestCase):
         return self.begin()
 
 
-class QueuedForPlaceTests(_Cancelling, SynchronousTestCase):
+class QueuedForSlotTests(_Cancelling, SynchronousTestCase):
     """
     As many run as may.
     """
@@ -214,7 +214,7 @@ class QueuedForPlaceTests(_Cancelling, SynchronousTestCase):
         return self.begin()
 
 
-class StatelessQueuedTests(QueuedForPlaceTests):
+class StatelessQueuedTests(QueuedForSlotTests):
     """
     As many run as may, and the run is in no session.
     """
@@ -233,9 +233,9 @@ class WaitingForClaimTests(_Cancelling, SynchronousTestCase):
         """
         Be the other process, and let the run ask for the session more than once.
         """
-        self.stage.store.beginTurn(FOREIGN, "main", [], [])
+        self.harness.store.beginTurn(FOREIGN, "main", [], [])
         run = self.begin()
-        self.stage.clock.advance(CLAIM_RETRY_SECONDS)
+        self.harness.clock.advance(CLAIM_RETRY_SECONDS)
         return run
 
 
@@ -251,9 +251,9 @@ class BeginningTurnTests(_Cancelling, SynchronousTestCase):
         """
         Let the store take its time.
         """
-        self.stage.store.held.add("beginTurn")
+        self.harness.store.held.add("beginTurn")
         run = self.begin()
-        self.assertEqual(self.stage.store.waiting, ["beginTurn"])
+        self.assertEqual(self.harness.store.waiting, ["beginTurn"])
         return run
 
 
@@ -269,8 +269,8 @@ class AskingForClaimTests(_Cancelling, SynchronousTestCase):
         """
         Be the other process, and let the store take its time.
         """
-        self.stage.store.beginTurn(FOREIGN, "main", [], [])
-        self.stage.store.held.add("beginTurn")
+        self.harness.store.beginTurn(FOREIGN, "main", [], [])
+        self.harness.store.held.add("beginTurn")
         return self.begin()
 
 
@@ -293,9 +293,9 @@ class FirstTokenTests(_Cancelling, SynchronousTestCase):
         """
         A run that takes too long ends, and names the clock that ran out.
         """
-        self.stage.clock.advance(TIMEOUT_SECONDS - 1)
+        self.harness.clock.advance(TIMEOUT_SECONDS - 1)
         self.assertEqual(self.watched.outcomes, [])
-        self.stage.clock.advance(1)
+        self.harness.clock.advance(1)
         self.assertIs(type(self.watched.error), UpstreamTimeout)
         self.assertEqual(self.watched.error.code, "run_timeout")
         self.assertEqual(self.watched.error.status, 504)
@@ -316,7 +316,7 @@ class StreamingTests(FirstTokenTests):
         Say something.
         """
         run = self.begin()
-        self.stage.call.say("Hello")
+        self.harness.call.say("Hello")
         return run
 
 
@@ -346,7 +346,7 @@ class SecondCallTests(FirstTokenTests):
         Answer nothing.
         """
         run = self.begin()
-        self.stage.call.finish()
+        self.harness.call.finish()
         return run
 
 
@@ -383,11 +383,11 @@ class EndingTurnTests(_Cancelling, SynchronousTestCase):
         """
         Let the store take its time with the answer.
         """
-        self.stage.store.held.add("endTurn")
+        self.harness.store.held.add("endTurn")
         run = self.begin()
-        self.stage.call.say("Hello")
-        self.stage.call.finish()
-        self.assertEqual(self.stage.store.waiting, ["endTurn"])
+        self.harness.call.say("Hello")
+        self.harness.call.finish()
+        self.assertEqual(self.harness.store.waiting, ["endTurn"])
         return run
 
 
@@ -406,9 +406,9 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
         """
         Let the model fail and the store take its time.
         """
-        self.stage.store.held.add("endTurn")
+        self.harness.store.held.add("endTurn")
         run = self.begin()
-        self.stage.call.fail(UpstreamUnreachable("No."))
+        self.harness.call.fail(UpstreamUnreachable("No."))
         return run
 
     def assertModelStopped(self) -> None:
@@ -427,7 +427,7 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
 
     def test_byHouse(self) -> None:
         """
-        The run failed before the house ended it, and says so.
+        The run failed before the runtime ended it, and says so.
         """
         self.watched.run.cancel(ShuttingDown("Going down."))
         self.settle()

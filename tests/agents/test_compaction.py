@@ -15,7 +15,7 @@ from openclaw.errors import ContextTooLong, UpstreamError, UpstreamUnreachable
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, Usage, UserMessage
 from openclaw.sessions.store.validation import MAX_LOADED_BYTES
-from tests.agents.run_harness import AGAIN, KEY, Stage
+from tests.agents.run_harness import AGAIN, KEY, RunHarness
 
 LONG = "All work and no play makes Jack a dull boy. " * 20
 TURNS = 6
@@ -42,9 +42,9 @@ class CompactionTestCase(SynchronousTestCase):
         """
         Keep a long conversation.
         """
-        self.stage = Stage()
-        self.stage.services = replace(
-            self.stage.services,
+        self.harness = RunHarness()
+        self.harness.services = replace(
+            self.harness.services,
             modelOf=lambda model: Model(id="m1", contextWindow=self.window),
         )
         self.said = []
@@ -52,15 +52,15 @@ class CompactionTestCase(SynchronousTestCase):
             asked = UserMessage(f"Question {number}. {LONG}")
             answered = AssistantMessage(f"Answer {number}. {LONG}")
             claim = Claim(KEY, f"earlier {number}")
-            self.stage.store.beginTurn(claim, "main", [asked], [asked])
-            self.stage.store.endTurn(claim, [answered])
+            self.harness.store.beginTurn(claim, "main", [asked], [asked])
+            self.harness.store.endTurn(claim, [answered])
             self.said += [asked, answered]
 
     def summarise(self, text=SUMMARY):
         """
         Play the model that is asked for a summary.
         """
-        call = self.stage.call
+        call = self.harness.call
         self.assertEqual(call.request.system, INSTRUCTIONS)
         call.say(text)
         call.finish(usage=Usage(100, 10))
@@ -69,7 +69,7 @@ class CompactionTestCase(SynchronousTestCase):
         """
         Play the model that is asked for an answer.
         """
-        call = self.stage.call
+        call = self.harness.call
         self.assertEqual(call.request.system, "Be kind.")
         call.say("Yes.")
         call.finish(usage=Usage(50, 5))
@@ -78,7 +78,7 @@ class CompactionTestCase(SynchronousTestCase):
         """
         Return the messages of the conversation that the model is shown.
         """
-        return list(self.stage.call.request.messages)
+        return list(self.harness.call.request.messages)
 
 
 class KnownWindowTests(CompactionTestCase):
@@ -91,7 +91,7 @@ class KnownWindowTests(CompactionTestCase):
         The oldest is summarised first; then the model gets the summary and the
         newest, to the letter.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.summarise()
         first, *rest = self.shown()
         self.assertIn(SUMMARY, first.text)
@@ -104,7 +104,7 @@ class KnownWindowTests(CompactionTestCase):
         """
         The summary is none of what the caller is told, but its tokens are counted.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.summarise()
         self.answer()
         self.assertEqual(run.text, "Yes.")
@@ -115,8 +115,8 @@ class KnownWindowTests(CompactionTestCase):
         The question for a summary holds what is left out, and no more; it is the same
         caller's.
         """
-        self.stage.begin(shareKey="token:ci")
-        self.assertEqual(self.stage.call.request.caller, "token:ci")
+        self.harness.begin(shareKey="token:ci")
+        self.assertEqual(self.harness.call.request.caller, "token:ci")
         (question,) = self.shown()
         self.assertIn("Question 0.", question.text)
         self.assertNotIn(AGAIN.text, question.text)
@@ -125,23 +125,23 @@ class KnownWindowTests(CompactionTestCase):
         """
         Compaction leaves the transcript as it was.
         """
-        self.stage.begin()
+        self.harness.begin()
         self.summarise()
         self.answer()
         self.assertEqual(
-            self.stage.kept(), [*self.said, AGAIN, AssistantMessage("Yes.")]
+            self.harness.kept(), [*self.said, AGAIN, AssistantMessage("Yes.")]
         )
 
     def test_keptForTheNextTurn(self):
         """
         The next turn begins with the summary, and asks for none.
         """
-        self.stage.begin()
+        self.harness.begin()
         self.summarise()
         self.answer()
-        asked = len(self.stage.provider.calls)
-        self.stage.begin()
-        self.assertEqual(len(self.stage.provider.calls), asked + 1)
+        asked = len(self.harness.provider.calls)
+        self.harness.begin()
+        self.assertEqual(len(self.harness.provider.calls), asked + 1)
         self.assertIn(SUMMARY, self.shown()[0].text)
         self.answer()
 
@@ -149,10 +149,10 @@ class KnownWindowTests(CompactionTestCase):
         """
         An earlier summary goes into the next one.
         """
-        self.stage.begin()
+        self.harness.begin()
         self.summarise()
         self.answer()
-        self.stage.begin(following=[UserMessage(LONG * 3)])
+        self.harness.begin(following=[UserMessage(LONG * 3)])
         (question,) = self.shown()
         self.assertIn(SUMMARY, question.text)
 
@@ -161,19 +161,19 @@ class KnownWindowTests(CompactionTestCase):
         Without a summary the oldest is left out, and the model is told so.  Nothing
         is stored: the next turn tries again.
         """
-        run = self.stage.begin()
-        self.stage.call.fail(UpstreamError("The provider broke."))
+        run = self.harness.begin()
+        self.harness.call.fail(UpstreamError("The provider broke."))
         self.assertIn(LEFT_OUT, self.shown()[0].text)
         self.answer()
         self.assertEqual(run.result.text, "Yes.")
-        self.stage.begin()
+        self.harness.begin()
         self.summarise()
 
     def test_emptySummary(self):
         """
         A summary that says nothing is none.
         """
-        self.stage.begin()
+        self.harness.begin()
         self.summarise(" ")
         self.assertIn(LEFT_OUT, self.shown()[0].text)
 
@@ -181,26 +181,26 @@ class KnownWindowTests(CompactionTestCase):
         """
         A run can be cancelled during the summary.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         run.run.cancel()
-        self.assertTrue(self.stage.call.cancelled)
+        self.assertTrue(self.harness.call.cancelled)
         self.assertEqual(run.error.code, "run_cancelled")
-        self.assertEqual(len(self.stage.provider.calls), 1)
+        self.assertEqual(len(self.harness.provider.calls), 1)
 
     def test_paused(self):
         """
         The summary waits too while the reader is slow.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         run.run.pauseProducing()
-        self.assertTrue(self.stage.call.paused)
+        self.assertTrue(self.harness.call.paused)
 
     def test_fitting(self):
         """
         A conversation that fits is left alone.
         """
         self.window = 100_000
-        self.stage.begin()
+        self.harness.begin()
         self.assertEqual(self.shown(), [*self.said, AGAIN])
         self.answer()
 
@@ -208,9 +208,9 @@ class KnownWindowTests(CompactionTestCase):
         """
         One line in the log says what was done, without what was said.
         """
-        self.stage.begin()
+        self.harness.begin()
         self.summarise()
-        (line,) = [line for line in self.stage.logged if "summarised" in line]
+        (line,) = [line for line in self.harness.logged if "summarised" in line]
         self.assertNotIn("Jack", line)
 
 
@@ -225,9 +225,9 @@ class RefusedTests(CompactionTestCase):
         """
         The conversation is summarised, and the model is asked once more.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.assertEqual(self.shown(), [*self.said, AGAIN])
-        self.stage.call.fail(tooLong())
+        self.harness.call.fail(tooLong())
         self.summarise()
         self.assertIn(SUMMARY, self.shown()[0].text)
         self.answer()
@@ -237,29 +237,29 @@ class RefusedTests(CompactionTestCase):
         """
         If that is too long, too, the caller is told so.
         """
-        run = self.stage.begin()
-        self.stage.call.fail(tooLong())
+        run = self.harness.begin()
+        self.harness.call.fail(tooLong())
         self.summarise()
-        self.stage.call.fail(tooLong())
+        self.harness.call.fail(tooLong())
         self.assertEqual(run.error.code, "context_length_exceeded")
         self.assertEqual(run.error.status, 400)
-        self.assertEqual(len(self.stage.provider.calls), 3)
+        self.assertEqual(len(self.harness.provider.calls), 3)
 
     def test_nothingToLeaveOut(self):
         """
         Of a single message nothing can be left out.
         """
-        run = self.stage.begin(kept=False, opening=[UserMessage(LONG)])
-        self.stage.call.fail(tooLong())
+        run = self.harness.begin(kept=False, opening=[UserMessage(LONG)])
+        self.harness.call.fail(tooLong())
         self.assertEqual(run.error.code, "context_length_exceeded")
-        self.assertEqual(len(self.stage.provider.calls), 1)
+        self.assertEqual(len(self.harness.provider.calls), 1)
 
     def test_stateless(self):
         """
         A conversation that the caller brought along is cut like a kept one.
         """
-        run = self.stage.begin(kept=False, opening=[*self.said, AGAIN])
-        self.stage.call.fail(tooLong())
+        run = self.harness.begin(kept=False, opening=[*self.said, AGAIN])
+        self.harness.call.fail(tooLong())
         self.summarise()
         self.answer()
         self.assertEqual(run.result.text, "Yes.")
@@ -268,18 +268,18 @@ class RefusedTests(CompactionTestCase):
         """
         After the first word has been sent there is no second try.
         """
-        run = self.stage.begin()
-        self.stage.call.say("Well,")
-        self.stage.call.fail(tooLong())
+        run = self.harness.begin()
+        self.harness.call.say("Well,")
+        self.harness.call.fail(tooLong())
         self.assertEqual(run.error.code, "context_length_exceeded")
 
     def test_summaryFails(self):
         """
         If the provider can't make a summary either, the oldest is left out.
         """
-        run = self.stage.begin()
-        self.stage.call.fail(tooLong())
-        self.stage.call.fail(UpstreamUnreachable("Nobody is there."))
+        run = self.harness.begin()
+        self.harness.call.fail(tooLong())
+        self.harness.call.fail(UpstreamUnreachable("Nobody is there."))
         self.assertIn(LEFT_OUT, self.shown()[0].text)
         self.answer()
         self.assertEqual(run.result.text, "Yes.")
@@ -288,11 +288,11 @@ class RefusedTests(CompactionTestCase):
         """
         A summary that was made is kept, also when the answer fails then.
         """
-        self.stage.begin()
-        self.stage.call.fail(tooLong())
+        self.harness.begin()
+        self.harness.call.fail(tooLong())
         self.summarise()
-        self.stage.call.fail(tooLong())
-        self.stage.begin()
+        self.harness.call.fail(tooLong())
+        self.harness.begin()
         self.assertIn(SUMMARY, self.shown()[0].text)
 
 
@@ -305,8 +305,10 @@ class NoWindowTests(SynchronousTestCase):
         """
         Keep nothing yet.
         """
-        self.stage = Stage()
-        self.stage.services = replace(self.stage.services, modelOf=lambda model: None)
+        self.harness = RunHarness()
+        self.harness.services = replace(
+            self.harness.services, modelOf=lambda model: None
+        )
 
     def keep(self, characters):
         """
@@ -314,29 +316,29 @@ class NoWindowTests(SynchronousTestCase):
         """
         asked = UserMessage("x" * characters)
         claim = Claim(KEY, f"earlier {characters}")
-        self.stage.store.beginTurn(claim, "main", [asked], [asked])
-        self.stage.store.endTurn(claim, [AssistantMessage("Yes.")])
+        self.harness.store.beginTurn(claim, "main", [asked], [asked])
+        self.harness.store.endTurn(claim, [AssistantMessage("Yes.")])
 
     def finish(self, text):
         """
         Play the model.
         """
-        self.stage.call.say(text)
-        self.stage.call.finish()
+        self.harness.call.say(text)
+        self.harness.call.finish()
 
     def test_session(self):
         """
         Of a session it is shown as much as most models can read.
         """
         self.keep(DEFAULT_CONTEXT_WINDOW)
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.finish("Yes.")
         self.assertEqual(run.result.text, "Yes.")
         self.keep(4 * DEFAULT_CONTEXT_WINDOW)
-        run = self.stage.begin()
-        self.assertEqual(self.stage.call.request.system, INSTRUCTIONS)
+        run = self.harness.begin()
+        self.assertEqual(self.harness.call.request.system, INSTRUCTIONS)
         self.finish(SUMMARY)
-        [first, *_, last] = self.stage.call.request.messages
+        [first, *_, last] = self.harness.call.request.messages
         self.assertIn(SUMMARY, first.text)
         self.assertEqual(last, AGAIN)
 
@@ -349,8 +351,8 @@ class NoWindowTests(SynchronousTestCase):
             AssistantMessage("Yes."),
             AGAIN,
         ]
-        self.stage.begin(kept=False, opening=asked)
-        self.assertEqual(list(self.stage.call.request.messages), asked)
+        self.harness.begin(kept=False, opening=asked)
+        self.assertEqual(list(self.harness.call.request.messages), asked)
 
     def test_notLoaded(self):
         """
@@ -358,18 +360,18 @@ class NoWindowTests(SynchronousTestCase):
         """
         self.keep(MAX_LOADED_BYTES)
         self.keep(4 * DEFAULT_CONTEXT_WINDOW)
-        run = self.stage.begin()
-        self.assertEqual(self.stage.call.request.system, INSTRUCTIONS)
-        self.assertIn(LEFT_OUT, self.stage.call.request.messages[0].text)
+        run = self.harness.begin()
+        self.assertEqual(self.harness.call.request.system, INSTRUCTIONS)
+        self.assertIn(LEFT_OUT, self.harness.call.request.messages[0].text)
         self.finish(SUMMARY)
-        shown = self.stage.call.request.messages
+        shown = self.harness.call.request.messages
         self.assertIn(SUMMARY, shown[0].text)
         self.assertNotIn(LEFT_OUT, shown[0].text)
         self.finish("Yes.")
         self.assertEqual(run.result.text, "Yes.")
         claim = Claim(KEY, "later")
         kept = self.successResultOf(
-            self.stage.store.beginTurn(claim, "main", [AGAIN], [AGAIN])
+            self.harness.store.beginTurn(claim, "main", [AGAIN], [AGAIN])
         )
         # Four messages are older than what was asked; three at least are summed up.
         self.assertGreaterEqual(kept.summary.messageCount, 3)

@@ -11,7 +11,7 @@ from openclaw.config import ModelRef
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.interfaces import Sampling
 from openclaw.messages import AssistantMessage, Usage, UserMessage
-from tests.agents.run_harness import AGAIN, AGENT, HELLO, KEY, Stage
+from tests.agents.run_harness import AGAIN, AGENT, HELLO, KEY, RunHarness
 
 
 class UntouchableStore:
@@ -23,25 +23,25 @@ class UntouchableStore:
         raise AssertionError(f"the store was asked for {name}")
 
 
-class StageTestCase(SynchronousTestCase):
+class RunTestCase(SynchronousTestCase):
     """
     A test case with a run harness.
     """
 
     def setUp(self) -> None:
         """
-        Set the stage.
+        Make a harness.
         """
-        self.stage = Stage()
+        self.harness = RunHarness()
 
     def assertTidy(self) -> None:
         """
         Assert that nothing waits for the clock.
         """
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
 
-class AnsweringTests(StageTestCase):
+class AnsweringTests(RunTestCase):
     """
     A run asks the model and passes on what it says.
     """
@@ -53,10 +53,10 @@ class AnsweringTests(StageTestCase):
         """
         sampling = Sampling(temperature=0.5)
         opening = [HELLO, AssistantMessage("Yes?"), AGAIN]
-        self.stage.begin(
+        self.harness.begin(
             kept=False, opening=opening, sampling=sampling, shareKey="token:ci"
         )
-        request = self.stage.call.request
+        request = self.harness.call.request
         self.assertEqual(request.caller, "token:ci")
         self.assertEqual(request.model, "m1")
         self.assertEqual(request.system, "Be kind.")
@@ -67,8 +67,8 @@ class AnsweringTests(StageTestCase):
         """
         A caller can ask for another model than the agent's.
         """
-        self.stage.begin(kept=False, model=ModelRef("scripted", "m2"))
-        self.assertEqual(self.stage.call.request.model, "m2")
+        self.harness.begin(kept=False, model=ModelRef("scripted", "m2"))
+        self.assertEqual(self.harness.call.request.model, "m2")
 
     def test_startedFirst(self) -> None:
         """
@@ -76,26 +76,26 @@ class AnsweringTests(StageTestCase):
         before the model is asked.
         """
         for kept in (False, True):
-            stage = Stage()
-            run = stage.prepare(kept=kept)
+            harness = RunHarness()
+            run = harness.prepare(kept=kept)
             before: list[list] = []
-            stage.provider.answer = lambda call, run=run, before=before: before.extend(
-                run.batches
+            harness.provider.answer = lambda call, run=run, before=before: (
+                before.extend(run.batches)
             )
             run.run.start()
             self.assertEqual(before, [[RunStarted()]])
-            stage.call.say("Hi.")
-            stage.call.finish()
+            harness.call.say("Hi.")
+            harness.call.finish()
             self.assertEqual(run.batches, [[RunStarted()], [TextDelta("Hi.")]])
 
     def test_notStartedInTheQueue(self) -> None:
         """
         A run that waits has not started.
         """
-        first, second = self.stage.begin(), self.stage.begin()
+        first, second = self.harness.begin(), self.harness.begin()
         self.assertEqual(second.batches, [])
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(second.batches, [[RunStarted()]])
         self.assertEqual(first.result.text, "Hi.")
 
@@ -103,10 +103,10 @@ class AnsweringTests(StageTestCase):
         """
         The model's events are passed on within the same call, each batch as one.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.say("Hi", " there")
+        run = self.harness.begin(kept=False)
+        self.harness.call.say("Hi", " there")
         self.assertEqual(run.batches[1:], [[TextDelta("Hi"), TextDelta(" there")]])
-        self.stage.call.think("hm")
+        self.harness.call.think("hm")
         self.assertEqual(run.batches[2:], [[ReasoningDelta("hm")]])
         self.assertEqual(run.outcomes, [])
 
@@ -115,11 +115,11 @@ class AnsweringTests(StageTestCase):
         The run ends with the whole answer, why the model stopped, and the tokens.
         Thoughts are no part of the answer.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.think("hm")
-        self.stage.call.say("Hi", " there")
+        run = self.harness.begin(kept=False)
+        self.harness.call.think("hm")
+        self.harness.call.say("Hi", " there")
         usage = Usage(7, 2, 1, 1)
-        self.stage.call.finish("length", usage)
+        self.harness.call.finish("length", usage)
         expected = RunResult(text="Hi there", finishReason="length", usage=usage)
         self.assertEqual(run.outcomes, [expected])
         self.assertEqual(run.ends, [expected])
@@ -129,13 +129,13 @@ class AnsweringTests(StageTestCase):
         """
         Each run has a name of its own.
         """
-        names = {self.stage.prepare().run.runID for _ in range(100)}
+        names = {self.harness.prepare().run.runID for _ in range(100)}
         self.assertEqual(len(names), 100)
         for name in names:
             self.assertRegex(name, r"\Arun_[0-9a-f]{24}\Z")
 
 
-class StatelessTests(StageTestCase):
+class StatelessTests(RunTestCase):
     """
     A run that is not to be kept leaves nothing behind.
     """
@@ -144,26 +144,26 @@ class StatelessTests(StageTestCase):
         """
         Take the store away.
         """
-        self.stage = Stage(makeStore=lambda clock: UntouchableStore())
+        self.harness = RunHarness(makeStore=lambda clock: UntouchableStore())
 
     def test_success(self) -> None:
         """
         A stateless run needs no store.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        run = self.harness.begin(kept=False)
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(run.result.text, "Hi.")
 
     def test_failure(self) -> None:
         """
         Nor does one that fails or is cancelled.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.finish()
-        self.stage.call.finish()
+        run = self.harness.begin(kept=False)
+        self.harness.call.finish()
+        self.harness.call.finish()
         self.assertEqual(run.error.code, "empty_reply")
-        run = self.stage.begin(kept=False)
+        run = self.harness.begin(kept=False)
         run.run.cancel()
         self.assertEqual(run.error.code, "run_cancelled")
 
@@ -171,19 +171,19 @@ class StatelessTests(StageTestCase):
         """
         Stateless runs never wait for each other, whatever their keys.
         """
-        self.stage.begin(kept=False)
-        self.stage.begin(kept=False)
-        self.assertEqual(len(self.stage.provider.calls), 2)
+        self.harness.begin(kept=False)
+        self.harness.begin(kept=False)
+        self.assertEqual(len(self.harness.provider.calls), 2)
 
     def test_storeWouldTell(self) -> None:
         """
         A kept run does use the store: these tests can fail.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.assertEqual(run.error.code, "internal_error")
 
 
-class KeptTests(StageTestCase):
+class KeptTests(RunTestCase):
     """
     A conversation is kept.
     """
@@ -193,23 +193,23 @@ class KeptTests(StageTestCase):
         The caller's message is kept before the model is asked.
         """
         kept: list = []
-        self.stage.provider.answer = lambda call: kept.append(self.stage.kept())
-        self.stage.begin()
+        self.harness.provider.answer = lambda call: kept.append(self.harness.kept())
+        self.harness.begin()
         self.assertEqual(kept, [[HELLO]])
 
     def test_answerBeforeDone(self) -> None:
         """
         The answer is kept before the run says that it is done.
         """
-        run = self.stage.begin()
-        self.stage.store.held.add("endTurn")
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        run = self.harness.begin()
+        self.harness.store.held.add("endTurn")
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(run.outcomes, [])
-        self.assertEqual(self.stage.kept(), [HELLO])
+        self.assertEqual(self.harness.kept(), [HELLO])
         atDone: list = []
-        run.run.done.addCallback(lambda _: atDone.extend(self.stage.kept()))
-        self.stage.store.letGo()
+        run.run.done.addCallback(lambda _: atDone.extend(self.harness.kept()))
+        self.harness.store.letGo()
         self.assertEqual(atDone, [HELLO, AssistantMessage("Hi.")])
         self.assertEqual(run.result.text, "Hi.")
         self.assertTidy()
@@ -219,50 +219,53 @@ class KeptTests(StageTestCase):
         The next run of the session tells the model all that was said, and adds what
         is new.
         """
-        self.stage.begin()
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
-        self.stage.begin()
+        self.harness.begin()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
+        self.harness.begin()
         said = [HELLO, AssistantMessage("Hi."), AGAIN]
-        self.assertEqual(list(self.stage.call.request.messages), said)
-        self.assertEqual(self.stage.kept(), said)
+        self.assertEqual(list(self.harness.call.request.messages), said)
+        self.assertEqual(self.harness.kept(), said)
 
     def test_letGo(self) -> None:
         """
         When it is done others can have the session.
         """
-        run = self.stage.begin()
-        self.assertFalse(self.stage.claim())
+        run = self.harness.begin()
+        self.assertFalse(self.harness.claim())
         self.assertEqual(run.run.claim.runID, run.run.runID)
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertIsNone(run.run.claim)
-        self.assertTrue(self.stage.claim())
+        self.assertTrue(self.harness.claim())
 
     def test_owner(self) -> None:
         """
         A new session belongs to the agent.
         """
-        self.stage.begin()
-        (info,) = self.successResultOf(self.stage.store.sessions(AGENT.id))
+        self.harness.begin()
+        (info,) = self.successResultOf(self.harness.store.sessions(AGENT.id))
         self.assertEqual(info.sessionKey, KEY)
 
     def test_thoughtsAreNotKept(self) -> None:
         """
         The model's thoughts are not part of the conversation.
         """
-        self.stage.begin()
-        self.stage.call.think("hm")
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
-        self.assertEqual(self.stage.kept(), [HELLO, AssistantMessage("Hi.")])
+        self.harness.begin()
+        self.harness.call.think("hm")
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
+        self.assertEqual(self.harness.kept(), [HELLO, AssistantMessage("Hi.")])
 
     def test_sessionsAreIndependent(self) -> None:
         """
         Runs of different sessions run at the same time.
         """
-        first, second = self.stage.begin("agent:main:a"), self.stage.begin("agent:b:a")
-        one, two = self.stage.provider.calls
+        first, second = (
+            self.harness.begin("agent:main:a"),
+            self.harness.begin("agent:b:a"),
+        )
+        one, two = self.harness.provider.calls
         two.say("Two.")
         two.finish()
         self.assertEqual(second.result.text, "Two.")
@@ -276,21 +279,22 @@ class KeptTests(StageTestCase):
         Runs of one session come one by one, in the order of their beginning.
         """
         runs = [
-            self.stage.begin(following=[UserMessage(name)]) for name in ["a", "b", "c"]
+            self.harness.begin(following=[UserMessage(name)])
+            for name in ["a", "b", "c"]
         ]
         for index in range(3):
-            self.assertEqual(len(self.stage.provider.calls), index + 1)
-            self.stage.call.say(f"{index}")
-            self.stage.call.finish()
+            self.assertEqual(len(self.harness.provider.calls), index + 1)
+            self.harness.call.say(f"{index}")
+            self.harness.call.finish()
             self.assertEqual(runs[index].result.text, f"{index}")
         self.assertEqual(
-            [message.content for message in self.stage.kept()],
+            [message.content for message in self.harness.kept()],
             ["Hello.", "0", "b", "1", "c", "2"],
         )
         self.assertTidy()
 
 
-class BackPressureTests(StageTestCase):
+class BackPressureTests(RunTestCase):
     """
     A slow reader makes the model wait.
     """
@@ -299,30 +303,30 @@ class BackPressureTests(StageTestCase):
         """
         A run can be registered as the producer of a response.
         """
-        verifyObject(IPushProducer, self.stage.prepare().run)
+        verifyObject(IPushProducer, self.harness.prepare().run)
 
     def test_current(self) -> None:
         """
         Pausing and resuming reach the model at once.
         """
-        run = self.stage.begin()
-        self.assertFalse(self.stage.call.paused)
+        run = self.harness.begin()
+        self.assertFalse(self.harness.call.paused)
         run.run.pauseProducing()
-        self.assertTrue(self.stage.call.paused)
+        self.assertTrue(self.harness.call.paused)
         run.run.resumeProducing()
-        self.assertFalse(self.stage.call.paused)
+        self.assertFalse(self.harness.call.paused)
 
     def test_beforeTheCall(self) -> None:
         """
         A run that is paused while it waits asks a model that waits.
         """
-        first, second = self.stage.begin(), self.stage.begin()
+        first, second = self.harness.begin(), self.harness.begin()
         second.run.pauseProducing()
-        self.assertFalse(self.stage.call.paused)
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.assertFalse(self.harness.call.paused)
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(first.result.text, "Hi.")
-        self.assertTrue(self.stage.call.paused)
+        self.assertTrue(self.harness.call.paused)
 
     def test_laterCall(self) -> None:
         """
@@ -330,26 +334,26 @@ class BackPressureTests(StageTestCase):
         is not.
         """
         for resumed in (False, True):
-            run = self.stage.begin(kept=False)
+            run = self.harness.begin(kept=False)
             run.run.pauseProducing()
             if resumed:
                 run.run.resumeProducing()
-            self.stage.call.finish()
-            self.assertEqual(self.stage.call.paused, not resumed)
+            self.harness.call.finish()
+            self.assertEqual(self.harness.call.paused, not resumed)
             run.run.resumeProducing()
-            self.assertFalse(self.stage.call.paused)
+            self.assertFalse(self.harness.call.paused)
 
     def test_afterTheEnd(self) -> None:
         """
         Whatever a reader does after the end is harmless.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        run = self.harness.begin(kept=False)
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         run.run.pauseProducing()
         run.run.resumeProducing()
         run.run.stopProducing()
         run.run.done.cancel()
         self.assertEqual(run.result.text, "Hi.")
-        self.assertFalse(self.stage.call.paused)
-        self.assertFalse(self.stage.call.cancelled)
+        self.assertFalse(self.harness.call.paused)
+        self.assertFalse(self.harness.call.cancelled)

@@ -30,7 +30,7 @@ from tests.agents.run_harness import (
     HELLO,
     OTHER_KEY,
     TIMEOUT_SECONDS,
-    Stage,
+    RunHarness,
     Watched,
 )
 
@@ -85,13 +85,13 @@ class FailoverTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Set the stage.
+        Make a harness.
         """
-        self.stage = Stage()
+        self.harness = RunHarness()
         self.a, self.b = ScriptedProvider("a"), ScriptedProvider("b")
         self.providers = {"a": self.a, "b": self.b}
-        self.stage.services = replace(
-            self.stage.services, providers=lambda name: self.providers.get(name)
+        self.harness.services = replace(
+            self.harness.services, providers=lambda name: self.providers.get(name)
         )
 
     def begin(
@@ -105,7 +105,7 @@ class FailoverTestCase(SynchronousTestCase):
         """
         choice = ModelChoice(primary=primary, fallbacks=fallbacks)
         agent = msgspec.structs.replace(AGENT, model=choice)
-        return self.stage.begin(agent=agent, **more)
+        return self.harness.begin(agent=agent, **more)
 
     def asked(self, provider: ScriptedProvider) -> list[str]:
         """
@@ -119,8 +119,8 @@ class FailoverTestCase(SynchronousTestCase):
         """
         self.assertEqual(len(run.outcomes), 1)
         self.assertEqual(len(run.ends), 1)
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
-        self.assertTrue(self.stage.claim())
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
+        self.assertTrue(self.harness.claim())
 
 
 class FallbackTests(FailoverTestCase):
@@ -142,7 +142,7 @@ class FallbackTests(FailoverTestCase):
         self.assertEqual(run.result.text, "Hi.")
         self.assertEqual(run.text, "Hi.")
         self.assertEqual(run.batches.count([RunStarted()]), 1)
-        self.assertEqual(self.stage.kept(), [HELLO, AssistantMessage("Hi.")])
+        self.assertEqual(self.harness.kept(), [HELLO, AssistantMessage("Hi.")])
         self.assertOver(run)
 
     def test_sameQuestion(self) -> None:
@@ -240,7 +240,7 @@ class RetryTests(FailoverTestCase):
         run = self.begin()
         self.a.calls[0].fail(broken())
         self.assertEqual(len(self.a.calls), 1)
-        self.stage.clock.advance(FIRST_WAIT_SECONDS)
+        self.harness.clock.advance(FIRST_WAIT_SECONDS)
         answering(self.a.calls[1])
         self.assertEqual(run.result.text, "Hi.")
         self.assertOver(run)
@@ -251,14 +251,14 @@ class RetryTests(FailoverTestCase):
         """
         self.a.answer = failing(broken)
         run = self.begin()
-        self.stage.clock.advance(FIRST_WAIT_SECONDS / 2 - 0.01)
+        self.harness.clock.advance(FIRST_WAIT_SECONDS / 2 - 0.01)
         self.assertEqual(len(self.a.calls), 1)
-        self.stage.clock.advance(FIRST_WAIT_SECONDS / 2 + 0.01)
+        self.harness.clock.advance(FIRST_WAIT_SECONDS / 2 + 0.01)
         self.assertEqual(len(self.a.calls), 2)
-        self.stage.clock.advance(SECOND_WAIT_SECONDS / 2 - 0.01)
+        self.harness.clock.advance(SECOND_WAIT_SECONDS / 2 - 0.01)
         self.assertEqual(len(self.a.calls), 2)
         self.assertEqual(run.outcomes, [])
-        self.stage.clock.advance(SECOND_WAIT_SECONDS / 2 + 0.01)
+        self.harness.clock.advance(SECOND_WAIT_SECONDS / 2 + 0.01)
         self.assertEqual(len(self.a.calls), 3)
         self.assertIs(type(run.error), UpstreamError)
         self.assertOver(run)
@@ -270,7 +270,7 @@ class RetryTests(FailoverTestCase):
         self.a.answer = failing(broken)
         self.b.answer = answering
         run = self.begin(FIRST, SECOND)
-        self.stage.clock.pump([FIRST_WAIT_SECONDS, SECOND_WAIT_SECONDS])
+        self.harness.clock.pump([FIRST_WAIT_SECONDS, SECOND_WAIT_SECONDS])
         self.assertEqual(len(self.a.calls), 3)
         self.assertEqual(run.result.text, "Hi.")
 
@@ -280,9 +280,9 @@ class RetryTests(FailoverTestCase):
         """
         run = self.begin()
         self.a.calls[0].fail(UpstreamRateLimited("Slow down.", retryAfter=3.0))
-        self.stage.clock.advance(2.9)
+        self.harness.clock.advance(2.9)
         self.assertEqual(len(self.a.calls), 1)
-        self.stage.clock.advance(0.1)
+        self.harness.clock.advance(0.1)
         answering(self.a.calls[1])
         self.assertEqual(run.result.text, "Hi.")
 
@@ -325,7 +325,7 @@ class RetryTests(FailoverTestCase):
         run.run.cancel()
         self.assertIsInstance(run.error, RunCancelled)
         self.assertOver(run)
-        self.stage.clock.advance(TIMEOUT_SECONDS)
+        self.harness.clock.advance(TIMEOUT_SECONDS)
         self.assertEqual(len(self.a.calls), 1)
         self.assertEqual(self.b.calls, [])
 
@@ -353,9 +353,9 @@ class RetryTests(FailoverTestCase):
         The run's own time goes on during a wait.
         """
         run = self.begin()
-        self.stage.clock.advance(TIMEOUT_SECONDS - 1)
+        self.harness.clock.advance(TIMEOUT_SECONDS - 1)
         self.a.calls[0].fail(UpstreamRateLimited("Slow down.", retryAfter=3.0))
-        self.stage.clock.advance(1)
+        self.harness.clock.advance(1)
         self.assertEqual(run.error.code, "run_timeout")
         self.assertOver(run)
 
@@ -402,9 +402,9 @@ class RefusedKeyTests(FailoverTestCase):
         """
         It is asked again soon; to remember does not make it longer.
         """
-        self.stage.clock.advance(REMEMBERED_SECONDS / 2)
+        self.harness.clock.advance(REMEMBERED_SECONDS / 2)
         self.begin()
-        self.stage.clock.advance(REMEMBERED_SECONDS / 2)
+        self.harness.clock.advance(REMEMBERED_SECONDS / 2)
         self.a.answer = answering
         self.assertEqual(self.begin().result.text, "Hi.")
 

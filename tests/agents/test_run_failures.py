@@ -28,7 +28,7 @@ from openclaw.interfaces import (
     ModelRequest,
 )
 from openclaw.messages import NO_USAGE, Message
-from tests.agents.run_harness import HELLO, FailingStore, Stage, Watched
+from tests.agents.run_harness import HELLO, FailingStore, RunHarness, Watched
 
 
 def raising(error: BaseException) -> Callable:
@@ -49,9 +49,9 @@ class FailingTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Set the stage.
+        Make a harness.
         """
-        self.stage = Stage()
+        self.harness = RunHarness()
 
     def assertFailed(
         self, run: Watched, kind: type, kept: Sequence[Message] = (HELLO,)
@@ -61,9 +61,9 @@ class FailingTestCase(SynchronousTestCase):
         """
         self.assertIs(type(run.error), kind)
         self.assertEqual(len(run.ends), 1)
-        self.assertEqual(self.stage.kept(), list(kept))
-        self.assertTrue(self.stage.claim())
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertEqual(self.harness.kept(), list(kept))
+        self.assertTrue(self.harness.claim())
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
         self.assertIsNone(run.run.claim)
 
 
@@ -76,20 +76,20 @@ class ModelFailureTests(FailingTestCase):
         """
         The caller hears why; what they said is kept, and the session is free.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         error = UpstreamAuthFailed("The provider refuses us.")
-        self.stage.call.fail(error)
+        self.harness.call.fail(error)
         self.assertFailed(run, UpstreamAuthFailed)
         self.assertIs(run.error, error)
-        self.assertEqual(self.stage.logged, [])
+        self.assertEqual(self.harness.logged, [])
 
     def test_afterSomeWords(self) -> None:
         """
         Half an answer is not kept.
         """
-        run = self.stage.begin()
-        self.stage.call.say("I th")
-        self.stage.call.fail(UpstreamAuthFailed("The provider refuses us."))
+        run = self.harness.begin()
+        self.harness.call.say("I th")
+        self.harness.call.fail(UpstreamAuthFailed("The provider refuses us."))
         self.assertFailed(run, UpstreamAuthFailed)
         self.assertEqual(run.text, "I th")
 
@@ -97,7 +97,7 @@ class ModelFailureTests(FailingTestCase):
         """
         A provider that a reload took away is a clear error.
         """
-        run = self.stage.begin(model=ModelRef("elsewhere", "m"))
+        run = self.harness.begin(model=ModelRef("elsewhere", "m"))
         self.assertFailed(run, ModelUnavailable)
         self.assertIn("'elsewhere'", run.error.message)
         self.assertEqual(run.error.status, 503)
@@ -106,18 +106,18 @@ class ModelFailureTests(FailingTestCase):
         """
         In no session too.
         """
-        run = self.stage.begin(model=ModelRef("elsewhere", "m"), kept=False)
+        run = self.harness.begin(model=ModelRef("elsewhere", "m"), kept=False)
         self.assertFailed(run, ModelUnavailable, kept=[])
 
     def test_nextRun(self) -> None:
         """
         After a failure the next run of the session begins.
         """
-        first, second = self.stage.begin(), self.stage.begin()
-        self.stage.call.fail(UpstreamRefused("The provider refuses it."))
+        first, second = self.harness.begin(), self.harness.begin()
+        self.harness.call.fail(UpstreamRefused("The provider refuses it."))
         self.assertIs(type(first.error), UpstreamRefused)
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(second.result.text, "Hi.")
 
 
@@ -133,51 +133,51 @@ class OwnFaultTests(FailingTestCase):
         self.assertFailed(run, InternalError, kept)
         self.assertEqual(run.error.status, 500)
         self.assertNotIn("bug", run.error.message)
-        (event,) = self.stage.events
-        self.assertIn(run.run.runID, self.stage.logged[0])
+        (event,) = self.harness.events
+        self.assertIn(run.run.runID, self.harness.logged[0])
         self.assertEqual(event["log_failure"].getErrorMessage(), "a bug")
 
     def test_provider(self) -> None:
         """
         A provider that raises when it is asked.
         """
-        self.stage.provider.answer = raising(ZeroDivisionError("a bug"))
-        self.assertOwnFault(self.stage.begin())
+        self.harness.provider.answer = raising(ZeroDivisionError("a bug"))
+        self.assertOwnFault(self.harness.begin())
 
     def test_listener(self) -> None:
         """
         A listener that raises when it hears that the run started.
         """
-        run = self.stage.prepare()
+        run = self.harness.prepare()
         run.listener = raising(ZeroDivisionError("a bug"))
         run.run.start()
         self.assertOwnFault(run)
-        self.assertEqual(self.stage.provider.calls, [])
+        self.assertEqual(self.harness.provider.calls, [])
 
     def test_callFailsOddly(self) -> None:
         """
         A call that fails with an error that is none of ours.
         """
-        run = self.stage.begin()
-        self.stage.call.done.errback(Failure(ZeroDivisionError("a bug")))
+        run = self.harness.begin()
+        self.harness.call.done.errback(Failure(ZeroDivisionError("a bug")))
         self.assertOwnFault(run)
 
     def test_callCancelledByItself(self) -> None:
         """
         A call that was cancelled, though nobody cancelled the run.
         """
-        run = self.stage.begin()
-        self.stage.call.done.errback(Failure(CancelledError("a bug")))
+        run = self.harness.begin()
+        self.harness.call.done.errback(Failure(CancelledError("a bug")))
         self.assertOwnFault(run)
 
     def test_providers(self) -> None:
         """
         A table of providers that raises.
         """
-        self.stage.services = replace(
-            self.stage.services, providers=raising(ZeroDivisionError("a bug"))
+        self.harness.services = replace(
+            self.harness.services, providers=raising(ZeroDivisionError("a bug"))
         )
-        self.assertOwnFault(self.stage.begin())
+        self.assertOwnFault(self.harness.begin())
 
 
 @implementer(IModelCall)
@@ -250,10 +250,10 @@ class OtherProviderTests(FailingTestCase):
         A call is cancelled by its own method.
         """
         call = PlainCall()
-        self.stage.services = replace(
-            self.stage.services, providers=lambda name: PlainProvider(name, call)
+        self.harness.services = replace(
+            self.harness.services, providers=lambda name: PlainProvider(name, call)
         )
-        run = self.stage.begin()
+        run = self.harness.begin()
         run.run.cancel()
         self.assertTrue(call.cancelled)
         self.assertFailed(run, RunCancelled)
@@ -266,58 +266,58 @@ class StoreFailureTests(FailingTestCase):
 
     def setUp(self) -> None:
         """
-        Set the stage.
+        Make a harness.
         """
-        self.stage = Stage(makeStore=FailingStore)
-        self.store = self.stage.store
+        self.harness = RunHarness(makeStore=FailingStore)
+        self.store = self.harness.store
 
     def test_beginning(self) -> None:
         """
         When the caller's words can't be kept, the model is not asked.
         """
         self.store.failing = frozenset({"beginTurn"})
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.store.failing = frozenset()
         self.assertFailed(run, StoreError, kept=[])
-        self.assertEqual(self.stage.provider.calls, [])
+        self.assertEqual(self.harness.provider.calls, [])
 
     def test_ending(self) -> None:
         """
         An answer that can't be kept is not called finished.
         """
-        run = self.stage.begin()
+        run = self.harness.begin()
         self.store.failing = frozenset({"endTurn"})
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertIs(type(run.error), StoreError)
         self.assertEqual(run.error.status, 500)
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
     def test_claimLost(self) -> None:
         """
         Nor is one whose session was taken over by another process meanwhile.
         """
-        run = self.stage.begin()
-        self.stage.clock.advance(self.store.leaseSeconds + 1)
+        run = self.harness.begin()
+        self.harness.clock.advance(self.store.leaseSeconds + 1)
         other = Claim(run.run.request.sessionKey, "another")
         self.successResultOf(self.store.beginTurn(other, "main", [], [HELLO]))
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertIs(type(run.error), StoreError)
-        self.assertEqual(self.stage.kept(), [HELLO, HELLO])
+        self.assertEqual(self.harness.kept(), [HELLO, HELLO])
 
     def test_nextRun(self) -> None:
         """
         The places are given back all the same.
         """
-        first, second = self.stage.begin(), self.stage.begin("agent:main:b")
+        first, second = self.harness.begin(), self.harness.begin("agent:main:b")
         self.store.failing = frozenset({"endTurn"})
-        for call in self.stage.provider.calls:
+        for call in self.harness.provider.calls:
             call.say("Hi.")
             call.finish()
         self.store.failing = frozenset()
         self.assertIs(type(first.error), StoreError)
         self.assertIs(type(second.error), StoreError)
-        self.stage.begin(kept=False)
-        self.stage.begin(kept=False)
-        self.assertEqual(len(self.stage.provider.calls), 4)
+        self.harness.begin(kept=False)
+        self.harness.begin(kept=False)
+        self.assertEqual(len(self.harness.provider.calls), 4)

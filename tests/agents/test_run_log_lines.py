@@ -40,7 +40,7 @@ class Look:
 
 class AccountTestCase(RuntimeTestCase):
     """
-    Runs as a door begins them.
+    Runs as the API begins them.
     """
 
     def ask(self, **more: Any) -> Watched:

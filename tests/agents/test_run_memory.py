@@ -13,7 +13,7 @@ from openclaw.agents.run import AgentRun
 from openclaw.errors import EmptyReply, StoreError, UpstreamAuthFailed
 from openclaw.messages import UserMessage
 from openclaw.testing import ScriptedCall
-from tests.agents.run_harness import FailingStore, Stage
+from tests.agents.run_harness import FailingStore, RunHarness
 
 SECRET_WORDS = "my PIN is 4711"
 
@@ -30,17 +30,17 @@ class ForgettingTests(SynchronousTestCase):
     """
 
     def failed(
-        self, end: Callable[[Stage, AgentRun], None], kept: bool = False
+        self, end: Callable[[RunHarness, AgentRun], None], kept: bool = False
     ) -> tuple[Failure, "weakref.ref[Words]"]:
         """
         Let a run fail, and keep its failure only.
 
         @param end: Makes it fail, unless it did so at once.
         """
-        stage = Stage(makeStore=FailingStore)
+        harness = RunHarness(makeStore=FailingStore)
         words = Words([UserMessage(SECRET_WORDS)])
-        run = stage.prepare(opening=words, following=words, kept=kept)
-        end(stage, run.run)
+        run = harness.prepare(opening=words, following=words, kept=kept)
+        end(harness, run.run)
         (outcome,) = run.outcomes
         assert isinstance(outcome, Failure)
         return outcome, weakref.ref(words)
@@ -76,8 +76,8 @@ class ForgettingTests(SynchronousTestCase):
             except UpstreamAuthFailed as error:
                 call.fail(error)
 
-        def end(stage: Stage, run: AgentRun) -> None:
-            stage.provider.answer = speak
+        def end(harness: RunHarness, run: AgentRun) -> None:
+            harness.provider.answer = speak
             run.start()
 
         self.assertForgets(self.failed(end))
@@ -87,10 +87,10 @@ class ForgettingTests(SynchronousTestCase):
         When the model has nothing to say.
         """
 
-        def end(stage: Stage, run: AgentRun) -> None:
+        def end(harness: RunHarness, run: AgentRun) -> None:
             run.start()
-            stage.call.finish()
-            stage.call.finish()
+            harness.call.finish()
+            harness.call.finish()
 
         kept = self.failed(end)
         self.assertIs(kept[0].type, EmptyReply)
@@ -101,7 +101,7 @@ class ForgettingTests(SynchronousTestCase):
         When the run is cancelled.
         """
 
-        def end(stage: Stage, run: AgentRun) -> None:
+        def end(harness: RunHarness, run: AgentRun) -> None:
             run.start()
             run.done.cancel()
 
@@ -112,13 +112,13 @@ class ForgettingTests(SynchronousTestCase):
         When the fault is ours.
         """
 
-        def end(stage: Stage, run: AgentRun) -> None:
+        def end(harness: RunHarness, run: AgentRun) -> None:
             def fault(call: ScriptedCall) -> None:
                 raise ZeroDivisionError(SECRET_WORDS)
 
-            stage.provider.answer = fault
+            harness.provider.answer = fault
             run.start()
-            stage.events.clear()
+            harness.events.clear()
 
         self.assertForgets(self.failed(end))
 
@@ -127,10 +127,10 @@ class ForgettingTests(SynchronousTestCase):
         When the store fails while the run fails.
         """
 
-        def end(stage: Stage, run: AgentRun) -> None:
-            stage.store.failing = frozenset({"endTurn"})
+        def end(harness: RunHarness, run: AgentRun) -> None:
+            harness.store.failing = frozenset({"endTurn"})
             run.start()
-            stage.call.fail(UpstreamAuthFailed("No."))
+            harness.call.fail(UpstreamAuthFailed("No."))
 
         kept = self.failed(end, kept=True)
         self.assertIs(kept[0].type, StoreError)
@@ -141,21 +141,21 @@ class ForgettingTests(SynchronousTestCase):
         The representation of a run, as in a log, has its name and nothing else, be it
         over or not.
         """
-        stage = Stage()
-        run = stage.begin(opening=[UserMessage(SECRET_WORDS)]).run
+        harness = RunHarness()
+        run = harness.begin(opening=[UserMessage(SECRET_WORDS)]).run
         name = f"<AgentRun {run.runID}>"
         self.assertEqual(repr(run), name)
-        stage.call.finish()
+        harness.call.finish()
         self.assertEqual(repr(run), name)
 
     def test_theRunItself(self) -> None:
         """
         A run that is over is in nobody's memory.
         """
-        stage = Stage()
-        trace = weakref.ref(stage.begin().run)
-        stage.call.say("Hi.")
-        stage.call.finish()
-        stage.provider.calls.clear()
+        harness = RunHarness()
+        trace = weakref.ref(harness.begin().run)
+        harness.call.say("Hi.")
+        harness.call.finish()
+        harness.provider.calls.clear()
         gc.collect()
         self.assertIsNone(trace())

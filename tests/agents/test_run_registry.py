@@ -19,17 +19,17 @@ KEYLESS = RequestFingerprint(caller="operator", fingerprint=b"1")
 AGAIN = RequestFingerprint(caller="operator", fingerprint=b"1", again=True)
 
 
-class LedgerTestCase(RecordTestCase):
+class RegistryTestCase(RecordTestCase):
     """
-    A ledger, and runs.
+    A registry, and runs.
     """
 
     def setUp(self):
         """
-        Begin a ledger.
+        Begin a registry.
         """
         super().setUp()
-        self.ledger = RunRegistry(self.clock)
+        self.registry = RunRegistry(self.clock)
 
     def keep(self, asked, **wishes):
         """
@@ -38,7 +38,7 @@ class LedgerTestCase(RecordTestCase):
         record = self.record(recorded=True, **wishes)
         self.listening, _ = self.listen(record)
         self.begin(record)
-        self.ledger.keep(asked, record)
+        self.registry.keep(asked, record)
         return record
 
     def finish(self, text="Hi."):
@@ -49,7 +49,7 @@ class LedgerTestCase(RecordTestCase):
         self.call.finish()
 
 
-class KeyTests(LedgerTestCase):
+class KeyTests(RegistryTestCase):
     """
     A caller's key names one run.
     """
@@ -59,7 +59,7 @@ class KeyTests(LedgerTestCase):
         A run in progress is found.
         """
         record = self.keep(ONCE)
-        self.assertIs(self.ledger.find(ONCE), record)
+        self.assertIs(self.registry.find(ONCE), record)
         self.finish()
 
     def test_over(self):
@@ -69,10 +69,10 @@ class KeyTests(LedgerTestCase):
         record = self.keep(ONCE)
         self.finish()
         self.clock.advance(KEPT_SECONDS - 1)
-        self.assertIs(self.ledger.find(ONCE), record)
+        self.assertIs(self.registry.find(ONCE), record)
         self.clock.advance(1)
-        self.assertIsNone(self.ledger.find(ONCE))
-        self.assertIsNone(self.ledger.get(record.request.runID))
+        self.assertIsNone(self.registry.find(ONCE))
+        self.assertIsNone(self.registry.get(record.request.runID))
 
     def test_otherRequest(self):
         """
@@ -80,7 +80,7 @@ class KeyTests(LedgerTestCase):
         """
         self.keep(ONCE)
         other = RequestFingerprint(caller="operator", fingerprint=b"2", key="k")
-        error = self.assertRaises(IdempotencyConflict, self.ledger.find, other)
+        error = self.assertRaises(IdempotencyConflict, self.registry.find, other)
         self.assertEqual((error.status, error.shouldRetry), (409, False))
         self.finish()
 
@@ -90,7 +90,7 @@ class KeyTests(LedgerTestCase):
         """
         self.keep(ONCE)
         other = RequestFingerprint(caller="somebody", fingerprint=b"1", key="k")
-        self.assertIsNone(self.ledger.find(other))
+        self.assertIsNone(self.registry.find(other))
         self.finish()
 
     def test_failed(self):
@@ -104,10 +104,10 @@ class KeyTests(LedgerTestCase):
         self.clock.advance(1)
         self.call.fail(UpstreamError("Down."))
         self.failureResultOf(self.listening.done, UpstreamError)
-        self.assertIsNone(self.ledger.find(ONCE))
+        self.assertIsNone(self.registry.find(ONCE))
         self.keep(ONCE)
         self.finish()
-        self.assertIsNotNone(self.ledger.find(ONCE))
+        self.assertIsNotNone(self.registry.find(ONCE))
 
     def test_failedForGood(self):
         """
@@ -116,10 +116,10 @@ class KeyTests(LedgerTestCase):
         record = self.keep(ONCE)
         self.call.fail(UpstreamError("Down.", shouldRetry=False))
         self.failureResultOf(self.listening.done, UpstreamError)
-        self.assertIs(self.ledger.find(ONCE), record)
+        self.assertIs(self.registry.find(ONCE), record)
 
 
-class KeylessTests(LedgerTestCase):
+class KeylessTests(RegistryTestCase):
     """
     A client's library that tries again is recognised without a key.
     """
@@ -129,8 +129,8 @@ class KeylessTests(LedgerTestCase):
         It finds the run in progress, but only if it says that it tries again.
         """
         record = self.keep(KEYLESS)
-        self.assertIsNone(self.ledger.find(KEYLESS))
-        self.assertIs(self.ledger.find(AGAIN), record)
+        self.assertIsNone(self.registry.find(KEYLESS))
+        self.assertIs(self.registry.find(AGAIN), record)
         self.finish()
 
     def test_over(self):
@@ -139,8 +139,8 @@ class KeylessTests(LedgerTestCase):
         """
         record = self.keep(KEYLESS)
         self.finish()
-        self.assertIsNone(self.ledger.find(AGAIN))
-        self.assertIsNone(self.ledger.get(record.request.runID))
+        self.assertIsNone(self.registry.find(AGAIN))
+        self.assertIsNone(self.registry.get(record.request.runID))
 
     def test_others(self):
         """
@@ -151,7 +151,7 @@ class KeylessTests(LedgerTestCase):
             other = RequestFingerprint(
                 caller=caller, fingerprint=fingerprint, again=True
             )
-            self.assertIsNone(self.ledger.find(other))
+            self.assertIsNone(self.registry.find(other))
         self.finish()
 
     def test_newest(self):
@@ -161,11 +161,11 @@ class KeylessTests(LedgerTestCase):
         self.keep(KEYLESS)
         newer = self.keep(KEYLESS)
         self.provider.calls[0].finish("length")
-        self.assertIs(self.ledger.find(AGAIN), newer)
+        self.assertIs(self.registry.find(AGAIN), newer)
         self.finish()
 
 
-class ForgettingTests(LedgerTestCase):
+class ForgettingTests(RegistryTestCase):
     """
     Memory is bounded.
     """
@@ -175,10 +175,10 @@ class ForgettingTests(LedgerTestCase):
         A run that goes on alone is found by its id, in progress and over.
         """
         record = self.keep(KEYLESS, goesOn=True)
-        self.assertIs(self.ledger.get(record.request.runID), record)
+        self.assertIs(self.registry.get(record.request.runID), record)
         self.listening.stopProducing()
         self.finish()
-        self.assertIs(self.ledger.get(record.request.runID), record)
+        self.assertIs(self.registry.get(record.request.runID), record)
 
     def test_tooMany(self):
         """
@@ -193,10 +193,10 @@ class ForgettingTests(LedgerTestCase):
             )
             records.append(self.keep(asked))
             self.finish("Hi")
-        found = [self.ledger.get(record.request.runID) for record in records]
+        found = [self.registry.get(record.request.runID) for record in records]
         self.assertEqual(found, [None, None, *records[2:]])
         forgotten = RequestFingerprint(caller="operator", fingerprint=b"1", key="1")
-        self.assertIsNone(self.ledger.find(forgotten))
+        self.assertIsNone(self.registry.find(forgotten))
 
     def test_tooMuch(self):
         """
@@ -210,8 +210,8 @@ class ForgettingTests(LedgerTestCase):
             RequestFingerprint(caller="operator", fingerprint=b"1", key="2")
         )
         self.finish("x" * (MAX_CHARACTERS // 2 - RECORD_CHARACTERS))
-        self.assertIsNone(self.ledger.get(first.request.runID))
-        self.assertIs(self.ledger.get(second.request.runID), second)
+        self.assertIsNone(self.registry.get(first.request.runID))
+        self.assertIs(self.registry.get(second.request.runID), second)
 
     def test_small(self):
         """
@@ -222,7 +222,7 @@ class ForgettingTests(LedgerTestCase):
         )
         self.call.say(*"x" * (MAX_CHARACTERS // EVENT_CHARACTERS))
         self.finish()
-        self.assertIsNone(self.ledger.get(first.request.runID))
+        self.assertIsNone(self.registry.get(first.request.runID))
 
     def test_greedy(self):
         """
@@ -238,9 +238,9 @@ class ForgettingTests(LedgerTestCase):
             )
             greedy.append(self.keep(asked))
             self.finish()
-        self.assertIs(self.ledger.get(other.request.runID), other)
-        self.assertIsNone(self.ledger.get(greedy[0].request.runID))
-        self.assertIs(self.ledger.get(greedy[-1].request.runID), greedy[-1])
+        self.assertIs(self.registry.get(other.request.runID), other)
+        self.assertIsNone(self.registry.get(greedy[0].request.runID))
+        self.assertIs(self.registry.get(greedy[-1].request.runID), greedy[-1])
 
     def test_asked(self):
         """
@@ -264,5 +264,5 @@ class ForgettingTests(LedgerTestCase):
         """
         record = self.keep(ONCE)
         self.clock.advance(50)
-        self.assertIs(self.ledger.find(ONCE), record)
+        self.assertIs(self.registry.find(ONCE), record)
         self.finish()

@@ -10,7 +10,7 @@ from openclaw.agents.turns import NUDGE, RunResult
 from openclaw.errors import EmptyReply, UpstreamRefused
 from openclaw.messages import NO_USAGE, AssistantMessage, Usage
 from openclaw.testing import ScriptedCall
-from tests.agents.run_harness import AGAIN, HELLO, Stage
+from tests.agents.run_harness import AGAIN, HELLO, RunHarness
 
 COUNTS = st.integers(0, 1000)
 USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS)
@@ -29,75 +29,75 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Set the stage.
+        Make a harness.
         """
-        self.stage = Stage()
+        self.harness = RunHarness()
 
     def test_secondTry(self) -> None:
         """
         The second question has all of the first and a nudge, which is not kept.
         """
-        run = self.stage.begin()
-        self.stage.call.finish()
-        first, second = (call.request for call in self.stage.provider.calls)
+        run = self.harness.begin()
+        self.harness.call.finish()
+        first, second = (call.request for call in self.harness.provider.calls)
         self.assertEqual(list(second.messages), [*first.messages, NUDGE])
         self.assertEqual(second.system, first.system)
         self.assertEqual(second.model, first.model)
         self.assertEqual(run.outcomes, [])
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(run.result.text, "Hi.")
-        self.assertEqual(self.stage.kept(), [HELLO, AssistantMessage("Hi.")])
+        self.assertEqual(self.harness.kept(), [HELLO, AssistantMessage("Hi.")])
 
     def test_twice(self) -> None:
         """
         When it has nothing to say again, the run fails, and only what the caller
         said is kept.
         """
-        run = self.stage.begin()
-        self.stage.call.finish()
-        self.stage.call.finish()
+        run = self.harness.begin()
+        self.harness.call.finish()
+        self.harness.call.finish()
         self.assertIs(type(run.error), EmptyReply)
         self.assertEqual(run.error.status, 502)
-        self.assertEqual(len(self.stage.provider.calls), 2)
-        self.assertEqual(self.stage.kept(), [HELLO])
-        self.assertTrue(self.stage.claim())
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.harness.provider.calls), 2)
+        self.assertEqual(self.harness.kept(), [HELLO])
+        self.assertTrue(self.harness.claim())
+        self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
     def test_blanks(self) -> None:
         """
         Blanks are no answer.  Those that were passed on stay in front of the second
         one, so that a stream's text is the result's.
         """
-        run = self.stage.begin()
-        self.stage.call.say(" \n", "\t")
-        self.stage.call.finish()
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        run = self.harness.begin()
+        self.harness.call.say(" \n", "\t")
+        self.harness.call.finish()
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(run.result.text, " \n\tHi.")
         self.assertEqual(run.text, " \n\tHi.")
-        self.assertEqual(self.stage.kept(), [HELLO, AssistantMessage(" \n\tHi.")])
+        self.assertEqual(self.harness.kept(), [HELLO, AssistantMessage(" \n\tHi.")])
 
     def test_blanksTwice(self) -> None:
         """
         Blanks are no answer the second time either.
         """
-        run = self.stage.begin(kept=False)
+        run = self.harness.begin(kept=False)
         for _ in range(2):
-            self.stage.call.say(" ")
-            self.stage.call.finish()
+            self.harness.call.say(" ")
+            self.harness.call.finish()
         self.assertIs(type(run.error), EmptyReply)
 
     def test_thoughtsOnly(self) -> None:
         """
         A model that only thinks has said nothing.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.think("hm")
-        self.stage.call.finish()
-        self.assertEqual(len(self.stage.provider.calls), 2)
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        run = self.harness.begin(kept=False)
+        self.harness.call.think("hm")
+        self.harness.call.finish()
+        self.assertEqual(len(self.harness.provider.calls), 2)
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(run.result.text, "Hi.")
 
     def test_otherReasons(self) -> None:
@@ -106,46 +106,46 @@ class EmptyReplyTests(SynchronousTestCase):
         and is not asked again.
         """
         for reason in ("length", "content_filter", "tool_calls"):
-            stage = Stage()
-            run = stage.begin(kept=False)
-            stage.call.finish(reason, Usage(3, 0))
+            harness = RunHarness()
+            run = harness.begin(kept=False)
+            harness.call.finish(reason, Usage(3, 0))
             self.assertEqual(
                 run.result,
                 RunResult(text="", finishReason=reason, usage=Usage(3, 0)),
             )
-            self.assertEqual(len(stage.provider.calls), 1)
+            self.assertEqual(len(harness.provider.calls), 1)
 
     def test_secondFails(self) -> None:
         """
         When the second question fails, the run fails as that did.
         """
-        run = self.stage.begin()
-        self.stage.call.finish()
-        self.stage.call.fail(UpstreamRefused("No."))
+        run = self.harness.begin()
+        self.harness.call.finish()
+        self.harness.call.fail(UpstreamRefused("No."))
         self.assertIs(type(run.error), UpstreamRefused)
-        self.assertEqual(self.stage.kept(), [HELLO])
+        self.assertEqual(self.harness.kept(), [HELLO])
 
     def test_usage(self) -> None:
         """
         The caller pays for both questions.
         """
-        run = self.stage.begin(kept=False)
-        self.stage.call.finish("stop", Usage(10, 1, 4, 1))
-        self.stage.call.say("Hi.")
-        self.stage.call.finish("stop", Usage(20, 2, 8, 0))
+        run = self.harness.begin(kept=False)
+        self.harness.call.finish("stop", Usage(10, 1, 4, 1))
+        self.harness.call.say("Hi.")
+        self.harness.call.finish("stop", Usage(20, 2, 8, 0))
         self.assertEqual(run.result.usage, Usage(30, 3, 12, 1))
 
     def test_nextTurn(self) -> None:
         """
         After an empty reply the session can be used as ever.
         """
-        self.stage.begin()
-        self.stage.call.finish()
-        self.stage.call.finish()
-        run = self.stage.begin()
-        self.assertEqual(list(self.stage.call.request.messages), [HELLO, AGAIN])
-        self.stage.call.say("Hi.")
-        self.stage.call.finish()
+        self.harness.begin()
+        self.harness.call.finish()
+        self.harness.call.finish()
+        run = self.harness.begin()
+        self.assertEqual(list(self.harness.call.request.messages), [HELLO, AGAIN])
+        self.harness.call.say("Hi.")
+        self.harness.call.finish()
         self.assertEqual(run.result.text, "Hi.")
 
 
@@ -160,7 +160,7 @@ class AnyReplyTests(SynchronousTestCase):
         The words that were passed on, those of the result and those that are kept
         are the same; and the usage is that of all questions.
         """
-        stage = Stage()
+        harness = RunHarness()
         script = iter(replies)
         spent = []
 
@@ -171,17 +171,17 @@ class AnyReplyTests(SynchronousTestCase):
                 call.say(*batch)
             call.finish(reason, usage)
 
-        stage.provider.answer = speak
-        run = stage.begin(kept=kept)
+        harness.provider.answer = speak
+        run = harness.begin(kept=kept)
         if not isinstance(run.outcomes[0], RunResult):
             self.assertIs(type(run.error), EmptyReply)
             self.assertEqual(run.text.strip(), "")
             self.assertEqual([reason for _, reason, _ in replies], ["stop"] * 2)
-            self.assertEqual(stage.kept(), [HELLO] if kept else [])
+            self.assertEqual(harness.kept(), [HELLO] if kept else [])
             return
         self.assertEqual(run.result.text, run.text)
         self.assertEqual(run.result.usage, sum(spent, NO_USAGE))
         self.assertEqual(run.result.finishReason, replies[len(spent) - 1][1])
         self.assertTrue(run.text.strip() or run.result.finishReason != "stop")
         if kept:
-            self.assertEqual(stage.kept(), [HELLO, AssistantMessage(run.text)])
+            self.assertEqual(harness.kept(), [HELLO, AssistantMessage(run.text)])

@@ -35,7 +35,7 @@ class RefusedTestCase(SynchronousTestCase):
 
     def assertParam(self, param, body):
         """
-        Assert that the error for a body is laid at a field's door.
+        Assert that the error for a body names a field.
         """
         error = self.refused(body)
         self.assertEqual(error.param, param)

@@ -104,6 +104,6 @@ class HeadTests(GatewayTestCase):
         caller = self.gateway.connect()
         caller.send(b"HEAD /healthz HTTP/1.1\r\nHost: ")
         self.gateway.clock.advance(
-            self.gateway.standing.config.gateway.http.headerTimeoutSeconds
+            self.gateway.live.config.gateway.http.headerTimeoutSeconds
         )
         self.assertNoBody(caller, 408)

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.api.peers import NoPeers, newRunID, ownerOf, workerOf
 from openclaw.workers.switchboard import ANSWER_SECONDS
-from tests.workers.memory_workers import Fellowship
+from tests.workers.memory_workers import MemoryWorkers
 
 
 class TellTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class TellTests(SynchronousTestCase):
         """
         All others hear it, and who tells does not.
         """
-        three, heard = Fellowship(3), []
+        three, heard = MemoryWorkers(3), []
         for worker in three.workers:
             worker.hear("news", lambda data, n=worker.number: heard.append((n, data)))
         three.workers[1].tell("news", {"a": 1})
@@ -30,7 +30,7 @@ class TellTests(SynchronousTestCase):
         """
         A notification that has no listener does no harm.
         """
-        two = Fellowship()
+        two = MemoryWorkers()
         two.workers[0].tell("unheard of", 1)
 
 
@@ -43,7 +43,7 @@ class AskTests(SynchronousTestCase):
         """
         Let three of them answer with their numbers.
         """
-        self.three = Fellowship(3)
+        self.three = MemoryWorkers(3)
         for worker in self.three.workers:
             worker.answer("who", lambda data, n=worker.number: [n, data])
 

@@ -76,7 +76,7 @@ class BrokenChecker:
         raise LookupError(f"no directory for {credentials.password!r}")
 
 
-class DoorTestCase(SynchronousTestCase):
+class DoorkeeperTestCase(SynchronousTestCase):
     """
     A test case with a doorkeeper.
     """
@@ -89,7 +89,7 @@ class DoorTestCase(SynchronousTestCase):
         self.state.mkdir()
         self.clock = Clock()
 
-    def doorkeeper(
+    def make(
         self,
         *checkers: Any,
         secret: str | None = TOKEN,
@@ -119,7 +119,7 @@ class DoorTestCase(SynchronousTestCase):
 
     def asking(
         self,
-        door: Doorkeeper,
+        doorkeeper: Doorkeeper,
         authorization: bytes | None = None,
         scopes: bytes | None = None,
         host: str = HERE,
@@ -136,16 +136,16 @@ class DoorTestCase(SynchronousTestCase):
                 if value is not None
             }
         )
-        origin = door.origin(headers, lineFrom(host))
-        return Deferred.fromCoroutine(door.admit(headers, origin))
+        origin = doorkeeper.origin(headers, lineFrom(host))
+        return Deferred.fromCoroutine(doorkeeper.admit(headers, origin))
 
     def admitted(
-        self, door: Doorkeeper, *headers: bytes | None, **more: str
+        self, doorkeeper: Doorkeeper, *headers: bytes | None, **more: str
     ) -> ICaller:
         """
         Be let in.
         """
-        return self.successResultOf(self.asking(door, *headers, **more))
+        return self.successResultOf(self.asking(doorkeeper, *headers, **more))
 
     def lockedOut(self, asking: Deferred[ICaller]) -> None:
         """
@@ -175,6 +175,6 @@ __all__ = [
     "THERE",
     "TOKEN",
     "BrokenChecker",
-    "DoorTestCase",
+    "DoorkeeperTestCase",
     "SlowChecker",
 ]

@@ -120,7 +120,7 @@ class ForwardedTests(SynchronousTestCase):
     A trusted proxy says for whom it asks.
     """
 
-    def asker(self, *lines: bytes) -> str:
+    def clientOf(self, *lines: bytes) -> str:
         """
         The name of who asks.
         """
@@ -145,14 +145,14 @@ class ForwardedTests(SynchronousTestCase):
             [b"203.0.113.5:4711"],
             [b"rubbish, 203.0.113.5"],
         ):
-            self.assertEqual(self.asker(*lines), "203.0.113.5")
+            self.assertEqual(self.clientOf(*lines), "203.0.113.5")
 
     def test_ipv6(self) -> None:
         """
         So it is with longer addresses, however they are written.
         """
         for text in (b"2001:db8:2::5", b"[2001:db8:2::5]", b"[2001:db8:2::5]:443"):
-            self.assertEqual(self.asker(text), "2001:db8:2::/64")
+            self.assertEqual(self.clientOf(text), "2001:db8:2::/64")
 
     def test_nonsense(self) -> None:
         """
@@ -166,27 +166,27 @@ class ForwardedTests(SynchronousTestCase):
             [b"\xff"],
             [b"203.0.113.5,"],
         ):
-            self.assertEqual(self.asker(*lines), PROXY)
-        self.assertEqual(self.asker(b"1.1.1.1, x, 198.51.100.7"), "198.51.100.7")
+            self.assertEqual(self.clientOf(*lines), PROXY)
+        self.assertEqual(self.clientOf(b"1.1.1.1, x, 198.51.100.7"), "198.51.100.7")
 
     def test_proxiesOnly(self) -> None:
         """
         A proxy may ask for itself.
         """
-        self.assertEqual(self.asker(b"198.51.100.7, 198.51.100.8"), "198.51.100.7")
+        self.assertEqual(self.clientOf(b"198.51.100.7, 198.51.100.8"), "198.51.100.7")
 
     def test_loopback(self) -> None:
         """
         A client that claims to be this machine does not become it.
         """
-        self.assertEqual(self.asker(b"127.0.0.1"), "127.0.0.1")
+        self.assertEqual(self.clientOf(b"127.0.0.1"), "127.0.0.1")
 
     @given(line=st.binary(max_size=60).filter(lambda line: b"\n" not in line))
     def test_anything(self, line) -> None:
         """
         Whatever is in the header, there is a name, and it is one line.
         """
-        self.assertTrue(self.asker(line.replace(b"\r", b"")).isprintable())
+        self.assertTrue(self.clientOf(line.replace(b"\r", b"")).isprintable())
 
 
 class ProxyProtocolTests(SynchronousTestCase):

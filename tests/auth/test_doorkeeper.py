@@ -18,14 +18,14 @@ from tests.auth.access_case import (
     PASSWORD,
     TOKEN,
     BrokenChecker,
-    DoorTestCase,
+    DoorkeeperTestCase,
     SlowChecker,
 )
 from tests.auth.doorkeeper_doubles import headersOf, lineFrom
 from tests.auth.test_authorization_header import basic
 
 
-class TokenTests(DoorTestCase):
+class TokenTests(DoorkeeperTestCase):
     """
     There is a token, or a password in its place.
     """
@@ -34,7 +34,7 @@ class TokenTests(DoorTestCase):
         """
         The right token gives all scopes.
         """
-        caller = self.admitted(self.doorkeeper(), b"Bearer t0ken")
+        caller = self.admitted(self.make(), b"Bearer t0ken")
         self.assertEqual(caller.label, "operator")
         self.assertTrue(caller.hasScope("operator.write"))
 
@@ -43,13 +43,13 @@ class TokenTests(DoorTestCase):
         The scheme is known in any case and with more blanks.
         """
         for header in (b"bearer t0ken", b" BEARER   t0ken "):
-            self.admitted(self.doorkeeper(), header)
+            self.admitted(self.make(), header)
 
     def test_wrong(self) -> None:
         """
         A wrong token is refused as not valid.
         """
-        error = self.refused(self.asking(self.doorkeeper(), b"Bearer pa55word"))
+        error = self.refused(self.asking(self.make(), b"Bearer pa55word"))
         self.assertEqual(error.message, "The credential is not valid.")
 
     def test_none(self) -> None:
@@ -57,42 +57,42 @@ class TokenTests(DoorTestCase):
         Without a token the answer says how to show one.
         """
         for header in (None, b"", b"Bearer", b"Bearer ", b"Digest t0ken", b"t0ken"):
-            error = self.refused(self.asking(self.doorkeeper(), header))
+            error = self.refused(self.asking(self.make(), header))
             self.assertEqual(error.message, CREDENTIAL_EXPECTED)
 
     def test_notASCII(self) -> None:
         """
         A password may be in any language.
         """
-        door = self.doorkeeper(secret="pässwörd 密碼")
-        self.admitted(door, b"Bearer " + "pässwörd 密碼".encode())
-        self.refused(self.asking(door, b"Bearer " + "pässwörd".encode("latin-1")))
+        doorkeeper = self.make(secret="pässwörd 密碼")
+        self.admitted(doorkeeper, b"Bearer " + "pässwörd 密碼".encode())
+        self.refused(self.asking(doorkeeper, b"Bearer " + "pässwörd".encode("latin-1")))
 
     def test_scopesDoNotMatter(self) -> None:
         """
         The header that narrows scopes is for callers without a credential.
         """
-        caller = self.admitted(self.doorkeeper(), b"Bearer t0ken", b"operator.read")
+        caller = self.admitted(self.make(), b"Bearer t0ken", b"operator.read")
         self.assertTrue(caller.hasScope("operator.write"))
 
     def test_basicUnwanted(self) -> None:
         """
         Without checkers for them, users are told what is expected.
         """
-        asking = self.asking(self.doorkeeper(), basic(b"ada", PASSWORD))
+        asking = self.asking(self.make(), basic(b"ada", PASSWORD))
         self.assertEqual(self.refused(asking).message, CREDENTIAL_EXPECTED)
 
     def test_tokenIsNoPassword(self) -> None:
         """
         The token is not taken as a user's password.
         """
-        door = self.doorkeeper(self.users())
-        self.refused(self.asking(door, basic(b"ada", TOKEN.encode())))
-        self.refused(self.asking(door, basic(SHARED_SECRET, TOKEN.encode())))
-        self.refused(self.asking(door, b"Bearer " + PASSWORD))
+        doorkeeper = self.make(self.users())
+        self.refused(self.asking(doorkeeper, basic(b"ada", TOKEN.encode())))
+        self.refused(self.asking(doorkeeper, basic(SHARED_SECRET, TOKEN.encode())))
+        self.refused(self.asking(doorkeeper, b"Bearer " + PASSWORD))
 
 
-class BasicTests(DoorTestCase):
+class BasicTests(DoorkeeperTestCase):
     """
     There are checkers for users.
     """
@@ -101,29 +101,31 @@ class BasicTests(DoorTestCase):
         """
         A known user may come in; so may who knows the token.
         """
-        door = self.doorkeeper(self.users())
-        self.assertEqual(self.admitted(door, basic(b"ada", PASSWORD)).label, "user:ada")
-        self.assertEqual(self.admitted(door, b"Bearer t0ken").label, "operator")
+        doorkeeper = self.make(self.users())
+        self.assertEqual(
+            self.admitted(doorkeeper, basic(b"ada", PASSWORD)).label, "user:ada"
+        )
+        self.assertEqual(self.admitted(doorkeeper, b"Bearer t0ken").label, "operator")
 
     def test_wrong(self) -> None:
         """
         A wrong password, an unknown user and an empty name are not valid.
         """
-        door = self.doorkeeper(self.users())
+        doorkeeper = self.make(self.users())
         for header in (
             basic(b"ada", b"t0ken"),
             basic(b"bob", PASSWORD),
             basic(b"", b""),
             basic(b"ADA", PASSWORD),
         ):
-            error = self.refused(self.asking(door, header))
+            error = self.refused(self.asking(doorkeeper, header))
             self.assertEqual(error.message, "The credential is not valid.")
 
     def test_malformed(self) -> None:
         """
         A value that is not a name and a password is refused as malformed.
         """
-        asking = self.asking(self.doorkeeper(self.users()), b"Basic pa55word!")
+        asking = self.asking(self.make(self.users()), b"Basic pa55word!")
         self.assertIn("malformed", self.refused(asking).message)
 
     def test_slow(self) -> None:
@@ -131,9 +133,9 @@ class BasicTests(DoorTestCase):
         A checker may take its time.
         """
         checker = SlowChecker()
-        door = self.doorkeeper(checker)
-        first = self.asking(door, basic(b"ada", PASSWORD))
-        second = self.asking(door, basic(b"bob", PASSWORD))
+        doorkeeper = self.make(checker)
+        first = self.asking(doorkeeper, basic(b"ada", PASSWORD))
+        second = self.asking(doorkeeper, basic(b"bob", PASSWORD))
         self.assertNoResult(first)
         checker.asked[1].errback(UnauthorizedLogin())
         self.refused(second)
@@ -146,7 +148,7 @@ class BasicTests(DoorTestCase):
         and no fault.
         """
         checker = SlowChecker()
-        asking = self.asking(self.doorkeeper(checker), basic(b"ada", PASSWORD))
+        asking = self.asking(self.make(checker), basic(b"ada", PASSWORD))
         with capturedLogs() as events:
             asking.cancel()
         self.failureResultOf(asking, CancelledError)
@@ -159,11 +161,11 @@ class BasicTests(DoorTestCase):
         """
         checker = SlowChecker()
         checker.credentialInterfaces = (IBearerToken,)
-        self.admitted(self.doorkeeper(checker), b"Bearer t0ken")
+        self.admitted(self.make(checker), b"Bearer t0ken")
         self.assertEqual(checker.asked, [])
 
 
-class BrokenCheckerTests(DoorTestCase):
+class BrokenCheckerTests(DoorkeeperTestCase):
     """
     A checker fails by itself.
     """
@@ -174,7 +176,7 @@ class BrokenCheckerTests(DoorTestCase):
         kind of the error; and that it shows no secret.
         """
         with capturedLogs() as events:
-            asking = self.asking(self.doorkeeper(checker), basic(b"ada", PASSWORD))
+            asking = self.asking(self.make(checker), basic(b"ada", PASSWORD))
             if answer is not None:
                 answer(checker.asked[0])
         error = self.refused(asking)
@@ -210,24 +212,24 @@ class BrokenCheckerTests(DoorTestCase):
         self.check(SlowChecker(), "TypeError", lambda asked: asked.callback(object()))
 
 
-class OpenDoorTests(DoorTestCase):
+class NoCredentialNeededTests(DoorkeeperTestCase):
     """
     There is no credential in force.
     """
 
     def setUp(self) -> None:
         """
-        Leave the door open.
+        Make a doorkeeper without a secret.
         """
         super().setUp()
-        self.door = self.doorkeeper(self.users(), secret=None)
+        self.doorkeeper = self.make(self.users(), secret=None)
 
     def test_everybody(self) -> None:
         """
         Everybody may come in, whatever they show, with all scopes.
         """
         for header in (None, b"", b"Bearer anything", b"Basic !", basic(b"x", b"y")):
-            caller = self.admitted(self.door, header)
+            caller = self.admitted(self.doorkeeper, header)
             self.assertEqual(caller.label, "anonymous")
             self.assertTrue(caller.hasScope("operator.admin"))
 
@@ -241,7 +243,7 @@ class OpenDoorTests(DoorTestCase):
             b"operator.read other",
             b",operator.read,",
         ):
-            caller = self.admitted(self.door, None, scopes)
+            caller = self.admitted(self.doorkeeper, None, scopes)
             self.assertTrue(caller.hasScope("operator.read"))
             self.assertFalse(caller.hasScope("operator.write"))
 
@@ -249,7 +251,7 @@ class OpenDoorTests(DoorTestCase):
         """
         Several scopes can be kept.
         """
-        caller = self.admitted(self.door, None, b"operator.read, operator.write")
+        caller = self.admitted(self.doorkeeper, None, b"operator.read, operator.write")
         self.assertTrue(caller.hasScope("operator.write"))
         self.assertFalse(caller.hasScope("operator.admin"))
 
@@ -258,11 +260,11 @@ class OpenDoorTests(DoorTestCase):
         An empty list, one of unknown scopes, and one of odd bytes leave nothing.
         """
         for scopes in (b"", b" , ", b"root", b"\xff\xfe", b"OPERATOR.WRITE"):
-            caller = self.admitted(self.door, None, scopes)
+            caller = self.admitted(self.doorkeeper, None, scopes)
             self.assertFalse(caller.hasScope("operator.read"))
 
 
-class NothingShownTests(DoorTestCase):
+class NothingShownTests(DoorkeeperTestCase):
     """
     Secrets are seen nowhere.
     """
@@ -271,7 +273,7 @@ class NothingShownTests(DoorTestCase):
         """
         Whatever callers show, the log shows no secret of theirs or ours.
         """
-        door = self.doorkeeper(self.users(), BrokenChecker())
+        doorkeeper = self.make(self.users(), BrokenChecker())
         with capturedLogs() as events:
             for header in (
                 b"Bearer t0ken",
@@ -280,7 +282,7 @@ class NothingShownTests(DoorTestCase):
                 basic(b"ada", PASSWORD),
                 basic(b"t0ken", PASSWORD),
             ):
-                self.asking(door, header).addErrback(
+                self.asking(doorkeeper, header).addErrback(
                     lambda failure: failure.trap(AuthenticationFailed)
                 )
         self.assertEqual(len(events), 2)
@@ -292,12 +294,16 @@ class NothingShownTests(DoorTestCase):
         """
         Printing the doorkeeper shows none.
         """
-        door = self.doorkeeper(self.users())
-        shown = repr(door) + repr(vars(door)) + repr(vars(door.state.tokens))
+        doorkeeper = self.make(self.users())
+        shown = (
+            repr(doorkeeper)
+            + repr(vars(doorkeeper))
+            + repr(vars(doorkeeper.state.tokens))
+        )
         self.assertNotIn(TOKEN, shown)
 
 
-class SeveralHeadersTests(DoorTestCase):
+class SeveralHeadersTests(DoorkeeperTestCase):
     """
     Two C{Authorization} headers.
     """
@@ -306,8 +312,8 @@ class SeveralHeadersTests(DoorTestCase):
         """
         Somebody before us may have looked at the other one.
         """
-        door = self.doorkeeper()
+        doorkeeper = self.make()
         headers = headersOf({"authorization": "Bearer t0ken"})
         headers.addRawHeader(b"Authorization", b"Bearer t0ken")
-        origin = door.origin(headers, lineFrom())
-        self.refused(Deferred.fromCoroutine(door.admit(headers, origin)))
+        origin = doorkeeper.origin(headers, lineFrom())
+        self.refused(Deferred.fromCoroutine(doorkeeper.admit(headers, origin)))

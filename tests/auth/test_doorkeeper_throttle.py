@@ -13,64 +13,64 @@ from tests.auth.access_case import (
     PASSWORD,
     THERE,
     BrokenChecker,
-    DoorTestCase,
+    DoorkeeperTestCase,
     SlowChecker,
 )
 from tests.auth.doorkeeper_doubles import addToken
 from tests.auth.test_authorization_header import basic
 
 
-class GuessingTests(DoorTestCase):
+class GuessingTests(DoorkeeperTestCase):
     """
     Somebody guesses.
     """
 
-    def guess(self, door: Doorkeeper, header: bytes, count: int = 10) -> None:
+    def guess(self, doorkeeper: Doorkeeper, header: bytes, count: int = 10) -> None:
         """
         Show something wrong as often as one may.
         """
         for _ in range(count):
-            self.refused(self.asking(door, header))
+            self.refused(self.asking(doorkeeper, header))
 
     def test_token(self) -> None:
         """
         A client with wrong tokens is told to wait, but not one with the right one: it
         can't be guessed, and its owner may share the address.
         """
-        door = self.doorkeeper(secret=LONG_TOKEN)
+        doorkeeper = self.make(secret=LONG_TOKEN)
         named = b"Bearer " + addToken(self.state, "ci").encode()
-        self.guess(door, b"Bearer wrong", 5)
-        self.guess(door, b"Bearer oct_wrong", 5)
-        self.lockedOut(self.asking(door, b"Bearer wrong"))
-        self.lockedOut(self.asking(door, b"Bearer oct_wrong"))
-        self.admitted(door, b"Bearer " + LONG_TOKEN.encode())
-        self.admitted(door, named)
-        self.refused(self.asking(door, b"Bearer wrong", host=THERE))
+        self.guess(doorkeeper, b"Bearer wrong", 5)
+        self.guess(doorkeeper, b"Bearer oct_wrong", 5)
+        self.lockedOut(self.asking(doorkeeper, b"Bearer wrong"))
+        self.lockedOut(self.asking(doorkeeper, b"Bearer oct_wrong"))
+        self.admitted(doorkeeper, b"Bearer " + LONG_TOKEN.encode())
+        self.admitted(doorkeeper, named)
+        self.refused(self.asking(doorkeeper, b"Bearer wrong", host=THERE))
         self.clock.advance(300)
-        self.refused(self.asking(door, b"Bearer wrong"))
+        self.refused(self.asking(doorkeeper, b"Bearer wrong"))
 
     def test_password(self) -> None:
         """
         Behind wrong passwords the right one is not looked at, until the time is over;
         elsewhere it is.
         """
-        door = self.doorkeeper(secret=LONG_TOKEN, mode="password")
+        doorkeeper = self.make(secret=LONG_TOKEN, mode="password")
         right = b"Bearer " + LONG_TOKEN.encode()
-        self.guess(door, b"Bearer wrong")
+        self.guess(doorkeeper, b"Bearer wrong")
         for header in (right, b"Bearer wrong", b"Bearer oct_wrong"):
-            self.lockedOut(self.asking(door, header))
-        self.admitted(door, right, host=THERE)
+            self.lockedOut(self.asking(doorkeeper, header))
+        self.admitted(doorkeeper, right, host=THERE)
         self.clock.advance(300)
-        self.admitted(door, right)
+        self.admitted(doorkeeper, right)
 
     def test_namedTokenAndPassword(self) -> None:
         """
         A named token can't be guessed, so it is good from there all the same.
         """
-        door = self.doorkeeper(mode="password")
+        doorkeeper = self.make(mode="password")
         named = b"Bearer " + addToken(self.state, "ci").encode()
-        self.guess(door, b"Bearer wrong")
-        self.admitted(door, named)
+        self.guess(doorkeeper, b"Bearer wrong")
+        self.admitted(doorkeeper, named)
 
     def test_shortToken(self) -> None:
         """
@@ -80,9 +80,9 @@ class GuessingTests(DoorTestCase):
             (UNGUESSABLE_CHARACTERS - 1, True),
             (UNGUESSABLE_CHARACTERS, False),
         ):
-            door = self.doorkeeper(secret="x" * length)
-            self.guess(door, b"Bearer wrong")
-            asking = self.asking(door, b"Bearer " + b"x" * length)
+            doorkeeper = self.make(secret="x" * length)
+            self.guess(doorkeeper, b"Bearer wrong")
+            asking = self.asking(doorkeeper, b"Bearer " + b"x" * length)
             if guessable:
                 self.lockedOut(asking)
             else:
@@ -93,19 +93,19 @@ class GuessingTests(DoorTestCase):
         So it is with users' passwords, whoever's they are; and the operator's token
         is another matter.
         """
-        door = self.doorkeeper(self.users(), secret=LONG_TOKEN)
-        self.guess(door, basic(b"ada", b"wrong"), 5)
-        self.guess(door, basic(b"bob", b"wrong"), 5)
-        self.lockedOut(self.asking(door, basic(b"ada", PASSWORD)))
-        self.admitted(door, b"Bearer " + LONG_TOKEN.encode())
+        doorkeeper = self.make(self.users(), secret=LONG_TOKEN)
+        self.guess(doorkeeper, basic(b"ada", b"wrong"), 5)
+        self.guess(doorkeeper, basic(b"bob", b"wrong"), 5)
+        self.lockedOut(self.asking(doorkeeper, basic(b"ada", PASSWORD)))
+        self.admitted(doorkeeper, b"Bearer " + LONG_TOKEN.encode())
 
     def test_manyAtOnce(self) -> None:
         """
         A thousand guesses before the first is answered tell no more.
         """
         checker = SlowChecker()
-        door = self.doorkeeper(checker)
-        asking = [self.asking(door, basic(b"ada", PASSWORD)) for _ in range(20)]
+        doorkeeper = self.make(checker)
+        asking = [self.asking(doorkeeper, basic(b"ada", PASSWORD)) for _ in range(20)]
         for asked in checker.asked[:10]:
             asked.errback(UnauthorizedLogin())
         for asked in checker.asked[10:15]:
@@ -122,7 +122,7 @@ class GuessingTests(DoorTestCase):
         No credential, one that nobody can check, and a checker's own failure are no
         guesses.
         """
-        door = self.doorkeeper(BrokenChecker())
+        doorkeeper = self.make(BrokenChecker())
         with capturedLogs():
             for header in (
                 None,
@@ -132,58 +132,65 @@ class GuessingTests(DoorTestCase):
                 b"Basic !",
                 basic(b"a", b"b"),
             ):
-                self.guess(door, header, 20)
-        self.admitted(door, b"Bearer t0ken")
+                self.guess(doorkeeper, header, 20)
+        self.admitted(doorkeeper, b"Bearer t0ken")
 
     def test_local(self) -> None:
         """
         This machine itself is never locked out.
         """
-        door = self.doorkeeper(mode="password")
+        doorkeeper = self.make(mode="password")
         for _ in range(30):
-            self.refused(self.asking(door, b"Bearer wrong", host="127.0.0.1"))
-        self.admitted(door, b"Bearer t0ken", host="127.0.0.1")
+            self.refused(self.asking(doorkeeper, b"Bearer wrong", host="127.0.0.1"))
+        self.admitted(doorkeeper, b"Bearer t0ken", host="127.0.0.1")
 
     def test_behindProxy(self) -> None:
         """
         Behind a proxy that is trusted, who guesses is told from the others; what a
         stranger says of their address does not help them.
         """
-        door = self.doorkeeper(mode="password", proxies=["192.0.2.1"])
+        doorkeeper = self.make(mode="password", proxies=["192.0.2.1"])
         for _ in range(10):
             self.refused(
                 self.asking(
-                    door,
+                    doorkeeper,
                     b"Bearer x",
                     host="192.0.2.1",
                     x_forwarded_for="1.1.1.1, " + HERE,
                 )
             )
         self.lockedOut(
-            self.asking(door, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=HERE)
+            self.asking(
+                doorkeeper, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=HERE
+            )
         )
-        self.admitted(door, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=THERE)
+        self.admitted(
+            doorkeeper, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=THERE
+        )
         for number in range(10):
             self.refused(
                 self.asking(
-                    door, b"Bearer x", host=THERE, x_forwarded_for=f"1.1.1.{number}"
+                    doorkeeper,
+                    b"Bearer x",
+                    host=THERE,
+                    x_forwarded_for=f"1.1.1.{number}",
                 )
             )
-        self.lockedOut(self.asking(door, b"Bearer t0ken", host=THERE))
+        self.lockedOut(self.asking(doorkeeper, b"Bearer t0ken", host=THERE))
 
     def test_proxy(self) -> None:
         """
         A request that does not come by the trusted proxy is in the audit, too; one
         without a name in its header has shown nothing that could be refused.
         """
-        door = self.doorkeeper(
+        doorkeeper = self.make(
             mode="trusted-proxy", proxies=[THERE], header="X-Forwarded-User"
         )
         with capturedLogs() as events:
             self.failureResultOf(
-                self.asking(door, x_forwarded_user="ann"), PermissionDenied
+                self.asking(doorkeeper, x_forwarded_user="ann"), PermissionDenied
             )
-            self.refused(self.asking(door, host=THERE))
+            self.refused(self.asking(doorkeeper, host=THERE))
         [event] = events
         self.assertEqual(event["log_namespace"], "openclaw.audit")
         self.assertEqual(
@@ -196,7 +203,7 @@ class GuessingTests(DoorTestCase):
         The line about it has the address, and nothing of what was shown.
         """
         with capturedLogs() as events:
-            self.guess(self.doorkeeper(mode="password"), b"Bearer gu3ss")
+            self.guess(self.make(mode="password"), b"Bearer gu3ss")
         refused, lockedOut = events
         self.assertEqual(refused["log_namespace"], "openclaw.audit")
         self.assertEqual(

@@ -6,12 +6,12 @@ from openclaw.errors import (
     ProxyRequired,
     QuotaExceeded,
 )
-from tests.auth.access_case import HERE, PASSWORD, DoorTestCase
+from tests.auth.access_case import HERE, PASSWORD, DoorkeeperTestCase
 from tests.auth.doorkeeper_doubles import addToken
 from tests.auth.test_authorization_header import basic
 
 
-class NamedTokenTests(DoorTestCase):
+class NamedTokenTests(DoorkeeperTestCase):
     """
     There are tokens with names.
     """
@@ -28,68 +28,72 @@ class NamedTokenTests(DoorTestCase):
         operator.
         """
         header = self.named()
-        for door in (
-            self.doorkeeper(),
-            self.doorkeeper(mode="password"),
-            self.doorkeeper(self.users()),
-            self.doorkeeper(secret=None, mode="trusted-proxy", header="X-User"),
+        for doorkeeper in (
+            self.make(),
+            self.make(mode="password"),
+            self.make(self.users()),
+            self.make(secret=None, mode="trusted-proxy", header="X-User"),
         ):
-            caller = self.admitted(door, header)
+            caller = self.admitted(doorkeeper, header)
             self.assertEqual((caller.label, caller.namespace), ("token:ci",) * 2)
             self.assertFalse(caller.hasScope("operator.admin"))
-        self.assertEqual(self.admitted(self.doorkeeper(secret=None)).label, "anonymous")
+        self.assertEqual(self.admitted(self.make(secret=None)).label, "anonymous")
 
     def test_ownSecretLooksLikeOne(self) -> None:
         """
         The gateway's own secret may begin like them.
         """
         for mode in ("token", "password"):
-            door = self.doorkeeper(secret="oct_pus", mode=mode)
-            self.assertEqual(self.admitted(door, b"Bearer oct_pus").label, "operator")
-            self.refused(self.asking(door, b"Bearer oct_opus"))
+            doorkeeper = self.make(secret="oct_pus", mode=mode)
+            self.assertEqual(
+                self.admitted(doorkeeper, b"Bearer oct_pus").label, "operator"
+            )
+            self.refused(self.asking(doorkeeper, b"Bearer oct_opus"))
 
     def test_revoked(self) -> None:
         """
         One that was revoked is not valid.
         """
-        header, door = self.named(), self.doorkeeper()
-        self.admitted(door, header)
+        header, doorkeeper = self.named(), self.make()
+        self.admitted(doorkeeper, header)
         (self.state / "tokens.json").unlink()
-        self.refused(self.asking(door, header))
+        self.refused(self.asking(doorkeeper, header))
 
     def test_expired(self) -> None:
         """
         Nor is one that is over.
         """
-        header, door = self.named(expiresAt=self.clock.seconds() + 5), self.doorkeeper()
-        self.admitted(door, header)
+        header, doorkeeper = self.named(expiresAt=self.clock.seconds() + 5), self.make()
+        self.admitted(doorkeeper, header)
         self.clock.advance(5)
-        self.refused(self.asking(door, header))
+        self.refused(self.asking(doorkeeper, header))
 
     def test_notBasic(self) -> None:
         """
         It is no user's password.
         """
         token = self.named().removeprefix(b"Bearer ")
-        door = self.doorkeeper(self.users())
-        self.refused(self.asking(door, basic(b"ci", token)))
-        self.refused(self.asking(door, basic(b"token:ci", token)))
+        doorkeeper = self.make(self.users())
+        self.refused(self.asking(doorkeeper, basic(b"ci", token)))
+        self.refused(self.asking(doorkeeper, basic(b"token:ci", token)))
 
     def test_rate(self) -> None:
         """
         Its requests have their bound, which is nobody else's.
         """
-        header, door = self.named(requestsPerMinute=2), self.doorkeeper()
+        header, doorkeeper = self.named(requestsPerMinute=2), self.make()
         for _ in range(2):
-            self.admitted(door, header)
-        error = self.failureResultOf(self.asking(door, header), QuotaExceeded).value
+            self.admitted(doorkeeper, header)
+        error = self.failureResultOf(
+            self.asking(doorkeeper, header), QuotaExceeded
+        ).value
         self.assertEqual((error.code, error.retryAfter), ("token_rate", 60))
-        self.admitted(door, b"Bearer t0ken")
+        self.admitted(doorkeeper, b"Bearer t0ken")
         self.clock.advance(60)
-        self.admitted(door, header)
+        self.admitted(doorkeeper, header)
 
 
-class ProxiedTests(DoorTestCase):
+class ProxiedTests(DoorkeeperTestCase):
     """
     A proxy knows the callers.
     """
@@ -99,7 +103,7 @@ class ProxiedTests(DoorTestCase):
         Trust one.
         """
         super().setUp()
-        self.door = self.doorkeeper(
+        self.doorkeeper = self.make(
             self.users(),
             secret=None,
             mode="trusted-proxy",
@@ -111,7 +115,7 @@ class ProxiedTests(DoorTestCase):
         """
         A user named by the proxy is let in.
         """
-        caller = self.admitted(self.door, host="192.0.2.1", x_user="ann")
+        caller = self.admitted(self.doorkeeper, host="192.0.2.1", x_user="ann")
         self.assertEqual(caller.label, "user:ann")
 
     def test_narrowed(self) -> None:
@@ -119,7 +123,7 @@ class ProxiedTests(DoorTestCase):
         It can narrow what they may do, and not widen it.
         """
         caller = self.admitted(
-            self.door,
+            self.doorkeeper,
             None,
             b"operator.read,operator.admin",
             host="192.0.2.1",
@@ -135,7 +139,7 @@ class ProxiedTests(DoorTestCase):
         """
         for host in (HERE, "127.0.0.1"):
             for more in ({}, {"x_forwarded_for": "192.0.2.1"}):
-                asking = self.asking(self.door, host=host, x_user="ann", **more)
+                asking = self.asking(self.doorkeeper, host=host, x_user="ann", **more)
                 self.failureResultOf(asking, ProxyRequired)
 
     def test_passedOn(self) -> None:
@@ -144,26 +148,32 @@ class ProxiedTests(DoorTestCase):
         again; and it lets nobody in.
         """
         for header in (b"Basic x", basic(b"ada", PASSWORD), b"Bearer eyJhbGciOi"):
-            caller = self.admitted(self.door, header, host="192.0.2.1", x_user="ann")
+            caller = self.admitted(
+                self.doorkeeper, header, host="192.0.2.1", x_user="ann"
+            )
             self.assertEqual(caller.label, "user:ann")
-            self.failureResultOf(self.asking(self.door, header), ProxyRequired)
+            self.failureResultOf(self.asking(self.doorkeeper, header), ProxyRequired)
 
     def test_wrongToken(self) -> None:
         """
         A request with a named token has that token's identity, or none.
         """
         token = b"Bearer " + addToken(self.state, "ci").encode()
-        caller = self.admitted(self.door, token, host="192.0.2.1", x_user="ann")
+        caller = self.admitted(self.doorkeeper, token, host="192.0.2.1", x_user="ann")
         self.assertEqual(caller.label, "token:ci")
         self.refused(
-            self.asking(self.door, b"Bearer oct_x", host="192.0.2.1", x_user="ann")
+            self.asking(
+                self.doorkeeper, b"Bearer oct_x", host="192.0.2.1", x_user="ann"
+            )
         )
 
     def test_otherModes(self) -> None:
         """
         In other modes the header names nobody.
         """
-        door = self.doorkeeper(proxies=["192.0.2.1"])
-        self.refused(self.asking(door, host="192.0.2.1", x_user="ann"))
-        caller = self.admitted(door, b"Bearer t0ken", host="192.0.2.1", x_user="ann")
+        doorkeeper = self.make(proxies=["192.0.2.1"])
+        self.refused(self.asking(doorkeeper, host="192.0.2.1", x_user="ann"))
+        caller = self.admitted(
+            doorkeeper, b"Bearer t0ken", host="192.0.2.1", x_user="ann"
+        )
         self.assertEqual(caller.label, "operator")

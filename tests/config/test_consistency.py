@@ -17,7 +17,7 @@ def provider(name, **settings):
     return at("models.providers", {name: {"baseUrl": "http://a", **settings}})
 
 
-class DoorTests(SynchronousTestCase):
+class ExposedGatewayTests(SynchronousTestCase):
     """
     The daemon listens where it was told to, and not to everybody.
     """
@@ -44,7 +44,7 @@ class DoorTests(SynchronousTestCase):
         (fault,) = faultsOf(data)
         self.assertTrue(fault.startswith("gateway.customBindHost: expected an IP"))
 
-    def test_anOpenDoorIsOnlyForThisMachine(self):
+    def test_anOpenGatewayIsOnlyForThisMachine(self):
         """
         A gateway that asks for nothing can't be reached from elsewhere.
         """

@@ -115,7 +115,7 @@ class AnyConfigurationTests(SynchronousTestCase):
 
     def assertUsable(self, config):
         """
-        The questions that the house asks have answers.
+        The configuration has all that the daemon asks it for.
         """
         agents = config.agentSettings()
         ids = [agent.id for agent in agents]

@@ -1,3 +1,3 @@
 """
-Whatever reads the network, and what an enemy could send to it.
+Fuzzing of all that reads the network.
 """

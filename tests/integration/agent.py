@@ -8,7 +8,7 @@ from typing import Any
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 
@@ -59,7 +59,7 @@ def says(*texts: str) -> Turn:
     return turn
 
 
-class AgentTestCase(HouseTestCase):
+class AgentTestCase(DaemonTestCase):
     """
     A daemon whose agent has tools and a workspace.
 

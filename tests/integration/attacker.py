@@ -13,7 +13,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import TOKEN, HouseTestCase, merged
+from tests.integration.daemon_case import TOKEN, DaemonTestCase, merged
 from tests.integration.http_caller import COMPLETIONS, Connection, asking
 
 HEADER_SECONDS = 0.5
@@ -80,7 +80,7 @@ def resident(pid: int) -> float:
     raise AssertionError("the process is gone")
 
 
-class EnemyTestCase(HouseTestCase):
+class AttackerTestCase(DaemonTestCase):
     """
     A daemon that has little patience.
 
@@ -154,7 +154,7 @@ __all__ = [
     "KNOWN",
     "POST",
     "Answer",
-    "EnemyTestCase",
+    "AttackerTestCase",
     "answersIn",
     "completion",
     "resident",

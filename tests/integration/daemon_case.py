@@ -42,7 +42,7 @@ def merged(base: Any, changes: Any) -> Any:
     return both
 
 
-class HouseTestCase(TestCase):
+class DaemonTestCase(TestCase):
     """
     A model provider that the test plays, and gateways that use it.
 
@@ -193,4 +193,4 @@ class HouseTestCase(TestCase):
         return Caller(reactor, url, token)
 
 
-__all__ = ["KEY", "LOOPBACK", "TOKEN", "HouseTestCase", "merged"]
+__all__ = ["KEY", "LOOPBACK", "TOKEN", "DaemonTestCase", "merged"]

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from tests.integration.attacker import (
     ALIVE,
     KNOWN,
-    EnemyTestCase,
+    AttackerTestCase,
     answersIn,
     completion,
     resident,
@@ -19,7 +19,7 @@ IDLE = 2000
 BODY = 60_000
 
 
-class CrowdTests(EnemyTestCase):
+class CrowdTests(AttackerTestCase):
     """
     Bounds on what there can be at once.
     """

@@ -5,7 +5,13 @@ Callers who send more than they should, or vanish behind what they sent.
 from collections.abc import Callable
 from time import monotonic
 
-from tests.integration.attacker import ALIVE, KNOWN, EnemyTestCase, completion, resident
+from tests.integration.attacker import (
+    ALIVE,
+    KNOWN,
+    AttackerTestCase,
+    completion,
+    resident,
+)
 from tests.integration.http_caller import Connection
 
 LEAVING: tuple[Callable[[Connection], None], ...] = (
@@ -15,7 +21,7 @@ LEAVING: tuple[Callable[[Connection], None], ...] = (
 )
 
 
-class FloodTests(EnemyTestCase):
+class FloodTests(AttackerTestCase):
     """
     Requests that are sent ahead.
     """
@@ -80,7 +86,7 @@ class FloodTests(EnemyTestCase):
         await self.assertUnharmed()
 
 
-class LeavingTests(EnemyTestCase):
+class LeavingTests(AttackerTestCase):
     """
     Connections that end at every point of a request.
     """

@@ -6,7 +6,7 @@ from twisted.internet import reactor
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 
-from tests.integration.attacker import EnemyTestCase, answersIn
+from tests.integration.attacker import AttackerTestCase, answersIn
 from tests.integration.certificates import writeCertificate
 from tests.integration.daemon_case import TOKEN
 from tests.integration.http_caller import Caller
@@ -14,7 +14,7 @@ from tests.integration.http_caller import Caller
 PAGE = "https://chat.example"
 
 
-class PageTests(EnemyTestCase):
+class PageTests(AttackerTestCase):
     """
     Pages in a browser on this machine.
     """
@@ -30,8 +30,8 @@ class PageTests(EnemyTestCase):
 
     async def test_rebinding(self) -> None:
         """
-        A page whose name leads to this machine gets no further than the door, unless
-        that name is configured; a reload is enough for that.
+        A page whose name leads to this machine gets no further than the access check,
+        unless that name is configured; a reload is enough for that.
         """
         await self.begin(allowedHosts=["gateway.example"])
         for host, status in (
@@ -71,7 +71,7 @@ class PageTests(EnemyTestCase):
         await self.assertUnharmed()
 
 
-class CertificateTests(EnemyTestCase):
+class CertificateTests(AttackerTestCase):
     """
     A certificate that is renewed.
     """

@@ -8,7 +8,7 @@ from tests.integration.attacker import (
     HOST,
     KNOWN,
     POST,
-    EnemyTestCase,
+    AttackerTestCase,
     resident,
 )
 
@@ -76,7 +76,7 @@ SHAPES = {
 }
 
 
-class ShapeTests(EnemyTestCase):
+class ShapeTests(AttackerTestCase):
     """
     Whatever comes, the answer says what is wrong, and then the connection ends.
     """
@@ -142,7 +142,7 @@ def filled(pattern: bytes, value: bytes, size: int) -> bytes:
     return pattern % b",".join([value] * max(1, size // (len(value) + 1)))
 
 
-class BodyShapeTests(EnemyTestCase):
+class BodyShapeTests(AttackerTestCase):
     """
     Bodies that are small for what is in them.
     """
@@ -204,7 +204,7 @@ class BodyShapeTests(EnemyTestCase):
         await self.assertUnharmed()
 
 
-class InvitationTests(EnemyTestCase):
+class InvitationTests(AttackerTestCase):
     """
     C{Expect: 100-continue}: a body is asked for only if it is wanted.
     """

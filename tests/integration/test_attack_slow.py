@@ -9,7 +9,7 @@ from tests.integration.attacker import (
     ALIVE,
     HOST,
     KNOWN,
-    EnemyTestCase,
+    AttackerTestCase,
     answersIn,
     completion,
     resident,
@@ -17,7 +17,7 @@ from tests.integration.attacker import (
 from tests.integration.http_caller import Connection
 
 
-class SlowTests(EnemyTestCase):
+class SlowTests(AttackerTestCase):
     """
     Deadlines that no byte puts off.
     """
@@ -93,7 +93,7 @@ class SlowTests(EnemyTestCase):
         await self.assertUnharmed()
 
 
-class ReaderTests(EnemyTestCase):
+class ReaderTests(AttackerTestCase):
     """
     Callers who do not read.
     """

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import COMPLETIONS, asking
 from tests.integration.requirements import missingProgram
 
@@ -80,7 +80,7 @@ class Page(Resource):
         return b""
 
 
-class BrowserTests(HouseTestCase):
+class BrowserTests(DaemonTestCase):
     """
     The page sends requests that need no preflight.
     """

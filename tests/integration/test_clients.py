@@ -46,7 +46,7 @@ class ClientTestCase(AgentTestCase):
     A gateway whose agent has instructions and tools.
     """
 
-    async def keeper(self, changes: Mapping[str, Any] | None = None) -> Daemon:
+    async def startKeeper(self, changes: Mapping[str, Any] | None = None) -> Daemon:
         """
         Start it.
         """
@@ -96,7 +96,7 @@ class PythonTests(ClientTestCase):
 
         @return: What it printed.
         """
-        daemon = await self.keeper()
+        daemon = await self.startKeeper()
         program = self.folder / "program.py"
         program.write_text(recipe(heading, "python", f"{daemon.url}/v1"))
         self.plays(WEATHER, SAYS)
@@ -119,7 +119,7 @@ class PythonTests(ClientTestCase):
         And one of LlamaIndex.  These are the requests that the recipe made with
         llama-index-llms-openai-like 0.8.1; its packages are too large to have here.
         """
-        daemon = await self.keeper()
+        daemon = await self.startKeeper()
         compile(recipe("LlamaIndex", "python"), "recipe", "exec")
         self.plays(WEATHER, SAYS)
         caller = self.caller(daemon)
@@ -142,7 +142,7 @@ class VercelTests(ClientTestCase, NodeTestCase):
         """
         C{streamText} uses a tool and prints what the agent says.
         """
-        daemon = await self.keeper()
+        daemon = await self.startKeeper()
         await self.install()
         # Node looks for packages beside the program.
         (self.folder / "node_modules").symlink_to(FOLDER / "node_modules")
@@ -174,7 +174,7 @@ class LLMTests(ClientTestCase):
         """
         It asks the agent, and goes on with what was said.
         """
-        daemon = await self.keeper()
+        daemon = await self.startKeeper()
         models = self.folder / "llm" / "extra-openai-models.yaml"
         models.parent.mkdir()
         models.write_text(recipe("llm", "yaml", f"{daemon.url}/v1"))
@@ -200,7 +200,7 @@ class AliasTests(ClientTestCase):
         The agent answers by the name that the program knows, and by no other.
         """
         heading = "n8n, and whatever insists on its own model names"
-        caller = self.caller(await self.keeper(safe_load(recipe(heading, "yaml"))))
+        caller = self.caller(await self.startKeeper(safe_load(recipe(heading, "yaml"))))
         self.plays(SAYS)
         answer = await caller.ask(QUESTION, model="gpt-4o-mini")
         self.assertEqual((await answer.json())["model"], "gpt-4o-mini")
@@ -250,7 +250,7 @@ class ChatProgramTests(ClientTestCase):
         templates are filled in as Open WebUI 0.10 does it, which leaves an empty
         text where it has nothing.
         """
-        self.daemon = await self.keeper()
+        self.daemon = await self.startKeeper()
         templates = loads(recipe("Open WebUI", "json"))
 
         def headers(task: str = "") -> dict[str, str]:
@@ -275,7 +275,7 @@ class ChatProgramTests(ClientTestCase):
         So is a conversation of LibreChat, which asks for titles with the same
         headers; one that it did not fill in makes no session.
         """
-        self.daemon = await self.keeper()
+        self.daemon = await self.startKeeper()
         [endpoint] = safe_load(recipe("LibreChat", "yaml"))["endpoints"]["custom"]
         [(name, template)] = endpoint["headers"].items()
         body = "{{LIBRECHAT_BODY_CONVERSATIONID}}"

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 
 LIBRARIES = (
     *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
@@ -19,7 +19,7 @@ LIBRARIES = (
 HOUR = 3600
 
 
-class ClockChangeTests(HouseTestCase):
+class ClockChangeTests(DaemonTestCase):
     """
     A run that has begun when somebody sets the clock.
     """

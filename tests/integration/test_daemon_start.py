@@ -20,13 +20,13 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
 from tests.integration.daemon import TWISTD
-from tests.integration.daemon_case import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, DaemonTestCase
 from tests.integration.program import Program
 
 TWIST = TWISTD.with_name("twist")
 
 
-class StartTestCase(HouseTestCase):
+class StartTestCase(DaemonTestCase):
     """
     A daemon that is started in one of the ways there are.
     """

@@ -14,7 +14,7 @@ from twisted.web.server import Request, Site
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import KEY, HouseTestCase
+from tests.integration.daemon_case import KEY, DaemonTestCase
 from tests.integration.http_caller import streamedWords
 from tests.integration.upstream import Upstream
 
@@ -64,7 +64,7 @@ class RecordedAnswer(Resource):
         return self._answer
 
 
-class DialectTests(HouseTestCase):
+class DialectTests(DaemonTestCase):
     """
     One question to a provider of each kind.
     """
@@ -256,7 +256,7 @@ class DialectTests(HouseTestCase):
         self.assertIs(body["store"], False)
 
 
-class FallbackTests(HouseTestCase):
+class FallbackTests(DaemonTestCase):
     """
     An agent with a second model, at another provider.
     """

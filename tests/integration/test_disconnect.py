@@ -4,7 +4,7 @@ A caller who goes away: the model stops at once, whatever the run was doing.
 
 from collections.abc import Callable
 
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Connection
 
 WAYS: tuple[Callable[[Connection], None], ...] = (
@@ -17,7 +17,7 @@ The ways in which callers disconnect.
 """
 
 
-class GoneCallerTests(HouseTestCase):
+class GoneCallerTests(DaemonTestCase):
     """
     The provider sees that its own connection is closed.
     """

@@ -8,13 +8,13 @@ import signal
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Caller, Connection, frames, streamedWords
 
 DRAINING = "Draining: 1 runs may go on"
 
 
-class DrainTestCase(HouseTestCase):
+class DrainTestCase(DaemonTestCase):
     """
     A daemon that is asked to stop while it streams.
     """

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 
 from openclaw.models.local.weights import Weights
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase, merged
+from tests.integration.daemon_case import DaemonTestCase, merged
 from tests.integration.http_caller import Answer, frames
 from tests.integration.processes import Watch, children, missingProcesses
 from tests.integration.requirements import missingModel
@@ -21,7 +21,7 @@ MODEL = "local/smollm2-135m-instruct"
 TOKENS = 12
 
 
-class ModelTestCase(HouseTestCase):
+class ModelTestCase(DaemonTestCase):
     """
     A daemon whose agent runs on the embedded model.
     """

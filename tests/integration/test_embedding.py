@@ -11,7 +11,7 @@ from twisted.internet import process, reactor
 
 from openclaw.errors import StartError
 from openclaw.service import GatewayService, makeService
-from tests.integration.daemon_case import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, DaemonTestCase
 from tests.integration.http_caller import Caller, streamedWords
 from tests.integration.requirements import missingModel
 
@@ -21,7 +21,7 @@ Modules whose objects come and go with each phase of a test.
 """
 
 
-class EmbeddingTestCase(HouseTestCase):
+class EmbeddingTestCase(DaemonTestCase):
     """
     Looks at what the process holds before and after.
     """

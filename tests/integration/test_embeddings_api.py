@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import KEY, TOKEN, HouseTestCase
+from tests.integration.daemon_case import KEY, TOKEN, DaemonTestCase
 from tests.integration.processes import children, missingProcesses
 from tests.integration.requirements import missingModel
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 VECTORS = [[0.5, -1.0, 0.25], [2.0, 1.0, 4.0]]
 
 
-class SDKTestCase(HouseTestCase):
+class SDKTestCase(DaemonTestCase):
     """
     The blocking client, in a thread, against the daemon.
     """

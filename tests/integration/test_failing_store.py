@@ -16,14 +16,14 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.processes import workers
 
 SESSION = {"x-openclaw-session-key": "talk"}
 PAGE_BYTES = 4096
 
 
-class FailingStoreTests(HouseTestCase):
+class FailingStoreTests(DaemonTestCase):
     """
     A disk that is full or can't be written, and a file that is damaged or locked.
     """

@@ -14,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from openclaw.testing import ServedCall
 from tests.integration.agent import calls
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Caller, Connection
 from tests.integration.test_images import Pictures, pictures
 
@@ -23,7 +23,7 @@ PLACES = 8
 DETACHED = {"x-openclaw-on-disconnect": "continue"}
 
 
-class FairShareTests(HouseTestCase):
+class FairShareTests(DaemonTestCase):
     """
     Eight places for runs, and two callers with tokens of their own.
     """

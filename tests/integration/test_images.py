@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
 
@@ -58,7 +58,7 @@ class Pictures(Resource):
         return PNG if request.path == b"/a.png" else b"<html>"
 
 
-class ImageTests(HouseTestCase):
+class ImageTests(DaemonTestCase):
     """
     A daemon, and a server with images on the same machine.
     """

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SkipTest
 
 import tests
 from tests.integration.daemon import TWISTD
-from tests.integration.daemon_case import LOOPBACK, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, DaemonTestCase
 
 SCRIPT = Path(tests.__file__).parent.parent / "etc" / "init.d" / "openclaw"
 LOOKS_EACH = 0.02
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     status: int
 
 
-class InitScriptTestCase(HouseTestCase):
+class InitScriptTestCase(DaemonTestCase):
     """
     An init script with settings of its own, so that it needs no rights.
     """

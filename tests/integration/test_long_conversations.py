@@ -7,7 +7,7 @@ from contextlib import closing
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 
 WINDOW = 2000
 LONG = "This is a rather long remark about nothing in particular. " * 30
@@ -22,7 +22,7 @@ def isSummary(call: ServedCall) -> bool:
     return system["role"] == "system" and system["content"].startswith("You summarise")
 
 
-class LongConversationTests(HouseTestCase):
+class LongConversationTests(DaemonTestCase):
     """
     A session goes on for ever.
     """

@@ -15,7 +15,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tests.integration.daemon import TWISTD, Daemon
-from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, HouseTestCase, merged
+from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, DaemonTestCase, merged
 from tests.integration.http_caller import Caller
 
 WORDS = "a-word-that-only-the-caller-knows"
@@ -39,7 +39,7 @@ async def samples(caller: Caller) -> Mapping[tuple[str, str], float]:
     }
 
 
-class ScrapeTests(HouseTestCase):
+class ScrapeTests(DaemonTestCase):
     """
     A collector of metrics comes by.
     """
@@ -112,7 +112,7 @@ class ScrapeTests(HouseTestCase):
         self.assertIn(("openclaw_connections", ""), found)
 
 
-class TextLogTests(HouseTestCase):
+class TextLogTests(DaemonTestCase):
     """
     The log is text, as by default.
     """
@@ -167,7 +167,7 @@ class TextLogTests(HouseTestCase):
             self.assertLess(int(str(took)), 10_000)
 
 
-class JSONLogTests(HouseTestCase):
+class JSONLogTests(DaemonTestCase):
     """
     The log is JSON.
     """

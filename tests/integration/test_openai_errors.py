@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, DaemonTestCase
 from tests.integration.nodejs import NodeTestCase
 
 HI: Any = [{"role": "user", "content": "hi"}]
@@ -51,7 +51,7 @@ def play(call: ServedCall) -> None:
             call.finish()
 
 
-class ErrorsTestCase(HouseTestCase):
+class ErrorsTestCase(DaemonTestCase):
     """
     A daemon that has room for one run.
     """

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from openclaw.testing import ServedCall
-from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, DaemonTestCase
 from tests.integration.test_embeddings_api import VECTORS, give
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ HI: Any = [{"role": "user", "content": "hi"}]
 ASYNC_CALLER = Path(__file__).with_name("openai_async.py")
 
 
-class SDKTestCase(HouseTestCase):
+class SDKTestCase(DaemonTestCase):
     """
     The blocking client, in a thread, against a gateway in the reactor.
     """
@@ -278,7 +278,7 @@ class ModelTests(SDKTestCase):
         self.assertEqual(model.id, "openclaw/main")
 
 
-class AsynchronousTests(HouseTestCase):
+class AsynchronousTests(DaemonTestCase):
     """
     C{AsyncOpenAI}, in a process with an asyncio of its own.
     """

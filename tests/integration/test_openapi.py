@@ -16,7 +16,7 @@ from docs.openapi.document import document
 from openclaw.api.client_headers import KEY_HEADER
 from openclaw.testing import ServedCall
 from tests.integration.agent import AgentTestCase, calls, says
-from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, DaemonTestCase
 from tests.integration.http_caller import Caller, frames
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -54,7 +54,7 @@ def answer(call: ServedCall) -> None:
     call.give({"data": data, "usage": {"prompt_tokens": 5, "total_tokens": 5}})
 
 
-class GeneratedTests(HouseTestCase):
+class GeneratedTests(DaemonTestCase):
     """
     Requests that fit the description, and requests that do not.
     """

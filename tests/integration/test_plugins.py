@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, HouseTestCase
+from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, DaemonTestCase
 from tests.integration.http_caller import Answer
 from tests.integration.program import Program
 from tests.integration.test_tools import calls, says
@@ -98,7 +98,7 @@ def installation() -> Installation:
     return Installation()
 
 
-class PlugInTestCase(HouseTestCase):
+class PlugInTestCase(DaemonTestCase):
     """
     A daemon that has nothing but what is installed.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet import reactor
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import LOOPBACK, HouseTestCase, merged
+from tests.integration.daemon_case import LOOPBACK, DaemonTestCase, merged
 from tests.integration.raw_http import exchange, proxyLine
 
 HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
@@ -19,7 +19,7 @@ ANN = {"X-Forwarded-User": "ann@example.com"}
 BOB = {"X-Forwarded-User": "bob@example.com"}
 
 
-class ProxyTestCase(HouseTestCase):
+class ProxyTestCase(DaemonTestCase):
     """
     A gateway behind a proxy.
     """

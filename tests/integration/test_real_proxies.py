@@ -17,7 +17,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, DaemonTestCase
 from tests.integration.http_caller import COMPLETIONS, Connection, asking
 
 NGINX = """
@@ -183,7 +183,7 @@ class ProxyContract:
             await call.gone
 
 
-class NginxTests(ProxyContract, HouseTestCase):
+class NginxTests(ProxyContract, DaemonTestCase):
     """
     Behind nginx.
     """
@@ -192,7 +192,7 @@ class NginxTests(ProxyContract, HouseTestCase):
     configuration = NGINX
 
 
-class HAProxyTests(ProxyContract, HouseTestCase):
+class HAProxyTests(ProxyContract, DaemonTestCase):
     """
     Behind HAProxy.
     """

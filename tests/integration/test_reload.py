@@ -9,7 +9,7 @@ from twisted.internet import reactor
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Connection, streamedWords
 from tests.integration.upstream import Upstream
 
@@ -18,7 +18,7 @@ REFUSED = "The new configuration is refused"
 SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
 
 
-class ReloadTestCase(HouseTestCase):
+class ReloadTestCase(DaemonTestCase):
     """
     A daemon that streams while its configuration changes.
     """

@@ -7,13 +7,13 @@ import re
 from twisted.internet.defer import Deferred
 
 from openclaw.testing import ServedCall
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 
 KEY = {"Idempotency-Key": "order-17"}
 GOES_ON = {"x-openclaw-on-disconnect": "continue"}
 
 
-class TwiceTests(HouseTestCase):
+class TwiceTests(DaemonTestCase):
     """
     An agent does its work once.
     """
@@ -48,7 +48,7 @@ class TwiceTests(HouseTestCase):
         self.assertEqual(other.header("x-should-retry"), "false")
 
 
-class AloneTests(HouseTestCase):
+class AloneTests(DaemonTestCase):
     """
     A run goes on without its caller, if the caller wants it.
     """

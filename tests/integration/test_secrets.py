@@ -9,7 +9,7 @@ from typing import Any
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase, merged
+from tests.integration.daemon_case import DaemonTestCase, merged
 from tests.integration.http_caller import Answer
 
 # None of them looks like a secret, so nothing finds them by their shape.
@@ -69,7 +69,7 @@ def forms(secret: str) -> list[str]:
     ]
 
 
-class SecretTests(HouseTestCase):
+class SecretTests(DaemonTestCase):
     """
     Sessions of a daemon in which everything goes wrong that can.
     """
@@ -116,7 +116,7 @@ class SecretTests(HouseTestCase):
             for form in forms(secret):
                 self.assertNotIn(form.lower(), everything.lower())
 
-    async def knock(self, daemon: Daemon, right: str, wrong: str) -> None:
+    async def tryCredentials(self, daemon: Daemon, right: str, wrong: str) -> None:
         """
         Show all kinds of credentials.
         """
@@ -149,17 +149,17 @@ class SecretTests(HouseTestCase):
         """
         self.upstream.says("so")
         byToken = await self.startDaemon()
-        await self.knock(byToken, TOKEN, PASSWORD)
+        await self.tryCredentials(byToken, TOKEN, PASSWORD)
         config = self.configure({"gateway": {"auth": {"mode": "password"}}})
         byPassword = await self.startDaemon(config=config)
-        await self.knock(byPassword, PASSWORD, TOKEN)
+        await self.tryCredentials(byPassword, PASSWORD, TOKEN)
         environ = {
             "OPENCLAW_GATEWAY_TOKEN": TOKEN,
             "OPENCLAW_GATEWAY_PASSWORD": PASSWORD,
         }
         config = self.configure({"gateway": {"auth": {"token": None}}})
         byVariable = await self.startDaemon(config=config, environ=environ)
-        await self.knock(byVariable, TOKEN, PASSWORD)
+        await self.tryCredentials(byVariable, TOKEN, PASSWORD)
         self.assertNothingSeen(byToken, byPassword, byVariable)
 
     async def test_basic(self) -> None:

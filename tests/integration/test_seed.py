@@ -7,7 +7,7 @@ import json
 from twisted.internet.defer import DeferredList
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, DaemonTestCase
 from tests.integration.http_caller import frames, streamedWords
 from tests.integration.program import Program
 from tests.integration.requirements import missingModel, missingProgram
@@ -40,7 +40,7 @@ curl -N http://127.0.0.1:18789/v1/chat/completions \
 """  # noqa: E501
 
 
-class SeedTestCase(HouseTestCase):
+class SeedTestCase(DaemonTestCase):
     """
     Runs the examples as a shell does.
     """

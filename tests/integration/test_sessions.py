@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from openclaw.testing import ServedCall
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Caller
 from tests.integration.program import Program
 
@@ -18,7 +18,7 @@ TABLES = ("sessions", "messages", "claims")
 FIRST_TURN = [("user", "one"), ("assistant", "Hello")]
 
 
-class SessionTestCase(HouseTestCase):
+class SessionTestCase(DaemonTestCase):
     """
     A provider that says C{Hello}, unless the test plays it.
     """

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from tests.integration.certificates import writeCertificate
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import LOOPBACK, TOKEN, HouseTestCase
+from tests.integration.daemon_case import LOOPBACK, TOKEN, DaemonTestCase
 from tests.integration.http_caller import COMPLETIONS, Caller
 from tests.integration.requirements import missingProgram
 
@@ -37,7 +37,7 @@ def missingIPv6() -> str | None:
     return None
 
 
-class DoorTestCase(HouseTestCase):
+class SurfaceTestCase(DaemonTestCase):
     """
     A provider that answers.
     """
@@ -67,7 +67,7 @@ class DoorTestCase(HouseTestCase):
         self.assertEqual(await answer.code(), "invalid_api_key")
 
 
-class TLSTests(DoorTestCase):
+class TLSTests(SurfaceTestCase):
     """
     A port with a certificate.
     """
@@ -131,7 +131,7 @@ class _ToSocket:
         return UNIXClientEndpoint(reactor, self._path)
 
 
-class SocketTests(DoorTestCase):
+class SocketTests(SurfaceTestCase):
     """
     A UNIX socket.
     """
@@ -174,7 +174,7 @@ class SocketTests(DoorTestCase):
     test_curl.skip = missingProgram("curl")
 
 
-class IPv6Tests(DoorTestCase):
+class IPv6Tests(SurfaceTestCase):
     """
     IPv6.
     """
@@ -201,7 +201,7 @@ class IPv6Tests(DoorTestCase):
         await self.assertAnswers(self.caller(daemon, None))
 
 
-class BasicTests(DoorTestCase):
+class BasicTests(SurfaceTestCase):
     """
     HTTP Basic, through a strcred checker.
     """
@@ -234,7 +234,7 @@ def basic(name: str, password: str) -> str:
     return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
-class CredentialTests(DoorTestCase):
+class CredentialTests(SurfaceTestCase):
     """
     The credential in force; the log says it, and the callers see it.
     """
@@ -325,7 +325,7 @@ class CredentialTests(DoorTestCase):
         self.assertIn("operator.write", await narrowed.whole())
 
 
-class OpenPortTests(HouseTestCase):
+class OpenPortTests(DaemonTestCase):
     """
     A port that other machines can reach.
     """

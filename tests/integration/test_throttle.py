@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet import reactor
 
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import TOKEN, HouseTestCase, merged
+from tests.integration.daemon_case import TOKEN, DaemonTestCase, merged
 from tests.integration.http_caller import Caller
 from tests.integration.raw_http import exchange, proxyLine
 from tests.integration.test_surfaces import basic
@@ -15,7 +15,7 @@ from tests.integration.test_surfaces import basic
 HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
 
 
-class ThrottleTestCase(HouseTestCase):
+class ThrottleTestCase(DaemonTestCase):
     """
     A daemon that locks out this machine too, after three attempts.
     """
@@ -126,7 +126,7 @@ class BehindProxyTests(ThrottleTestCase):
     A proxy that speaks the PROXY protocol.
     """
 
-    async def knock(self, daemon: Daemon, source: str, token: str) -> int:
+    async def statusFrom(self, daemon: Daemon, source: str, token: str) -> int:
         """
         Come from an address, by way of the proxy.
         """
@@ -145,9 +145,9 @@ class BehindProxyTests(ThrottleTestCase):
         )
         daemon = await self.startDaemon(config=config, listen=[HAPROXY])
         for _ in range(10):
-            self.assertEqual(await self.knock(daemon, "203.0.113.5", "wrong"), 401)
-        self.assertEqual(await self.knock(daemon, "203.0.113.5", TOKEN), 429)
-        self.assertEqual(await self.knock(daemon, "203.0.113.6", TOKEN), 200)
+            self.assertEqual(await self.statusFrom(daemon, "203.0.113.5", "wrong"), 401)
+        self.assertEqual(await self.statusFrom(daemon, "203.0.113.5", TOKEN), 429)
+        self.assertEqual(await self.statusFrom(daemon, "203.0.113.6", TOKEN), 200)
         await daemon.line("203.0.113.5 is locked out")
 
     async def test_stranger(self) -> None:
@@ -158,7 +158,7 @@ class BehindProxyTests(ThrottleTestCase):
         config = self.configure(changes)
         daemon = await self.startDaemon(config=config, listen=[HAPROXY])
         found = [
-            await self.knock(daemon, f"203.0.113.{number}", "wrong")
+            await self.statusFrom(daemon, f"203.0.113.{number}", "wrong")
             for number in range(5)
         ]
         self.assertEqual(found, [401, 401, 401, 429, 429])

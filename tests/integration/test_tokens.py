@@ -8,7 +8,7 @@ import sys
 from openclaw.testing import ServedCall
 from tests.integration.agent import calls, says
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import HouseTestCase
+from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Caller
 from tests.integration.processes import missingProcesses
 
@@ -16,7 +16,7 @@ TOKEN_COMMAND = (sys.executable, "-m", "openclaw.cli.main", "token")
 SESSION = "x-openclaw-session-key"
 
 
-class TokenTestCase(HouseTestCase):
+class TokenTestCase(DaemonTestCase):
     """
     A provider that answers, and the command beside the daemon.
     """

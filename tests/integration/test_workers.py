@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 
 from openclaw.testing import ServedCall
 from tests.integration.daemon import Daemon
-from tests.integration.daemon_case import TOKEN, HouseTestCase
+from tests.integration.daemon_case import TOKEN, DaemonTestCase
 from tests.integration.http_caller import Caller, Connection, streamedWords
 from tests.integration.processes import Watch, missingProcesses, workers
 from tests.integration.test_metrics import samples
@@ -24,7 +24,7 @@ The most connections that a test makes until one comes to the worker that it wan
 """
 
 
-class WorkersTestCase(HouseTestCase):
+class WorkersTestCase(DaemonTestCase):
     """
     A daemon with two workers.
     """
@@ -180,7 +180,7 @@ class ServingTests(WorkersTestCase):
             self.assertEqual(answer.status, 404)
             self.assertEqual(await answer.code(), "run_not_found")
 
-    async def test_passportOfACaller(self) -> None:
+    async def test_forgedCaller(self) -> None:
         """
         No caller can forge the headers by which workers tell each other of a caller.
         """

@@ -16,7 +16,7 @@ from tests.integration.test_tokens import TOKEN_COMMAND
 from tests.integration.test_workers import WorkersTestCase, workerOf
 
 
-class DoorTests(WorkersTestCase):
+class ListeningTests(WorkersTestCase):
     """
     Any kind of port can be shared.
     """

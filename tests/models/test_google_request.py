@@ -288,7 +288,7 @@ class RequestTests(RequestTestCase):
         self.assertEqual(self.wanting(logit_bias={}, **idle), None)
 
 
-class DoorTests(SynchronousTestCase):
+class TargetTests(SynchronousTestCase):
     """
     The URL and the headers of requests.
     """

@@ -275,7 +275,7 @@ class RequestTests(RequestTestCase):
         self.assertEqual(body, encoded(UserMessage("Hi")))
 
 
-class DoorTests(SynchronousTestCase):
+class TargetTests(SynchronousTestCase):
     """
     The URL and the headers of requests.
     """

@@ -127,7 +127,7 @@ class MemoryGateway:
         self.store = store or MemorySessionStore(clock=self.clock)
         self.stand(config or configOf())
         self.runtime = Runtime(
-            config=self.standing.config,
+            config=self.live.config,
             providers={"scripted": self.provider}.get,
             store=self.store,
             reactor=self.clock,
@@ -147,9 +147,9 @@ class MemoryGateway:
         )
         self.site = GatewaySite(
             app.resource,
-            AccessCheck(lambda: self.standing, app.routes),
+            AccessCheck(lambda: self.live, app.routes),
             self.clock,
-            lambda: self.standing.config.gateway.http,
+            lambda: self.live.config.gateway.http,
         )
         app.connections = self.site.connections
 
@@ -167,7 +167,7 @@ class MemoryGateway:
             proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
         )
         self._memory.throttle.limit(gateway.auth.rateLimit)
-        self.standing = LiveConfig(
+        self.live = LiveConfig(
             config=config,
             path=None,
             directory=AgentDirectory(config),

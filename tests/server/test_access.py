@@ -164,7 +164,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_everySpelling(self):
         """
-        However the path is written, the door and the routes take it for the same.
+        However the path is written, the access check and the routes read it alike.
         """
         for path in SPELLINGS:
             self.assertEqual(self.statusOf("POST", path), 401, path)
@@ -226,7 +226,7 @@ class StrangerTests(GatewayTestCase):
     @given(st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"]), paths)
     def test_anyPath(self, method, path):
         """
-        No path leads past the door, and none breaks it.
+        No path leads past the access check, and none breaks it.
         """
         caller = self.gateway.connect()
         caller.ask(method, path, [], b"{}")
@@ -248,7 +248,7 @@ class StrangerTests(GatewayTestCase):
         caller.leave()
 
 
-class OpenDoorTests(GatewayTestCase):
+class NoCredentialNeededTests(GatewayTestCase):
     """
     With C{gateway.auth.mode: none} everybody is let in, within the scopes they name.
     """

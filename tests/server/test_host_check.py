@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.host_check}, and of what the door makes of it.
+Tests of L{openclaw.server.host_check}, and of its use by the access check.
 """
 
 from hypothesis import given

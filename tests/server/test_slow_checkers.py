@@ -250,9 +250,9 @@ class AnsweredTests(SlowTestCase):
             self.assertRefused(self.caller.answer, 408, "request_timeout")
 
 
-class BrokenDoor:
+class BrokenAccessCheck:
     """
-    A door that breaks.
+    An access check that breaks.
     """
 
     def admit(self, request):
@@ -264,14 +264,16 @@ class BrokenDoor:
 
 class BrokenTests(GatewayTestCase):
     """
-    A door that breaks lets nobody in.
+    An access check that breaks lets nobody in.
     """
 
     def test_unexpected(self):
         """
         An error that nobody foresaw is an error of ours, and is logged.
         """
-        site = GatewaySite(self.gateway.site.resource, BrokenDoor(), self.gateway.clock)
+        site = GatewaySite(
+            self.gateway.site.resource, BrokenAccessCheck(), self.gateway.clock
+        )
         caller = Caller(site)
         caller.ask("POST", COMPLETIONS, [], BODY)
         self.assertRefused(caller.answer, 500, "internal_error")

@@ -10,7 +10,7 @@ from openclaw.workers.worker_messages import FromDaemon, FromWorker, Lines, line
 from openclaw.workers.worker_peers import WorkerPeers
 
 
-class Fellowship:
+class MemoryWorkers:
     """
     Some workers, and what is between them.
 
@@ -51,4 +51,4 @@ class Fellowship:
         self.workers[number].received(read)
 
 
-__all__ = ["Fellowship"]
+__all__ = ["MemoryWorkers"]

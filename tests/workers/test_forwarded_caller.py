@@ -23,7 +23,7 @@ CALLERS = [
 ]
 
 
-class PassportTests(SynchronousTestCase):
+class ForwardedCallerTests(SynchronousTestCase):
     """
     Callers, from one worker to another.
     """

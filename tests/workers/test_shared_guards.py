@@ -11,7 +11,7 @@ from openclaw.config import RateLimit
 from openclaw.errors import QuotaExceeded, TooManyAttempts
 from openclaw.interfaces import Quota
 from openclaw.workers.shared_guards import SharedQuotas, SharedThrottle, ownerOfCaller
-from tests.workers.memory_workers import Fellowship
+from tests.workers.memory_workers import MemoryWorkers
 
 FROM = ClientAddress(name="192.0.2.7", local=False, trusted=False)
 
@@ -25,7 +25,7 @@ class ThrottleTests(SynchronousTestCase):
         """
         Two workers that lock out after three.
         """
-        self.two = Fellowship()
+        self.two = MemoryWorkers()
         self.events = []
         log = Logger(namespace="openclaw", observer=self.events.append)
         self.throttles = [
@@ -91,7 +91,7 @@ class QuotaTests(SynchronousTestCase):
         """
         One worker counts a bounded caller's requests; the others leave it to that.
         """
-        two = Fellowship()
+        two = MemoryWorkers()
         caller = Guest(label="token:ci", quota=Quota(requestsPerMinute=1))
         owner = ownerOfCaller(caller, 2)
         own, other = (

@@ -9,7 +9,7 @@ from openclaw.interfaces import Claim, ISessionStore
 from openclaw.messages import UserMessage
 from openclaw.sessions.store.memory import MemorySessionStore
 from openclaw.workers.shared_store import YIELD_SECONDS, FairStore
-from tests.workers.memory_workers import Fellowship
+from tests.workers.memory_workers import MemoryWorkers
 
 KEY = "agent:main:openai-user:ann"
 SAID = [UserMessage(content="hi")]
@@ -24,7 +24,7 @@ class FairStoreTests(SynchronousTestCase):
         """
         Let them share a store.
         """
-        self.two = Fellowship()
+        self.two = MemoryWorkers()
         original = MemorySessionStore(clock=self.two.clock)
         self.successResultOf(original.open())
         self.stores = [
