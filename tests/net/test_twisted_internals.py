@@ -161,7 +161,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_receiving(self) -> None:
         """
-        What happens within a read can be told from what does not.
+        Work within a read can be told from work at another time.
         """
         self.channel.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
         self.assertEqual(self.channel.within, [True, True])
