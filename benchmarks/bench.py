@@ -2,18 +2,18 @@
 A run of the benchmarks: each server is given each work.
 """
 
+import argparse
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from benchmarks import processes, works
+from benchmarks import processes, servers, works
 from benchmarks.load import Plan, carryOut
 from benchmarks.results import DIRECT, OURS, Held, Results, Sample, Standing
-from benchmarks.servers import NotStarted, Recipe, Started, mockUpstream, openclaw
+from benchmarks.servers import NotStarted, Recipe, Started
 from benchmarks.works import CORES, HELD, PACED, Subject, Work
 
 SETTLE = 0.02  # seconds after a load in which a server may still be busy with it
@@ -27,103 +27,75 @@ ASIDE = 0.1  # left out at either end of the time with all streams open
 class Scale(msgspec.Struct, frozen=True):
     """
     The length of a run of the benchmarks.
-
-    @ivar rounds: The number of times that each work is given to each server.
-    @ivar starts: The number of times that each server is started.
-    @ivar seconds: The time after which a work asks for no more.
-    @ivar idle: Seconds for which the servers are watched without requests.
-    @ivar streams: The number of streams that are held at once.
     """
 
-    rounds: int
-    starts: int
-    seconds: float
-    idle: float
-    streams: int
+    rounds: int  # the number of times that each work is given to each server
+    starts: int  # the number of times that each server is started
+    seconds: float  # the time after which a work asks for no more
+    idle: float  # seconds for which the servers are watched without requests
+    streams: int  # the number of streams that are held at once
     quick: bool = False
 
 
-@dataclass(kw_only=True)
 class Bench:
     """
     A run of the benchmarks.
 
-    @ivar recipes: The servers to start.
-    @ivar others: Servers that run already.
-    @ivar works: The names of the works to give.
-    @ivar free: Whether every part may use every core.
-    @ivar home: A private directory.
-    @ivar owned: Cleans up in the end.
-    @ivar skipped: The reasons why something is not measured.
+    @ivar results: The results so far.
     """
 
-    scale: Scale
-    recipes: list[Recipe]
-    others: list[Subject]
-    works: list[str]
-    free: bool
-    home: Path
-    owned: ExitStack
-    skipped: dict[str, str]
-    started: list[Started] = field(default_factory=list)
-    standings: dict[str, Standing] = field(default_factory=dict)
-    samples: list[Sample] = field(default_factory=list)
-    held: dict[str, Held] = field(default_factory=dict)
-    capacities: dict[int, list[Sample]] = field(default_factory=dict)
-    shared: bool = False
-    sessions: int = 0
+    def __init__(self, given: argparse.Namespace, home: Path, owned: ExitStack) -> None:
+        """
+        @param given: The arguments of the command.
+        @param home: A private directory.
+        @param owned: Cleans up in the end.
+        """
+        self.given, self.home, self.owned = given, home, owned
+        self.scale: Scale = given.scale
+        self.started: list[Started] = []
+        self.sessions = 0
+        assign = processes.everyCore if given.free else processes.oneCoreFor
+        self.cores = assign(processes.usable())
+        self.results = Results(quick=self.scale.quick, cores=self.cores)
+        if "nginx" in given.subject and servers.nginxProgram() is None:
+            given.subject.remove("nginx")
+            self.results.skipped["nginx"] = "it is not installed"
+        self.recipes = {name: servers.RECIPES[name]() for name in given.subject}
 
-    def run(self, upstreamPort: int, machine: dict[str, str]) -> Results:
+    def run(self) -> None:
         """
         Start the servers, give them their works, and stop them.
-
-        @param upstreamPort: The port of the mock upstream; 0 is any free one.
 
         @raise NotStarted: A server can't be started.
         @raise OSError: A server is not there, or not there any more.
         """
-        mostStreams = processes.allowFiles()
-        if mostStreams < self.scale.streams:
-            self.skipped[f"more than {mostStreams} streams"] = "too few open files"
-        self.streams = min(self.scale.streams, mostStreams)
-        assign = processes.everyCore if self.free else processes.oneCoreFor
-        self.cores = assign(processes.usable())
-        upstream = Started(
-            mockUpstream(),
-            "",
-            self.home / "upstream",
-            self.cores.upstream,
-            port=upstreamPort,
-        )
+        results, most = self.results, processes.allowFiles()
+        if most < self.scale.streams:
+            results.skipped[f"more than {most} streams"] = "too few open files"
+        self.streams = min(self.scale.streams, most)
+        home, port = self.home / "upstream", self.given.upstream_port
+        mock, cores = servers.mockUpstream(), self.cores.upstream
+        upstream = Started(mock, "", home, cores, port=port)
         self.owned.callback(upstream.stop)
         self.url, self.upstreamPID = upstream.subject.url, upstream.process.pid
         for _ in range(self.scale.starts - 1):
-            for recipe in self.recipes:
+            for recipe in self.recipes.values():
                 self.start(recipe).stop()
         subjects = [
-            *(self.start(recipe).subject for recipe in self.recipes),
-            *self.others,
+            *(self.start(recipe).subject for recipe in self.recipes.values()),
+            *self.given.against,
             Subject(name=DIRECT, url=self.url),
         ]
         self.rest(subjects)
         with processes.startingOn(self.cores.load):
             self.giveAll(subjects)
-            if HELD.name in self.works:
+            if HELD.name in self.given.work:
                 self.holdAll(subjects)
-        if CORES.name in self.works and OURS in self.standings:
+        if CORES.name in self.given.work and OURS in results.standings:
             self.compareWorkers()
-        return Results(
-            machine=machine,
-            quick=self.scale.quick,
-            cores=self.cores,
-            subjects=[msgspec.structs.replace(each, token=None) for each in subjects],
-            samples=self.samples,
-            standings=self.standings,
-            held=self.held,
-            capacities=self.capacities,
-            shared=self.shared,
-            skipped=self.skipped,
-        )
+        results.subjects += [
+            msgspec.structs.replace(each, token=None) for each in subjects
+        ]
 
     def start(self, recipe: Recipe, cores: processes.Cores | None = None) -> Started:
         self.say(f"starting {recipe.name}")
@@ -135,7 +107,7 @@ class Bench:
             raise NotStarted(f"{recipe.name} did not start: {failure}") from failure
         self.owned.callback(started.stop)
         self.started.append(started)
-        standing = self.standings.setdefault(recipe.name, Standing())
+        standing = self.results.standings.setdefault(recipe.name, Standing())
         standing.ready.append(round(started.readySeconds, 3))
         return started
 
@@ -147,7 +119,7 @@ class Bench:
         time.sleep(self.scale.idle)
         for name, pid in known.items():
             used = processes.usedBetween(before[name], processes.cpuOf(pid)).tree
-            standing = self.standings.setdefault(name, Standing())
+            standing = self.results.standings.setdefault(name, Standing())
             standing.idle = processes.memoryOf(pid)
             standing.idleShare = used / self.scale.idle
 
@@ -155,7 +127,7 @@ class Bench:
         given = [
             works.QUICK_PACED if work is PACED and self.scale.quick else work
             for work in works.WORKS
-            if work.name in self.works
+            if work.name in self.given.work
         ]
         for index in range(-1, self.scale.rounds):
             for work in given:
@@ -166,7 +138,9 @@ class Bench:
                         self.give(work, subject, index)
         for subject in subjects:
             if subject.pid is not None:
-                self.standings[subject.name].loaded = processes.memoryOf(subject.pid)
+                self.results.standings[subject.name].loaded = processes.memoryOf(
+                    subject.pid
+                )
 
     def give(self, work: Work, subject: Subject, index: int) -> None:
         """
@@ -180,7 +154,7 @@ class Bench:
         plan = work.plan(subject, requests, self.scale.seconds)
         if work.sessions:
             plan = self.prepared(plan, work, first=1 if index < 0 else work.turn)
-        self.samples.append(self.sample(work, subject, plan, index))
+        self.results.samples.append(self.sample(work, subject, plan, index))
 
     def sample(self, work: Work, subject: Subject, plan: Plan, index: int) -> Sample:
         own, upstream = self.clocks(subject)
@@ -225,22 +199,23 @@ class Bench:
         Have each server hold many slow streams at once; ours are started anew for it,
         so that what they hold already is not used again for the streams.
         """
-        recipes = {recipe.name: recipe for recipe in self.recipes}
         for subject in subjects:
             self.say(f"{self.streams} streams: {subject.name}")
-            if subject.name in recipes:
-                started = self.start(recipes[subject.name])
+            if subject.name in self.recipes:
+                started = self.start(self.recipes[subject.name])
                 found = hold(started.subject, self.streams, self.scale.quick)
                 started.stop()
             else:
                 found = hold(subject, self.streams, self.scale.quick)
-            self.held[subject.name] = found
+            self.results.held[subject.name] = found
 
     def compareWorkers(self) -> None:
         cores = processes.twoCoresFor(processes.usable())
         self.say("two workers")
-        first, second = (self.start(openclaw(each), cores) for each in (None, 2))
-        self.shared = not cores.pinned
+        first, second = (
+            self.start(servers.openclaw(each), cores) for each in (None, 2)
+        )
+        self.results.shared = not cores.pinned
         requests = CORES.quick if self.scale.quick else CORES.requests
         with processes.startingOn(cores.load):
             for index in range(self.scale.rounds):
@@ -249,7 +224,7 @@ class Bench:
                     subject = started.subject
                     plan = CORES.plan(subject, requests, self.scale.seconds)
                     taken = self.sample(CORES, subject, plan, index)
-                    self.capacities.setdefault(workers, []).append(taken)
+                    self.results.capacities.setdefault(workers, []).append(taken)
         first.stop()
         second.stop()
 

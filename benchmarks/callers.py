@@ -13,9 +13,11 @@ import msgspec
 NO_LINGER = struct.pack("ii", 1, 0)
 SMALL_BUFFER = 4096
 TURNS_PER_SESSION = 5
+STREAMS = ("burst-200", "paced-12-10")
 FINISH = b'"finish_reason":"stop"'
 DONE = b"[DONE]"
 LAST_CHUNK = b"0\r\n\r\n"
+ENDS = (b'"content"', b'"stop"', DONE, LAST_CHUNK)
 # Large enough that a thread parses it.
 LARGE = [{"role": "user", "content": "How are you? " * 100_000}]
 
@@ -29,12 +31,10 @@ class Unexpected(Exception):
 class Reply(msgspec.Struct, frozen=True):
     """
     An answer.
-
-    @ivar body: As it came, with the sizes of its chunks.
     """
 
     status: int
-    body: bytes
+    body: bytes  # as it came, with the sizes of its chunks
 
     def expect(self, statuses: Sequence[int], *marks: bytes) -> None:
         """
@@ -83,11 +83,21 @@ class Callers:
                 0,
                 lambda: ask(request("instant-16", messages=LARGE), FINISH),
             ),
-            "stream": (14, self.stream),
+            "stream": (
+                14,
+                lambda: ask(request(dice.choice(STREAMS), stream=True), FINISH, DONE),
+            ),
             "session": (12, self.session),
             "client tools": (6, self.clientTools),
             "keyed": (5, self.keyed),
-            "wrong token": (4, self.wrongToken),
+            "wrong token": (
+                4,
+                lambda: ask(
+                    request("instant-16", token="x" * 48),
+                    b"invalid_api_key",
+                    status=401,
+                ),
+            ),
             "slow reader": (2, self.slowReader),
             "upstream refuses": (3, lambda: self.upstreamFails("refuse")),
             "upstream cuts": (3, lambda: self.upstreamFails("cut")),
@@ -102,7 +112,11 @@ class Callers:
                 8,
                 lambda: leave(request("paced-40-20", stream=True), 0.5, b"data: "),
             ),
-            "gone at the end": (5, self.goneAtEnd),
+            # With the last words, or in place of reading them.
+            "gone at the end": (
+                5,
+                lambda: leave(request("instant-16", stream=True), 0, dice.choice(ENDS)),
+            ),
         }
 
     def _oneOfTwo(self) -> bool:
@@ -143,9 +157,6 @@ class Callers:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     async def _ask(self, *requests: bytes) -> Sequence[Reply]:
-        """
-        Send one request after the other on one connection.
-        """
         reader, writer = await self._connect()
         try:
             replies = []
@@ -156,9 +167,9 @@ class Callers:
         finally:
             writer.close()
 
-    async def _expect(self, request: bytes, *marks: bytes) -> None:
+    async def _expect(self, request: bytes, *marks: bytes, status: int = 200) -> None:
         [reply] = await self._ask(request)
-        reply.expect([200], *marks)
+        reply.expect([status], *marks)
 
     async def _leave(self, sent: bytes, pause: float, after: bytes = b"") -> None:
         """
@@ -181,10 +192,6 @@ class Callers:
             writer.transport.abort()
         else:
             writer.close()
-
-    async def stream(self) -> None:
-        mode = self._dice.choice(["burst-200", "paced-12-10"])
-        await self._expect(self._request(mode, stream=True), FINISH, DONE)
 
     async def session(self) -> None:
         user = f"soak-{self._next() // TURNS_PER_SESSION}"
@@ -238,14 +245,7 @@ class Callers:
         finally:
             writer.close()
 
-    async def wrongToken(self) -> None:
-        [reply] = await self._ask(self._request("instant-16", token="x" * 48))
-        reply.expect([401], b"invalid_api_key")
-
     async def upstreamFails(self, mode: str) -> None:
-        """
-        Ask while the model's server fails in one way or another.
-        """
         streamed = self._oneOfTwo()
         [reply] = await self._ask(self._request(mode, stream=streamed))
         # Before its first byte a stream can still be refused.
@@ -263,10 +263,3 @@ class Callers:
         if self._dice.random() < 0.3:
             request = self._request("late-300", user=f"soak-gone-{self._next() % 20}")
         await self._leave(request, 0.05)
-
-    async def goneAtEnd(self) -> None:
-        """
-        Leave with the last words, or in place of reading them.
-        """
-        mark = self._dice.choice([b'"content"', b'"stop"', DONE, LAST_CHUNK])
-        await self._leave(self._request("instant-16", stream=True), 0, mark)

@@ -36,28 +36,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
     The requests to send to a server.
 
-    @ivar url: The server's base URL, with the C{/v1}.
-    @ivar mode: The mode (see L{benchmarks.replies}) in which the upstream answers.
-    @ivar coalesced: Whether a stream may bring several words in one chunk.
-    @ivar connections: The number of connections that are kept open.
-    @ivar seconds: The time after which no more requests fall due.
     @ivar rate: Requests that fall due each second; C{None} is the closed loop.
     @ivar users: The sessions to ask in, in turn; with none, requests are stateless.
-    @ivar history: The number of turns that each request brings along.
     """
 
-    url: str
+    url: str  # the server's base URL, with the /v1
     token: str | None = None
     model: str
-    mode: str
+    mode: str  # the mode (see benchmarks.replies) in which the upstream answers
     stream: bool = False
-    coalesced: bool = False
-    connections: int = 1
+    coalesced: bool = False  # whether a stream may bring several words in one chunk
+    connections: int = 1  # the number of connections that are kept open
     requests: int = 100
-    seconds: float = 60.0
+    seconds: float = 60.0  # the time after which no more requests fall due
     rate: float | None = None
     users: Sequence[str] = ()
-    history: int = 0
+    history: int = 0  # the number of turns that each request brings along
 
     def answer(self) -> list[str]:
         mode = modeOf(self.mode)
@@ -132,25 +126,18 @@ class Summary(msgspec.Struct, frozen=True):
     """
     The figures of a load.
 
-    @ivar requests: The number of requests that were due.
-    @ivar faults: The faults of replies, and their numbers.
-    @ivar perSecond: Right replies each second.
-    @ivar load: Seconds of CPU time that the load generator used.
-    @ivar latency: From when a request was due to the end of its reply.
-    @ivar firstWord: From the same to the first word of a stream.
-    @ivar gap: Between one read of a stream and the next.
     @ivar lateness: From when a word of a paced stream would have come if nothing took
         any time, counted from when the request was due, to when it was here.
     """
 
-    requests: int
-    faults: dict[str, int]
+    requests: int  # the number of requests that were due
+    faults: dict[str, int]  # the faults of replies, and their numbers
     seconds: float
-    perSecond: float
-    load: float
-    latency: Quantiles | None
-    firstWord: Quantiles | None
-    gap: Quantiles | None
+    perSecond: float  # right replies each second
+    load: float  # seconds of CPU time that the load generator used
+    latency: Quantiles | None  # from when a request was due to the end of its reply
+    firstWord: Quantiles | None  # from the same to the first word of a stream
+    gap: Quantiles | None  # between one read of a stream and the next
     lateness: Quantiles | None
 
 
@@ -203,9 +190,6 @@ class Load:
         return connection
 
     def moreToCome(self) -> bool:
-        """
-        Return whether more requests will fall due.
-        """
         if self.due >= self.plan.requests:
             return False
         if self.plan.rate is not None:
@@ -253,9 +237,6 @@ class Load:
             self.rest(connection)
 
     def lost(self, connection: Connection, underWay: bool) -> None:
-        """
-        The server closed a connection: make another.
-        """
         self.connections.discard(connection)
         if connection in self.resting:
             self.resting.remove(connection)
@@ -305,9 +286,6 @@ class Load:
 
 
 def faultOf(reply: Reply, plan: Plan) -> str | None:
-    """
-    Return the fault of a reply, or C{None}.
-    """
     body = reply.body()
     if body is None:
         return "not chunked well"

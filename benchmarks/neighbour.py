@@ -54,7 +54,6 @@ class Daemon:
         Return a request of the greedy caller.
 
         @param body: JSON, or the length of a body that is sent later.
-        @param extra: Lines of its head.
         """
         content = b"" if isinstance(body, int) else json.dumps(body).encode()
         head = (
@@ -131,9 +130,6 @@ def _repeated(
 
 
 def streams(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Hold as many streams as can be had.
-    """
     content = daemon.request(_asked("paced-64-20", stream=True))
 
     def hold() -> None:
@@ -146,10 +142,7 @@ def streams(daemon: Daemon, over: threading.Event) -> None:
 
 
 def uploads(daemon: Daemon, over: threading.Event) -> None:
-    """
-    Announce 64 bodies of 20 MB, and send them a kilobyte a second.
-    """
-
+    # 64 bodies of 20 MB are announced, and a kilobyte of each is sent in a second.
     def trickle() -> None:
         with contextlib.suppress(OSError), daemon.connect() as connection:
             connection.sendall(daemon.request(20_000_000))
@@ -160,9 +153,6 @@ def uploads(daemon: Daemon, over: threading.Event) -> None:
 
 
 def _image(daemon: Daemon) -> object:
-    """
-    Ask about an image whose server never answers.
-    """
     url = f"http://127.0.0.1:{daemon.silent}/cat.png"
     return _asked("instant-16", [{"type": "image_url", "image_url": {"url": url}}])
 

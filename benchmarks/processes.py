@@ -27,13 +27,10 @@ _T = TypeVar("_T")
 class CPU(msgspec.Struct, frozen=True):
     """
     The CPU time that a process and its descendants have used so far.
-
-    @ivar clocks: Seconds of each living one, by process id.
-    @ivar ended: Seconds of those that have ended.
     """
 
-    clocks: Mapping[int, float]
-    ended: float = 0.0
+    clocks: Mapping[int, float]  # seconds of each living one, by process id
+    ended: float = 0.0  # seconds of those that have ended
 
     def total(self) -> float:
         return sum(self.clocks.values()) + self.ended
@@ -42,27 +39,20 @@ class CPU(msgspec.Struct, frozen=True):
 class Used(msgspec.Struct, frozen=True):
     """
     The CPU time that was used between two moments.
-
-    @ivar tree: Seconds of the process and all that descends from it.
-    @ivar busiest: Seconds of that one of them which used the most.
     """
 
-    tree: float
-    busiest: float
+    tree: float  # seconds of the process and all that descends from it
+    busiest: float  # seconds of that one of them which used the most
 
 
 class Memory(msgspec.Struct, frozen=True):
     """
     The memory of a process and all that descends from it, in MB (of a million bytes).
-
-    @ivar resident: Resident pages; those that processes share are counted in each.
-    @ivar proportional: The same, with shared pages divided among all that share them.
-    @ivar peak: The sum of each one's own greatest resident size.
     """
 
-    resident: float
-    proportional: float
-    peak: float
+    resident: float  # resident pages; those that processes share are counted in each
+    proportional: float  # the same, with shared pages divided among all that share them
+    peak: float  # the sum of each one's own greatest resident size
 
 
 def cpuOf(pid: int) -> CPU:

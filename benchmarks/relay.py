@@ -29,7 +29,6 @@ class Relay:
         self.client = client
         self.upstream = upstream
 
-    @app.route("/healthz")
     @app.route("/readyz")
     def health(self, request: IRequest) -> bytes:
         request.setHeader(b"content-type", b"application/json")
@@ -64,11 +63,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--upstream", required=True, help="base URL, with the /v1")
     asked = parser.parse_args()
-    react(
-        lambda reactor: Deferred.fromCoroutine(
-            serve(reactor, asked.port, asked.upstream)
-        )
-    )
+
+    def started(reactor: IReactorTCP) -> Deferred[None]:
+        return Deferred.fromCoroutine(serve(reactor, asked.port, asked.upstream))
+
+    react(started)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,10 @@ MODEL_ID = re.compile(r"(?:instant|burst)-(\d+)|paced-(\d+)-(\d+)")
 class Mode(msgspec.Struct, frozen=True):
     """
     A way to answer.
-
-    @ivar words: The number of words: one content chunk each, when streamed.
-    @ivar interval: Seconds from one word to the next; 0 says all at once.
     """
 
-    words: int
-    interval: float = 0.0
+    words: int  # the number of words: one content chunk each, when streamed
+    interval: float = 0.0  # seconds from one word to the next; 0 says all at once
 
     def deltas(self) -> list[str]:
         first, *others = islice(cycle(VOCABULARY), self.words)
@@ -56,7 +53,7 @@ class _Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
 
-class _Completion(msgspec.Struct, frozen=True):
+class _Completion(msgspec.Struct):
     choices: list[_Choice]
     usage: dict[str, object] | None = None
 

@@ -110,7 +110,7 @@ def duration(work: Work, which: str, quantile: str) -> Figure:
 
 def once(path: str, factor: float = 1.0) -> Figure:
     """
-    Find a figure that is measured once.
+    Find a figure that is measured once, or a list of them.
 
     @param path: The attribute of L{Results} that has a value for each server, and
         attributes of that, each of which may be C{None}.
@@ -121,7 +121,8 @@ def once(path: str, factor: float = 1.0) -> Figure:
         value: Any = getattr(results, where).get(subject)
         for name in names:
             value = None if value is None else getattr(value, name)
-        return None if value is None else spread([value * factor])
+        values = value if isinstance(value, list) else [value]
+        return spread(None if each is None else each * factor for each in values)
 
     return figure
 
@@ -136,6 +137,7 @@ def byWorkers(measure: Callable[[Sample], float]) -> Figure:
     return figure
 
 
+throughput = perRound(PARALLEL, lambda each: each.summary.perSecond)
 # As if each worker had a core: requests for each second of CPU time of the busiest.
 workersByCPU = byWorkers(lambda each: each.summary.requests / each.measured.busiest)
 workersByClock = byWorkers(lambda each: each.summary.perSecond)
@@ -144,18 +146,13 @@ workersByClock = byWorkers(lambda each: each.summary.perSecond)
 class Row(msgspec.Struct, frozen=True):
     """
     A line of the table.
-
-    @ivar title: The name of the figure, and its unit.
-    @ivar goal: The most that the daemon may need, if that is laid down.
-    @ivar digits: The decimals to show.
-    @ivar atLeast: Whether the goal is the least instead.
     """
 
-    title: str
+    title: str  # the name of the figure, and its unit
     figure: Figure
-    goal: float | None = None
-    digits: int = 2
-    atLeast: bool = False
+    goal: float | None = None  # the most that the daemon may need, if that is laid down
+    digits: int = 2  # the decimals to show
+    atLeast: bool = False  # whether the goal is the least instead
 
     def met(self, value: float) -> bool:
         if self.goal is None:
@@ -202,12 +199,7 @@ ROWS = (
     *_durations(f"latency, {FIXED.rate:g} a second", FIXED, "latency", None, None),
     *_durations("latency, 8 connections", PARALLEL, "latency", None, None),
     *_durations("time to the first token", FIRST, "firstWord", 2, None),
-    Row(
-        "requests a second, 8 connections",
-        perRound(PARALLEL, lambda each: each.summary.perSecond),
-        None,
-        0,
-    ),
+    Row("requests a second, 8 connections", throughput, None, 0),
     Row("streams held: lost", once("held.lost"), 0, 0),
     Row("streams held: the latest chunk, s late", once("held.late"), 1),
     Row("streams held: memory of each, KB", once("held.memory"), 30, 1),
@@ -217,13 +209,7 @@ ROWS = (
     Row("idle: of a core, %", once("standings.idleShare", 100), 0.2, 3),
     Row("resident after the load, MB", once("standings.loaded.resident"), None, 1),
     Row("resident at its peak, MB", once("standings.loaded.peak"), None, 1),
-    Row(
-        "ready from start, s",
-        lambda results, name: (
-            spread(results.standings[name].ready) if name in results.standings else None
-        ),
-        0.8,
-    ),
+    Row("ready from start, s", once("standings.ready"), 0.8),
     Row(
         "2 workers serve, times 1, by CPU of the busiest",
         workersByCPU,

@@ -3,7 +3,7 @@ The results of a run of the benchmarks, as they are kept in a file.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from statistics import median
 
 import msgspec
@@ -35,20 +35,15 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """
     One work, done once by one server.
-
-    @ivar round: From 0; -1 is the warm-up.
-    @ivar words: The number of words of each reply.
-    @ivar used: The CPU time of the server, if its process is known.
-    @ivar upstream: The CPU time of the upstream.
     """
 
     subject: str
     work: str
-    round: int
-    words: int
+    round: int  # from 0; -1 is the warm-up
+    words: int  # the number of words of each reply
     summary: Summary
-    used: Used | None
-    upstream: Used
+    used: Used | None  # the CPU time of the server, if its process is known
+    upstream: Used  # the CPU time of the upstream
 
     @property
     def measured(self) -> Used:
@@ -74,33 +69,24 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, kw_only=True):
     """
     Measurements of a server besides the works.
-
-    @ivar ready: Seconds from each start to the first C{200} of C{/readyz}.
-    @ivar idle: Its memory before the first request.
-    @ivar idleShare: The share of a core that it used then.
-    @ivar loaded: Its memory after the last request.
     """
 
-    ready: list[float] = []
-    idle: Memory | None = None
-    idleShare: float | None = None
-    loaded: Memory | None = None
+    ready: list[float] = []  # seconds from each start to the first 200 of /readyz
+    idle: Memory | None = None  # its memory before the first request
+    idleShare: float | None = None  # the share of a core that it used then
+    loaded: Memory | None = None  # its memory after the last request
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """
     Many slow streams at once on one server.
-
-    @ivar before: The server's memory before the first.
-    @ivar open: Its memory while all were open.
-    @ivar share: The share of one core that the server used meanwhile.
     """
 
     streams: int
     summary: Summary
-    before: Memory | None = None
-    open: Memory | None = None
-    share: float | None = None
+    before: Memory | None = None  # the server's memory before the first
+    open: Memory | None = None  # its memory while all were open
+    share: float | None = None  # the share of one core that the server used meanwhile
 
     @property
     def lost(self) -> float:
@@ -124,28 +110,23 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         return (self.open.resident - self.before.resident) * 1000 / self.streams
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True):
+class Results(msgspec.Struct, kw_only=True):
     """
     The results of a run of the benchmarks.
 
     @ivar machine: The machine, the software and the command, line by line.
-    @ivar quick: Whether the figures are for checking only.
-    @ivar subjects: The servers, without their tokens.
-    @ivar capacities: The samples of each number of workers.
-    @ivar shared: Whether the workers shared their cores with the measuring.
-    @ivar skipped: The reasons why something was not measured.
     """
 
-    machine: Mapping[str, str]
-    quick: bool
+    machine: dict[str, str] = {}
+    quick: bool  # whether the figures are for checking only
     cores: Cores
-    subjects: Sequence[Subject]
-    samples: Sequence[Sample]
-    standings: Mapping[str, Standing]
-    held: Mapping[str, Held]
-    capacities: Mapping[int, Sequence[Sample]]
-    shared: bool
-    skipped: Mapping[str, str]
+    subjects: list[Subject] = []  # the servers, without their tokens
+    samples: list[Sample] = []
+    standings: dict[str, Standing] = {}
+    held: dict[str, Held] = {}
+    capacities: dict[int, list[Sample]] = {}  # the samples of each number of workers
+    shared: bool = False  # whether the workers shared their cores with the measuring
+    skipped: dict[str, str] = {}  # the reasons why something was not measured
 
     def of(self, subject: str, work: str) -> list[Sample]:
         """

@@ -28,10 +28,9 @@ from benchmarks.bench import Bench, Scale
 from benchmarks.processes import usable
 from benchmarks.report import notes, table
 from benchmarks.results import flaws
-from benchmarks.servers import NotStarted, nginx, nginxProgram, openclaw, relay
+from benchmarks.servers import RECIPES, NotStarted, nginxProgram
 from benchmarks.works import WORKS, Subject, subjectFrom
 
-RECIPES = {"openclaw": openclaw, "relay": relay, "nginx": nginx}
 EXTRAS = ("held", "cores")
 USUAL = Scale(rounds=5, starts=5, seconds=3.0, idle=10.0, streams=5000)
 QUICK = Scale(rounds=2, starts=2, seconds=1.0, idle=3.0, streams=500, quick=True)
@@ -92,7 +91,7 @@ def described(secrets: Sequence[str]) -> dict[str, str]:
     @param secrets: Words of the command that are not to be told.
     """
     command = shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]])
-    for secret in secrets:
+    for secret in filter(None, secrets):
         command = command.replace(secret, "TOKEN")
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
@@ -129,29 +128,18 @@ def main() -> None:
     given = arguments()
     # So that what was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    machine = described([each.token for each in given.against if each.token])
-    skipped = {}
-    if "nginx" in given.subject and nginxProgram() is None:
-        given.subject.remove("nginx")
-        skipped["nginx"] = "it is not installed"
     with ExitStack() as owned:
-        benchmarks = Bench(
-            scale=given.scale,
-            recipes=[RECIPES[name]() for name in given.subject],
-            others=given.against,
-            works=given.work,
-            free=given.free,
-            home=Path(owned.enter_context(tempfile.TemporaryDirectory())),
-            owned=owned,
-            skipped=skipped,
-        )
+        home = Path(owned.enter_context(tempfile.TemporaryDirectory()))
+        bench = Bench(given, home, owned)
+        results = bench.results
+        results.machine |= described([each.token or "" for each in given.against])
         try:
-            results = benchmarks.run(given.upstream_port, machine)
+            bench.run()
         except (NotStarted, OSError) as failure:
-            sys.exit(f"benchmarks: {failure}\n{benchmarks.logs()}")
+            sys.exit(f"benchmarks: {failure}\n{bench.logs()}")
         found = flaws(results)
         if found:
-            print(benchmarks.logs(), file=sys.stderr)
+            print(bench.logs(), file=sys.stderr)
     print(table(results), notes(results), sep="\n\n")
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)

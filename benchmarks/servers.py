@@ -64,12 +64,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """
     The way to start a server.
 
-    @ivar subject: The server as it will be, but for its URL and process.
     @ivar command: Makes the command from the port, the upstream's base URL, and a
         private directory.
     """
 
-    subject: Subject
+    subject: Subject  # the server as it will be, but for its URL and process
     command: Callable[[int, str, Path], Sequence[str]]
 
     @property
@@ -77,19 +76,21 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         return self.subject.name
 
 
-def mockUpstream() -> Recipe:
+def _module(name: str, module: str, *options: str) -> Recipe:
     def command(port: int, upstream: str, home: Path) -> list[str]:
-        return [sys.executable, "-m", "benchmarks.upstream", "--port", str(port)]
+        filled = [each.format(port=port, upstream=upstream) for each in options]
+        return [sys.executable, "-m", module, *filled]
 
-    return Recipe(subject=Subject(name="the mock upstream"), command=command)
+    return Recipe(subject=Subject(name=name), command=command)
+
+
+def mockUpstream() -> Recipe:
+    return _module("the mock upstream", "benchmarks.upstream", "--port={port}")
 
 
 def relay() -> Recipe:
-    def command(port: int, upstream: str, home: Path) -> list[str]:
-        module = [sys.executable, "-m", "benchmarks.relay"]
-        return [*module, "--port", str(port), "--upstream", upstream]
-
-    return Recipe(subject=Subject(name="relay"), command=command)
+    options = ("--port={port}", "--upstream={upstream}")
+    return _module("relay", "benchmarks.relay", *options)
 
 
 def nginxProgram() -> str | None:
@@ -164,6 +165,9 @@ def configuration(token: str, upstream: str) -> dict[str, Any]:
             "list": [{"id": mode, "model": f"mock/{mode}"} for mode in MODES],
         },
     }
+
+
+RECIPES = {"openclaw": openclaw, "relay": relay, "nginx": nginx}
 
 
 class NotStarted(Exception):

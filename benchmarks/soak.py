@@ -75,30 +75,19 @@ TROUBLE = re.compile(r"Traceback|Unhandled|unexpectedly|\.\.\. \[critical")
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """
     The resources of the daemon at one moment, without a request in progress.
-
-    @ivar runs: The number of runs so far.
-    @ivar rss: Resident memory, in KB.
-    @ivar anonymous: The part of it that belongs to no file.
-    @ivar pss: Resident memory, of which shared pages count in part.
-    @ivar things: The number of objects of each type.
-    @ivar timers: The number of delayed calls of each function.
     """
 
-    runs: int
-    rss: int
-    anonymous: int
-    pss: int
+    runs: int  # the number of runs so far
+    rss: int  # resident memory, in KB
+    anonymous: int  # the part of it that belongs to no file
+    pss: int  # resident memory, of which shared pages count in part
     descriptors: int
     threads: int
-    things: Mapping[str, int]
-    timers: Mapping[str, int]
+    things: Mapping[str, int]  # the number of objects of each type
+    timers: Mapping[str, int]  # the number of delayed calls of each function
 
 
 class Daemon(Started):
-    """
-    The daemon, with a module inside that counts its objects.
-    """
-
     def __init__(self, upstream: str, home: Path) -> None:
         self._census = home / "census.json"
         inside = {"OPENCLAW_CENSUS": str(self._census), "PYTHONPATH": str(INSIDE)}
@@ -164,9 +153,6 @@ class Soak:
         self.seconds = self.cpuSeconds = 0.0
 
     async def run(self, runs: int, rounds: int) -> None:
-        """
-        Warm up, and do the rounds, those with large bodies last.
-        """
         await self.calls(["keyed"] * FILLED)
         await self.calls(["session"] * FILLED)
         await self.calls(self._drawn(max(runs // 20, 500)))

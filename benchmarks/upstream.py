@@ -55,19 +55,15 @@ class Answer(msgspec.Struct, frozen=True):
     A whole HTTP response, ready to be written.
 
     @ivar parts: The parts, each of which is written at once; C{None} is a reset.
-    @ivar interval: Seconds from the writing of one part to that of the next.
     """
 
     parts: Sequence[bytes | None]
-    interval: float = 0.0
-
-
-def _response(status: str, contentType: str, rest: str) -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Type: {contentType}\r\n{rest}".encode()
+    interval: float = 0.0  # seconds from the writing of one part to that of the next
 
 
 def _sized(status: str, contentType: str, body: str) -> bytes:
-    return _response(status, contentType, f"Content-Length: {len(body)}\r\n\r\n{body}")
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {contentType}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 def _jsonAnswer(status: str, content: object, delay: float | None = None) -> Answer:
@@ -112,9 +108,8 @@ def streamedAnswer(model: str, mode: Mode, includeUsage: bool) -> Answer:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return event([choice])
 
-    head = _response(
-        "200 OK", "text/event-stream", "Transfer-Encoding: chunked\r\n\r\n"
-    )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    head += b"Transfer-Encoding: chunked\r\n\r\n"
     role = said({"role": "assistant", "content": "", "refusal": None})
     words = [said({"content": delta}) for delta in mode.deltas()]
     end = said({}, "stop")
@@ -207,17 +202,16 @@ decodeQuestion = msgspec.json.Decoder(Question).decode
 
 class Upstream(asyncio.Protocol):
     """
-    One client connection; its requests are answered one after the other.
-
-    @ivar callAt: The event loop's C{call_at}.
-    @ivar clock: The event loop's C{time}.
+    A client connection; its requests are answered one after the other.
     """
 
     def __init__(
-        self,
-        callAt: Callable[..., asyncio.TimerHandle],
-        clock: Callable[[], float],
+        self, callAt: Callable[..., asyncio.TimerHandle], clock: Callable[[], float]
     ) -> None:
+        """
+        @param callAt: The event loop's C{call_at}.
+        @param clock: The event loop's C{time}.
+        """
         self.callAt = callAt
         self.clock = clock
         self.received = b""

@@ -23,19 +23,16 @@ class Reply(msgspec.Struct, frozen=True):
     """
     A whole reply.  Times are those of the event loop's clock, in seconds.
 
-    @ivar encoded: The body as it came, maybe in the chunked transfer encoding.
-    @ivar since: The time at which the request was due.
     @ivar reads: The times of the reads: the first is the one that held the first word,
         the last is the end of the reply.
-    @ivar sizes: The size of the body after each of these reads.
     """
 
     status: int
-    encoded: bytes
+    encoded: bytes  # the body as it came, maybe in the chunked transfer encoding
     chunked: bool
-    since: float
+    since: float  # the time at which the request was due
     reads: list[float]
-    sizes: list[int]
+    sizes: list[int]  # the size of the body after each of these reads
 
     def body(self) -> bytes | None:
         return dechunked(self.encoded) if self.chunked else self.encoded
@@ -81,11 +78,6 @@ class Connection(asyncio.Protocol):
         self.lost(self, self.since is not None)
 
     def ask(self, since: float) -> None:
-        """
-        Send the next request.
-
-        @param since: The time at which it was due.
-        """
         self.since = since
         self.received = bytearray()
         self.bodyStart = 0
@@ -96,9 +88,6 @@ class Connection(asyncio.Protocol):
         self.transport.write(next(self.requests))
 
     def close(self) -> None:
-        """
-        Close the connection; C{lost} is not called.
-        """
         self.lost = lambda connection, underWay: None
         self.transport.abort()
 

@@ -10,27 +10,24 @@ from benchmarks.load import Plan
 from benchmarks.replies import modeOf
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
+class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     A server that is running.
 
-    @ivar url: Its base URL, with the C{/v1}.
-    @ivar models: For each mode, the model to ask for.
     @ivar model: The model to ask for in all other modes; C{{mode}} stands for the
         mode's name.
     @ivar pid: The process to charge with all that descends from it, or C{None}.
-    @ivar sessions: Whether it remembers the messages of a C{user}.
     @ivar foreign: Whether it was not started here.  Then its streams may bring several
         words in one chunk, and its wrong replies are shown, but are no flaw.
     """
 
     name: str
-    url: str = ""
+    url: str = ""  # its base URL, with the /v1
     token: str | None = None
-    models: Mapping[str, str] = {}
+    models: Mapping[str, str] = {}  # for each mode, the model to ask for
     model: str = "{mode}"
     pid: int | None = None
-    sessions: bool = False
+    sessions: bool = False  # whether it remembers the messages of a user
     foreign: bool = False
 
 
@@ -43,45 +40,31 @@ def subjectFrom(text: str) -> Subject:
     """
     name, _, rest = text.partition("=")
     url, *pairs = rest.split(",")
-    given = dict(pair.partition("=")[::2] for pair in pairs)
+    given: dict[str, object] = dict(pair.partition("=")[::2] for pair in pairs)
     if not (name and url.startswith("http://")):
         raise ValueError("wanted is NAME=http://…/v1")
-    subject = Subject(
-        name=name,
-        url=url.rstrip("/"),
-        token=given.pop("token", None),
-        pid=int(given.pop("pid")) if "pid" in given else None,
-        model=given.pop("model", "{mode}"),
-        sessions=given.pop("sessions", "no") == "yes",
-        foreign=True,
-    )
-    unknown = [key for key in given if modeOf(key) is None]
-    if unknown:
-        raise ValueError(f"{unknown[0]} is neither a mode nor a word that is known")
-    return msgspec.structs.replace(subject, models=given)
+    models = {key: given.pop(key) for key in list(given) if modeOf(key)}
+    given["sessions"] = given.get("sessions") == "yes"
+    given |= {"name": name, "url": url.rstrip("/"), "models": models, "foreign": True}
+    return msgspec.convert(given, Subject, strict=False)
 
 
 class Work(msgspec.Struct, frozen=True):
     """
     A kind of load.
 
-    @ivar mode: The mode in which the upstream answers.
-    @ivar requests: The number of requests in one round.
-    @ivar quick: The same in a quick run.
-    @ivar connections: See L{Plan}; never more than there are requests.
-    @ivar sessions: The number of sessions to ask in; 0 is without.
     @ivar turn: The turn of its session that the first request of a round is.  The
         earlier ones are sent beforehand, and not measured.
     """
 
     name: str
-    mode: str
-    requests: int
-    quick: int
+    mode: str  # the mode in which the upstream answers
+    requests: int  # the number of requests in one round
+    quick: int  # the same in a quick run
     stream: bool = False
-    connections: int = 1
+    connections: int = 1  # see Plan; never more than there are requests
     rate: float | None = None
-    sessions: int = 0
+    sessions: int = 0  # the number of sessions to ask in; 0 is without
     turn: int = 1
     history: int = 0
 
