@@ -50,7 +50,7 @@ _REQUEST_HEADERS: dict[str, tuple[str, Schema]] = {
         {"type": "string", "minLength": 1},
     ),
     CHANNEL_HEADER: (
-        "Where the conversation comes from; the agent is told.",
+        "The channel of the conversation; the agent is told.",
         {"type": "string", "maxLength": MAX_CHANNEL_CHARACTERS},
     ),
     EVENTS_HEADER: (
@@ -59,11 +59,11 @@ _REQUEST_HEADERS: dict[str, tuple[str, Schema]] = {
         _TEXT,
     ),
     KEY_HEADER: (
-        "However often a request with the same key is sent, it is one run.",
+        "All requests with the same key are one run.",
         {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
     ),
     DISCONNECT_HEADER: (
-        "What becomes of the run when the caller goes away.",
+        "Cancel or continue the run when the client disconnects.",
         {"enum": ["cancel", "continue"], "default": "cancel"},
     ),
 }
@@ -81,7 +81,7 @@ _WEATHER: Node = {
     "type": "function",
     "function": {
         "name": "weather",
-        "description": "What the weather is like in a city.",
+        "description": "The weather in a city.",
         "parameters": {
             "type": "object",
             "properties": {"city": {"type": "string"}},
@@ -107,22 +107,22 @@ _INPUTS: dict[str, Node] = {
 # Headers of answers.
 
 _ANSWER_HEADERS: dict[str, tuple[str, Schema]] = {
-    "x-request-id": ("What the log knows the request by.", _TEXT),
+    "x-request-id": ("The request's id in the log.", _TEXT),
     "openai-processing-ms": (
-        "How long it took until the answer began, in milliseconds.",
+        "The time until the answer began, in milliseconds.",
         _NUMBER,
     ),
     "x-openclaw-run-id": ("The run, as in `/v1/runs/{id}`.", _TEXT),
     SESSION_HEADER: ("The whole key of the run's session.", _TEXT),
     IGNORED_HEADER: ("The fields of the request that had no effect.", _TEXT),
     "idempotent-replayed": (
-        "The answer is that of a run which another request began.",
+        "The answer is that of a run that another request began.",
         {"const": "true"},
     ),
     "retry-after": ("Seconds after which to try again.", _NUMBER),
     "retry-after-ms": ("The same in milliseconds.", _NUMBER),
-    "x-should-retry": ("Does it make sense to send the request again?", _NO),
-    "www-authenticate": ("How to show a credential.", _TEXT),
+    "x-should-retry": ("Whether to send the request again.", _NO),
+    "www-authenticate": ("The ways to authenticate.", _TEXT),
     "allow": ("The methods that the path has.", _TEXT),
 }
 _ALWAYS = ("x-request-id", "www-authenticate", "allow")
@@ -138,19 +138,19 @@ _ERRORS: dict[int, tuple[str, tuple[str, ...]]] = {
     400: ("The request is wrong; `param` names the field.", ()),
     401: ("No credential, or not a valid one.", ("www-authenticate",)),
     403: ("A valid credential that may not do this.", ()),
-    404: ("There is no such thing, or it is switched off.", ()),
+    404: ("Not found, or disabled.", ()),
     405: ("The path has other methods.", ("allow",)),
     408: ("The request did not arrive in time.", ()),
     409: ("The `Idempotency-Key` was used for another request.", ("x-should-retry",)),
     413: ("The body is larger than the limit.", ()),
     414: ("The path is too long.", ()),
-    417: ("The request expects what there is not.", ()),
-    429: ("Too much at a time; `code` says of what.", _RETRIES),
+    417: ("The request's `Expect` is not supported.", ()),
+    429: ("A limit is exceeded; `code` says which.", _RETRIES),
     431: ("The headers are too large, or too many.", ()),
     499: ("The run was cancelled.", _RETRIES),
     500: ("The gateway failed.", _RETRIES),
     502: ("The model provider failed; `code` says how.", _RETRIES),
-    503: ("Not now: the gateway drains, or is too full.", _RETRIES),
+    503: ("The gateway is shutting down or overloaded.", _RETRIES),
     504: ("The model did not answer in time.", _RETRIES),
 }
 _ANYWHERE = (400, 403, 404, 405, 408, 413, 414, 417, 429, 431, 500, 503)
@@ -203,7 +203,7 @@ def document() -> Node:
 
 def _modelPaths() -> Node:
     completion = _answer(
-        "The answer: with `stream` in events, the schema of which is told here.",
+        "The completion; with `stream`, events of the schema given here.",
         {**_json("ChatCompletion"), **_EVENTS},
         _RUNS,
     )
@@ -218,7 +218,7 @@ def _modelPaths() -> Node:
         "/v1/chat/completions": {
             "post": {
                 "operationId": "createChatCompletion",
-                "summary": "Run an agent, and have its answer whole or as a stream.",
+                "summary": "Create a chat completion: run an agent.",
                 "parameters": [_headerParameter(name) for name in _REQUEST_HEADERS],
                 "requestBody": _body("ChatCompletionRequest", _QUESTIONS),
                 "responses": _responses(completion, _MODELS),
@@ -227,23 +227,25 @@ def _modelPaths() -> Node:
         "/v1/embeddings": {
             "post": {
                 "operationId": "createEmbeddings",
-                "summary": "Have vectors of texts.",
+                "summary": "Create embeddings.",
                 "parameters": [
                     _headerParameter(name) for name in (AGENT_HEADER, MODEL_HEADER)
                 ],
                 "requestBody": _body("EmbeddingsRequest", _INPUTS),
                 "responses": _responses(
-                    _answer("Vectors.", _json("EmbeddingList"), (IGNORED_HEADER,)),
+                    _answer(
+                        "The embeddings.", _json("EmbeddingList"), (IGNORED_HEADER,)
+                    ),
                     _MODELS,
                 ),
             }
         },
-        "/v1/models": {"get": _get("listModels", "What `model` can be.", "ModelList")},
+        "/v1/models": {"get": _get("listModels", "List the models.", "ModelList")},
         "/v1/models/{id}": {
             "parameters": [
-                _pathParameter("A name; its slashes may stand as they are.")
+                _pathParameter("The model's id; its slashes need no escaping.")
             ],
-            "get": _get("retrieveModel", "One of the models.", "Model"),
+            "get": _get("retrieveModel", "Retrieve a model.", "Model"),
         },
     }
 
@@ -251,22 +253,22 @@ def _modelPaths() -> Node:
 def _runPaths() -> Node:
     identity = [_pathParameter("The run, as in `x-openclaw-run-id`.")]
     events = _answer(
-        "Events, those with words in them numbered; their schema is told here.",
+        "Events of the schema given here; those with text are numbered.",
         _EVENTS,
         (),
     )
-    cancel = _get("cancelRun", "Stop a run. One that is over stays as it is.", "Run")
+    cancel = _get("cancelRun", "Cancel a run. A finished one stays as it is.", "Run")
     return {
-        "/v1/runs": {"get": _get("listRuns", "The runs in progress.", "RunList")},
+        "/v1/runs": {"get": _get("listRuns", "List the runs in progress.", "RunList")},
         "/v1/runs/{id}": {
             "parameters": identity,
-            "get": _get("retrieveRun", "A run, and what came of it.", "Run"),
+            "get": _get("retrieveRun", "Retrieve a run and its result.", "Run"),
         },
         "/v1/runs/{id}/events": {
             "parameters": identity,
             "get": {
                 "operationId": "followRun",
-                "summary": "All that a recorded run says, from the beginning.",
+                "summary": "Follow a recorded run from its beginning.",
                 "parameters": [_LAST_EVENT],
                 "responses": _responses(events, _CALLERS),
             },
@@ -282,17 +284,19 @@ def _ownPaths() -> Node:
     paths: Node = {}
     for path in ("/healthz", "/health"):
         name = f"get{path.removeprefix('/').capitalize()}"
-        paths[path] = {"get": _get(name, "Does the process live?", "Health", _ANYWHERE)}
+        paths[path] = {
+            "get": _get(name, "Check that the process lives.", "Health", _ANYWHERE)
+        }
     for path, summary, schema in (
-        ("/readyz", "Can the gateway serve?", "Ready"),
-        ("/ready", "Can the gateway serve?", "Ready"),
-        ("/startupz", "Has the gateway started?", "Started"),
-        ("/startup", "Has the gateway started?", "Started"),
+        ("/readyz", "Check that the gateway can serve.", "Ready"),
+        ("/ready", "Check that the gateway can serve.", "Ready"),
+        ("/startupz", "Check that the gateway has started.", "Started"),
+        ("/startup", "Check that the gateway has started.", "Started"),
     ):
         name = f"get{path.removeprefix('/').capitalize()}"
         found = _get(name, summary, schema, _ANYWHERE)
         either = {"schema": {"anyOf": [_schema(schema), _schema("Error")]}}
-        text = "No; `failing` says why. Or there is no room to say it."
+        text = "It can't; `failing` says why. Or there are too many connections."
         found["responses"]["503"] = _answer(text, {"application/json": either}, ())
         paths[path] = {"get": found}
     for path in paths.values():
@@ -302,8 +306,8 @@ def _ownPaths() -> Node:
     paths["/metrics"] = {
         "get": {
             "operationId": "getMetrics",
-            "summary": "The gateway's numbers, in Prometheus' form.",
-            "responses": _responses(_answer("The numbers.", page, ()), _CALLERS),
+            "summary": "Return the metrics in Prometheus' format.",
+            "responses": _responses(_answer("The metrics.", page, ()), _CALLERS),
         }
     }
     return paths

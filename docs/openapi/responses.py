@@ -64,7 +64,7 @@ class AssistantAnswer(Struct):
 
 class Choice(Struct):
     """
-    The only one.
+    The only choice.
     """
 
     index: Literal[0]
@@ -148,7 +148,7 @@ class Delta(Struct):
 
 class ChunkChoice(Struct):
     """
-    The only one.
+    The only choice.
     """
 
     index: Literal[0]
@@ -203,7 +203,7 @@ class Embedding(Struct):
 
 class EmbeddingUsage(Struct):
     """
-    Tokens that were read; 0 if the provider does not say.
+    Tokens of the inputs; 0 if the provider does not report them.
     """
 
     prompt_tokens: int
@@ -223,7 +223,7 @@ class EmbeddingList(Struct):
 
 class Model(Struct):
     """
-    A name that a request's model can have.
+    A model that a request can name.
     """
 
     id: str
@@ -243,7 +243,7 @@ class ModelList(Struct):
 
 class Run(Struct):
     """
-    A run.  One that is over has what came of it: a result or an error.
+    A run.  A finished one has its result or its error.
     """
 
     id: str
@@ -277,7 +277,7 @@ class Health(Struct):
 
 class Ready(Struct):
     """
-    Can the gateway serve?  C{failing} lists what keeps it from that; it is empty if
+    The readiness of the gateway.  C{failing} lists what keeps it from that; it is empty if
     nothing does.
     """
 
