@@ -277,8 +277,7 @@ class Health(Struct):
 
 class Ready(Struct):
     """
-    The readiness of the gateway.  C{failing} lists what keeps it from that; it is empty if
-    nothing does.
+    The readiness of the gateway.  C{failing} lists the reasons why it is not ready.
     """
 
     ok: bool
@@ -290,8 +289,8 @@ class Ready(Struct):
 
 class Started(Struct):
     """
-    The gateway has started.  C{failing} is there only with status 503: what keeps it
-    from that, or why runs fail.
+    The start of the gateway.  C{failing} is there only with status 503: the reasons why
+    it has not started, or why runs fail.
     """
 
     ok: bool
