@@ -1,5 +1,5 @@
 """
-Bodies of chat requests, read as the endpoint reads them.
+Messages and bodies of chat requests, for tests of the endpoint.
 """
 
 from openclaw.api.chat_request import (
@@ -18,3 +18,17 @@ def chatRequestOf(body: bytes, images: Images = USUAL_IMAGES) -> ChatRequest:
     @raise openclaw.errors.InvalidRequest: It is not valid.
     """
     return parseChatRequest(decodeChatBody(body), images)
+
+
+def user(text: str) -> dict[str, str]:
+    """
+    Return a user's message.
+    """
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, str]:
+    """
+    Return an assistant's message.
+    """
+    return {"role": "assistant", "content": text}

@@ -4,23 +4,10 @@ Tests of L{openclaw.api.chat_completions}: which conversation a request is a par
 
 from openclaw.errors import UpstreamTruncated
 from openclaw.messages import AssistantMessage, UserMessage
+from tests.api.chat_bodies import assistant, user
 from tests.server.memory_gateway import GatewayTestCase, configOf
 
 NOTES = ("x-openclaw-session-key", "notes")
-
-
-def user(text):
-    """
-    Return a user's message.
-    """
-    return {"role": "user", "content": text}
-
-
-def assistant(text):
-    """
-    Return an assistant's message.
-    """
-    return {"role": "assistant", "content": text}
 
 
 class SessionTestCase(GatewayTestCase):

@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from openclaw.api.raw_model import PLAIN_SECONDS, rawModel
 from openclaw.interfaces import ITool
+from tests.api.chat_bodies import assistant, user
 from tests.server.memory_gateway import GatewayTestCase, configOf
 
 SESSION = "x-openclaw-session-key"
@@ -20,20 +21,6 @@ AGENTS = {
     "raw": {},
 }
 LOOK = {"type": "function", "function": {"name": "look"}}
-
-
-def user(text):
-    """
-    Return a user's message.
-    """
-    return {"role": "user", "content": text}
-
-
-def assistant(text):
-    """
-    Return an assistant's message.
-    """
-    return {"role": "assistant", "content": text}
 
 
 @implementer(ITool)

@@ -10,6 +10,7 @@ from typing import Any
 
 from yaml import safe_load
 
+from tests.api.chat_bodies import assistant, user
 from tests.integration.agent import AgentTestCase, calls, says
 from tests.integration.daemon import Daemon
 from tests.integration.daemon_case import TOKEN
@@ -25,20 +26,6 @@ OWN = "You are the keeper of this house."
 WEATHER = calls("weather", city="Kiel")
 SAYS = says("Take ", "an umbrella.")
 TITLE = "### Task:\nGenerate a concise, 3-5 word title with an emoji."
-
-
-def user(text: str) -> dict[str, str]:
-    """
-    Return a user's message.
-    """
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, str]:
-    """
-    Return an assistant's message.
-    """
-    return {"role": "assistant", "content": text}
 
 
 class ClientTestCase(AgentTestCase):
