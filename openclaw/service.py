@@ -44,7 +44,7 @@ from openclaw.metrics.exposition import MetricsPage
 from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.net.listening import Listening, endpointOf
 from openclaw.server.access import AccessCheck
-from openclaw.server.limits import descriptorLimit
+from openclaw.server.limits import openFileLimit
 from openclaw.server.request_channel import Access
 from openclaw.server.site import GatewaySite
 from openclaw.startup_banner import startupBanner
@@ -144,7 +144,7 @@ class GatewayService(Service):
             door,
             self._reactor,
             lambda: self._live.config.gateway.http,
-            descriptorLimit(),
+            openFileLimit(),
         )
 
     # What holds

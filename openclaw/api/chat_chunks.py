@@ -25,7 +25,7 @@ from openclaw.events import (
     ToolProgress,
 )
 from openclaw.messages import ToolCall, Usage
-from openclaw.server.error_responses import errorBody
+from openclaw.server.error_responses import buildErrorBody
 
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": keepalive\n\n"
@@ -137,7 +137,7 @@ class Reply:
         """
         The last frames of an answer that broke off.
         """
-        return b"data: " + _safe(_encode(errorBody(error))) + b"\n\n" + DONE
+        return b"data: " + _safe(_encode(buildErrorBody(error))) + b"\n\n" + DONE
 
     def _chunk(self, delta: dict[str, Any], finishReason: str | None) -> bytes:
         choice = {

@@ -100,7 +100,7 @@ class Completions:
             await (await self._begun(request))
         except OpenClawError as error:
             # Nobody hears of it when the caller is gone, and its frames hold the run.
-            if not request.response.gone:
+            if not request.response.disconnected:
                 raise
             error.__traceback__ = None
 
@@ -121,7 +121,7 @@ class Completions:
             new = await self._newRecord(request, headers, recorded=asked is not None)
             # The same request may have come once more meanwhile.
             record = self._found(asked) or new
-        request.forget()
+        request.discardInput()
         return self._answer(request, record, asked)
 
     def _found(self, asked: RequestFingerprint | None) -> RecordedRun | None:
@@ -307,7 +307,7 @@ def _acquire(
     release = acquire()
     if not record.goesOn:
         return release
-    giveBack = response.keepRoom()
+    giveBack = response.retainBodyReservation()
 
     def left() -> None:
         release()

@@ -130,7 +130,7 @@ class CompletionStream:
         finally:
             self.stop()
             reader.stop()
-            if not request.gone:
+            if not request.disconnected:
                 request.unregisterProducer()
 
     def finish(self, result: RunResult) -> None:

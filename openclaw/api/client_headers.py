@@ -14,7 +14,7 @@ from twisted.web.http_headers import Headers
 
 from openclaw.agents.agent_directory import AGENT_HEADERS, MODEL_HEADER
 from openclaw.errors import InvalidRequest
-from openclaw.server.api_request import headerText
+from openclaw.server.api_request import decodeHeader
 from openclaw.sessions.session_keys import MAX_NAME_CHARACTERS, SESSION_HEADER
 
 CHANNEL_HEADER = "x-openclaw-message-channel"
@@ -173,7 +173,9 @@ def parseTargetHeaders(headers: Headers) -> TargetHeaders:
     """
     Read the headers that name an agent and a model.
     """
-    return TargetHeaders(agent=_agent(headers), model=headerText(headers, MODEL_HEADER))
+    return TargetHeaders(
+        agent=_agent(headers), model=decodeHeader(headers, MODEL_HEADER)
+    )
 
 
 def parseRunHeaders(headers: Headers, chatHeaders: Sequence[str] = ()) -> RunHeaders:
@@ -182,26 +184,26 @@ def parseRunHeaders(headers: Headers, chatHeaders: Sequence[str] = ()) -> RunHea
 
     @param chatHeaders: The headers that may name the chat, as configured.
     """
-    task = headerText(headers, OPEN_WEBUI_TASK)
-    events = headerText(headers, EVENTS_HEADER) or ""
-    named = ((name, headerText(headers, name)) for name in chatHeaders)
+    task = decodeHeader(headers, OPEN_WEBUI_TASK)
+    events = decodeHeader(headers, EVENTS_HEADER) or ""
+    named = ((name, decodeHeader(headers, name)) for name in chatHeaders)
     return RunHeaders(
         agent=_agent(headers),
-        model=headerText(headers, MODEL_HEADER),
-        session=filled(headerText(headers, SESSION_HEADER)),
-        channel=(headerText(headers, CHANNEL_HEADER) or "").strip(),
+        model=decodeHeader(headers, MODEL_HEADER),
+        session=filled(decodeHeader(headers, SESSION_HEADER)),
+        channel=(decodeHeader(headers, CHANNEL_HEADER) or "").strip(),
         chats=[(name, chat) for name, chat in named if chat is not None],
-        webUIChat=headerText(headers, OPEN_WEBUI_CHAT),
+        webUIChat=decodeHeader(headers, OPEN_WEBUI_CHAT),
         task=task,
         events=frozenset(name.strip().lower() for name in events.split(",")),
-        onDisconnect=(headerText(headers, DISCONNECT_HEADER) or "cancel")
+        onDisconnect=(decodeHeader(headers, DISCONNECT_HEADER) or "cancel")
         .strip()
         .lower(),
-        key=headerText(headers, KEY_HEADER),
-        tries=headerText(headers, RETRY_HEADER),
+        key=decodeHeader(headers, KEY_HEADER),
+        tries=decodeHeader(headers, RETRY_HEADER),
     )
 
 
 def _agent(headers: Headers) -> str | None:
-    values = (headerText(headers, name) for name in AGENT_HEADERS)
+    values = (decodeHeader(headers, name) for name in AGENT_HEADERS)
     return next((value for value in values if value), None)

@@ -212,7 +212,7 @@ class Embeddings:
             self._reactor, caller.shareKey, request.body, parseEmbeddingsRequest
         )
         headers = parseTargetHeaders(request.headers)
-        request.forget()
+        request.discardInput()
         agent = live.directory.find(caller, model=call.model, agentHeader=headers.agent)
         asked = live.directory.modelOverride(agent, headers.model, caller)
         model = asked or agent.embeddingModel

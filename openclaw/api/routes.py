@@ -14,15 +14,15 @@ from openclaw.server.routing import Route, Switch
 
 CHAT_COMPLETIONS = Switch(
     key="gateway.http.endpoints.chatCompletions.enabled",
-    isOn=lambda http: http.endpoints.chatCompletions.enabled,
+    isEnabled=lambda http: http.endpoints.chatCompletions.enabled,
 )
 EMBEDDINGS = Switch(
     key="gateway.http.endpoints.embeddings.enabled",
-    isOn=lambda http: http.endpoints.embeddings.enabled,
+    isEnabled=lambda http: http.endpoints.embeddings.enabled,
 )
 METRICS = Switch(
     key="gateway.http.endpoints.metrics.enabled",
-    isOn=lambda http: http.endpoints.metrics.enabled,
+    isEnabled=lambda http: http.endpoints.metrics.enabled,
 )
 
 _CHAT = (CHAT_COMPLETIONS,)
@@ -73,7 +73,7 @@ ROUTES: tuple[Route[Resources], ...] = (
         lambda api: api.metrics.show,
         "operator.metrics",
         (METRICS,),
-        isOpen=lambda http: http.endpoints.metrics.open,
+        isPublic=lambda http: http.endpoints.metrics.open,
     ),
     Route("GET", "/healthz", lambda api: api.health.live),
     Route("GET", "/health", lambda api: api.health.live),

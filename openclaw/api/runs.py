@@ -20,7 +20,7 @@ from openclaw.errors import InvalidRequest, NotFound, RunCancelled
 from openclaw.events import RunEvent
 from openclaw.interfaces import ICaller
 from openclaw.server.api_request import ApiRequest
-from openclaw.server.error_responses import errorBody
+from openclaw.server.error_responses import buildErrorBody
 
 LAST_EVENT_HEADER = "last-event-id"
 ALL = "runs"
@@ -206,4 +206,4 @@ def _over(record: RecordedRun, outcome: Outcome, form: ReplyForm) -> dict[str, A
         return {**done, "result": reply.document(outcome), "error": None}
     status = "cancelled" if isinstance(outcome, RunCancelled) else "failed"
     failed = _common(request, status, form.created)
-    return {**failed, "result": None, **errorBody(outcome)}
+    return {**failed, "result": None, **buildErrorBody(outcome)}

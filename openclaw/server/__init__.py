@@ -1,3 +1,3 @@
 """
-The HTTP edge: connections, limits and access, before any resource has a request.
+The HTTP server: connections, limits and access checks, up to the parsed request.
 """

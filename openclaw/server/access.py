@@ -1,5 +1,5 @@
 """
-The decision on a request from its headers alone.
+Access checks: decide on a request from its method, path and headers.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,19 +12,19 @@ from openclaw.errors import MethodNotAllowed, NotFound, OpenClawError, Permissio
 from openclaw.interfaces import ICaller
 from openclaw.server.admission import Admission
 from openclaw.server.cors import (
-    isFromOtherSite,
+    isCrossSite,
     isOriginAllowed,
     originHeaders,
     preflightHeaders,
 )
 from openclaw.server.gateway_request import GatewayRequest
-from openclaw.server.host_check import isAllowed
+from openclaw.server.host_check import isHostAllowed
 from openclaw.server.live_config import LiveConfig
-from openclaw.server.routing import RouteTable, isPossible
+from openclaw.server.routing import RouteTable, isValidPath
 
-METHODS = ("GET", "HEAD", "POST")
+ALLOWED_METHODS = ("GET", "HEAD", "POST")
 """
-Those that any path has.
+Methods that some route has, for C{Allow} and for CORS.
 """
 
 HOSTS_KEY = "gateway.http.allowedHosts"
@@ -33,58 +33,59 @@ ORIGINS_KEY = "gateway.http.cors.allowedOrigins"
 
 class AccessCheck:
     """
-    Knows which requests need a caller, and which may bring a body.
+    Decides which requests need a caller, and which may have a body.
     """
 
     def __init__(self, live: Callable[[], LiveConfig], routes: RouteTable) -> None:
         """
-        @param live: Return what holds at the time of the request.
+        @param live: Return the configuration in force.
 
-        @param routes: What requests are for.
+        @param routes: The route table.
         """
         self._live = live
         self._routes = routes
 
     def admit(self, request: GatewayRequest) -> Admission:
-        """
-        See L{openclaw.server.request_channel.Access.admit}.
-        """
         live = self._live()
         http = live.config.gateway.http
-        admission = _misdirected(http, request)
+        admission = _checkHost(http, request)
         if not http.cors.allowedOrigins:
             return admission or self._route(live, request)
         headers = originHeaders(http.cors, request.getHeader(b"origin"))
-        admission = admission or _preflight(live, request) or self._route(live, request)
+        admission = (
+            admission or _answerPreflight(live, request) or self._route(live, request)
+        )
         return replace(admission, headers=headers)
 
     def _route(self, live: LiveConfig, request: GatewayRequest) -> Admission:
         if request.method == b"CONNECT":
-            error = MethodNotAllowed("The gateway is no proxy.", METHODS)
+            error = MethodNotAllowed("The gateway is not a proxy.", ALLOWED_METHODS)
             return Admission(caller=fail(error))
         if (request.method, request.uri) == (b"OPTIONS", b"*"):
-            return Admission(preflight=((b"allow", ", ".join(METHODS).encode()),))
-        if not isPossible(request.path):
-            return Admission(caller=fail(NotFound("Nothing can be at that path.")))
+            return Admission(
+                preflight=((b"allow", ", ".join(ALLOWED_METHODS).encode()),)
+            )
+        if not isValidPath(request.path):
+            return Admission(caller=fail(NotFound("The path is not valid.")))
         try:
-            found = self._routes.match(request.method, request.path)
+            match = self._routes.match(request.method, request.path)
         except OpenClawError as error:
-            return Admission(fault=error)
-        route, http = found.route, live.config.gateway.http
+            return Admission(error=error)
+        route, http = match.route, live.config.gateway.http
         for switch in route.switches:
-            if not switch.isOn(http):
+            if not switch.isEnabled(http):
                 return Admission(caller=fail(switch.disabled()))
-        if found.fault is not None:
-            return Admission(fault=found.fault)
+        if match.error is not None:
+            return Admission(error=match.error)
         caller = None
-        if route.scope is not None and not route.isOpen(http):
+        if route.scope is not None and not route.isPublic(http):
             caller = self._caller(live, request, route.scope)
         if not route.takesBody:
-            return Admission(live=live, found=found, caller=caller)
+            return Admission(live=live, match=match, caller=caller)
         endpoint = http.endpoints.chatCompletions
         return Admission(
             live=live,
-            found=found,
+            match=match,
             caller=caller,
             bodyBytes=endpoint.maxBodyBytes,
             bodySeconds=endpoint.bodyTimeoutSeconds,
@@ -94,9 +95,9 @@ class AccessCheck:
         self, live: LiveConfig, request: GatewayRequest, scope: str
     ) -> "Deferred[ICaller]":
         doorkeeper, headers = live.doorkeeper, request.requestHeaders
-        terms = live.config.gateway.http.cors
-        if isFromOtherSite(terms, headers) and doorkeeper.isAmbient(headers):
-            return fail(_foreignOrigin())
+        cors = live.config.gateway.http.cors
+        if isCrossSite(cors, headers) and doorkeeper.isAmbient(headers):
+            return fail(_originNotAllowed())
 
         async def identify() -> ICaller:
             caller = await self.identify(live, request)
@@ -108,7 +109,7 @@ class AccessCheck:
 
     def identify(self, live: LiveConfig, request: GatewayRequest) -> Awaitable[ICaller]:
         """
-        Find out who asks, and count the request; see L{Doorkeeper.admit
+        Authenticate the caller and count the request; see L{Doorkeeper.admit
         <openclaw.auth.doorkeeper.Doorkeeper.admit>}.
         """
         headers, doorkeeper = request.requestHeaders, live.doorkeeper
@@ -117,43 +118,42 @@ class AccessCheck:
         return doorkeeper.admit(headers, doorkeeper.origin(headers, transport))
 
 
-def _misdirected(http: HTTP, request: GatewayRequest) -> Admission | None:
+def _checkHost(http: HTTP, request: GatewayRequest) -> Admission | None:
     """
-    Refuse who believes to speak to somebody else: see L{openclaw.server.host_check}.
+    Reject unknown Host headers (DNS rebinding); see L{openclaw.server.host_check}.
     """
     channel = request.channel
     if not channel.onLoopback and not (http.allowedHosts and channel.onNetwork):
         return None
     host = request.getHeader(b"host")
-    if host is None or isAllowed(host, http.allowedHosts):
+    if host is None or isHostAllowed(host, http.allowedHosts):
         return None
     error = PermissionDenied(
-        "The gateway is not known by the name in the Host header. If it should be, add"
-        f" the name to `{HOSTS_KEY}` in the gateway's configuration.",
+        "The Host header names a host that the gateway does not serve. To allow it, add"
+        f" it to `{HOSTS_KEY}` in the gateway's configuration.",
         code="host_not_allowed",
     )
     return Admission(caller=fail(error))
 
 
-def _preflight(live: LiveConfig, request: GatewayRequest) -> Admission | None:
+def _answerPreflight(live: LiveConfig, request: GatewayRequest) -> Admission | None:
     """
-    Answer a browser that asks, before it sends a request of a web page, whether it
-    may.  It has no token yet.
+    Answer a CORS preflight request. It has no credential yet.
     """
     origin = request.getHeader(b"origin")
     asked = request.getHeader(b"access-control-request-method")
     if request.method != b"OPTIONS" or origin is None or asked is None:
         return None
-    terms = live.config.gateway.http.cors
-    isOpen = live.doorkeeper.terms.mode == "none"
-    if not isOriginAllowed(terms, origin, isOpen=isOpen):
-        return Admission(caller=fail(_foreignOrigin()))
+    cors = live.config.gateway.http.cors
+    authDisabled = live.doorkeeper.terms.mode == "none"
+    if not isOriginAllowed(cors, origin, authDisabled=authDisabled):
+        return Admission(caller=fail(_originNotAllowed()))
     names = request.getHeader(b"access-control-request-headers")
-    return Admission(preflight=preflightHeaders(METHODS, names))
+    return Admission(preflight=preflightHeaders(ALLOWED_METHODS, names))
 
 
-def _foreignOrigin() -> PermissionDenied:
+def _originNotAllowed() -> PermissionDenied:
     return PermissionDenied(
-        f"Pages from this origin may not use the gateway. See `{ORIGINS_KEY}`.",
+        f"Web pages from this origin may not use the gateway. See `{ORIGINS_KEY}`.",
         code="origin_not_allowed",
     )

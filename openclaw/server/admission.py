@@ -14,8 +14,8 @@ from openclaw.server.routing import RouteMatch
 
 LINGER_SECONDS = 5.0
 """
-Seconds for which a refused caller may go on sending. Closing at once would make their
-system throw away the answer before they can read it.
+Keep reading this long after an early error response, in seconds: closing at once would
+reset the connection, and the client could lose the response.
 """
 
 
@@ -24,17 +24,17 @@ class Admission:
     """
     The decision on a request whose headers are complete.
 
-    @ivar caller: Who asks, or a failure with an
-        L{openclaw.errors.OpenClawError}; C{None} where nobody needs to be known.
-    @ivar bodyBytes: The largest body that is wanted; 0 for none.
-    @ivar bodySeconds: How long the whole body may take.
-    @ivar headers: For the answer, whatever it will be.
-    @ivar live: What holds for the request until it is answered.
-    @ivar found: Its route.
-    @ivar fault: The answer if it has no route: one that can wait for the body, which is
-        thrown away.
-    @ivar preflight: The rest of the answer's headers, if this is CORS asking before a
-        request: then nobody else answers.
+    @ivar caller: The caller, or a failure with an L{openclaw.errors.OpenClawError};
+        C{None} if the route needs no authentication.
+    @ivar bodyBytes: Limit of the body in bytes; 0 if the route takes no body.
+    @ivar bodySeconds: Time limit for the whole body, in seconds.
+    @ivar headers: Headers to add to the response, whatever it is.
+    @ivar live: The configuration in force for this request.
+    @ivar match: The route.
+    @ivar error: The response if there is no route. It is sent after the body, which is
+        discarded.
+    @ivar preflight: The remaining headers of the response, if this is a CORS preflight:
+        no resource is called then.
     """
 
     caller: "Deferred[ICaller] | None" = None
@@ -42,6 +42,6 @@ class Admission:
     bodySeconds: float = LINGER_SECONDS
     headers: Headers = ()
     live: LiveConfig | None = None
-    found: RouteMatch | None = None
-    fault: OpenClawError | None = None
+    match: RouteMatch | None = None
+    error: OpenClawError | None = None
     preflight: Headers | None = None

@@ -1,6 +1,6 @@
 """
-A request as the resources see it: parsed once, with its caller let in and its body
-there.
+The request that resources get: parsed, with an authenticated caller and a complete
+body.
 """
 
 from collections.abc import Callable
@@ -15,79 +15,74 @@ from openclaw.interfaces import ICaller
 from openclaw.server.error_responses import JSON
 from openclaw.server.live_config import LiveConfig
 
-NOTHING = Headers()
+NO_HEADERS = Headers()
 
 
 class ResponseWriter(Protocol):
     """
-    The answer to a request, as who makes it writes it.
+    The response to a request, as resources write it.
 
-    @ivar gone: Has the caller gone away?
+    @ivar disconnected: True once the client has disconnected.
     """
 
     @property
-    def gone(self) -> bool:
-        """
-        See the class.
-        """
+    def disconnected(self) -> bool: ...
 
     def setHeader(self, name: str | bytes, value: str | bytes) -> None:
         """
-        Set a header, before anything is written.
+        Set a header. To be called before the first L{write}.
         """
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
         """
-        Set the status, likewise.
+        Set the status. To be called before the first L{write}.
         """
 
     def write(self, data: bytes) -> None:
         """
-        Send some of the body.
+        Write a part of the body.
         """
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
         """
-        Have something paused while the caller reads slowly.
+        Register the producer to pause while the client reads slowly.
         """
 
-    def unregisterProducer(self) -> None:
-        """
-        Have it paused no more.
-        """
+    def unregisterProducer(self) -> None: ...
 
     def abort(self) -> None:
         """
-        Cut the connection: the caller shall not take what came for a whole answer.
+        Close the connection at once, so that the client can't take the part that was
+        sent for a complete response.
         """
 
-    def keepRoom(self) -> Callable[[], None]:
+    def retainBodyReservation(self) -> Callable[[], None]:
         """
-        Let the room for the body stay taken when the request is over.
+        Keep the memory of the body reserved beyond the end of the request.
 
-        @return: What gives it back.  To be called once.
+        @return: Releases it; to be called once.
         """
 
 
 @dataclass(kw_only=True, slots=True)
 class ApiRequest:
     """
-    A request that may be answered.
+    A request that has passed the access checks.
 
-    @ivar requestID: Its name in logs and in C{x-request-id}.
-    @ivar arrivedAt: When all of it was there, by the reactor's clock.
-    @ivar isHead: Is this C{HEAD}, so that the answer has no body?
-    @ivar found: The caller; C{None} where nobody needs to be known.
-    @ivar live: What held when its headers were there, and holds until it is answered.
-    @ivar headers: Its headers.
-    @ivar body: All of the body.
-    @ivar response: The answer.
+    @ivar requestID: The request's ID in the log and in C{x-request-id}.
+    @ivar arrivedAt: The reactor time at which the request was complete.
+    @ivar isHead: True for C{HEAD}: the response has no body.
+    @ivar admittedCaller: The caller; C{None} if the route needs no authentication.
+    @ivar live: The configuration that was in force when the headers had arrived.
+    @ivar headers: The request's headers.
+    @ivar body: The whole body.
+    @ivar response: The response.
     """
 
     requestID: str
     arrivedAt: float
     isHead: bool
-    found: ICaller | None
+    admittedCaller: ICaller | None
     live: LiveConfig
     headers: Headers
     body: bytes
@@ -96,37 +91,33 @@ class ApiRequest:
     @property
     def caller(self) -> ICaller:
         """
-        The caller, on a route with a scope.
+        The caller, on a route that has a scope.
         """
-        if self.found is None:
+        if self.admittedCaller is None:
             raise InternalError("The gateway failed.")
-        return self.found
+        return self.admittedCaller
 
     def header(self, name: str) -> str | None:
-        """
-        A header as text; see L{headerText}.
-        """
-        return headerText(self.headers, name)
+        return decodeHeader(self.headers, name)
 
-    def forget(self) -> None:
+    def discardInput(self) -> None:
         """
-        Keep nothing of what the caller sent: it was read, and the answer may take
-        long.
+        Drop the headers and the body once they are parsed: the response may take long.
         """
-        self.headers, self.body = NOTHING, b""
+        self.headers, self.body = NO_HEADERS, b""
 
     def respond(self, body: bytes, contentType: str | bytes = JSON) -> None:
         """
-        Send a whole body.
+        Send a complete body.
         """
         self.response.setHeader(b"content-type", contentType)
         self.response.setHeader(b"content-length", b"%d" % len(body))
         self.response.write(body)
 
 
-def headerText(headers: Headers, name: str) -> str | None:
+def decodeHeader(headers: Headers, name: str) -> str | None:
     """
-    A header as text.  Bytes that are no UTF-8 are taken for Latin-1.
+    Return the last value of a header as text: UTF-8, or else Latin-1.
     """
     values = headers.getRawHeaders(name.encode())
     if values is None:

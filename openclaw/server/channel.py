@@ -1,10 +1,10 @@
 """
-A connection: the part of HTTP that Twisted leaves to be done.
+An HTTP/1.1 connection, with the error responses and limits that Twisted's lacks.
 
-Twisted answers what it can't understand with a bare status or not at all, resets its
-timer with each byte, and stops reading from a caller who sends ahead, so that it
-can't see them go.  Here every fault has an answer with a body, headers have a
-deadline, and whoever floods is cut.
+Twisted answers malformed input with a bare status or not at all, restarts its timeout
+with each byte, and stops reading while a client pipelines, so that it does not notice a
+disconnect. Here each error has a response with a body, headers have a deadline, and a
+client that floods the connection is disconnected.
 """
 
 import re
@@ -32,31 +32,31 @@ from openclaw.errors import (
 from openclaw.net.batched_writes import Writes
 from openclaw.net.twisted_internals import ExtensibleHTTPChannel
 from openclaw.server.admission import LINGER_SECONDS
-from openclaw.server.error_responses import errorResponse
+from openclaw.server.error_responses import renderErrorResponse
 from openclaw.server.gateway_request import GatewayRequest, newRequestID
-from openclaw.server.rejected_connections import closeBehind
+from openclaw.server.rejected_connections import halfClose
 from openclaw.server.request_channel import RequestSite
 
 IDLE_SECONDS = 60
 """
-Seconds for which a connection may be idle between two requests, and for which a caller
-may take to read the last bytes of an answer before the connection is cut.
+Timeout of a connection between two requests, and of reading the last bytes of a
+response, in seconds.
 """
 
-MAX_AHEAD_BYTES = 65_536
+MAX_PIPELINED_BYTES = 65_536
 """
-Bytes that a caller may send ahead while they have an answer coming. To see whether they
-are still there, reading never stops.
+Limit of bytes that a client may send ahead while a response is in progress. Reading
+never stops, so that a disconnect is noticed.
 """
 
-REQUESTS_IN_A_TURN = 10
+MAX_CONSECUTIVE_REQUESTS = 10
 """
-Requests sent ahead that are answered before others have their turn.
+Pipelined requests that are answered before other connections are served.
 """
 
 MAX_LENGTH_DIGITS = 18
 """
-No body is as long as a number with more digits says.
+Limit of digits in a C{Content-Length}.
 """
 
 _CHUNKED = b"chunked"
@@ -65,48 +65,40 @@ _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*"
 
 class ConnectionSite(RequestSite, Protocol):
     """
-    The part of a site that connections use; see L{openclaw.server.site.GatewaySite}.
+    The part of L{openclaw.server.site.GatewaySite} that connections use.
     """
 
     idle: dict[Any, None]
     writes: Writes
 
-    def settings(self) -> HTTP:
-        """
-        Return the settings in force.
-        """
+    def settings(self) -> HTTP: ...
 
-    def connectionBegan(self, connection: Any) -> None:
-        """
-        Count a connection.
-        """
+    def connectionOpened(self, connection: Any) -> None: ...
 
-    def connectionEnded(self, connection: Any) -> None:
-        """
-        Forget a connection.
-        """
+    def connectionClosed(self, connection: Any) -> None: ...
 
 
 class GatewayChannel(ExtensibleHTTPChannel):
     """
-    A connection that its site knows.  It speaks HTTP/1.1 and HTTP/1.0.
+    A connection of HTTP/1.1 or HTTP/1.0.
 
-    @ivar origin: What it is counted under, see L{openclaw.server.limits.addressBlock}.
-    @ivar onNetwork: Is this TCP, so that a C{Host} means something?
-    @ivar onLoopback: Did it come in by a port that only this machine can reach?
+    @ivar origin: The key that the connection is counted under; see
+        L{openclaw.server.limits.addressBlock}.
+    @ivar onNetwork: True for TCP: then C{Host} is meaningful.
+    @ivar onLoopback: True if it was accepted by a port on a loopback address.
     """
 
     site: ConnectionSite
 
     # See L{GatewayRequest}.
     __slots__ = (
-        "_abortion",
-        "_ahead",
-        "_deaf",
-        "_headDeadline",
-        "_inThisTurn",
-        "_line",
-        "_nextTurn",
+        "_abortCall",
+        "_consecutiveRequests",
+        "_headerTimeout",
+        "_ignoresInput",
+        "_lastLine",
+        "_pipelinedBytes",
+        "_resumption",
         "onLoopback",
         "onNetwork",
         "origin",
@@ -117,133 +109,124 @@ class GatewayChannel(ExtensibleHTTPChannel):
         self.origin: str | None = None
         self.onNetwork = False
         self.onLoopback = False
-        self._line = b""
-        self._deaf = False
-        self._ahead = 0
-        self._inThisTurn = 0
-        self._abortion: IDelayedCall | None = None
-        self._headDeadline: IDelayedCall | None = None
-        self._nextTurn: IDelayedCall | None = None
+        self._lastLine = b""
+        self._ignoresInput = False
+        self._pipelinedBytes = 0
+        self._consecutiveRequests = 0
+        self._abortCall: IDelayedCall | None = None
+        self._headerTimeout: IDelayedCall | None = None
+        self._resumption: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """
-        The connection is there.
-        """
         super().connectionMade()
         self.site.writes.adopt(self)
-        self.site.connectionBegan(self)
+        self.site.connectionOpened(self)
 
-    # What comes in
+    # Input
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Some bytes came.
-        """
         self.site.writes.during(self._received, data)
 
     def _received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._ignoresInput:
             return
         self.site.idle.pop(self, None)
         if not self.isReceiving:
-            self._inThisTurn = 0
+            self._consecutiveRequests = 0
         super().dataReceived(data)
         if self.requests:
-            self.requests[-1].waitForBody()
+            self.requests[-1].startBodyTimeout()
         begun = self.line_mode and (self.hasInput or self.requests)
-        # While the caller has to wait for us, their time does not run.
-        if begun and not (self.paused or self._deaf):
-            if self._headDeadline is None:
+        # The timeout does not run while the client waits for the gateway.
+        if begun and not (self.paused or self._ignoresInput):
+            if self._headerTimeout is None:
                 seconds = self.site.settings().headerTimeoutSeconds
-                self._headDeadline = self.callLater(seconds, self._headersLate)
-        elif self._headDeadline is not None:
-            self._stopHeadDeadline()
+                self._headerTimeout = self.callLater(seconds, self._headersTimedOut)
+        elif self._headerTimeout is not None:
+            self._cancelHeaderTimeout()
 
-    def _headersLate(self) -> None:
-        self._headDeadline = None
+    def _headersTimedOut(self) -> None:
+        self._headerTimeout = None
         self.fail(RequestTimeout("The headers did not arrive in time."))
 
-    def _stopHeadDeadline(self) -> None:
-        if self._headDeadline is not None:
-            self._headDeadline.cancel()
-            self._headDeadline = None
+    def _cancelHeaderTimeout(self) -> None:
+        if self._headerTimeout is not None:
+            self._headerTimeout.cancel()
+            self._headerTimeout = None
 
     def lineReceived(self, line: bytes) -> None:
-        """
-        A line of the headers, or the one before them.
-        """
-        self._line = line
+        self._lastLine = line
         super().lineReceived(line)
 
     def rawDataReceived(self, data: bytes) -> None:
         """
-        Some of a body came, or something behind a request that has no answer yet.
+        Receive a part of a body, or pipelined bytes while a response is in progress.
         """
         if not self.isAnswering:
             super().rawDataReceived(data)
             return
-        self._ahead += len(data)
-        if self._ahead > MAX_AHEAD_BYTES:
+        self._pipelinedBytes += len(data)
+        if self._pipelinedBytes > MAX_PIPELINED_BYTES:
             self.abort()
         else:
             self.keepAhead(data)
 
     def bodyAnnounced(self, header: bytes, value: bytes, isFirst: bool) -> bool:
         """
-        Refuse a body whose length is ambiguous: somebody on the way might understand it
-        otherwise, and take a part of the body for another request.
+        Reject a body of ambiguous length: a proxy in front could read it differently,
+        and take a part of the body for another request (request smuggling).
         """
-        fault: OpenClawError | None
+        error: OpenClawError | None
         if not isFirst:
-            fault = MalformedRequest("There is more than one length of the body.")
+            error = MalformedRequest(
+                "The body has more than one length: send one Content-Length or"
+                " Transfer-Encoding."
+            )
         elif header == b"Content-Length":
-            fault = self._lengthFault(value)
+            error = self._contentLengthError(value)
         else:
-            fault = self._codingFault(value)
-        if fault is not None:
-            self.fail(fault)
-        return fault is None
+            error = self._transferEncodingError(value)
+        if error is not None:
+            self.fail(error)
+        return error is None
 
-    def _lengthFault(self, length: bytes) -> OpenClawError | None:
+    def _contentLengthError(self, length: bytes) -> OpenClawError | None:
         if not length.isdigit():
-            return MalformedRequest("The Content-Length is no number.")
+            return MalformedRequest("The Content-Length is not a number.")
         if len(length) > MAX_LENGTH_DIGITS:
-            return BodyTooLarge("The Content-Length is beyond all bounds.")
+            return BodyTooLarge("The Content-Length is too large.")
         return None
 
-    def _codingFault(self, coding: bytes) -> OpenClawError | None:
+    def _transferEncodingError(self, coding: bytes) -> OpenClawError | None:
         if self.version != b"HTTP/1.1":
-            return MalformedRequest("HTTP/1.0 has no Transfer-Encoding.")
+            return MalformedRequest("HTTP/1.0 does not allow Transfer-Encoding.")
         if coding.lower() != _CHUNKED:
             return MalformedRequest(
-                "Only `Transfer-Encoding: chunked` is understood.",
+                "The only supported Transfer-Encoding is `chunked`.",
                 code="unsupported_transfer_coding",
             )
         return None
 
     def trailersReceived(self, trailers: Sequence[bytes]) -> bool:
         """
-        Refuse trailers that are no headers: they are not used, but may have been
-        something else to somebody on the way.
+        Reject malformed trailers. They are not used, but a proxy in front could have
+        read them as something else.
         """
         if len(trailers) > self.maxHeaders or not all(
             map(_TRAILER.fullmatch, trailers)
         ):
-            self.fail(MalformedRequest("A trailer behind the body is no header."))
+            self.fail(MalformedRequest("A trailer after the body is malformed."))
             return False
         return True
 
     def allHeadersReceived(self) -> None:
-        """
-        The headers are complete.
-        """
         request = self.requests[-1]
         self.persistent = self.checkPersistence(request, self.version)
         request.gotLength(self.length)
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         """
-        May another request follow?
+        Return whether another request may follow.
         """
         if version != b"HTTP/1.1":
             return False
@@ -256,97 +239,90 @@ class GatewayChannel(ExtensibleHTTPChannel):
     def writeHeaders(
         self, version: bytes, code: bytes, reason: bytes, headers: Headers
     ) -> None:
-        """
-        An answer begins.
-        """
         request = self.requests[-1]
-        request.tellTime()
+        request.setProcessingTime()
         super().writeHeaders(version, code, reason, headers)
-        # A stream may last, and they are 2 KB.
+        # The headers take 2 KB, and a stream may last long.
         request.responseHeaders = Headers()
 
-    def invite(self) -> None:
+    def sendContinue(self) -> None:
         """
-        Tell a caller who waits for that to send the body.
+        Send C{100 Continue}.
         """
         assert self.transport is not None
         self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    # What can't be understood
+    # Malformed input
 
     def badRequest(self) -> None:
-        """
-        Twisted does not understand what came.
-        """
-        self.fail(self._complaint())
+        self.fail(self._parseError())
 
-    def _complaint(self) -> OpenClawError:
+    def _parseError(self) -> OpenClawError:
         if not self.requests:
             return AddressTooLong("The first line of the request is too long.")
         if not self.line_mode:
-            return MalformedRequest("The chunks of the body make no sense.")
+            return MalformedRequest("The chunks of the body are malformed.")
         if not self.method:
-            return _firstLineFault(self._line)
+            return _requestLineError(self._lastLine)
         if self.hasLargeHeaders:
             return HeadersTooLarge(
-                f"The headers have more than {self.totalHeadersSize} bytes, or are more"
-                f" than {self.maxHeaders}."
+                f"The headers have more than {self.totalHeadersSize} bytes, or there"
+                f" are more than {self.maxHeaders}."
             )
-        return MalformedRequest("One of the headers is not as HTTP wants it.")
+        return MalformedRequest("A header is malformed.")
 
     def fail(self, error: OpenClawError) -> None:
         """
-        Say what is wrong with what came, unless an answer has begun, and close: what
-        follows can't be understood either.
+        Send an error response, unless a response has begun, and close the connection:
+        the input that follows can't be parsed either.
         """
-        self._deaf = True
+        self._ignoresInput = True
         self.clearLineBuffer()
         transport = self.transport
         assert transport is not None
         request: GatewayRequest | None = self.requests[-1] if self.requests else None
         if request is not None:
-            request.drop()
+            request.discard()
         if request is None or not request.startedWriting:
             name = newRequestID() if request is None else request.requestID
             method = self.method or getattr(request, "method", b"")
-            transport.write(errorResponse(name, error, withBody=method != b"HEAD"))
+            transport.write(
+                renderErrorResponse(name, error, withBody=method != b"HEAD")
+            )
         transport.unregisterProducer()  # type: ignore[attr-defined]
-        closeBehind(transport)
+        halfClose(transport)
         self._abortAfter(LINGER_SECONDS)
 
-    # One request after the other
+    # Pipelining
 
     def requestDone(self, request: Request) -> None:
-        """
-        A request has its answer.
-        """
         waiting = self.hasInput or self.hasInputAhead
         if waiting:
-            self._inThisTurn += 1
-            # With this set, bytes are kept as they are.
-            self.paused = self._inThisTurn >= REQUESTS_IN_A_TURN
-        self._ahead = 0
+            self._consecutiveRequests += 1
+            # While this is set, Twisted buffers input without parsing it.
+            self.paused = self._consecutiveRequests >= MAX_CONSECUTIVE_REQUESTS
+        self._pipelinedBytes = 0
         super().requestDone(request)
-        if self._deaf:
+        if self._ignoresInput:
             return
         if self.paused:
             self.pauseReading()
-            if self._nextTurn is None:
-                self._nextTurn = self.callLater(0, self._goOn)
+            if self._resumption is None:
+                self._resumption = self.callLater(0, self._resume)
         elif not waiting:
             self.site.idle[self] = None
 
-    def _goOn(self) -> None:
-        self._nextTurn = None
+    def _resume(self) -> None:
+        self._resumption = None
         self.paused = False
         self.dataReceived(b"")
-        if not (self.paused or self._deaf):
+        if not (self.paused or self._ignoresInput):
             self.resumeReading()
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
         """
-        Let a run have the connection, which may be full already: of the answer to
-        the request before it.
+        Register a producer, and pause it if the connection's send buffer is already
+        full with the response before.
         """
         super().registerProducer(producer, streaming)
         if self.isFull:
@@ -354,84 +330,80 @@ class GatewayChannel(ExtensibleHTTPChannel):
 
     def stopProducing(self) -> None:
         """
-        The connection is about to be lost.  If the run were told now, its request
-        would end as if the caller were there, and the next one would begin.
+        Do nothing: the connection is about to be lost. If the run were stopped here,
+        its request would finish as if the client were connected, and the next pipelined
+        request would start.
         """
 
-    # The end
+    # Closing
 
     def timeoutConnection(self) -> None:
-        """
-        Nothing came for a long time.
-        """
         if self.requests or self.hasInput:
             self.fail(RequestTimeout("The request did not arrive in time."))
         else:
             self.loseConnection()
 
-    def makeRoom(self) -> None:
+    def closeIdle(self) -> None:
         """
-        Close, for others who have something to say.
+        Close an idle connection to accept another one.
         """
         self._abortAfter(LINGER_SECONDS)
         self.loseConnection()
 
     def loseConnection(self) -> None:
         """
-        Close, behind the last bytes of the answer.
+        Close the connection after the last bytes of the response.
         """
-        self._deaf = True
-        self._stopHeadDeadline()
+        self._ignoresInput = True
+        self._cancelHeaderTimeout()
         self.site.idle.pop(self, None)
         super().loseConnection()
         self._abortAfter(IDLE_SECONDS)
 
     def _abortAfter(self, seconds: float) -> None:
         """
-        Wait no longer than that for a caller who neither reads nor closes.
+        Abort the connection if the client has neither read everything nor closed it
+        after this many seconds.
         """
         self.setTimeout(None)
-        self._stopHeadDeadline()
-        if self._abortion is None:
-            self._abortion = self.callLater(seconds, self._abortNow)
+        self._cancelHeaderTimeout()
+        if self._abortCall is None:
+            self._abortCall = self.callLater(seconds, self._abortNow)
 
     def _abortNow(self) -> None:
-        self._abortion = None
+        self._abortCall = None
         self.abort()
 
     def abort(self) -> None:
         """
-        Cut the connection, and with it what was not sent yet.
+        Close the connection at once, and drop unsent bytes.
         """
-        self._deaf = True
-        self._stopHeadDeadline()
+        self._ignoresInput = True
+        self._cancelHeaderTimeout()
         transport = self.transport
         assert transport is not None
         transport.abortConnection()  # type: ignore[attr-defined]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The connection is gone.
-        """
-        self._deaf = True
-        self._stopHeadDeadline()
-        if self._nextTurn is not None:
-            self._nextTurn.cancel()
-            self._nextTurn = None
-        if self._abortion is not None:
-            self._abortion.cancel()
-            self._abortion = None
+        self._ignoresInput = True
+        self._cancelHeaderTimeout()
+        if self._resumption is not None:
+            self._resumption.cancel()
+            self._resumption = None
+        if self._abortCall is not None:
+            self._abortCall.cancel()
+            self._abortCall = None
         super().connectionLost(reason)
-        # Klein keeps the request for a while, and that this connection.
+        # Klein holds the request for a while, and the request this connection.
         self.unregisterProducer()
-        self.site.connectionEnded(self)
+        self.site.connectionClosed(self)
 
 
-def _firstLineFault(line: bytes) -> OpenClawError:
+def _requestLineError(line: bytes) -> OpenClawError:
     version = line.rpartition(b" ")[2]
     if version.startswith(b"HTTP/") and version not in (b"HTTP/1.0", b"HTTP/1.1"):
         return MalformedRequest(
-            "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+            "The only supported HTTP versions are 1.1 and 1.0.",
             code="unsupported_http_version",
         )
-    return MalformedRequest("This is no HTTP request.")
+    return MalformedRequest("The request line is malformed.")

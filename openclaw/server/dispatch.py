@@ -1,5 +1,5 @@
 """
-From a complete request to the resource that answers it, and from its errors to HTTP.
+Call the resource for a complete request, and turn its errors into responses.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from openclaw.server.routing import RouteTable
 
 class RoutedResource(KleinResource):
     """
-    Answers requests by the route that was found when their headers were there.
+    Answers requests with the handler of the route that was matched from the headers.
     """
 
     def __init__(self, routes: RouteTable, log: Logger) -> None:
@@ -29,9 +29,6 @@ class RoutedResource(KleinResource):
         self._log = log
 
     def render(self, request: Any) -> Any:
-        """
-        See L{twisted.web.resource.IResource.render}.
-        """
         serving = Deferred.fromCoroutine(self._serve(request))
         if not serving.called:
             request.notifyFinish().addErrback(lambda _: serving.cancel())
@@ -39,47 +36,48 @@ class RoutedResource(KleinResource):
 
     async def _serve(self, request: GatewayRequest) -> None:
         try:
-            await self._answer(request)
+            await self._respond(request)
         except Exception as raised:
             error = raised if isinstance(raised, OpenClawError) else None
-            if error is None and not (request.gone and type(raised) is CancelledError):
+            if error is None and not (
+                request.disconnected and type(raised) is CancelledError
+            ):
                 self._log.failure(
                     "Request {request} failed unexpectedly", request=request.requestID
                 )
             raised.__traceback__ = None  # Its frames hold the request.
-            if request.gone:
+            if request.disconnected:
                 return
             if request.startedWriting:
-                # There is no way left to say it, but the end must not look like a
-                # success.
+                # The status is sent; a closed connection shows that this failed.
                 request.abort()
                 return
             error = error or InternalError("The gateway failed.")
             request.write(setErrorResponse(request, error))
-        if not request.gone:
+        if not request.disconnected:
             request.finish()
 
-    async def _answer(self, request: GatewayRequest) -> None:
-        caller = await request.whenKnown()
+    async def _respond(self, request: GatewayRequest) -> None:
+        caller = await request.whenAuthenticated()
         if isinstance(caller, BaseException):
             raise caller
         admission = request.admission
-        if admission.fault is not None:
-            raise admission.fault
-        live, found = admission.live, admission.found
-        assert live is not None and found is not None
+        if admission.error is not None:
+            raise admission.error
+        live, match = admission.live, admission.match
+        assert live is not None and match is not None
         parsed = ApiRequest(
             requestID=request.requestID,
             arrivedAt=request.arrivedAt,
             isHead=request.method == b"HEAD",
-            found=caller,
+            admittedCaller=caller,
             live=live,
             headers=request.requestHeaders,
             body=request.body(),
             response=request,
         )
-        # A stream may last: all that was sent is the handler's now, to keep or forget.
-        request.forget()
-        document = await self._execute(found.endpoint, parsed, **found.arguments)
+        # A stream may last long: from here on only the handler holds the input.
+        request.discardInput()
+        document = await self._execute(match.endpoint, parsed, **match.arguments)
         if document is not None:
             parsed.respond(msgspec.json.encode(document))

@@ -1,5 +1,5 @@
 """
-From our errors to HTTP: the one place that knows how.
+Error responses: from our errors to HTTP.
 """
 
 from collections.abc import Collection
@@ -19,19 +19,19 @@ from openclaw.errors import (
 
 RETRY_SECONDS = 5.0
 """
-Default Retry-After of a 429, in seconds: as a rule it is the provider that is over its
-limit and did not say for how long.
+Default Retry-After of a 429, in seconds: most often a provider is over its limit and
+did not say for how long.
 """
 
 JSON = b"application/json; charset=utf-8"
 
-PLAIN_HEADERS = (
+DEFAULT_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
 """
-Headers of every answer, unless it says otherwise: instructions for browsers.
+Headers of each response that does not set them itself: instructions for browsers.
 """
 
 REASONS = {
@@ -40,20 +40,20 @@ REASONS = {
     431: b"Request Header Fields Too Large",
 }
 """
-Reason phrases of statuses, those that Twisted does not know too.
+Reason phrases by status, with those that Twisted lacks.
 """
 
-MAX_SHOWN = 200
+MAX_PATH_CHARACTERS = 200
 """
-Characters of a path that an error shows.
+Limit of characters of a path that an error repeats.
 """
 
-_BELOW_V1 = ("/chat/completions", "/models", "/embeddings")
+_PATHS_BELOW_V1 = ("/chat/completions", "/models", "/embeddings")
 
 
-def errorBody(error: OpenClawError) -> dict[str, Any]:
+def buildErrorBody(error: OpenClawError) -> dict[str, Any]:
     """
-    An error in OpenAI's shape, which the SDKs map to attributes.
+    Build an error object in OpenAI's shape, which the SDKs map to exceptions.
     """
     return {
         "error": {
@@ -72,26 +72,26 @@ def setErrorResponse(request: Request, error: OpenClawError) -> bytes:
     @return: The body.
     """
     request.setResponseCode(error.status, REASONS.get(error.status))
-    body = msgspec.json.encode(errorBody(error))
-    for name, value in _headersOf(error, body):
+    body = msgspec.json.encode(buildErrorBody(error))
+    for name, value in _errorHeaders(error, body):
         request.responseHeaders.setRawHeaders(name, [value])
     return body
 
 
-def errorResponse(
+def renderErrorResponse(
     requestID: str, error: OpenClawError, *, withBody: bool = True
 ) -> bytes:
     """
-    A whole answer with an error, where there is no request that could be answered:
-    the last thing that is said on a connection.
+    Render a complete error response where there is no request to answer: the last bytes
+    of a connection.
 
-    @param withBody: C{False} for an answer to HEAD.
+    @param withBody: C{False} for a response to C{HEAD}.
     """
-    body = msgspec.json.encode(errorBody(error))
+    body = msgspec.json.encode(buildErrorBody(error))
     headers = [
         (b"x-request-id", requestID.encode()),
-        *PLAIN_HEADERS,
-        *_headersOf(error, body),
+        *DEFAULT_HEADERS,
+        *_errorHeaders(error, body),
         (b"connection", b"close"),
     ]
     lines = [b"HTTP/1.1 %d %s" % (error.status, REASONS[error.status])]
@@ -99,7 +99,7 @@ def errorResponse(
     return b"\r\n".join([*lines, b"", body if withBody else b""])
 
 
-def _headersOf(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:
+def _errorHeaders(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", JSON)]
     if isinstance(error, AuthenticationFailed):
         headers.append((b"www-authenticate", b'Bearer realm="openclaw"'))
@@ -119,39 +119,43 @@ def _headersOf(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def methodNotAllowed(
+def buildMethodNotAllowed(
     path: bytes, method: bytes, allowed: Collection[str]
 ) -> MethodNotAllowed:
     """
-    Return the error for a path that has other methods.
+    Build the error for a path that has other methods.
     """
     names = sorted(allowed)
     return MethodNotAllowed(
-        f"{method.decode('latin-1')} is not allowed on {_shown(path)};"
+        f"{method.decode('latin-1')} is not allowed on {_truncatePath(path)};"
         f" use {' or '.join(names)}.",
         names,
     )
 
 
-def nothingAt(path: bytes) -> NotFound:
+def pathNotFound(path: bytes) -> NotFound:
     """
-    Return the error for a path that nothing is at.
+    Build the error for a path that has no route.
     """
-    where = _shown(path)
-    return NotFound(f"There is nothing at {where}.{_hint(where)}")
+    where = _truncatePath(path)
+    return NotFound(f"There is no endpoint at {where}.{_baseURLHint(where)}")
 
 
-def _shown(path: bytes) -> str:
+def _truncatePath(path: bytes) -> str:
     where = path.decode("utf-8", "replace")
-    return where if len(where) <= MAX_SHOWN else where[:MAX_SHOWN] + "…"
+    return (
+        where
+        if len(where) <= MAX_PATH_CHARACTERS
+        else where[:MAX_PATH_CHARACTERS] + "…"
+    )
 
 
-def _hint(where: str) -> str:
+def _baseURLHint(where: str) -> str:
     """
-    Return a hint for a path that comes of a wrong base URL, as it often is.
+    Return a hint if the path looks like the result of a wrong base URL.
     """
     if where.startswith("/v1/v1/"):
-        return " It has `/v1` twice."
-    if where.startswith(_BELOW_V1):
-        return " The base URL of the API ends with `/v1`."
+        return " The path contains `/v1` twice."
+    if where.startswith(_PATHS_BELOW_V1):
+        return " The base URL of the API must end with `/v1`."
     return ""

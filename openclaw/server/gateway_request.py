@@ -1,10 +1,10 @@
 """
-A request and its answer on a connection.
+A request on a connection, and its response.
 
-Twisted's own request takes the whole body, whatever its size, before anybody is
-asked whether they want it.  Here L{openclaw.server.access} decides when the headers are
-complete.  A body that nobody wants is thrown away as it comes, and one that is wanted
-is counted, kept in memory, and has a deadline.
+Twisted's request reads the whole body, whatever its size, before any resource sees it.
+Here L{openclaw.server.access} decides as soon as the headers are complete. An unwanted
+body is discarded as it arrives; a wanted one has a size limit and a deadline, and is
+kept in memory.
 """
 
 from collections.abc import Callable
@@ -20,42 +20,42 @@ from twisted.web.server import Request
 from openclaw.errors import Crowded, OpenClawError, RequestTimeout
 from openclaw.interfaces import ICaller
 from openclaw.server.admission import LINGER_SECONDS, Admission
-from openclaw.server.error_responses import PLAIN_HEADERS, setErrorResponse
-from openclaw.server.request_body import CROWDED_SECONDS, RequestBody
+from openclaw.server.error_responses import DEFAULT_HEADERS, setErrorResponse
+from openclaw.server.request_body import RETRY_SECONDS, RequestBody
 from openclaw.server.request_channel import RequestChannel
-from openclaw.server.request_head import faultOf, originForm
+from openclaw.server.request_head import findHeadError, originForm
 from openclaw.server.request_state import NEXT_STATES, RequestState
 
-PATIENCE_SECONDS = 10.0
+PROGRESS_SECONDS = 10.0
 """
-After how long it is looked at whether a body comes fast enough.
-"""
-
-LEAST_BYTES_PER_SECOND = 1024
-"""
-Least speed of a body, in bytes a second.
+Interval between two checks that a body arrives fast enough, in seconds.
 """
 
-NOTHING = Headers()
+MIN_BYTES_PER_SECOND = 1024
+"""
+Minimum average rate of a body, in bytes per second.
+"""
+
+NO_HEADERS = Headers()
 
 
 def newRequestID() -> str:
     """
-    A name for a request in logs and in C{x-request-id}.
+    Return a new request ID, for the log and for C{x-request-id}.
     """
     return f"req_{token_hex(12)}"
 
 
 class GatewayRequest(Request):
     """
-    A request whose access is checked first, and its answer.
+    A request whose access is checked before its body is read, and its response.
 
     @ivar requestID: See L{newRequestID}.
-    @ivar arrivedAt: When all of it was there, or so far its headers, by the reactor's
-        clock.
-    @ivar admission: The decision on it.
-    @ivar state: See L{RequestState}.
-    @ivar gone: Has the caller gone away?
+    @ivar arrivedAt: The reactor time at which the request was complete; until then, the
+        time at which its headers were.
+    @ivar admission: The result of the access checks.
+    @ivar state: The phase of receiving the request.
+    @ivar disconnected: True once the client has disconnected.
     """
 
     channel: RequestChannel  # type: ignore[assignment]
@@ -64,16 +64,16 @@ class GatewayRequest(Request):
     # beside Twisted's, each request would have a dictionary of 1.6 KB.
     __slots__ = (
         "_body",
+        "_bodyTimeout",
         "_caller",
-        "_countedFor",
-        "_deadline",
-        "_expects",
+        "_countedKey",
+        "_expectsContinue",
         "_length",
         "_shareKey",
         "admission",
         "arrivedAt",
         "chunked",
-        "gone",
+        "disconnected",
         "producer",
         "requestID",
         "sentLength",
@@ -84,23 +84,23 @@ class GatewayRequest(Request):
 
     def __init__(self, channel: RequestChannel, queued: object = None) -> None:
         super().__init__(channel, queued)
-        # Twisted has these in its class.
+        # Twisted sets these on its class.
         self.chunked = self.sentLength = self.startedWriting = 0
         self.producer = None
         self.streamingProducer = False
         self.requestID = newRequestID()
-        self.gone = False
+        self.disconnected = False
         self.arrivedAt = 0.0
         self.admission = Admission()
         self.state = RequestState.HEADERS
-        self._body = RequestBody(channel.site.bodies)
+        self._body = RequestBody(channel.site.bodyBudget)
         self._caller: Deferred[ICaller | BaseException] | None = None
-        self._expects = False
+        self._expectsContinue = False
         self._length: int | None = 0
-        self._shareKey = self._countedFor = ""
-        self._deadline: IDelayedCall | None = None
+        self._shareKey = self._countedKey = ""
+        self._bodyTimeout: IDelayedCall | None = None
 
-    def _enter(self, state: RequestState) -> None:
+    def _setState(self, state: RequestState) -> None:
         assert state in NEXT_STATES[self.state], (self.state, state)
         self.state = state
 
@@ -108,133 +108,134 @@ class GatewayRequest(Request):
 
     def gotLength(self, length: int | None) -> None:
         """
-        The headers are complete.
+        Check access, now that the headers are complete.
 
-        @param length: The length of the body in bytes, or C{None} if that is not
-            known.
+        @param length: The length of the body in bytes, or C{None} if it is chunked.
         """
-        self._enter(RequestState.BODY)
+        self._setState(RequestState.BODY)
         self.arrivedAt = self.channel.site.reactor.seconds()
         self._length = length
-        # Only the channel knows these yet, and an early answer needs them.
+        # Twisted sets these with the body only; an early response needs them now.
         channel, headers = self.channel, self.requestHeaders
         self.method = channel.method
         self.clientproto = version = channel.version
         self.uri = channel.target
         if self.uri[:1] != b"/" and self.method != b"CONNECT":
-            # The channel hands it over once more with the body.
+            # The channel passes it again with the complete body.
             channel.target = self.uri = originForm(self.uri, headers, version)
         self.path = self.uri.partition(b"?")[0]
         self.responseHeaders.setRawHeaders(b"x-request-id", [self.requestID.encode()])
-        self._setHeaders(PLAIN_HEADERS)
-        fault = faultOf(self.method, headers, version)
-        if fault is not None:
-            self._refuse(fault)
+        self._setHeaders(DEFAULT_HEADERS)
+        error = findHeadError(self.method, headers, version)
+        if error is not None:
+            self._reject(error)
             return
-        self._expects = version == b"HTTP/1.1" and headers.hasHeader(b"expect")
+        self._expectsContinue = version == b"HTTP/1.1" and headers.hasHeader(b"expect")
         self.admission = admission = channel.site.access.admit(self)
         self._body.limit = admission.bodyBytes
         self._setHeaders(admission.headers)
         if admission.caller is not None:
-            self._caller = admission.caller.addCallbacks(self._letIn, self._turnAway)
-        self._considerBody()
-        if self._expects and not admission.bodyBytes and length != 0:
-            self._answerEarly()
+            self._caller = admission.caller.addCallbacks(
+                self._callerAdmitted, self._callerRejected
+            )
+        self._checkBody()
+        if self._expectsContinue and not admission.bodyBytes and length != 0:
+            self._respondEarly()
 
     def _setHeaders(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         for name, value in headers:
             self.responseHeaders.setRawHeaders(name, [value])
 
-    def _letIn(self, caller: ICaller) -> ICaller | BaseException:
+    def _callerAdmitted(self, caller: ICaller) -> ICaller | BaseException:
         shareKey = caller.shareKey
-        # Addresses are bounded by themselves, but a proxy's may have all connections.
-        if caller.namespace and not (self.gone or self.finished):
-            if not self.channel.site.requests.take(shareKey, 1):
-                return self._turnAway(Failure(_tooManyRequests()))
-            self._countedFor = shareKey
+        # Addresses have a limit of their own, but a proxy's may hold all connections.
+        if caller.namespace and not (self.disconnected or self.finished):
+            if not self.channel.site.requests.acquire(shareKey, 1):
+                return self._callerRejected(Failure(_tooManyRequestsError()))
+            self._countedKey = shareKey
         self._shareKey = shareKey
         if self._caller is not None:
-            # Only now, since the decision took its time.
-            self._considerBody()
+            # Authentication took time, so the headers were handled before it.
+            self._checkBody()
         return caller
 
-    def _turnAway(self, failure: Failure) -> BaseException:
+    def _callerRejected(self, failure: Failure) -> BaseException:
         """
-        The caller is not let in.
+        Reject a request whose caller may not use the gateway.
 
-        @return: Why not.  If it took long to find out, a resource waits for it.
+        @return: The error, for the resource that may be waiting for the caller.
         """
         error = failure.value
         assert error is not None
         if isinstance(error, OpenClawError):
             error.__traceback__ = None  # Its frames hold this request.
-            if self.state is RequestState.BODY and not self.gone:
-                self._refuse(error)
+            if self.state is RequestState.BODY and not self.disconnected:
+                self._reject(error)
         return error
 
-    def _considerBody(self) -> None:
+    def _checkBody(self) -> None:
         """
-        Refuse a body that is announced and too large, or have it sent if it is clear
-        by now that it is wanted.
+        Reject a body that is announced as too large, or send C{100 Continue} once it is
+        certain that the body is wanted.
         """
-        if self.state is not RequestState.BODY or self.gone:
+        if self.state is not RequestState.BODY or self.disconnected:
             return
         try:
             self._body.checkSize(self._length or 0)
         except OpenClawError as error:
-            self._refuse(error)
+            self._reject(error)
             return
-        isKnown = self._caller is None or self._caller.called
-        if self._expects and isKnown and self._body.limit and not self._body.received:
-            self._expects = False
-            self.channel.invite()
+        isAuthenticated = self._caller is None or self._caller.called
+        if (
+            self._expectsContinue
+            and isAuthenticated
+            and self._body.limit
+            and not self._body.received
+        ):
+            self._expectsContinue = False
+            self.channel.sendContinue()
 
     # The body
 
-    def waitForBody(self) -> None:
+    def startBodyTimeout(self) -> None:
         """
-        A read is over.  Most requests are complete by then, and need no clock.
+        Start the timeout of the body, after a read. Most requests are complete by then,
+        and need none.
         """
-        if self._deadline is None and self.state in _AWAITED:
-            seconds = min(PATIENCE_SECONDS, self.admission.bodySeconds)
-            self._deadline = self.channel.callLater(seconds, self._late)
+        if self._bodyTimeout is None and self.state in _BODY_PENDING:
+            seconds = min(PROGRESS_SECONDS, self.admission.bodySeconds)
+            self._bodyTimeout = self.channel.callLater(seconds, self._checkBodyProgress)
 
     def handleContentChunk(self, data: bytes) -> None:
-        """
-        Some of the body came.
-        """
         self._body.received += len(data)
         if self.state is RequestState.BODY:
             try:
                 self._body.add(data, self._shareKey or f"address {self.channel.origin}")
             except OpenClawError as error:
-                self._refuse(error)
+                self._reject(error)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """
-        The body is complete.
-        """
         self.arrivedAt = self.channel.site.reactor.seconds()
-        if self.state is RequestState.REFUSED:
-            self._stopDeadline()
-            if not self.gone:
+        if self.state is RequestState.REJECTED:
+            self._cancelBodyTimeout()
+            if not self.disconnected:
                 self.finish()
         elif self.state is RequestState.BODY:
-            self._stopDeadline()
-            self._enter(RequestState.COMPLETE)
-            self._answer()
+            self._cancelBodyTimeout()
+            self._setState(RequestState.COMPLETE)
+            self._respond()
 
-    def _answerEarly(self) -> None:
+    def _respondEarly(self) -> None:
         """
-        The caller wants to know whether to send a body, and nobody wants it: then the
-        answer does not wait for it.
+        Respond before the body: the client waits for C{100 Continue}, and the body is
+        not wanted.
         """
         if self.state is RequestState.BODY:
-            self._enter(RequestState.EARLY)
-            self._hangUp()
-            self._answer()
+            self._setState(RequestState.EARLY)
+            self._closeAfterResponse()
+            self._respond()
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         if self.admission.preflight is None:
             self.process()
         else:
@@ -242,163 +243,158 @@ class GatewayRequest(Request):
             self._setHeaders(self.admission.preflight)
             self.finish()
 
-    def _late(self) -> None:
+    def _checkBodyProgress(self) -> None:
         """
-        The body is not there yet.
+        Time out a body that arrives too slowly, or not at all.
         """
-        self._deadline = None
+        self._bodyTimeout = None
         if self.state is not RequestState.BODY:
             self.abort()
             return
         seconds = self.channel.site.reactor.seconds() - self.arrivedAt
         left = self.admission.bodySeconds - seconds
-        slow = self._body.received < seconds * LEAST_BYTES_PER_SECOND
+        slow = self._body.received < seconds * MIN_BYTES_PER_SECOND
         if left > 0 and not slow:
-            wait = min(left, PATIENCE_SECONDS)
-            self._deadline = self.channel.callLater(wait, self._late)
+            wait = min(left, PROGRESS_SECONDS)
+            self._bodyTimeout = self.channel.callLater(wait, self._checkBodyProgress)
         else:
-            self._refuse(RequestTimeout("The body did not arrive in time."))
+            self._reject(RequestTimeout("The body did not arrive in time."))
 
-    def _refuse(self, error: OpenClawError) -> None:
+    def _reject(self, error: OpenClawError) -> None:
         """
-        Answer now, and throw away what still comes of the body.
+        Respond with an error now, and discard the rest of the body.
         """
-        self._enter(RequestState.REFUSED)
-        self._hangUp()
-        self._forgetBody()
-        self._deadline = self.channel.callLater(LINGER_SECONDS, self._late)
+        self._setState(RequestState.REJECTED)
+        self._closeAfterResponse()
+        self._discardBody()
+        self._bodyTimeout = self.channel.callLater(
+            LINGER_SECONDS, self._checkBodyProgress
+        )
         self.write(setErrorResponse(self, error))
 
-    def _hangUp(self) -> None:
+    def _closeAfterResponse(self) -> None:
         """
-        Let this be the connection's last answer.
+        Make this response the last one on its connection.
         """
         self.responseHeaders.setRawHeaders(b"connection", [b"close"])
         self.channel.persistent = False
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """
-        The rest of the request will not be used, and the connection is closed.
+        Drop the request: the rest of it will not be used, and the connection is
+        closing.
         """
-        self._enter(RequestState.DROPPED)
-        self._forgetBody()
+        self._setState(RequestState.DROPPED)
+        self._discardBody()
 
-    def _forgetBody(self) -> None:
-        self._body.forget()
-        self._letGo()
-        self._stopDeadline()
+    def _discardBody(self) -> None:
+        self._body.discardInput()
+        self._releaseLimits()
+        self._cancelBodyTimeout()
 
-    def _letGo(self) -> None:
-        if self._countedFor:
-            self.channel.site.requests.giveBack(self._countedFor, 1)
-            self._countedFor = ""
+    def _releaseLimits(self) -> None:
+        if self._countedKey:
+            self.channel.site.requests.release(self._countedKey, 1)
+            self._countedKey = ""
         self._body.release()
 
-    def keepRoom(self) -> Callable[[], None]:
+    def retainBodyReservation(self) -> Callable[[], None]:
+        return self._body.retainBodyReservation()
+
+    def _cancelBodyTimeout(self) -> None:
+        if self._bodyTimeout is not None:
+            self._bodyTimeout.cancel()
+            self._bodyTimeout = None
+
+    # For resources
+
+    def whenAuthenticated(self) -> "Deferred[ICaller | BaseException | None]":
         """
-        See L{RequestBody.keepRoom}.
-        """
-        return self._body.keepRoom()
+        Wait for the caller.
 
-    def _stopDeadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    # The request, as what answers it asks
-
-    def whenKnown(self) -> "Deferred[ICaller | BaseException | None]":
-        """
-        Wait until it is clear who asks.
-
-        @return: The caller, or the error that keeps them out; C{None} if nobody needs
-            to be known.
+        @return: The caller, or the error with which they were rejected; C{None} if the
+            route needs no authentication.
         """
         if self._caller is None:
             return succeed(None)
-        known: Deferred[ICaller | BaseException | None] = Deferred()
+        authenticated: Deferred[ICaller | BaseException | None] = Deferred()
 
-        def tell(found: ICaller | BaseException) -> ICaller | BaseException:
-            known.callback(found)
-            return found
+        def deliver(caller: ICaller | BaseException) -> ICaller | BaseException:
+            authenticated.callback(caller)
+            return caller
 
-        self._caller.addCallback(tell)
-        return known
+        self._caller.addCallback(deliver)
+        return authenticated
 
     def body(self) -> bytes:
         """
-        The whole body.
+        Return the whole body.
         """
         return self._body.value()
 
-    def forget(self) -> None:
+    def discardInput(self) -> None:
         """
-        Keep nothing of what the caller sent: it was read, and the answer may take
-        long.
+        Drop the headers and the body once they are parsed: the response may take long.
         """
-        self._body.forget()
-        self.requestHeaders = NOTHING
+        self._body.discardInput()
+        self.requestHeaders = NO_HEADERS
 
-    # The answer
+    # The response
 
     def write(self, data: bytes) -> None:
         """
-        Send some of the answer.  What goes out in chunks is one write each: Twisted's
-        own way there takes 3 µs more.
+        Write a part of the response. A chunk is one write: Twisted's own way takes 3 µs
+        more.
 
-        Nothing follows the headers of an answer that has no body.  Twisted replaces
-        this method then, which those who hold the old one don't see.
+        After the headers of a response that has no body, nothing is written. Twisted
+        does this by replacing the method on the instance, which does not affect bound
+        methods that were taken before.
         """
-        if self.chunked and data and not (self.finished or self.gone):
+        if self.chunked and data and not (self.finished or self.disconnected):
             transport = self.channel.transport
             assert transport is not None
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        elif not self.startedWriting or self._mayHaveBody():
+        elif not self.startedWriting or self._responseHasBody():
             super().write(data)
 
-    def _mayHaveBody(self) -> bool:
+    def _responseHasBody(self) -> bool:
         return self.method != b"HEAD" and self.code not in NO_BODY_CODES
 
-    def tellTime(self) -> None:
+    def setProcessingTime(self) -> None:
         """
-        The answer begins: say how long that took.
+        Set C{openai-processing-ms}, as the response begins.
         """
         took = self.channel.site.reactor.seconds() - self.arrivedAt
-        # The clock of the machine can be set back.
+        # The system clock can be set back.
         milliseconds = b"%d" % max(took * 1000, 0)
         self.responseHeaders.setRawHeaders(b"openai-processing-ms", [milliseconds])
 
     def finish(self) -> None:
-        """
-        The answer is complete.
-        """
-        self._letGo()
-        self._stopDeadline()
+        self._releaseLimits()
+        self._cancelBodyTimeout()
         super().finish()
 
     def connectionLost(self, reason: Failure) -> None:
-        """
-        The caller is gone.
-        """
-        self.gone = True
-        self._letGo()
-        self._stopDeadline()
+        self.disconnected = True
+        self._releaseLimits()
+        self._cancelBodyTimeout()
         super().connectionLost(reason)
-        # It holds the run.
+        # The producer holds the run.
         self.producer = None
 
     def abort(self) -> None:
         """
-        Cut the connection: the caller shall not take what came for a whole answer.
+        Close the connection at once, so that the client can't take the part that was
+        sent for a complete response.
         """
         self.channel.abort()
 
 
-_AWAITED = (RequestState.BODY, RequestState.EARLY)
+_BODY_PENDING = (RequestState.BODY, RequestState.EARLY)
 
 
-def _tooManyRequests() -> Crowded:
+def _tooManyRequestsError() -> Crowded:
     return Crowded(
         "You have too many requests in progress. Try again soon.",
-        retryAfter=CROWDED_SECONDS,
+        retryAfter=RETRY_SECONDS,
     )

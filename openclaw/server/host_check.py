@@ -1,9 +1,9 @@
 """
-Check the C{Host} that a request names.
+Check the C{Host} header, against DNS rebinding.
 
-A web page can have its own name lead to this machine, and then ask the gateway as if
-it were that page's server.  The browser sends the page's name in C{Host}, so on a
-port that only this machine can reach no foreign name is accepted.
+A web page can make its own host name resolve to this machine, and then call the gateway
+as its own server. The browser sends the page's host name in C{Host}, so unknown names
+are rejected on ports that only this machine can reach.
 """
 
 import re
@@ -13,12 +13,12 @@ from ipaddress import ip_address
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
-def hostOf(header: bytes) -> str | None:
+def parseHost(header: bytes) -> str | None:
     """
-    The host in the value of a C{Host} header, in lower case, without the port, the
-    brackets of IPv6, and the dot at the end of a name.
+    Parse the value of a C{Host} header.
 
-    @return: C{None} if it is no host.
+    @return: The host in lower case, without port, brackets of IPv6 and trailing dot;
+        C{None} if it is not valid.
     """
     found = _HOST.fullmatch(header.decode("latin-1").strip())
     if found is None:
@@ -28,14 +28,14 @@ def hostOf(header: bytes) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def isAllowed(header: bytes, allowed: tuple[str, ...]) -> bool:
+def isHostAllowed(header: bytes, allowed: tuple[str, ...]) -> bool:
     """
-    May a request have this C{Host}?  An IP address can't be made to lead elsewhere,
-    and C{localhost} leads here.
+    Return whether a request may have this C{Host}. IP addresses and C{localhost} are
+    always allowed: they can't be made to resolve elsewhere.
 
-    @param allowed: The other names; C{*.example.com} is any below it.
+    @param allowed: Other host names; C{*.example.com} allows all subdomains.
     """
-    host = hostOf(header)
+    host = parseHost(header)
     if host is None:
         return False
     if host == "localhost" or host.endswith(".localhost") or _isAddress(host):

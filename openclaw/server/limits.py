@@ -1,5 +1,5 @@
 """
-Limits of one process: bytes of bodies, and connections.
+Limits of a process: amounts shared among callers, and connections.
 """
 
 import resource
@@ -15,55 +15,56 @@ from openclaw.net.fair_semaphore import fits
 
 SPARE_DESCRIPTORS = 64
 """
-The file descriptors that are never given to callers: those of the daemon itself.
+File descriptors reserved for the daemon itself.
 """
 
 
 class FairBudget:
     """
-    An amount that nobody waits for, such as the bytes of bodies, shared fairly among
-    callers; see L{openclaw.net.fair_semaphore.fits}.
+    A limited amount, such as bytes of bodies, shared fairly among callers without
+    waiting; see L{openclaw.net.fair_semaphore.fits}.
 
-    @ivar held: What all callers hold.
+    @ivar used: The sum of all that callers have acquired.
     """
 
-    def __init__(self, most: Callable[[], int]) -> None:
+    def __init__(self, limit: Callable[[], int]) -> None:
         """
-        @param most: Tells the limit for all together.
+        @param limit: Return the limit of the sum.
         """
-        self._most = most
-        self.held = 0
-        self._holds: Counter[str] = Counter()
+        self._limit = limit
+        self.used = 0
+        self._usedBy: Counter[str] = Counter()
 
-    def take(self, caller: str, count: int, own: int = 0) -> bool:
+    def acquire(self, caller: str, count: int, own: int = 0) -> bool:
         """
-        Charge a caller for more.
+        Acquire some of the budget for a caller.
 
-        @param own: The bytes of the same body that were charged before: the only body
-            of a caller may take all that is free.
+        @param own: The part that the same body has acquired before: the only body of a
+            caller may use all that is free.
 
-        @return: False if there is no room; then nothing is charged.
+        @return: False if the budget has no room; nothing is acquired then.
         """
-        others = self._holds.get(caller, 0) - own
-        if not fits(others, own + count, self._most() - self.held + own):
+        others = self._usedBy.get(caller, 0) - own
+        if not fits(others, own + count, self._limit() - self.used + own):
             return False
-        self._holds[caller] += count
-        self.held += count
+        self._usedBy[caller] += count
+        self.used += count
         return True
 
-    def giveBack(self, caller: str, count: int) -> None:
+    def release(self, caller: str, count: int) -> None:
         """
-        Release what a caller was charged for.
+        Release some of what a caller has acquired.
         """
-        self.held -= count
-        self._holds[caller] -= count
-        if not self._holds[caller]:
-            del self._holds[caller]
+        self.used -= count
+        self._usedBy[caller] -= count
+        if not self._usedBy[caller]:
+            del self._usedBy[caller]
 
 
 class ConnectionCounts:
     """
-    Connections by remote address. Addresses without any take no room.
+    Numbers of connections by remote address. Addresses without a connection take no
+    memory.
     """
 
     def __init__(self) -> None:
@@ -75,17 +76,11 @@ class ConnectionCounts:
     def __len__(self) -> int:
         return len(self._counts)
 
-    def enter(self, origin: str | None) -> None:
-        """
-        One more from there.
-        """
+    def add(self, origin: str | None) -> None:
         if origin is not None:
             self._counts[origin] += 1
 
-    def leave(self, origin: str | None) -> None:
-        """
-        One less.
-        """
+    def remove(self, origin: str | None) -> None:
         if origin is not None:
             self._counts[origin] -= 1
             if not self._counts[origin]:
@@ -94,10 +89,10 @@ class ConnectionCounts:
 
 def addressBlock(address: IAddress) -> str | None:
     """
-    Return the key that connections from an address are counted under. A host with IPv6
-    has a whole network of 64 bits to call from, so that counts as one.
+    Return the key that connections from an address are counted under: an IPv4 address,
+    or the /64 network of an IPv6 address, since a host has a whole one.
 
-    @return: C{None} for this machine itself, which is not counted.
+    @return: C{None} for this machine, which is not counted.
     """
     if not isinstance(address, IPv4Address | IPv6Address):
         return None
@@ -114,17 +109,17 @@ def addressBlock(address: IAddress) -> str | None:
     return None if found.is_loopback else str(found)
 
 
-def descriptorLimit() -> int | None:
+def openFileLimit() -> int | None:
     """
-    Return the limit of open files of this process; C{None} for any number.
+    Return the limit of open files of this process; C{None} if there is none.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def affordable(descriptors: int) -> int:
+def connectionLimitFor(descriptors: int) -> int:
     """
-    Return the connections that a process can afford with so many files: each run needs
-    some for its model and its tools, so a quarter is left to them.
+    Return the number of connections that a limit of open files allows. A quarter of the
+    files is left for models and tools.
     """
     return max(1, descriptors - max(SPARE_DESCRIPTORS, descriptors // 4))

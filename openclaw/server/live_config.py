@@ -1,5 +1,5 @@
 """
-The live configuration: the part of the gateway that a reload replaces as a whole.
+The live configuration, which a reload replaces as a whole.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from openclaw.config import Config
 @dataclass(frozen=True, kw_only=True)
 class LiveConfig:
     """
-    The configuration, and what was made from it.
+    The configuration in force, and the objects built from it.
 
-    @ivar path: The configuration's file, or C{None} for the defaults.
+    @ivar path: The configuration file, or C{None} if the defaults are used.
     """
 
     config: Config

@@ -1,5 +1,5 @@
 """
-Connections for which there is no room.
+Connections over the limit.
 """
 
 from typing import Any
@@ -15,60 +15,51 @@ from twisted.python.failure import Failure
 
 from openclaw.errors import OpenClawError
 from openclaw.server.admission import LINGER_SECONDS
-from openclaw.server.error_responses import errorResponse
+from openclaw.server.error_responses import renderErrorResponse
 from openclaw.server.gateway_request import newRequestID
 
 
 class RejectedConnection(Protocol):
     """
-    A connection for which there is no room: it is told so, and closed.
+    A connection over the limit: it gets an error response, and is closed.
     """
 
-    _cut: IDelayedCall | None = None
+    _abortCall: IDelayedCall | None = None
 
     def __init__(
-        self, turnedAway: set[Any], reactor: IReactorTime, error: OpenClawError
+        self, rejected: set[Any], reactor: IReactorTime, error: OpenClawError
     ) -> None:
         """
-        @param turnedAway: Has the connection in it while it is open.
+        @param rejected: The set of open rejected connections, which this one joins.
         """
-        self._turnedAway = turnedAway
+        self._rejected = rejected
         self._reactor = reactor
         self._error = error
 
     def connectionMade(self) -> None:
-        """
-        The connection is there.
-        """
         transport = self.transport
         assert transport is not None
-        self._turnedAway.add(self)
-        self._cut = self._reactor.callLater(LINGER_SECONDS, self.abort)
-        transport.write(errorResponse(newRequestID(), self._error))
-        closeBehind(transport)
+        self._rejected.add(self)
+        self._abortCall = self._reactor.callLater(LINGER_SECONDS, self.abort)
+        transport.write(renderErrorResponse(newRequestID(), self._error))
+        halfClose(transport)
 
     def abort(self) -> None:
-        """
-        Cut the connection.
-        """
         transport = self.transport
         assert transport is not None
         transport.abortConnection()  # type: ignore[attr-defined]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The connection is gone.
-        """
-        if self._cut is not None and self._cut.active():
-            self._cut.cancel()
-        self._turnedAway.discard(self)
+        if self._abortCall is not None and self._abortCall.active():
+            self._abortCall.cancel()
+        self._rejected.discard(self)
 
 
-def closeBehind(transport: object) -> None:
+def halfClose(transport: object) -> None:
     """
-    Send no more than what was written, and read on: if a system closes a connection
-    on which something is unread, the other side may never see the last answer.  (TLS
-    reads on by itself.)
+    Send what was written and close the write side, but go on reading: closing a
+    connection with unread input resets it, and the client may lose the response. (TLS
+    connections read on by themselves.)
     """
     if ITCPTransport.providedBy(transport) and not ISSLTransport.providedBy(transport):
         transport.loseWriteConnection()

@@ -1,5 +1,5 @@
 """
-The body of a request as it arrives, and the room that it takes.
+The body of a request as it arrives, and the memory reserved for it.
 """
 
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from io import BytesIO
 from openclaw.errors import BodyTooLarge, Crowded
 from openclaw.server.limits import FairBudget
 
-CROWDED_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 """
-When to try again where there was no room for a body.
+Retry-After of a request without room for its body, in seconds.
 """
 
 
 class RequestBody:
     """
-    The bytes of a body, within its limit and within the room for all bodies.
+    The bytes of a body, within its limit and within the budget of all bodies.
 
-    @ivar received: The bytes that came, those included that were not kept.
-    @ivar limit: The most that is wanted; 0 for nothing.
+    @ivar received: The number of bytes that have arrived, discarded ones included.
+    @ivar limit: The limit in bytes; 0 to discard the body.
     """
 
     __slots__ = ("_budget", "_chargedTo", "_content", "_reserved", "limit", "received")
@@ -35,25 +35,25 @@ class RequestBody:
 
     def add(self, data: bytes, caller: str) -> None:
         """
-        Keep some more, if it is wanted.  What was announced and has not arrived takes
-        no room: to announce costs nothing.
+        Keep some more bytes, if the body is wanted. Memory is reserved as bytes arrive,
+        not for the announced length.
 
-        @param caller: Who is charged for it; whoever was first, as long as there is
-            anything.
+        @param caller: The key of the budget to charge. The key of the first call is
+            used for the whole body.
 
-        @raise BodyTooLarge: It is more than the limit.
+        @raise BodyTooLarge: The body is over its limit.
 
-        @raise Crowded: There is no room for it.
+        @raise Crowded: The budget is used up.
         """
         if not self.limit:
             return
         self.checkSize(self.received)
         if not self._reserved:
             self._chargedTo = caller
-        if not self._budget.take(self._chargedTo, len(data), self._reserved):
+        if not self._budget.acquire(self._chargedTo, len(data), self._reserved):
             raise Crowded(
-                "Too many bytes of requests are on their way. Try again soon.",
-                retryAfter=CROWDED_SECONDS,
+                "Too many bytes of request bodies are in progress. Try again soon.",
+                retryAfter=RETRY_SECONDS,
             )
         self._reserved += len(data)
         self._content.write(data)
@@ -66,30 +66,27 @@ class RequestBody:
             raise BodyTooLarge(f"The body is larger than {self.limit} bytes.")
 
     def value(self) -> bytes:
-        """
-        Return what came of it.
-        """
         return self._content.getvalue()
 
-    def forget(self) -> None:
+    def discardInput(self) -> None:
         """
-        Keep nothing of it; the room stays taken.
+        Drop the bytes. Their memory stays reserved.
         """
         self._content = BytesIO()
 
     def release(self) -> None:
         """
-        Give the room back.
+        Release the reserved memory.
         """
         if self._reserved:
-            self._budget.giveBack(self._chargedTo, self._reserved)
+            self._budget.release(self._chargedTo, self._reserved)
             self._reserved = 0
 
-    def keepRoom(self) -> Callable[[], None]:
+    def retainBodyReservation(self) -> Callable[[], None]:
         """
-        Let the room stay taken when the request is over.
+        Keep the memory reserved beyond the end of the request.
 
-        @return: What gives it back.  To be called once.
+        @return: Releases it; to be called once.
         """
         kept, self._reserved = self._reserved, 0
-        return partial(self._budget.giveBack, self._chargedTo, kept)
+        return partial(self._budget.release, self._chargedTo, kept)

@@ -13,13 +13,12 @@ from openclaw.server.limits import FairBudget
 
 class Access(Protocol):
     """
-    Decides on requests by their headers.
+    The access checks.
     """
 
     def admit(self, request: Any) -> Admission:
         """
-        Decide on a request of which only the method, the path and the headers are
-        there.
+        Decide on a request from its method, path and headers; its body has not arrived.
         """
 
 
@@ -27,13 +26,13 @@ class RequestSite(Protocol):
     """
     The part of a site that requests use.
 
-    @ivar bodies: The room for bodies, in bytes.
+    @ivar bodyBudget: The memory for bodies, in bytes.
     @ivar requests: The requests in progress of tokens and users.
     """
 
     reactor: IReactorTime
     access: Access
-    bodies: FairBudget
+    bodyBudget: FairBudget
     requests: FairBudget
 
 
@@ -59,30 +58,21 @@ class RequestChannel(Protocol):
     @property
     def target(self) -> bytes:
         """
-        Its target.
+        The request target.
         """
 
     @target.setter
     def target(self, target: bytes) -> None: ...
 
     @property
-    def version(self) -> bytes:
-        """
-        Its HTTP version.
-        """
+    def version(self) -> bytes: ...
 
     @property
-    def site(self) -> RequestSite:
-        """
-        The site.
-        """
+    def site(self) -> RequestSite: ...
 
-    def invite(self) -> None:
+    def sendContinue(self) -> None:
         """
         Send C{100 Continue}.
         """
 
-    def abort(self) -> None:
-        """
-        Close the connection at once.
-        """
+    def abort(self) -> None: ...

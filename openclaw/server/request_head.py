@@ -1,5 +1,5 @@
 """
-The head of a request: its target, and the faults that no request may have.
+The head of a request: its target, and the errors that need no route.
 """
 
 import re
@@ -13,14 +13,14 @@ _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#@]+)((?:[/?][^#]*)?)", re.I)
 
 def originForm(target: bytes, headers: Headers, version: bytes) -> bytes:
     """
-    Return a request target without the host in it (RFC 9112, 3.2.2): that goes before
-    the one of the C{Host} header, and replaces it in the headers.
+    Return a request target in origin form (RFC 9112, 3.2.1). The host of an
+    absolute-form target replaces the one in the C{Host} header.
     """
     found = None if target[:1] == b"/" else _ABSOLUTE_FORM.fullmatch(target)
     if found is None:
         return target
     if headers.hasHeader(b"host"):
-        # More than one of them is a fault all the same.
+        # Several Host headers stay an error.
         _, *more = headers.getRawHeaders(b"host") or [b""]
         headers.setRawHeaders(b"host", [found[1], *more])
     elif version != b"HTTP/1.1":
@@ -29,21 +29,23 @@ def originForm(target: bytes, headers: Headers, version: bytes) -> bytes:
     return rest if rest[:1] == b"/" else b"/" + rest
 
 
-def faultOf(method: bytes, headers: Headers, version: bytes) -> OpenClawError | None:
+def findHeadError(
+    method: bytes, headers: Headers, version: bytes
+) -> OpenClawError | None:
     """
-    Find a fault of a request, whoever sends it and whatever it asks for.
+    Find an error that does not depend on the route or the caller.
     """
     hosts = headers.getRawHeaders(b"host")
     if hosts is None:
         if version == b"HTTP/1.1":
-            return MalformedRequest("There is no Host header.")
+            return MalformedRequest("The Host header is missing.")
     elif len(hosts) > 1:
         return MalformedRequest("There is more than one Host header.")
     if not method.isupper():
-        # Who routes would take it for the one in upper case.
-        return MalformedRequest("HTTP's methods are in upper case.")
+        # Klein's router would take it for the method in upper case.
+        return MalformedRequest("The method must be in upper case.")
     if version == b"HTTP/1.1":
         expected = headers.getRawHeaders(b"expect")
         if expected and [each.lower() for each in expected] != [b"100-continue"]:
-            return ExpectationFailed("Only `Expect: 100-continue` can be met.")
+            return ExpectationFailed("The only supported Expect is `100-continue`.")
     return None

@@ -1,5 +1,5 @@
 """
-The states of a request until all of it has arrived.
+The states of a request while it is received.
 """
 
 from enum import Enum
@@ -7,15 +7,15 @@ from enum import Enum
 
 class RequestState(Enum):
     """
-    The phase of a request until all of it was there.
+    The phase of receiving a request.
 
-    @cvar HEADERS: Its headers arrive.
-    @cvar BODY: Its body arrives, or could.
-    @cvar COMPLETE: All of it is there, and a resource answers.
-    @cvar EARLY: A resource answers, though the body, which nobody wants, was not sent:
-        its sender waits to be told to.
-    @cvar REFUSED: The answer is an error, which was sent before the body was complete.
-        The rest of the body is thrown away.
+    @cvar HEADERS: The headers are arriving.
+    @cvar BODY: The body is arriving, or may arrive.
+    @cvar COMPLETE: The request is complete, and a resource responds.
+    @cvar EARLY: A resource responds, though the body was not sent: it is not wanted,
+        and the client waits for C{100 Continue}.
+    @cvar REJECTED: An error was sent before the body was complete. The rest of the body
+        is discarded.
     @cvar DROPPED: The connection is about to be closed.
     """
 
@@ -23,7 +23,7 @@ class RequestState(Enum):
     BODY = "body"
     COMPLETE = "complete"
     EARLY = "early"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     DROPPED = "dropped"
 
 
@@ -32,14 +32,14 @@ NEXT_STATES = {
     RequestState.BODY: {
         RequestState.COMPLETE,
         RequestState.EARLY,
-        RequestState.REFUSED,
+        RequestState.REJECTED,
         RequestState.DROPPED,
     },
     RequestState.COMPLETE: {RequestState.DROPPED},
     RequestState.EARLY: {RequestState.DROPPED},
-    RequestState.REFUSED: {RequestState.DROPPED},
+    RequestState.REJECTED: {RequestState.DROPPED},
     RequestState.DROPPED: {RequestState.DROPPED},
 }
 """
-The states that may follow each.
+The states that may follow each state.
 """

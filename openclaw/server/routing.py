@@ -1,5 +1,5 @@
 """
-Routes: the path, the methods, the scope and the body of each resource, in one table.
+Routes: path, methods, scope and body of each resource, in one table.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,27 +13,27 @@ from werkzeug.exceptions import MethodNotAllowed as RouteMethodNotAllowed
 
 from openclaw.config import HTTP
 from openclaw.errors import NotFound, OpenClawError
-from openclaw.server.error_responses import methodNotAllowed, nothingAt
+from openclaw.server.error_responses import buildMethodNotAllowed, pathNotFound
 
-Enabled = Callable[[HTTP], bool]
+Predicate = Callable[[HTTP], bool]
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
     """
-    A key of the configuration that an endpoint needs to be on.
+    A configuration key that enables an endpoint.
 
-    @ivar key: The key, for the error.
-    @ivar isOn: Tell its value.
+    @ivar key: The key, for the error message.
+    @ivar isEnabled: Return the key's value.
     """
 
     key: str
-    isOn: Enabled
+    isEnabled: Predicate
 
     def disabled(self) -> NotFound:
         """
-        Return the error for those who ask for an endpoint that is off.
+        Return the error for requests to the endpoint while it is disabled.
         """
         return NotFound(
             "The endpoint is disabled. To enable it, set"
@@ -47,14 +47,15 @@ class Route(Generic[R]):
     """
     One line of the table.
 
-    @ivar method: C{GET}, which means C{HEAD}, too, or C{POST}.
-    @ivar path: The path, in werkzeug's form, such as C{/v1/runs/<runID>}.
-    @ivar handler: Return what answers the requests, of all that can: a callable of the
+    @ivar method: C{POST}, or C{GET}, which includes C{HEAD}.
+    @ivar path: The path in Werkzeug's syntax, such as C{/v1/runs/<runID>}.
+    @ivar handler: Return the handler from the resources: a callable of the
         L{openclaw.server.api_request.ApiRequest} and the path's variables.
-    @ivar scope: The scope that a caller needs; C{None} if anybody may ask.
-    @ivar switches: What needs to be on in the configuration.
-    @ivar takesBody: Is a body wanted, within the endpoint's limits?
-    @ivar isOpen: Tell if nobody needs the scope, as things are configured.
+    @ivar scope: The scope that the caller needs; C{None} if no authentication is
+        needed.
+    @ivar switches: The keys that must be enabled.
+    @ivar takesBody: True if the route takes a body, within the configured limits.
+    @ivar isPublic: Return whether the configuration waives the scope.
     """
 
     method: str
@@ -63,7 +64,7 @@ class Route(Generic[R]):
     scope: str | None = None
     switches: Sequence[Switch] = ()
     takesBody: bool = False
-    isOpen: Enabled = lambda http: False
+    isPublic: Predicate = lambda http: False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,25 +74,25 @@ class RouteMatch:
 
     @ivar endpoint: The route's name in Klein.
     @ivar arguments: The values of the path's variables.
-    @ivar fault: The error, if it is not the request's method.
+    @ivar error: The error if the route does not have the request's method.
     """
 
     route: Route[Any]
     endpoint: str
     arguments: Mapping[str, str]
-    fault: OpenClawError | None = None
+    error: OpenClawError | None = None
 
 
 class RouteTable:
     """
-    All routes, as Klein knows them.
+    All routes, as a Klein application.
 
     @ivar app: The Klein application.
     """
 
     def __init__(self, routes: Sequence[Route[R]], resources: R) -> None:
         self.app = Klein()
-        # A redirect helps no API client.
+        # API clients do not expect redirects.
         self.app.url_map.strict_slashes = False
         self.app.url_map.merge_slashes = False
         self._routes: dict[str, Route[R]] = {}
@@ -106,36 +107,36 @@ class RouteTable:
         """
         Find the route of a request.
 
-        @raise NotFound: There is nothing at that path.
+        @raise NotFound: No route has that path.
         """
-        plain, asked = _plain(path), method.decode("latin-1")
-        fault = None
+        decoded, text = _decodePath(path), method.decode("latin-1")
+        error = None
         try:
-            rule, arguments = self._match(plain, asked, return_rule=True)
-        except RouteMethodNotAllowed as error:
-            allowed = set(error.valid_methods or ()) - {"OPTIONS"}
-            fault = methodNotAllowed(path, method, allowed)
-            rule, arguments = self._match(plain, min(allowed), return_rule=True)
+            rule, arguments = self._match(decoded, text, return_rule=True)
+        except RouteMethodNotAllowed as raised:
+            allowed = set(raised.valid_methods or ()) - {"OPTIONS"}
+            error = buildMethodNotAllowed(path, method, allowed)
+            rule, arguments = self._match(decoded, min(allowed), return_rule=True)
         except HTTPException:
-            raise nothingAt(path) from None
+            raise pathNotFound(path) from None
         return RouteMatch(
             route=self._routes[rule.endpoint],
             endpoint=rule.endpoint,
             arguments=arguments,
-            fault=fault,
+            error=error,
         )
 
 
-def isPossible(path: bytes) -> bool:
+def isValidPath(path: bytes) -> bool:
     """
-    Could anything be at a path?  What does not begin with a slash, or is no UTF-8, the
-    routes can't see right.
+    Return whether a path begins with a slash and is UTF-8. Werkzeug would misread
+    others.
     """
     try:
-        return path[:1] == b"/" and bool(_plain(path))
+        return path[:1] == b"/" and bool(_decodePath(path))
     except UnicodeDecodeError:
         return False
 
 
-def _plain(path: bytes) -> str:
+def _decodePath(path: bytes) -> str:
     return "/" + unquote_to_bytes(path).decode("utf-8").lstrip("/")

@@ -1,5 +1,5 @@
 """
-The HTTP server's edge: the connections that there are, and how many there may be.
+The HTTP site: its connections and their limits.
 """
 
 from collections.abc import Callable, Collection
@@ -19,42 +19,41 @@ from openclaw.server.limits import (
     ConnectionCounts,
     FairBudget,
     addressBlock,
-    affordable,
+    connectionLimitFor,
 )
 from openclaw.server.rejected_connections import RejectedConnection
 from openclaw.server.request_channel import Access
 
 CLOSE_SECONDS = 2.0
 """
-Seconds for which callers may take to read the last bytes when the daemon stops.
+Time for clients to read the last bytes when the daemon stops, in seconds.
 """
 
-MAX_TURNED_AWAY = 32
+MAX_REJECTED = 32
 """
-Rejected connections that get an answer at the same time; others are closed without a
-word.
+Limit of rejected connections that get an error response at the same time; others are
+closed at once.
 """
 
-CROWDED_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 """
-When to try again where there was no room for a connection.
+Retry-After of a rejected connection, in seconds.
 """
 
 
 class GatewaySite(Site):
     """
-    A site that knows its connections, bounds their number and can close them.
+    A site that limits its connections and can close them.
 
-    @ivar settings: What holds at the time of asking.
-    @ivar connections: Those that are open.
-    @ivar idle: Those of them without a request, the longest idle first.
-    @ivar turnedAway: Those for which there was no room, until they are closed.
-    @ivar bodies: The room for bodies.
-    @ivar requests: The requests in progress of tokens and users, each of which keeps a
-        connection.
-    @ivar writes: What sends the answers.
-    @ivar loopback: The addresses of ports that only this machine can reach: hosts
-        and ports.
+    @ivar settings: Return the settings in force.
+    @ivar connections: The open connections.
+    @ivar idle: Those without a request, the longest idle first.
+    @ivar rejected: The connections over the limit, until they are closed.
+    @ivar bodyBudget: The memory for bodies, in bytes.
+    @ivar requests: The requests in progress of tokens and users, each of which occupies
+        a connection.
+    @ivar writes: The batched writes of responses.
+    @ivar loopback: Hosts and ports of listening loopback addresses.
     """
 
     noisy = False
@@ -70,8 +69,7 @@ class GatewaySite(Site):
         descriptors: int | None = None,
     ) -> None:
         """
-        @param descriptors: How many files the process may have open, if that is
-            bounded.
+        @param descriptors: The limit of open files of the process, if there is one.
         """
         super().__init__(
             resource,
@@ -84,58 +82,54 @@ class GatewaySite(Site):
         self.writes = writesOf(reactor)
         self.connections: set[GatewayChannel] = set()
         self.idle: dict[GatewayChannel, None] = {}
-        self.turnedAway: set[RejectedConnection] = set()
-        self.bodies = FairBudget(lambda: settings().maxBodyBytesInFlight)
-        self.requests = FairBudget(lambda: self.mostConnections)
+        self.rejected: set[RejectedConnection] = set()
+        self.bodyBudget = FairBudget(lambda: settings().maxBodyBytesInFlight)
+        self.requests = FairBudget(lambda: self.connectionLimit)
         self.loopback: Collection[tuple[str, int]] = frozenset()
-        self._crowd = ConnectionCounts()
+        self._connectionCounts = ConnectionCounts()
         self._descriptors = descriptors
         self._closed: Deferred[None] | None = None
 
     def acceptableProtocols(self) -> list[bytes]:
         """
-        Return the protocols that TLS may negotiate.
+        Return the protocols for TLS's ALPN.
         """
         return [b"http/1.1"]
 
     def startFactory(self) -> None:
         """
-        Start nothing: Twisted's clock for its access log would tick each second.
+        Do nothing: Twisted would start the clock of its access log, which ticks each
+        second.
         """
 
     def stopFactory(self) -> None:
         """
-        Nothing was started.
+        Do nothing, as L{startFactory} started nothing.
         """
 
     def log(self, request: Request) -> None:  # type: ignore[override]
         """
-        Write nothing: each run has its line in the log, written where it ends.
+        Do nothing: each run writes its own log line when it ends.
         """
 
-    # How many there may be
+    # Limits
 
     @property
-    def mostConnections(self) -> int:
+    def connectionLimit(self) -> int:
         """
-        The connections that there may be at once.
+        The limit of open connections.
         """
-        most = self.settings().maxConnections
+        limit = self.settings().maxConnections
         if self._descriptors is not None:
-            most = min(most, affordable(self._descriptors))
-        return most
+            limit = min(limit, connectionLimitFor(self._descriptors))
+        return limit
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
-        """
-        Somebody connects.
-
-        @return: C{None} to close the connection at once.
-        """
         origin = addressBlock(addr)
-        if self._crowd[origin] >= self.settings().maxConnectionsPerAddress:
-            return self._turnAway("You have too many connections.")
-        if len(self.connections) >= self.mostConnections and not self._closeIdle():
-            return self._turnAway("There are too many connections.")
+        if self._connectionCounts[origin] >= self.settings().maxConnectionsPerAddress:
+            return self._reject("You have too many connections.")
+        if len(self.connections) >= self.connectionLimit and not self._closeIdle():
+            return self._reject("There are too many connections.")
         channel: GatewayChannel = super().buildProtocol(addr)
         channel.origin = origin
         return channel
@@ -144,64 +138,64 @@ class GatewaySite(Site):
         """
         Close the connection that has been idle for longest.
 
-        @return: Was there one?
+        @return: False if none is idle.
         """
         longest = next(iter(self.idle), None)
         if longest is None:
             return False
-        longest.makeRoom()
+        longest.closeIdle()
         return True
 
-    def _turnAway(self, reason: str) -> RejectedConnection | None:
-        if len(self.turnedAway) >= MAX_TURNED_AWAY:
+    def _reject(self, reason: str) -> RejectedConnection | None:
+        if len(self.rejected) >= MAX_REJECTED:
             return None
         return RejectedConnection(
-            self.turnedAway,
+            self.rejected,
             self.reactor,
-            Crowded(f"{reason} Try again soon.", retryAfter=CROWDED_SECONDS),
+            Crowded(f"{reason} Try again soon.", retryAfter=RETRY_SECONDS),
         )
 
-    def connectionBegan(self, connection: GatewayChannel) -> None:
+    def connectionOpened(self, connection: GatewayChannel) -> None:
         """
-        A connection is there.
+        Add a connection.
         """
         self.connections.add(connection)
         self.idle[connection] = None
-        self._crowd.enter(connection.origin)
-        here = connection.getHost()
-        if isinstance(here, IPv4Address | IPv6Address):
+        self._connectionCounts.add(connection.origin)
+        local = connection.getHost()
+        if isinstance(local, IPv4Address | IPv6Address):
             connection.onNetwork = True
-            connection.onLoopback = (here.host, here.port) in self.loopback
+            connection.onLoopback = (local.host, local.port) in self.loopback
 
-    def connectionEnded(self, connection: GatewayChannel) -> None:
+    def connectionClosed(self, connection: GatewayChannel) -> None:
         """
-        A connection is gone.
+        Remove a connection.
         """
         self.connections.discard(connection)
         self.idle.pop(connection, None)
-        self._crowd.leave(connection.origin)
+        self._connectionCounts.remove(connection.origin)
         if self._closed is not None and not self.connections:
             closed, self._closed = self._closed, None
             closed.callback(None)
 
-    # The end
+    # Closing
 
     def close(self) -> "Deferred[None]":
         """
-        Close all connections, behind the last bytes of their answers.
+        Close all connections, each after the last bytes of its response.
 
-        @return: Fires when none is left.
+        @return: Fires when all are closed.
         """
-        for stranger in list(self.turnedAway):
-            stranger.abort()
+        for rejected in list(self.rejected):
+            rejected.abort()
         if not self.connections:
             return succeed(None)
         self._closed = Deferred()
-        patience = self.reactor.callLater(CLOSE_SECONDS, self._abort)
+        timeout = self.reactor.callLater(CLOSE_SECONDS, self._abort)
         for connection in list(self.connections):
             connection.loseConnection()
         return self._closed.addCallback(
-            lambda _: patience.cancel() if patience.active() else None
+            lambda _: timeout.cancel() if timeout.active() else None
         )
 
     def _abort(self) -> None:

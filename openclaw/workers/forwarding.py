@@ -204,7 +204,7 @@ class _Answer(Protocol):
         It is complete, or broken off: then the caller must see that.
         """
         request = self._request
-        if not request.gone:
+        if not request.disconnected:
             request.unregisterProducer()
             if reason.check(ResponseDone):
                 request.finish()
@@ -246,16 +246,16 @@ class RequestForwarder:
         """
         going = Deferred.fromCoroutine(self._passOn(request, owner, forwarded))
         self._going.add(going)
-        gone = request.notifyFinish()
+        disconnected = request.notifyFinish()
 
         def ended(result: Failure | None) -> None:
             self._going.discard(going)
-            if isinstance(result, Failure) and not request.gone:
+            if isinstance(result, Failure) and not request.disconnected:
                 self.log.failure("A request could not be passed on", result)
                 request.abort()
 
         # The caller may go away at any time.
-        gone.addErrback(lambda _: going.cancel())
+        disconnected.addErrback(lambda _: going.cancel())
         going.addBoth(ended)
 
     async def _passOn(
@@ -275,7 +275,7 @@ class RequestForwarder:
         except CancelledError:
             return
         except Exception as error:
-            if request.gone:
+            if request.disconnected:
                 return
             self.log.warn(
                 "Worker {owner} does not answer: {error}",
@@ -358,7 +358,7 @@ class ForwardingResource:
 
     async def _render(self, request: GatewayRequest) -> None:
         found = await self.router.find(request, self.forwardedCallerOf(request))
-        if request.gone:
+        if request.disconnected:
             return
         if found is None:
             request.render(self.inner)  # type: ignore[no-untyped-call]
@@ -367,7 +367,7 @@ class ForwardingResource:
 
     def _failed(self, failure: Failure, request: GatewayRequest) -> None:
         self.log.failure("A request found no worker", failure)
-        if not request.gone:
+        if not request.disconnected:
             request.abort()
 
     def getChildWithDefault(self, name: bytes, request: object) -> IResource:

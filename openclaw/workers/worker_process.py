@@ -16,7 +16,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
-from openclaw.server.limits import descriptorLimit
+from openclaw.server.limits import openFileLimit
 from openclaw.signals import blocked
 from openclaw.workers.log_forwarding import eventOf
 from openclaw.workers.worker_messages import (
@@ -224,7 +224,7 @@ def _startFault(reason: Failure) -> str:
     Say why a worker is not there, and what to do where the system gives no more
     descriptors: a process that can't be spawned then fails with one of several errors.
     """
-    limit, error = descriptorLimit(), reason.value
+    limit, error = openFileLimit(), reason.value
     if not isinstance(error, OSError) or limit is None or limit > FEW_DESCRIPTORS:
         return f"A worker has ended: {reason.getErrorMessage()}"
     fault = f"A worker can't be started: too many open files (limit {limit})"

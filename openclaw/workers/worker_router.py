@@ -41,7 +41,7 @@ class WorkerRouter:
             answer it.
         """
         hops = 0 if forwarded is None else forwarded.hops
-        caller = await request.whenKnown()
+        caller = await request.whenAuthenticated()
         if caller is None or isinstance(caller, BaseException) or hops >= MOST_HOPS:
             return None
         peers = self._peers
@@ -62,7 +62,7 @@ class WorkerRouter:
         @param bounded: All that the caller asks is answered here.
         """
         peers = self._peers
-        live, found = request.admission.live, request.admission.found
+        live, found = request.admission.live, request.admission.match
         if live is None or found is None:
             return None
         runID = found.arguments.get("runID")

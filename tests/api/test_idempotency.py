@@ -241,13 +241,13 @@ class GoesOnTests(GatewayTestCase):
         The body of the request counts among the bytes of bodies until the run ends,
         since it is kept so long; that of a run that ends with its caller does not.
         """
-        bodies = self.gateway.site.bodies
+        bodyBudget = self.gateway.site.bodyBudget
         self.gateway.post(HELLO, GOES_ON).leave()
-        self.assertEqual(bodies.held, len(msgspec.json.encode(HELLO)))
+        self.assertEqual(bodyBudget.used, len(msgspec.json.encode(HELLO)))
         self.gateway.post(HELLO).leave()
-        self.assertEqual(bodies.held, len(msgspec.json.encode(HELLO)))
+        self.assertEqual(bodyBudget.used, len(msgspec.json.encode(HELLO)))
         self.gateway.provider.calls[0].finish("length")
-        self.assertEqual(bodies.held, 0)
+        self.assertEqual(bodyBudget.used, 0)
 
     def test_notBegun(self):
         """
@@ -258,7 +258,7 @@ class GoesOnTests(GatewayTestCase):
         gateway.post(HELLO)
         self.assertEqual(gateway.post(OTHER, GOES_ON).answer.status, 429)
         gateway.call.finish("length")
-        self.assertEqual(gateway.site.bodies.held, 0)
+        self.assertEqual(gateway.site.bodyBudget.used, 0)
 
     def test_kept(self):
         """

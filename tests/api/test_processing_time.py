@@ -6,7 +6,7 @@ request.
 import msgspec
 
 from openclaw.errors import UpstreamRefused
-from openclaw.server.gateway_request import PATIENCE_SECONDS
+from openclaw.server.gateway_request import PROGRESS_SECONDS
 from tests.server.memory_gateway import (
     AUTHORIZATION,
     COMPLETIONS,
@@ -94,7 +94,7 @@ class ProcessingTimeTests(GatewayTestCase):
         """
         caller = self.gateway.connect()
         caller.ask("POST", COMPLETIONS, [AUTHORIZATION, length(9)])
-        self.gateway.clock.advance(PATIENCE_SECONDS)
+        self.gateway.clock.advance(PROGRESS_SECONDS)
         self.assertEqual(caller.answer.status, 408)
         self.assertEqual(caller.answer.headers[HEADER], "10000")
 

@@ -30,7 +30,7 @@ from openclaw.models.provider import Dialect
 from openclaw.models.provider_errors import providerError
 from openclaw.models.reply_decoding import MOST_BYTES, MOST_TOKENS
 from openclaw.models.tool_calls import MOST_ARGUMENTS
-from openclaw.server.error_responses import errorBody
+from openclaw.server.error_responses import buildErrorBody
 from tests.api.sse_reader import framesOf
 from tests.fuzz.mutations import everyValueReplaced, hurried, mutated
 from tests.models import answer_samples as samples
@@ -267,7 +267,7 @@ class EmbeddingTests(SynchronousTestCase):
             asked = EmbeddingRequest("m", ["one", "two"])
             reply = readAnswer("vendor", dialect, asked, answer)
         except OpenClawError as error:
-            msgspec.json.encode(errorBody(error))
+            msgspec.json.encode(buildErrorBody(error))
             return
         self.assertEqual(len(reply.vectors), 2)
         self.assertTrue(0 <= reply.promptTokens <= MOST_TOKENS, reply.promptTokens)
@@ -334,7 +334,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertIsInstance(error, UpstreamError)
         self.assertTrue(error.message.isprintable() or "\u2028" not in error.message)
         self.assertLess(len(error.message), 1000)
-        msgspec.json.encode(errorBody(error))
+        msgspec.json.encode(buildErrorBody(error))
         if error.retryAfter is not None:
             self.assertTrue(0 <= error.retryAfter <= 86_400)
 

@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectionDone
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.channel import IDLE_SECONDS
 from openclaw.server.rejected_connections import RejectedConnection
-from openclaw.server.site import MAX_TURNED_AWAY, GatewaySite
+from openclaw.server.site import MAX_REJECTED, GatewaySite
 from tests.auth.doorkeeper_doubles import addToken
 from tests.server.memory_connection import Caller, Line
 from tests.server.memory_gateway import (
@@ -151,14 +151,14 @@ class TokenTests(CrowdTestCase):
         self.assertTrue(refused.closed)
         callers.append(self.post(polite))
         self.assertEqual(len(self.gateway.provider.calls), 4)
-        self.assertEqual(self.gateway.site.requests.held, 4)
+        self.assertEqual(self.gateway.site.requests.used, 4)
         callers.pop().leave()
         callers.pop().leave()
         callers.append(self.post(greedy))
         self.assertEqual(len(self.gateway.provider.calls), 5)
         for caller in callers:
             caller.leave()
-        self.assertEqual(self.gateway.site.requests.held, 0)
+        self.assertEqual(self.gateway.site.requests.used, 0)
 
     def test_over(self):
         """
@@ -169,7 +169,7 @@ class TokenTests(CrowdTestCase):
             self.gateway.call.say("Yes?")
             self.gateway.call.finish()
             self.assertEqual(caller.answer.text, "Yes?")
-            self.assertEqual(self.gateway.site.requests.held, 0)
+            self.assertEqual(self.gateway.site.requests.used, 0)
             caller.leave()
 
 
@@ -218,7 +218,7 @@ class RoomTests(CrowdTestCase):
         """
         callers = [self.busy() for _ in range(4)]
         stuck = []
-        for _ in range(MAX_TURNED_AWAY):
+        for _ in range(MAX_REJECTED):
             line = self.come()
             line.stuck = True
             stuck.append(line)
@@ -227,7 +227,7 @@ class RoomTests(CrowdTestCase):
         for line in stuck:
             self.assertTrue(line.aborted)
             line.settle()
-        self.assertEqual(self.site.turnedAway, set())
+        self.assertEqual(self.site.rejected, set())
         for caller in callers:
             caller.leave()
 
@@ -241,9 +241,9 @@ class RoomTests(CrowdTestCase):
             self.gateway.clock,
             descriptors=1024,
         )
-        self.assertEqual(site.mostConnections, 768)
+        self.assertEqual(site.connectionLimit, 768)
         site.settings = self.site.settings
-        self.assertEqual(site.mostConnections, 4)
+        self.assertEqual(site.connectionLimit, 4)
 
 
 class BodyTests(CrowdTestCase):
@@ -264,21 +264,21 @@ class BodyTests(CrowdTestCase):
         A body that has arrived keeps its room, and one that is announced has none.
         """
         callers = [self.begin(("Content-Length", "2000")) for _ in range(9)]
-        self.assertEqual(self.site.bodies.held, 0)
+        self.assertEqual(self.site.bodyBudget.used, 0)
         callers[0].send(b" " * 1900)
         callers[1].send(b" " * 1100)
-        self.assertEqual(self.site.bodies.held, 3000)
+        self.assertEqual(self.site.bodyBudget.used, 3000)
         # One caller leaves a quarter to others.
         callers[2].send(b" " * 500)
         self.assertRefused(callers[2].answer, 503, "gateway_crowded")
         self.assertEqual(callers[2].answer.headers["retry-after-ms"], "1000")
-        self.assertEqual(self.site.bodies.held, 3000)
+        self.assertEqual(self.site.bodyBudget.used, 3000)
         callers[0].leave()
         callers[3].send(b" " * 1000)
         self.assertEqual(callers[3].received, b"")
         for caller in callers:
             caller.leave()
-        self.assertEqual(self.site.bodies.held, 0)
+        self.assertEqual(self.site.bodyBudget.used, 0)
 
     def test_tooLarge(self):
         """
@@ -294,7 +294,7 @@ class BodyTests(CrowdTestCase):
         """
         caller = self.gateway.connect()
         caller.ask("POST", COMPLETIONS, [("Content-Length", "2000")])
-        self.assertEqual(self.site.bodies.held, 0)
+        self.assertEqual(self.site.bodyBudget.used, 0)
         caller.leave()
 
     def test_chunked(self):
@@ -306,23 +306,23 @@ class BodyTests(CrowdTestCase):
         first.send(b" " * 2039)
         second = self.begin(("Transfer-Encoding", "chunked"))
         second.send(b"300\r\n" + b" " * 768 + b"\r\n")
-        self.assertEqual(self.site.bodies.held, 2039 + 768)
+        self.assertEqual(self.site.bodyBudget.used, 2039 + 768)
         second.send(b"200\r\n" + b" " * 512 + b"\r\n")
         self.assertRefused(second.answer, 503, "gateway_crowded")
-        self.assertEqual(self.site.bodies.held, 2039)
+        self.assertEqual(self.site.bodyBudget.used, 2039)
         for caller in (first, second):
             caller.leave()
-        self.assertEqual(self.site.bodies.held, 0)
+        self.assertEqual(self.site.bodyBudget.used, 0)
 
     def test_untilTheEnd(self):
         """
         A body is held as long as its run goes on.
         """
         caller = self.gateway.post(STREAMED)
-        self.assertGreater(self.site.bodies.held, 0)
+        self.assertGreater(self.site.bodyBudget.used, 0)
         self.gateway.call.say("so")
         self.gateway.call.finish()
-        self.assertEqual(self.site.bodies.held, 0)
+        self.assertEqual(self.site.bodyBudget.used, 0)
         caller.leave()
 
 

@@ -16,8 +16,8 @@ from openclaw.errors import (
     UpstreamRateLimited,
 )
 from openclaw.server.error_responses import (
-    methodNotAllowed,
-    nothingAt,
+    buildMethodNotAllowed,
+    pathNotFound,
     setErrorResponse,
 )
 
@@ -188,9 +188,9 @@ class RoutingTests(SynchronousTestCase):
         """
         The path is named, whatever bytes it has.
         """
-        error = nothingAt(b"/v2/x\xff")
+        error = pathNotFound(b"/v2/x\xff")
         self.assertIsInstance(error, NotFound)
-        self.assertEqual(error.message, "There is nothing at /v2/x\ufffd.")
+        self.assertEqual(error.message, "There is no endpoint at /v2/x\ufffd.")
 
     def test_baseURL(self):
         """
@@ -202,15 +202,15 @@ class RoutingTests(SynchronousTestCase):
             (b"/models/openclaw", "ends with `/v1`"),
             (b"/embeddings", "ends with `/v1`"),
         ]:
-            error = nothingAt(path)
-            self.assertIn(f"There is nothing at {path.decode()}.", error.message)
+            error = pathNotFound(path)
+            self.assertIn(f"There is no endpoint at {path.decode()}.", error.message)
             self.assertIn(hint, error.message)
 
     def test_method(self):
         """
         The methods are named in one order.
         """
-        error = methodNotAllowed(b"/v1/models", b"DELETE", {"HEAD", "GET"})
+        error = buildMethodNotAllowed(b"/v1/models", b"DELETE", {"HEAD", "GET"})
         self.assertIsInstance(error, MethodNotAllowed)
         self.assertEqual(error.allowed, ("GET", "HEAD"))
         self.assertEqual(

@@ -13,7 +13,7 @@ from openclaw.server.limits import (
     ConnectionCounts,
     FairBudget,
     addressBlock,
-    affordable,
+    connectionLimitFor,
 )
 
 origins = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::", None])
@@ -40,20 +40,20 @@ class FairBudgetTests(SynchronousTestCase):
         """
         budget, given_ = FairBudget(lambda: 100), []
         for caller, count in wanted:
-            if budget.take(caller, count):
+            if budget.acquire(caller, count):
                 given_.append((caller, count))
-                held = sum(each for who, each in given_ if who == caller)
-                self.assertTrue(held == count or held <= 3 * (100 - budget.held))
-        self.assertEqual(budget.held, sum(count for _, count in given_))
-        self.assertLessEqual(budget.held, 100)
-        free = 100 - budget.held
-        self.assertFalse(budget.take("d", free + 1))
-        self.assertTrue(not free or budget.take("d", free))
+                used = sum(each for who, each in given_ if who == caller)
+                self.assertTrue(used == count or used <= 3 * (100 - budget.used))
+        self.assertEqual(budget.used, sum(count for _, count in given_))
+        self.assertLessEqual(budget.used, 100)
+        free = 100 - budget.used
+        self.assertFalse(budget.acquire("d", free + 1))
+        self.assertTrue(not free or budget.acquire("d", free))
         if free:
-            budget.giveBack("d", free)
+            budget.release("d", free)
         for caller, count in given_:
-            budget.giveBack(caller, count)
-        self.assertEqual(budget.held, 0)
+            budget.release(caller, count)
+        self.assertEqual(budget.used, 0)
 
     def test_onlyBody(self):
         """
@@ -61,8 +61,8 @@ class FairBudgetTests(SynchronousTestCase):
         """
         budget = FairBudget(lambda: 100)
         for own in range(0, 100, 10):
-            self.assertTrue(budget.take("a", 10, own))
-        self.assertFalse(budget.take("a", 1, 100))
+            self.assertTrue(budget.acquire("a", 10, own))
+        self.assertFalse(budget.acquire("a", 1, 100))
 
     def test_less(self):
         """
@@ -70,11 +70,11 @@ class FairBudgetTests(SynchronousTestCase):
         """
         most = [100]
         budget = FairBudget(lambda: most[0])
-        self.assertTrue(budget.take("a", 80))
+        self.assertTrue(budget.acquire("a", 80))
         most[0] = 50
-        self.assertFalse(budget.take("b", 1))
-        budget.giveBack("a", 40)
-        self.assertTrue(budget.take("b", 10))
+        self.assertFalse(budget.acquire("b", 1))
+        budget.release("a", 40)
+        self.assertTrue(budget.acquire("b", 10))
 
 
 class CrowdTests(SynchronousTestCase):
@@ -90,12 +90,12 @@ class CrowdTests(SynchronousTestCase):
         """
         crowd = ConnectionCounts()
         for origin in comers:
-            crowd.enter(origin)
+            crowd.add(origin)
         for origin in set(comers):
             expected = 0 if origin is None else comers.count(origin)
             self.assertEqual(crowd[origin], expected)
         for origin in comers:
-            crowd.leave(origin)
+            crowd.remove(origin)
         self.assertEqual(len(crowd), 0)
 
     def test_looking(self):
@@ -158,7 +158,7 @@ class DescriptorTests(SynchronousTestCase):
         """
         Runs need some, too; and there is always room for one connection.
         """
-        most = affordable(descriptors)
+        most = connectionLimitFor(descriptors)
         self.assertGreaterEqual(most, 1)
         self.assertLessEqual(most, max(1, descriptors - 64))
 
@@ -166,4 +166,4 @@ class DescriptorTests(SynchronousTestCase):
         """
         The usual bound leaves room for hundreds.
         """
-        self.assertEqual(affordable(1024), 768)
+        self.assertEqual(connectionLimitFor(1024), 768)

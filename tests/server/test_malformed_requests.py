@@ -9,7 +9,7 @@ from twisted.internet.interfaces import ITCPTransport
 from zope.interface import implementer
 
 from openclaw.server.admission import LINGER_SECONDS
-from openclaw.server.channel import MAX_AHEAD_BYTES, REQUESTS_IN_A_TURN
+from openclaw.server.channel import MAX_CONSECUTIVE_REQUESTS, MAX_PIPELINED_BYTES
 from tests.server.memory_connection import Line
 from tests.server.memory_gateway import (
     AUTHORIZATION,
@@ -83,7 +83,7 @@ class RubbishTests(GatewayTestCase):
         other.send(ALIVE)
         self.assertEqual(other.answer.status, 200)
         other.leave()
-        self.assertEqual(self.gateway.site.bodies.held, 0)
+        self.assertEqual(self.gateway.site.bodyBudget.used, 0)
 
     @given(st.data())
     def test_sameInPieces(self, data):
@@ -204,9 +204,9 @@ class AheadTests(GatewayTestCase):
         A few are answered at once, more when others had their turn, all in order.
         """
         caller = self.gateway.connect()
-        count = 3 * REQUESTS_IN_A_TURN
+        count = 3 * MAX_CONSECUTIVE_REQUESTS
         caller.send(ALIVE * count)
-        self.assertEqual(len(caller.answers), REQUESTS_IN_A_TURN)
+        self.assertEqual(len(caller.answers), MAX_CONSECUTIVE_REQUESTS)
         self.assertEqual(caller.line.producerState, "paused")
         for _ in range(3):
             self.gateway.clock.advance(0)
@@ -220,7 +220,7 @@ class AheadTests(GatewayTestCase):
         """
         before = len(self.gateway.clock.getDelayedCalls())
         caller = self.gateway.connect()
-        caller.send(ALIVE * 3 * REQUESTS_IN_A_TURN)
+        caller.send(ALIVE * 3 * MAX_CONSECUTIVE_REQUESTS)
         self.assertGreater(len(self.gateway.clock.getDelayedCalls()), before)
         caller.leave()
         self.assertEqual(len(self.gateway.clock.getDelayedCalls()), before)
@@ -232,7 +232,7 @@ class AheadTests(GatewayTestCase):
         """
         caller = self.gateway.post(STREAMED)
         for _ in range(4):
-            caller.send(b"x" * (MAX_AHEAD_BYTES // 4))
+            caller.send(b"x" * (MAX_PIPELINED_BYTES // 4))
             self.assertEqual(caller.line.producerState, "producing")
         self.assertFalse(caller.line.aborted)
         self.assertFalse(self.gateway.call.cancelled)

@@ -5,7 +5,7 @@ Tests of L{openclaw.server.routing}.
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import NotFound
-from openclaw.server.routing import Route, RouteTable, isPossible
+from openclaw.server.routing import Route, RouteTable, isValidPath
 
 
 class Answers:
@@ -47,7 +47,7 @@ class MatchTests(SynchronousTestCase):
         for method, path in ((b"GET", "GET"), (b"HEAD", "GET"), (b"POST", "POST")):
             found = TABLE.match(method, b"/things")
             self.assertEqual(found.endpoint, f"{path} /things")
-            self.assertIsNone(found.fault)
+            self.assertIsNone(found.error)
 
     def test_otherMethod(self) -> None:
         """
@@ -56,9 +56,9 @@ class MatchTests(SynchronousTestCase):
         """
         found = TABLE.match(b"DELETE", b"/things/one")
         self.assertEqual(found.endpoint, "GET /things/<name>")
-        assert found.fault is not None
-        self.assertEqual(found.fault.status, 405)
-        self.assertIn("use GET or HEAD", found.fault.message)
+        assert found.error is not None
+        self.assertEqual(found.error.status, 405)
+        self.assertIn("use GET or HEAD", found.error.message)
 
     def test_variables(self) -> None:
         """
@@ -88,5 +88,5 @@ class MatchTests(SynchronousTestCase):
         Some paths can be in no table.
         """
         for path in (b"*", b"things", b"", b"/%ff", b"/\xc3"):
-            self.assertFalse(isPossible(path), path)
-        self.assertTrue(isPossible(b"/%C3%A4"))
+            self.assertFalse(isValidPath(path), path)
+        self.assertTrue(isValidPath(b"/%C3%A4"))
