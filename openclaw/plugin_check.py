@@ -8,7 +8,7 @@ from openclaw.config import Loaded
 from openclaw.errors import ConfigError
 from openclaw.models.registry import dialectFaults
 from openclaw.tools.catalogue import Catalogue
-from openclaw.tools.policy import toolFaults
+from openclaw.tools.policy import checkToolNames
 
 
 def checkInstalled(loaded: Loaded, log: Logger) -> None:
@@ -22,7 +22,7 @@ def checkInstalled(loaded: Loaded, log: Logger) -> None:
     """
     config = loaded.config
     faults = [
-        *toolFaults(config, Catalogue(log=log).tools),
+        *checkToolNames(config, Catalogue(log=log).tools),
         *dialectFaults(config, log),
     ]
     if faults:

@@ -15,7 +15,7 @@ from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings
 from openclaw.net.threads import inThread
 from openclaw.tools.catalogue import Catalogue
-from openclaw.tools.policy import allowed
+from openclaw.tools.policy import allowedTools
 
 
 @dataclass
@@ -44,7 +44,7 @@ class AgentTools:
             # Looking for tools imports them all.
             return {}
         found = self.catalogue.tools()
-        names = allowed(found, policy.profile, policy.allow, policy.deny)
+        names = allowedTools(found, policy.profile, policy.allow, policy.deny)
         return {
             name: OfferedTool(found[name], self.catalogue.reader(name))
             for name in names

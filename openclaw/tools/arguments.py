@@ -1,5 +1,5 @@
 """
-The arguments of a tool call: parsed, and checked against its schema.
+Parsing of a tool call's arguments, and validation against the tool's schema.
 """
 
 from collections.abc import Mapping
@@ -13,24 +13,25 @@ from openclaw.json_size import hasTooManyEscapes, hasTooManyValues
 
 ROOT = "arguments"
 """
-The name of the whole of the arguments in messages.
+The name of the arguments object in error messages.
 """
 
 LARGE_CHARACTERS = 64 * 1024
 """
-The values in arguments that are longer than this are counted before they are read.
+Arguments longer than this are checked for their number of values and escapes before
+they are decoded.
 """
 
 
 class BadSchema(Exception):
     """
-    A tool's C{parameters} are no JSON Schema of an object.
+    A tool's C{parameters} are not a JSON Schema of an object.
     """
 
 
 class ArgumentReader:
     """
-    Reads the arguments of one tool.  Compiles its schema, once.
+    Parses and validates the arguments of one tool.  Its schema is compiled once.
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
@@ -42,8 +43,8 @@ class ArgumentReader:
         try:
             self._validate = fastjsonschema.compile(
                 dict(parameters),
-                # Nothing is fetched from anywhere because a schema says so.
-                handlers={"http": _noReference, "https": _noReference},
+                # A schema's references are never fetched.
+                handlers={"http": _refuseReference, "https": _refuseReference},
                 use_default=False,
             )
         except Exception as error:
@@ -51,13 +52,12 @@ class ArgumentReader:
 
     def read(self, text: str) -> dict[str, Any]:
         """
-        Arguments as Python values.
+        Parse arguments and validate them.
 
-        @param text: JSON; nothing at all stands for no arguments, as some models
-            write it.
-
-        @raise ToolError: They are not what the schema asks for.  The message names
-            the place, and repeats no value.
+        @param text: JSON.  An empty text stands for no arguments, as some models write
+            it.
+        @raise ToolError: The arguments are not valid.  The message names the field, and
+            repeats no value.
         """
         if len(text) > LARGE_CHARACTERS:
             payload = text.encode()
@@ -72,15 +72,15 @@ class ArgumentReader:
         try:
             self._validate(arguments, name_prefix=ROOT)
         except fastjsonschema.JsonSchemaValueException as error:
-            raise ToolError(f"The arguments are wrong: {_message(error)}.") from None
+            raise ToolError(f"The arguments are wrong: {_describe(error)}.") from None
         except RecursionError:
             raise ToolError("The arguments are nested too deeply.") from None
         return cast("dict[str, Any]", arguments)
 
 
-def _noReference(uri: str) -> NoReturn:
+def _refuseReference(uri: str) -> NoReturn:
     raise BadSchema(f"the schema refers to {uri}")
 
 
-def _message(error: Any) -> str:
+def _describe(error: Any) -> str:
     return str(error.message).removeprefix(f"{ROOT}.")

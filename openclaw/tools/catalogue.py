@@ -1,5 +1,5 @@
 """
-The tools that are installed.
+The catalogue of installed tools.
 """
 
 import re
@@ -17,27 +17,24 @@ from openclaw.tools.arguments import ArgumentReader, BadSchema
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """
-The pattern of a function's name that every provider takes.
+The function names that every provider accepts.
 """
 
 
-def installedTools() -> Iterable[Any]:
-    """
-    Return the plug-ins that L{twisted.plugin} finds.
-    """
+def findInstalledTools() -> Iterable[Any]:
     return getPlugins(ITool, plugins)
 
 
 class Catalogue:
     """
-    All tools by their names.  They are looked for once, when first asked for.
+    All installed tools by name.  They are looked up once, at the first use.
     """
 
     def __init__(
-        self, *, log: Logger, find: Callable[[], Iterable[Any]] = installedTools
+        self, *, log: Logger, find: Callable[[], Iterable[Any]] = findInstalledTools
     ) -> None:
         """
-        @param find: Finds the tools.  Of two with one name the first counts.
+        @param find: Finds the tools.  Of two with one name, the first is used.
         """
         self._log = log
         self._find = find
@@ -45,9 +42,6 @@ class Catalogue:
         self._readers: dict[str, ArgumentReader] = {}
 
     def tools(self) -> Mapping[str, ITool]:
-        """
-        The tools that can be used.
-        """
         if self._found is None:
             self._found = {}
             for tool in self._find():
@@ -58,7 +52,7 @@ class Catalogue:
         kind = type(tool)
         origin = f"{kind.__module__}.{kind.__qualname__}"
         try:
-            reader = checkedReader(tool)
+            reader = checkTool(tool)
         except ValueError as fault:
             self._log.error(
                 "The tool {origin} is left out: {fault}", origin=origin, fault=fault
@@ -85,7 +79,7 @@ class Catalogue:
 
     def spec(self, name: str) -> ToolSpec:
         """
-        A tool as a model sees it.
+        Return a tool's description for a model.
 
         @raise KeyError: There is no such tool.
         """
@@ -93,13 +87,12 @@ class Catalogue:
         return ToolSpec(tool.name, tool.description, tool.parameters)
 
 
-def checkedReader(tool: Any) -> ArgumentReader:
+def checkTool(tool: Any) -> ArgumentReader:
     """
-    Is this really a tool?
+    Check that an object is a usable tool.
 
-    @return: What reads its arguments.
-
-    @raise ValueError: It is not; the message says why.
+    @return: The reader of its arguments.
+    @raise ValueError: It is not usable.  The message says why.
     """
     try:
         verifyObject(ITool, tool)
@@ -112,8 +105,8 @@ def checkedReader(tool: Any) -> ArgumentReader:
     if not isinstance(tool.readOnly, bool):
         raise ValueError("its readOnly is neither True nor False")
     if not isinstance(tool.parameters, Mapping):
-        raise ValueError("its parameters are no JSON Schema")
+        raise ValueError("its parameters are not a JSON Schema")
     try:
         return ArgumentReader(tool.parameters)
     except BadSchema as error:
-        raise ValueError(f"its parameters are no JSON Schema: {error}") from None
+        raise ValueError(f"its parameters are not a JSON Schema: {error}") from None

@@ -1,17 +1,17 @@
 """
-Paths that stay in a workspace.
+Paths that stay within a workspace.
 
-A path is walked a name at a time.  Each directory is opened below the one before,
-never through a symbolic link, and held open until the end: whoever swaps a part of
-the path for a link in between changes nothing, since no name is ever looked up
-twice from the root.  Links are read and followed here, so that those that stay in
-the workspace work and those that leave it don't; C{..} goes back to the directory
-that was come from and not beyond the root.
+A path is walked one name at a time.  Each directory is opened relative to the previous
+one, never through a symbolic link, and kept open until the end: replacing a part of the
+path with a link meanwhile has no effect, since no name is looked up twice from the
+root.  Links are read and followed here, so that those that stay in the workspace work
+and those that leave it don't; C{..} returns to the directory that was walked through
+before, and not beyond the root.
 
-A hard link can't be told from the file.  It can be read, which whoever made it
+A hard link cannot be distinguished from the file.  It can be read, which its creator
 could do anyway; it is never written through, because files are replaced.
 
-Imports nothing of ours and does blocking work: it belongs in a thread.
+Imports nothing of the project, and blocks: to be used in a thread.
 """
 
 import errno
@@ -26,34 +26,36 @@ from pathlib import Path
 MAX_PATH_BYTES = 4096
 MAX_DEPTH = 64
 """
-Limit of the depth of a path below the workspace; each level is an open file.
+Limit of directories below the workspace; each one on the way is an open file.
 """
 
 MAX_LINKS = 40
 """
-The symbolic links followed on the way, as many as Linux follows.
+Limit of symbolic links followed in one path; the same as Linux's.
 """
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK opening a pipe that nobody writes to would hang.
+# Without O_NONBLOCK, opening a pipe that has no writer would block.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class PathRefused(Exception):
     """
-    This path is not for the agent.  The message says why, for the model.
+    A path outside the workspace, or not of a regular file.  The message says why, for
+    the model.
     """
 
 
 @dataclass(frozen=True)
 class PathTarget:
     """
-    The location of something that is there, or can be made.
+    The directory entry of a path, which may not exist yet.
 
-    @ivar directory: The descriptor of the open directory that holds it.
-    @ivar name: Its name there, of no symbolic link; C{.} for the directory itself.
+    @ivar directory: The descriptor of the open directory that contains it.
+    @ivar name: Its name there, never that of a symbolic link; C{.} for the directory
+        itself.
     @ivar root: The descriptor of the workspace.
-    @ivar folders: The names on the way from the root to the directory.
+    @ivar folders: The names from the root to the directory.
     """
 
     directory: int
@@ -64,7 +66,7 @@ class PathTarget:
 
 class Workspace:
     """
-    A directory that paths don't leave.
+    A directory whose paths are confined to it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -76,26 +78,24 @@ class Workspace:
     @contextmanager
     def target(self, path: str, *, makeParents: bool = False) -> Iterator[PathTarget]:
         """
-        Find the directory entry of a path.  It need not exist, but what it is in must.
+        Find the directory entry of a path.  The entry need not exist; its directory
+        must.
 
         @param path: Relative to the workspace, or absolute and in it.
-
-        @param makeParents: Make the directories that are missing.
-
-        @raise PathRefused: It is outside, or no path.
-
-        @raise OSError: It can't be reached.
+        @param makeParents: Create missing directories.
+        @raise PathRefused: The path is outside the workspace, or not valid.
+        @raise OSError: It cannot be reached.
         """
         walk = _Walk(self._root, makeParents)
         try:
-            yield walk.to(path)
+            yield walk.resolve(path)
         finally:
             walk.close()
 
     @contextmanager
     def directory(self, path: str) -> Iterator[int]:
         """
-        Open a directory, and give its descriptor.  Raises as L{target}.
+        Open a directory and yield its descriptor.  Raises as L{target}.
         """
         with self.target(path) as target:
             descriptor = os.open(target.name, _DIRECTORY, dir_fd=target.directory)
@@ -116,22 +116,22 @@ class Workspace:
 
 def openRegular(target: PathTarget) -> int:
     """
-    Open a regular file for reading, and nothing else: opening a device can do
-    things.
+    Open a regular file for reading.  Anything else is refused before it is opened,
+    since opening a device can have effects.
 
-    @raise PathRefused: It is something else.
+    @raise PathRefused: It is not a regular file.
     """
-    _mustBeRegular(os.stat(target.name, dir_fd=target.directory, follow_symlinks=False))
+    _checkRegular(os.stat(target.name, dir_fd=target.directory, follow_symlinks=False))
     descriptor = os.open(target.name, _FILE, dir_fd=target.directory)
     try:
-        _mustBeRegular(os.fstat(descriptor))
+        _checkRegular(os.fstat(descriptor))
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _mustBeRegular(status: os.stat_result) -> None:
+def _checkRegular(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise PathRefused("it is a directory")
     if not stat.S_ISREG(status.st_mode):
@@ -140,10 +140,11 @@ def _mustBeRegular(status: os.stat_result) -> None:
 
 class _Walk:
     """
-    One way down from the root.
+    One walk from the root to a path.
 
-    @ivar _open: The descriptors from the root to where the walk is.
-    @ivar _names: What is still to go.
+    @ivar _open: The descriptors from the root to the current directory.
+    @ivar _names: The names that remain.
+    @ivar _entered: The names from the root to the current directory.
     """
 
     def __init__(self, root: Path, makeParents: bool) -> None:
@@ -156,23 +157,17 @@ class _Walk:
         self._entered: list[str] = []
 
     def close(self) -> None:
-        """
-        Close all that was opened.
-        """
         while self._open:
             os.close(self._open.pop())
 
-    def to(self, path: str) -> PathTarget:
-        """
-        Walk.
-        """
+    def resolve(self, path: str) -> PathTarget:
         try:
             encoded = os.fsencode(path)
         except UnicodeEncodeError:
             raise PathRefused("it is not a valid path") from None
         if not path or b"\0" in encoded or len(encoded) > MAX_PATH_BYTES:
             raise PathRefused("it is not a valid path")
-        self._goOn(path)
+        self._pushNames(path)
         while self._names:
             name = self._names.popleft()
             if name == "..":
@@ -183,18 +178,19 @@ class _Walk:
             elif (target := self._linkTarget(name)) is not None:
                 self._follow(target)
             elif not self._names:
-                return self._placeOf(name)
+                return self._targetAt(name)
             else:
                 self._enter(name)
         # The path is the root, or it ended in "..".
-        return self._placeOf(".")
+        return self._targetAt(".")
 
-    def _placeOf(self, name: str) -> PathTarget:
+    def _targetAt(self, name: str) -> PathTarget:
         return PathTarget(self._open[-1], name, self._open[0], tuple(self._entered))
 
-    def _goOn(self, path: str) -> None:
+    def _pushNames(self, path: str) -> None:
         """
-        Go a relative path from here, or an absolute one from the root.
+        Add the names of a path before those that remain: a relative path continues from
+        here, an absolute one from the root.
         """
         if path.startswith("/"):
             path = self._fromRoot(path)
@@ -226,7 +222,7 @@ class _Walk:
         self._links += 1
         if self._links > MAX_LINKS:
             raise PathRefused("it leads through too many symbolic links")
-        self._goOn(target)
+        self._pushNames(target)
 
     def _enter(self, name: str) -> None:
         if len(self._open) > MAX_DEPTH:
@@ -236,6 +232,6 @@ class _Walk:
                 os.mkdir(name, dir_fd=self._open[-1])
             except FileExistsError:
                 pass
-        # If it has become a link since it was looked at, this fails.
+        # This fails if it has become a link since it was checked.
         self._open.append(os.open(name, _DIRECTORY, dir_fd=self._open[-1]))
         self._entered.append(name)

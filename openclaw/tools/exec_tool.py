@@ -12,36 +12,36 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.tools.file_tools import rootOf
+from openclaw.tools.file_tools import requireWorkspace
 from openclaw.tools.subprocesses import (
-    LAST_GRACE_SECONDS,
+    EXIT_GRACE_SECONDS,
     BoundedOutput,
-    Ending,
+    ExitStatus,
     Program,
     runProgram,
-    scrubbed,
+    scrubEnvironment,
 )
 from openclaw.tools.tool_settings import ExecSettings, settingsFor
 
-KEEPER = Path(__file__).with_name("reaper.py")
+REAPER_PROGRAM = Path(__file__).with_name("reaper.py")
 
 MAX_COMMAND_CHARACTERS = 30_000
 """
-Linux takes no argument of 128 KiB or more, and a character has up to four bytes.
+Linux accepts no argument of 128 KiB or more, and a character has up to four bytes.
 """
 
 
 @implementer(ITool)
 class ExecTool:
     """
-    Runs a command.
+    Runs a shell command.
     """
 
     name = "exec"
     description = (
         "Run a shell command in the workspace and see its output.\n"
-        "It gets no input. Long output loses its middle. Processes it leaves behind"
-        " are ended with it."
+        "It has no input. The middle of long output is left out. Background"
+        " processes are killed when the command ends."
     )
     parameters: Mapping[str, Any] = {
         "type": "object",
@@ -55,7 +55,7 @@ class ExecTool:
             "timeout": {
                 "type": "number",
                 "exclusiveMinimum": 0,
-                "description": "Seconds after which it is ended.",
+                "description": "Seconds after which the command is stopped.",
             },
         },
         "required": ["command"],
@@ -66,52 +66,51 @@ class ExecTool:
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
-        """
-        Run the command to its end.
-        """
         return Deferred.fromCoroutine(self._run(arguments, context))
 
     async def _run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
         settings = settingsFor(context, ExecSettings)
         command = arguments["command"]
         if "\0" in command:
-            raise ToolError("A command can't hold a NUL character.")
-        wanted = arguments.get("timeout", settings.timeoutSeconds)
-        seconds = min(wanted, settings.maxTimeoutSeconds)
+            raise ToolError("A command cannot contain a NUL character.")
+        seconds = min(
+            arguments.get("timeout", settings.timeoutSeconds),
+            settings.maxTimeoutSeconds,
+        )
         program = Program(
             arguments=[
                 sys.executable,
-                # Neither the environment nor site-packages are the reaper's business.
+                # The reaper needs neither the environment nor site-packages.
                 "-I",
                 "-S",
-                str(KEEPER),
+                str(REAPER_PROGRAM),
                 str(settings.graceSeconds),
-                str(rootOf(context)),
+                str(requireWorkspace(context)),
                 "/bin/sh",
                 "-c",
                 command,
             ],
-            environment=scrubbed(os.environ, settings.environment),
+            environment=scrubEnvironment(os.environ, settings.environment),
             seconds=seconds,
-            # The reaper needs the grace twice: for SIGTERM, then for SIGKILL.
-            graceSeconds=2 * settings.graceSeconds + LAST_GRACE_SECONDS,
+            # The reaper waits twice: after SIGTERM, then after SIGKILL.
+            graceSeconds=2 * settings.graceSeconds + EXIT_GRACE_SECONDS,
             descriptors={},
         )
         output = BoundedOutput(settings.maxOutputBytes)
-        ending = await runProgram(context.reactor, program, output)
-        return _told(output.text(), ending, seconds)
+        status = await runProgram(context.reactor, program, output)
+        return _formatOutput(output.text(), status, seconds)
 
 
-def _told(text: str, ending: Ending, seconds: float) -> str:
+def _formatOutput(text: str, status: ExitStatus, seconds: float) -> str:
     """
-    Build the text for the model.
+    Format the result for the model.
 
-    @raise ToolError: The command had to be ended.
+    @raise ToolError: The command was stopped.
     """
     if text and not text.endswith("\n"):
         text += "\n"
-    if ending.why == "time":
-        raise ToolError(f"{text}[ended: it took longer than {seconds:g} s]")
-    if ending.why == "flood":
-        raise ToolError(f"{text}[ended: it wrote too much]")
-    return f"{text}[{ending}]"
+    if status.stopReason == "timeout":
+        raise ToolError(f"{text}[stopped: it took longer than {seconds:g} s]")
+    if status.stopReason == "output":
+        raise ToolError(f"{text}[stopped: it wrote too much]")
+    return f"{text}[{status}]"

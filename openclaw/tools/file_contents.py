@@ -1,7 +1,7 @@
 """
-Reading and replacing files of a workspace, a bounded amount at a time.
+Reading and replacing files of a workspace.  Sizes are bounded.
 
-Blocking work, for a thread.
+Blocks: to be used in a thread.
 """
 
 import os
@@ -18,36 +18,36 @@ from openclaw.tools.temporary import temporaryFile
 
 MAX_TEXT_BYTES = 64 * 1024
 """
-The most of a file that is shown at once.
+Limit of the bytes returned by one read.
 """
 
 MAX_SCAN_BYTES = 64 * 1024 * 1024
 """
-Bytes of a file in which the wanted lines are looked for.
+Limit of the bytes read to find the first requested line.
 """
 
 MAX_EDIT_BYTES = 8 * 1024 * 1024
 """
-The largest file that can be edited or written.
+Limit of the size of a file that is edited or written.
 """
 
 BLOCK_BYTES = 256 * 1024
 """
-Bytes that are read at once while lines are counted.
+Bytes read at once while lines are counted.
 """
 
 SNIFF_BYTES = 8192
 
 Sync = Callable[[int], None]
 """
-Brings what was written to a descriptor to the disk.
+Flushes what was written to a descriptor to the disk.
 """
 
 
 @contextmanager
-def explained(path: str) -> Iterator[None]:
+def toolErrorsFor(path: str) -> Iterator[None]:
     """
-    Turn what goes wrong with a path into what a model can read.
+    Convert the errors of a path to messages for the model.
 
     @raise ToolError: In place of L{PathRefused} and L{OSError}.
     """
@@ -63,21 +63,18 @@ def readLines(
     workspace: Workspace, path: str, first: int, count: int, stop: Event
 ) -> str:
     """
-    Some lines of a text file, as they are.
+    Read lines of a text file.
 
-    @param first: The number of the first one, from 1.
-
-    @param count: How many at most.
-
-    @return: The lines, and a note in brackets if they are not all.
-
-    @raise ToolError: There is no such text.
+    @param first: The number of the first line, from 1.
+    @param count: The most lines to return.
+    @return: The lines, and a note in brackets if the file has more.
+    @raise ToolError: The file cannot be read, is binary, or has fewer lines.
     """
-    with explained(path), open(workspace.openFile(path), "rb") as file:
+    with toolErrorsFor(path), open(workspace.openFile(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if b"\0" in file.read(SNIFF_BYTES):
             raise ToolError(f"{path}: it is a binary file of {size} bytes")
-        file.seek(_placeOf(file, path, first, stop))
+        file.seek(_findLine(file, path, first, stop))
         data = file.read(MAX_TEXT_BYTES + 1)
     if not data and first > 1:
         raise ToolError(f"{path}: it has only {first - 1} lines")
@@ -87,38 +84,38 @@ def readLines(
     if len(lines) > count:
         text = text[: len(text) - len(lines[-1])]
     more = len(data) > len(text)
-    return _shown(text, first, first + text.count(b"\n"), more, size)
+    return _formatLines(text, first, first + text.count(b"\n"), more, size)
 
 
-def _placeOf(file: BinaryIO, path: str, line: int, stop: Event) -> int:
+def _findLine(file: BinaryIO, path: str, line: int, stop: Event) -> int:
     """
-    Find the place where a line begins.  Lines are counted a block at a time: to read
-    each took ten seconds for a file of short ones.
+    Find the offset of a line.  Lines are counted by blocks: reading them one by one
+    took ten seconds for a file of short lines.
 
     @raise ToolError: There is no such line, or it is too far into the file.
     """
     file.seek(0)
-    begin, before = 0, 0
+    offset, before = 0, 0
     ended = True
     while before < line - 1:
         checkStop(stop)
-        if begin > MAX_SCAN_BYTES:
+        if offset > MAX_SCAN_BYTES:
             raise ToolError(f"{path}: line {line} is too far into the file")
         block = file.read(BLOCK_BYTES)
         if not block:
             raise ToolError(f"{path}: it has only {before + (not ended)} lines")
         count = block.count(b"\n")
         if before + count >= line - 1:
-            return begin + _endOf(block, line - 1 - before)
+            return offset + _findLineEnd(block, line - 1 - before)
         before += count
-        begin += len(block)
+        offset += len(block)
         ended = block.endswith(b"\n")
-    return begin
+    return offset
 
 
-def _endOf(block: bytes, line: int) -> int:
+def _findLineEnd(block: bytes, line: int) -> int:
     """
-    Find the place behind the end of a line that ends in this block, by halves.
+    Find the offset after the end of a line of a block, by bisection.
 
     @param line: Counted from 1.
     """
@@ -132,11 +129,11 @@ def _endOf(block: bytes, line: int) -> int:
     return low
 
 
-def _shown(data: bytes, first: int, following: int, more: bool, size: int) -> str:
+def _formatLines(data: bytes, first: int, following: int, more: bool, size: int) -> str:
     """
-    Lines with a note on what is not there.
+    Decode lines and append a note on those that are left out.
 
-    @param following: The number of the line that comes next, or that is cut.
+    @param following: The number of the line after them, or of the line that is cut.
     """
     text = data.decode("utf-8", "replace")
     if not data:
@@ -152,9 +149,9 @@ def _shown(data: bytes, first: int, following: int, more: bool, size: int) -> st
 
 def readWhole(target: PathTarget, path: str) -> bytes:
     """
-    All of a file that is not too large to be edited.
+    Read a whole file for editing.
 
-    @raise ToolError: It is.
+    @raise ToolError: The file is larger than L{MAX_EDIT_BYTES}.
     """
     with open(openRegular(target), "rb") as file:
         data = file.read(MAX_EDIT_BYTES + 1)
@@ -167,18 +164,18 @@ def replaceFile(
     target: PathTarget, data: bytes, stop: Event, sync: Sync = os.fsync
 ) -> bool:
     """
-    Let a file have these contents, all at once: whoever looks sees the old ones or
-    the new ones, also after the machine failed.  The mode stays.
+    Replace the contents of a file atomically: a reader sees the old or the new
+    contents, also after a crash of the machine.  The mode stays.
 
-    @return: Whether the file is a new one.
-
-    @raise PathRefused: There is something else than a file.
-
-    @raise Stopped: In time, and nothing was changed.
-    @raise ToolError: They are too large.
+    @return: Whether the file is new.
+    @raise PathRefused: The path is not of a regular file.
+    @raise Stopped: It was stopped before anything was changed.
+    @raise ToolError: The data is larger than L{MAX_EDIT_BYTES}.
     """
     if len(data) > MAX_EDIT_BYTES:
-        raise ToolError(f"{len(data)} bytes are too many: {MAX_EDIT_BYTES} may be")
+        raise ToolError(
+            f"{len(data)} bytes are more than the limit of {MAX_EDIT_BYTES}"
+        )
     mode = None
     try:
         status = os.stat(target.name, dir_fd=target.directory, follow_symlinks=False)

@@ -1,5 +1,5 @@
 """
-The tools for files: C{read}, C{write}, C{edit} and C{ls}.
+The tools C{read}, C{write}, C{edit} and C{ls}.
 """
 
 import os
@@ -19,26 +19,26 @@ from openclaw.tools.confinement import Workspace
 from openclaw.tools.file_contents import (
     MAX_EDIT_BYTES,
     Sync,
-    explained,
     readLines,
     readWhole,
     replaceFile,
+    toolErrorsFor,
 )
-from openclaw.tools.grep_main import printable
+from openclaw.tools.grep_main import escapeName
 
 MAX_LINES = 2000
 """
-The lines that are read when nothing is said.
+Lines that C{read} returns if the call has no limit.
 """
 
 MAX_ENTRIES = 1000
 """
-The entries of a directory that are listed.
+Limit of directory entries listed.
 """
 
 MAX_SCANNED = 100_000
 """
-The entries of a directory that are looked at, to find the first ones.
+Limit of directory entries read to find the first ones.
 """
 
 PATH = {
@@ -48,9 +48,9 @@ PATH = {
 }
 
 
-def rootOf(context: ToolContext) -> Path:
+def requireWorkspace(context: ToolContext) -> Path:
     """
-    The agent's workspace.
+    Return the agent's workspace.
 
     @raise ToolError: It has none.
     """
@@ -62,13 +62,13 @@ def rootOf(context: ToolContext) -> Path:
 @implementer(ITool)
 class ReadTool:
     """
-    Shows text.
+    Reads text files.
     """
 
     name = "read"
     description = (
         "Read a text file of the workspace.\n"
-        "Long files come in pieces: use offset and limit to go on."
+        "Long files are returned in parts: use offset and limit to continue."
     )
     parameters: Mapping[str, Any] = {
         "type": "object",
@@ -77,12 +77,12 @@ class ReadTool:
             "offset": {
                 "type": "integer",
                 "minimum": 1,
-                "description": "The first line wanted, from 1.",
+                "description": "The first line to read, from 1.",
             },
             "limit": {
                 "type": "integer",
                 "minimum": 1,
-                "description": f"The most lines wanted; {MAX_LINES} if left out.",
+                "description": f"The most lines to read; default {MAX_LINES}.",
             },
         },
         "required": ["path"],
@@ -93,13 +93,9 @@ class ReadTool:
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
-        """
-        Read.
-        """
-
         def work(stop: Event) -> str:
             return readLines(
-                Workspace(rootOf(context)),
+                Workspace(requireWorkspace(context)),
                 arguments["path"],
                 arguments.get("offset", 1),
                 arguments.get("limit", MAX_LINES),
@@ -112,19 +108,19 @@ class ReadTool:
 @implementer(ITool)
 class WriteTool:
     """
-    Makes files.
+    Creates and replaces files.
     """
 
     name = "write"
     description = (
-        "Write a whole file in the workspace, new or in place of the old one.\n"
-        "Directories that are missing are made. To change a part, use edit."
+        "Create or replace a file in the workspace.\n"
+        "Missing directories are created. To change a part of a file, use edit."
     )
     parameters: Mapping[str, Any] = {
         "type": "object",
         "properties": {
             "path": PATH,
-            "content": {"type": "string", "description": "All of the new text."},
+            "content": {"type": "string", "description": "The complete new text."},
         },
         "required": ["path", "content"],
         "additionalProperties": False,
@@ -137,15 +133,15 @@ class WriteTool:
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
-        """
-        Write.
-        """
         path = arguments["path"]
         data = arguments["content"].encode("utf-8", "replace")
 
         def work(stop: Event) -> str:
-            workspace = Workspace(rootOf(context))
-            with explained(path), workspace.target(path, makeParents=True) as target:
+            workspace = Workspace(requireWorkspace(context))
+            with (
+                toolErrorsFor(path),
+                workspace.target(path, makeParents=True) as target,
+            ):
                 new = replaceFile(target, data, stop, self._sync)
             done = "Created" if new else "Replaced"
             return f"{done} {path}: {len(data)} bytes."
@@ -156,13 +152,13 @@ class WriteTool:
 @implementer(ITool)
 class EditTool:
     """
-    Changes a part of a file.
+    Replaces text in a file.
     """
 
     name = "edit"
     description = (
-        "Replace a piece of text in a file of the workspace.\n"
-        "oldText must be in the file exactly as given, and only once unless"
+        "Replace text in a file of the workspace.\n"
+        "oldText must occur in the file exactly as given, and only once unless"
         " replaceAll is true."
     )
     parameters: Mapping[str, Any] = {
@@ -172,12 +168,12 @@ class EditTool:
             "oldText": {
                 "type": "string",
                 "minLength": 1,
-                "description": "What is there now, with its blanks and line ends.",
+                "description": "The current text, with its whitespace and line ends.",
             },
-            "newText": {"type": "string", "description": "What shall be there."},
+            "newText": {"type": "string", "description": "The replacement."},
             "replaceAll": {
                 "type": "boolean",
-                "description": "Replace it wherever it is.",
+                "description": "Replace every occurrence.",
             },
         },
         "required": ["path", "oldText", "newText"],
@@ -188,50 +184,46 @@ class EditTool:
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
-        """
-        Edit.
-        """
         path = arguments["path"]
         old = arguments["oldText"].encode("utf-8", "replace")
         new = arguments["newText"].encode("utf-8", "replace")
-        everywhere = arguments.get("replaceAll", False)
+        replaceAll = arguments.get("replaceAll", False)
 
         def work(stop: Event) -> str:
-            workspace = Workspace(rootOf(context))
-            with explained(path), workspace.target(path) as target:
+            workspace = Workspace(requireWorkspace(context))
+            with toolErrorsFor(path), workspace.target(path) as target:
                 before = readWhole(target, path)
-                found, put, count = _matching(before, old, new)
+                found, replacement, count = _matchLineEnds(before, old, new)
                 if not count:
                     raise ToolError(f"{path}: oldText is not in the file")
-                if count > 1 and not everywhere:
+                if count > 1 and not replaceAll:
                     raise ToolError(
-                        f"{path}: oldText is there {count} times; give more of the"
-                        " text around it, or set replaceAll"
+                        f"{path}: oldText occurs {count} times; include more of the"
+                        " surrounding text, or set replaceAll"
                     )
-                size = len(before) + count * (len(put) - len(found))
+                size = len(before) + count * (len(replacement) - len(found))
                 if size > MAX_EDIT_BYTES:
                     raise ToolError(
                         f"{path}: it would have {size} bytes after {count}"
-                        f" replacements; at most {MAX_EDIT_BYTES} may be"
+                        f" replacements; the limit is {MAX_EDIT_BYTES}"
                     )
-                replaceFile(target, before.replace(found, put), stop)
+                replaceFile(target, before.replace(found, replacement), stop)
             times = "once" if count == 1 else f"{count} times"
             return f"Changed {path}: replaced {times}."
 
         return inToolThread(context, work)
 
 
-def _matching(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
+def _matchLineEnds(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
     """
-    Find out what is to be replaced by what, with the line ends that a file has.
-    Works on bytes, so that what is not replaced stays as it is, whatever its
-    encoding.
+    Adapt the line ends of an edit to those of the file.  Works on bytes, so that the
+    rest of the file stays as it is in any encoding.
 
-    @return: Both, and how often the first is in the file.
+    @return: The text to replace, its replacement, and the number of occurrences.
     """
     count = data.count(old)
     if not count and b"\r\n" in data and b"\r" not in old:
-        # Models write plain line ends, also for files that have others.
+        # Models write LF, also for files that have CRLF.
         old, new = (text.replace(b"\n", b"\r\n") for text in (old, new))
         count = data.count(old)
     return old, new, count
@@ -240,7 +232,7 @@ def _matching(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
 @implementer(ITool)
 class ListTool:
     """
-    Shows what is in a directory.
+    Lists directories.
     """
 
     name = "ls"
@@ -254,8 +246,8 @@ class ListTool:
             "path": {
                 "type": "string",
                 "minLength": 1,
-                "description": "Relative to the workspace; the workspace itself"
-                " if left out.",
+                "description": "Relative to the workspace; default: the workspace"
+                " itself.",
             }
         },
         "additionalProperties": False,
@@ -265,21 +257,18 @@ class ListTool:
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
-        """
-        List.
-        """
         path = arguments.get("path", ".")
 
         def work(stop: Event) -> str:
-            workspace = Workspace(rootOf(context))
-            with explained(path), workspace.directory(path) as directory:
-                return _listed(directory, stop)
+            workspace = Workspace(requireWorkspace(context))
+            with toolErrorsFor(path), workspace.directory(path) as directory:
+                return _listEntries(directory, stop)
 
         return inToolThread(context, work)
 
 
-def _listed(directory: int, stop: Event) -> str:
-    names, count = _firstNames(directory, stop)
+def _listEntries(directory: int, stop: Event) -> str:
+    names, count = _readNames(directory, stop)
     lines = []
     for name in names:
         checkStop(stop)
@@ -287,26 +276,26 @@ def _listed(directory: int, stop: Event) -> str:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             continue
-        shown = printable(name)
+        escaped = escapeName(name)
         if stat.S_ISDIR(status.st_mode):
-            lines.append(f"{shown}/")
+            lines.append(f"{escaped}/")
         elif stat.S_ISLNK(status.st_mode):
-            lines.append(f"{shown}@")
+            lines.append(f"{escaped}@")
         else:
-            lines.append(f"{shown}  {status.st_size}")
+            lines.append(f"{escaped}  {status.st_size}")
     if not lines:
         return "[the directory is empty]"
     if count > MAX_SCANNED:
-        lines.append(f"[there are more than {MAX_SCANNED}; these are some of them]")
+        lines.append(f"[more than {MAX_SCANNED} entries; only some are shown]")
     elif count > MAX_ENTRIES:
         lines.append(f"[{count - MAX_ENTRIES} more are not shown]")
     return "\n".join(lines)
 
 
-def _firstNames(directory: int, stop: Event) -> tuple[list[str], int]:
+def _readNames(directory: int, stop: Event) -> tuple[list[str], int]:
     """
-    The first names in a directory, in their order, and how many it has.  Of a very
-    large one not all are looked at.
+    Return the first names of a directory in sorted order, and the number of its
+    entries, of which at most L{MAX_SCANNED} are read.
     """
     count = 0
 

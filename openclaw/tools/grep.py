@@ -1,5 +1,5 @@
 """
-The tool that looks for text in files.
+The tool that searches files for text.
 """
 
 import json
@@ -17,34 +17,40 @@ from zope.interface import implementer
 from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.net.threads import inToolThread
 from openclaw.tools.confinement import Workspace, openRegular
-from openclaw.tools.file_contents import explained
-from openclaw.tools.file_tools import rootOf
+from openclaw.tools.file_contents import toolErrorsFor
+from openclaw.tools.file_tools import requireWorkspace
 from openclaw.tools.grep_main import START
-from openclaw.tools.subprocesses import BoundedOutput, Program, runProgram, scrubbed
+from openclaw.tools.subprocesses import (
+    BoundedOutput,
+    Program,
+    runProgram,
+    scrubEnvironment,
+)
 from openclaw.tools.tool_settings import GrepSettings, settingsFor
 
-CHILD = Path(__file__).with_name("grep_main.py")
+GREP_PROGRAM = Path(__file__).with_name("grep_main.py")
 
 MAX_PATTERN_CHARACTERS = 1000
 MAX_FOUND = 500
-USUAL_FOUND = 100
+DEFAULT_FOUND = 100
 
 MAX_OUTPUT_BYTES = 256 * 1024
 """
-More than the program ever prints, which counts characters.
+Above the program's own limit, which is in characters.
 """
 
 
 @implementer(ITool)
 class GrepTool:
     """
-    Finds lines.
+    Searches files for lines that match a pattern.
     """
 
     name = "grep"
     description = (
         "Find the lines of the workspace's text files that match a pattern.\n"
-        "Each is shown as path:line:text. Links and version control are left out."
+        "Each is shown as path:line:text. Symbolic links and the directories of version"
+        " control are skipped."
     )
     parameters: Mapping[str, Any] = {
         "type": "object",
@@ -58,25 +64,25 @@ class GrepTool:
             "path": {
                 "type": "string",
                 "minLength": 1,
-                "description": "A file, or a directory to search through; the whole"
-                " workspace if left out.",
+                "description": "A file, or a directory to search recursively;"
+                " default: the whole workspace.",
             },
             "literal": {
                 "type": "boolean",
-                "description": "The pattern is plain text.",
+                "description": "Take the pattern as plain text.",
             },
             "ignoreCase": {"type": "boolean"},
             "include": {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 200,
-                "description": "Which files, such as *.py.",
+                "description": "A glob of the files to search, such as *.py.",
             },
             "limit": {
                 "type": "integer",
                 "minimum": 1,
                 "maximum": MAX_FOUND,
-                "description": f"The most lines shown; {USUAL_FOUND} if left out.",
+                "description": f"The most lines to return; default {DEFAULT_FOUND}.",
             },
         },
         "required": ["pattern"],
@@ -87,14 +93,11 @@ class GrepTool:
     def run(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
-        """
-        Search.
-        """
         return Deferred.fromCoroutine(self._run(arguments, context))
 
     async def _run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
         seconds = settingsFor(context, GrepSettings).timeoutSeconds
-        workspace = Workspace(rootOf(context))
+        workspace = Workspace(requireWorkspace(context))
         path = arguments.get("path", ".")
         opened: list[int] = []
 
@@ -109,31 +112,31 @@ class GrepTool:
                     sys.executable,
                     "-I",
                     "-S",
-                    str(CHILD),
-                    _job(arguments, seconds),
+                    str(GREP_PROGRAM),
+                    _encodeJob(arguments, seconds),
                 ],
-                environment=scrubbed(os.environ),
+                environment=scrubEnvironment(os.environ),
                 seconds=seconds,
                 graceSeconds=0,
                 descriptors={START: opened[0]},
             )
-            ending = await runProgram(context.reactor, program, output)
+            status = await runProgram(context.reactor, program, output)
         finally:
             for descriptor in opened:
                 os.close(descriptor)
         text = output.text().removesuffix("\n")
-        if ending.why is not None:
-            note = f"[the search was ended after {seconds:g} s; narrow it]"
+        if status.stopReason is not None:
+            note = f"[the search was stopped after {seconds:g} s; narrow it]"
             if not text:
                 raise ToolError(note)
             return f"{text}\n{note}"
-        if ending.status != 0:
+        if status.code != 0:
             raise ToolError(text or "The search failed.")
         return text
 
 
 def _openStart(workspace: Workspace, path: str) -> int:
-    with explained(path), workspace.target(path) as target:
+    with toolErrorsFor(path), workspace.target(path) as target:
         try:
             return os.open(
                 target.name,
@@ -144,9 +147,10 @@ def _openStart(workspace: Workspace, path: str) -> int:
             return openRegular(target)
 
 
-def _job(arguments: Mapping[str, Any], seconds: float) -> str:
+def _encodeJob(arguments: Mapping[str, Any], seconds: float) -> str:
     """
-    Build the program's arguments, in ASCII: it need not know the locale's encoding.
+    Encode the job of L{openclaw.tools.grep_main}, in ASCII: the locale's encoding does
+    not matter then.
     """
     path = os.path.normpath(arguments.get("path", "."))
     return json.dumps(
@@ -155,7 +159,7 @@ def _job(arguments: Mapping[str, Any], seconds: float) -> str:
             "literal": arguments.get("literal", False),
             "ignoreCase": arguments.get("ignoreCase", False),
             "include": arguments.get("include"),
-            "limit": arguments.get("limit", USUAL_FOUND),
+            "limit": arguments.get("limit", DEFAULT_FOUND),
             "base": "" if path == "." else path,
             "seconds": math.ceil(seconds) + 1,
         }

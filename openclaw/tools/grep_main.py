@@ -1,14 +1,14 @@
 """
-Looks for text in files.
+Search files for text.
 
-This file is a program: C{python -I -S grep_main.py JOB}.  It runs in a process
-of its own because a regular expression can take for ever, holds Python's lock while
-it does, and can't be interrupted; a process can be killed.  What it may look at it
-is given as the open descriptor L{START}, of a directory or a file: it knows no way
-to anything else, and it follows no links.
+This file is a program: C{python -I -S grep_main.py JOB}.  It runs in a process of its
+own because a regular expression can take forever, holds Python's global lock while it
+does, and cannot be interrupted; a process can be killed.  The directory or file to
+search is given as the open descriptor L{START}; nothing outside of it is opened, and no
+link is followed.
 
-It prints its findings as it goes along and ends with 0; what is wrong with the job
-it prints too, and ends with 2.
+Matches are printed as they are found, and the exit status is 0.  An error in the job is
+printed, too, with status 2.
 """
 
 import fnmatch
@@ -37,16 +37,14 @@ Matches = Callable[[str], Any]
 
 class Search:
     """
-    One search.
+    One search of a file or a directory tree.
     """
 
     def __init__(self, matches: Matches, include: str | None, limit: int) -> None:
         """
-        @param matches: Is the text in this line?
-
-        @param include: A pattern for the names of files, as in a shell.
-
-        @param limit: The most lines that are shown.
+        @param matches: Returns whether a line matches.
+        @param include: A glob of file names or paths.
+        @param limit: The most lines printed.
         """
         self._matches = matches
         self._include = include
@@ -58,9 +56,9 @@ class Search:
 
     def run(self, base: str) -> None:
         """
-        Search, and print.
+        Search, and print the matches.
 
-        @param base: What the start is called in what is printed, or C{""}.
+        @param base: The path of the start to print, or C{""}.
         """
         if stat.S_ISREG(os.fstat(START).st_mode):
             self._searchFile(START, base)
@@ -108,17 +106,17 @@ class Search:
         if b"\0" in data[:SNIFF_BYTES]:
             self._binary += 1
             return
-        shown = printable(shown)
+        shown = escapeName(shown)
         for number, raw in enumerate(data.splitlines(), 1):
             line = raw.decode("utf-8", "replace")
             if not self._matches(line):
                 continue
             if self._left <= 0 or self._room <= 0:
                 return
-            self._tell(f"{shown}:{number}:{line[:MAX_LINE_CHARACTERS]}")
+            self._printMatch(f"{shown}:{number}:{line[:MAX_LINE_CHARACTERS]}")
 
-    def _tell(self, line: str) -> None:
-        # At once, so that what was found isn't lost when the time is over.
+    def _printMatch(self, line: str) -> None:
+        # Flushed, so that matches are not lost when the process is killed.
         print(line, flush=True)
         self._found = True
         self._left -= 1
@@ -127,26 +125,26 @@ class Search:
 
 def _walk() -> Iterator[tuple[str, list[str], list[str], int]]:
     """
-    The tree, by name, without what version control keeps.
+    Walk the tree in sorted order, without the directories of version control.
     """
     for path, directories, names, directory in os.fwalk(".", dir_fd=START):
         directories[:] = sorted(set(directories) - set(SKIPPED_DIRECTORIES))
         yield path, directories, names, directory
 
 
-def printable(name: str) -> str:
+def escapeName(name: str) -> str:
     """
-    A file's name on one line.  Names may hold line ends and bytes that are no text.
+    Return a file's name as printable text on one line.
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
-def matcher(pattern: str, literal: bool, ignoreCase: bool) -> Matches:
+def compilePattern(pattern: str, literal: bool, ignoreCase: bool) -> Matches:
     """
     Return the predicate that selects lines.
 
-    @raise re.error: The pattern is no regular expression.
+    @raise re.error: The pattern is not a valid regular expression.
     """
     expression = re.escape(pattern) if literal else pattern
     return re.compile(expression, re.IGNORECASE if ignoreCase else 0).search
@@ -154,19 +152,17 @@ def matcher(pattern: str, literal: bool, ignoreCase: bool) -> Matches:
 
 def main(text: str) -> int:
     """
-    Do the job.
-
-    @return: The exit status.
+    Run the job, and return the exit status.
     """
     sys.stdout.reconfigure(  # type: ignore[union-attr]
         encoding="utf-8", errors="replace"
     )
     job = json.loads(text)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    # Should the daemon die, nobody else would stop this.
+    # This stops the process if the daemon has died.
     resource.setrlimit(resource.RLIMIT_CPU, (job["seconds"], job["seconds"]))
     try:
-        matches = matcher(job["pattern"], job["literal"], job["ignoreCase"])
+        matches = compilePattern(job["pattern"], job["literal"], job["ignoreCase"])
     except (re.error, OverflowError, RecursionError) as error:
         print(f"The pattern is not a valid regular expression: {error}")
         return WRONG_JOB

@@ -1,9 +1,9 @@
 """
-Bytes from the web, as text that a model can read.
+Extraction of text from web pages.
 
-HTML is made text of by C{inscriptis}: it lays tables and lists out, its parser is
-libxml2's, which copes with hostile pages in no time, and its licence is free.  It is
-imported when the first page is there.
+HTML is rendered by C{inscriptis}: it lays out tables and lists, its parser is
+libxml2's, which is fast on hostile pages, too, and its licence is free.  It is imported
+at its first use.
 """
 
 import codecs
@@ -30,50 +30,50 @@ _BYTE_ORDER_MARKS = (
 )
 _META = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.I)
 _META_BYTES = 2048
-_USUAL_CHARSETS = {
-    # What pages mean when they say these.
+_CHARSET_ALIASES = {
+    # Browsers decode these as Windows-1252 (WHATWG Encoding Standard).
     "iso8859-1": "cp1252",
     "ascii": "cp1252",
 }
-_NO_CHARSETS = frozenset(
-    # Of the names that Python knows, these stand for something else, or are slow.
+_EXCLUDED_CHARSETS = frozenset(
+    # Python's codecs that are not charsets of pages, or are slow.
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
 
 
-MOST_PADDED = 16 * 1024 * 1024
+MAX_TABLE_CHARACTERS = 16 * 1024 * 1024
 """
-Limit of the characters of a table once its columns are made as wide as their widest
-cells, by a rough guess that is too high rather than too low.
+Limit of the characters of a table once its columns are padded to their widest cells, by
+an estimate that is never too low.
 """
 
 MAX_INDENTS = 12
 """
-The most levels that lines are indented by.  Each line is filled up with blanks: at
-250 levels, a megabyte of list items was 188 MB of text.
+Limit of the levels by which lines are indented.  Each line is padded with blanks: at
+250 levels, a megabyte of list items became 188 MB of text.
 """
 
 MAX_DEPTH = 200
 """
-The most levels of elements.
+Limit of nested elements.
 """
 
-TOO_DEEP = "\n[the rest of the page is nested too deeply to be read]"
+TOO_DEEP = "\n[the rest of the page is nested too deeply]"
 
 _BREAK = "\u2028"
 """
-Begins a line in the place of a block that was too deep.
+Separates the lines of blocks that were nested too deeply.
 """
 
-_NO_TEXT = ("script", "style", "template", "noscript")
+_TEXTLESS = ("script", "style", "template", "noscript")
 _INDENTED = ("ul", "ol", "div")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 _TABLE_PARTS = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
 
 
-def isText(kind: str) -> bool:
+def isTextType(kind: str) -> bool:
     """
-    Is this media type one of those that can be read?
+    Return whether text can be extracted from this media type.
     """
     return (
         kind.startswith("text/")
@@ -83,71 +83,70 @@ def isText(kind: str) -> bool:
     )
 
 
-def textOf(data: bytes, kind: str, charset: str | None) -> str | None:
+def extractText(data: bytes, kind: str, charset: str | None) -> str | None:
     """
-    Make text of what was fetched.
+    Extract the text of a response.
 
     @param kind: The media type.
-
-    @param charset: What the header says.
-
-    @return: C{None} if it is no text.
+    @param charset: The charset of the Content-Type header.
+    @return: The text, or C{None} if the data is not text.
     """
     html = kind in HTML_TYPES
-    text = decoded(data, charset, html)
+    text = decodeText(data, charset, html)
     if "\0" in text:
         return None
-    return readable(text) if html else text
+    return renderHTML(text) if html else text
 
 
-def decoded(data: bytes, charset: str | None, html: bool) -> str:
+def decodeText(data: bytes, charset: str | None, html: bool) -> str:
     """
-    Text, in the charset that its bytes, its header or its HTML says, else UTF-8.
+    Decode bytes by their byte order mark, the header's charset or HTML's; else as
+    UTF-8.
 
-    @param charset: What the header says.
+    @param charset: The charset of the Content-Type header.
     """
-    for mark, name in _BYTE_ORDER_MARKS:
+    for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return data.decode(name, "replace")
+            return data.decode(encoding, "replace")
     names = [charset]
     if html and (meta := _META.search(data[:_META_BYTES])):
         names.append(meta[1].decode("ascii", "replace"))
-    for said in names:
-        codec = _codec(said)
+    for name in names:
+        codec = _findCodec(name)
         if codec is not None:
             return data.decode(codec, "replace")
     return data.decode("utf-8", "replace")
 
 
-def _codec(charset: str | None) -> str | None:
+def _findCodec(charset: str | None) -> str | None:
     """
-    Python's name of a charset, or C{None} if there is no such charset.
+    Return Python's codec of a charset, or C{None} if it has none.
     """
     if not charset:
         return None
     try:
         name = codecs.lookup(charset).name
-        # Some codecs make no text of bytes, which only an attempt tells.
+        # Some codecs do not decode bytes to text; only an attempt shows it.
         b"x".decode(name, "replace")
     except (LookupError, ValueError):
         return None
-    if name in _NO_CHARSETS:
+    if name in _EXCLUDED_CHARSETS:
         return None
-    return _USUAL_CHARSETS.get(name, name)
+    return _CHARSET_ALIASES.get(name, name)
 
 
-def readable(html: str) -> str:
+def renderHTML(html: str) -> str:
     """
-    The text of a page, its title first, links as C{[text](address)}.
+    Return the text of a page: its title first, links as C{[text](address)}.
 
-    Takes up to half a second for a megabyte: work for a thread.
+    Blocks for up to half a second per megabyte.
     """
     from inscriptis import Inscriptis
     from inscriptis.model.config import ParserConfig
     from lxml.etree import ErrorTypes, ParserError, XMLSyntaxError
     from lxml.html import HTMLParser, document_fromstring
 
-    # With the usual bound on nesting, more pages would be cut.
+    # The parser's default limit of nesting would cut more pages.
     parser = HTMLParser(encoding="utf-8", huge_tree=True)
     try:
         tree = document_fromstring(html.encode("utf-8", "replace"), parser=parser)
@@ -157,11 +156,11 @@ def readable(html: str) -> str:
         if error.code == ErrorTypes.ERR_NO_MEMORY:
             raise MemoryError from None
         raise
-    _shallow(tree)
-    _tame(tree)
+    _limitDepth(tree)
+    _limitWidths(tree)
     title = " ".join((tree.findtext(".//title") or "").split())
     text = Inscriptis(tree, ParserConfig(display_links=True)).get_text()
-    # That splits at our own breaks, too.
+    # splitlines splits at _BREAK, too.
     lines = [line.rstrip() for line in text.splitlines()]
     body = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
     if any("depth" in entry.message for entry in parser.error_log):
@@ -169,10 +168,10 @@ def readable(html: str) -> str:
     return f"{title}\n\n{body}" if title else body
 
 
-def _tame(tree: Any) -> None:
+def _limitWidths(tree: Any) -> None:
     """
-    Take out of a page what would make its text far larger than itself: distances, and
-    tables with cells so wide that each row would be filled up with blanks.
+    Remove from a page what would make its text far larger than its source: distances,
+    and tables with cells so wide that padding would multiply each row.
     """
     for element in tree.iter():
         style = element.attrib.pop("style", None)
@@ -183,15 +182,16 @@ def _tame(tree: Any) -> None:
         if table in within:
             continue
         within.update(table.iter("table"))
-        if _padded(table) > MOST_PADDED:
+        if _estimateSize(table) > MAX_TABLE_CHARACTERS:
             for part in list(table.iter(*_TABLE_PARTS)):
                 part.tag = "div"
-    _flatten(tree)
+    _limitIndents(tree)
 
 
-def _shallow(tree: Any) -> None:
+def _limitDepth(tree: Any) -> None:
     """
-    Make lines of what is nested deeper than L{MAX_DEPTH}: the layout is recursive.
+    Replace what is nested deeper than L{MAX_DEPTH} by its lines, since the layout is
+    recursive.
     """
     from lxml.etree import iterwalk, strip_elements
 
@@ -201,15 +201,15 @@ def _shallow(tree: Any) -> None:
         if event == "start" and depth == MAX_DEPTH and len(element):
             deep.append(element)
     for element in deep:
-        strip_elements(element, *_NO_TEXT, with_tail=False)
+        strip_elements(element, *_TEXTLESS, with_tail=False)
         lines = [line for text in element.itertext() if (line := text.strip())]
         del element[:]
         element.text = _BREAK.join(lines)
 
 
-def _flatten(tree: Any) -> None:
+def _limitIndents(tree: Any) -> None:
     """
-    Indent no deeper than L{MAX_INDENTS}.
+    Limit the indents to L{MAX_INDENTS} levels.
     """
     from lxml.etree import iterwalk
 
@@ -219,13 +219,13 @@ def _flatten(tree: Any) -> None:
         if event == "start" and depth > MAX_INDENTS:
             deep.append(element)
     for element in deep:
-        # Begins a line, and is not indented.
+        # Starts on a line of its own, and is not indented.
         element.tag = "article"
 
 
-def _padded(table: Any) -> int:
+def _estimateSize(table: Any) -> int:
     """
-    Estimate the characters of a table, at most.
+    Estimate the most characters of a table's text.
     """
     from lxml.etree import tostring
 
@@ -233,7 +233,7 @@ def _padded(table: Any) -> int:
     lines = sum(1 for _ in table.iter())
     if "<pre" in source or "<textarea" in source:
         lines += source.count("\n")
-    if lines * len(source) <= MOST_PADDED:
+    if lines * len(source) <= MAX_TABLE_CHARACTERS:
         return lines * len(source)
     widths: list[int] = []
     cells = 0
@@ -245,6 +245,6 @@ def _padded(table: Any) -> int:
                 widths.append(0)
             widths[index] = max(widths[index], width)
     if cells != sum(1 for _ in table.iter("td", "th")):
-        # Tables within tables: each is made as wide as what is in it.
+        # Nested tables: each is as wide as its contents.
         return lines * len(source)
     return lines * sum(widths)

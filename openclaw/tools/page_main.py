@@ -1,8 +1,9 @@
 """
-The program that makes text of a fetched page.  Run by L{openclaw.tools.web_fetch}.
+The program that extracts the text of a fetched page.  Run by
+L{openclaw.tools.web_fetch}.
 
-A page is a stranger's: its parser and its layout run apart from the daemon, with bounds
-on memory and time, so that no page of any shape can stop or fill the daemon.
+Pages are not trusted: they are parsed and laid out in a process of its own, with limits
+of memory and time, so that no page can block or fill the daemon.
 """
 
 import json
@@ -11,64 +12,61 @@ import sys
 import threading
 
 STACK_BYTES = 256 * 1024 * 1024
-TOO_MUCH = "takes too much memory to be read"
+OUT_OF_MEMORY = "takes too much memory to be read"
 DEPTH = 60_000
 """
-Levels of nesting that the layout, which is recursive, can follow.
+Python's recursion limit, for the layout, which is recursive.
 """
 
 
 def convert(job: dict[str, object]) -> None:
     """
-    Read the page from the standard input's neighbour, descriptor 3, and write its text.
+    Read the page from descriptor 3 and write its text.
 
-    The first line is a JSON object: C{left} is the number of characters that were cut
-    off, C{error} tells why there is no text.
+    The first line written is a JSON object: C{left} is the number of characters that
+    were cut off, C{error} says why there is no text.
     """
-    from openclaw.tools.html_text import textOf
+    from openclaw.tools.html_text import extractText
 
     with open(3, "rb") as file:
         data = file.read()
     limit = int(str(job["limit"]))
-    text = textOf(data, str(job["kind"]), job["charset"])  # type: ignore[arg-type]
+    text = extractText(data, str(job["kind"]), job["charset"])  # type: ignore[arg-type]
     if text is None:
-        write({"error": "is not text"})
+        writeResult({"error": "is not text"})
     else:
         left = max(0, len(text) - limit)
-        write({"left": left}, text[:limit].encode("utf-8", "replace"))
+        writeResult({"left": left}, text[:limit].encode("utf-8", "replace"))
 
 
-def write(head: dict[str, object], text: bytes = b"") -> None:
-    """
-    Write the first line, and the text.
-    """
+def writeResult(head: dict[str, object], text: bytes = b"") -> None:
     out = sys.stdout.buffer
     out.write(json.dumps(head).encode() + b"\n")
     out.write(text)
     out.flush()
 
 
-def attempt(job: dict[str, object]) -> None:
+def convertOrReport(job: dict[str, object]) -> None:
     """
-    Convert, or say why not.
+    Convert the page, or write the error.
     """
     try:
         convert(job)
     except MemoryError:
-        write({"error": TOO_MUCH})
+        writeResult({"error": OUT_OF_MEMORY})
     except RecursionError:
-        write({"error": "is nested too deeply to be read"})
+        writeResult({"error": "is nested too deeply to be read"})
     except Exception as error:
-        write({"error": f"can't be read: {type(error).__name__}"})
+        writeResult({"error": f"can't be read: {type(error).__name__}"})
 
 
 def main() -> None:
     """
-    Set the bounds, and convert.
+    Set the limits, and convert.
     """
     job = json.loads(sys.argv[1])
     sys.path[:] = job["path"]
-    for kind, most in (
+    for kind, limit in (
         (resource.RLIMIT_AS, job["memory"]),
         (resource.RLIMIT_CPU, job["seconds"]),
         (resource.RLIMIT_FSIZE, 0),
@@ -76,16 +74,16 @@ def main() -> None:
     ):
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
-            most = min(most, hard)
-        resource.setrlimit(kind, (most, most))
+            limit = min(limit, hard)
+        resource.setrlimit(kind, (limit, limit))
     sys.setrecursionlimit(DEPTH)
     threading.stack_size(STACK_BYTES)
-    thread = threading.Thread(target=attempt, args=(job,))
+    thread = threading.Thread(target=convertOrReport, args=(job,))
     try:
         thread.start()
     except RuntimeError:
-        # There is no room for its stack.
-        write({"error": TOO_MUCH})
+        # There is not enough memory for its stack.
+        writeResult({"error": OUT_OF_MEMORY})
     else:
         thread.join()
 

@@ -1,8 +1,8 @@
 """
 The policy that grants tools to agents.
 
-Profiles name tools one by one.  A plug-in's tool, whatever it says of itself, is in
-C{full} alone; elsewhere it must be allowed by name.
+Profiles list tools by name.  A plug-in's tool is only in the profile C{full}, even if
+it is marked read-only; otherwise it must be allowed by name.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,39 +15,37 @@ Profile = Literal["none", "readonly", "coding", "full"]
 
 READONLY = frozenset({"grep", "ls", "read", "sessions_history", "sessions_list"})
 """
-Tools that change nothing and send nothing elsewhere. C{web_fetch} is not among them: a
-URL can carry away what was read.
+Tools that change nothing and send nothing elsewhere.  C{web_fetch} is not among them: a
+URL can carry data away.
 """
 
 CODING = READONLY | {"edit", "exec", "web_fetch", "write"}
 """
-Tools for working on a project. With C{exec} the network is open anyway.
+Tools for working on a project.  With C{exec}, the network is open anyway.
 """
 
 
-def allowed(
+def allowedTools(
     tools: Iterable[str],
     profile: Profile,
     allow: Collection[str] = (),
     deny: Collection[str] = (),
 ) -> tuple[str, ...]:
     """
-    The tools that an agent has, in the order of C{tools}.
+    Select the tools of an agent, in the order of C{tools}.
 
-    @param tools: The names of all that there are.
-
-    @param allow: More than the profile gives.
-
-    @param deny: What is taken away, whoever gave it.
+    @param tools: The names of all installed tools.
+    @param allow: Tools granted in addition to the profile.
+    @param deny: Tools never granted.
     """
     return tuple(
         name
         for name in tools
-        if name not in deny and (name in allow or _inProfile(name, profile))
+        if name not in deny and (name in allow or _isInProfile(name, profile))
     )
 
 
-def _inProfile(name: str, profile: Profile) -> bool:
+def _isInProfile(name: str, profile: Profile) -> bool:
     if profile == "full":
         return True
     if profile == "coding":
@@ -55,30 +53,30 @@ def _inProfile(name: str, profile: Profile) -> bool:
     return profile == "readonly" and name in READONLY
 
 
-def toolFaults(config: Config, tools: Callable[[], Collection[str]]) -> list[str]:
+def checkToolNames(config: Config, tools: Callable[[], Collection[str]]) -> list[str]:
     """
-    The names in a configuration that no tool has, a line for each, which begins with
-    its key.  They are faults, since a misspelt C{deny} would leave open what it means
-    to close.
+    Find names in a configuration that are not of an installed tool.  These are errors,
+    since a misspelt C{deny} would leave a tool available.
 
-    @param tools: Finds the names of all tools that there are.  That takes its time,
-        so it is done only for names that are not of our own tools.
+    @param tools: Returns the names of all installed tools.  It is slow, so it is called
+        only for names of plug-ins.
+    @return: A line for each, which begins with its key.
     """
-    strange = [(path, name) for path, name in _named(config) if name not in CODING]
-    if not strange:
+    foreign = [(path, name) for path, name in _findNames(config) if name not in CODING]
+    if not foreign:
         return []
-    there = tools()
-    names = ", ".join(sorted(there))
+    installed = tools()
+    names = ", ".join(sorted(installed))
     return [
         f'{path}: there is no tool "{name}"; there are: {names}'
-        for path, name in strange
-        if name not in there
+        for path, name in foreign
+        if name not in installed
     ]
 
 
-def _named(config: Config) -> Iterator[tuple[str, str]]:
+def _findNames(config: Config) -> Iterator[tuple[str, str]]:
     """
-    The names of tools in a configuration, with the paths of their keys.
+    Find the names of tools in a configuration, with the paths of their keys.
     """
     policies: dict[str, ToolPolicy | ReachableTools] = {
         "gateway.tools": config.gateway.tools,
@@ -88,7 +86,7 @@ def _named(config: Config) -> Iterator[tuple[str, str]]:
         policies[f"{item('agents.list', index)}.tools"] = agent.tools
     for agentID, entry in config.agents.entries.items():
         policies[f"{child('agents.entries', agentID)}.tools"] = entry.tools
-    for place, policy in policies.items():
+    for path, policy in policies.items():
         for key, names in (("allow", policy.allow), ("deny", policy.deny)):
             for index, name in enumerate(names or ()):
-                yield item(f"{place}.{key}", index), name
+                yield item(f"{path}.{key}", index), name

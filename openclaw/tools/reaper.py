@@ -1,12 +1,12 @@
 """
-Runs one command and sees to it that nothing of it is left.
+Run one command, and leave no process of it behind.
 
-This file is a program: C{python -I -S reaper.py GRACE DIRECTORY COMMAND...}.  It
-leads a new session and process group, runs the command in it, and waits.  When the
-command has ended, or standard input has (its other end is held by the daemon: so
-also when the daemon dies), it asks whatever still runs to end, waits C{GRACE}
-seconds, and kills the rest.  On Linux that includes processes that have left the
-group: as a I{subreaper} the reaper inherits them.
+This file is a program: C{python -I -S reaper.py GRACE DIRECTORY COMMAND...}.  It leads
+a new session and process group, runs the command in it, and waits.  When the command
+has ended, or standard input has been closed (the daemon holds its other end, so this
+includes the daemon's death), it sends SIGTERM to all processes that still run, waits
+C{GRACE} seconds, and kills the rest.  On Linux that includes processes that have left
+the group: as a I{subreaper}, the reaper inherits them.
 
 It ends as the command did: with its exit status, or by its signal.
 """
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 CANNOT_RUN = 127
 
-KEPT_OUT = (
+IGNORED_SIGNALS = (
     signal.SIGTERM,
     signal.SIGINT,
     signal.SIGHUP,
@@ -32,15 +32,15 @@ KEPT_OUT = (
     signal.SIGPIPE,
 )
 """
-Signals that the command may send its whole group, of which the reaper is one.
+Signals that the command may send to its whole group, which includes the reaper.
 """
 
 
 class Reaper:
     """
-    The command's process, and all that come from it.
+    The command's process and its descendants.
 
-    @ivar _status: How the command ended, as C{waitpid} says; C{None} before.
+    @ivar _status: The command's status as C{waitpid} returns it; C{None} while it runs.
     """
 
     def __init__(self, grace: float) -> None:
@@ -51,9 +51,9 @@ class Reaper:
 
     def run(self, directory: str, command: list[str]) -> int:
         """
-        Run the command to its end, and to that of all others.
+        Run the command until it and its descendants have ended.
 
-        @return: As C{waitpid} says.
+        @return: The status as C{waitpid} returns it.
         """
         wakeup, wakes = os.pipe()
         os.set_blocking(wakes, False)
@@ -62,8 +62,8 @@ class Reaper:
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         self._command = os.fork()
         if self._command == 0:
-            _become(directory, command)
-        # Whoever holds the pipe's other end must see it close when we are done.
+            _execute(directory, command)
+        # The daemon must see the pipe close when the reaper is done.
         watched = [0, wakeup]
         while self._status is None and 0 in watched:
             ready, _, _ = select.select(watched, [], [])
@@ -71,8 +71,8 @@ class Reaper:
                 watched.remove(0)
             self._drain(wakeup)
             self._reap()
-        self._end(signal.SIGTERM, wakeup)
-        self._end(signal.SIGKILL, wakeup)
+        self._signalAll(signal.SIGTERM, wakeup)
+        self._signalAll(signal.SIGKILL, wakeup)
         return signal.SIGKILL if self._status is None else self._status
 
     def _drain(self, wakeup: int) -> None:
@@ -91,17 +91,18 @@ class Reaper:
             if pid == self._command:
                 self._status = status
 
-    def _end(self, number: int, wakeup: int) -> None:
+    def _signalAll(self, number: int, wakeup: int) -> None:
         """
-        Send all a signal, and wait until they are gone or the grace is over.
+        Send a signal to all descendants, and wait until they have ended or the grace is
+        over.
         """
         deadline = time.monotonic() + self._grace
-        told: set[int] = set()
+        signalled: set[int] = set()
         while not self._childless:
-            for pid in descendants():
-                # Once is enough, but to be killed again does no harm.
-                if pid not in told or number == signal.SIGKILL:
-                    told.add(pid)
+            for pid in findDescendants():
+                # One signal is enough; a repeated SIGKILL does no harm.
+                if pid not in signalled or number == signal.SIGKILL:
+                    signalled.add(pid)
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.kill(pid, number)
             left = deadline - time.monotonic()
@@ -112,11 +113,11 @@ class Reaper:
             self._reap()
 
 
-def descendants() -> Iterator[int]:
+def findDescendants() -> Iterator[int]:
     """
-    All processes that come from this one.  Without C{/proc} there is no telling
-    which they are: then the group gets the signal, from which this one is safe
-    unless it is SIGKILL.  That one is left to the daemon.
+    Find all descendants of this process.  Without C{/proc} they cannot be found; then
+    the group gets the signal, which this process ignores unless it is SIGKILL.  That
+    one is left to the daemon.
     """
     parents: dict[int, list[int]] = {}
     try:
@@ -126,7 +127,7 @@ def descendants() -> Iterator[int]:
     for name in names:
         if name.isdecimal():
             with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
-                # The second field, in parentheses, may hold anything.
+                # The second field, in parentheses, may contain blanks.
                 fields = file.read().rpartition(")")[2].split()
                 parents.setdefault(int(fields[1]), []).append(int(name))
     waiting = parents.get(os.getpid(), [])
@@ -136,13 +137,13 @@ def descendants() -> Iterator[int]:
         waiting.extend(parents.get(pid, []))
 
 
-def _become(directory: str, command: list[str]) -> None:
+def _execute(directory: str, command: list[str]) -> None:
     """
-    Be the command.  Doesn't return.
+    Replace this process by the command.  Does not return.
     """
     try:
         signal.set_wakeup_fd(-1)
-        for number in (*KEPT_OUT, signal.SIGCHLD):
+        for number in (*IGNORED_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(directory)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -156,11 +157,11 @@ def _become(directory: str, command: list[str]) -> None:
 
 def main(arguments: list[str]) -> None:
     """
-    Be the reaper.  Doesn't return.
+    Run the reaper.  Does not return.
     """
     os.setsid()
     os.dup2(1, 2)
-    for number in KEPT_OUT:
+    for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
@@ -168,7 +169,7 @@ def main(arguments: list[str]) -> None:
     if os.WIFEXITED(status):
         os._exit(os.WEXITSTATUS(status))
     ended = os.WTERMSIG(status)
-    # A signal that makes a core file would make one of the reaper.
+    # The reaper must not write a core file for the command's signal.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ended != signal.SIGKILL:
         signal.signal(ended, signal.SIG_DFL)

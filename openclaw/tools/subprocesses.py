@@ -1,5 +1,5 @@
 """
-Programs that are run to their end, or are ended.
+Running programs with limits of time and output.
 """
 
 import os
@@ -17,12 +17,12 @@ from twisted.python.failure import Failure
 
 from openclaw.interfaces import ToolError
 
-MAX_FLOOD_BYTES = 64 * 1024 * 1024
+MAX_WRITTEN_BYTES = 64 * 1024 * 1024
 """
-A program that writes more than this, most of which nobody will see, is ended.
+A program that writes more than this is stopped.
 """
 
-LAST_GRACE_SECONDS = 1.0
+EXIT_GRACE_SECONDS = 1.0
 """
 Seconds beyond its time-out that a program may take to end.
 """
@@ -31,16 +31,18 @@ ENVIRONMENT = frozenset(
     {"PATH", "HOME", "LANG", "TERM", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR"}
 )
 """
-Variables of the daemon's environment that programs get, with all C{LC_}. The rest may
-hold secrets.
+Variables of the daemon's environment that programs get, with all C{LC_}.  The others
+may contain secrets.
 """
 
 
-def scrubbed(environ: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, str]:
+def scrubEnvironment(
+    environ: Mapping[str, str], more: Sequence[str] = ()
+) -> dict[str, str]:
     """
-    An environment without secrets.
+    Return an environment without secrets.
 
-    @param more: The names of variables that are wanted too.
+    @param more: The names of further variables to pass on.
     """
     return {
         name: value
@@ -51,7 +53,7 @@ def scrubbed(environ: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, 
 
 class BoundedOutput:
     """
-    The output of a program: its beginning and its end.
+    The beginning and the end of a program's output.
     """
 
     def __init__(self, limit: int) -> None:
@@ -67,7 +69,7 @@ class BoundedOutput:
 
     def add(self, data: bytes) -> None:
         """
-        Keep what comes next, and forget what is in the middle.
+        Append data, and drop the middle beyond the limit.
         """
         self.size += len(data)
         room = self._headRoom - len(self._head)
@@ -82,7 +84,7 @@ class BoundedOutput:
 
     def text(self) -> str:
         """
-        All that was kept, with a note where something is left out.
+        Return the kept output, with a note where something is left out.
         """
         tail = b"".join(self._tail)[-self._tailRoom :] if self._tailRoom else b""
         left = self.size - len(self._head) - len(tail)
@@ -95,29 +97,27 @@ class BoundedOutput:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ExitStatus:
     """
-    The end of a program.
+    The status of a program that has ended.
 
-    @ivar status: Its exit status, or C{None}.
+    @ivar code: Its exit status, or C{None}.
     @ivar signal: The signal that ended it, or C{None}.
-    @ivar why: C{"time"} or C{"flood"} if we ended it, for one of these, or C{None}.
+    @ivar stopReason: C{"timeout"}, C{"output"} (it wrote too much) or C{"cancel"} if
+        the daemon stopped it; else C{None}.
     """
 
-    status: int | None
+    code: int | None
     signal: int | None
-    why: str | None = None
+    stopReason: str | None = None
 
     def __str__(self) -> str:
-        """
-        Say it in a few words.
-        """
         if self.signal is None:
-            return f"exit status {self.status}"
+            return f"exit status {self.code}"
         try:
             return f"ended by {signal.Signals(self.signal).name}"
         except ValueError:
-            # Most of the real-time ones have no name.
+            # Most real-time signals have no name.
             return f"ended by signal {self.signal}"
 
 
@@ -127,10 +127,10 @@ class Program:
     A program to run.
 
     @ivar arguments: The program's path and its arguments.
-    @ivar seconds: How long it may take.
-    @ivar graceSeconds: How long it may take to end once its standard input is
-        closed; then it is killed.
-    @ivar descriptors: Files that it gets, by its own numbers for them, from 3 on.
+    @ivar seconds: Its time-out.
+    @ivar graceSeconds: Seconds to end once its standard input is closed; then it is
+        killed.
+    @ivar descriptors: Further open files: its own descriptors, from 3 on, to ours.
     """
 
     arguments: Sequence[str]
@@ -142,20 +142,19 @@ class Program:
 
 def runProgram(
     reactor: Any, program: Program, output: BoundedOutput
-) -> "Deferred[Ending]":
+) -> "Deferred[ExitStatus]":
     """
-    Run a program.  It, and what is left of its process group, has ended when this
-    fires; also when it is cancelled.
+    Run a program.  It and the rest of its process group have ended when the Deferred
+    fires, also when it is cancelled.
 
-    @param output: Gets all that it writes.
-
-    @return: How it ended.  Fails with L{ToolError} if it could not begin.
+    @param output: Receives all output.
+    @return: The program's status.  Fails with L{ToolError} if it could not be started.
     """
     return Deferred.fromCoroutine(_run(reactor, program, output))
 
 
-async def _run(reactor: Any, program: Program, output: BoundedOutput) -> Ending:
-    child = _Child(reactor, program, output)
+async def _run(reactor: Any, program: Program, output: BoundedOutput) -> ExitStatus:
+    child = _ProgramProtocol(reactor, program, output)
     try:
         reactor.spawnProcess(
             child,
@@ -169,65 +168,65 @@ async def _run(reactor: Any, program: Program, output: BoundedOutput) -> Ending:
     try:
         return await child.done
     except CancelledError:
-        child.end("cancel")
-        await child.gone
+        child.stop("cancel")
+        await child.ended
         raise
 
 
-class _Child(ProcessProtocol):
+class _ProgramProtocol(ProcessProtocol):
     """
-    A running program.
+    The protocol of a running program.
 
-    @ivar done: Fires with its L{Ending}.
-    @ivar gone: Fires at the same time, and is never cancelled.
+    @ivar done: Fires with its L{ExitStatus}.
+    @ivar ended: Fires at the same time, and is never cancelled.
     """
 
     transport: IProcessTransport
 
     def __init__(self, reactor: Any, program: Program, output: BoundedOutput) -> None:
-        self.done: Deferred[Ending] = Deferred()
-        self.gone: Deferred[None] = Deferred()
+        self.done: Deferred[ExitStatus] = Deferred()
+        self.ended: Deferred[None] = Deferred()
         self._reactor = reactor
         self._output = output
         self._grace = program.graceSeconds
-        self._why: str | None = None
+        self._stopReason: str | None = None
         self._pid: int | None = None
         self._seconds = program.seconds
         self._timer: IDelayedCall
 
     def connectionMade(self) -> None:
         self._pid = self.transport.pid
-        self._timer = self._reactor.callLater(self._seconds, self.end, "time")
+        self._timer = self._reactor.callLater(self._seconds, self.stop, "timeout")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         self._output.add(data)
-        if self._output.size > MAX_FLOOD_BYTES:
-            self.end("flood")
+        if self._output.size > MAX_WRITTEN_BYTES:
+            self.stop("output")
 
-    def end(self, why: str) -> None:
+    def stop(self, reason: str) -> None:
         """
-        Ask it to end, and see to it that it does.
+        Close the program's standard input, and kill it after the grace.
         """
-        if self._why is not None:
+        if self._stopReason is not None:
             return
-        self._why = why
+        self._stopReason = reason
         if self._timer.active():
             self._timer.cancel()
         self.transport.closeStdin()
         self._timer = self._reactor.callLater(self._grace, self._kill)
 
     def _kill(self) -> None:
-        self._sweep()
+        self._killGroup()
         try:
             self.transport.signalProcess("KILL")
         except ProcessExitedAlready:
             pass
-        # Somebody else may still hold the other ends.
+        # Other processes may still hold the pipes.
         self.transport.loseConnection()
 
-    def _sweep(self) -> None:
+    def _killGroup(self) -> None:
         """
-        Kill what is left of the program's group, if it leads one.
+        Kill the rest of the program's process group, if it leads one.
         """
         if self._pid is None:
             return
@@ -237,8 +236,8 @@ class _Child(ProcessProtocol):
             pass
 
     def processExited(self, reason: Failure) -> None:
-        # Its number can't be another group's yet: they are given out in turn.
-        self._sweep()
+        # The process ID is not reused this soon: they are assigned in turn.
+        self._killGroup()
 
     def processEnded(self, reason: Failure) -> None:
         if self._timer.active():
@@ -246,10 +245,10 @@ class _Child(ProcessProtocol):
         self._pid = None
         error = reason.value
         if isinstance(error, ProcessTerminated):
-            ending = Ending(error.exitCode, error.signal, self._why)
+            ending = ExitStatus(error.exitCode, error.signal, self._stopReason)
         else:
             assert isinstance(error, ProcessDone)
-            ending = Ending(0, None, self._why)
+            ending = ExitStatus(0, None, self._stopReason)
         if not self.done.called:
             self.done.callback(ending)
-        self.gone.callback(None)
+        self.ended.callback(None)

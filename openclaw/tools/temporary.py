@@ -1,15 +1,14 @@
 """
-Temporary files in workspaces, which don't outlive the daemon that made them by more
-than its next start.
+Temporary files in workspaces, removed at the next start if the daemon was killed.
 
-A file is written under a temporary name in the directory where it belongs, since it
-takes its group and its access list from there.  A daemon that is killed meanwhile
-leaves it behind.  So that nobody has to search a whole workspace for it, a note beside
-it says where it is: a file of the same name in the workspace itself, which is all that
-is looked through at the start.  Who writes holds a lock on the note; one that nobody
-holds was left behind, also by another daemon.
+A file is written under a temporary name in its own directory, from which it takes its
+group and access list.  A daemon that is killed meanwhile leaves it behind.  A note
+beside it makes it possible to find it without a search of the whole workspace: a file
+of the same stem in the workspace's root that contains the path, and only the root is
+searched at the start.  The writer holds a lock on the note; an unlocked note is a
+leftover, also of another daemon.
 
-Blocking work, for a thread.
+Blocks: to be used in a thread.
 """
 
 import fcntl
@@ -26,12 +25,12 @@ from openclaw.tools.confinement import PathRefused, PathTarget, Workspace
 TEMPORARY_PREFIX = ".openclaw-"
 MAX_SCANNED = 100_000
 """
-The entries of a workspace that are looked at for notes.
+Limit of the entries of a workspace that are searched for notes.
 """
 
 MAX_NOTE_BYTES = 16 * 1024
 """
-A path of L{openclaw.tools.confinement.MAX_DEPTH} names has at most that many.
+Above the longest path of L{openclaw.tools.confinement.MAX_DEPTH} names.
 """
 
 _NAME = re.compile(r"\.openclaw-[0-9a-f]{16}\.(?:tmp|note)")
@@ -42,22 +41,22 @@ _KNOWN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 @contextmanager
 def temporaryFile(target: PathTarget) -> Iterator[tuple[str, int]]:
     """
-    Make an empty file beside a path.
+    Create an empty file in the directory of a path.
 
-    @return: Its name, and a descriptor for writing.  At the end it is closed, and
-        removed if it still has that name.
+    @return: Its name, and a descriptor for writing.  On exit it is closed, and removed
+        if it still has that name.
     """
     stem = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     note, name = f"{stem}.note", f"{stem}.tmp"
-    with _created(target.root, note, 0o600) as held:
+    with _createFile(target.root, note, 0o600) as held:
         _lock(held)
         os.write(held, os.fsencode("/".join((*target.folders, name))))
-        with _created(target.directory, name, 0o666) as descriptor:
+        with _createFile(target.directory, name, 0o666) as descriptor:
             yield name, descriptor
 
 
 @contextmanager
-def _created(directory: int, name: str, mode: int) -> Iterator[int]:
+def _createFile(directory: int, name: str, mode: int) -> Iterator[int]:
     descriptor = os.open(name, _NEW, mode, dir_fd=directory)
     try:
         yield descriptor
@@ -69,8 +68,8 @@ def _created(directory: int, name: str, mode: int) -> Iterator[int]:
 
 def _lock(descriptor: int) -> bool:
     """
-    Lock a file, if nobody else has.  Where there are no locks, nothing is removed that
-    might be in use.
+    Lock a file unless it is locked.  On a file system without locks this fails, so that
+    nothing in use is removed.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,24 +80,24 @@ def _lock(descriptor: int) -> bool:
 
 def removeLeftovers(root: Path) -> int:
     """
-    Remove the temporary files that daemons left in a workspace when they were killed.
+    Remove the temporary files that killed daemons have left in a workspace.
 
-    @return: How many files were removed, their notes not counted.
+    @return: The number of files removed, without their notes.
     """
     removed = 0
     try:
         with Workspace(root).directory(".") as directory:
-            for name in _notesIn(directory):
-                removed += _removeNoted(root, directory, name)
+            for name in _findNotes(directory):
+                removed += _removeLeftover(root, directory, name)
     except (OSError, PathRefused):
-        # An agent's tools will say what is wrong with its workspace.
+        # The agent's tools will report what is wrong with its workspace.
         pass
     return removed
 
 
-def _notesIn(directory: int) -> list[str]:
+def _findNotes(directory: int) -> list[str]:
     """
-    The names in a workspace that are ours.
+    Find the names in a workspace that are of temporary files and notes.
     """
     found = []
     with os.scandir(directory) as entries:
@@ -107,26 +106,28 @@ def _notesIn(directory: int) -> list[str]:
                 break
             if _NAME.fullmatch(entry.name):
                 found.append(entry.name)
-    # Notes come first: while one is locked, so is the file that it is about.
+    # Notes come first: a locked note protects its file.
     return sorted(found)
 
 
-def _removeNoted(root: Path, directory: int, name: str) -> int:
+def _removeLeftover(root: Path, directory: int, name: str) -> int:
     """
-    Remove what is left behind under one of our names.
+    Remove a leftover file or note.
+
+    @return: The number of temporary files removed.
     """
     stem, _, kind = name.rpartition(".")
     if kind == "tmp":
-        # Its own note is in the same directory, and gone if nobody holds it.
+        # Its note is in the same directory; without one the file is a leftover.
         return 0 if _exists(directory, f"{stem}.note") else _remove(directory, name)
     removed = 0
     with suppress(OSError, PathRefused):
         descriptor = os.open(name, _KNOWN, dir_fd=directory)
         try:
-            if not _isOurs(os.fstat(descriptor)) or not _lock(descriptor):
+            if not _isOwnFile(os.fstat(descriptor)) or not _lock(descriptor):
                 return 0
             path = os.fsdecode(os.read(descriptor, MAX_NOTE_BYTES))
-            # A note could say anything: it can't lead to a file of another name.
+            # A note may have been forged: only a file of its own stem is removed.
             if path and path.rpartition("/")[2] == f"{stem}.tmp":
                 with suppress(OSError, PathRefused), Workspace(root).target(path) as at:
                     removed = _remove(at.directory, f"{stem}.tmp")
@@ -146,12 +147,12 @@ def _exists(directory: int, name: str) -> bool:
 
 def _remove(directory: int, name: str) -> int:
     """
-    Remove a regular file of our own.
+    Remove a regular file of this user.
 
-    @return: How many were.
+    @return: 1 if it was removed, else 0.
     """
     try:
-        if not _isOurs(os.stat(name, dir_fd=directory, follow_symlinks=False)):
+        if not _isOwnFile(os.stat(name, dir_fd=directory, follow_symlinks=False)):
             return 0
         os.unlink(name, dir_fd=directory)
     except OSError:
@@ -159,5 +160,5 @@ def _remove(directory: int, name: str) -> int:
     return 1
 
 
-def _isOurs(status: os.stat_result) -> bool:
+def _isOwnFile(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()

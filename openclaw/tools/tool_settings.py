@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 def settingsFor(context: ToolContext, kind: type[T]) -> T:
     """
-    The settings of a tool: those of the configuration, be they checked already or
-    a plain mapping, and defaults for the rest.
+    Return the settings of a tool: those of the configuration, validated already or a
+    plain mapping, with defaults for the rest.
 
     @raise msgspec.ValidationError: They are not of that kind.
     """

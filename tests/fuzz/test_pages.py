@@ -5,7 +5,7 @@ Pages that are made to be far larger as text than they are.
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.tools.html_text import readable
+from openclaw.tools.html_text import renderHTML
 from tests.fuzz.mutations import hurried, mutated
 
 FACTOR = 20
@@ -35,7 +35,7 @@ class SizeTests(SynchronousTestCase):
         """
         Assert that the text of a page is not much larger than the page.
         """
-        self.assertLess(len(readable(page)), FACTOR * len(page) + 1000, page[:200])
+        self.assertLess(len(renderHTML(page)), FACTOR * len(page) + 1000, page[:200])
 
     def test_wideCell(self) -> None:
         """
@@ -52,7 +52,7 @@ class SizeTests(SynchronousTestCase):
             f"<table><tr><td>{WIDE}</td><td><pre>" + "a\nb\n" * 500 + "</pre></table>",
         ):
             self.assertModest(page)
-            self.assertIn(WIDE, readable(page))
+            self.assertIn(WIDE, renderHTML(page))
 
     def test_distances(self) -> None:
         """
@@ -68,21 +68,21 @@ class SizeTests(SynchronousTestCase):
         for opening in ("<ul><li>", "<ol><li>", "<div>", "<div><ul>", "<blockquote>"):
             page = opening * 100 + "<li>x" * 20_000
             self.assertModest(page)
-            self.assertEqual(readable(page).count("x"), 20_000)
+            self.assertEqual(renderHTML(page).count("x"), 20_000)
 
     def test_hidden(self) -> None:
         """
         Hidden parts of a page stay hidden.
         """
         page = '<p>Seen</p><p style="color:red; DISPLAY : none; margin:0">Hidden</p>'
-        self.assertEqual(readable(page), "Seen")
+        self.assertEqual(renderHTML(page), "Seen")
 
     def test_usualTable(self) -> None:
         """
         A table as they usually are has its columns.
         """
         rows = "".join(f"<tr><td>{n}<td>name {n}" for n in range(1000))
-        lines = readable(f"<table class='w'>{rows}</table>").splitlines()
+        lines = renderHTML(f"<table class='w'>{rows}</table>").splitlines()
         self.assertEqual(lines[7], "7    name 7")
         self.assertEqual(len(lines), 1000)
 

@@ -232,8 +232,8 @@ class FindingTests(CatalogueTestCase):
             (GreetTool(description=" "), "no description"),
             (GreetTool(description=None), "no description"),
             (GreetTool(readOnly=1), "readOnly"),
-            (GreetTool(parameters="x"), "no JSON Schema"),
-            (GreetTool(parameters={"type": "array"}), "no JSON Schema"),
+            (GreetTool(parameters="x"), "not a JSON Schema"),
+            (GreetTool(parameters={"type": "array"}), "not a JSON Schema"),
             (GreetTool(run=lambda arguments: None), "run"),
         ]
         catalogue = self.catalogue(*(tool for tool, _ in faulty), GreetTool())

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.tools.exec_tool import KEEPER, ExecTool
-from openclaw.tools.subprocesses import BoundedOutput, scrubbed
+from openclaw.tools.exec_tool import REAPER_PROGRAM, ExecTool
+from openclaw.tools.subprocesses import BoundedOutput, scrubEnvironment
 from tests.tools.tool_case import ToolTestCase, appearing, childProcesses
 
 SLEEP = f"sleep {10_000_000 + os.getpid()}"
@@ -145,7 +145,7 @@ class CommandTests(ExecTestCase):
         A NUL would end the command early for the system.
         """
         told = await self.failing(self.exec("echo a\0b"))
-        self.assertEqual(told, "A command can't hold a NUL character.")
+        self.assertEqual(told, "A command cannot contain a NUL character.")
 
     async def test_noWorkspace(self):
         """
@@ -207,14 +207,14 @@ class BoundsTests(ExecTestCase):
         A command that never stops writing is ended.
         """
         told = await self.failing(self.exec("yes", {"maxOutputBytes": 4}))
-        self.assertTrue(told.endswith("[ended: it wrote too much]"), told)
+        self.assertTrue(told.endswith("[stopped: it wrote too much]"), told)
 
     async def test_timeout(self):
         """
         A command that takes too long is ended; what it said is told.
         """
         told = await self.failing(self.exec(f"echo x; {SLEEP}", timeout=0.3))
-        self.assertEqual(told, "x\n[ended: it took longer than 0.3 s]")
+        self.assertEqual(told, "x\n[stopped: it took longer than 0.3 s]")
 
     async def test_timeoutBound(self):
         """
@@ -223,14 +223,14 @@ class BoundsTests(ExecTestCase):
         told = await self.failing(
             self.exec(SLEEP, {"maxTimeoutSeconds": 0.2}, timeout=9999)
         )
-        self.assertEqual(told, "[ended: it took longer than 0.2 s]")
+        self.assertEqual(told, "[stopped: it took longer than 0.2 s]")
 
     async def test_stubborn(self):
         """
         A command that ignores SIGTERM is killed.
         """
         told = await self.failing(self.exec(STUBBORN, timeout=0.3))
-        self.assertEqual(told, "[ended: it took longer than 0.3 s]")
+        self.assertEqual(told, "[stopped: it took longer than 0.3 s]")
 
     async def test_politeEnd(self):
         """
@@ -334,7 +334,7 @@ class NothingLeftTests(ExecTestCase):
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         daemon = subprocess.Popen(
-            [sys.executable, "-c", script, str(KEEPER)], stdin=subprocess.PIPE
+            [sys.executable, "-c", script, str(REAPER_PROGRAM)], stdin=subprocess.PIPE
         )
         await appearing(sleepers)
         daemon.communicate(b"x")
@@ -376,4 +376,4 @@ class OutputTests(SynchronousTestCase):
         """
         Only what is on the list passes.
         """
-        self.assertLessEqual(set(scrubbed(environ)), {"PATH", "LC_ALL"})
+        self.assertLessEqual(set(scrubEnvironment(environ)), {"PATH", "LC_ALL"})

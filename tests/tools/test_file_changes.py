@@ -19,7 +19,7 @@ from openclaw.tools.file_contents import (
     replaceFile,
 )
 from openclaw.tools.file_tools import (
-    _matching,
+    _matchLineEnds,
 )
 from tests.tools.file_case import FileToolTestCase
 from tests.tools.tool_case import openFiles
@@ -192,7 +192,7 @@ class EditTests(FileToolTestCase):
         """
         path = self.put("a", "x y x")
         told = await self.failing(self.edit("a", "x", "z"))
-        self.assertIn("oldText is there 2 times", told)
+        self.assertIn("oldText occurs 2 times", told)
         self.assertEqual(path.read_text(), "x y x")
         told = await self.edit("a", "x", "z", replaceAll=True)
         self.assertEqual(told, "Changed a: replaced 2 times.")
@@ -232,6 +232,6 @@ class EditTests(FileToolTestCase):
         Exactly the piece is replaced.
         """
         data = before + old + after
-        found, put, count = _matching(data, old, new)
+        found, put, count = _matchLineEnds(data, old, new)
         self.assertEqual(count, data.count(old))
         self.assertEqual(data.replace(found, put), data.replace(old, new))

@@ -4,7 +4,7 @@ Tests for L{openclaw.tools.grep}.
 
 import os
 
-from openclaw.tools.grep import MAX_FOUND, USUAL_FOUND, GrepTool
+from openclaw.tools.grep import DEFAULT_FOUND, MAX_FOUND, GrepTool
 from openclaw.tools.grep_main import (
     MAX_FILE_BYTES,
     MAX_LINE_CHARACTERS,
@@ -128,7 +128,7 @@ class BoundsTests(GrepTestCase):
         """
         self.put("a.txt", "x\n" * (MAX_FOUND + 1))
         lines = (await self.grep("x")).split("\n")
-        self.assertEqual(len(lines), USUAL_FOUND + 1)
+        self.assertEqual(len(lines), DEFAULT_FOUND + 1)
         self.assertEqual(lines[-1], "[there is more; narrow the search]")
         lines = (await self.grep("x", limit=2)).split("\n")
         self.assertEqual(lines[:2], ["a.txt:1:x", "a.txt:2:x"])
@@ -166,7 +166,7 @@ class BoundsTests(GrepTestCase):
         self.put("b.txt", "a" * 60 + "b\n")
         text = await self.grep(CATASTROPHE, {"timeoutSeconds": 1})
         self.assertEqual(
-            text, "a.txt:1:aaa\n[the search was ended after 1 s; narrow it]"
+            text, "a.txt:1:aaa\n[the search was stopped after 1 s; narrow it]"
         )
 
     async def test_fruitlessCatastrophe(self):
@@ -175,7 +175,7 @@ class BoundsTests(GrepTestCase):
         """
         self.put("b.txt", "a" * 60 + "b\n")
         told = await self.failing(self.grep(CATASTROPHE, {"timeoutSeconds": 0.3}))
-        self.assertEqual(told, "[the search was ended after 0.3 s; narrow it]")
+        self.assertEqual(told, "[the search was stopped after 0.3 s; narrow it]")
 
     async def test_cancel(self):
         """

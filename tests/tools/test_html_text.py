@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.net.media_type import mediaType
-from openclaw.tools.html_text import decoded, isText, readable
+from openclaw.tools.html_text import decodeText, isTextType, renderHTML
 
 CHARSETS = st.sampled_from(sorted({*aliases.aliases, *aliases.aliases.values()}))
 """
@@ -33,7 +33,7 @@ class ReadableTests(SynchronousTestCase):
         """
         Title, words, links, lists and tables are there; scripts and styles aren't.
         """
-        text = readable(PAGE)
+        text = renderHTML(PAGE)
         self.assertTrue(text.startswith("A title\n\n"), text)
         self.assertIn("Some words & a [link](/more).", text)
         self.assertIn("* one", text)
@@ -46,7 +46,7 @@ class ReadableTests(SynchronousTestCase):
         """
         A page that names its encoding can be read though it is decoded already.
         """
-        text = readable('<?xml version="1.0" encoding="latin-1"?><p>Füße</p>')
+        text = renderHTML('<?xml version="1.0" encoding="latin-1"?><p>Füße</p>')
         self.assertEqual(text.strip(), "Füße")
 
     def test_nothing(self):
@@ -54,7 +54,7 @@ class ReadableTests(SynchronousTestCase):
         A page without text has none.
         """
         for page in ["", " ", "<html></html>", "<!-- -->", "<p>"]:
-            self.assertEqual(readable(page), "")
+            self.assertEqual(renderHTML(page), "")
 
     def test_hostile(self):
         """
@@ -69,14 +69,14 @@ class ReadableTests(SynchronousTestCase):
             "<a ",
             "<",
         ]:
-            self.assertIsInstance(readable(piece * 20_000), str)
+            self.assertIsInstance(renderHTML(piece * 20_000), str)
 
     @given(st.text())
     def test_anything(self, text):
         """
         Whatever comes, there is an answer.
         """
-        self.assertIsInstance(readable(text), str)
+        self.assertIsInstance(renderHTML(text), str)
 
 
 class DecodedTests(SynchronousTestCase):
@@ -90,28 +90,30 @@ class DecodedTests(SynchronousTestCase):
         """
         for charset in ["utf-8", "iso-8859-15", "koi8-r", "shift_jis", "utf-16-le"]:
             text = "Фи" if charset == "koi8-r" else "no" if "jis" in charset else "Fü"
-            self.assertEqual(decoded(text.encode(charset), charset, False), text)
+            self.assertEqual(decodeText(text.encode(charset), charset, False), text)
 
     def test_mark(self):
         """
         A byte order mark counts more.
         """
-        self.assertEqual(decoded(codecs.BOM_UTF8 + "ü".encode(), "koi8-r", True), "ü")
-        self.assertEqual(decoded("ü".encode("utf-16"), None, False), "ü")
+        self.assertEqual(
+            decodeText(codecs.BOM_UTF8 + "ü".encode(), "koi8-r", True), "ü"
+        )
+        self.assertEqual(decodeText("ü".encode("utf-16"), None, False), "ü")
 
     def test_meta(self):
         """
         The encoding in the HTML counts if there is no other.
         """
         page = '<meta charset="koi8-r">Ф'
-        self.assertEqual(decoded(page.encode("koi8-r"), None, True), page)
-        self.assertIn("\ufffd", decoded(page.encode("koi8-r"), None, False))
+        self.assertEqual(decodeText(page.encode("koi8-r"), None, True), page)
+        self.assertIn("\ufffd", decodeText(page.encode("koi8-r"), None, False))
 
     def test_windows(self):
         """
         Pages that say Latin-1 mean what browsers take it for.
         """
-        self.assertEqual(decoded(b"\x93x\x94", "ISO-8859-1", False), "\u201cx\u201d")
+        self.assertEqual(decodeText(b"\x93x\x94", "ISO-8859-1", False), "\u201cx\u201d")
 
     def test_nonsense(self):
         """
@@ -126,14 +128,14 @@ class DecodedTests(SynchronousTestCase):
             "a\0b",
             "é",
         ]:
-            self.assertEqual(decoded("ü".encode(), charset, True), "ü", charset)
+            self.assertEqual(decodeText("ü".encode(), charset, True), "ü", charset)
 
     @given(st.binary(), CHARSETS | st.text(max_size=9) | st.none(), st.booleans())
     def test_anything(self, data, charset, html):
         """
         Whatever comes, there is an answer.
         """
-        self.assertIsInstance(decoded(data, charset, html), str)
+        self.assertIsInstance(decodeText(data, charset, html), str)
 
 
 class TypeTests(SynchronousTestCase):
@@ -152,7 +154,7 @@ class TypeTests(SynchronousTestCase):
             "application/atom+xml",
             "application/problem+json",
         ]:
-            self.assertTrue(isText(mediaType(said)[0]), said)
+            self.assertTrue(isTextType(mediaType(said)[0]), said)
         for said in [
             "image/png",
             "application/pdf",
@@ -160,7 +162,7 @@ class TypeTests(SynchronousTestCase):
             "",
             "x",
         ]:
-            self.assertFalse(isText(mediaType(said)[0]), said)
+            self.assertFalse(isTextType(mediaType(said)[0]), said)
 
     def test_charset(self):
         """

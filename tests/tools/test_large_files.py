@@ -165,4 +165,4 @@ class ListTests(FileToolTestCase):
         lines = (await self.ls()).splitlines()
         self.assertEqual(len(lines), 11)
         self.assertEqual(lines[:10], sorted(lines[:10]))
-        self.assertEqual(lines[-1], "[there are more than 20; these are some of them]")
+        self.assertEqual(lines[-1], "[more than 20 entries; only some are shown]")

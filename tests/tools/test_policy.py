@@ -18,7 +18,7 @@ from openclaw.config import (
     ToolPolicy,
 )
 from openclaw.tools.catalogue import Catalogue
-from openclaw.tools.policy import CODING, READONLY, allowed, toolFaults
+from openclaw.tools.policy import CODING, READONLY, allowedTools, checkToolNames
 
 TOOLS = ["read", "ls", "write", "exec", "web_fetch", "plug_in"]
 NAMES = st.lists(st.sampled_from([*TOOLS, "gone"]))
@@ -40,7 +40,7 @@ class ProfileTests(SynchronousTestCase):
             ("coding", ("read", "ls", "write", "exec", "web_fetch")),
             ("full", tuple(TOOLS)),
         ]:
-            self.assertEqual(allowed(TOOLS, profile), expected)
+            self.assertEqual(allowedTools(TOOLS, profile), expected)
 
     def test_readonlyIsReadOnly(self):
         """
@@ -67,15 +67,17 @@ class ListTests(SynchronousTestCase):
         """
         More can be allowed, also a plug-in's tool.
         """
-        self.assertEqual(allowed(TOOLS, "none", ["plug_in"]), ("plug_in",))
-        self.assertEqual(allowed(TOOLS, "readonly", ["write"]), ("read", "ls", "write"))
+        self.assertEqual(allowedTools(TOOLS, "none", ["plug_in"]), ("plug_in",))
+        self.assertEqual(
+            allowedTools(TOOLS, "readonly", ["write"]), ("read", "ls", "write")
+        )
 
     def test_deny(self):
         """
-        A denied tool is taken away from every profile, and though it is allowed.
+        A denied tool is taken out of every profile, also if it is allowed.
         """
-        self.assertEqual(allowed(["exec"], "full", ["exec"], ["exec"]), ())
-        self.assertEqual(allowed(TOOLS, "readonly", [], ["ls"]), ("read",))
+        self.assertEqual(allowedTools(["exec"], "full", ["exec"], ["exec"]), ())
+        self.assertEqual(allowedTools(TOOLS, "readonly", [], ["ls"]), ("read",))
 
     @given(PROFILES, NAMES, NAMES)
     def test_rules(self, profile, allow, deny):
@@ -83,7 +85,7 @@ class ListTests(SynchronousTestCase):
         Nobody has what is denied or what does not exist; everybody has what is
         allowed and not denied.
         """
-        found = set(allowed(TOOLS, profile, allow, deny))
+        found = set(allowedTools(TOOLS, profile, allow, deny))
         self.assertFalse(found & set(deny))
         self.assertLessEqual(found, set(TOOLS))
         self.assertLessEqual((set(allow) & set(TOOLS)) - set(deny), found)
@@ -109,7 +111,7 @@ class NameTests(SynchronousTestCase):
             self.looked += 1
             return TOOLS
 
-        return toolFaults(Config(**members), find)
+        return checkToolNames(Config(**members), find)
 
     def test_everyList(self):
         """

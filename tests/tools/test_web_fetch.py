@@ -177,7 +177,7 @@ class BoundsTests(FetchTestCase):
         self.page(b"x" * 1000)
         told = await self.fetch("http://site.example/", maxCharacters=10)
         self.assertTrue(
-            told.endswith("\n\nxxxxxxxxxx\n[990 characters more are not shown]")
+            told.endswith("\n\nxxxxxxxxxx\n[990 more characters are not shown]")
         )
 
     async def test_bomb(self):

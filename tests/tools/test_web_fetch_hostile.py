@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.interfaces import ToolError
 from openclaw.net.fetching import MAX_REDIRECTS, Fetched, FetchTerms, fetch
 from openclaw.net.media_type import mediaType
-from openclaw.tools.html_text import isText, textOf
+from openclaw.tools.html_text import extractText, isTextType
 from tests.models.memory_network import RawServer
 from tests.server.memory_internet import Internet
 from tests.tools.hostile_answers import hostileAnswers
@@ -21,7 +21,7 @@ TERMS = FetchTerms(
     maxBytes=1000,
     accept="*/*",
     what="text",
-    wants=isText,
+    wants=isTextType,
 )
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -75,7 +75,7 @@ class HostileTests(SynchronousTestCase):
         outcome = self.fetched(answer, close)
         if isinstance(outcome, Fetched):
             self.assertLessEqual(len(outcome.data), TERMS.maxBytes)
-            textOf(outcome.data, *mediaType(outcome.contentType))
+            extractText(outcome.data, *mediaType(outcome.contentType))
         else:
             self.assertTrue(outcome.isprintable(), outcome)
 

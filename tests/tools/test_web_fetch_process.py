@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 from openclaw.interfaces import ToolError
 from openclaw.tools import web_fetch
 from openclaw.tools.html_text import TOO_DEEP
-from openclaw.tools.web_fetch import WebFetchTool, pageText
+from openclaw.tools.web_fetch import WebFetchTool, extractPageText
 from tests.tools.local_internet import FetchTestCase
 from tests.tools.tool_case import appearing
 
@@ -37,7 +37,7 @@ class PageTests(TestCase):
         """
         Make text of a page.
         """
-        return await pageText(reactor, page, kind, None, LIMIT)
+        return await extractPageText(reactor, page, kind, None, LIMIT)
 
     async def test_usual(self) -> None:
         """
@@ -122,7 +122,7 @@ class PageTests(TestCase):
         ):
             child = Path(self.mktemp())
             child.write_text(program)
-            self.patch(web_fetch, "CHILD", child.absolute())
+            self.patch(web_fetch, "PAGE_PROGRAM", child.absolute())
             with self.assertRaises(ToolError) as caught:
                 await self.text(b"<p>hi")
             self.assertIn(words, str(caught.exception))
@@ -131,11 +131,11 @@ class PageTests(TestCase):
         """
         A daemon that has a lower limit itself hands it on.
         """
-        page = web_fetch.CHILD.read_text()
+        page = web_fetch.PAGE_PROGRAM.read_text()
         child = Path(self.mktemp())
         limit = "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (5, 5))\n"
         child.write_text(page.replace("import json\n", limit + "import json\n", 1))
-        self.patch(web_fetch, "CHILD", child.absolute())
+        self.patch(web_fetch, "PAGE_PROGRAM", child.absolute())
         self.assertEqual(await self.text(b"<p>hi"), ("hi", 0))
 
     async def test_time(self) -> None:
@@ -162,7 +162,7 @@ class WaitingTests(FetchTestCase):
         self.tool = WebFetchTool()
         child = Path(self.mktemp()).absolute()
         child.write_text("import time\ntime.sleep(600)")
-        self.patch(web_fetch, "CHILD", child)
+        self.patch(web_fetch, "PAGE_PROGRAM", child)
         self.patch(web_fetch, "AT_ONCE", 1)
 
     def call(self, sessionKey: str = "a") -> "Deferred[str]":
@@ -178,14 +178,16 @@ class WaitingTests(FetchTestCase):
         """
         self.patch(web_fetch, "MAX_WAITING", 1)
         first = self.call()
-        await appearing(lambda: self.tool._turns and self.tool._turns.held)
+        await appearing(lambda: self.tool._processes and self.tool._processes.held)
         second = self.call()
-        await appearing(lambda: self.tool._turns.waiting)
+        await appearing(lambda: self.tool._processes.waiting)
         told = await self.failing(self.call())
         self.assertEqual(told, "Too many pages are being read. Try again soon.")
         for call in (second, first):
             await self.cancelling(call)
-        self.assertEqual((self.tool._turns.held, self.tool._turns.waiting), (0, 0))
+        self.assertEqual(
+            (self.tool._processes.held, self.tool._processes.waiting), (0, 0)
+        )
 
     async def test_long(self) -> None:
         """
@@ -193,7 +195,7 @@ class WaitingTests(FetchTestCase):
         """
         self.patch(web_fetch, "WAIT_SECONDS", 0.01)
         first = self.call()
-        await appearing(lambda: self.tool._turns and self.tool._turns.held)
+        await appearing(lambda: self.tool._processes and self.tool._processes.held)
         told = await self.failing(self.call())
         self.assertEqual(told, "Too many pages are being read. Try again soon.")
         await self.cancelling(first)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 import openclaw.plugins
 from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.testing import MemorySessionStore
-from openclaw.tools.catalogue import checkedReader
+from openclaw.tools.catalogue import checkTool
 
 
 def look(path: str) -> os.statvfs_result:
@@ -85,5 +85,5 @@ class DiskSpaceTests(TestCase):
         OpenClaw finds the tool, and nothing is wrong with it.
         """
         tools = {tool.name: tool for tool in getPlugins(ITool, openclaw.plugins)}
-        reader = checkedReader(tools["disk_space"])
+        reader = checkTool(tools["disk_space"])
         self.assertEqual(reader.read('{"path": "/"}'), {"path": "/"})
