@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from openclaw.agents.agent_directory import AgentDirectory
 from openclaw.auth.client_address import TrustedProxies
-from openclaw.auth.doorkeeper import AccessState, AccessTerms, Doorkeeper
+from openclaw.auth.doorkeeper import AuthPolicy, AuthState, Doorkeeper
 from openclaw.auth.proxied_users import ProxiedUsers
 from openclaw.config import (
     Config,
@@ -99,7 +99,7 @@ class ConfigReloader:
         """
         return credentialInForce(config, self._launch.environ)
 
-    def stand(self, loaded: Loaded, state: AccessState) -> LiveConfig:
+    def stand(self, loaded: Loaded, state: AuthState) -> LiveConfig:
         """
         Build the live configuration.
 
@@ -111,14 +111,14 @@ class ConfigReloader:
             path=loaded.path,
             directory=AgentDirectory(config),
             doorkeeper=Doorkeeper(
-                self._terms(config), self._launch.checkers, state, self._log
+                self._policy(config), self._launch.checkers, state, self._log
             ),
         )
 
-    def _terms(self, config: Config) -> AccessTerms:
+    def _policy(self, config: Config) -> AuthPolicy:
         gateway, mode = config.gateway, self.credential(config).mode
         proxied = mode == "trusted-proxy"
-        return AccessTerms(
+        return AuthPolicy(
             mode=mode,
             secret=self._secret(config),
             proxies=TrustedProxies(gateway.trustedProxies),

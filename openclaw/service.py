@@ -25,10 +25,10 @@ from twisted.logger import (
 from openclaw.api.app import GatewayApp
 from openclaw.audit import NAMESPACE as AUDIT_NAMESPACE
 from openclaw.audit import AuditFile
-from openclaw.auth.doorkeeper import AccessState
+from openclaw.auth.doorkeeper import AuthState
 from openclaw.auth.named_tokens import NamedTokens
-from openclaw.auth.refusal_log import RefusalLog
-from openclaw.auth.revocation import RevocationWatch
+from openclaw.auth.rejection_log import RejectionLog
+from openclaw.auth.revocation import RevocationWatcher
 from openclaw.backends import Backend, InProcessBackend
 from openclaw.composition import Composition
 from openclaw.config import Config, Loaded
@@ -90,16 +90,16 @@ class GatewayService(Service):
         self._loaded = loaded = self._reloader.load()
         state = self._reloader.state
         prepareState(state, launch.adopt)
-        self._accessState = AccessState(
+        self._authState = AuthState(
             tokens=NamedTokens(state, launch.now, self._log, audits=member is None),
             throttle=self._topology.throttle(
                 loaded.config.gateway.auth.rateLimit, reactor, self._log
             ),
             quotas=self._topology.quotas(reactor),
-            refusals=RefusalLog(reactor, self._log),
+            rejections=RejectionLog(reactor, self._log),
         )
         self._heed(loaded)
-        self._live = self._reloader.stand(loaded, self._accessState)
+        self._live = self._reloader.stand(loaded, self._authState)
         config = loaded.config
         self._listening = Listening(
             [self._topology.endpoint(each, reactor) for each in launch.listen]
@@ -114,9 +114,9 @@ class GatewayService(Service):
             topology=self._topology,
         )
         self._backend: Backend = InProcessBackend(self._composition, self._log)
-        tokens, runtime = self._accessState.tokens, self._composition.runtime
+        tokens, runtime = self._authState.tokens, self._composition.runtime
         runtime.isRevoked = tokens.isRevoked
-        self._revocationWatch = RevocationWatch(tokens, runtime.endRevoked, reactor)
+        self._revocationWatch = RevocationWatcher(tokens, runtime.endRevoked, reactor)
         self._metrics = MetricsPage(
             runtime.tally, runtime.inProgress, reactor, self._composition.failures
         )
@@ -161,7 +161,7 @@ class GatewayService(Service):
     def _heed(self, loaded: Loaded) -> None:
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
-        self._accessState.throttle.limit(config.gateway.auth.rateLimit)
+        self._authState.throttle.setLimits(config.gateway.auth.rateLimit)
         path = str(loaded.path or "no configuration file")
         for warning in loaded.warnings if self._launch.member is None else ():
             self._log.warn("{path}: {warning}", path=path, warning=warning)
@@ -185,7 +185,7 @@ class GatewayService(Service):
                 return
             self._checkEmptied(loaded)
             self._checkReach(loaded.config)
-            live = self._reloader.stand(loaded, self._accessState)
+            live = self._reloader.stand(loaded, self._authState)
             self._composition.reconfigure(loaded.config)
         except (ConfigError, StartError) as error:
             self._log.error(

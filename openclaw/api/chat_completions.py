@@ -160,7 +160,7 @@ class Completions:
             run = await self._onBranch(live, run, caller)
         tellIgnored(request.response, chat.ignored)
         if chat.remoteImages:
-            acquire = partial(live.doorkeeper.state.quotas.run, caller)
+            acquire = partial(live.doorkeeper.state.quotas.acquireRun, caller)
             run = await self._withImages(run, live.config, chat, acquire)
         record = RecordedRun(
             run, recorded=recorded, goesOn=headers.continuesAfterDisconnect()
@@ -183,7 +183,7 @@ class Completions:
         Look for the branch of a chat that a request goes on with.  That counts as one
         of the caller's runs.
         """
-        release = live.doorkeeper.state.quotas.run(caller)
+        release = live.doorkeeper.state.quotas.acquireRun(caller)
         try:
             return await self._searches.run(
                 run.shareKey, lambda: selectBranch(run, self._runtime.outline)
@@ -232,7 +232,7 @@ class Completions:
         response.setHeader("x-openclaw-session-key", _headerText(run.sessionKey))
         if record.begun:
             response.setHeader("idempotent-replayed", "true")
-        acquire = partial(live.doorkeeper.state.quotas.run, request.caller)
+        acquire = partial(live.doorkeeper.state.quotas.acquireRun, request.caller)
         reply = Reply(form)
         if not form.stream:
             listening = record.listen(reply.listen)

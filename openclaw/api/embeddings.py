@@ -217,7 +217,7 @@ class Embeddings:
         asked = live.directory.modelOverride(agent, headers.model, caller)
         model = asked or agent.embeddingModel
         tellIgnored(request.response, call.ignored)
-        release = live.doorkeeper.state.quotas.run(caller)
+        release = live.doorkeeper.state.quotas.acquireRun(caller)
         try:
             reply = await self._runtime.embed(
                 EmbeddingCall(

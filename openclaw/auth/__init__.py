@@ -1,3 +1,3 @@
 """
-Authentication: credentials, checkers and the realm, in Twisted cred's terms.
+Authentication: credentials, checkers and realms, in terms of Twisted's cred.
 """

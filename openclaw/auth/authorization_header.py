@@ -1,5 +1,5 @@
 """
-The C{Authorization} header, as Twisted cred credentials.
+The C{Authorization} header, as credentials for Twisted's cred.
 """
 
 from base64 import b64decode
@@ -13,7 +13,7 @@ from zope.interface import implementer
 from openclaw.errors import AuthenticationFailed
 from openclaw.interfaces import IBearerToken, INamedToken
 
-CREDENTIAL_EXPECTED = (
+CREDENTIAL_REQUIRED = (
     "Send the gateway's credential in the header `Authorization: Bearer <token>`."
 )
 
@@ -22,7 +22,7 @@ CREDENTIAL_EXPECTED = (
 @dataclass(frozen=True, slots=True)
 class BearerToken:
     """
-    The secret of an C{Authorization: Bearer} header.
+    The token of an C{Authorization: Bearer} header.
     """
 
     token: bytes = field(repr=False)
@@ -32,31 +32,31 @@ class BearerToken:
 @dataclass(frozen=True, slots=True)
 class NamedToken:
     """
-    The same, if it looks like a token that has a name.
+    A bearer token with the prefix of named tokens.
     """
 
     token: bytes = field(repr=False)
 
 
-def theOnly(values: Sequence[bytes] | None) -> bytes | None:
+def getSingle(values: Sequence[bytes] | None) -> bytes | None:
     """
-    The value of the C{Authorization} header, or C{None} where there is none.
+    Return the only value of the C{Authorization} header, or C{None} if it is absent.
 
-    @raise AuthenticationFailed: There are several.  Somebody before us may have
-        looked at another one.
+    @raise AuthenticationFailed: The header is repeated: a proxy in front could have
+        checked another value.
     """
     if values is not None and len(values) > 1:
-        raise AuthenticationFailed("Send one `Authorization` header, and no more.")
+        raise AuthenticationFailed("Send only one `Authorization` header.")
     return values[0] if values else None
 
 
-def credentialsFrom(authorization: bytes | None) -> ICredentials:
+def parseCredentials(authorization: bytes | None) -> ICredentials:
     """
-    Read the value of an C{Authorization} header.
+    Parse the value of an C{Authorization} header.
 
-    @param authorization: The value, or C{None} where there is no such header.
+    @param authorization: The value, or C{None} if the header is absent.
 
-    @raise AuthenticationFailed: There is nothing in it that could be checked.
+    @raise AuthenticationFailed: The value has no credentials that can be checked.
     """
     scheme, _, rest = (authorization or b"").strip().partition(b" ")
     secret = rest.strip()
@@ -64,11 +64,11 @@ def credentialsFrom(authorization: bytes | None) -> ICredentials:
         case b"bearer" if secret:
             return BearerToken(secret)
         case b"basic" if secret:
-            return _basic(secret)
-    raise AuthenticationFailed(CREDENTIAL_EXPECTED)
+            return _parseBasic(secret)
+    raise AuthenticationFailed(CREDENTIAL_REQUIRED)
 
 
-def _basic(encoded: bytes) -> ICredentials:
+def _parseBasic(encoded: bytes) -> ICredentials:
     try:
         name, colon, password = b64decode(encoded, validate=True).partition(b":")
     except Base64Error:

@@ -1,6 +1,6 @@
 """
-The checkers of the gateway's own credentials: the shared secret, and the tokens that
-have names.  Others come from strcred plug-ins.
+Credentials checkers for the gateway's own secret and for named tokens. Others are
+strcred plug-ins.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,19 @@ from openclaw.interfaces import IBearerToken, INamedToken
 
 SHARED_SECRET = b"shared-secret"
 """
-The avatar ID of whoever knows the gateway's token or password.
+The avatar ID of callers with the gateway's token or password.
 """
 
 TOKEN_AVATAR = b"token:"
 """
-The prefix of the avatar ID of a named token. Its label follows.
+The prefix of the avatar IDs of named tokens; the label follows.
 """
 
 
 @implementer(ICredentialsChecker)
 class SharedSecretChecker:
     """
-    Checks a bearer token against the one secret of C{gateway.auth}, in a time that
-    tells nothing of either.
+    Checks a bearer token against the secret of C{gateway.auth}, in constant time.
     """
 
     credentialInterfaces = (IBearerToken,)
@@ -52,10 +51,9 @@ class SharedSecretChecker:
         self, credentials: IBearerToken
     ) -> "Deferred[bytes | tuple[()]]":
         """
-        @return: L{SHARED_SECRET}, or a failure with L{UnauthorizedLogin} for any
-            other secret.
+        @return: L{SHARED_SECRET}, or a failure with L{UnauthorizedLogin}.
         """
-        # Digests have one length, so the comparison can't tell the secret's.
+        # Digests are of equal length, so the time does not depend on the secret's.
         if compare_digest(sha256(credentials.token).digest(), self._digest):
             return succeed(SHARED_SECRET)
         return fail(UnauthorizedLogin())
@@ -64,7 +62,7 @@ class SharedSecretChecker:
 @implementer(ICredentialsChecker)
 class NamedTokenChecker:
     """
-    Knows the tokens that have names.
+    Checks named tokens.
     """
 
     credentialInterfaces = (INamedToken,)
@@ -76,7 +74,7 @@ class NamedTokenChecker:
         self, credentials: INamedToken
     ) -> "Deferred[bytes | tuple[()]]":
         """
-        @return: L{TOKEN_AVATAR} and the token's label, or a failure with
+        @return: L{TOKEN_AVATAR} followed by the token's label, or a failure with
             L{UnauthorizedLogin}.
         """
         found = self._tokens.find(credentials.token)
@@ -86,10 +84,10 @@ class NamedTokenChecker:
 
 
 @implementer(ICredentialsChecker)
-class CheckersInOrder:
+class ChainedChecker:
     """
-    Several checkers for one kind of credential, of which cred's portal would take the
-    last alone: the first that knows the credential decides.
+    Tries several checkers of one credentials interface in order; a portal would only
+    use the last.
     """
 
     def __init__(
@@ -100,13 +98,13 @@ class CheckersInOrder:
 
     def requestAvatarId(self, credentials: object) -> "Deferred[bytes | tuple[()]]":
         """
-        @return: The avatar ID, or a failure: with L{UnauthorizedLogin} if no checker
-            knows the credential, else with what the first that failed otherwise says.
+        @return: The avatar ID from the first checker that accepts the credentials.
+            Otherwise a failure: the first unexpected one, or L{UnauthorizedLogin}.
         """
-        return Deferred.fromCoroutine(self._ask(credentials))
+        return Deferred.fromCoroutine(self._tryCheckers(credentials))
 
-    async def _ask(self, credentials: object) -> bytes | tuple[()]:
-        broken: Exception | None = None
+    async def _tryCheckers(self, credentials: object) -> bytes | tuple[()]:
+        failure: Exception | None = None
         for checker in self._checkers:
             try:
                 found = await maybeDeferred(checker.requestAvatarId, credentials)
@@ -116,17 +114,18 @@ class CheckersInOrder:
             except CancelledError:
                 raise
             except Exception as error:
-                # Another one may know the user while this one's directory is down.
-                broken = broken or error
-        raise broken or UnauthorizedLogin()
+                # Another checker may accept the user while this one's directory is
+                # down.
+                failure = failure or error
+        raise failure or UnauthorizedLogin()
 
 
-def oneForEach(checkers: Sequence[ICredentialsChecker]) -> list[ICredentialsChecker]:
+def mergeCheckers(checkers: Sequence[ICredentialsChecker]) -> list[ICredentialsChecker]:
     """
-    Return one checker for each kind of credential that some of these check.
+    Return one checker for each credentials interface of some checkers.
     """
-    kinds: dict[Any, list[ICredentialsChecker]] = {}
+    byInterface: dict[Any, list[ICredentialsChecker]] = {}
     for checker in checkers:
         for interface in checker.credentialInterfaces:
-            kinds.setdefault(interface, []).append(checker)
-    return [CheckersInOrder(kind, some) for kind, some in kinds.items()]
+            byInterface.setdefault(interface, []).append(checker)
+    return [ChainedChecker(each, some) for each, some in byInterface.items()]

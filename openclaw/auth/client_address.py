@@ -1,9 +1,9 @@
 """
-Determine the client's address, and whether the proxies on the way are trusted.
+Determine the client's address, through trusted proxies only.
 
-A proxy can say for whom it asks: with the PROXY protocol, behind Twisted's endpoint
-prefix C{haproxy:}, and with C{X-Forwarded-For}.  Anybody can say that, so only what
-C{gateway.trustedProxies} name is listened to.
+A proxy names the client with the PROXY protocol, behind Twisted's endpoint prefix
+C{haproxy:}, or with C{X-Forwarded-For}. Anyone can send either, so only those from
+C{gateway.trustedProxies} are used.
 """
 
 from collections.abc import Sequence
@@ -26,17 +26,16 @@ from openclaw.net.proxy_protocol import ProxiedConnection
 
 UNIX = "unix"
 """
-The name of all who come by a UNIX socket.
+The name of all clients that connect by UNIX socket.
 """
 
 UNKNOWN = "an unknown address"
 IPV6_BITS = 64
 """
-A site has at least as many addresses as the rest of the bits make: none is worth
-counting by itself.
+Prefix length that IPv6 clients are counted by: a site has at least a /64.
 """
 
-REMEMBERED = 1024
+CACHE_SIZE = 1024
 """
 Number of addresses whose parsed form is cached.
 """
@@ -52,10 +51,10 @@ class ClientAddress:
     """
     The address that a request comes from.
 
-    @ivar name: The address for counting, and for people: an IPv6 network of 64 bits
-        is one.
-    @ivar local: Does it come straight from this machine?
-    @ivar trusted: Is it brought by a proxy that is believed when it says who asks?
+    @ivar name: The address for counting and for the log: an IPv6 address is its /64
+        network.
+    @ivar local: True if the client is on this machine, without a proxy.
+    @ivar trusted: True if the request came through a trusted proxy.
     """
 
     name: str
@@ -65,12 +64,12 @@ class ClientAddress:
 
 class TrustedProxies:
     """
-    The proxies that are believed.
+    The proxies whose word on the client's address is used.
     """
 
     def __init__(self, entries: Sequence[str] = ()) -> None:
         """
-        @param entries: Addresses, networks and C{unix}.
+        @param entries: IP addresses, networks, and C{unix}.
         """
         self._unix = UNIX in entries
         self._networks: tuple[_Network, ...] = tuple(
@@ -81,80 +80,84 @@ class TrustedProxies:
         """
         Determine the address that a request comes from.
 
-        @param transport: What its connection was accepted by.
+        @param transport: The transport of its connection.
         """
-        near, stated = _ends(transport)
-        if stated is not None and not self._trusts(near):
-            # Nobody asked them for whom they come.
-            return ClientAddress(name=_name(near))
-        if stated is not None and stated == near:
-            # A proxy that is believed, and does not know for whom it asks.
-            return ClientAddress(name=_name(near))
-        peer = near if stated is None else stated
-        if self._trusts(peer):
-            return ClientAddress(name=_name(self._asker(peer, headers)), trusted=True)
-        local = stated is None and _isLocal(peer)
+        peer, proxied = _getPeers(transport)
+        if proxied is not None and not self._isTrusted(peer):
+            # The peer is not a trusted proxy.
+            return ClientAddress(name=_countingName(peer))
+        if proxied is not None and proxied == peer:
+            # A trusted proxy that does not name the client (PROXY UNKNOWN).
+            return ClientAddress(name=_countingName(peer))
+        peer = peer if proxied is None else proxied
+        if self._isTrusted(peer):
+            return ClientAddress(
+                name=_countingName(self._forwardedClient(peer, headers)), trusted=True
+            )
+        local = proxied is None and _isLocal(peer)
         if local and any(headers.hasHeader(each) for each in _FORWARDING):
-            # A proxy on this machine that nobody told us of brings strangers.
-            return ClientAddress(name=f"{_name(peer)} (forwarded)")
-        return ClientAddress(name=_name(peer), local=local)
+            # An unconfigured proxy on this machine: its clients may be anywhere.
+            return ClientAddress(name=f"{_countingName(peer)} (forwarded)")
+        return ClientAddress(name=_countingName(peer), local=local)
 
-    def _trusts(self, peer: "_Address | str") -> bool:
+    def _isTrusted(self, peer: "_Address | str") -> bool:
         if isinstance(peer, str):
             return peer == UNIX and self._unix
         return any(peer in network for network in self._networks)
 
-    def _asker(self, peer: "_Address | str", headers: Headers) -> "_Address | str":
+    def _forwardedClient(
+        self, peer: "_Address | str", headers: Headers
+    ) -> "_Address | str":
         """
-        The last address in C{X-Forwarded-For} that is no trusted proxy's: what is
-        before it, anybody may have written.
+        Return the last address in C{X-Forwarded-For} that is not a trusted proxy's.
+        Clients may have written any before it.
         """
-        asker = peer
+        client = peer
         lines = headers.getRawHeaders(_FORWARDED_FOR) or []
         for entry in reversed(b",".join(lines).split(b",")):
-            found = _written(entry.decode("latin-1").strip())
+            found = _parseAddress(entry.decode("latin-1").strip())
             if found is None:
                 break
-            asker = found
-            if not self._trusts(found):
+            client = found
+            if not self._isTrusted(found):
                 break
-        return asker
+        return client
 
 
 NO_PROXIES = TrustedProxies()
 
 
-def _ends(transport: ITransport) -> "tuple[_Address | str, _Address | str | None]":
+def _getPeers(transport: ITransport) -> "tuple[_Address | str, _Address | str | None]":
     """
-    @return: Who is at the other end of the connection; and, behind C{haproxy:}, who
-        that says it is.
+    @return: The address of the peer; and the source address in the PROXY header, or the
+        peer's again if that is unknown, or C{None} without C{haproxy:}.
     """
     layers = [transport]
     while (inner := getattr(layers[-1], "transport", None)) is not None:
         layers.append(inner)
-    near = _addressOf(layers[-1])
+    peer = _peerAddress(layers[-1])
     for layer in layers:
         if isinstance(layer, ProxiedConnection):
-            return near, near if layer.source is None else _plain(layer.source)
-    return near, None
+            return peer, peer if layer.source is None else _unmapIPv4(layer.source)
+    return peer, None
 
 
-def _addressOf(transport: ITransport) -> "_Address | str":
+def _peerAddress(transport: ITransport) -> "_Address | str":
     peer = transport.getPeer()
     if isinstance(peer, transports.UNIXAddress):
         return UNIX
     if isinstance(peer, transports.IPv4Address | transports.IPv6Address):
         host = peer.host
-        found = _written(host.decode("ascii") if isinstance(host, bytes) else host)
+        found = _parseAddress(host.decode("ascii") if isinstance(host, bytes) else host)
         if found is not None:
             return found
     return UNKNOWN
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _written(text: str) -> _Address | None:
+@lru_cache(maxsize=CACHE_SIZE)
+def _parseAddress(text: str) -> _Address | None:
     """
-    An address as it is written, maybe with a port or a zone.
+    Parse an address, with or without port, brackets and zone.
     """
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -164,12 +167,12 @@ def _written(text: str) -> _Address | None:
         found = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return _plain(found)
+    return _unmapIPv4(found)
 
 
-def _plain(found: _Address) -> _Address:
+def _unmapIPv4(found: _Address) -> _Address:
     """
-    An IPv4 address that a socket for both kinds of addresses shows as an IPv6 one.
+    Return the IPv4 address of an IPv4-mapped IPv6 one, as dual-stack sockets report it.
     """
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return mapped or found
@@ -179,8 +182,8 @@ def _isLocal(peer: "_Address | str") -> bool:
     return peer == UNIX if isinstance(peer, str) else peer.is_loopback
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _name(peer: "_Address | str") -> str:
+@lru_cache(maxsize=CACHE_SIZE)
+def _countingName(peer: "_Address | str") -> str:
     if isinstance(peer, IPv6Address) and not peer.is_loopback:
         return str(IPv6Network((peer, IPV6_BITS), strict=False))
     return str(peer)

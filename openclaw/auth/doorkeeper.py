@@ -1,5 +1,5 @@
 """
-Lets callers in, or not: the one place where a request's credential is looked at.
+Authenticate requests: the one module that checks credentials.
 """
 
 from collections.abc import Sequence
@@ -16,45 +16,46 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
 from openclaw.auth.authorization_header import (
-    CREDENTIAL_EXPECTED,
+    CREDENTIAL_REQUIRED,
     BearerToken,
     NamedToken,
-    credentialsFrom,
-    theOnly,
+    getSingle,
+    parseCredentials,
 )
 from openclaw.auth.checkers import (
     NamedTokenChecker,
     SharedSecretChecker,
-    oneForEach,
+    mergeCheckers,
 )
 from openclaw.auth.client_address import NO_PROXIES, ClientAddress, TrustedProxies
-from openclaw.auth.named_tokens import PREFIX, NamedTokens
+from openclaw.auth.named_tokens import TOKEN_PREFIX, NamedTokens
 from openclaw.auth.proxied_users import ProxiedUsers
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.realm import GatewayRealm, Operator, UserRealm
-from openclaw.auth.refusal_log import RefusalLog
+from openclaw.auth.rejection_log import RejectionLog
 from openclaw.auth.throttle import Throttle
 from openclaw.config import AuthMode, Secret
 from openclaw.errors import AuthenticationFailed, PermissionDenied, ProxyRequired
 from openclaw.interfaces import ICaller
 
-UNGUESSABLE_CHARACTERS = 20
+UNGUESSABLE_LENGTH = 20
 """
-A token that is shorter is as good as a password.
+Characters from which on a token counts as unguessable. Attempts with a shorter one are
+throttled, as with a password.
 """
 
 SCOPES_HEADER = "x-openclaw-scopes"
-_NAMED = PREFIX.encode()
+_PREFIX = TOKEN_PREFIX.encode()
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccessTerms:
+class AuthPolicy:
     """
     The credentials that are accepted, and the proxies that are trusted.
 
-    @ivar secret: The gateway's token or password; C{None} if there is neither.
-    @ivar proxies: Who is believed that says for whom they ask.
-    @ivar proxiedUsers: For the mode C{trusted-proxy}.
+    @ivar secret: The gateway's token or password; C{None} if neither is set.
+    @ivar proxies: Proxies whose client addresses and identity headers are trusted.
+    @ivar proxiedUsers: Reads the user in mode C{trusted-proxy}.
     """
 
     mode: AuthMode
@@ -64,151 +65,162 @@ class AccessTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccessState:
+class AuthState:
     """
-    State that outlives a reload.
+    The state of authentication that survives a reload.
     """
 
     tokens: NamedTokens
     throttle: Throttle
     quotas: Quotas
-    refusals: RefusalLog
+    rejections: RejectionLog
 
 
-class _Wrong(Exception):
-    """
-    The credential is not valid.
-    """
+class _InvalidCredential(Exception): ...
 
 
 @dataclass
 class Doorkeeper:
     """
-    Turns the headers of requests into callers, through cred's L{Portal}s.
+    Authenticates requests from their headers, through cred's L{Portal}s.
 
-    @ivar checkers: strcred's, for HTTP Basic.
+    @ivar checkers: The strcred checkers, for HTTP Basic.
     """
 
-    terms: AccessTerms
+    policy: AuthPolicy
     checkers: Sequence[ICredentialsChecker]
-    state: AccessState
+    state: AuthState
     log: Logger = field(repr=False)
 
     def __post_init__(self) -> None:
         """
-        Two portals, so that a user's name can't be taken for one of our own callers.
+        Create two portals, so that a user's name can't be the avatar ID of one of the
+        gateway's own callers.
         """
-        terms, tokens = self.terms, self.state.tokens
-        self._users = Portal(UserRealm(), oneForEach(self.checkers))
-        self._own = Portal(GatewayRealm(tokens))
-        if terms.mode == "none":
-            self._own.registerChecker(AllowAnonymousAccess())
+        policy, tokens = self.policy, self.state.tokens
+        self._userPortal = Portal(UserRealm(), mergeCheckers(self.checkers))
+        self._gatewayPortal = Portal(GatewayRealm(tokens))
+        if policy.mode == "none":
+            self._gatewayPortal.registerChecker(AllowAnonymousAccess())
         else:
-            self._own.registerChecker(NamedTokenChecker(tokens))
-        if terms.secret is not None:
-            self._own.registerChecker(SharedSecretChecker(terms.secret))
+            self._gatewayPortal.registerChecker(NamedTokenChecker(tokens))
+        if policy.secret is not None:
+            self._gatewayPortal.registerChecker(SharedSecretChecker(policy.secret))
 
-    def isAmbient(self, headers: Headers) -> bool:
+    def hasAmbientCredential(self, headers: Headers) -> bool:
         """
-        Does a request come with a credential that a browser, or the proxy in front,
-        adds whatever page asks, or need none?  A Bearer token is the page's own.
+        Return whether a browser or proxy adds the request's credential for any web
+        page, or none is needed. A bearer token is the page's own.
 
-        @param headers: The request's.
+        @param headers: The request's headers.
         """
         lines = headers.getRawHeaders(b"authorization") or ()
         schemes = {line.strip().partition(b" ")[0].lower() for line in lines}
         if schemes == {b"bearer"}:
-            # A proxy may have put it there, which then vouches for somebody.
-            return self.terms.mode == "trusted-proxy" and not _isNamed(theOnly(lines))
-        return bool(schemes) or self.terms.mode in ("none", "trusted-proxy")
+            # The proxy may have added the token, and names the user in a header.
+            return self.policy.mode == "trusted-proxy" and not _isNamedTokenHeader(
+                getSingle(lines)
+            )
+        return bool(schemes) or self.policy.mode in ("none", "trusted-proxy")
 
     def origin(self, headers: Headers, transport: ITransport) -> ClientAddress:
-        """
-        Determine the address that a request comes from.
-        """
-        return self.terms.proxies.origin(transport, headers)
+        return self.policy.proxies.origin(transport, headers)
 
     async def admit(self, headers: Headers, origin: ClientAddress) -> ICaller:
         """
-        Find out who asks, and count the request.
+        Authenticate the caller and count the request.
 
-        @param headers: All of the request's.
+        @param headers: The request's headers.
 
-        @raise AuthenticationFailed: Nobody whom we know.
+        @raise AuthenticationFailed: The credential is missing or not valid.
 
-        @raise openclaw.errors.TooManyAttempts: The origin has shown too many wrong
+        @raise openclaw.errors.TooManyAttempts: The address has sent too many invalid
             credentials.
 
-        @raise openclaw.errors.PermissionDenied: The caller does not come as they
-            have to.
+        @raise openclaw.errors.PermissionDenied: The caller may not use the gateway.
+
+        @raise openclaw.errors.ProxyRequired: The request did not come through a trusted
+            proxy.
 
         @raise openclaw.errors.QuotaExceeded: The caller has sent too many requests.
         """
         caller = await self._identify(headers, origin)
         if isinstance(caller, Operator):
-            caller = caller.at(origin.name)
-        self.state.quotas.request(caller)
+            caller = caller.withAddress(origin.name)
+        self.state.quotas.countRequest(caller)
         return caller
 
     async def _identify(self, headers: Headers, origin: ClientAddress) -> ICaller:
-        terms = self.terms
-        if terms.mode == "none":
-            return _narrowed(await self._login(self._own, Anonymous()), headers)
-        authorization = theOnly(headers.getRawHeaders(b"authorization"))
-        if terms.proxiedUsers is None:
-            return await self._known(credentialsFrom(authorization), origin)
-        # Proxies pass on what they looked at themselves, and that is not for us.
-        if _isNamed(authorization):
-            return await self._known(credentialsFrom(authorization), origin)
+        policy = self.policy
+        if policy.mode == "none":
+            return _narrowScopes(
+                await self._login(self._gatewayPortal, Anonymous()), headers
+            )
+        authorization = getSingle(headers.getRawHeaders(b"authorization"))
+        if policy.proxiedUsers is None:
+            return await self._checkCredentials(parseCredentials(authorization), origin)
+        # Other credentials are for the proxy, which has checked them.
+        if _isNamedTokenHeader(authorization):
+            return await self._checkCredentials(parseCredentials(authorization), origin)
         try:
-            caller = terms.proxiedUsers.caller(origin, headers)
+            caller = policy.proxiedUsers.caller(origin, headers)
         except (PermissionDenied, ProxyRequired):
-            self.state.refusals.refused(
+            self.state.rejections.record(
                 origin, "proxy's user", "gateway.auth.trustedProxy"
             )
             raise
-        return _narrowed(caller, headers)
+        return _narrowScopes(caller, headers)
 
-    async def _known(self, credentials: ICredentials, origin: ClientAddress) -> ICaller:
+    async def _checkCredentials(
+        self, credentials: ICredentials, origin: ClientAddress
+    ) -> ICaller:
         """
-        Log in with credentials, within the throttle.
+        Log in with credentials, unless the throttle has locked the address out.
         """
-        if isinstance(credentials, BearerToken) and _looksNamed(credentials.token):
+        if isinstance(credentials, BearerToken) and _hasTokenPrefix(credentials.token):
             try:
-                return await self._login(self._own, NamedToken(credentials.token))
-            except _Wrong:
-                # It may be the gateway's own, which can look like anything.
+                return await self._login(
+                    self._gatewayPortal, NamedToken(credentials.token)
+                )
+            except _InvalidCredential:
+                # The gateway's own token may have the prefix, too.
                 pass
-        kind, throttle = self._kind(credentials), self.state.throttle
+        kind, throttle = self._credentialKind(credentials), self.state.throttle
         guessable = kind != "token"
         if guessable:
             throttle.check(origin, kind)
-        portal = self._own if isinstance(credentials, BearerToken) else self._users
+        portal = (
+            self._gatewayPortal
+            if isinstance(credentials, BearerToken)
+            else self._userPortal
+        )
         try:
             caller = await self._login(portal, credentials)
-        except _Wrong:
+        except _InvalidCredential:
             throttle.check(origin, kind)
-            self.state.refusals.refused(origin, kind, self._store(credentials))
-            await throttle.failed(origin, kind)
+            self.state.rejections.record(
+                origin, kind, self._credentialSource(credentials)
+            )
+            await throttle.recordFailure(origin, kind)
             raise AuthenticationFailed("The credential is not valid.") from None
         if guessable:
-            # Others of many guesses at once were wrong, and that was enough.
+            # Guesses that were checked at the same time may have locked the address.
             throttle.check(origin, kind)
         return caller
 
-    def _store(self, credentials: ICredentials) -> str:
+    def _credentialSource(self, credentials: ICredentials) -> str:
         if not isinstance(credentials, BearerToken):
             return "--auth"
-        if _looksNamed(credentials.token):
+        if _hasTokenPrefix(credentials.token):
             return "named tokens, gateway.auth"
         return "gateway.auth"
 
-    def _kind(self, credentials: ICredentials) -> str:
+    def _credentialKind(self, credentials: ICredentials) -> str:
         if not isinstance(credentials, BearerToken):
             return "user's password"
-        secret = self.terms.secret
-        if self.terms.mode == "password" or (
-            secret is not None and len(secret.reveal()) < UNGUESSABLE_CHARACTERS
+        secret = self.policy.secret
+        if self.policy.mode == "password" or (
+            secret is not None and len(secret.reveal()) < UNGUESSABLE_LENGTH
         ):
             return "password"
         return "token"
@@ -218,42 +230,42 @@ class Doorkeeper:
             _, caller, _ = await portal.login(credentials, None, ICaller)
         except UnhandledCredentials:
             if isinstance(credentials, BearerToken):
-                raise _Wrong from None
-            raise AuthenticationFailed(CREDENTIAL_EXPECTED) from None
+                raise _InvalidCredential from None
+            raise AuthenticationFailed(CREDENTIAL_REQUIRED) from None
         except UnauthorizedLogin:
-            raise _Wrong from None
+            raise _InvalidCredential from None
         except CancelledError:
             raise
         except Exception as error:
-            # A checker's own failure (a directory that is down) lets nobody in; its
-            # traceback could hold the credential, so only the kind is kept.
+            # A checker that fails (its directory is down) must not admit anyone. Its
+            # traceback may hold the credential, so only the type is logged.
             self.log.error(
-                "A credentials checker failed with {kind}; the caller was refused.",
+                "A credentials checker failed with {kind}; the caller was rejected.",
                 kind=type(error).__name__,
             )
-            raise AuthenticationFailed("The credential can't be checked.") from None
+            raise AuthenticationFailed("The credential could not be checked.") from None
         return cast(ICaller, caller)
 
 
-def _looksNamed(token: bytes) -> bool:
-    return token.startswith(_NAMED)
+def _hasTokenPrefix(token: bytes) -> bool:
+    return token.startswith(_PREFIX)
 
 
-def _isNamed(authorization: bytes | None) -> bool:
+def _isNamedTokenHeader(authorization: bytes | None) -> bool:
     """
-    Is this a token that could have a name?
+    Return whether an C{Authorization} header has the form of a named token.
     """
     try:
-        credentials = credentialsFrom(authorization)
+        credentials = parseCredentials(authorization)
     except AuthenticationFailed:
         return False
-    return isinstance(credentials, BearerToken) and _looksNamed(credentials.token)
+    return isinstance(credentials, BearerToken) and _hasTokenPrefix(credentials.token)
 
 
-def _narrowed(caller: ICaller, headers: Headers) -> ICaller:
+def _narrowScopes(caller: ICaller, headers: Headers) -> ICaller:
     """
-    A caller who shows no credential to us can ask for less than they may do: in a
-    list with commas or blanks.
+    Narrow the scopes of a caller without a credential of their own to those of
+    L{SCOPES_HEADER}, a list with commas or blanks.
     """
     lists = headers.getRawHeaders(SCOPES_HEADER.encode())
     if lists is None:

@@ -1,11 +1,10 @@
 """
-Tokens with names: who may come in beside the operator, kept in a file of the state
-directory.
+Named tokens of callers beside the operator, in a file of the state directory.
 
-Only the command writes the file, and a daemon that runs sees each change with the next
-request.  What is kept of a token is its SHA-256.  A token is 256 random bits, so nobody
-can guess it, with the digest or without, however fast they are; the slow hashes that
-passwords need would only make each request slow.
+Only the command line writes the file; a running daemon applies each change with the
+next request. The file has the SHA-256 of each token. A token is 256 random bits, so it
+can't be guessed from the digest; the slow hashes that passwords need would only slow
+down each request.
 """
 
 import os
@@ -26,42 +25,40 @@ from openclaw.audit import auditLogger
 from openclaw.errors import TokenFileError
 from openclaw.private_files import UnsafeFile, readPrivateFile
 
-PREFIX = "oct_"
+TOKEN_PREFIX = "oct_"
 """
-The prefix of each token, so that programs that look for leaked secrets can recognise
-it.
+The prefix of each token, by which secret scanners can recognise it.
 """
 
-RANDOM_BYTES = 32
-TOKENS_NAME = "tokens.json"
+SECRET_BYTES = 32
+FILE_NAME = "tokens.json"
 MAX_FILE_BYTES = 16 * 1024 * 1024
-VERSION = 1
-USUAL_SCOPES = ("operator.write",)
+FORMAT_VERSION = 1
+DEFAULT_SCOPES = ("operator.write",)
 
 TOKEN_NAMESPACE = "token:"
 """
-The prefix of the labels and namespaces of those who have a token.
+The prefix of the labels and namespaces of token callers.
 """
 
 LABEL_PATTERN = r"\A[a-z0-9-]{1,40}\Z"
 Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
-Amount = Annotated[int, Meta(ge=1)]
+PositiveInt = Annotated[int, Meta(ge=1)]
 
 
-class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StoredToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     A stored token.
 
-    @ivar sha256: Its digest, in hexadecimal digits.
+    @ivar sha256: The digest of the token, in hexadecimal.
     @ivar createdAt: Seconds since the epoch.
     @ivar agents: The agents that it may use; C{None} for all.
-    @ivar maxConcurrent: The most runs at once, if there is a bound.
-    @ivar requestsPerMinute: The most requests in 60 seconds, if there is a bound.
-    @ivar expiresAt: Until when it is good, in seconds since the epoch; C{None} for
-        ever.
-    @ivar models: The models that it may name in C{x-openclaw-model}, as patterns such
-        as C{openai/*}; C{None} for those of its agents.
-    @ivar generation: Which token of this label it is, from 1.
+    @ivar maxConcurrent: Limit of concurrent runs; C{None} for none.
+    @ivar requestsPerMinute: Limit of requests in 60 seconds; C{None} for none.
+    @ivar expiresAt: The expiry, in seconds since the epoch; C{None} for never.
+    @ivar models: Patterns, such as C{openai/*}, of the models that it may name in
+        C{x-openclaw-model}; C{None} for those of its agents.
+    @ivar generation: The number of this token among those of its label, from 1.
     """
 
     label: Label
@@ -69,23 +66,23 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     createdAt: float
     scopes: tuple[str, ...]
     agents: tuple[str, ...] | None = None
-    maxConcurrent: Amount | None = None
-    requestsPerMinute: Amount | None = None
+    maxConcurrent: PositiveInt | None = None
+    requestsPerMinute: PositiveInt | None = None
     expiresAt: float | None = None
     models: tuple[str, ...] | None = None
-    generation: Amount = 1
+    generation: PositiveInt = 1
 
     @property
     def caller(self) -> str:
         """
-        The label of whoever has it, such as C{token:ci}.
+        The label of its caller, such as C{token:ci}.
         """
         return f"{TOKEN_NAMESPACE}{self.label}"
 
     @property
     def namespace(self) -> str:
         """
-        The namespace of its sessions and runs: C{token:ci} for the first token of that
+        The namespace of its sessions and runs: C{token:ci} for the first token of the
         label, C{token:ci~2} for the next.
         """
         if self.generation == 1:
@@ -94,37 +91,38 @@ class KeptToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def isExpired(self, now: float) -> bool:
         """
-        Is it good no longer?
+        Return whether the token has expired.
         """
         return self.expiresAt is not None and now >= self.expiresAt
 
 
-class _File(Struct, frozen=True, kw_only=True):
+class _TokenFile(Struct, frozen=True, kw_only=True):
     version: int
-    tokens: tuple[KeptToken, ...]
-    generations: dict[Label, Amount] | None = None
-    firstGeneration: Amount = 1
+    tokens: tuple[StoredToken, ...]
+    generations: dict[Label, PositiveInt] | None = None
+    firstGeneration: PositiveInt = 1
 
 
 @dataclass
 class TokenSet:
     """
-    The tokens of a state directory, to be changed.
+    The tokens of a state directory, to be edited.
 
-    @ivar byLabel: The tokens.
-    @ivar generations: The last generation of each label that was ever revoked.
-    @ivar firstGeneration: The generation of a token whose label is in neither.  It is 2
-        in a file that an earlier version began, which did not keep revoked labels: each
-        label may have been one of them.
+    @ivar byLabel: The tokens by label.
+    @ivar generations: The last revoked generation of each label.
+    @ivar firstGeneration: The generation of a token whose label is in neither. It is 2
+        if an earlier version created the file: that did not record revoked labels, so
+        each label may have been in use before.
     """
 
-    byLabel: dict[str, KeptToken]
+    byLabel: dict[str, StoredToken]
     generations: dict[str, int]
     firstGeneration: int = 1
 
-    def add(self, token: KeptToken) -> None:
+    def add(self, token: StoredToken) -> None:
         """
-        Add a token, which sees nothing of an earlier one of its label.
+        Add a token in a new generation, so that it can't access what an earlier token
+        of its label could.
         """
         last = self.generations.get(token.label, self.firstGeneration - 1)
         generation = last + 1
@@ -136,44 +134,44 @@ class TokenSet:
         """
         Remove a token.
 
-        @raise KeyError: There is none of this label.
+        @raise KeyError: No token has this label.
         """
         self.generations[label] = self.byLabel.pop(label).generation
 
 
-def newToken() -> tuple[str, str]:
+def generateToken() -> tuple[str, str]:
     """
-    Make a token.
+    Generate a token.
 
-    @return: The token, and what is kept of it.
+    @return: The token, and its digest for the file.
     """
-    token = PREFIX + token_urlsafe(RANDOM_BYTES)
+    token = TOKEN_PREFIX + token_urlsafe(SECRET_BYTES)
     return token, sha256(token.encode()).hexdigest()
 
 
-def tokensFile(state: Path) -> Path:
+def tokensPath(state: Path) -> Path:
     """
-    Return the path of the tokens in a state directory.
+    Return the path of the tokens file.
     """
-    return state / TOKENS_NAME
+    return state / FILE_NAME
 
 
-def readTokens(state: Path) -> Mapping[str, KeptToken]:
+def readTokens(state: Path) -> Mapping[str, StoredToken]:
     """
-    The tokens by their labels; none where there is no file.
+    Read the tokens by label; empty if the file is missing.
 
-    @raise TokenFileError: The file can't be read, or may have been changed by others.
+    @raise TokenFileError: The file can't be read, or others may have changed it.
     """
-    return _read(tokensFile(state))[1].byLabel
+    return _read(tokensPath(state))[1].byLabel
 
 
-_Signature = tuple[int, ...] | None
+_FileSignature = tuple[int, ...] | None
 """
-The part of a file's status that changes when another file takes its place.
+The part of a file's status that changes when the file is replaced.
 """
 
 
-def _signature(status: os.stat_result) -> _Signature:
+def _fileSignature(status: os.stat_result) -> _FileSignature:
     return (
         status.st_dev,
         status.st_ino,
@@ -183,10 +181,10 @@ def _signature(status: os.stat_result) -> _Signature:
     )
 
 
-def _read(path: Path) -> tuple[_Signature, TokenSet]:
+def _read(path: Path) -> tuple[_FileSignature, TokenSet]:
     try:
         data, status = readPrivateFile(path, MAX_FILE_BYTES)
-        kept = msgspec.json.decode(data, type=_File)
+        stored = msgspec.json.decode(data, type=_TokenFile)
     except FileNotFoundError:
         return None, TokenSet({}, {})
     except OSError as error:
@@ -195,26 +193,27 @@ def _read(path: Path) -> tuple[_Signature, TokenSet]:
         ) from None
     except UnsafeFile as error:
         raise TokenFileError(
-            f"The file {path} is not used: it {error}. Nobody knows whose tokens"
-            " these are."
+            f"The tokens in {path} are not used: the file {error}, so they may have"
+            " been changed by others."
         ) from None
     except msgspec.MsgspecError:
-        raise TokenFileError(f"The file {path} holds no tokens.") from None
-    if kept.version != VERSION:
-        raise TokenFileError(f"The file {path} is of another version of OpenClaw.")
-    tokens = {token.label: token for token in kept.tokens}
-    if kept.generations is None:
-        return _signature(status), TokenSet(tokens, {}, firstGeneration=2)
-    return _signature(status), TokenSet(
-        tokens, dict(kept.generations), kept.firstGeneration
+        raise TokenFileError(f"The file {path} is not a valid tokens file.") from None
+    if stored.version != FORMAT_VERSION:
+        raise TokenFileError(
+            f"The file {path} was written by another version of OpenClaw."
+        )
+    tokens = {token.label: token for token in stored.tokens}
+    if stored.generations is None:
+        return _fileSignature(status), TokenSet(tokens, {}, firstGeneration=2)
+    return _fileSignature(status), TokenSet(
+        tokens, dict(stored.generations), stored.firstGeneration
     )
 
 
 @contextmanager
-def changingTokens(state: Path) -> Iterator[TokenSet]:
+def editTokens(state: Path) -> Iterator[TokenSet]:
     """
-    Change the tokens.  Nobody else does meanwhile, and whoever reads the file has all
-    of the change, or nothing.
+    Edit the tokens under a lock. The file is replaced as a whole.
 
     @raise TokenFileError: The file can't be read or written.
     """
@@ -223,9 +222,9 @@ def changingTokens(state: Path) -> Iterator[TokenSet]:
     except OSError as error:
         raise TokenFileError(f"{state} can't be read: {error.strerror}.") from None
     try:
-        # The directory stays, while the file is replaced by each change.
+        # The directory is locked, since each change replaces the file.
         flock(descriptor, LOCK_EX)
-        _, tokens = _read(tokensFile(state))
+        _, tokens = _read(tokensPath(state))
         yield tokens
         try:
             _write(state, descriptor, tokens)
@@ -239,15 +238,15 @@ def changingTokens(state: Path) -> Iterator[TokenSet]:
 
 def _write(state: Path, directory: int, tokens: TokenSet) -> None:
     data = msgspec.json.encode(
-        _File(
-            version=VERSION,
+        _TokenFile(
+            version=FORMAT_VERSION,
             tokens=tuple(tokens.byLabel.values()),
             generations=tokens.generations,
             firstGeneration=tokens.firstGeneration,
         )
     )
-    path = tokensFile(state)
-    new = path.with_name(f".{TOKENS_NAME}.{token_hex(8)}")
+    path = tokensPath(state)
+    new = path.with_name(f".{FILE_NAME}.{token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(new, flags, 0o600)
     try:
@@ -256,7 +255,7 @@ def _write(state: Path, directory: int, tokens: TokenSet) -> None:
             file.flush()
             os.fchmod(file.fileno(), 0o600)
             if os.geteuid() == 0:
-                # The daemon must be able to read it, and may be somebody else.
+                # The daemon may run as another user, and must be able to read the file.
                 owner = os.fstat(directory)
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             os.fsync(file.fileno())
@@ -269,7 +268,7 @@ def _write(state: Path, directory: int, tokens: TokenSet) -> None:
 
 class NamedTokens:
     """
-    The tokens as a daemon knows them: those of the file as it is now.
+    The tokens for a daemon, reloaded when the file changes.
     """
 
     def __init__(
@@ -283,104 +282,101 @@ class NamedTokens:
         """
         @param state: The state directory.
 
-        @param now: Tells the seconds since the epoch.
+        @param now: Return the time, in seconds since the epoch.
 
-        @param audits: Write a line for each change; of several processes, one
-            does.
+        @param audits: Write an audit line for each change; one of several
+            processes does.
         """
         self._state = state
-        self._path = tokensFile(state)
+        self._path = tokensPath(state)
         self._now = now
         self.log = log
-        self._seen: _Signature | object = object()
-        self._byDigest: Mapping[bytes, KeptToken] = {}
-        self._byLabel: Mapping[str, KeptToken] = {}
-        self._byNamespace: Mapping[str, KeptToken] = {}
-        self._told: TokenSet | None = None
+        self._loadedSignature: _FileSignature | object = object()
+        self._byDigest: Mapping[bytes, StoredToken] = {}
+        self._byLabel: Mapping[str, StoredToken] = {}
+        self._byNamespace: Mapping[str, StoredToken] = {}
+        self._audited: TokenSet | None = None
         self._audits = audits
         self._audit = auditLogger(log)
 
-    def find(self, token: bytes) -> KeptToken | None:
+    def find(self, token: bytes) -> StoredToken | None:
         """
         Find a valid token.
 
-        @param token: What a caller showed.
+        @param token: The token that a caller sent.
         """
-        self._look()
-        # How long this takes tells something of digests only, and nobody can choose
-        # those of what they show.
-        kept = self._byDigest.get(sha256(token).digest())
-        if kept is None or kept.isExpired(self._now()):
+        self.refresh()
+        # The time that this takes depends on digests only, which callers can't choose.
+        stored = self._byDigest.get(sha256(token).digest())
+        if stored is None or stored.isExpired(self._now()):
             return None
-        return kept
+        return stored
 
     def isRevoked(self, namespace: str) -> bool:
         """
-        Is this the namespace of a token that is not valid any more?
+        Return whether a namespace belongs to a token that is no longer valid.
         """
         if not namespace.startswith(TOKEN_NAMESPACE):
             return False
         if namespace not in self._byNamespace:
-            # Another worker may have seen it before this one did.
-            self._look()
+            # Another worker may have loaded a new token before this one.
+            self.refresh()
         token = self._byNamespace.get(namespace)
         return token is None or token.isExpired(self._now())
 
     def refresh(self) -> None:
         """
-        Read the file if it has changed.
+        Reload the file if it has changed. The check takes 2 µs.
         """
-        self._look()
 
-    def labelled(self, label: str) -> KeptToken | None:
-        """
-        The token of this name, as it was when one was last looked for.
-        """
-        return self._byLabel.get(label)
-
-    def _look(self) -> None:
-        """
-        Read the file if it is another one.  To ask takes two microseconds.
-        """
         try:
-            current = _signature(os.stat(self._path))
+            current = _fileSignature(os.stat(self._path))
         except FileNotFoundError:
             current = None
         except OSError as error:
             current = (error.errno or 0,)
-        if current == self._seen:
+        if current == self._loadedSignature:
             return
-        tokens: Mapping[str, KeptToken] = {}
+        tokens: Mapping[str, StoredToken] = {}
         try:
-            self._seen, found = _read(self._path)
+            self._loadedSignature, found = _read(self._path)
             tokens = found.byLabel
         except TokenFileError as error:
-            # Nobody knows which of the old ones are still meant to be good.
-            self._seen = current
-            self.log.error("{error} No named token is good.", error=error.message)
+            # Any of the old tokens may have been revoked.
+            self._loadedSignature = current
+            self.log.error(
+                "{error} Named tokens are rejected until this is fixed.",
+                error=error.message,
+            )
         else:
-            self._tellChanges(found)
+            self._auditChanges(found)
         self._byLabel = tokens
         self._byNamespace = {token.namespace: token for token in tokens.values()}
         self._byDigest = {
             bytes.fromhex(token.sha256): token for token in tokens.values()
         }
 
-    def _tellChanges(self, found: TokenSet) -> None:
+    def getByLabel(self, label: str) -> StoredToken | None:
         """
-        Write an audit line for each token that came or went since the file was last
-        understood.
+        Return the token of a label, as of the last reload.
         """
-        told, self._told = self._told, found
-        if told is None or not self._audits:
+        return self._byLabel.get(label)
+
+    def _auditChanges(self, found: TokenSet) -> None:
+        """
+        Write an audit line for each token that was added or revoked since the last
+        valid file.
+        """
+        previous, self._audited = self._audited, found
+        if previous is None or not self._audits:
             return
-        before = {token.namespace: token for token in told.byLabel.values()}
+        before = {token.namespace: token for token in previous.byLabel.values()}
         now = {token.namespace: token for token in found.byLabel.values()}
         for name in before.keys() - now.keys():
             self._audit.info("token revoked label={label}", label=before[name].label)
         for label, last in found.generations.items():
-            seen = told.generations.get(label, told.firstGeneration - 1)
-            missed = last - seen - (label in told.byLabel)
+            seen = previous.generations.get(label, previous.firstGeneration - 1)
+            missed = last - seen - (label in previous.byLabel)
             if missed > 0:
                 self._audit.info(
                     "token added and revoked label={label} times={times}",

@@ -1,5 +1,5 @@
 """
-Quotas: the requests and runs of callers who have a limit.
+Quotas: limits of requests and runs per caller.
 """
 
 from collections import deque
@@ -10,16 +10,17 @@ from twisted.internet.interfaces import IReactorTime
 from openclaw.errors import QuotaExceeded
 from openclaw.interfaces import ICaller
 
-MINUTE = 60.0
+WINDOW_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 """
-Retry-After of a caller whose runs are too many, in seconds. Nobody knows when one ends.
+Retry-After of a caller with too many runs, in seconds; the end of a run can't be
+foreseen.
 """
 
 
 class Quotas:
     """
-    Counts the requests and the runs of those callers who have a bound.
+    Counts the requests and runs of callers that have a limit.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -27,43 +28,42 @@ class Quotas:
         self._running: dict[str, int] = {}
         self._requests: dict[str, deque[float]] = {}
 
-    def request(self, caller: ICaller) -> None:
+    def countRequest(self, caller: ICaller) -> None:
         """
-        The caller has come with a request.
+        Count a request.
 
-        @raise QuotaExceeded: There were too many in the last minute.  One that is
-            refused does not count.
+        @raise QuotaExceeded: The limit of the last minute is reached; the request is
+            not counted then.
         """
-        most = caller.quota.requestsPerMinute
-        if most is None:
+        limit = caller.quota.requestsPerMinute
+        if limit is None:
             return
         now = self._clock.seconds()
-        times = self._requests.setdefault(nameOf(caller), deque())
-        while times and times[0] <= now - MINUTE:
+        times = self._requests.setdefault(quotaKey(caller), deque())
+        while times and times[0] <= now - WINDOW_SECONDS:
             times.popleft()
-        if len(times) >= most:
-            # If the bound was lowered, more than one has to be forgotten.
-            free = times[len(times) - most] + MINUTE
+        if len(times) >= limit:
+            # If the limit was lowered, several requests have to leave the window.
+            free = times[len(times) - limit] + WINDOW_SECONDS
             raise QuotaExceeded(
-                f"You may send {most} requests a minute.", retryAfter=free - now
+                f"The limit is {limit} requests per minute.", retryAfter=free - now
             )
         times.append(now)
 
-    def run(self, caller: ICaller) -> Callable[[], None]:
+    def acquireRun(self, caller: ICaller) -> Callable[[], None]:
         """
-        The caller is about to start a run.
+        Count a run that is about to start.
 
-        @return: What is to be called when the run has ended; more than once does
-            nothing.
+        @return: To be called when the run has ended; further calls do nothing.
 
-        @raise QuotaExceeded: As many of theirs are running as may.
+        @raise QuotaExceeded: The limit of concurrent runs is reached.
         """
-        most, name = caller.quota.concurrentRuns, nameOf(caller)
-        if most is None:
-            return _nothing
-        if self._running.get(name, 0) >= most:
+        limit, name = caller.quota.concurrentRuns, quotaKey(caller)
+        if limit is None:
+            return _noLimit
+        if self._running.get(name, 0) >= limit:
             raise QuotaExceeded(
-                f"You may have {most} runs at once.",
+                f"The limit is {limit} concurrent runs.",
                 code="token_concurrency",
                 retryAfter=RETRY_SECONDS,
             )
@@ -72,25 +72,25 @@ class Quotas:
 
         def release() -> None:
             if held:
-                self._leave(held.pop())
+                self._release(held.pop())
 
         return release
 
-    def _leave(self, name: str) -> None:
+    def _release(self, name: str) -> None:
         self._running[name] -= 1
         if not self._running[name]:
             del self._running[name]
 
 
-def nameOf(caller: ICaller) -> str:
+def quotaKey(caller: ICaller) -> str:
     """
-    Return the name that a caller's quota is counted by.  A new token with the label of
-    a revoked one does not inherit what that one used.
+    Return the key that a caller's quota is counted by. A new token with the label of a
+    revoked one starts at zero.
     """
     return caller.namespace or caller.label
 
 
-def _nothing() -> None:
+def _noLimit() -> None:
     """
-    There is no bound.
+    Do nothing.
     """

@@ -1,5 +1,5 @@
 """
-Callers, as the avatars of Twisted cred's realms.
+Callers, as the avatars of cred's realms.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from twisted.cred.portal import IRealm
 from zope.interface import implementer
 
 from openclaw.auth.checkers import SHARED_SECRET, TOKEN_AVATAR
-from openclaw.auth.named_tokens import KeptToken, NamedTokens
+from openclaw.auth.named_tokens import NamedTokens, StoredToken
 from openclaw.interfaces import ICaller, Quota
 
 OPERATOR_SCOPES = frozenset(
@@ -21,22 +21,23 @@ OPERATOR_SCOPES = frozenset(
 )
 USER_SCOPES = frozenset({"operator.write"})
 """
-Scopes of a caller who is one of several.
+Scopes of a caller with a namespace of their own.
 """
 
 UNLIMITED = Quota()
-_IMPLIED = {
+_GRANTED = {
     "operator.admin": {"operator.write", "operator.read", "operator.metrics"},
     "operator.write": {"operator.read"},
 }
 
 
-def _includes(held: Iterable[str], scope: str) -> bool:
+def _grants(held: Iterable[str], scope: str) -> bool:
     """
-    C{operator.admin} includes C{operator.write}, which includes C{operator.read}.  It
-    includes C{operator.metrics} too, and that nothing: numbers are of all callers.
+    Return whether scopes grant another one. C{operator.admin} grants C{operator.write},
+    C{operator.read} and C{operator.metrics}; C{operator.write} grants C{operator.read}.
+    Metrics cover all callers, so nothing but admin grants C{operator.metrics}.
     """
-    return any(scope == each or scope in _IMPLIED.get(each, ()) for each in held)
+    return any(scope == each or scope in _GRANTED.get(each, ()) for each in held)
 
 
 @implementer(ICaller)
@@ -45,7 +46,7 @@ class Operator:
     """
     A caller who may run every agent and see every session, within their scopes.
 
-    @ivar address: The address that they come from, as in
+    @ivar address: The name of the client's
         L{openclaw.auth.client_address.ClientAddress}.
     """
 
@@ -58,53 +59,40 @@ class Operator:
     @property
     def shareKey(self) -> str:
         """
-        The label and the address, since many may share a secret.
+        The label and the address, since a secret may have many users.
         """
         return f"{self.label}@{self.address}"
 
-    def at(self, address: str) -> "Operator":
+    def withAddress(self, address: str) -> "Operator":
         """
-        The same caller, coming from an address.
+        Return this caller with an address.
         """
-        # dataclasses.replace takes four times as long, and each request does this.
+        # dataclasses.replace takes four times as long, on each request.
         return Operator(self.label, self.scopes, self.namespace, self.quota, address)
 
     def hasScope(self, scope: str) -> bool:
-        """
-        See L{_includes}.
-        """
-        return _includes(self.scopes, scope)
+        return _grants(self.scopes, scope)
 
     def mayUse(self, agentID: str) -> bool:
-        """
-        Every agent.
-        """
         return True
 
     def mayNameModel(self, model: str, *, isOwn: bool) -> bool:
-        """
-        Every model.
-        """
         return True
 
     def narrowed(self, scopes: Sequence[str]) -> "Operator":
-        """
-        The same caller with those of the scopes that were theirs.
-        """
         kept = frozenset(scope for scope in scopes if self.hasScope(scope))
         return replace(self, scopes=kept)
 
 
 @implementer(ICaller)
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Guest:
+class NamespacedCaller:
     """
-    A caller among others, who has sessions of their own.
+    A caller with sessions of their own: a named token, or a user.
 
-    @ivar label: A kind and a name, such as C{token:ci}.  No two callers share it, and
-        there is one colon in it.
+    @ivar label: A kind and a name, such as C{token:ci}, unique and with one colon.
     @ivar agents: The agents that they may use; C{None} for all.
-    @ivar models: See L{KeptToken}.
+    @ivar models: See L{StoredToken}.
     @ivar ownNamespace: The namespace, if it is not the label.
     """
 
@@ -118,60 +106,45 @@ class Guest:
     @property
     def namespace(self) -> str:
         """
-        The label, unless they have another one: a token whose label was another's.
+        The label, or the namespace of a token whose label was in use before.
         """
         return self.label if self.ownNamespace is None else self.ownNamespace
 
     def mayNameModel(self, model: str, *, isOwn: bool) -> bool:
-        """
-        Those that fit a pattern, or else those of their agents.
-        """
         if self.models is None:
             return isOwn
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
     @property
     def shareKey(self) -> str:
-        """
-        The namespace.
-        """
         return self.namespace
 
     def hasScope(self, scope: str) -> bool:
-        """
-        See L{_includes}.
-        """
-        return _includes(self.scopes, scope)
+        return _grants(self.scopes, scope)
 
     def mayUse(self, agentID: str) -> bool:
-        """
-        Those agents.
-        """
         return self.agents is None or agentID in self.agents
 
-    def narrowed(self, scopes: Sequence[str]) -> "Guest":
-        """
-        The same caller with those of the scopes that were theirs.
-        """
+    def narrowed(self, scopes: Sequence[str]) -> "NamespacedCaller":
         kept = frozenset(scope for scope in scopes if self.hasScope(scope))
         return replace(self, scopes=kept)
 
 
-def user(name: bytes) -> Guest:
+def user(name: bytes) -> NamespacedCaller:
     """
-    A caller whom somebody else knows by a name.
+    Return the caller for a user name from a proxy or a strcred checker.
 
-    @param name: In any characters.  In the label all but letters, digits and C{-_.~@}
-        are as in a URL, so that it begins and ends where it seems to.
+    @param name: Any bytes. In the label they are percent-encoded, except letters,
+        digits and C{-_.~@}.
     """
-    return Guest(label=f"user:{quote(name, safe='@')}")
+    return NamespacedCaller(label=f"user:{quote(name, safe='@')}")
 
 
-def tokenCaller(token: KeptToken) -> Guest:
+def callerOfToken(token: StoredToken) -> NamespacedCaller:
     """
-    The caller who has a token.
+    Return the caller for a token.
     """
-    return Guest(
+    return NamespacedCaller(
         label=token.caller,
         scopes=frozenset(token.scopes) & OPERATOR_SCOPES,
         agents=None if token.agents is None else frozenset(token.agents),
@@ -184,25 +157,24 @@ def tokenCaller(token: KeptToken) -> Guest:
     )
 
 
-def _forget() -> None:
+def _logout() -> None:
     """
-    A caller's stay ends with the request; there is nothing to log out of.
+    Do nothing: callers are not kept beyond their request.
     """
 
 
 _Avatar = tuple[type, ICaller, Callable[[], None]]
 
 
-def _checkWanted(interfaces: tuple[type, ...]) -> None:
+def _checkInterfaces(interfaces: tuple[type, ...]) -> None:
     if ICaller not in interfaces:
-        raise NotImplementedError("This realm knows only ICaller.")
+        raise NotImplementedError("This realm only supports ICaller.")
 
 
 @implementer(IRealm)
 class GatewayRealm:
     """
-    Makes callers of those whom the gateway itself knows.  Nobody else's checkers may
-    name them.
+    Creates the gateway's own callers. Only the gateway's own checkers may name them.
     """
 
     def __init__(self, tokens: NamedTokens | None = None) -> None:
@@ -212,25 +184,25 @@ class GatewayRealm:
         self, avatarId: bytes | tuple[()], mind: object, *interfaces: type
     ) -> _Avatar:
         """
-        @param avatarId: L{SHARED_SECRET}, the empty tuple of an anonymous caller,
-            or the avatar ID of a token.
+        @param avatarId: L{SHARED_SECRET}, cred's C{ANONYMOUS}, or the avatar ID of a
+            named token.
         """
-        _checkWanted(interfaces)
+        _checkInterfaces(interfaces)
         if avatarId is ANONYMOUS or isinstance(avatarId, tuple):
-            return ICaller, Operator("anonymous"), _forget
+            return ICaller, Operator("anonymous"), _logout
         if avatarId == SHARED_SECRET:
-            return ICaller, Operator("operator"), _forget
+            return ICaller, Operator("operator"), _logout
         label = avatarId.removeprefix(TOKEN_AVATAR).decode("ascii")
-        token = None if self._tokens is None else self._tokens.labelled(label)
+        token = None if self._tokens is None else self._tokens.getByLabel(label)
         if token is None:
             raise UnauthorizedLogin()
-        return ICaller, tokenCaller(token), _forget
+        return ICaller, callerOfToken(token), _logout
 
 
 @implementer(IRealm)
 class UserRealm:
     """
-    Makes callers of the users whom strcred's checkers know, whatever their names are.
+    Creates callers for the users of strcred's checkers, whatever their names.
     """
 
     def requestAvatar(
@@ -239,9 +211,9 @@ class UserRealm:
         """
         @param avatarId: The user's name.
         """
-        _checkWanted(interfaces)
+        _checkInterfaces(interfaces)
         if isinstance(avatarId, str):
             avatarId = avatarId.encode("utf-8", "surrogateescape")
         if not isinstance(avatarId, bytes) or not avatarId:
-            raise TypeError("A checker must give a user's name.")
-        return ICaller, user(avatarId), _forget
+            raise TypeError("The checker returned no user name.")
+        return ICaller, user(avatarId), _logout

@@ -1,5 +1,5 @@
 """
-End the runs of named tokens that were revoked or have expired.
+Cancel the runs of named tokens that have been revoked or have expired.
 """
 
 from collections.abc import Callable
@@ -9,50 +9,47 @@ from twisted.internet.task import LoopingCall
 
 from openclaw.auth.named_tokens import NamedTokens
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """
-Time between two looks at the file of named tokens, in seconds.
+Interval between two checks of the tokens file, in seconds.
 """
 
 
-class RevocationWatch:
+class RevocationWatcher:
     """
-    Looks for revoked tokens while it runs.
+    Checks the tokens file while it is running.
     """
 
     def __init__(
         self,
         tokens: NamedTokens,
-        endRevoked: Callable[[], None],
+        cancelRevoked: Callable[[], None],
         clock: IReactorTime,
     ) -> None:
         """
-        @param endRevoked: End what belongs to tokens that are not valid any more.  Each
-            look does this, since a request whose headers were checked before a change
-            can begin a run after it.
+        @param cancelRevoked: Cancel the runs of tokens that are no longer valid. It is
+            called with each check, since a request that was authenticated before a
+            change can start a run after it.
         """
         self._tokens = tokens
-        self._endRevoked = endRevoked
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = clock
+        self._cancelRevoked = cancelRevoked
+        self._loop = LoopingCall(self._check)
+        self._loop.clock = clock
 
     def start(self) -> None:
         """
-        Read the file now, so that the first change is noticed as one, and go on.
+        Read the file now, so that its first change is noticed, and start the checks.
         """
-        self._looking.start(LOOK_SECONDS)
+        self._loop.start(CHECK_SECONDS)
 
     def stop(self) -> None:
-        """
-        Look no more.
-        """
-        if self._looking.running:
-            self._looking.stop()
+        if self._loop.running:
+            self._loop.stop()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             self._tokens.refresh()
-            self._endRevoked()
+            self._cancelRevoked()
         except Exception:
-            # An exception would end the loop, and no token would be watched then.
-            self._tokens.log.failure("The named tokens can't be checked")
+            # An exception would stop the loop.
+            self._tokens.log.failure("Could not check the named tokens")

@@ -15,7 +15,8 @@ from openclaw.errors import TooManyAttempts
 
 CAPACITY = 10_000
 """
-As many addresses are remembered; the one that has tried least lately goes first.
+Number of addresses and kinds that are tracked; the one whose last attempt is the oldest
+is dropped first.
 """
 
 
@@ -25,18 +26,19 @@ class _Attempts:
     The failed attempts of an address.
 
     @ivar count: The failures in the window.
-    @ivar began: When the window began.
-    @ivar lockedUntil: When the address may try again; 0 if it may.
+    @ivar windowStart: The reactor time at which the window began.
+    @ivar lockedUntil: The reactor time until which the address is locked out; 0 if it
+        is not.
     """
 
     count: int
-    began: float
+    windowStart: float
     lockedUntil: float = 0.0
 
 
 class Throttle:
     """
-    Counts failed attempts, and says who has made too many.
+    Counts failed attempts, and locks addresses out.
     """
 
     def __init__(
@@ -52,21 +54,21 @@ class Throttle:
         self._capacity = capacity
         self._attempts: OrderedDict[tuple[str, str], _Attempts] = OrderedDict()
 
-    def limit(self, limits: RateLimit) -> None:
+    def setLimits(self, limits: RateLimit) -> None:
         """
-        Let other limits hold.  Who is locked out stays so.
+        Change the limits. Addresses that are locked out stay so.
         """
         self._limits = limits
 
     def check(self, origin: ClientAddress, kind: str) -> None:
         """
-        May they try?
+        Check that an address is not locked out.
 
         @param kind: The kind of credential, such as C{password}.
 
-        @raise TooManyAttempts: They are locked out.
+        @raise TooManyAttempts: The address is locked out.
         """
-        if self._exempt(origin):
+        if self._isExempt(origin):
             return
         attempts = self._attempts.get((origin.name, kind))
         if attempts is None:
@@ -74,23 +76,22 @@ class Throttle:
         left = attempts.lockedUntil - self._clock.seconds()
         if left > 0:
             raise TooManyAttempts(
-                "Too many credentials from your address were not valid. Try again"
-                " later.",
+                "Too many invalid credentials from your address. Try again later.",
                 retryAfter=left,
-                # It would only be refused again, and again.
+                # A retry before then is rejected, too.
                 shouldRetry=False,
             )
 
-    def failed(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
+    def recordFailure(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
         """
-        They showed a credential that is not valid.
+        Count an invalid credential.
 
-        @return: Fires when all who count know it.
+        @return: Fires when all workers have counted it.
         """
-        if not self._exempt(origin) and self._count(origin, kind):
+        if not self._isExempt(origin) and self._countFailure(origin, kind):
             self._log.warn(
-                "{address} is locked out for {seconds:g} s, after {count} attempts"
-                " with a {kind} that is not valid",
+                "{address} is locked out for {seconds:g} s after {count} attempts"
+                " with an invalid {kind}",
                 address=origin.name,
                 seconds=self._limits.lockoutMs / 1000,
                 count=self._attempts[origin.name, kind].count,
@@ -98,30 +99,30 @@ class Throttle:
             )
         return succeed(None)
 
-    def _count(self, origin: ClientAddress, kind: str) -> bool:
+    def _countFailure(self, origin: ClientAddress, kind: str) -> bool:
         """
         Count a failure.
 
-        @return: Is this the one that locks them out?
+        @return: True if this failure locks the address out.
         """
         now, key = self._clock.seconds(), (origin.name, kind)
         attempts = self._attempts.get(key)
-        if attempts is None or self._isOver(attempts, now):
+        if attempts is None or self._hasExpired(attempts, now):
             attempts = self._attempts[key] = _Attempts(0, now)
         self._attempts.move_to_end(key)
         attempts.count += 1
-        enough = attempts.count >= self._limits.maxAttempts
-        locks = enough and not attempts.lockedUntil
+        reached = attempts.count >= self._limits.maxAttempts
+        locks = reached and not attempts.lockedUntil
         if locks:
             attempts.lockedUntil = now + self._limits.lockoutMs / 1000
         while len(self._attempts) > self._capacity:
             self._attempts.popitem(last=False)
         return locks
 
-    def _exempt(self, origin: ClientAddress) -> bool:
+    def _isExempt(self, origin: ClientAddress) -> bool:
         return origin.local and self._limits.exemptLoopback
 
-    def _isOver(self, attempts: _Attempts, now: float) -> bool:
+    def _hasExpired(self, attempts: _Attempts, now: float) -> bool:
         if attempts.lockedUntil:
             return now >= attempts.lockedUntil
-        return now >= attempts.began + self._limits.windowMs / 1000
+        return now >= attempts.windowStart + self._limits.windowMs / 1000

@@ -13,11 +13,11 @@ from typing import Any, TextIO
 import msgspec
 
 from openclaw.auth.named_tokens import (
+    DEFAULT_SCOPES,
     LABEL_PATTERN,
-    USUAL_SCOPES,
-    KeptToken,
-    changingTokens,
-    newToken,
+    StoredToken,
+    editTokens,
+    generateToken,
     readTokens,
 )
 from openclaw.auth.realm import OPERATOR_SCOPES
@@ -76,12 +76,12 @@ def addToken(
 
     @return: The exit status.
     """
-    token, digest = newToken()
+    token, digest = generateToken()
     try:
         kept = _kept(wanted, digest, now)
         state = stateDirectory(environ)
         prepareState(state, lambda path: None)
-        with changingTokens(state) as tokens:
+        with editTokens(state) as tokens:
             if kept.label in tokens.byLabel:
                 raise Unfit(
                     f"There is a token {kept.label!r}. Revoke it first, or take another"
@@ -96,7 +96,7 @@ def addToken(
     return 0
 
 
-def _kept(wanted: Wanted, digest: str, now: float) -> KeptToken:
+def _kept(wanted: Wanted, digest: str, now: float) -> StoredToken:
     """
     @raise Unfit: There can be no such token.
     """
@@ -118,11 +118,11 @@ def _kept(wanted: Wanted, digest: str, now: float) -> KeptToken:
                 "--models: expected models such as openai/gpt-5 or patterns such as"
                 " openai/*, with commas between them."
             )
-    scopes = tuple(sorted(set(wanted.scopes or USUAL_SCOPES)))
+    scopes = tuple(sorted(set(wanted.scopes or DEFAULT_SCOPES)))
     if not OPERATOR_SCOPES.issuperset(scopes):
         known = ", ".join(sorted(OPERATOR_SCOPES))
         raise Unfit(f"--scope: there are only {known}.")
-    return KeptToken(
+    return StoredToken(
         label=wanted.label,
         sha256=digest,
         createdAt=float(int(now)),
@@ -201,7 +201,7 @@ def listTokens(
     return 0
 
 
-def _shown(token: KeptToken, now: float) -> dict[str, Any]:
+def _shown(token: StoredToken, now: float) -> dict[str, Any]:
     return {
         "label": token.label,
         "scopes": token.scopes,
@@ -218,7 +218,7 @@ def _shown(token: KeptToken, now: float) -> dict[str, Any]:
 _HEADINGS = ("LABEL", "SCOPES", "AGENTS", "MODELS", "RUNS", "RPM", "CREATED", "EXPIRES")
 
 
-def _row(token: KeptToken, now: float) -> Sequence[str]:
+def _row(token: StoredToken, now: float) -> Sequence[str]:
     expires = "never" if token.expiresAt is None else _moment(token.expiresAt)
     return (
         token.label,
@@ -256,7 +256,7 @@ def revokeToken(
     @return: The exit status.
     """
     try:
-        with changingTokens(stateDirectory(environ)) as tokens:
+        with editTokens(stateDirectory(environ)) as tokens:
             if label not in tokens.byLabel:
                 raise Unfit(f"There is no token {label!r}.")
             tokens.revoke(label)

@@ -96,7 +96,7 @@ class AccessCheck:
     ) -> "Deferred[ICaller]":
         doorkeeper, headers = live.doorkeeper, request.requestHeaders
         cors = live.config.gateway.http.cors
-        if isCrossSite(cors, headers) and doorkeeper.isAmbient(headers):
+        if isCrossSite(cors, headers) and doorkeeper.hasAmbientCredential(headers):
             return fail(_originNotAllowed())
 
         async def identify() -> ICaller:
@@ -145,7 +145,7 @@ def _answerPreflight(live: LiveConfig, request: GatewayRequest) -> Admission | N
     if request.method != b"OPTIONS" or origin is None or asked is None:
         return None
     cors = live.config.gateway.http.cors
-    authDisabled = live.doorkeeper.terms.mode == "none"
+    authDisabled = live.doorkeeper.policy.mode == "none"
     if not isOriginAllowed(cors, origin, authDisabled=authDisabled):
         return Admission(caller=fail(_originNotAllowed()))
     names = request.getHeader(b"access-control-request-headers")

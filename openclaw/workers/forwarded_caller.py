@@ -8,7 +8,7 @@ from hmac import compare_digest
 
 import msgspec
 
-from openclaw.auth.realm import Guest, Operator
+from openclaw.auth.realm import NamespacedCaller, Operator
 from openclaw.interfaces import ICaller
 
 CALLER_HEADER = "x-openclaw-forwarded"
@@ -26,7 +26,7 @@ class ForwardedCaller(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     operator: Operator | None = None
-    guest: Guest | None = None
+    guest: NamespacedCaller | None = None
     counted: bool
     hops: int
 
@@ -46,7 +46,7 @@ class ForwardedCaller(msgspec.Struct, frozen=True, kw_only=True):
         """
         if isinstance(caller, Operator):
             return cls(operator=caller, counted=counted, hops=hops)
-        assert isinstance(caller, Guest)
+        assert isinstance(caller, NamespacedCaller)
         return cls(guest=caller, counted=counted, hops=hops)
 
 

@@ -120,7 +120,7 @@ class ForwardingAccess(AccessCheck):
             return fail(AuthenticationFailed("This is not for you."))
         if not forwarded.counted:
             try:
-                self._quotas.request(forwarded.caller)
+                self._quotas.countRequest(forwarded.caller)
             except OpenClawError as error:
                 return fail(error)
         return succeed(forwarded.caller)

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from openclaw.api.peers import Peers, ownerOf
 from openclaw.auth.client_address import ClientAddress
-from openclaw.auth.quotas import Quotas, nameOf
+from openclaw.auth.quotas import Quotas, quotaKey
 from openclaw.auth.throttle import Throttle
 from openclaw.config import RateLimit
 from openclaw.interfaces import ICaller
@@ -34,22 +34,23 @@ class SharedThrottle(Throttle):
         self._peers = peers
         peers.answer(FAILED, self._heard)
 
-    def failed(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
+    def recordFailure(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
         """
-        See L{Throttle.failed}.  Whoever tries one thing after the other finds that
-        all have counted it.
+        Count an invalid credential here and in the other workers.
+
+        @return: Fires when all have counted it.
         """
-        super().failed(origin, kind)
-        if self._exempt(origin):
+        super().recordFailure(origin, kind)
+        if self._isExempt(origin):
             return succeed(None)
         said = {"name": origin.name, "local": origin.local, "kind": kind}
         return self._peers.ask(FAILED, said).addCallback(lambda _: None)
 
     def _heard(self, said: Mapping[str, Any]) -> None:
         origin = ClientAddress(name=said["name"], local=said["local"], trusted=False)
-        if not self._exempt(origin):
+        if not self._isExempt(origin):
             # Who has seen it fail says if it was one too many.
-            self._count(origin, said["kind"])
+            self._countFailure(origin, said["kind"])
 
 
 class SharedQuotas(Quotas):
@@ -63,13 +64,13 @@ class SharedQuotas(Quotas):
         super().__init__(clock)
         self._peers = peers
 
-    def request(self, caller: ICaller) -> None:
+    def countRequest(self, caller: ICaller) -> None:
         """
-        See L{Quotas.request}.
+        See L{Quotas.countRequest}.
         """
         owner = ownerOfCaller(caller, self._peers.count)
         if owner is None or owner == self._peers.number:
-            super().request(caller)
+            super().countRequest(caller)
 
 
 def ownerOfCaller(caller: ICaller, count: int) -> int | None:
@@ -81,4 +82,4 @@ def ownerOfCaller(caller: ICaller, count: int) -> int | None:
     quota = caller.quota
     if quota.concurrentRuns is None and quota.requestsPerMinute is None:
         return None
-    return ownerOf(count, nameOf(caller))
+    return ownerOf(count, quotaKey(caller))

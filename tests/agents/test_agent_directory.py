@@ -23,7 +23,7 @@ OPERATOR = Operator("somebody")
 
 @implementer(ICaller)
 @dataclass(frozen=True)
-class Guest:
+class NamespacedCaller:
     """
     A caller who may use some agents only.
     """
@@ -43,7 +43,7 @@ class Guest:
         """
         return agentID in self.usable
 
-    def narrowed(self, scopes: Any) -> "Guest":
+    def narrowed(self, scopes: Any) -> "NamespacedCaller":
         """
         The same.
         """
@@ -155,7 +155,7 @@ class DefaultAgentTests(DirectoryTestCase):
         """
         A caller who may not use the default agent must name another.
         """
-        guest = Guest(frozenset({"ops"}))
+        guest = NamespacedCaller(frozenset({"ops"}))
         error = self.assertRefused("model", "unknown_agent", caller=guest)
         self.assertIn("Agents you may use: 'ops'.", error.message)
         self.assertEqual(self.find("openclaw/ops", caller=guest), "ops")
@@ -214,7 +214,7 @@ class NamedAgentTests(DirectoryTestCase):
         """
         An agent that the caller may not use is as unknown as one that isn't there.
         """
-        guest = Guest(frozenset({"ops", "b-2"}))
+        guest = NamespacedCaller(frozenset({"ops", "b-2"}))
         error = self.assertRefused(
             "model", "unknown_agent", model="openclaw/main", caller=guest
         )
@@ -227,7 +227,10 @@ class NamedAgentTests(DirectoryTestCase):
         A caller who may use no agent gets an error that says so.
         """
         error = self.assertRefused(
-            "model", "unknown_agent", caller=Guest(frozenset()), model="agent:ops"
+            "model",
+            "unknown_agent",
+            caller=NamespacedCaller(frozenset()),
+            model="agent:ops",
         )
         self.assertIn("Agents you may use: none.", error.message)
 
@@ -279,7 +282,7 @@ class AliasTests(DirectoryTestCase):
         """
         An alias gives no access.
         """
-        guest = Guest(frozenset({"main"}))
+        guest = NamespacedCaller(frozenset({"main"}))
         self.assertRefused("model", "unknown_agent", model="gpt-4o", caller=guest)
 
 
@@ -361,7 +364,7 @@ class SessionTests(DirectoryTestCase):
         """
         A key gives no access.
         """
-        guest = Guest(frozenset({"main"}))
+        guest = NamespacedCaller(frozenset({"main"}))
         self.assertRefused(
             SESSION_HEADER, "unknown_agent", session="agent:ops:x", caller=guest
         )
@@ -399,7 +402,7 @@ class ListingTests(DirectoryTestCase):
         """
         Only what the caller may use is listed.
         """
-        guest = Guest(frozenset({"ops"}))
+        guest = NamespacedCaller(frozenset({"ops"}))
         self.assertEqual(self.directory.models(guest), ["openclaw/ops"])
         self.assertEqual(self.directory.usable(guest), ["ops"])
 
@@ -407,7 +410,11 @@ class ListingTests(DirectoryTestCase):
         """
         Whatever is listed can be asked for.
         """
-        for caller in (OPERATOR, Guest(frozenset({"main"})), Guest(frozenset({"b-2"}))):
+        for caller in (
+            OPERATOR,
+            NamespacedCaller(frozenset({"main"})),
+            NamespacedCaller(frozenset({"b-2"})),
+        ):
             listed = self.directory.models(caller)
             self.assertTrue(listed)
             for model in listed:

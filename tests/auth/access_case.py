@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from openclaw.auth.client_address import TrustedProxies
-from openclaw.auth.doorkeeper import AccessTerms, Doorkeeper
+from openclaw.auth.doorkeeper import AuthPolicy, Doorkeeper
 from openclaw.auth.proxied_users import ProxiedUsers
 from openclaw.config import Secret, TrustedProxy
 from openclaw.errors import (
@@ -101,14 +101,14 @@ class DoorkeeperTestCase(SynchronousTestCase):
         A doorkeeper.
         """
         log = Logger(namespace="test")
-        terms = AccessTerms(
+        policy = AuthPolicy(
             mode=mode or ("token" if secret is not None else "none"),
             secret=Secret(secret) if secret is not None else None,
             proxies=TrustedProxies(proxies),
             proxiedUsers=header and ProxiedUsers(TrustedProxy(userHeader=header)),
         )
         return Doorkeeper(
-            terms, checkers, accessStateOf(self.clock, log, self.state), log
+            policy, checkers, accessStateOf(self.clock, log, self.state), log
         )
 
     def users(self) -> InMemoryUsernamePasswordDatabaseDontUse:

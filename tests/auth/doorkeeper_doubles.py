@@ -11,10 +11,15 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
-from openclaw.auth.doorkeeper import AccessState
-from openclaw.auth.named_tokens import KeptToken, NamedTokens, changingTokens, newToken
+from openclaw.auth.doorkeeper import AuthState
+from openclaw.auth.named_tokens import (
+    NamedTokens,
+    StoredToken,
+    editTokens,
+    generateToken,
+)
 from openclaw.auth.quotas import Quotas
-from openclaw.auth.refusal_log import RefusalLog
+from openclaw.auth.rejection_log import RejectionLog
 from openclaw.auth.throttle import Throttle
 from openclaw.config import RateLimit
 
@@ -26,17 +31,17 @@ def accessStateOf(
     log: Logger,
     state: Path = NOWHERE,
     limits: RateLimit | None = None,
-) -> AccessState:
+) -> AuthState:
     """
     Return the state of a doorkeeper.
 
     @param state: The directory with the named tokens.
     """
-    return AccessState(
+    return AuthState(
         tokens=NamedTokens(state, clock.seconds, log),
         throttle=Throttle(limits or RateLimit(), clock, log),
         quotas=Quotas(clock),
-        refusals=RefusalLog(clock, log),
+        rejections=RejectionLog(clock, log),
     )
 
 
@@ -46,10 +51,10 @@ def addToken(state: Path, label: str, **more: object) -> str:
 
     @return: The token.
     """
-    token, digest = newToken()
+    token, digest = generateToken()
     given = {"createdAt": 0.0, "scopes": ("operator.write",), **more}
-    with changingTokens(state) as tokens:
-        tokens.add(KeptToken(label=label, sha256=digest, **given))
+    with editTokens(state) as tokens:
+        tokens.add(StoredToken(label=label, sha256=digest, **given))
     return token
 
 

@@ -10,7 +10,7 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from openclaw.auth.authorization_header import CREDENTIAL_EXPECTED, credentialsFrom
+from openclaw.auth.authorization_header import CREDENTIAL_REQUIRED, parseCredentials
 from openclaw.errors import AuthenticationFailed
 from openclaw.interfaces import IBearerToken
 
@@ -41,7 +41,7 @@ class BearerTests(SynchronousTestCase):
             b"  Bearer s3cr3t  ",
             b"Bearer  \t s3cr3t\t",
         ):
-            credentials = credentialsFrom(header)
+            credentials = parseCredentials(header)
             self.assertTrue(IBearerToken.providedBy(credentials))
             self.assertEqual(credentials.token, SECRET)
 
@@ -50,19 +50,19 @@ class BearerTests(SynchronousTestCase):
         The secret is taken as it was sent, with its case, blanks and odd bytes.
         """
         for secret in (b"AbC", b"two words", b"p\xc3\xa4ss", b"\xe4\xff", b"a:b", b"="):
-            self.assertEqual(credentialsFrom(b"Bearer " + secret).token, secret)
+            self.assertEqual(parseCredentials(b"Bearer " + secret).token, secret)
 
     def test_interface(self) -> None:
         """
         The credentials are what they say.
         """
-        verifyObject(IBearerToken, credentialsFrom(b"Bearer x"))
+        verifyObject(IBearerToken, parseCredentials(b"Bearer x"))
 
     def test_hidden(self) -> None:
         """
         Printing them does not show the secret.
         """
-        credentials = credentialsFrom(b"Bearer s3cr3t")
+        credentials = parseCredentials(b"Bearer s3cr3t")
         for text in (repr(credentials), str(credentials), f"{credentials}"):
             self.assertNotIn("s3cr3t", text)
 
@@ -80,7 +80,7 @@ class BasicTests(SynchronousTestCase):
             basic(b"ada", SECRET),
             basic(b"ada", SECRET).replace(b"Basic ", b" bAsIc   "),
         ):
-            credentials = credentialsFrom(header)
+            credentials = parseCredentials(header)
             self.assertTrue(IUsernamePassword.providedBy(credentials))
             self.assertEqual(credentials.username, b"ada")
             self.assertTrue(credentials.checkPassword(SECRET))
@@ -91,7 +91,7 @@ class BasicTests(SynchronousTestCase):
         """
         A password may hold anything, colons too; a name anything but colons.
         """
-        credentials = credentialsFrom(basic(name, password))
+        credentials = parseCredentials(basic(name, password))
         self.assertEqual(credentials.username, name)
         self.assertEqual(credentials.password, password)
 
@@ -109,7 +109,7 @@ class BasicTests(SynchronousTestCase):
             b"a b",
         ):
             error = self.assertRaises(
-                AuthenticationFailed, credentialsFrom, b"Basic " + rest
+                AuthenticationFailed, parseCredentials, b"Basic " + rest
             )
             self.assertEqual(error.status, 401)
             self.assertIn("malformed", error.message)
@@ -141,8 +141,8 @@ class NoCredentialTests(SynchronousTestCase):
             b"s3cr3t",
             b"Token s3cr3t",
         ):
-            error = self.assertRaises(AuthenticationFailed, credentialsFrom, header)
-            self.assertEqual(error.message, CREDENTIAL_EXPECTED)
+            error = self.assertRaises(AuthenticationFailed, parseCredentials, header)
+            self.assertEqual(error.message, CREDENTIAL_REQUIRED)
             self.assertEqual(error.code, "invalid_api_key")
             self.assertEqual(error.status, 401)
 
@@ -152,7 +152,7 @@ class NoCredentialTests(SynchronousTestCase):
         Whatever is sent, there are credentials or a clean refusal.
         """
         try:
-            credentials = credentialsFrom(header)
+            credentials = parseCredentials(header)
         except AuthenticationFailed:
             return
         self.assertTrue(

@@ -19,7 +19,7 @@ from openclaw.auth.checkers import (
     SHARED_SECRET,
     NamedTokenChecker,
     SharedSecretChecker,
-    oneForEach,
+    mergeCheckers,
 )
 from openclaw.config import Secret
 from tests.auth.doorkeeper_doubles import addToken
@@ -148,7 +148,7 @@ class SeveralCheckersTests(SynchronousTestCase):
         """
         [checker] = [
             each
-            for each in oneForEach(checkers)
+            for each in mergeCheckers(checkers)
             if IUsernamePassword in each.credentialInterfaces
         ]
         verifyObject(ICredentialsChecker, checker)

@@ -8,7 +8,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, formatEvent
 
-from openclaw.auth.authorization_header import CREDENTIAL_EXPECTED
+from openclaw.auth.authorization_header import CREDENTIAL_REQUIRED
 from openclaw.auth.checkers import SHARED_SECRET
 from openclaw.errors import (
     AuthenticationFailed,
@@ -58,7 +58,7 @@ class TokenTests(DoorkeeperTestCase):
         """
         for header in (None, b"", b"Bearer", b"Bearer ", b"Digest t0ken", b"t0ken"):
             error = self.refused(self.asking(self.make(), header))
-            self.assertEqual(error.message, CREDENTIAL_EXPECTED)
+            self.assertEqual(error.message, CREDENTIAL_REQUIRED)
 
     def test_notASCII(self) -> None:
         """
@@ -80,7 +80,7 @@ class TokenTests(DoorkeeperTestCase):
         Without checkers for them, users are told what is expected.
         """
         asking = self.asking(self.make(), basic(b"ada", PASSWORD))
-        self.assertEqual(self.refused(asking).message, CREDENTIAL_EXPECTED)
+        self.assertEqual(self.refused(asking).message, CREDENTIAL_REQUIRED)
 
     def test_tokenIsNoPassword(self) -> None:
         """
@@ -180,11 +180,11 @@ class BrokenCheckerTests(DoorkeeperTestCase):
             if answer is not None:
                 answer(checker.asked[0])
         error = self.refused(asking)
-        self.assertEqual(error.message, "The credential can't be checked.")
+        self.assertEqual(error.message, "The credential could not be checked.")
         (event,) = events
         self.assertEqual(
             formatEvent(event),
-            f"A credentials checker failed with {kind}; the caller was refused.",
+            f"A credentials checker failed with {kind}; the caller was rejected.",
         )
         for secret in (TOKEN, PASSWORD.decode()):
             self.assertNotIn(secret, repr(event))

@@ -5,7 +5,7 @@ Tests of L{openclaw.auth.doorkeeper}: who shows wrong credentials again and agai
 from twisted.cred.error import UnauthorizedLogin
 from twisted.logger import capturedLogs, formatEvent
 
-from openclaw.auth.doorkeeper import UNGUESSABLE_CHARACTERS, Doorkeeper
+from openclaw.auth.doorkeeper import UNGUESSABLE_LENGTH, Doorkeeper
 from openclaw.errors import PermissionDenied
 from tests.auth.access_case import (
     HERE,
@@ -77,8 +77,8 @@ class GuessingTests(DoorkeeperTestCase):
         A token that is short is as good as a password, and is treated as one.
         """
         for length, guessable in (
-            (UNGUESSABLE_CHARACTERS - 1, True),
-            (UNGUESSABLE_CHARACTERS, False),
+            (UNGUESSABLE_LENGTH - 1, True),
+            (UNGUESSABLE_LENGTH, False),
         ):
             doorkeeper = self.make(secret="x" * length)
             self.guess(doorkeeper, b"Bearer wrong")

@@ -14,15 +14,15 @@ from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.auth.named_tokens import (
-    PREFIX,
-    KeptToken,
+    TOKEN_PREFIX,
     NamedTokens,
-    changingTokens,
-    newToken,
+    StoredToken,
+    editTokens,
+    generateToken,
     readTokens,
-    tokensFile,
+    tokensPath,
 )
-from openclaw.auth.realm import tokenCaller
+from openclaw.auth.realm import callerOfToken
 from openclaw.errors import TokenFileError
 from tests.auth.doorkeeper_doubles import addToken
 
@@ -56,7 +56,7 @@ class TokensTestCase(SynchronousTestCase):
         """
         Take a token away.
         """
-        with changingTokens(self.state) as tokens:
+        with editTokens(self.state) as tokens:
             tokens.revoke(label)
 
 
@@ -70,14 +70,14 @@ class NewTokenTests(SynchronousTestCase):
         It begins so that programs which look for leaked secrets know it, and can
         stand in a header.
         """
-        token, _ = newToken()
+        token, _ = generateToken()
         self.assertRegex(token, r"^oct_[A-Za-z0-9_-]{43}$")
 
     def test_random(self) -> None:
         """
         There are no two of them.
         """
-        self.assertEqual(len({newToken()[0] for _ in range(1000)}), 1000)
+        self.assertEqual(len({generateToken()[0] for _ in range(1000)}), 1000)
 
 
 class FileTests(TokensTestCase):
@@ -92,11 +92,11 @@ class FileTests(TokensTestCase):
         """
         self.addCleanup(os.umask, os.umask(0))
         token = addToken(self.state, "ci")
-        text = tokensFile(self.state).read_text()
-        for part in (token, token.removeprefix(PREFIX), token[4:20], token[-20:]):
+        text = tokensPath(self.state).read_text()
+        for part in (token, token.removeprefix(TOKEN_PREFIX), token[4:20], token[-20:]):
             self.assertNotIn(part, text)
         self.assertIn(sha256(token.encode()).hexdigest(), text)
-        mode = stat.S_IMODE(tokensFile(self.state).stat().st_mode)
+        mode = stat.S_IMODE(tokensPath(self.state).stat().st_mode)
         self.assertEqual(oct(mode), oct(0o600))
 
     def test_nothingBeside(self) -> None:
@@ -105,19 +105,19 @@ class FileTests(TokensTestCase):
         """
         addToken(self.state, "ci")
         try:
-            with changingTokens(self.state) as tokens:
+            with editTokens(self.state) as tokens:
                 tokens.byLabel.clear()
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
             pass
-        self.assertEqual(os.listdir(self.state), [tokensFile(self.state).name])
+        self.assertEqual(os.listdir(self.state), [tokensPath(self.state).name])
         self.assertEqual([*readTokens(self.state)], ["ci"])
 
     def test_whole(self) -> None:
         """
         All that was said of a token comes back.
         """
-        kept = KeptToken(
+        kept = StoredToken(
             label="ci",
             sha256="0" * 64,
             createdAt=1.0,
@@ -127,7 +127,7 @@ class FileTests(TokensTestCase):
             requestsPerMinute=60,
             expiresAt=2.0,
         )
-        with changingTokens(self.state) as tokens:
+        with editTokens(self.state) as tokens:
             tokens.add(kept)
         self.assertEqual(readTokens(self.state), {"ci": kept})
 
@@ -141,8 +141,8 @@ class FileTests(TokensTestCase):
             addToken(self.state, "ci")
             addToken(self.state, "cd")
             tokens = readTokens(self.state)
-            seen += [tokens["ci"].namespace, tokenCaller(tokens["ci"]).namespace]
-            with changingTokens(self.state) as changed:
+            seen += [tokens["ci"].namespace, callerOfToken(tokens["ci"]).namespace]
+            with editTokens(self.state) as changed:
                 changed.revoke("ci")
                 changed.byLabel.pop("cd")
         self.assertEqual(seen[::2], ["token:ci", "token:ci~2", "token:ci~3"])
@@ -152,9 +152,9 @@ class FileTests(TokensTestCase):
         """
         A file of an earlier version is read, and its tokens keep their sessions.
         """
-        _, digest = newToken()
+        _, digest = generateToken()
         old = {"label": "ci", "sha256": digest, "createdAt": 0.0, "scopes": []}
-        path = tokensFile(self.state)
+        path = tokensPath(self.state)
         path.write_bytes(msgspec.json.encode({"version": 1, "tokens": [old]}))
         path.chmod(0o600)
         token = readTokens(self.state)["ci"]
@@ -165,7 +165,7 @@ class FileTests(TokensTestCase):
         Each label that is added to such a file could be that of a token which was
         revoked before: its namespace is a new one, also after more changes.
         """
-        path = tokensFile(self.state)
+        path = tokensPath(self.state)
         path.write_text('{"version": 1, "tokens": []}')
         path.chmod(0o600)
         for label in ("ci", "cd"):
@@ -202,7 +202,7 @@ class FileTests(TokensTestCase):
         """
         A malformed file is an error that names it, and is not overwritten.
         """
-        path = tokensFile(self.state)
+        path = tokensPath(self.state)
         for text in ("", "{", "[]", '{"version": 2, "tokens": []}', '{"version": 1}'):
             path.write_text(text)
             path.chmod(0o600)
@@ -220,8 +220,8 @@ class FileTests(TokensTestCase):
                 f'{{"version": 1, "tokens": [{{"label": "{label}",'
                 f' "sha256": "{digest}", "createdAt": 1.0, "scopes": []}}]}}'
             )
-            tokensFile(self.state).write_text(text)
-            tokensFile(self.state).chmod(0o600)
+            tokensPath(self.state).write_text(text)
+            tokensPath(self.state).chmod(0o600)
             self.assertRaises(TokenFileError, readTokens, self.state)
 
 
@@ -259,7 +259,7 @@ class FindTests(TokensTestCase):
         self.revoke("first")
         self.assertIsNone(self.known(first))
         self.assertEqual(self.known(second), "second")
-        tokensFile(self.state).unlink()
+        tokensPath(self.state).unlink()
         self.assertIsNone(self.known(second))
 
     def test_quickChanges(self) -> None:
@@ -315,14 +315,15 @@ class FindTests(TokensTestCase):
         """
         token = addToken(self.state, "ci")
         self.assertEqual(self.known(token), "ci")
-        path = tokensFile(self.state)
+        path = tokensPath(self.state)
         path.write_text("{")
         for _ in range(3):
             self.assertIsNone(self.known(token))
         (event,) = self.events
         self.assertEqual(
             formatEvent(event),
-            f"The file {path} holds no tokens. No named token is good.",
+            f"The file {path} is not a valid tokens file. Named tokens"
+            " are rejected until this is fixed.",
         )
 
     def test_writable(self) -> None:
@@ -331,9 +332,9 @@ class FindTests(TokensTestCase):
         """
         token = addToken(self.state, "ci")
         for mode in (0o620, 0o602):
-            tokensFile(self.state).chmod(mode)
+            tokensPath(self.state).chmod(mode)
             self.assertIsNone(self.known(token))
-        tokensFile(self.state).chmod(0o600)
+        tokensPath(self.state).chmod(0o600)
         self.assertEqual(self.known(token), "ci")
 
     def test_hidden(self) -> None:

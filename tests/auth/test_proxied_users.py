@@ -9,7 +9,7 @@ from twisted.web.http_headers import Headers
 
 from openclaw.auth.client_address import ClientAddress
 from openclaw.auth.proxied_users import MAX_USER_BYTES, ProxiedUsers
-from openclaw.auth.realm import Guest
+from openclaw.auth.realm import NamespacedCaller
 from openclaw.config import TrustedProxy
 from openclaw.errors import (
     AuthenticationFailed,
@@ -32,7 +32,7 @@ class ProxiedUsersTests(SynchronousTestCase):
         origin: ClientAddress = TRUSTED,
         more: tuple = (),
         **settings,
-    ) -> Guest:
+    ) -> NamespacedCaller:
         """
         Return the caller of a request.
         """

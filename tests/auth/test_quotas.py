@@ -8,16 +8,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.auth.quotas import Quotas
-from openclaw.auth.realm import Guest, Operator
+from openclaw.auth.realm import NamespacedCaller, Operator
 from openclaw.errors import QuotaExceeded
 from openclaw.interfaces import Quota
 
 
-def guest(label: str = "token:ci", **bounds: int) -> Guest:
+def guest(label: str = "token:ci", **bounds: int) -> NamespacedCaller:
     """
     A caller who has bounds.
     """
-    return Guest(label=label, quota=Quota(**bounds))
+    return NamespacedCaller(label=label, quota=Quota(**bounds))
 
 
 class QuotaTestCase(SynchronousTestCase):
@@ -52,13 +52,13 @@ class LabelTests(QuotaTestCase):
         requests nor runs.
         """
         quota = Quota(requestsPerMinute=1, concurrentRuns=1)
-        old = Guest(label="token:ci", quota=quota)
-        new = Guest(label="token:ci", quota=quota, ownNamespace="token:ci~2")
+        old = NamespacedCaller(label="token:ci", quota=quota)
+        new = NamespacedCaller(label="token:ci", quota=quota, ownNamespace="token:ci~2")
         for caller in (old, new):
-            self.quotas.request(caller)
-            self.quotas.run(caller)
-            self.assertExceeded(self.quotas.request, caller)
-            self.assertExceeded(self.quotas.run, caller)
+            self.quotas.countRequest(caller)
+            self.quotas.acquireRun(caller)
+            self.assertExceeded(self.quotas.countRequest, caller)
+            self.assertExceeded(self.quotas.acquireRun, caller)
         self.assertNotEqual(old.shareKey, new.shareKey)
 
 
@@ -73,15 +73,15 @@ class RequestTests(QuotaTestCase):
         told when that is.
         """
         caller = guest(requestsPerMinute=2)
-        self.quotas.request(caller)
+        self.quotas.countRequest(caller)
         self.clock.advance(20)
-        self.quotas.request(caller)
-        error = self.assertExceeded(self.quotas.request, caller)
+        self.quotas.countRequest(caller)
+        error = self.assertExceeded(self.quotas.countRequest, caller)
         self.assertEqual((error.code, error.retryAfter), ("token_rate", 40))
         self.clock.advance(40)
-        self.quotas.request(caller)
+        self.quotas.countRequest(caller)
         self.assertEqual(
-            self.assertExceeded(self.quotas.request, caller).retryAfter, 20
+            self.assertExceeded(self.quotas.countRequest, caller).retryAfter, 20
         )
 
     def test_lowered(self) -> None:
@@ -89,22 +89,24 @@ class RequestTests(QuotaTestCase):
         A bound that was lowered holds at once.
         """
         for _ in range(5):
-            self.quotas.request(guest(requestsPerMinute=5))
+            self.quotas.countRequest(guest(requestsPerMinute=5))
             self.clock.advance(1)
-        error = self.assertExceeded(self.quotas.request, guest(requestsPerMinute=2))
+        error = self.assertExceeded(
+            self.quotas.countRequest, guest(requestsPerMinute=2)
+        )
         self.assertEqual(error.retryAfter, 58)
         self.clock.advance(58)
-        self.quotas.request(guest(requestsPerMinute=2))
+        self.quotas.countRequest(guest(requestsPerMinute=2))
 
     def test_apart(self) -> None:
         """
         Callers count apart, and who has no bound does not count.
         """
-        self.quotas.request(guest(requestsPerMinute=1))
-        self.quotas.request(guest("token:other", requestsPerMinute=1))
+        self.quotas.countRequest(guest(requestsPerMinute=1))
+        self.quotas.countRequest(guest("token:other", requestsPerMinute=1))
         for caller in (Operator("operator"), guest("token:free")):
             for _ in range(100):
-                self.quotas.request(caller)
+                self.quotas.countRequest(caller)
 
     @given(pauses=st.lists(st.floats(0, 30), max_size=40), most=st.integers(1, 5))
     def test_neverMore(self, pauses, most) -> None:
@@ -116,11 +118,11 @@ class RequestTests(QuotaTestCase):
         for pause in pauses:
             clock.advance(pause)
             try:
-                quotas.request(caller)
+                quotas.countRequest(caller)
             except QuotaExceeded as error:
                 # A hair more: sums of these numbers are not exact.
                 clock.advance(error.retryAfter + 1e-6)
-                quotas.request(caller)
+                quotas.countRequest(caller)
             times.append(clock.seconds())
         for index, time in enumerate(times[most:]):
             self.assertGreaterEqual(time, times[index] + 60)
@@ -136,39 +138,39 @@ class RunTests(QuotaTestCase):
         One more than allowed is refused, until one has ended.
         """
         caller = guest(concurrentRuns=2)
-        first, _ = self.quotas.run(caller), self.quotas.run(caller)
-        error = self.assertExceeded(self.quotas.run, caller)
+        first, _ = self.quotas.acquireRun(caller), self.quotas.acquireRun(caller)
+        error = self.assertExceeded(self.quotas.acquireRun, caller)
         self.assertEqual(error.code, "token_concurrency")
         self.assertGreater(error.retryAfter, 0)
         first()
-        self.quotas.run(caller)
-        self.assertExceeded(self.quotas.run, caller)
+        self.quotas.acquireRun(caller)
+        self.assertExceeded(self.quotas.acquireRun, caller)
 
     def test_once(self) -> None:
         """
         A run ends once, whoever says so.
         """
         caller = guest(concurrentRuns=2)
-        first, _ = self.quotas.run(caller), self.quotas.run(caller)
+        first, _ = self.quotas.acquireRun(caller), self.quotas.acquireRun(caller)
         first()
         first()
-        self.quotas.run(caller)
-        self.assertExceeded(self.quotas.run, caller)
+        self.quotas.acquireRun(caller)
+        self.assertExceeded(self.quotas.acquireRun, caller)
 
     def test_apart(self) -> None:
         """
         Callers count apart, and who has no bound does not count.
         """
-        self.quotas.run(guest(concurrentRuns=1))
-        self.quotas.run(guest("token:other", concurrentRuns=1))
+        self.quotas.acquireRun(guest(concurrentRuns=1))
+        self.quotas.acquireRun(guest("token:other", concurrentRuns=1))
         for _ in range(100):
-            self.quotas.run(Operator("operator"))()
+            self.quotas.acquireRun(Operator("operator"))()
 
     def test_nothingLeft(self) -> None:
         """
         When all have ended nothing is remembered.
         """
-        leaving = [self.quotas.run(guest(concurrentRuns=3)) for _ in range(3)]
+        leaving = [self.quotas.acquireRun(guest(concurrentRuns=3)) for _ in range(3)]
         for leave in leaving:
             leave()
         self.assertEqual(self.quotas._running, {})

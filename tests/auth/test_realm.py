@@ -12,14 +12,14 @@ from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from openclaw.auth.checkers import SHARED_SECRET
-from openclaw.auth.named_tokens import KeptToken
+from openclaw.auth.named_tokens import StoredToken
 from openclaw.auth.realm import (
     OPERATOR_SCOPES,
     GatewayRealm,
-    Guest,
+    NamespacedCaller,
     Operator,
     UserRealm,
-    tokenCaller,
+    callerOfToken,
     user,
 )
 from openclaw.interfaces import ICaller, Quota
@@ -117,14 +117,14 @@ class GuestTests(SynchronousTestCase):
         """
         A guest is a caller.
         """
-        verifyObject(ICaller, Guest(label="user:ann"))
+        verifyObject(ICaller, NamespacedCaller(label="user:ann"))
 
     def test_holder(self) -> None:
         """
         The holder of a token may do what is kept of it, and has their own sessions.
         """
-        caller = tokenCaller(
-            KeptToken(
+        caller = callerOfToken(
+            StoredToken(
                 label="ci",
                 sha256="0" * 64,
                 createdAt=0.0,
@@ -146,15 +146,17 @@ class GuestTests(SynchronousTestCase):
         """
         A token for no agent may use none; one of which nothing is said, all.
         """
-        self.assertFalse(Guest(label="x", agents=frozenset()).mayUse("main"))
-        self.assertTrue(Guest(label="x").mayUse("main"))
+        self.assertFalse(NamespacedCaller(label="x", agents=frozenset()).mayUse("main"))
+        self.assertTrue(NamespacedCaller(label="x").mayUse("main"))
 
     @given(first=SCOPES, second=SCOPES)
     def test_neverMore(self, first, second) -> None:
         """
         Nobody ever gets more by asking, and all else stays as it was.
         """
-        before = Guest(label="x", scopes=frozenset(first), agents=frozenset({"main"}))
+        before = NamespacedCaller(
+            label="x", scopes=frozenset(first), agents=frozenset({"main"})
+        )
         after = before.narrowed(second)
         for scope in [*OPERATOR_SCOPES, "", "root", "*"]:
             if after.hasScope(scope):

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
 
 from openclaw.auth.named_tokens import NamedTokens
-from openclaw.auth.revocation import LOOK_SECONDS, RevocationWatch
+from openclaw.auth.revocation import CHECK_SECONDS, RevocationWatcher
 from tests.auth.doorkeeper_doubles import addToken
 from tests.auth.test_named_tokens import TokensTestCase
 
@@ -82,7 +82,7 @@ class WatchTests(TokensTestCase):
         self.ended = 0
         self.fault: Exception | None = None
         clock = Clock()
-        watch = RevocationWatch(self.tokens, self.endRevoked, clock)
+        watch = RevocationWatcher(self.tokens, self.endRevoked, clock)
         watch.start()
         self.addCleanup(watch.stop)
         self.watchClock = clock
@@ -100,7 +100,7 @@ class WatchTests(TokensTestCase):
         A change in the first second is noticed as one.
         """
         addToken(self.state, "ci")
-        self.watchClock.advance(LOOK_SECONDS)
+        self.watchClock.advance(CHECK_SECONDS)
         [event] = self.events
         self.assertIn("token added label=ci", formatEvent(event))
 
@@ -109,7 +109,7 @@ class WatchTests(TokensTestCase):
         Runs of revoked tokens are ended each second, be the file changed or not.
         """
         for _ in range(3):
-            self.watchClock.advance(LOOK_SECONDS)
+            self.watchClock.advance(CHECK_SECONDS)
         self.assertEqual(self.ended, 4)
 
     def test_goesOn(self) -> None:
@@ -117,7 +117,7 @@ class WatchTests(TokensTestCase):
         A fault of ours is logged, and the watch goes on.
         """
         self.fault = ValueError("a fault")
-        self.watchClock.advance(LOOK_SECONDS)
-        self.watchClock.advance(LOOK_SECONDS)
+        self.watchClock.advance(CHECK_SECONDS)
+        self.watchClock.advance(CHECK_SECONDS)
         self.assertEqual(self.ended, 3)
         self.assertEqual(len(self.events), 2)

@@ -38,7 +38,7 @@ class ThrottleTestCase(SynchronousTestCase):
         log = Logger(observer=self.events.append)
         return Throttle(RateLimit(**limits), self.clock, log, capacity)
 
-    def fail(
+    def failAttempts(
         self, count: int = 1, origin: ClientAddress = HERE, kind: str = KIND
     ) -> None:
         """
@@ -46,7 +46,7 @@ class ThrottleTestCase(SynchronousTestCase):
         """
         for _ in range(count):
             self.throttle.check(origin, kind)
-            self.throttle.failed(origin, kind)
+            self.throttle.recordFailure(origin, kind)
 
     def assertLocked(
         self, origin: ClientAddress = HERE, kind: str = KIND
@@ -73,9 +73,9 @@ class LockTests(ThrottleTestCase):
         After ten failures in a minute, for five minutes, and they are told for how
         long.
         """
-        self.fail(9)
+        self.failAttempts(9)
         self.assertFree()
-        self.fail()
+        self.failAttempts()
         error = self.assertLocked()
         self.assertEqual((error.status, error.code), (429, "too_many_failed_attempts"))
         self.assertEqual(error.retryAfter, 300)
@@ -90,29 +90,29 @@ class LockTests(ThrottleTestCase):
         """
         Behind a lock the count begins anew.
         """
-        self.fail(10)
+        self.failAttempts(10)
         self.clock.advance(300)
-        self.fail(9)
+        self.failAttempts(9)
         self.assertFree()
-        self.fail()
+        self.failAttempts()
         self.assertLocked()
 
     def test_window(self) -> None:
         """
         Failures of more than a minute ago are forgotten.
         """
-        self.fail(9)
+        self.failAttempts(9)
         self.clock.advance(59)
         self.assertFree()
         self.clock.advance(1)
-        self.fail(9)
+        self.failAttempts(9)
         self.assertFree()
 
     def test_apart(self) -> None:
         """
         Addresses count apart, and so do the kinds of credentials.
         """
-        self.fail(10)
+        self.failAttempts(10)
         self.assertFree(THERE)
         self.assertFree(kind="token")
         self.assertLocked()
@@ -121,10 +121,10 @@ class LockTests(ThrottleTestCase):
         """
         Failures that were under way when the lock came do not prolong it.
         """
-        self.fail(10)
+        self.failAttempts(10)
         self.clock.advance(200)
         for _ in range(20):
-            self.throttle.failed(HERE, KIND)
+            self.throttle.recordFailure(HERE, KIND)
         self.assertEqual(self.assertLocked().retryAfter, 100)
 
     def test_limits(self) -> None:
@@ -133,13 +133,13 @@ class LockTests(ThrottleTestCase):
         from then on.
         """
         self.throttle = self.make(maxAttempts=2, windowMs=500, lockoutMs=1500)
-        self.fail(1)
+        self.failAttempts(1)
         self.clock.advance(0.5)
-        self.fail(2)
+        self.failAttempts(2)
         self.assertEqual(self.assertLocked().retryAfter, 1.5)
-        self.throttle.limit(RateLimit(maxAttempts=1))
+        self.throttle.setLimits(RateLimit(maxAttempts=1))
         self.assertLocked()
-        self.fail(1, THERE)
+        self.failAttempts(1, THERE)
         self.assertEqual(self.assertLocked(THERE).retryAfter, 300)
 
 
@@ -152,7 +152,7 @@ class ExemptTests(ThrottleTestCase):
         """
         It is never locked out.
         """
-        self.fail(100, LOCAL)
+        self.failAttempts(100, LOCAL)
         self.assertFree(LOCAL)
         self.assertEqual(self.events, [])
 
@@ -161,7 +161,7 @@ class ExemptTests(ThrottleTestCase):
         But it is if the configuration wants that.
         """
         self.throttle = self.make(exemptLoopback=False)
-        self.fail(10, LOCAL)
+        self.failAttempts(10, LOCAL)
         self.assertLocked(LOCAL)
 
 
@@ -174,16 +174,16 @@ class LogTests(ThrottleTestCase):
         """
         There is one line when an address is locked out, however long it goes on.
         """
-        self.fail(10)
+        self.failAttempts(10)
         for _ in range(100):
             self.assertLocked()
-            self.throttle.failed(HERE, KIND)
+            self.throttle.recordFailure(HERE, KIND)
         (event,) = self.events
         self.assertEqual(event["log_level"], LogLevel.warn)
         self.assertEqual(
             formatEvent(event),
-            "203.0.113.5 is locked out for 300 s, after 10 attempts with a password"
-            " that is not valid",
+            "203.0.113.5 is locked out for 300 s after 10 attempts with an invalid"
+            " password",
         )
 
 
@@ -198,12 +198,12 @@ class MemoryTests(ThrottleTestCase):
         """
         self.throttle = self.make(capacity=3)
         first, *others = [ClientAddress(name=str(number)) for number in range(4)]
-        self.fail(10, first)
+        self.failAttempts(10, first)
         for other in others[:2]:
-            self.fail(1, other)
+            self.failAttempts(1, other)
         self.assertLocked(first)
-        self.fail(9, others[0])
-        self.fail(1, others[2])
+        self.failAttempts(9, others[0])
+        self.failAttempts(1, others[2])
         self.assertFree(first)
         self.assertLocked(others[0])
 
@@ -213,8 +213,8 @@ class MemoryTests(ThrottleTestCase):
         """
         self.throttle = self.make(capacity=3)
         for number in range(10):
-            self.fail()
-            self.throttle.failed(ClientAddress(name=str(number)), KIND)
+            self.failAttempts()
+            self.throttle.recordFailure(ClientAddress(name=str(number)), KIND)
         self.assertLocked()
 
     def test_many(self) -> None:
@@ -223,5 +223,5 @@ class MemoryTests(ThrottleTestCase):
         """
         self.throttle = self.make(capacity=100)
         for number in range(10_000):
-            self.throttle.failed(ClientAddress(name=str(number)), KIND)
+            self.throttle.recordFailure(ClientAddress(name=str(number)), KIND)
         self.assertEqual(len(self.throttle._attempts), 100)

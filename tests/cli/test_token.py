@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from openclaw.auth.named_tokens import readTokens, tokensFile
+from openclaw.auth.named_tokens import readTokens, tokensPath
 from openclaw.cli.token import (
     Unfit,
     Wanted,
@@ -72,7 +72,7 @@ class TokenTestCase(SynchronousTestCase):
         status, stdout, stderr = self.add(**wanted)
         self.assertEqual((status, stdout), (1, ""))
         self.assertIn(reason, stderr)
-        self.assertFalse(tokensFile(self.state).exists())
+        self.assertFalse(tokensPath(self.state).exists())
 
 
 class AddTests(TokenTestCase):
@@ -128,11 +128,11 @@ class AddTests(TokenTestCase):
         A label is somebody's until their token is revoked.
         """
         self.add()
-        before = tokensFile(self.state).read_text()
+        before = tokensPath(self.state).read_text()
         status, stdout, stderr = self.add()
         self.assertEqual((status, stdout), (1, ""))
         self.assertIn("There is a token 'ci'", stderr)
-        self.assertEqual(tokensFile(self.state).read_text(), before)
+        self.assertEqual(tokensPath(self.state).read_text(), before)
 
     def test_unfit(self) -> None:
         """
@@ -244,11 +244,11 @@ class ListTests(TokenTestCase):
         A file that can't be understood is named.
         """
         self.state.mkdir()
-        tokensFile(self.state).write_text("{")
-        tokensFile(self.state).chmod(0o600)
+        tokensPath(self.state).write_text("{")
+        tokensPath(self.state).chmod(0o600)
         status, stdout, stderr = self.listed()
         self.assertEqual((status, stdout), (1, ""))
-        self.assertIn(str(tokensFile(self.state)), stderr)
+        self.assertIn(str(tokensPath(self.state)), stderr)
 
 
 class RevokeTests(TokenTestCase):
@@ -323,6 +323,6 @@ class OwnerTests(TokenTestCase):
         os.chown(self.state, 4711, 4712)
         self.assertEqual(self.add()[0], 0)
         self.addCleanup(os.chown, self.state, 0, 0)
-        status = tokensFile(self.state).stat()
+        status = tokensPath(self.state).stat()
         self.assertEqual((status.st_uid, status.st_gid), (4711, 4712))
         self.assertEqual(status.st_mode & 0o777, 0o600)

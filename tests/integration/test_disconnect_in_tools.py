@@ -18,7 +18,7 @@ from tests.integration.daemon import Daemon
 from tests.integration.http_caller import Connection
 from tests.integration.processes import Watch, children, missingProcesses, sockets
 
-LOOK_SECONDS = 0.02
+CHECK_SECONDS = 0.02
 """
 Nobody tells when another process has closed a socket: the test looks again and again.
 """
@@ -115,7 +115,7 @@ class GoneCallerTests(AgentTestCase):
         # Nobody has asked the model for the run that was left.
         self.assertEqual(len(self.upstream.calls), asked + 2)
         while sockets(daemon.pid) > self._sockets:
-            await deferLater(reactor, LOOK_SECONDS)
+            await deferLater(reactor, CHECK_SECONDS)
 
     async def test_whileTheModelIsWaitedFor(self) -> None:
         """

@@ -15,7 +15,7 @@ from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.runtime import Runtime
 from openclaw.api.app import GatewayApp
 from openclaw.auth.client_address import TrustedProxies
-from openclaw.auth.doorkeeper import AccessTerms, Doorkeeper
+from openclaw.auth.doorkeeper import AuthPolicy, Doorkeeper
 from openclaw.auth.proxied_users import ProxiedUsers
 from openclaw.config import Secret, check
 from openclaw.metrics.exposition import MetricsPage
@@ -160,18 +160,18 @@ class MemoryGateway:
         gateway, secret = config.gateway, self._secret
         mode = gateway.auth.mode or ("none" if secret is None else "token")
         proxied = mode == "trusted-proxy"
-        terms = AccessTerms(
+        policy = AuthPolicy(
             mode=mode,
             secret=None if proxied or secret is None else Secret(secret),
             proxies=TrustedProxies(gateway.trustedProxies),
             proxiedUsers=ProxiedUsers(gateway.auth.trustedProxy) if proxied else None,
         )
-        self._memory.throttle.limit(gateway.auth.rateLimit)
+        self._memory.throttle.setLimits(gateway.auth.rateLimit)
         self.live = LiveConfig(
             config=config,
             path=None,
             directory=AgentDirectory(config),
-            doorkeeper=Doorkeeper(terms, self._checkers, self._memory, self._log),
+            doorkeeper=Doorkeeper(policy, self._checkers, self._memory, self._log),
         )
 
     def _observe(self, event):

@@ -197,10 +197,10 @@ class RoutingTests(SynchronousTestCase):
         An error for a base URL with C{/v1} twice, or not at all, says so.
         """
         for path, hint in [
-            (b"/v1/v1/chat/completions", "has `/v1` twice"),
-            (b"/chat/completions", "ends with `/v1`"),
-            (b"/models/openclaw", "ends with `/v1`"),
-            (b"/embeddings", "ends with `/v1`"),
+            (b"/v1/v1/chat/completions", "contains `/v1` twice"),
+            (b"/chat/completions", "must end with `/v1`"),
+            (b"/models/openclaw", "must end with `/v1`"),
+            (b"/embeddings", "must end with `/v1`"),
         ]:
             error = pathNotFound(path)
             self.assertIn(f"There is no endpoint at {path.decode()}.", error.message)

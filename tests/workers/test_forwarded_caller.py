@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.strategies import binary
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.auth.realm import Guest, Operator
+from openclaw.auth.realm import NamespacedCaller, Operator
 from openclaw.interfaces import Quota
 from openclaw.workers.forwarded_caller import ForwardedCaller, formatHeader, parseHeader
 
@@ -14,12 +14,12 @@ SECRET = "secret-of-this-start"
 CALLERS = [
     Operator("operator"),
     Operator("operator", scopes=frozenset({"operator.read"})),
-    Guest(
+    NamespacedCaller(
         label="token:ci",
         agents=frozenset({"main"}),
         quota=Quota(concurrentRuns=2, requestsPerMinute=None),
     ),
-    Guest(label="user:%C3%BC@example.com", scopes=frozenset()),
+    NamespacedCaller(label="user:%C3%BC@example.com", scopes=frozenset()),
 ]
 
 

@@ -6,7 +6,7 @@ from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.auth.client_address import ClientAddress
-from openclaw.auth.realm import Guest, Operator
+from openclaw.auth.realm import NamespacedCaller, Operator
 from openclaw.config import RateLimit
 from openclaw.errors import QuotaExceeded, TooManyAttempts
 from openclaw.interfaces import Quota
@@ -38,7 +38,7 @@ class ThrottleTests(SynchronousTestCase):
         Show something wrong to these workers.
         """
         for number in numbers:
-            failing = self.throttles[number].failed(FROM, "password")
+            failing = self.throttles[number].recordFailure(FROM, "password")
             self.successResultOf(failing)
 
     def test_together(self):
@@ -67,7 +67,7 @@ class ThrottleTests(SynchronousTestCase):
         A caller hears of a failure when all know of it.
         """
         self.two.silent.add(1)
-        failing = self.throttles[0].failed(FROM, "password")
+        failing = self.throttles[0].recordFailure(FROM, "password")
         self.assertNoResult(failing)
         self.two.clock.advance(1)
         self.successResultOf(failing)
@@ -78,7 +78,7 @@ class ThrottleTests(SynchronousTestCase):
         """
         here = ClientAddress(name="127.0.0.1", local=True, trusted=False)
         for _ in range(9):
-            self.successResultOf(self.throttles[0].failed(here, "password"))
+            self.successResultOf(self.throttles[0].recordFailure(here, "password"))
         self.throttles[1].check(here, "password")
 
 
@@ -92,20 +92,20 @@ class QuotaTests(SynchronousTestCase):
         One worker counts a bounded caller's requests; the others leave it to that.
         """
         two = MemoryWorkers()
-        caller = Guest(label="token:ci", quota=Quota(requestsPerMinute=1))
+        caller = NamespacedCaller(label="token:ci", quota=Quota(requestsPerMinute=1))
         owner = ownerOfCaller(caller, 2)
         own, other = (
             SharedQuotas(two.workers[number], two.clock)
             for number in (owner, 1 - owner)
         )
-        own.request(caller)
-        self.assertRaises(QuotaExceeded, own.request, caller)
+        own.countRequest(caller)
+        self.assertRaises(QuotaExceeded, own.countRequest, caller)
         for _ in range(3):
-            other.request(caller)
+            other.countRequest(caller)
 
     def test_unbounded(self):
         """
         Callers without bounds belong to nobody.
         """
         self.assertIsNone(ownerOfCaller(Operator("operator"), 2))
-        self.assertIsNone(ownerOfCaller(Guest(label="token:ci"), 2))
+        self.assertIsNone(ownerOfCaller(NamespacedCaller(label="token:ci"), 2))

@@ -1,5 +1,5 @@
 """
-Audit lines for credentials that were refused.
+Audit lines for rejected credentials.
 """
 
 from collections import OrderedDict
@@ -10,21 +10,21 @@ from twisted.logger import Logger
 from openclaw.audit import auditLogger
 from openclaw.auth.client_address import ClientAddress
 
-LINE_SECONDS = 10.0
+INTERVAL_SECONDS = 10.0
 """
-Least time between two lines for one address and kind of credential, in seconds.
+Minimum interval between two lines for one address and kind of credential, in seconds.
 """
 
 CAPACITY = 1024
 """
-Number of addresses and kinds that are remembered.
+Number of addresses and kinds that are tracked.
 """
 
 
-class RefusalLog:
+class RejectionLog:
     """
-    Writes a line for a refused credential, never the credential.  Of many from one
-    address it writes the first, and then how many there were.
+    Writes an audit line for each rejected credential, without the credential. Repeated
+    ones from an address are counted, and the count is in the next line.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
@@ -32,17 +32,17 @@ class RefusalLog:
         self._audit = auditLogger(log)
         self._written: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
 
-    def refused(self, origin: ClientAddress, kind: str, store: str) -> None:
+    def record(self, origin: ClientAddress, kind: str, store: str) -> None:
         """
-        Note a refused credential.
+        Write or count a rejected credential.
 
         @param kind: The kind of credential, such as C{password}.
 
-        @param store: Where it was looked for.
+        @param store: The configuration key or file that it was checked against.
         """
         now, key = self._clock.seconds(), (origin.name, kind)
         entry = self._written.get(key)
-        if entry is not None and now < entry[0] + LINE_SECONDS:
+        if entry is not None and now < entry[0] + INTERVAL_SECONDS:
             entry[1] += 1
             return
         more = 0 if entry is None else int(entry[1])
