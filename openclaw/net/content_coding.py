@@ -26,6 +26,13 @@ class ContentError(ToolError):
     """
 
 
+def printable(text: str) -> str:
+    """
+    Return a text of a remote server for a message, on one line.
+    """
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 class ContentDecoder:
     """
     Undo one content coding: C{gzip} of any number of members, C{deflate} with or
@@ -42,7 +49,7 @@ class ContentDecoder:
         @raise ContentError: There is more than one coding, or it is not supported.
         """
         said = b", ".join(headers).strip().lower()
-        shown = said.decode("ascii", "backslashreplace")[:100]
+        shown = printable(said[:100].decode("latin-1"))
         if len(headers) > 1 or b"," in said:
             raise ContentError(f"more than one content coding ({shown})")
         if said not in (b"", b"identity", b"gzip", b"x-gzip", b"deflate"):

@@ -23,7 +23,7 @@ from zope.interface import implementer
 from openclaw import __version__
 from openclaw.interfaces import ToolError
 from openclaw.net.client_tls import VerifyingPolicy
-from openclaw.net.content_coding import ContentDecoder
+from openclaw.net.content_coding import ContentDecoder, printable
 from openclaw.net.guarded_reactor import GuardedReactor
 from openclaw.net.media_type import mediaType
 
@@ -245,10 +245,10 @@ class _Fetch:
     async def _content(self, url: URL, response: IResponse) -> Fetched:
         where = url.to_text()
         if response.code != 200:
-            phrase = _printable(response.phrase.decode("latin-1")[:100])
+            phrase = printable(response.phrase.decode("latin-1")[:100])
             raise ToolError(f"{where} answers {response.code} {phrase}.")
         said = _headerText(response, b"content-type", "text/plain")
-        said = _printable(said[:MAX_TYPE_CHARACTERS])
+        said = printable(said[:MAX_TYPE_CHARACTERS])
         kind, _ = mediaType(said)
         if not self._terms.wants(kind):
             raise ToolError(f"{where} is not {self._terms.what} but {kind[:100]}.")
@@ -279,10 +279,6 @@ def _headerText(response: IResponse, name: bytes, default: str) -> str:
         return values[0].decode("utf-8")
     except UnicodeDecodeError:
         return values[0].decode("latin-1")
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 @implementer(IAgent)

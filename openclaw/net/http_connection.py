@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from openclaw.net.batched_writes import Writes
-from openclaw.net.content_coding import ContentDecoder, ContentError
+from openclaw.net.content_coding import ContentDecoder, ContentError, printable
 
 MAX_BARREN_BYTES = 64 * 1024
 """
@@ -335,7 +335,7 @@ class Connection(Protocol):
         if len(codings) == 1 and codings[0] in _GZIP:
             self._decoder = ContentDecoder(codings, MAX_MEMBERS)
         elif any(coding not in (b"", b"identity") for coding in codings):
-            shown = b", ".join(codings)[:100].decode("ascii", "backslashreplace")
+            shown = printable(b", ".join(codings)[:100].decode("latin-1"))
             self._coding = f"a content coding that was not asked for ({shown})"
 
     def on_body(self, data: bytes) -> None:

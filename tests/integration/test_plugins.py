@@ -22,7 +22,7 @@ from tests.integration.daemon_case import KEY, LOOPBACK, TOKEN, DaemonTestCase
 from tests.integration.http_caller import Answer
 from tests.integration.program import Program
 from tests.integration.test_tools import calls, says
-from tests.test_packaging import made
+from tests.test_packaging import distributions
 
 PATIENCE = 120
 OFFLINE = re.compile("Retrying|connection broken|name resolution|ProxyError", re.I)
@@ -41,21 +41,21 @@ class Installation:
     """
 
     def __init__(self) -> None:
-        place = made()
+        built = distributions()
         # Building and testing leave files behind.
-        self.source = place.root / "example-source"
-        shutil.copytree(place.project / "twistd-plugin", self.source)
-        out = place.root / "example"
-        place.mustRun(
+        self.source = built.root / "example-source"
+        shutil.copytree(built.project / "twistd-plugin", self.source)
+        out = built.root / "example"
+        built.mustRun(
             "-m", "build", "--no-isolation", "--wheel", "-o", out, self.source
         )
         [self._example] = out.glob("*.whl")
-        root = place.root / "with-plug-ins"
+        root = built.root / "with-plug-ins"
         venv.create(root, symlinks=True)
         self.bin = root / "bin"
         # What they depend on comes from the network, or from pip's cache.
         done = self._pip(
-            "install", "--only-binary", ":all:", "--retries", "1", place.wheel
+            "install", "--only-binary", ":all:", "--retries", "1", built.wheel
         )
         self.fault = None
         if done.returncode != 0 and OFFLINE.search(done.stderr):

@@ -79,6 +79,19 @@ class HostileTests(SynchronousTestCase):
         else:
             self.assertTrue(outcome.isprintable(), outcome)
 
+    def test_printable(self):
+        """
+        Messages repeat no control character of a server.
+        """
+        for head in (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: \x00\x1b[2J\r\n\r\n",
+            b"HTTP/1.1 500 \x1b[2J\x85\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Type: a\x1b/b\r\n\r\n",
+        ):
+            outcome = self.fetched(head)
+            self.assertIsInstance(outcome, str, head)
+            self.assertTrue(outcome.isprintable(), outcome)
+
     def test_chunks(self):
         """
         A page is not whole if its chunks are damaged or cut off.
