@@ -19,7 +19,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from openclaw.models.thought_signatures import selectThoughts
 from openclaw.transcript import PlainTranscript, isPlain
 

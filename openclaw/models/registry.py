@@ -27,7 +27,7 @@ process, and a large GGUF takes its time to read a long prompt.
 
 LLAMA_CPP = HTTPProviderMaker(
     "llama.cpp",
-    "openclaw.models.dialects.openai_completions.chat.OpenAICompletions",
+    "openclaw.models.dialects.openai_completions.response.OpenAICompletions",
     "openclaw.models.dialects.openai_completions.embedding.LlamaCppEmbeddings",
 )
 """

@@ -7,7 +7,7 @@ from openclaw.models.provider_maker import HTTPProviderMaker
 
 openaiCompletions = HTTPProviderMaker(
     "openai-completions",
-    "openclaw.models.dialects.openai_completions.chat.OpenAICompletions",
+    "openclaw.models.dialects.openai_completions.response.OpenAICompletions",
     "openclaw.models.dialects.openai_completions.embedding.OpenAIEmbeddings",
 )
 openaiResponses = HTTPProviderMaker(

@@ -22,8 +22,8 @@ from openclaw.models.dialects.google_generative_ai.embedding import GoogleEmbedd
 from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
 from openclaw.models.dialects.ollama.chat import Ollama
 from openclaw.models.dialects.ollama.embedding import OllamaEmbeddings
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
 from openclaw.models.dialects.openai_completions.embedding import OpenAIEmbeddings
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from openclaw.models.dialects.openai_responses.response import OpenAIResponses
 from openclaw.models.embedding_calls import readAnswer
 from openclaw.models.provider import Dialect

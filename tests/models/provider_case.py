@@ -11,7 +11,7 @@ from openclaw.errors import OpenClawError
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
 from openclaw.messages import UserMessage
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from openclaw.models.provider import HTTPModelProvider
 from openclaw.models.upstream_call import Clocks
 from openclaw.net.http_pool import HTTPPool

@@ -25,7 +25,7 @@ from openclaw.models.dialects.google_generative_ai.request import (
 )
 from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
 from openclaw.models.dialects.ollama.chat import Ollama
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from openclaw.models.dialects.openai_responses.response import OpenAIResponses
 from openclaw.models.provider import Dialect
 from openclaw.models.reply_decoding import StreamedReply

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.openai_completions.chat}: what is sent.
+Tests of L{openclaw.models.dialects.openai_completions.request}: what is sent.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 
 
 class RequestTests(SynchronousTestCase):

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.openai_completions.chat}: what is understood.
+Tests of L{openclaw.models.dialects.openai_completions.response}: what is understood.
 
 How it travels is tested in L{tests.models.test_upstream_call}.
 """
@@ -19,7 +19,7 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, Thought, Usage
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from tests.models import event_reading
 from tests.models.answer_samples import EVERY_SAMPLE, UNSTREAMED
 from tests.models.decoder_contract import DecoderContract

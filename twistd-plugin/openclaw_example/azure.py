@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from openclaw.config import Secret
 from openclaw.interfaces import ModelRequest
-from openclaw.models.dialects.openai_completions.chat import OpenAICompletions
+from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 
 API_VERSION = "2024-10-21"
 """
