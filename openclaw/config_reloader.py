@@ -19,12 +19,12 @@ from openclaw.auth.doorkeeper import AuthPolicy, AuthState, Doorkeeper
 from openclaw.auth.proxied_users import ProxiedUsers
 from openclaw.config import (
     Config,
-    CredentialInForce,
-    Loaded,
+    LoadedConfig,
+    ResolvedCredential,
     Secret,
-    credentialInForce,
-    load,
-    locate,
+    findConfig,
+    loadConfig,
+    resolveCredential,
     stateDirectory,
 )
 from openclaw.plugin_check import checkInstalled
@@ -74,15 +74,15 @@ class ConfigReloader:
         self._topology = topology
         self._log = log
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedConfig:
         """
         Find the configuration, which may not have been there before, and read it.
 
         @raise openclaw.errors.ConfigError: It is wrong.
         """
         environ = self._launch.environ
-        path = locate(self._launch.configOption, environ)
-        loaded = load(path, environ, self._passwordFiles())
+        path = findConfig(self._launch.configOption, environ)
+        loaded = loadConfig(path, environ, self._passwordFiles())
         checkInstalled(loaded, self._log)
         return replace(loaded, config=self._topology.share(loaded.config))
 
@@ -93,13 +93,13 @@ class ConfigReloader:
             if isinstance(checker, FilePasswordDB)
         ]
 
-    def credential(self, config: Config) -> CredentialInForce:
+    def credential(self, config: Config) -> ResolvedCredential:
         """
         Return the credential in force.
         """
-        return credentialInForce(config, self._launch.environ)
+        return resolveCredential(config, self._launch.environ)
 
-    def stand(self, loaded: Loaded, state: AuthState) -> LiveConfig:
+    def stand(self, loaded: LoadedConfig, state: AuthState) -> LiveConfig:
         """
         Build the live configuration.
 

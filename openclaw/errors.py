@@ -423,14 +423,14 @@ class ConfigError(OpenClawError):
     """
     The configuration is wrong.
 
-    @ivar faults: Every fault found, each one line that begins with its key path.
+    @ivar errors: Every fault found, each one line that begins with its key path.
     """
 
     code = "invalid_config"
 
-    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
-        super().__init__("\n".join([message, *(f"  {fault}" for fault in faults)]))
-        self.faults = tuple(faults)
+    def __init__(self, message: str, errors: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([message, *(f"  {error}" for error in errors)]))
+        self.errors = tuple(errors)
 
 
 class StoreError(OpenClawError):

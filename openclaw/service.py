@@ -31,7 +31,7 @@ from openclaw.auth.rejection_log import RejectionLog
 from openclaw.auth.revocation import RevocationWatcher
 from openclaw.backends import Backend, InProcessBackend
 from openclaw.composition import Composition
-from openclaw.config import Config, Loaded
+from openclaw.config import Config, LoadedConfig
 from openclaw.config_reloader import ConfigReloader, LaunchOptions, keysNeedingRestart
 from openclaw.errors import (
     ConfigError,
@@ -158,7 +158,7 @@ class GatewayService(Service):
         if credential.secret is None and credential.mode != "trusted-proxy":
             self._listening.refuseRemote()
 
-    def _heed(self, loaded: Loaded) -> None:
+    def _heed(self, loaded: LoadedConfig) -> None:
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
         self._authState.throttle.setLimits(config.gateway.auth.rateLimit)
@@ -206,7 +206,7 @@ class GatewayService(Service):
         for key in keysNeedingRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
-    def _checkEmptied(self, loaded: Loaded) -> None:
+    def _checkEmptied(self, loaded: LoadedConfig) -> None:
         """
         Keep the old configuration if the file is gone or empty: most likely it is
         being written, or the disk is full.

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from openclaw.api.routes import CHAT_COMPLETIONS
-from openclaw.config import CredentialInForce
+from openclaw.config import ResolvedCredential
 from openclaw.server.live_config import LiveConfig
 from openclaw.state_directory import tokenFile
 
@@ -18,7 +18,7 @@ EXAMPLE = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}'
 def startupBanner(
     *,
     live: LiveConfig,
-    credential: CredentialInForce,
+    credential: ResolvedCredential,
     urls: Sequence[str],
     state: Path,
 ) -> str:
@@ -66,7 +66,7 @@ def _target(url: str) -> str:
     return f"--unix-socket {quote(rest.partition(':')[0])} http://localhost"
 
 
-def _credential(credential: CredentialInForce, path: Path) -> tuple[str, str]:
+def _credential(credential: ResolvedCredential, path: Path) -> tuple[str, str]:
     """
     @return: Where the credential is, and the header for curl that has it.
     """

@@ -27,7 +27,7 @@ from benchmarks.processes import (
 from benchmarks.run import arguments
 from benchmarks.servers import MOST_STREAMS, configuration
 from benchmarks.works import BURST, FIRST, MODES, PLAIN, subjectFrom
-from openclaw.config.loading import load
+from openclaw.config.loading import loadConfig
 
 
 class AccountingTests(SynchronousTestCase):
@@ -191,7 +191,7 @@ class SubjectTests(SynchronousTestCase):
             path = Path(folder) / "openclaw.yaml"
             path.write_text(yaml.safe_dump(content))
             path.chmod(0o600)
-            loaded = load(path, {"HOME": folder})
+            loaded = loadConfig(path, {"HOME": folder})
         config = loaded.config
         self.assertEqual(loaded.warnings, ())
         self.assertEqual([agent.id for agent in config.agents.list], list(MODES))

@@ -105,7 +105,7 @@ class RefusalTests(ServiceTestCase):
         self.configure({"gateway": {"port": "high", "bind": "moon"}})
         error = self.assertRaises(ConfigError, self.make)
         self.assertEqual(
-            sorted(fault.partition(":")[0] for fault in error.faults),
+            sorted(fault.partition(":")[0] for fault in error.errors),
             ["gateway.bind", "gateway.port"],
         )
         self.assertFalse(self.state.exists())

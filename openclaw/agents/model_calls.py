@@ -122,7 +122,7 @@ class ModelCalls:
         return seeing
 
     def _sees(self, model: ModelRef) -> bool:
-        known = self._services.modelOf(model)
+        known = self._services.findModel(model)
         return known is None or "image" in known.input
 
     async def _fitting(
@@ -132,7 +132,7 @@ class ModelCalls:
         As much of a conversation as a model is known to be able to read.
         """
         shown = self._context.view(conversation)
-        known = self._services.modelOf(model)
+        known = self._services.findModel(model)
         window = None if known is None else known.contextWindow
         if window is None:
             if not self._request.kept:
@@ -196,7 +196,7 @@ class ModelCalls:
         listener: ModelListener,
     ) -> Awaitable[ModelReply]:
         request = self._request
-        known = self._services.modelOf(model)
+        known = self._services.findModel(model)
         if not self._sees(model):
             shown = withoutImages(shown)
         return self._send(

@@ -108,7 +108,7 @@ class RunServices:
     providers: Callable[[str], IModelProvider | None]
     refusedKeys: RefusedKeys
     toolSettings: Callable[[str], Any]
-    modelOf: Callable[[ModelRef], Model | None]
+    findModel: Callable[[ModelRef], Model | None]
     claimWaitSeconds: float
     log: Logger
     toolCalls: FairSemaphore

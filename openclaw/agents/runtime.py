@@ -80,7 +80,7 @@ class Runtime:
             providers=providers,
             refusedKeys=refusedKeys,
             toolSettings=config.toolSettings,
-            modelOf=config.modelOf,
+            findModel=config.findModel,
             claimWaitSeconds=_claimWait(config),
             log=log,
             toolCalls=FairSemaphore(reactor, Bounds(capacity=TOOL_CALLS)),
@@ -106,7 +106,7 @@ class Runtime:
             self._services,
             claimWaitSeconds=_claimWait(config),
             toolSettings=config.toolSettings,
-            modelOf=config.modelOf,
+            findModel=config.findModel,
         )
 
     def begin(self, request: RunRequest, listener: RunListener) -> AgentRun:

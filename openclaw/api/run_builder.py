@@ -133,7 +133,7 @@ def _checkImages(
     """
     A model that is known to read text only would not see them.
     """
-    model = config.modelOf(asked)
+    model = config.findModel(asked)
     if model is None or "image" in model.input:
         return
     if hasImages(conversation):

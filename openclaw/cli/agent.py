@@ -29,7 +29,7 @@ from openclaw.agents.run_request import RunRequest
 from openclaw.agents.turns import RunResult
 from openclaw.auth.realm import Operator
 from openclaw.composition import Composition
-from openclaw.config import load, locate, stateDirectory
+from openclaw.config import findConfig, loadConfig, stateDirectory
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import RunEvent, TextDelta
 from openclaw.messages import UserMessage
@@ -96,7 +96,9 @@ class Terminal:
         @return: The exit status: 0, or 1 when there is no answer.
         """
         try:
-            loaded = load(locate(self._turn.config, self._environ), self._environ)
+            loaded = loadConfig(
+                findConfig(self._turn.config, self._environ), self._environ
+            )
             checkInstalled(loaded, self._log)
             config = loaded.config
             state = stateDirectory(self._environ)

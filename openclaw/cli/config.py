@@ -9,7 +9,7 @@ from typing import TextIO
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
-from openclaw.config.loading import SYSTEM_PATH, Loaded, load, locate
+from openclaw.config.loading import SYSTEM_PATH, LoadedConfig, findConfig, loadConfig
 from openclaw.errors import ConfigError, StartError
 from openclaw.models.registry import Providers
 from openclaw.net.tls import serverContext, validityWarning
@@ -48,7 +48,7 @@ def check(
     @return: The exit status: 0 if the daemon could start with it, else 1.
     """
     try:
-        loaded = load(locate(path, environ, system), environ)
+        loaded = loadConfig(findConfig(path, environ, system), environ)
         _checkPlugIns(loaded, environ, Logger(observer=_Warnings(stderr)))
         _checkCertificate(loaded, stderr)
     except (ConfigError, StartError) as error:
@@ -57,13 +57,15 @@ def check(
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=stderr)
     if loaded.path is None:
-        print("there is no configuration file; the defaults hold", file=stdout)
+        print("there is no configuration file; the defaults apply", file=stdout)
     else:
-        print(f"{loaded.path}: no faults", file=stdout)
+        print(f"{loaded.path}: no errors", file=stdout)
     return 0
 
 
-def _checkPlugIns(loaded: Loaded, environ: Mapping[str, str], log: Logger) -> None:
+def _checkPlugIns(
+    loaded: LoadedConfig, environ: Mapping[str, str], log: Logger
+) -> None:
     """
     Is all that is named there installed, and does it take its settings?
 
@@ -77,7 +79,7 @@ def _checkPlugIns(loaded: Loaded, environ: Mapping[str, str], log: Logger) -> No
         Providers(reactor, environ, log).configure(loaded.config)
 
 
-def _checkCertificate(loaded: Loaded, stderr: TextIO) -> None:
+def _checkCertificate(loaded: LoadedConfig, stderr: TextIO) -> None:
     """
     Load the certificate and its key, if there are any.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TextIO
 
-from openclaw.config import locate, stateDirectory
+from openclaw.config import findConfig, stateDirectory
 from openclaw.errors import OpenClawError
 from openclaw.state_directory import keptToken, prepareState, tokenFile
 
@@ -45,7 +45,7 @@ def setUp(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     try:
         state = stateDirectory(environ)
         prepareState(state, lambda path: None)
-        found = locate(None, environ)
+        found = findConfig(None, environ)
         if found is None:
             found = state / CONFIG_NAME
             descriptor = os.open(found, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

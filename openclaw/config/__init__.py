@@ -21,10 +21,10 @@ from openclaw.config.gateway import (
 from openclaw.config.gateway_credential import (
     PASSWORD_VARIABLE,
     TOKEN_VARIABLE,
-    CredentialInForce,
-    credentialInForce,
+    ResolvedCredential,
+    resolveCredential,
 )
-from openclaw.config.loading import Loaded, load, locate, stateDirectory
+from openclaw.config.loading import LoadedConfig, findConfig, loadConfig, stateDirectory
 from openclaw.config.models import (
     LOCAL_MODEL,
     LOCAL_PROVIDER,
@@ -65,14 +65,13 @@ __all__ = [
     "AuthMode",
     "ChatCompletions",
     "Config",
-    "CredentialInForce",
     "Endpoints",
     "ExecSettings",
     "Gateway",
     "GrepSettings",
     "Images",
     "ListedAgent",
-    "Loaded",
+    "LoadedConfig",
     "LocalModel",
     "Logging",
     "Metrics",
@@ -83,6 +82,7 @@ __all__ = [
     "Provider",
     "RateLimit",
     "ReachableTools",
+    "ResolvedCredential",
     "Secret",
     "Session",
     "ToolPolicy",
@@ -93,8 +93,8 @@ __all__ = [
     "WebFetchSettings",
     "WebTools",
     "check",
-    "credentialInForce",
-    "load",
-    "locate",
+    "findConfig",
+    "loadConfig",
+    "resolveCredential",
     "stateDirectory",
 ]

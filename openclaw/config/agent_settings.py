@@ -13,7 +13,7 @@ from openclaw.config.value_types import ToolProfile
 
 MAIN_AGENT = "main"
 """
-The id of the agent that exists when none is configured.
+The id of the agent of a configuration without agents.
 """
 
 
@@ -21,9 +21,9 @@ class ToolSelection(msgspec.Struct, frozen=True, kw_only=True):
     """
     The tools of an agent.
 
-    @ivar profile: The set of tools to begin with.
-    @ivar allow: More than the profile gives.
-    @ivar deny: What is taken away, whoever gave it.
+    @ivar profile: The named set of tools.
+    @ivar allow: Tools in addition to the profile's.
+    @ivar deny: Tools to remove, from the profile or from C{allow}.
     """
 
     profile: ToolProfile = "none"
@@ -33,17 +33,16 @@ class ToolSelection(msgspec.Struct, frozen=True, kw_only=True):
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
-    All that an agent is made of.
+    An agent's settings.
 
-    @ivar id: Its id, in lower case.
-    @ivar name: Its name for people.
-    @ivar model: Which model it asks.
-    @ivar embeddingModel: Which model embeds texts for its callers.
-    @ivar systemPrompt: Its own instructions, or C{None}.
-    @ivar workspace: Its directory, an absolute path, or C{None}.
-    @ivar timeoutSeconds: How long one of its runs may take in all.
-    @ivar maxModelCalls: How often one of its runs may ask a model.
-    @ivar tools: Which tools it has.
+    @ivar id: The id, in lower case.
+    @ivar name: The display name.
+    @ivar model: The model and its fallbacks.
+    @ivar embeddingModel: The model for C{/v1/embeddings}.
+    @ivar systemPrompt: The agent's own instructions, or C{None}.
+    @ivar workspace: The absolute path of the agent's directory, or C{None}.
+    @ivar timeoutSeconds: The limit of a run's duration.
+    @ivar maxModelCalls: The limit of model calls in a run.
     """
 
     id: str
@@ -59,8 +58,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def entriesByID(agents: Agents) -> dict[str, AgentEntry]:
     """
-    The agents by their ids: those of C{agents.list}, then those of
-    C{agents.entries}.  At least one: without any there is L{MAIN_AGENT}.
+    Map the ids of agents to their entries: those of C{agents.list}, then those of
+    C{agents.entries}.  Without any, the only one is L{MAIN_AGENT}.
     """
     listed = {agent.id: agent for agent in agents.list}
     return {**listed, **agents.entries} or {MAIN_AGENT: AgentEntry()}
@@ -68,8 +67,8 @@ def entriesByID(agents: Agents) -> dict[str, AgentEntry]:
 
 def defaultAgentID(agents: Agents) -> str:
     """
-    The agent for callers who name none: the one that is marked, else L{MAIN_AGENT},
-    else the first.
+    Return the id of the agent for requests that name none: the one with C{default:
+    true}, else L{MAIN_AGENT}, else the first.
     """
     entries = entriesByID(agents)
     for agentID, entry in entries.items():
@@ -78,12 +77,10 @@ def defaultAgentID(agents: Agents) -> str:
     return MAIN_AGENT if MAIN_AGENT in entries else next(iter(entries))
 
 
-def _toolsOf(own: ToolPolicy, defaults: ToolPolicy) -> ToolSelection:
+def _selectTools(own: ToolPolicy, defaults: ToolPolicy) -> ToolSelection:
     """
-    Return the tools of an agent.
-
-    @param own: What its entry says.  Its C{allow} stands in the place of the
-        defaults'; its C{deny} adds to theirs.
+    Merge an agent's tool policy with the defaults: its C{allow} replaces theirs, its
+    C{deny} is added to theirs.
     """
     allow = defaults.allow if own.allow is None else own.allow
     return ToolSelection(
@@ -93,26 +90,28 @@ def _toolsOf(own: ToolPolicy, defaults: ToolPolicy) -> ToolSelection:
     )
 
 
-def settingsOf(
-    agentID: str, entry: AgentEntry, agents: Agents, embedded: ModelRef
+def resolveAgentSettings(
+    agentID: str, entry: AgentEntry, agents: Agents, embeddedModel: ModelRef
 ) -> AgentSettings:
     """
-    Return the settings of an agent.
+    Merge an agent's entry with the defaults.
 
-    @param embedded: The model for an agent that has no other.
+    @param embeddedModel: The model for an agent that has no other.
     """
     defaults = agents.defaults
     prompt = entry.systemPrompt
     return AgentSettings(
         id=agentID,
         name=entry.name or agentID,
-        model=entry.model or defaults.model or ModelChoice(primary=embedded),
-        embeddingModel=entry.embeddingModel or defaults.embeddingModel or embedded,
-        # An empty prompt is a choice too: it switches the default off.
+        model=entry.model or defaults.model or ModelChoice(primary=embeddedModel),
+        embeddingModel=(
+            entry.embeddingModel or defaults.embeddingModel or embeddedModel
+        ),
+        # An empty prompt switches the default off.
         systemPrompt=defaults.systemPrompt if prompt is None else prompt,
         workspace=entry.workspace or defaults.workspace,
-        # None of the numbers can be 0.
+        # Neither number can be 0.
         timeoutSeconds=entry.timeoutSeconds or defaults.timeoutSeconds,
         maxModelCalls=entry.maxModelCalls or defaults.maxModelCalls,
-        tools=_toolsOf(entry.tools, defaults.tools),
+        tools=_selectTools(entry.tools, defaults.tools),
     )

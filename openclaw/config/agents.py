@@ -1,5 +1,5 @@
 """
-The keys of C{agents}.  What they come to is in L{openclaw.config.agent_settings}.
+The keys of C{agents}.  L{openclaw.config.agent_settings} applies the defaults.
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,18 @@ from openclaw.config.value_types import AgentID, Amount, AmountOrZero, Seconds
 
 class AgentDefaults(Struct, frozen=True, kw_only=True):
     """
-    Defaults of all agents, and the limits for all.
+    Defaults of all agents, and limits of all runs.
 
-    @ivar model: The model to ask.  Default: the embedded one, that is C{local/}
-        and L{LocalModel.id}.
-    @ivar embeddingModel: The model that embeds texts for callers.  Default: the
-        embedded one.
+    @ivar model: The model.  Default: the embedded one, C{local/} and L{LocalModel.id}.
+    @ivar embeddingModel: The model for C{/v1/embeddings}.  Default: the embedded one.
     @ivar workspace: The agent's directory.  Default: none.
     @ivar systemPrompt: The agent's own instructions.  Default: none.
-    @ivar timeoutSeconds: How long a run may take in all.  Default: 600.
-    @ivar maxModelCalls: How often a run may ask a model.  Default: 25.
+    @ivar timeoutSeconds: The limit of a run's duration.  Default: 600.
+    @ivar maxModelCalls: The limit of model calls in a run.  Default: 25.
     @ivar tools: The tools of an agent.  Default: none.
-    @ivar maxConcurrent: The runs at once in the whole gateway.  Default: 256.
-    @ivar maxQueued: The runs that may wait for a place.  Default: 256.
+    @ivar maxConcurrent: The limit of concurrent runs in the whole gateway.  Default:
+        256.
+    @ivar maxQueued: The limit of queued runs.  Default: 256.
     """
 
     model: ModelChoice | None = None
@@ -42,10 +41,11 @@ class AgentDefaults(Struct, frozen=True, kw_only=True):
 
 class AgentEntry(Struct, frozen=True, kw_only=True):
     """
-    An agent.  What is C{None} comes from L{AgentDefaults}.
+    An agent.  A field that is C{None} is taken from L{AgentDefaults}.
 
-    @ivar default: Is this the agent for callers who name none?  At most one is.
-    @ivar name: A name for people.  Default: the id.
+    @ivar default: Use this agent for requests that name none.  At most one agent has
+        this.
+    @ivar name: The display name.  Default: the id.
     """
 
     default: bool = False
@@ -61,9 +61,9 @@ class AgentEntry(Struct, frozen=True, kw_only=True):
 
 class ListedAgent(AgentEntry, frozen=True, kw_only=True):
     """
-    An agent of C{agents.list}.
+    An entry of C{agents.list}.
 
-    @ivar id: Its id, in lower case.
+    @ivar id: The id, in lower case.
     """
 
     id: AgentID
@@ -71,10 +71,10 @@ class ListedAgent(AgentEntry, frozen=True, kw_only=True):
 
 class Agents(Struct, frozen=True, kw_only=True):
     """
-    The agents.  Both forms may be used side by side; no id may come twice.
+    The agents.  Both forms may be used together; an id may occur only once.
 
-    @ivar list: The older form: each agent with its id.
-    @ivar entries: The newer form: agents by their id, in lower case.
+    @ivar list: The older form: a list of agents with ids.
+    @ivar entries: The newer form: agents by id, in lower case.
     """
 
     defaults: AgentDefaults = AgentDefaults()

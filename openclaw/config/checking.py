@@ -1,8 +1,8 @@
 """
-Plain data, as a parser gives it, made into a L{Config}: or every fault in it named.
+Convert parsed data into a L{Config}, and collect all errors.
 
-An unknown key is no fault, since configurations of other versions have many that
-mean nothing here.  What is below it is not looked at.
+An unknown key is a warning, since configurations of other versions have keys that mean
+nothing here.  Its value is not checked.
 """
 
 from collections.abc import Hashable, Mapping
@@ -15,11 +15,17 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from openclaw.config.consistency import checkConsistency
-from openclaw.config.findings import Findings, child, describe, expected, item
+from openclaw.config.findings import (
+    Findings,
+    childPath,
+    describeType,
+    describeValue,
+    itemPath,
+)
 from openclaw.config.models import ModelRef
 from openclaw.config.root import Config
 from openclaw.config.substitution import SubstitutionFailed, substitute
-from openclaw.config.value_conversion import Unfit, convert
+from openclaw.config.value_conversion import ConversionError, convert
 from openclaw.errors import ConfigError
 
 
@@ -30,41 +36,41 @@ def check(
     origin: str = "the configuration",
 ) -> tuple[Config, tuple[str, ...]]:
     """
-    Convert and check a whole configuration.
+    Convert and check a configuration.
 
-    @param data: What the file holds: mappings, lists, strings, numbers, booleans
-        and C{None}.
+    @param data: The parsed file: mappings, lists, strings, numbers, booleans and
+        C{None}.
     @param environ: The environment, for C{${VAR}}, credentials and C{~}.
-    @param folder: What a relative path starts from.
-    @param origin: The name of the file, for the error's first line.
+    @param folder: The base of relative paths.
+    @param origin: The name of the file, for the first line of the error.
 
     @return: The configuration and the warnings, one line each.
 
-    @raise ConfigError: There are faults; it holds all of them.
+    @raise ConfigError: The configuration has errors; all are listed.
     """
     findings = Findings()
-    walk = _Walk(findings, environ, folder)
-    config: Config = walk.struct("", {} if data is None else data, Config)
+    walk = _Converter(findings, environ, folder)
+    config: Config = walk.convertStruct("", {} if data is None else data, Config)
     checkConsistency(config, walk.references, environ, findings)
-    if findings.faults:
-        count = len(findings.faults)
-        faults = "1 fault" if count == 1 else f"{count} faults"
-        raise ConfigError(f"{origin}: {faults}:", findings.faults)
+    if findings.errors:
+        count = len(findings.errors)
+        summary = "1 error" if count == 1 else f"{count} errors"
+        raise ConfigError(f"{origin}: {summary}:", findings.errors)
     return config, tuple(findings.warnings)
 
 
-_FAULTY = object()
+_INVALID = object()
 """
-Stands for a value that could not be converted.
+The result for a value that could not be converted.
 """
 
 
-class _Walk:
+class _Converter:
     """
-    Goes through data and schema side by side.  Each method returns what it could
-    make of the data; where that is not all, a fault was noted.
+    Converts data by walking through it and the schema together.  Each method returns
+    the converted value, and adds an error for each part that it could not convert.
 
-    @ivar references: The models that are referred to, with the paths of the keys.
+    @ivar references: The models that are referred to, with the paths of their keys.
     """
 
     def __init__(
@@ -75,116 +81,121 @@ class _Walk:
         self._environ = environ
         self._folder = folder
 
-    def struct(self, path: str, data: object, kind: Any) -> Any:
+    def convertStruct(self, path: str, data: object, kind: Any) -> Any:
         """
-        A mapping with known keys.  The result is always of that kind; what it
-        requires and could not have is C{None}, which is never used, since a fault
-        was noted.
+        Convert a mapping with known keys.
+
+        @return: An instance of C{kind}.  A required field that could not be converted
+            is C{None}; since there is an error, nobody uses it.
         """
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         values = {name: None for name, field in fields.items() if field.required}
         shorthand = getattr(kind, "shorthand", None)
         if shorthand is not None and isinstance(data, str):
-            self._keep(values, shorthand, self._value(path, data, fields[shorthand]))
+            self._keep(
+                values, shorthand, self._convertField(path, data, fields[shorthand])
+            )
         elif not isinstance(data, dict):
-            self._wrong(path, data, kind)
+            self._addTypeError(path, data, kind)
         else:
             for key, content in data.items():
                 if key not in fields:
-                    self._unknown(path, key, list(fields))
+                    self._warnUnknown(path, key, list(fields))
                 elif content is not None:
-                    value = self._value(child(path, key), content, fields[key])
+                    value = self._convertField(
+                        childPath(path, key), content, fields[key]
+                    )
                     self._keep(values, key, value)
             for name in values:
                 if data.get(name) is None:
-                    wanted = expected(fields[name].type)
-                    self._findings.fault(
-                        child(path, name), f"missing; expected {wanted}"
+                    expectation = describeType(fields[name].type)
+                    self._findings.addError(
+                        childPath(path, name), f"missing; expected {expectation}"
                     )
         return kind(**values)
 
     def _keep(self, values: dict[str, Any], name: str, value: Any) -> None:
-        if value is not _FAULTY:
+        if value is not _INVALID:
             values[name] = value
 
-    def _value(self, path: str, data: object, field: FieldInfo) -> Any:
-        return self._any(path, data, _present(field.type))
+    def _convertField(self, path: str, data: object, field: FieldInfo) -> Any:
+        return self._convert(path, data, _withoutNone(field.type))
 
-    def _any(self, path: str, data: object, kind: Any) -> Any:
+    def _convert(self, path: str, data: object, kind: Any) -> Any:
         origin = get_origin(kind)
         if origin is tuple:
-            return self._list(path, data, get_args(kind)[0])
+            return self._convertList(path, data, get_args(kind)[0])
         if origin is Mapping:
-            return self._mapping(path, data, *get_args(kind))
+            return self._convertMapping(path, data, *get_args(kind))
         if _isStruct(kind):
-            return self.struct(path, data, kind)
-        return self._leaf(path, data, kind)
+            return self.convertStruct(path, data, kind)
+        return self._convertLeaf(path, data, kind)
 
-    def _list(self, path: str, data: object, kind: Any) -> Any:
+    def _convertList(self, path: str, data: object, kind: Any) -> Any:
         if not isinstance(data, list):
-            return self._wrong(path, data, tuple[kind, ...])
+            return self._addTypeError(path, data, tuple[kind, ...])
         items = (
-            self._any(item(path, index), content, kind)
+            self._convert(itemPath(path, index), content, kind)
             for index, content in enumerate(data)
         )
-        return tuple(value for value in items if value is not _FAULTY)
+        return tuple(value for value in items if value is not _INVALID)
 
-    def _mapping(self, path: str, data: object, keys: Any, kind: Any) -> Any:
+    def _convertMapping(self, path: str, data: object, keys: Any, kind: Any) -> Any:
         if not isinstance(data, dict):
-            return self._wrong(path, data, Mapping[keys, kind])
+            return self._addTypeError(path, data, Mapping[keys, kind])
         result: dict[str, Any] = {}
         for name, content in data.items():
             try:
                 key = convert(name, keys, self._environ, self._folder)
-            except Unfit as error:
-                self._findings.fault(path, f"a key: {error}")
+            except ConversionError as error:
+                self._findings.addError(path, f"invalid key: {error}")
                 continue
-            place = child(path, name)
+            keyPath = childPath(path, name)
             if key in result:
-                self._findings.fault(
-                    place, "is the same as another key, but for upper case"
+                self._findings.addError(
+                    keyPath, "duplicates another key, which differs only in case"
                 )
             if content is None and _isStruct(kind):
                 content = {}
-            value = self._any(place, content, kind)
-            if value is not _FAULTY:
+            value = self._convert(keyPath, content, kind)
+            if value is not _INVALID:
                 result[key] = value
         return result
 
-    def _leaf(self, path: str, data: object, kind: Any) -> Any:
+    def _convertLeaf(self, path: str, data: object, kind: Any) -> Any:
         try:
             text = data
             if isinstance(data, str):
                 text = substitute(data, self._environ)
-            # What came out of the environment may be a secret wherever it stands.
+            # A value from the environment may be a secret, under any key.
             hidden = isinstance(data, str) and "${" in data
             value = convert(text, kind, self._environ, self._folder, hidden)
         except SubstitutionFailed as error:
             for problem in error.problems:
-                self._findings.fault(path, problem)
-            return _FAULTY
-        except Unfit as error:
-            self._findings.fault(path, str(error))
-            return _FAULTY
+                self._findings.addError(path, problem)
+            return _INVALID
+        except ConversionError as error:
+            self._findings.addError(path, str(error))
+            return _INVALID
         if kind is ModelRef:
             self.references.append((path, value))
         return value
 
-    def _wrong(self, path: str, data: object, kind: Any) -> Any:
-        # A string in the place of a mapping may be the secret that belongs into it.
-        got = describe(data, hidden=True)
-        self._findings.fault(path, f"expected {expected(kind)}, got {got}")
-        return _FAULTY
+    def _addTypeError(self, path: str, data: object, kind: Any) -> Any:
+        # A string instead of a mapping may be the secret that belongs in it.
+        got = describeValue(data, hidden=True)
+        self._findings.addError(path, f"expected {describeType(kind)}, got {got}")
+        return _INVALID
 
-    def _unknown(self, path: str, key: Hashable, known: list[str]) -> None:
-        nearest = _nearest(key, known) if isinstance(key, str) else None
+    def _warnUnknown(self, path: str, key: Hashable, known: list[str]) -> None:
+        nearest = _closest(key, known) if isinstance(key, str) else None
         advice = f'; did you mean "{nearest}"?' if nearest else ", ignored"
-        self._findings.warn(child(path, key), f"unknown key{advice}")
+        self._findings.addWarning(childPath(path, key), f"unknown key{advice}")
 
 
-def _present(kind: Any) -> Any:
+def _withoutNone(kind: Any) -> Any:
     """
-    The kind of an optional key, when it is given.
+    Return the type of an optional field without C{None}.
     """
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
@@ -195,12 +206,12 @@ def _isStruct(kind: Any) -> bool:
     return (
         isinstance(kind, type)
         and issubclass(kind, msgspec.Struct)
-        # A model's reference is written as one string.
+        # Written as one string.
         and kind is not ModelRef
     )
 
 
-def _nearest(key: str, known: list[str]) -> str | None:
+def _closest(key: str, known: list[str]) -> str | None:
     folded = {name.lower(): name for name in known}
     matches = get_close_matches(key.lower(), folded, n=1)
     return folded[matches[0]] if matches else None

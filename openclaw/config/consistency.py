@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from openclaw.config.agent_settings import entriesByID
 from openclaw.config.agents import AgentEntry
-from openclaw.config.findings import Findings, child, item
-from openclaw.config.gateway_credential import PASSWORD_VARIABLE, credentialInForce
+from openclaw.config.findings import Findings, childPath, itemPath
+from openclaw.config.gateway_credential import PASSWORD_VARIABLE, resolveCredential
 from openclaw.config.models import LOCAL_PROVIDER, ModelRef
 from openclaw.config.root import Config
 from openclaw.config.tools import OWN_KEYS
 
 RESERVED_AGENT = "default"
 """
-Names by which callers ask for the default agent, whatever its id is.
+The name that stands for the default agent in requests, whatever its id is.
 """
 
 
@@ -25,13 +25,12 @@ def checkConsistency(
     findings: Findings,
 ) -> None:
     """
-    Note what does not fit together.
+    Add an error for each combination of keys that is not allowed.
 
-    @param config: May hold C{None} in the place of a required value, if a fault was
-        noted there.
-    @param references: The models that are referred to, with the paths of the keys.
-    @param findings: What was found so far; a fault that only follows from another
-        one is not added.
+    @param config: May hold C{None} for a required value that had an error.
+    @param references: The models that are referred to, with the paths of their keys.
+    @param findings: The findings so far; an error that only follows from another one is
+        not added.
     """
     _checkBind(config, findings)
     _checkAuth(config, environ, findings)
@@ -47,22 +46,24 @@ def checkConsistency(
 def _checkBind(config: Config, findings: Findings) -> None:
     gateway = config.gateway
     keys = ("gateway.bind", "gateway.customBindHost")
-    if findings.isFaulty(*keys, "gateway"):
+    if findings.hasError(*keys, "gateway"):
         return
     if gateway.bind == "custom" and gateway.customBindHost is None:
-        findings.fault(keys[1], 'missing; "gateway.bind: custom" needs an IP address')
+        findings.addError(
+            keys[1], 'missing; "gateway.bind: custom" needs an IP address'
+        )
     elif gateway.auth.mode == "none" and not gateway.onLoopback():
-        findings.fault(
+        findings.addError(
             "gateway.auth.mode",
-            '"none" is only for loopback; others must show a token or a password',
+            '"none" is only allowed on loopback; use "token" or "password"',
         )
 
 
 def _checkAuth(config: Config, environ: Mapping[str, str], findings: Findings) -> None:
     key = "gateway.auth.password"
-    mode, secret, _ = credentialInForce(config, environ)
-    if mode == "password" and secret is None and not findings.isFaulty(key):
-        findings.fault(
+    mode, secret, _ = resolveCredential(config, environ)
+    if mode == "password" and secret is None and not findings.hasError(key):
+        findings.addError(
             key,
             f'missing; "gateway.auth.mode: password" needs it here or in the '
             f"environment as {PASSWORD_VARIABLE}",
@@ -75,25 +76,25 @@ def _checkProxies(config: Config, findings: Findings) -> None:
     if gateway.auth.mode != "trusted-proxy":
         return
     needs = 'missing; "gateway.auth.mode: trusted-proxy" needs'
-    # One of a wrong address was noted already.
-    noted = any(fault.startswith(proxies) for fault in findings.faults)
+    # An invalid address already has an error.
+    noted = any(addError.startswith(proxies) for addError in findings.errors)
     if not gateway.trustedProxies and not noted:
-        findings.fault(proxies, f"{needs} the addresses of the proxies")
-    if gateway.auth.trustedProxy.userHeader is None and not findings.isFaulty(
+        findings.addError(proxies, f"{needs} the addresses of the proxies")
+    if gateway.auth.trustedProxy.userHeader is None and not findings.hasError(
         header, "gateway.auth.trustedProxy"
     ):
-        findings.fault(header, f"{needs} the header that names the user")
+        findings.addError(header, f"{needs} the header that names the user")
 
 
 def _checkTLS(config: Config, findings: Findings) -> None:
     tls = config.gateway.tls
     certificate, key = "gateway.tls.certPath", "gateway.tls.keyPath"
-    if findings.isFaulty(certificate, key):
+    if findings.hasError(certificate, key):
         return
     if tls.certPath is None and tls.keyPath is not None:
-        findings.fault(certificate, "missing; it belongs to keyPath")
+        findings.addError(certificate, "missing; required with keyPath")
     if tls.keyPath is None and tls.certPath is not None:
-        findings.fault(key, "missing; it belongs to certPath")
+        findings.addError(key, "missing; required with certPath")
 
 
 def _checkBodies(config: Config, findings: Findings) -> None:
@@ -102,48 +103,50 @@ def _checkBodies(config: Config, findings: Findings) -> None:
         "gateway.http.endpoints.chatCompletions.maxBodyBytes",
         "gateway.http.maxBodyBytesInFlight",
     )
-    if findings.isFaulty(key, bound, "gateway", "gateway.http"):
+    if findings.hasError(key, bound, "gateway", "gateway.http"):
         return
     largest = http.endpoints.chatCompletions.maxBodyBytes
     most = http.maxBodyBytesInFlight
     if largest > most:
-        findings.fault(bound, f"{most} is less than {key}, which is {largest}")
+        findings.addError(bound, f"{most} is less than {key}, which is {largest}")
 
 
-def _places(config: Config) -> Iterator[tuple[str, str, AgentEntry]]:
+def _agentEntries(config: Config) -> Iterator[tuple[str, str, AgentEntry]]:
     """
-    Each agent with the path of its entry and its id.
+    Yield each agent with the path of its entry and its id.
     """
     for index, agent in enumerate(config.agents.list):
-        yield item("agents.list", index), agent.id, agent
+        yield itemPath("agents.list", index), agent.id, agent
     for agentID, entry in config.agents.entries.items():
-        yield child("agents.entries", agentID), agentID, entry
+        yield childPath("agents.entries", agentID), agentID, entry
 
 
 def _checkAgents(config: Config, findings: Findings) -> None:
     taken: dict[str, str] = {}
     marked: str | None = None
-    for place, agentID, entry in _places(config):
+    for path, agentID, entry in _agentEntries(config):
         if not agentID:
             continue
         if agentID in taken:
-            key = child(place, "id") if place.endswith("]") else place
-            findings.fault(key, f'the id "{agentID}" is taken by {taken[agentID]}')
-        taken.setdefault(agentID, place)
+            key = childPath(path, "id") if path.endswith("]") else path
+            findings.addError(key, f'the id "{agentID}" is used by {taken[agentID]}')
+        taken.setdefault(agentID, path)
         if entry.default and marked is not None:
-            findings.fault(child(place, "default"), f"{marked} is the default already")
+            findings.addError(
+                childPath(path, "default"), f"{marked} is already the default"
+            )
         if entry.default:
-            marked = marked or place
+            marked = marked or path
     if RESERVED_AGENT in taken and config.defaultAgentID() != RESERVED_AGENT:
-        findings.fault(
+        findings.addError(
             taken[RESERVED_AGENT],
             f'only the default agent can have the id "{RESERVED_AGENT}", since '
-            f"callers get the default agent by that name",
+            f"requests for that name get the default agent",
         )
 
 
 def _checkAliases(config: Config, findings: Findings) -> None:
-    if findings.isFaulty("agents", "agents.list", "agents.entries"):
+    if findings.hasError("agents", "agents.list", "agents.entries"):
         return
     known = list(entriesByID(config.agents))
     if not all(known):
@@ -152,25 +155,25 @@ def _checkAliases(config: Config, findings: Findings) -> None:
     endpoint = config.gateway.http.endpoints.chatCompletions
     for alias, agentID in endpoint.modelAliases.items():
         if agentID not in known:
-            findings.fault(
-                child(path, alias),
-                f'there is no agent "{agentID}"; there are: {", ".join(known)}',
+            findings.addError(
+                childPath(path, alias),
+                f'unknown agent "{agentID}"; known: {", ".join(known)}',
             )
 
 
 def _checkTools(config: Config, findings: Findings) -> None:
     for name in config.tools.plugins:
         if name in OWN_KEYS:
-            findings.fault(
-                child("tools.plugins", name),
-                f'is no plug-in; what can be set for it is in "{OWN_KEYS[name]}"',
+            findings.addError(
+                childPath("tools.plugins", name),
+                f'not a plug-in; its settings are in "{OWN_KEYS[name]}"',
             )
     key, bound = "tools.exec.timeoutSeconds", "tools.exec.maxTimeoutSeconds"
-    if findings.isFaulty(key, bound, "tools", "tools.exec"):
+    if findings.hasError(key, bound, "tools", "tools.exec"):
         return
     usual, most = config.tools.exec.timeoutSeconds, config.tools.exec.maxTimeoutSeconds
     if usual > most:
-        findings.fault(key, f"{usual:g} is more than {bound}, which is {most:g}")
+        findings.addError(key, f"{usual:g} is more than {bound}, which is {most:g}")
 
 
 def _checkModels(
@@ -180,16 +183,16 @@ def _checkModels(
 ) -> None:
     for name in config.models.providers:
         if name.lower() == LOCAL_PROVIDER:
-            findings.fault(
-                child("models.providers", name),
-                f'the name "{LOCAL_PROVIDER}" is taken by the embedded model',
+            findings.addError(
+                childPath("models.providers", name),
+                f'the name "{LOCAL_PROVIDER}" is reserved for the embedded model',
             )
-    if findings.isFaulty("models", "models.providers", "models.local.id"):
+    if findings.hasError("models", "models.providers", "models.local.id"):
         return
     for path, reference in references:
         provider = config.models.providers.get(reference.provider)
         if provider is not None and not all(each.id for each in provider.models):
             continue
-        problem = config.modelFault(reference)
+        problem = config.missingModelReason(reference)
         if problem is not None:
-            findings.fault(path, problem)
+            findings.addError(path, problem)

@@ -1,8 +1,8 @@
 """
-Faults and warnings of a configuration, and their texts.
+Errors and warnings of a configuration, and their texts.
 
-A finding begins with the key's path as people write it, such as
-C{agents.list[0].id}, and never holds a secret.
+A finding begins with the path of the key, such as C{agents.list[0].id}, and never holds
+a secret.
 """
 
 import datetime
@@ -19,75 +19,76 @@ SHOWN_CHARACTERS = 40
 
 class Findings:
     """
-    Collects faults and warnings, in the order in which they are found.
+    Errors and warnings, in the order in which they were found.
 
-    @ivar faults: One line for each thing that makes the configuration unusable.
-    @ivar warnings: One line for each thing that has no effect.
+    @ivar errors: One line for each error; each makes the configuration unusable.
+    @ivar warnings: One line for each warning, such as a key without effect.
     """
 
     def __init__(self) -> None:
-        self.faults: list[str] = []
+        self.errors: list[str] = []
         self.warnings: list[str] = []
-        self._faulty: set[str] = set()
+        self._errorPaths: set[str] = set()
 
-    def fault(self, path: str, text: str) -> None:
+    def addError(self, path: str, text: str) -> None:
         """
-        Note what is wrong at C{path}; the whole document if that is empty.
-        """
-        self._faulty.add(path)
-        self.faults.append(f"{path}: {text}" if path else text)
+        Add an error.
 
-    def warn(self, path: str, text: str) -> None:
+        @param path: The path of the key; empty for the whole document.
         """
-        Note what C{path} does not do.
-        """
+        self._errorPaths.add(path)
+        self.errors.append(f"{path}: {text}" if path else text)
+
+    def addWarning(self, path: str, text: str) -> None:
         self.warnings.append(f"{path}: {text}")
 
-    def isFaulty(self, *paths: str) -> bool:
+    def hasError(self, *paths: str) -> bool:
         """
-        Was a fault noted at one of these, so that what follows from it would only
-        confuse?
+        Return whether one of these paths already has an error, so that errors that only
+        follow from it are left out.
         """
-        return not self._faulty.isdisjoint(paths)
+        return not self._errorPaths.isdisjoint(paths)
 
 
-def child(path: str, key: Hashable) -> str:
+def childPath(path: str, key: Hashable) -> str:
     """
-    The path of a key in the mapping at C{path}.
+    Return the path of a key in the mapping at C{path}.
     """
-    return f"{path}.{named(key)}" if path else named(key)
+    return f"{path}.{formatKey(key)}" if path else formatKey(key)
 
 
-def item(path: str, index: int) -> str:
+def itemPath(path: str, index: int) -> str:
     """
-    The path of an item, counted from 0, of the list at C{path}.
+    Return the path of an item of the list at C{path}.
+
+    @param index: The position, from 0.
     """
     return f"{path}[{index}]"
 
 
-def named(key: Hashable) -> str:
+def formatKey(key: Hashable) -> str:
     """
-    A key as a path shows it: quoted only if it has to be.
+    Format a key for a path, in quotes if it needs them.
     """
     if not isinstance(key, str):
-        return describe(key)
-    return key if PLAIN_KEY.fullmatch(key) else quoted(key)
+        return describeValue(key)
+    return key if PLAIN_KEY.fullmatch(key) else quote(key)
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """
-    Text in double quotes: on one line, not too long, and printable.
+    Put text in double quotes: on one line, shortened to L{SHOWN_CHARACTERS}, printable.
     """
     if len(text) > SHOWN_CHARACTERS:
         text = text[:SHOWN_CHARACTERS] + "..."
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def describe(value: object, hidden: bool = False) -> str:
+def describeValue(value: object, hidden: bool = False) -> str:
     """
-    Describe a value by its type, and by itself if it is short.
+    Describe a value by its type, and by its text if that is short.
 
-    @param hidden: The value may be a secret: name its kind only.
+    @param hidden: The value may be a secret: describe only its type.
     """
     match value:
         case None:
@@ -100,7 +101,7 @@ def describe(value: object, hidden: bool = False) -> str:
         case float():
             return "a number" if hidden else f"the number {value}"
         case str():
-            return "a string" if hidden else f"the string {quoted(value)}"
+            return "a string" if hidden else f"the string {quote(value)}"
         case list() | tuple():
             return "a list"
         case dict():
@@ -112,11 +113,11 @@ def describe(value: object, hidden: bool = False) -> str:
     return f"a {type(value).__name__}"
 
 
-def expected(kind: Any) -> str:
+def describeType(kind: Any) -> str:
     """
     Describe the values that a key of this type takes.
 
-    @param kind: The type of an attribute of a configuration Struct.
+    @param kind: The type of a field of a configuration Struct.
     """
     if hasattr(kind, "expectation"):
         return str(kind.expectation)
@@ -126,7 +127,7 @@ def expected(kind: Any) -> str:
         return f"{', '.join(others)} or {last}" if others else last
     if origin is Annotated:
         plain, meta = get_args(kind)
-        return meta.description or f"{expected(plain)}{_limits(meta)}"
+        return meta.description or f"{describeType(plain)}{_limits(meta)}"
     if origin is tuple:
         return "a list"
     simple = {bool: "true or false", int: "an integer", float: "a number"}

@@ -1,6 +1,6 @@
 """
-The keys of C{gateway}.  The credential in force is found by
-L{openclaw.config.gateway_credential}.
+The keys of C{gateway}.  L{openclaw.config.gateway_credential} finds the effective
+credential.
 """
 
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ from openclaw.config.value_types import (
 
 class RateLimit(Struct, frozen=True, kw_only=True):
     """
-    Limits of wrong credentials from one address.
+    Limits of failed authentications from one address.
 
-    @ivar maxAttempts: As many in one window lock it out.  Default: 10.
-    @ivar windowMs: How long a window is, in milliseconds.  Default: 60,000.
-    @ivar lockoutMs: How long it is locked out, in milliseconds.  Default: 300,000.
-    @ivar exemptLoopback: Is this machine itself never locked out?  Default: yes.
+    @ivar maxAttempts: Failures in one window that lock the address out.  Default: 10.
+    @ivar windowMs: The window, in milliseconds.  Default: 60,000.
+    @ivar lockoutMs: The lockout, in milliseconds.  Default: 300,000.
+    @ivar exemptLoopback: Never lock out loopback addresses.  Default: yes.
     """
 
     maxAttempts: Amount = 10
@@ -50,11 +50,11 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
 class TrustedProxy(Struct, frozen=True, kw_only=True):
     """
-    The headers by which a proxy names the caller, for C{mode: trusted-proxy}.
+    The identity headers of a proxy, for C{mode: trusted-proxy}.
 
     @ivar userHeader: The header with the user's name.  Default: none.
-    @ivar requiredHeaders: Headers that a request must have too.  Default: none.
-    @ivar allowUsers: The users who may come in.  Default: all of the proxy's.
+    @ivar requiredHeaders: Further headers that a request must have.  Default: none.
+    @ivar allowUsers: The users that may authenticate.  Default: all.
     """
 
     userHeader: HeaderName | None = None
@@ -64,16 +64,17 @@ class TrustedProxy(Struct, frozen=True, kw_only=True):
 
 class Auth(Struct, frozen=True, kw_only=True):
     """
-    The credential that callers must show; see L{openclaw.config.gateway_credential} for
-    the one in force.
+    Authentication; see L{openclaw.config.gateway_credential} for the effective
+    credential.
 
-    @ivar mode: The kind of credential, or C{None}: what is found decides.
+    @ivar mode: The kind of credential.  Default: by the credentials that are
+        configured.
     @ivar token: The bearer token.  Default: C{OPENCLAW_GATEWAY_TOKEN} from the
-        environment, else a random one that is kept in the state directory.
+        environment, else a random one, stored in the state directory.
     @ivar password: The password.  Default: C{OPENCLAW_GATEWAY_PASSWORD} from the
         environment.
-    @ivar rateLimit: What becomes of those who show wrong ones.
-    @ivar trustedProxy: For the mode C{trusted-proxy}.
+    @ivar rateLimit: Limits of failed authentications.
+    @ivar trustedProxy: Settings of the mode C{trusted-proxy}.
     """
 
     mode: AuthMode | None = None
@@ -85,7 +86,7 @@ class Auth(Struct, frozen=True, kw_only=True):
 
 class TLS(Struct, frozen=True, kw_only=True):
     """
-    TLS on the gateway's port: both files, or neither.
+    TLS on the gateway's port.  Both files, or neither.
 
     @ivar certPath: The certificate and its chain, PEM.  Default: no TLS.
     @ivar keyPath: The private key, PEM.  Default: no TLS.
@@ -97,11 +98,10 @@ class TLS(Struct, frozen=True, kw_only=True):
 
 class Embeddings(Struct, frozen=True, kw_only=True):
     """
-    The endpoint C{/v1/embeddings}, which is served beside C{/v1/chat/completions} and
-    never alone.
+    The endpoint C{/v1/embeddings}, which is only served with C{/v1/chat/completions}.
 
-    @ivar enabled: Whether it is served too.  Default: yes.
-    @ivar maxConcurrent: The requests at once; those beyond are refused.
+    @ivar enabled: Serve it.  Default: yes.
+    @ivar maxConcurrent: The limit of concurrent requests; further ones are rejected.
         Default: 32.
     """
 
@@ -111,14 +111,14 @@ class Embeddings(Struct, frozen=True, kw_only=True):
 
 class Images(Struct, frozen=True, kw_only=True):
     """
-    Images in a request: in it as they are, or by their URL for the gateway to fetch.
+    Images in a request: inline, or by URL for the gateway to fetch.
 
-    @ivar allowUrl: Whether they are fetched.  Default: no.
-    @ivar urlAllowlist: The hosts they may be on; C{*.example.com} is every host below
+    @ivar allowUrl: Fetch images by URL.  Default: no.
+    @ivar urlAllowlist: The hosts to fetch from; C{*.example.com} is every host below
         C{example.com}, but not itself.  Default: any on the public Internet.
-    @ivar maxBytes: The largest image of either kind, in bytes.  Default: 10 MiB.
-    @ivar timeoutSeconds: How long a fetch may take, redirects included.
-        Default: 10.
+    @ivar maxBytes: The limit of an image, inline or fetched, in bytes.  Default: 10
+        MiB.
+    @ivar timeoutSeconds: The limit of a fetch, including redirects.  Default: 10.
     """
 
     allowUrl: bool = False
@@ -128,7 +128,8 @@ class Images(Struct, frozen=True, kw_only=True):
 
     def allowsHost(self, host: str) -> bool:
         """
-        May an image be on this host?  C{allowUrl} is another question.
+        Return whether C{urlAllowlist} permits this host.  It does not look at
+        C{allowUrl}.
         """
         name = host.lower().removesuffix(".")
         for pattern in map(str.lower, self.urlAllowlist):
@@ -143,9 +144,9 @@ class Metrics(Struct, frozen=True, kw_only=True):
     """
     The endpoint C{/metrics}.
 
-    @ivar enabled: Whether it is served.  Default: yes.
-    @ivar open: Whether everybody may read it who can reach the port; otherwise it
-        takes a credential with the scope C{operator.metrics}.  Default: no.
+    @ivar enabled: Serve it.  Default: yes.
+    @ivar open: Serve it without authentication; otherwise it takes a credential with
+        the scope C{operator.metrics}.  Default: no.
     """
 
     enabled: bool = True
@@ -154,10 +155,10 @@ class Metrics(Struct, frozen=True, kw_only=True):
 
 class CORS(Struct, frozen=True, kw_only=True):
     """
-    Origins of the web pages that may use the gateway from a browser.
+    The origins of web pages that may call the gateway from a browser.
 
-    @ivar allowedOrigins: Their origins, such as C{https://chat.example.com}; C{*} is
-        any.  Default: none, so that no page can.
+    @ivar allowedOrigins: Origins such as C{https://chat.example.com}; C{*} is any.
+        Default: none.
     """
 
     allowedOrigins: tuple[Origin, ...] = ()
@@ -165,19 +166,18 @@ class CORS(Struct, frozen=True, kw_only=True):
 
 class ChatCompletions(Struct, frozen=True, kw_only=True):
     """
-    The endpoint C{/v1/chat/completions} and its companions below C{/v1}.
+    The endpoint C{/v1/chat/completions} and the others below C{/v1}.
 
-    @ivar enabled: Whether it is served.  Default: no.
-    @ivar maxBodyBytes: The largest request body, in bytes.  Default: 20 MiB.
-    @ivar bodyTimeoutSeconds: How long a whole body may take to arrive.
-        Default: 30.
-    @ivar keepAliveSeconds: After how much silence a stream gets a comment; 0 for
-        never.  Default: 15.
-    @ivar modelAliases: Model names that programs ask for, and the id of the agent
-        that answers.  Default: none.
-    @ivar sessionHeaders: The headers in which chat programs say which chat a request
-        is a part of; each chat is a session.  Default: Open WebUI's.
-    @ivar images: The images of requests.
+    @ivar enabled: Serve it.  Default: no.
+    @ivar maxBodyBytes: The limit of a request body, in bytes.  Default: 20 MiB.
+    @ivar bodyTimeoutSeconds: The time in which a body must arrive.  Default: 30.
+    @ivar keepAliveSeconds: The silence after which a stream gets a comment; 0 for
+        never. Default: 15.
+    @ivar modelAliases: Names that requests may give as C{model}, and the agent's id for
+        each.  Default: none.
+    @ivar sessionHeaders: Headers in which chat clients send the id of a chat; each chat
+        is a session.  Default: Open WebUI's.
+    @ivar images: Images in requests.
     """
 
     enabled: bool = False
@@ -190,10 +190,6 @@ class ChatCompletions(Struct, frozen=True, kw_only=True):
 
 
 class Endpoints(Struct, frozen=True, kw_only=True):
-    """
-    The HTTP endpoints that can be switched on.
-    """
-
     chatCompletions: ChatCompletions = ChatCompletions()
     embeddings: Embeddings = Embeddings()
     metrics: Metrics = Metrics()
@@ -201,20 +197,20 @@ class Endpoints(Struct, frozen=True, kw_only=True):
 
 class HTTP(Struct, frozen=True, kw_only=True):
     """
-    The HTTP side of the gateway's port.
+    Limits of HTTP connections and requests.
 
-    @ivar headerTimeoutSeconds: How long the headers of a request may take to arrive.
+    @ivar headerTimeoutSeconds: The time in which a request's headers must arrive.
         Default: 10.
-    @ivar maxConnections: The connections at once, if the operating system allows so
-        many.  Default: 10000.
-    @ivar maxConnectionsPerAddress: The connections of one other machine.
-        Default: 1000.
-    @ivar maxBodyBytesInFlight: The bytes of all request bodies at once.
+    @ivar maxConnections: The limit of concurrent connections, unless the operating
+        system's is lower.  Default: 10000.
+    @ivar maxConnectionsPerAddress: The limit of connections from one address that is
+        not loopback. Default: 1000.
+    @ivar maxBodyBytesInFlight: The limit of all request bodies together, in bytes.
         Default: 256 MiB.
-    @ivar allowedHosts: The names by which the gateway may be called; for loopback
-        these are beside IP addresses and C{localhost}.  Default: none, which for
-        others than loopback is any.
-    @ivar cors: Which web pages may use the gateway.
+    @ivar allowedHosts: Names that a C{Host} header may have.  On loopback, IP addresses
+        and C{localhost} are allowed as well.  Default: none, which allows any name on
+        other interfaces.
+    @ivar cors: Access for web pages.
     """
 
     endpoints: Endpoints = Endpoints()
@@ -228,18 +224,18 @@ class HTTP(Struct, frozen=True, kw_only=True):
 
 class Gateway(Struct, frozen=True, kw_only=True):
     """
-    C{gateway}: where the daemon listens, and to whom.
+    C{gateway}: the port and access to it.
 
     @ivar port: The TCP port; 0 for any free one.  Default: 18789.
-    @ivar bind: C{loopback}, C{lan} (every interface), C{custom} (see
-        C{customBindHost}) or an IP address.  Default: C{loopback}.
+    @ivar bind: C{loopback}, C{lan} (every interface), C{custom} (see C{customBindHost})
+        or an IP address.  Default: C{loopback}.
     @ivar customBindHost: The IP address for C{bind: custom}.  Default: none.
-    @ivar trustedProxies: The proxies that are believed when they say for whom they
-        ask: addresses, networks, and C{unix} for UNIX sockets.  Default: none.
-    @ivar drainSeconds: How long runs in progress may go on after SIGTERM; 0 ends
-        them at once.  Default: 25.
-    @ivar workers: The processes that serve; see C{docs/workers.md}.  Default: 1.
-    @ivar tools: What callers over HTTP may reach of an agent's tools.
+    @ivar trustedProxies: Proxies whose identity headers are trusted: addresses,
+        networks, and C{unix} for UNIX sockets.  Default: none.
+    @ivar drainSeconds: The time that runs in progress have to end after SIGTERM; 0
+        cancels them at once.  Default: 25.
+    @ivar workers: The number of worker processes; see C{docs/workers.md}.  Default: 1.
+    @ivar tools: The tools that runs of HTTP requests may use.
     """
 
     port: Port = 18789
@@ -255,7 +251,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
 
     def interface(self) -> str:
         """
-        The IP address to listen on.
+        Return the IP address to listen on.
         """
         if self.bind == "custom" and self.customBindHost is not None:
             return self.customBindHost
@@ -263,6 +259,6 @@ class Gateway(Struct, frozen=True, kw_only=True):
 
     def onLoopback(self) -> bool:
         """
-        Can nobody but this machine reach L{interface}?
+        Return whether the gateway listens on loopback only.
         """
         return ip_address(self.interface()).is_loopback

@@ -1,5 +1,5 @@
 """
-The gateway's credential in force: the configuration's, or the environment's.
+Resolve the gateway's credential from the configuration and the environment.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ PASSWORD_VARIABLE = "OPENCLAW_GATEWAY_PASSWORD"
 NONE_CONFIGURED = "none configured"
 
 
-class CredentialInForce(NamedTuple):
+class ResolvedCredential(NamedTuple):
     """
-    The credential in force.
+    The gateway's effective credential.
 
     @ivar mode: The kind of credential.
-    @ivar secret: The credential; C{None} in the modes C{none} and C{trusted-proxy},
-        and in the mode C{token} when one has yet to be made.
-    @ivar source: Where it was found, for the log.
+    @ivar secret: The credential; C{None} in the modes C{none} and C{trusted-proxy}, and
+        in the mode C{token} if a token has yet to be generated.
+    @ivar source: Its origin, for the log.
     """
 
     mode: AuthMode
@@ -29,25 +29,26 @@ class CredentialInForce(NamedTuple):
     source: str
 
 
-def credentialInForce(config: Config, environ: Mapping[str, str]) -> CredentialInForce:
+def resolveCredential(config: Config, environ: Mapping[str, str]) -> ResolvedCredential:
     """
-    Find the credential.  What the configuration holds wins over the environment.
-    Without a configured mode a token is looked for, then a password.
+    Resolve the effective credential.  The configuration takes precedence over the
+    environment.  Without C{gateway.auth.mode}, a token takes precedence over a
+    password.
     """
     auth = config.gateway.auth
-    token = _found(auth.token, "gateway.auth.token", environ, TOKEN_VARIABLE)
-    password = _found(
+    token = _findSecret(auth.token, "gateway.auth.token", environ, TOKEN_VARIABLE)
+    password = _findSecret(
         auth.password, "gateway.auth.password", environ, PASSWORD_VARIABLE
     )
     mode = auth.mode
     if mode is None:
         mode = "password" if token[0] is None and password[0] is not None else "token"
     if mode in ("none", "trusted-proxy"):
-        return CredentialInForce(mode, None, NONE_CONFIGURED)
-    return CredentialInForce(mode, *(token if mode == "token" else password))
+        return ResolvedCredential(mode, None, NONE_CONFIGURED)
+    return ResolvedCredential(mode, *(token if mode == "token" else password))
 
 
-def _found(
+def _findSecret(
     configured: Secret | None,
     key: str,
     environ: Mapping[str, str],
@@ -55,7 +56,7 @@ def _found(
 ) -> tuple[Secret | None, str]:
     if configured is not None:
         return configured, f"{key} in the configuration"
-    # A file of variables easily leaves a blank or a line break behind the value.
+    # Environment files easily leave a blank or a line break after the value.
     value = environ.get(variable, "").strip()
     if value:
         return Secret(value), variable

@@ -12,7 +12,7 @@ import msgspec
 from openclaw.config.checking import check
 from openclaw.config.exposure import accessWarnings, exposedFiles
 from openclaw.config.root import Config
-from openclaw.config.syntax import PARSERS, SyntaxFault
+from openclaw.config.syntax import PARSERS, ConfigSyntaxError
 from openclaw.config.value_conversion import expandHome
 from openclaw.errors import ConfigError
 from openclaw.private_files import UnsafeFile, readRegularFile
@@ -21,22 +21,22 @@ STATE_VARIABLE = "OPENCLAW_STATE_DIR"
 PATH_VARIABLE = "OPENCLAW_CONFIG_PATH"
 MAX_BYTES = 4 * 1024 * 1024
 """
-The largest configuration file.
+The limit of a configuration file, in bytes.
 """
 
 SYSTEM_PATH = Path("/etc/openclaw/openclaw.yaml")
 """
-The configuration that is read if there is no other.
+The configuration file that is read if no other is found.
 """
 
 
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A configuration that can be used.
+    A configuration without errors.
 
-    @ivar warnings: What in the file has no effect, one line each.
-    @ivar path: The file, an absolute path; C{None} for the built-in defaults.
-    @ivar isEmpty: The file says nothing, so that the built-in defaults hold.
+    @ivar warnings: One line for each warning.
+    @ivar path: The absolute path of the file; C{None} for the built-in defaults.
+    @ivar isEmpty: The file sets no key, so that the built-in defaults apply.
     """
 
     config: Config
@@ -47,34 +47,33 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 def stateDirectory(environ: Mapping[str, str]) -> Path:
     """
-    The directory for all that the daemon keeps: C{OPENCLAW_STATE_DIR}, else
-    C{~/.openclaw}.  An absolute path; nothing is created.
+    Return the absolute path of the directory for the daemon's files:
+    C{OPENCLAW_STATE_DIR}, else C{~/.openclaw}.  It is not created.
 
     @raise ConfigError: The home directory is unknown.
     """
-    return _absolute(environ.get(STATE_VARIABLE) or "~/.openclaw", environ)
+    return _absolutePath(environ.get(STATE_VARIABLE) or "~/.openclaw", environ)
 
 
-def locate(
+def findConfig(
     option: str | None,
     environ: Mapping[str, str],
     system: Path = SYSTEM_PATH,
 ) -> Path | None:
     """
-    Find the configuration file: the one that is named by C{option}, else by
-    C{OPENCLAW_CONFIG_PATH}, else C{openclaw} with one of the endings in the state
-    directory, else C{system}.
+    Find the configuration file: C{option}, else C{OPENCLAW_CONFIG_PATH}, else
+    C{openclaw} with one of the known suffixes in the state directory, else C{system}.
 
     @return: An absolute path, or C{None} if there is no file.
 
-    @raise ConfigError: A file that was named does not exist.
+    @raise ConfigError: The named file does not exist.
     """
     for name, source in (
         (option, "the command line"),
         (environ.get(PATH_VARIABLE), PATH_VARIABLE),
     ):
         if name:
-            path = _absolute(name, environ)
+            path = _absolutePath(name, environ)
             if not os.path.exists(path):
                 raise ConfigError(f"{path}: does not exist (named by {source})")
             return path
@@ -83,66 +82,66 @@ def locate(
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def load(
+def loadConfig(
     path: Path | None,
     environ: Mapping[str, str],
     others: Sequence[tuple[str, Path]] = (),
-) -> Loaded:
+) -> LoadedConfig:
     """
     Read and check a configuration.
 
-    @param path: The file, as L{locate} found it; C{None} gives the defaults.
+    @param path: The file that L{findConfig} found; C{None} for the defaults.
     @param environ: The environment, for C{${VAR}}, credentials and C{~}.
-    @param others: Files with secrets that are not named in the configuration, with
-        their names.
+    @param others: Files with secrets that the configuration does not name, with their
+        names.
 
-    @raise ConfigError: The file can't be read, or there are faults in it; all are
-        named.
+    @raise ConfigError: The file can't be read, or has errors; all are listed.
     """
     state = stateDirectory(environ)
     if path is None:
         config = Config()
-        return Loaded(
+        return LoadedConfig(
             config=config, warnings=tuple(accessWarnings(config, None, state, others))
         )
     path = path.absolute()
-    data = _parsed(path)
+    data = _parseFile(path)
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path}: must hold a mapping of keys at its top level")
     config, warnings = check(data, environ, path.parent, str(path))
-    faults = exposedFiles(config, path, state, others)
-    if faults:
-        raise ConfigError("\n".join(f"{path}: {each}" for each in faults))
+    errors = exposedFiles(config, path, state, others)
+    if errors:
+        raise ConfigError("\n".join(f"{path}: {each}" for each in errors))
     warnings += tuple(accessWarnings(config, path, state, others))
-    isEmpty = _saysNothing(data)
+    isEmpty = _isEmpty(data)
     if isEmpty:
-        warnings += ("the file is empty: the built-in defaults hold",)
-    return Loaded(config=config, warnings=warnings, path=path, isEmpty=isEmpty)
+        warnings += ("the file is empty: the built-in defaults apply",)
+    return LoadedConfig(config=config, warnings=warnings, path=path, isEmpty=isEmpty)
 
 
-def _saysNothing(data: object) -> bool:
+def _isEmpty(data: object) -> bool:
     """
-    Has a document no value at all, as one without keys or with nothing behind them?
+    Return whether a document sets no value: it has no keys, or only keys without
+    values.
     """
     if isinstance(data, dict):
-        return all(map(_saysNothing, data.values()))
+        return all(map(_isEmpty, data.values()))
     return data is None
 
 
-def _absolute(text: str, environ: Mapping[str, str]) -> Path:
+def _absolutePath(text: str, environ: Mapping[str, str]) -> Path:
     try:
         return expandHome(text, environ).absolute()
     except ValueError as error:
         raise ConfigError(f"{text}: {error}") from None
 
 
-def _parsed(path: Path) -> Any:
+def _parseFile(path: Path) -> Any:
     parse = PARSERS.get(path.suffix.lower())
     if parse is None:
         *endings, last = PARSERS
         raise ConfigError(f"{path}: must end in {', '.join(endings)} or {last}")
     try:
-        # An editor of another system may have left a byte order mark.
+        # Editors on Windows may write a byte order mark.
         text = readRegularFile(path, MAX_BYTES).decode("utf-8-sig")
     except UnsafeFile as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -154,5 +153,5 @@ def _parsed(path: Path) -> Any:
         ) from None
     try:
         return parse(text)
-    except SyntaxFault as error:
+    except ConfigSyntaxError as error:
         raise ConfigError(f"{path}: {error}") from None

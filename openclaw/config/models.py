@@ -1,5 +1,5 @@
 """
-The keys of C{models}: where models are, and how one is named.
+The keys of C{models}: providers and their models.
 """
 
 from collections.abc import Mapping
@@ -25,19 +25,19 @@ from openclaw.config.value_types import (
 
 LOCAL_PROVIDER = "local"
 """
-The name under which the embedded model is found; nobody else's.
+The provider name of the embedded model; no other provider can have it.
 """
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 """
-The id of the embedded model that comes as a package.
+The id of the embedded model that is distributed as a package.
 """
 
 
 class ModelRef(Struct, frozen=True):
     """
-    A model and where it is.  Written C{provider/id}; the first C{/} is what
-    separates, since a model id may hold more of them.
+    A reference to a model, written C{provider/id}.  The first C{/} separates, since
+    model ids may contain more of them.
 
     @ivar provider: The name of an entry of C{models.providers}, or C{local}.
     @ivar model: The provider's own id of the model.
@@ -51,9 +51,9 @@ class ModelRef(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
         """
-        Read the written form.
+        Parse C{provider/id}.
 
-        @raise ValueError: It is not of that form.
+        @raise ValueError: The text does not have that form.
         """
         provider, slash, model = text.partition("/")
         if not (slash and provider and model) or text.split() != [text]:
@@ -66,10 +66,10 @@ class ModelRef(Struct, frozen=True):
 
 class ModelChoice(Struct, frozen=True, kw_only=True):
     """
-    The model to ask. In the file a plain string stands for C{primary} alone.
+    A model and its fallbacks.  In the file a plain string stands for C{primary} alone.
 
-    @ivar primary: The model that is asked first.
-    @ivar fallbacks: The ones that are asked in turn when it fails.  Default: none.
+    @ivar primary: The model that is called first.
+    @ivar fallbacks: The models that are called in turn when it fails.  Default: none.
     """
 
     shorthand: ClassVar[str] = "primary"
@@ -85,12 +85,12 @@ class Model(Struct, frozen=True, kw_only=True):
     """
     A model of a provider.  In the file a plain string stands for C{id} alone.
 
-    @ivar id: The provider's own id of it.
-    @ivar name: A name for people.  Default: the id.
-    @ivar contextWindow: How much it can read, in tokens.  Default: unknown.
-    @ivar maxTokens: The most it can answer, in tokens.  Default: unknown.
-    @ivar input: What it can read.  Default: text.
-    @ivar reasoning: Does it think before it answers?  Default: no.
+    @ivar id: The provider's own id of the model.
+    @ivar name: The display name.  Default: the id.
+    @ivar contextWindow: The context window, in tokens.  Default: unknown.
+    @ivar maxTokens: The limit of a completion, in tokens.  Default: unknown.
+    @ivar input: The kinds of input.  Default: text.
+    @ivar reasoning: It is a reasoning model.  Default: no.
     """
 
     shorthand: ClassVar[str] = "id"
@@ -106,18 +106,18 @@ class Model(Struct, frozen=True, kw_only=True):
 
 class Provider(Struct, frozen=True, kw_only=True):
     """
-    A service that has models.
+    A service that serves models.
 
-    @ivar baseUrl: Where it is, such as C{https://api.example.com/v1}.
-    @ivar apiKey: The key to show it.  Default: none is shown.
-    @ivar api: The dialect it speaks: C{openai-completions}, which is the default,
-        C{openai-responses}, C{anthropic-messages}, C{ollama},
-        C{google-generative-ai}, or that of a plug-in.
+    @ivar baseUrl: Its URL, such as C{https://api.example.com/v1}.
+    @ivar apiKey: The API key.  Default: none is sent.
+    @ivar api: The dialect: C{openai-completions}, which is the default,
+        C{openai-responses}, C{anthropic-messages}, C{ollama}, C{google-generative-ai},
+        or that of a plug-in.
     @ivar headers: HTTP headers to add to each request.  Default: none.
-    @ivar connectTimeoutSeconds: How long connecting may take.  Default: 10.
-    @ivar timeoutSeconds: The longest silence between two bytes of an answer.
+    @ivar connectTimeoutSeconds: The limit of connecting.  Default: 10.
+    @ivar timeoutSeconds: The limit of the time between two bytes of a response.
         Default: 120.
-    @ivar models: What it has.  Empty, the default, stands for any model id.
+    @ivar models: Its models.  Empty, the default, allows any model id.
     """
 
     baseUrl: BaseURL
@@ -131,17 +131,17 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 class LocalModel(Struct, frozen=True, kw_only=True):
     """
-    The embedded model, which runs in a process of its own.
+    The embedded model, which runs in its own process.
 
-    @ivar id: Its id behind C{local/}.  Default: L{LOCAL_MODEL}.
+    @ivar id: The id after C{local/}.  Default: L{LOCAL_MODEL}.
     @ivar modelPath: A GGUF file.  Default: the packaged weights.
-    @ivar start: When its process starts: C{firstUse}, the default, or C{atOnce}.
-    @ivar contextSize: How much each of its conversations can hold, in tokens.
-        Default: 4096.
-    @ivar maxTokens: The longest answer where a request names no limit, in tokens.
+    @ivar start: When to start the process: C{firstUse}, the default, or C{atOnce}.
+    @ivar contextSize: The context window of each conversation, in tokens.  Default:
+        4096.
+    @ivar maxTokens: The limit of a completion if the request gives none, in tokens.
         Default: 512.
-    @ivar parallel: How many answers it works on at once.  Default: 2.
-    @ivar threads: The processor threads it uses.  Default: its own choice.
+    @ivar parallel: The limit of concurrent completions.  Default: 2.
+    @ivar threads: The processor threads to use.  Default: the engine's own choice.
     """
 
     id: ModelID = LOCAL_MODEL
@@ -157,8 +157,8 @@ class Models(Struct, frozen=True, kw_only=True):
     """
     The providers of models.
 
-    @ivar providers: Services by the name that stands before the C{/} of a model.
-        The name C{local} is taken.
+    @ivar providers: Providers by name, the part of a model reference before the C{/}.
+        The name C{local} is reserved.
     """
 
     providers: Mapping[ProviderName, Provider] = {}

@@ -1,9 +1,9 @@
 """
-The whole configuration, and the questions that other packages ask it.
+The whole configuration.
 
 There is one Struct for each mapping of the file, with the same keys; the defaults of
-the attributes are the built-in defaults.  A reader of these classes can rely on every
-value: L{openclaw.config.checking} has converted and compared them.
+the fields are the built-in defaults.  L{openclaw.config.checking} has converted and
+checked every value.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from openclaw.config.agent_settings import (
     AgentSettings,
     defaultAgentID,
     entriesByID,
-    settingsOf,
+    resolveAgentSettings,
 )
 from openclaw.config.agents import Agents
 from openclaw.config.gateway import Gateway
@@ -26,12 +26,11 @@ from openclaw.config.value_types import AmountOrZero, Level, LogFormat, SecondsO
 
 class Session(Struct, frozen=True, kw_only=True):
     """
-    Conversations that are kept.
+    Stored conversations.
 
-    @ivar store: The SQLite file.  Default: C{sessions.sqlite} in the state
-        directory.
-    @ivar waitSeconds: The longest wait for a session that has a run.  Default: 60.
-    @ivar maxWaiting: The runs that may wait for one session.  Default: 16.
+    @ivar store: The SQLite file.  Default: C{sessions.sqlite} in the state directory.
+    @ivar waitSeconds: The limit of waiting for a session that has a run.  Default: 60.
+    @ivar maxWaiting: The limit of runs that wait for one session.  Default: 16.
     """
 
     store: Path | None = None
@@ -43,9 +42,9 @@ class Logging(Struct, frozen=True, kw_only=True):
     """
     The daemon's log.
 
-    @ivar level: The least important lines that are written.  Default: C{info}.
-    @ivar format: C{text}, or C{json} for one JSON object a line.  Default: C{text}.
-    @ivar auditFile: A file that has the audit lines, too.  Default: none.
+    @ivar level: The lowest level that is written.  Default: C{info}.
+    @ivar format: C{text}, or C{json} for one JSON object per line.  Default: C{text}.
+    @ivar auditFile: A further file for the audit lines.  Default: none.
     """
 
     level: Level = "info"
@@ -67,18 +66,18 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def agentSettings(self) -> tuple[AgentSettings, ...]:
         """
-        The agents, in the order of the file, with all defaults applied: at least
-        one.
+        Return the settings of each agent, in the order of the file, with all defaults
+        applied.  There is at least one.
         """
-        embedded = ModelRef(LOCAL_PROVIDER, self.models.local.id)
+        embeddedModel = ModelRef(LOCAL_PROVIDER, self.models.local.id)
         return tuple(
-            settingsOf(agentID, entry, self.agents, embedded)
+            resolveAgentSettings(agentID, entry, self.agents, embeddedModel)
             for agentID, entry in entriesByID(self.agents).items()
         )
 
     def defaultAgentID(self) -> str:
         """
-        The id of the agent for callers who name none.
+        Return the id of the agent for requests that name none.
         """
         return defaultAgentID(self.agents)
 
@@ -88,10 +87,10 @@ class Config(Struct, frozen=True, kw_only=True):
         """
         return self.tools.settingsOf(name)
 
-    def modelOf(self, reference: ModelRef) -> Model | None:
+    def findModel(self, reference: ModelRef) -> Model | None:
         """
-        Return the configuration of a model, or C{None} if there is none: a provider
-        that lists no models may have this one all the same.
+        Return the configuration of a model, or C{None} if it is not configured: a
+        provider that lists no models may serve it all the same.
         """
         if reference.provider == LOCAL_PROVIDER:
             local = self.models.local
@@ -102,19 +101,17 @@ class Config(Struct, frozen=True, kw_only=True):
             known = []
         return next((model for model in known if model.id == reference.model), None)
 
-    def modelFault(self, reference: ModelRef) -> str | None:
+    def missingModelReason(self, reference: ModelRef) -> str | None:
         """
-        Why there is no such model, in one line, or C{None} if there may be one: a
-        provider that lists no models is believed to have every one.
+        Return the reason why there is no such model, in one line, or C{None} if there
+        may be one: a provider that lists no models may serve any.
         """
         providers = self.models.providers
         if reference.provider == LOCAL_PROVIDER:
             known = [self.models.local.id]
         elif reference.provider not in providers:
             names = ", ".join([LOCAL_PROVIDER, *providers])
-            return (
-                f'no provider "{reference.provider}" is configured; there are: {names}'
-            )
+            return f'no provider "{reference.provider}" is configured; known: {names}'
         else:
             known = [model.id for model in providers[reference.provider].models]
         if not known or reference.model in known:

@@ -1,5 +1,5 @@
 """
-A string that must not be seen.
+A string that is not shown in logs and messages.
 """
 
 import hmac
@@ -8,11 +8,11 @@ from typing import NoReturn
 
 class Secret:
     """
-    Holds a secret.  Printing, formatting or logging it shows only that there is
-    one; L{reveal} is the one way to the text, easy to search for.
+    A secret string.  Its C{repr} and formatting show only that there is one; L{reveal}
+    is the only way to the text, and easy to search for.
 
-    Two secrets are compared in a time that does not depend on their contents.  A
-    secret is equal to nothing but a secret, and can't be a key of a dictionary.
+    Two secrets are compared in constant time.  A secret is equal only to another
+    secret, and can't be a key of a dictionary.
     """
 
     __slots__ = ("_text",)
@@ -24,14 +24,14 @@ class Secret:
 
     def reveal(self) -> str:
         """
-        The secret itself: for a comparison or for the wire, never for a message.
+        Return the text, for a comparison or for the wire, never for a message.
         """
         return self._text
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
+        return hmac.compare_digest(_encode(self._text), _encode(other._text))
 
     def __repr__(self) -> str:
         return "<Secret>"
@@ -41,14 +41,14 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         """
-        @raise TypeError: Always: a pickle would hold the text for all to read.
+        @raise TypeError: Always: a pickle would hold the text in the clear.
         """
         raise TypeError("a secret can't be pickled or copied")
 
 
-def _bytes(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     """
-    C{compare_digest} takes non-ASCII text only as bytes.  Text from the environment
-    can hold surrogates, which plain UTF-8 refuses.
+    Encode for C{compare_digest}, which takes non-ASCII text only as bytes.  Text from
+    the environment can hold surrogates, which plain UTF-8 rejects.
     """
     return text.encode("utf-8", "surrogatepass")

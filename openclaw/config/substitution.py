@@ -1,22 +1,22 @@
 """
-C{${VAR}} in a string: the value of an environment variable.
+Replace C{${VAR}} in strings by the values of environment variables.
 
-C{$$E{lb}} stands for a literal C{$E{lb}}.  There is no other syntax, and nothing in a
-value from the environment is looked at again.
+C{$$E{lb}} stands for a literal C{$E{lb}}.  There is no other syntax, and substituted
+values are not expanded again.
 """
 
 import re
 from collections.abc import Mapping
 
-_PLACE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+_VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class SubstitutionFailed(Exception):
     """
-    A string could not be completed.
+    One or more variables of a string could not be replaced.
 
-    @ivar problems: One text for each of its places that could not be filled.
+    @ivar problems: One text for each of them.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -26,20 +26,20 @@ class SubstitutionFailed(Exception):
 
 def substitute(text: str, environ: Mapping[str, str]) -> str:
     """
-    Fill the places in a string.
+    Replace the variables in a string.
 
-    @raise SubstitutionFailed: A variable is missing, or what stands behind a
-        C{$E{lb}} is no name of one.
+    @raise SubstitutionFailed: A variable is not set, or C{$E{lb}} is not followed by a
+        valid name.
     """
     if "${" not in text:
         return text
     problems: list[str] = []
 
-    def filled(place: re.Match[str]) -> str:
-        name = place[1]
+    def replace(found: re.Match[str]) -> str:
+        name = found[1]
         if name is None:
             return "${"
-        if not place[0].endswith("}") or not _NAME.fullmatch(name):
+        if not found[0].endswith("}") or not _NAME.fullmatch(name):
             problems.append('"${" must be followed by a name and "}"; or write "$${"')
         elif name not in environ:
             problems.append(f"the environment has no variable {name}")
@@ -47,7 +47,7 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
             return environ[name]
         return ""
 
-    result = _PLACE.sub(filled, text)
+    result = _VARIABLE.sub(replace, text)
     if problems:
         raise SubstitutionFailed(problems)
     return result

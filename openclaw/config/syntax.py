@@ -1,8 +1,8 @@
 """
-YAML and JSON5 text made into plain data: mappings, lists, strings, numbers.
+Parse YAML and JSON5 into plain data: mappings, lists, strings, numbers.
 
-A syntax error says where it is.  It quotes nothing of the text, which may be part
-of a secret.
+A syntax error has a line and a column.  It quotes nothing of the text, which may be
+part of a secret.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from openclaw.config.findings import named
+from openclaw.config.findings import formatKey
 
 try:
     from yaml import CSafeLoader as _SafeLoader
@@ -21,7 +21,7 @@ except ImportError:  # PyYAML can be built without its C library
 
 MAX_VALUES = 200_000
 """
-The most values of a document, with each reference written out.
+The limit of values in a document, with each alias expanded.
 """
 
 _TOO_DEEP = "is nested too deeply"
@@ -30,16 +30,15 @@ _JSON5_PLACE = re.compile(r":(\d+) Unexpected (.*) at column (\d+)", re.DOTALL)
 _JSON5_DUPLICATE = re.compile(r'Duplicate key "(.*)" found in object', re.DOTALL)
 
 
-class SyntaxFault(Exception):
+class ConfigSyntaxError(Exception):
     """
-    The text can't be read.  The message says where and why.
+    The text can't be parsed.  The message has the position and the reason.
     """
 
 
 class _Loader(_SafeLoader):
     """
-    Plain YAML, with two differences: a key that comes twice is an error, and what
-    looks like a date is text.
+    Plain YAML, with two differences: a duplicate key is an error, and dates are text.
     """
 
     yaml_implicit_resolvers = {
@@ -48,9 +47,9 @@ class _Loader(_SafeLoader):
     }
 
     def construct_document(self, node: yaml.Node) -> Any:
-        # Before PyYAML merges what "<<" refers to, which repeats keys by intent.
-        _refuseRepeatedKeys(node)
-        _refuseMultiplication(node)
+        # Before PyYAML merges "<<", which repeats keys on purpose.
+        _rejectDuplicateKeys(node)
+        _rejectExpansion(node)
         return super().construct_document(node)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -59,47 +58,48 @@ class _Loader(_SafeLoader):
         except (yaml.YAMLError, RecursionError):
             raise
         except Exception:
-            # PyYAML lets through whatever its converters trip over.
+            # PyYAML lets any exception of its converters through.
             raise _constructorError(
-                "found a value that is not what its form or tag promises", node
+                "found a value that does not fit its tag", node
             ) from None
 
 
-def _refuseRepeatedKeys(root: yaml.Node) -> None:
+def _rejectDuplicateKeys(root: yaml.Node) -> None:
     """
-    @raise ConstructorError: A mapping has a key twice.
+    @raise ConstructorError: A mapping has a duplicate key.
     """
-    waiting: list[yaml.Node] = [root]
+    pending: list[yaml.Node] = [root]
     visited: set[int] = set()
-    while waiting:
-        node = waiting.pop()
+    while pending:
+        node = pending.pop()
         if id(node) in visited or isinstance(node, yaml.ScalarNode):
             continue
         visited.add(id(node))
         if not isinstance(node, yaml.MappingNode):
-            waiting.extend(node.value)
+            pending.extend(node.value)
             continue
         seen: set[tuple[str, str]] = set()
         for key, value in node.value:
-            waiting += (key, value)
+            pending += (key, value)
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    raise _constructorError(_twice(key.value), key)
+                    raise _constructorError(_duplicateKey(key.value), key)
                 seen.add((key.tag, key.value))
 
 
-def _refuseMultiplication(root: yaml.Node) -> None:
+def _rejectExpansion(root: yaml.Node) -> None:
     """
-    Add up what a document has when its references are written out, as "<<" and those
-    who walk through it do: nine lines can stand for a billion values.
+    Count the values of a document with its aliases expanded, as "<<" and every walk
+    through the data do: nine lines can stand for a billion values.
 
-    @raise ConstructorError: It is too much, or something holds itself.
+    @raise ConstructorError: There are more than L{MAX_VALUES}, or a value contains
+        itself.
     """
     sizes: dict[int, int] = {}
     begun: set[int] = set()
-    waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
-    while waiting:
-        node, isDone = waiting.pop()
+    pending: list[tuple[yaml.Node, bool]] = [(root, False)]
+    while pending:
+        node, isDone = pending.pop()
         if id(node) in sizes:
             continue
         if isinstance(node, yaml.ScalarNode):
@@ -110,10 +110,10 @@ def _refuseMultiplication(root: yaml.Node) -> None:
             parts = [part for pair in parts for part in pair]
         if not isDone:
             if id(node) in begun:
-                raise _constructorError("found a value that holds itself", node)
+                raise _constructorError("found a value that contains itself", node)
             begun.add(id(node))
-            waiting.append((node, True))
-            waiting += [(part, False) for part in parts if id(part) not in sizes]
+            pending.append((node, True))
+            pending += [(part, False) for part in parts if id(part) not in sizes]
             continue
         size = 1 + sum(sizes[id(part)] for part in parts)
         if size > MAX_VALUES:
@@ -129,47 +129,51 @@ def _constructorError(problem: str, node: yaml.Node) -> yaml.YAMLError:
 
 def parseYAML(text: str) -> Any:
     """
-    @return: What the one document holds; C{None} for an empty one.
+    Parse one YAML document.
 
-    @raise SyntaxFault: It is no YAML, or not one document.
+    @return: Its data; C{None} for an empty one.
+
+    @raise SyntaxFault: It is not valid YAML, or not one document.
     """
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
-        raise SyntaxFault(_marked(error)) from None
+        raise ConfigSyntaxError(_formatYAMLError(error)) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line = before.count("\n") + 1
         column = len(before) - before.rfind("\n")
-        raise SyntaxFault(
-            f"{_at(line, column)}: found a character that YAML does not allow"
+        raise ConfigSyntaxError(
+            f"{_position(line, column)}: found a character that YAML does not allow"
         ) from None
     except RecursionError:
-        raise SyntaxFault(_TOO_DEEP) from None
+        raise ConfigSyntaxError(_TOO_DEEP) from None
 
 
 def parseJSON5(text: str) -> Any:
     """
-    @return: What the text holds; C{None} for an empty one.
+    Parse JSON5.
 
-    @raise SyntaxFault: It is no JSON5.
+    @return: Its data; C{None} for an empty text.
+
+    @raise SyntaxFault: It is not valid JSON5.
     """
     if not text.strip():
         return None
     try:
         # Most files are plain JSON, for which this is far faster.
-        return json.loads(text, object_pairs_hook=_uniquePairs)
+        return json.loads(text, object_pairs_hook=_dictOfUnique)
     except (ValueError, RecursionError):
         pass
-    # Imported only now, since it costs start-up time.
+    # Importing it at the top would slow down each start.
     import json5
 
     try:
         return json5.loads(text, allow_duplicate_keys=False)
     except RecursionError:
-        raise SyntaxFault(_TOO_DEEP) from None
+        raise ConfigSyntaxError(_TOO_DEEP) from None
     except ValueError as error:
-        raise SyntaxFault(_unexpected(str(error))) from None
+        raise ConfigSyntaxError(_formatJSON5Error(str(error))) from None
 
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
@@ -179,60 +183,61 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     ".json5": parseJSON5,
 }
 """
-The parser for each ending of a file's name.
+The parser for each file suffix.
 """
 
 
-def _uniquePairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _dictOfUnique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise SyntaxFault(_twice(key))
+            raise ConfigSyntaxError(_duplicateKey(key))
         found[key] = value
     return found
 
 
-def _at(line: int, column: int) -> str:
+def _position(line: int, column: int) -> str:
     return f"line {line}, column {column}"
 
 
-def _twice(key: str) -> str:
-    return f"the key {named(key)} is given a second time"
+def _duplicateKey(key: str) -> str:
+    return f"duplicate key {formatKey(key)}"
 
 
-def _marked(error: yaml.MarkedYAMLError) -> str:
+def _formatYAMLError(error: yaml.MarkedYAMLError) -> str:
     """
-    PyYAML's own message, without the excerpt from the file that it would add.
+    Format PyYAML's message without its excerpt from the file.
     """
     parts = [error.context, error.problem]
-    said = ", ".join(_scrubbed(part) for part in parts if part)
+    message = ", ".join(_removeQuotes(part) for part in parts if part)
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return said
+        return message
     begin = error.context_mark
     since = ""
     if begin is not None and begin.line != mark.line:
-        since = f" (it begins at {_at(begin.line + 1, begin.column + 1)})"
-    return f"{_at(mark.line + 1, mark.column + 1)}: {said}{since}"
+        since = f" (it begins at {_position(begin.line + 1, begin.column + 1)})"
+    return f"{_position(mark.line + 1, mark.column + 1)}: {message}{since}"
 
 
-def _scrubbed(text: str) -> str:
+def _removeQuotes(text: str) -> str:
     """
-    Texts quoted by PyYAML are either punctuation that it expected or part of the file.
+    Remove quoted parts of the file.  PyYAML also quotes punctuation that it expected,
+    which stays.
     """
     return _QUOTED.sub(
         lambda found: "..." if any(map(str.isalnum, found[0])) else found[0], text
     )
 
 
-def _unexpected(text: str) -> str:
+def _formatJSON5Error(text: str) -> str:
     """
-    json5's message, with the character that it quotes left out.
+    Format json5's message without the character that it quotes.
     """
     if duplicate := _JSON5_DUPLICATE.search(text):
-        return _twice(duplicate[1])
+        return _duplicateKey(duplicate[1])
     place = _JSON5_PLACE.search(text)
     if place is None:
-        return "is no JSON5"
+        return "not valid JSON5"
     what = "end of the text" if place[2] == "end of input" else "character"
-    return f"{_at(int(place[1]), int(place[3]))}: unexpected {what}"
+    return f"{_position(int(place[1]), int(place[3]))}: unexpected {what}"

@@ -1,5 +1,5 @@
 """
-The configuration of tools: the ones that an agent has, and their settings.
+The keys of C{tools}, and the tool policies of agents.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ from openclaw.config.value_types import (
 
 class ToolPolicy(Struct, frozen=True, kw_only=True):
     """
-    The tools of an agent. A field that is C{None} in an agent's entry comes from
+    The tools of an agent.  A field that is C{None} in an agent's entry is taken from
     C{agents.defaults}.
 
-    @ivar profile: The set of tools to begin with.  Default: C{none}.
-    @ivar allow: More than the profile gives.  Default: nothing more.
-    @ivar deny: What is taken away, whoever gave it.  Nobody can give back what
-        C{agents.defaults} take away.  Default: nothing.
+    @ivar profile: The named set of tools.  Default: C{none}.
+    @ivar allow: Tools in addition to the profile's.  Default: none.
+    @ivar deny: Tools to remove, from the profile or from C{allow}.  An agent's entry
+        can't restore a tool that C{agents.defaults} deny.  Default: none.
     """
 
     profile: ToolProfile | None = None
@@ -36,10 +36,10 @@ class ToolPolicy(Struct, frozen=True, kw_only=True):
 
 class ReachableTools(Struct, frozen=True, kw_only=True):
     """
-    The agent's tools that callers over HTTP may reach.
+    The tools that runs of HTTP requests may use.
 
-    @ivar allow: These only.  Default: all that the agent has.
-    @ivar deny: What they may not reach, allowed or not.  Default: nothing.
+    @ivar allow: Only these.  Default: all that the agent has.
+    @ivar deny: Tools to remove, even if allowed.  Default: none.
     """
 
     allow: tuple[ToolName, ...] = ()
@@ -47,14 +47,14 @@ class ReachableTools(Struct, frozen=True, kw_only=True):
 
     def permits(self, tool: str) -> bool:
         """
-        May a caller over HTTP reach this tool of an agent that has it?
+        Return whether a run of an HTTP request may use this tool, if its agent has it.
         """
         return tool not in self.deny and (not self.allow or tool in self.allow)
 
 
 class GrepSettings(Struct, frozen=True, kw_only=True):
     """
-    @ivar timeoutSeconds: How long a search may take.  Default: 10.
+    @ivar timeoutSeconds: The limit of a search.  Default: 10.
     """
 
     timeoutSeconds: Seconds = 10
@@ -62,13 +62,13 @@ class GrepSettings(Struct, frozen=True, kw_only=True):
 
 class ExecSettings(Struct, frozen=True, kw_only=True):
     """
-    @ivar timeoutSeconds: How long a command may take if the model does not say.
-        Default: 120.
-    @ivar maxTimeoutSeconds: The most that the model may say.  Default: 600.
-    @ivar maxOutputBytes: How much of a command's output is kept.  Default: 32 KiB.
+    @ivar timeoutSeconds: The limit of a command if the model gives none.  Default: 120.
+    @ivar maxTimeoutSeconds: The highest limit that the model may give.  Default: 600.
+    @ivar maxOutputBytes: The limit of a command's output that is kept.  Default: 32
+        KiB.
     @ivar graceSeconds: The time between SIGTERM and SIGKILL.  Default: 1.
-    @ivar environment: Variables of the daemon's environment that commands get beside
-        the usual ones.  Default: none.
+    @ivar environment: Variables of the daemon's environment that commands get in
+        addition to the usual ones.  Default: none.
     """
 
     timeoutSeconds: Seconds = 120
@@ -80,15 +80,14 @@ class ExecSettings(Struct, frozen=True, kw_only=True):
 
 class WebFetchSettings(Struct, frozen=True, kw_only=True):
     """
-    The first two hold for images that callers give by their URL, too.
+    Settings of C{web_fetch}.  The first two also apply to images that requests give by
+    URL.
 
-    @ivar allowPrivate: May it reach addresses that are not of the public Internet?
-        Default: no.
-    @ivar ports: The TCP ports it may reach.  Default: 80 and 443.
-    @ivar timeoutSeconds: How long a fetch may take, redirects included.
-        Default: 30.
-    @ivar maxBytes: How much of a page is read.  Default: 1 MiB.
-    @ivar maxCharacters: How much text of it the model gets.  Default: 40,000.
+    @ivar allowPrivate: Allow addresses outside the public Internet.  Default: no.
+    @ivar ports: The allowed TCP ports.  Default: 80 and 443.
+    @ivar timeoutSeconds: The limit of a fetch, including redirects.  Default: 30.
+    @ivar maxBytes: The limit of the body that is read.  Default: 1 MiB.
+    @ivar maxCharacters: The limit of the text that the model gets.  Default: 40,000.
     """
 
     allowPrivate: bool = False
@@ -100,9 +99,7 @@ class WebFetchSettings(Struct, frozen=True, kw_only=True):
 
 class WebTools(Struct, frozen=True, kw_only=True):
     """
-    The tools that reach into the web.
-
-    @ivar fetch: C{web_fetch}.
+    @ivar fetch: Settings of C{web_fetch}.
     """
 
     fetch: WebFetchSettings = WebFetchSettings()
@@ -114,7 +111,7 @@ OWN_KEYS: Mapping[str, str] = {
     "web_fetch": "tools.web.fetch",
 }
 """
-The tools whose settings are not below C{tools.plugins}, and where they are.
+The tools whose settings are not in C{tools.plugins}, and the keys of their settings.
 """
 
 
@@ -122,8 +119,8 @@ class Tools(Struct, frozen=True, kw_only=True):
     """
     The settings of all tools.
 
-    @ivar plugins: What plug-ins' tools are told, by the tool's name: each knows
-        what it understands.
+    @ivar plugins: Settings of plug-ins' tools, by the tool's name.  The plug-in checks
+        them.
     """
 
     grep: GrepSettings = GrepSettings()
@@ -141,7 +138,7 @@ class Tools(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """
-        Plug-ins' settings may hold secrets, and only the plug-in knows where.
+        Leave out plug-ins' settings, which may hold secrets.
         """
         return (
             f"Tools(grep={self.grep!r}, exec={self.exec!r}, web={self.web!r}, "

@@ -1,5 +1,5 @@
 """
-One value of the file, made into what a key holds: a number, a secret, a path.
+Convert single values of the file: a number, a secret, a path.
 """
 
 import os
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from openclaw.config.findings import describe, expected
+from openclaw.config.findings import describeType, describeValue
 from openclaw.config.models import ModelRef
 from openclaw.config.secret import Secret
 from openclaw.config.value_types import (
@@ -26,9 +26,9 @@ from openclaw.config.value_types import (
 _NAMED_BINDS = ("loopback", "lan", "custom")
 
 
-class Unfit(Exception):
+class ConversionError(Exception):
     """
-    A value that its key can't take.  The text says why, and shows no secret.
+    A value that its key can't take.  The text gives the reason, and shows no secret.
     """
 
 
@@ -40,40 +40,44 @@ def convert(
     hidden: bool = False,
 ) -> Any:
     """
-    Convert a value that is neither a mapping nor a list to what C{kind} stands for.
+    Convert a value that is neither a mapping nor a list.
 
-    @param value: Plain data; in strings the variables are already filled in.
-    @param kind: The type of an attribute of a configuration Struct.
-    @param environ: Says where home is.
-    @param folder: What a relative path starts from.
-    @param hidden: The value must not be shown.
+    @param value: Plain data; variables in strings are already replaced.
+    @param kind: The type of a field of a configuration Struct.
+    @param environ: The environment, for the home directory.
+    @param folder: The base of relative paths.
+    @param hidden: Don't show the value in errors.
 
-    @raise Unfit: It can't be converted.
+    @raise Unfit: The value can't be converted.
     """
     hidden = hidden or kind is Secret or kind is HeaderName
     if isinstance(value, str) and not _isUnicode(value):
-        raise Unfit(f"expected {expected(kind)}, got a string that is no valid Unicode")
-    if not _isText(kind):
-        return _plain(value, kind, hidden)
+        raise ConversionError(
+            f"expected {describeType(kind)}, got a string that is not valid Unicode"
+        )
+    if not _isTextType(kind):
+        return _convertPlain(value, kind, hidden)
     if not isinstance(value, str):
-        hint = "; put it in quotes" if _wantsQuotes(value) else ""
-        raise Unfit(f"expected {expected(kind)}, got {describe(value, hidden)}{hint}")
+        hint = "; put it in quotes" if _needsQuotes(value) else ""
+        raise ConversionError(
+            f"expected {describeType(kind)}, got {describeValue(value, hidden)}{hint}"
+        )
     if kind is Secret:
-        return _secret(value)
+        return _convertSecret(value)
     if kind is Path:
-        return _path(value, environ, folder)
+        return _convertPath(value, environ, folder)
     if kind is ModelRef:
-        return _reference(value, hidden)
-    return _text(value, kind, hidden)
+        return _convertReference(value, hidden)
+    return _convertText(value, kind, hidden)
 
 
 def expandHome(text: str, environ: Mapping[str, str]) -> Path:
     """
-    A path, with C{~} at its beginning replaced.
+    Replace C{~} at the beginning of a path.
 
-    @param environ: Its C{HOME}, if any, is where C{~} is.
+    @param environ: The environment; its C{HOME} is used first.
 
-    @raise ValueError: Nobody knows where that home is.
+    @raise ValueError: The home directory is unknown.
     """
     home = environ.get("HOME")
     if home and (text == "~" or text.startswith("~/")):
@@ -85,23 +89,24 @@ def expandHome(text: str, environ: Mapping[str, str]) -> Path:
     return Path(text)
 
 
-def _isText(kind: Any) -> bool:
+def _isTextType(kind: Any) -> bool:
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     return kind in (str, Secret, Path, ModelRef)
 
 
-def _wantsQuotes(value: object) -> bool:
+def _needsQuotes(value: object) -> bool:
     """
-    Was this probably meant as text?  YAML reads C{no} as a boolean, C{12} as a number.
+    Return whether this was probably meant as text: YAML reads C{no} as a boolean, C{12}
+    as a number.
     """
     return value is not None and not isinstance(value, (list, dict))
 
 
 def _isUnicode(text: str) -> bool:
     """
-    JSON's escapes and the environment can give half of a surrogate pair, which can
-    be written nowhere.
+    Return whether the text can be encoded.  JSON's escapes and the environment can
+    yield half of a surrogate pair.
     """
     if text.isascii():
         return True
@@ -112,60 +117,62 @@ def _isUnicode(text: str) -> bool:
     return True
 
 
-def _plain(value: object, kind: Any, hidden: bool) -> Any:
+def _convertPlain(value: object, kind: Any, hidden: bool) -> Any:
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError:
-        raise Unfit(
-            f"expected {expected(kind)}, got {describe(value, hidden)}"
+        raise ConversionError(
+            f"expected {describeType(kind)}, got {describeValue(value, hidden)}"
         ) from None
 
 
-def _text(text: str, kind: Any, hidden: bool) -> str:
-    unfit = Unfit(f"expected {expected(kind)}, got {describe(text, hidden)}")
+def _convertText(text: str, kind: Any, hidden: bool) -> str:
+    error = ConversionError(
+        f"expected {describeType(kind)}, got {describeValue(text, hidden)}"
+    )
     if kind is BaseURL:
-        return _url(text)
+        return _checkURL(text)
     if kind is Host or (kind is Bind and text not in _NAMED_BINDS):
         if not _isAddress(text):
-            raise unfit
+            raise error
         return text
     if kind is ProxyAddress and text != "unix" and not _isNetwork(text):
-        raise unfit
+        raise error
     try:
         value: str = msgspec.convert(text, kind, strict=True)
     except msgspec.ValidationError:
-        raise unfit from None
+        raise error from None
     return value.lower() if kind is AgentID else value
 
 
-def _reference(text: str, hidden: bool) -> ModelRef:
+def _convertReference(text: str, hidden: bool) -> ModelRef:
     try:
         return ModelRef.parse(text)
     except ValueError as error:
-        raise Unfit(f"{error}, got {describe(text, hidden)}") from None
+        raise ConversionError(f"{error}, got {describeValue(text, hidden)}") from None
 
 
-def _secret(text: str) -> Secret:
+def _convertSecret(text: str) -> Secret:
     """
-    Text that can't stand in an HTTP header would never be matched by a caller, or would
-    break the request it is sent with.
+    Reject text that can't be the value of an HTTP header: it would never match, or
+    would break the request that it is sent with.
     """
     if not text:
-        raise Unfit("expected a string, got an empty one")
+        raise ConversionError("expected a string, got an empty one")
     if not text.isprintable():
-        raise Unfit("has a line break or another character that can't be printed")
+        raise ConversionError("contains a line break or another unprintable character")
     if text != text.strip():
-        raise Unfit("begins or ends with a blank")
+        raise ConversionError("begins or ends with a blank")
     return Secret(text)
 
 
-def _path(text: str, environ: Mapping[str, str], folder: Path) -> Path:
+def _convertPath(text: str, environ: Mapping[str, str], folder: Path) -> Path:
     if not text or "\0" in text:
-        raise Unfit("expected a path, got an empty string or a NUL")
+        raise ConversionError("expected a path, got an empty string or a NUL")
     try:
         return folder / expandHome(text, environ)
     except ValueError as error:
-        raise Unfit(str(error)) from None
+        raise ConversionError(str(error)) from None
 
 
 def _isAddress(text: str) -> bool:
@@ -178,7 +185,8 @@ def _isAddress(text: str) -> bool:
 
 def _isNetwork(text: str) -> bool:
     """
-    Is this a network, or an address, but not all that there are?
+    Return whether this is an address or a network, but not the network of all
+    addresses.
     """
     try:
         return ip_network(text).prefixlen > 0
@@ -186,9 +194,9 @@ def _isNetwork(text: str) -> bool:
         return False
 
 
-def _url(text: str) -> str:
+def _checkURL(text: str) -> str:
     """
-    The text is never shown: what looks wrong about it may be a password.
+    Check a base URL.  The text is never shown, since it may hold a password.
     """
     try:
         parts = urlsplit(text)
@@ -196,9 +204,11 @@ def _url(text: str) -> str:
     except ValueError:
         hasHost = False
     if not hasHost or parts.scheme not in ("http", "https") or text.split() != [text]:
-        raise Unfit("expected an http or https URL, got another string")
+        raise ConversionError("expected an http or https URL, got another string")
     if parts.username is not None or parts.password is not None:
-        raise Unfit("must not hold a user or a password; use apiKey or headers")
+        raise ConversionError(
+            "must not contain a user or a password; use apiKey or headers"
+        )
     if parts.query or parts.fragment:
-        raise Unfit("must end with its path, without a query or a fragment")
+        raise ConversionError("must not have a query or a fragment")
     return text

@@ -1,16 +1,16 @@
 """
-The kinds of plain values that a key can have: their ranges and spellings.
+Types of plain values: their ranges and spellings.
 
-Each is an annotated type.  Its C{description}, where it has one, says in an error
-what was expected; otherwise the limits do.
+Each is an annotated type.  Its C{description}, if it has one, is the expectation in an
+error message; otherwise the range is.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-# A week bounds every wait: longer ones are typing errors, and a timer that is too
-# long for the operating system stops the reactor.
+# At most a week: more is a typing error, and a timer too long for the operating
+# system stops the reactor.
 Seconds = Annotated[float, Meta(gt=0, le=604800)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=604800)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -28,8 +28,7 @@ BodyBytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
 AllBytes = Annotated[int, Meta(ge=1024, le=1_099_511_627_776)]
 Bind = Annotated[str, Meta(description='"loopback", "lan", "custom" or an IP address')]
 Host = Annotated[str, Meta(description="an IP address")]
-# The bits behind a network's prefix must be 0: who writes 10.0.0.5/8 may not mean all
-# of 10.
+# The host bits of a network must be 0: 10.0.0.5/8 may not be meant as all of 10.
 ProxyAddress = Annotated[
     str,
     Meta(
@@ -67,7 +66,7 @@ Dialect = Annotated[
         ),
     ),
 ]
-# What every provider takes as the name of a function.
+# The names that every provider accepts for a function.
 ToolName = Annotated[
     str,
     Meta(
@@ -89,7 +88,7 @@ HostPattern = Annotated[
     str,
     Meta(
         pattern=r"\A(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z",
-        description='the name of a host; "*." at its beginning stands for any below it',
+        description='a host name, or "*." and a domain for all hosts below it',
     ),
 ]
 Origin = Annotated[

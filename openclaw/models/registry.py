@@ -169,7 +169,7 @@ class Providers:
     ) -> dict[str, IModelProvider]:
         makers: Makers | None = None
         made: dict[str, IModelProvider] = {}
-        faults: list[str] = []
+        errors: list[str] = []
         for name, settings in named.items():
             if isinstance(settings, LocalModel):
                 made[name] = self._local(settings)
@@ -182,15 +182,15 @@ class Providers:
                     name, settings, self._reactor, self._log
                 )
             except ValueError as error:
-                faults.append(f"models.providers.{name}: {error}")
+                errors.append(f"models.providers.{name}: {error}")
             except Exception as error:
                 self._log.failure("The provider {name} can't be made", name=name)
-                faults.append(
+                errors.append(
                     f"models.providers.{name}: the plug-in for "
                     f'"{settings.api}" failed with {type(error).__name__}'
                 )
-        if faults:
-            raise ConfigError("The configuration is wrong:", faults)
+        if errors:
+            raise ConfigError("The configuration is wrong:", errors)
         return made
 
     def _local(self, settings: LocalModel) -> LocalModelProvider:
@@ -221,10 +221,10 @@ def dialectFaults(
     if not config.models.providers:
         return []
     makers = Makers(log, find)
-    faults = []
+    errors = []
     for name, provider in config.models.providers.items():
         try:
             makers.get(provider.api)
         except ValueError as error:
-            faults.append(f"models.providers.{name}.api: {error}")
-    return faults
+            errors.append(f"models.providers.{name}.api: {error}")
+    return errors

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Literal
 
 from openclaw.config import Config, ReachableTools, ToolPolicy
-from openclaw.config.findings import child, item
+from openclaw.config.findings import childPath, itemPath
 
 Profile = Literal["none", "readonly", "coding", "full"]
 
@@ -83,10 +83,10 @@ def _findNames(config: Config) -> Iterator[tuple[str, str]]:
         "agents.defaults.tools": config.agents.defaults.tools,
     }
     for index, agent in enumerate(config.agents.list):
-        policies[f"{item('agents.list', index)}.tools"] = agent.tools
+        policies[f"{itemPath('agents.list', index)}.tools"] = agent.tools
     for agentID, entry in config.agents.entries.items():
-        policies[f"{child('agents.entries', agentID)}.tools"] = entry.tools
+        policies[f"{childPath('agents.entries', agentID)}.tools"] = entry.tools
     for path, policy in policies.items():
         for key, names in (("allow", policy.allow), ("deny", policy.deny)):
             for index, name in enumerate(names or ()):
-                yield item(f"{path}.{key}", index), name
+                yield itemPath(f"{path}.{key}", index), name

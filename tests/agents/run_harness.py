@@ -268,7 +268,7 @@ class RunHarness:
             providers={"scripted": self.provider}.get,
             refusedKeys=RefusedKeys(self.clock),
             toolSettings=lambda name: {},
-            modelOf=lambda model: None,
+            findModel=lambda model: None,
             claimWaitSeconds=CLAIM_WAIT_SECONDS,
             log=Logger(namespace="test", observer=self.events.append),
             toolCalls=FairSemaphore(self.clock, Bounds(capacity=8)),

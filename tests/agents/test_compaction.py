@@ -45,7 +45,7 @@ class CompactionTestCase(SynchronousTestCase):
         self.harness = RunHarness()
         self.harness.services = replace(
             self.harness.services,
-            modelOf=lambda model: Model(id="m1", contextWindow=self.window),
+            findModel=lambda model: Model(id="m1", contextWindow=self.window),
         )
         self.said = []
         for number in range(TURNS):
@@ -307,7 +307,7 @@ class NoWindowTests(SynchronousTestCase):
         """
         self.harness = RunHarness()
         self.harness.services = replace(
-            self.harness.services, modelOf=lambda model: None
+            self.harness.services, findModel=lambda model: None
         )
 
     def keep(self, characters):

@@ -92,7 +92,7 @@ class UsageTests(SynchronousTestCase):
         path.write_text("gateway: {port: 1}\n")
         self.assertEqual(
             self.carryOut("config", "check", str(path)),
-            (0, f"{path}: no faults\n", ""),
+            (0, f"{path}: no errors\n", ""),
         )
         path.write_text("gateway: {port: many}\n")
         status, stdout, stderr = self.carryOut("config", "check", str(path))
@@ -136,7 +136,7 @@ class ProcessTests(TestCase):
             self.assertEqual((self.status, setup.stderr), (0, ""))
             check = await self.carryOut(state, "config", "check")
             self.assertEqual((self.status, check.stderr), (0, ""))
-            self.assertEqual(check.stdout, f"{state / 'openclaw.yaml'}: no faults\n")
+            self.assertEqual(check.stdout, f"{state / 'openclaw.yaml'}: no errors\n")
 
     async def test_failure(self) -> None:
         """

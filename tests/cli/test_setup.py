@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.cli.setup import CONFIG_NAME, FIRST_CONFIG, setUp
-from openclaw.config import LOCAL_MODEL, credentialInForce, load
+from openclaw.config import LOCAL_MODEL, loadConfig, resolveCredential
 from openclaw.state_directory import keptToken, tokenFile
 
 
@@ -91,12 +91,12 @@ class FirstTimeTests(SetupTestCase):
         endpoint on loopback, behind a token, with the embedded model.
         """
         self.carryOut()
-        loaded = load(self.state / CONFIG_NAME, self.environ)
+        loaded = loadConfig(self.state / CONFIG_NAME, self.environ)
         self.assertEqual(loaded.warnings, ())
         gateway = loaded.config.gateway
         self.assertTrue(gateway.http.endpoints.chatCompletions.enabled)
         self.assertTrue(gateway.onLoopback())
-        self.assertEqual(credentialInForce(loaded.config, {}).mode, "token")
+        self.assertEqual(resolveCredential(loaded.config, {}).mode, "token")
         (agent,) = loaded.config.agentSettings()
         self.assertEqual(str(agent.model.primary), f"local/{LOCAL_MODEL}")
 

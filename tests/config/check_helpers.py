@@ -32,7 +32,7 @@ def faultsOf(data, **environ):
     try:
         check(data, {**ENVIRON, **environ}, FOLDER)
     except ConfigError as error:
-        return list(error.faults)
+        return list(error.errors)
     raise AssertionError("no fault was found")
 
 

@@ -178,10 +178,10 @@ class ConfiguredModelTests(SynchronousTestCase):
             at("models.providers.example", {"baseUrl": "http://a", "models": models})
         )
         self.assertEqual(
-            config.modelOf(ModelRef("example", "b/c")),
+            config.findModel(ModelRef("example", "b/c")),
             Model(id="b/c", contextWindow=8192, input=("image",)),
         )
-        self.assertEqual(config.modelOf(ModelRef("example", "a")), Model(id="a"))
+        self.assertEqual(config.findModel(ModelRef("example", "a")), Model(id="a"))
 
     def test_theEmbeddedOneHasItsContext(self):
         """
@@ -189,7 +189,7 @@ class ConfiguredModelTests(SynchronousTestCase):
         """
         config = configOf(at("models.local", {"id": "qwen", "contextSize": 512}))
         self.assertEqual(
-            config.modelOf(ModelRef("local", "qwen")),
+            config.findModel(ModelRef("local", "qwen")),
             Model(id="qwen", contextWindow=512, input=("text",)),
         )
 
@@ -199,7 +199,7 @@ class ConfiguredModelTests(SynchronousTestCase):
         """
         config = configOf(at("models.providers.example.baseUrl", "http://a"))
         for text in ("example/a", "other/a", "local/a"):
-            self.assertIsNone(config.modelOf(ModelRef.parse(text)))
+            self.assertIsNone(config.findModel(ModelRef.parse(text)))
 
 
 class ModelRefTests(SynchronousTestCase):

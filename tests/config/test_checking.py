@@ -313,12 +313,12 @@ class FaultTests(SynchronousTestCase):
             ("models.providers", ""),
         ):
             (fault,) = faultsOf(at(path, {key: {"baseUrl": "http://a"}}))
-            self.assertTrue(fault.startswith(f"{path}: a key: expected "), fault)
+            self.assertTrue(fault.startswith(f"{path}: invalid key: expected "), fault)
         headers = merged(PROVIDER, at("models.providers.example.headers", {"X Y": "z"}))
         self.assertEqual(
             faultsOf(headers),
             [
-                "models.providers.example.headers: a key: expected a name that HTTP "
+                "models.providers.example.headers: invalid key: expected a name that HTTP "
                 "allows for a header, got a string"
             ],
         )
@@ -380,7 +380,7 @@ class FaultTests(SynchronousTestCase):
         """
         Half of a surrogate pair would break the first time it is sent.
         """
-        got = "got a string that is no valid Unicode"
+        got = "got a string that is not valid Unicode"
         for path, wanted in (
             ("agents.defaults.systemPrompt", "a string"),
             ("gateway.port", "an integer between 0 and 65535"),
@@ -403,5 +403,5 @@ class FaultTests(SynchronousTestCase):
         error = self.assertRaises(
             ConfigError, check, at("gateway.port", "x"), {}, FOLDER, "/srv/a.yaml"
         )
-        self.assertEqual(str(error).splitlines()[0], "/srv/a.yaml: 1 fault:")
-        self.assertEqual(str(error).splitlines()[1:], [f"  {error.faults[0]}"])
+        self.assertEqual(str(error).splitlines()[0], "/srv/a.yaml: 1 error:")
+        self.assertEqual(str(error).splitlines()[1:], [f"  {error.errors[0]}"])

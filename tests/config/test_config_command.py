@@ -44,15 +44,16 @@ class ConfigCheckTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.check("gateway: {port: 1}"),
-            (0, [f"{self.folder}/openclaw.yaml: no faults"], []),
+            (0, [f"{self.folder}/openclaw.yaml: no errors"], []),
         )
 
     def test_noFileIsFineToo(self):
         """
-        The line says that the defaults hold.
+        The line says that the defaults apply.
         """
         self.assertEqual(
-            self.check(), (0, ["there is no configuration file; the defaults hold"], [])
+            self.check(),
+            (0, ["there is no configuration file; the defaults apply"], []),
         )
 
     def test_certificate(self):
@@ -101,7 +102,7 @@ class ConfigCheckTests(SynchronousTestCase):
         """
         status, out, err = self.check("gateway: {port: x, bind: y}")
         self.assertEqual((status, out), (1, []))
-        self.assertEqual(err[0], f"{self.folder}/openclaw.yaml: 2 faults:")
+        self.assertEqual(err[0], f"{self.folder}/openclaw.yaml: 2 errors:")
         self.assertEqual(
             [line.partition(":")[0] for line in err[1:]],
             ["  gateway.port", "  gateway.bind"],
@@ -115,7 +116,7 @@ class ConfigCheckTests(SynchronousTestCase):
         other.write_text("{gateway: {port: 1}}")
         self.assertEqual(
             self.check("gateway: {port: x}", path=str(other)),
-            (0, [f"{other}: no faults"], []),
+            (0, [f"{other}: no errors"], []),
         )
         status, _, err = self.check(path=str(self.folder / "missing.yaml"))
         self.assertEqual(status, 1)
@@ -131,7 +132,7 @@ class ConfigCheckTests(SynchronousTestCase):
             "models: {providers: {a: {api: gopher, baseUrl: 'http://a.test'}}}"
         )
         self.assertEqual((status, out), (1, []))
-        self.assertEqual(err[0], f"{self.folder}/openclaw.yaml: 2 faults:")
+        self.assertEqual(err[0], f"{self.folder}/openclaw.yaml: 2 errors:")
         self.assertIn('agents.defaults.tools.deny[0]: there is no tool "exce"', err[1])
         self.assertIn('models.providers.a.api: no plug-in has "gopher"', err[2])
 

@@ -51,7 +51,9 @@ class ExposedGatewayTests(SynchronousTestCase):
         none = at("gateway.auth.mode", "none")
         for bind in ("lan", "192.0.2.7", "::"):
             (fault,) = faultsOf(merged(none, at("gateway.bind", bind)))
-            self.assertTrue(fault.startswith('gateway.auth.mode: "none" is only for'))
+            self.assertTrue(
+                fault.startswith('gateway.auth.mode: "none" is only allowed')
+            )
         for bind in ("loopback", "127.0.0.1", "::1"):
             configOf(merged(none, at("gateway.bind", bind)))
 
@@ -62,7 +64,7 @@ class ExposedGatewayTests(SynchronousTestCase):
         for given, missing in (("certPath", "keyPath"), ("keyPath", "certPath")):
             self.assertEqual(
                 faultsOf(at(f"gateway.tls.{given}", "a.pem")),
-                [f"gateway.tls.{missing}: missing; it belongs to {given}"],
+                [f"gateway.tls.{missing}: missing; required with {given}"],
             )
         configOf(at("gateway.tls", {"certPath": "a.pem", "keyPath": "b.pem"}))
         both = at("gateway.tls", {"certPath": "a.pem", "keyPath": 1})
@@ -135,13 +137,13 @@ class AgentsTests(SynchronousTestCase):
         self.assertEqual(
             faultsOf(data),
             [
-                'agents.list[2].id: the id "main" is taken by agents.list[0]',
-                'agents.entries.a: the id "a" is taken by agents.list[1]',
+                'agents.list[2].id: the id "main" is used by agents.list[0]',
+                'agents.entries.a: the id "a" is used by agents.list[1]',
             ],
         )
         self.assertEqual(
             faultsOf(at("agents.entries", {"A": {}, "a": {}})),
-            ["agents.entries.a: is the same as another key, but for upper case"],
+            ["agents.entries.a: duplicates another key, which differs only in case"],
         )
 
     def test_thereIsOneDefault(self):
@@ -156,7 +158,7 @@ class AgentsTests(SynchronousTestCase):
         }
         self.assertEqual(
             faultsOf(data),
-            ["agents.entries.c.default: agents.list[0] is the default already"],
+            ["agents.entries.c.default: agents.list[0] is already the default"],
         )
 
     def test_onlyTheDefaultIsCalledDefault(self):
@@ -178,7 +180,7 @@ class AgentsTests(SynchronousTestCase):
                     at("agents.entries", {"a": {}, "b": {}}), at(ALIASES, {"x": "c"})
                 )
             ),
-            [f'{ALIASES}.x: there is no agent "c"; there are: a, b'],
+            [f'{ALIASES}.x: unknown agent "c"; known: a, b'],
         )
         configOf(at(ALIASES, {"x": "main"}))
 
@@ -209,7 +211,7 @@ class ModelsTests(SynchronousTestCase):
             faultsOf(data),
             [
                 'agents.defaults.model: no provider "exmaple" is configured; '
-                "there are: local, example"
+                "known: local, example"
             ],
         )
 
@@ -272,7 +274,7 @@ class ModelsTests(SynchronousTestCase):
             self.assertEqual(
                 faultsOf(provider(name)),
                 [
-                    f'models.providers.{name}: the name "local" is taken by the '
+                    f'models.providers.{name}: the name "local" is reserved for the '
                     "embedded model"
                 ],
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import Config, load
+from openclaw.config import Config, loadConfig
 from openclaw.config.syntax import parseYAML
 from tests.config.schema_walk import keys
 
@@ -63,7 +63,7 @@ class ShippedFileTests(SynchronousTestCase):
         """
         The values in force in the shipped file are exactly the built-in defaults.
         """
-        loaded = load(SHIPPED, {})
+        loaded = loadConfig(SHIPPED, {})
         self.assertEqual(loaded.config, Config())
         self.assertEqual(loaded.warnings, ())
 
@@ -73,7 +73,7 @@ class ShippedFileTests(SynchronousTestCase):
         configuration without a fault or warning.
         """
         self.path.write_text(unmarked(SHIPPED.read_text()))
-        loaded = load(self.path, ENVIRON)
+        loaded = loadConfig(self.path, ENVIRON)
         self.assertEqual(loaded.warnings, ())
         self.assertEqual(
             [agent.id for agent in loaded.config.agentSettings()], ["helper", "main"]
@@ -176,7 +176,7 @@ class PageTests(SynchronousTestCase):
             example = re.search(rf"```{form}\n(.*?)```", self.text, re.DOTALL)
             path = Path(f"{self.mktemp()}.{form}").absolute()
             path.write_text(example[1])
-            loaded = load(path, ENVIRON)
+            loaded = loadConfig(path, ENVIRON)
             self.assertEqual(loaded.warnings, ())
             configs.append(loaded.config)
         self.assertEqual(*configs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import load
+from openclaw.config import loadConfig
 from openclaw.errors import ConfigError
 
 
@@ -32,7 +32,7 @@ class ExposureTests(SynchronousTestCase):
         path.write_text(
             f"agents: {{defaults: {{workspace: {self.folder / workspace}}}}}\n{more}"
         )
-        load(path, {"OPENCLAW_STATE_DIR": str(self.folder / "state")})
+        loadConfig(path, {"OPENCLAW_STATE_DIR": str(self.folder / "state")})
 
     def assertFault(self, workspace: str, reason: str, more: str = "") -> None:
         """
@@ -50,7 +50,7 @@ class ExposureTests(SynchronousTestCase):
         path = self.folder / name / "openclaw.yaml"
         path.write_text(text)
         with self.assertRaises(ConfigError) as caught:
-            load(path, {"OPENCLAW_STATE_DIR": str(self.folder / state)})
+            loadConfig(path, {"OPENCLAW_STATE_DIR": str(self.folder / state)})
         return caught.exception.message
 
     def test_key(self) -> None:
@@ -93,8 +93,8 @@ class ExposureTests(SynchronousTestCase):
         """
         (self.folder / "loop").symlink_to("loop")
         for workspace in ("loop", "loop/inside"):
-            self.assertFault(workspace, "leads to itself")
-        load(None, {"OPENCLAW_STATE_DIR": str(self.folder / "loop")})
+            self.assertFault(workspace, "is a loop of symbolic links")
+        loadConfig(None, {"OPENCLAW_STATE_DIR": str(self.folder / "loop")})
 
     def test_others(self) -> None:
         """
@@ -103,9 +103,9 @@ class ExposureTests(SynchronousTestCase):
         path = self.folder / "conf" / "openclaw.yaml"
         path.write_text(f"agents: {{defaults: {{workspace: {self.folder}/work}}}}")
         environ = {"OPENCLAW_STATE_DIR": str(self.folder / "state")}
-        load(path, environ, [("--auth", self.folder / "keys" / "users")])
+        loadConfig(path, environ, [("--auth", self.folder / "keys" / "users")])
         with self.assertRaises(ConfigError) as caught:
-            load(path, environ, [("--auth", self.folder / "work" / "users")])
+            loadConfig(path, environ, [("--auth", self.folder / "work" / "users")])
         self.assertIn("holds --auth", caught.exception.message)
 
     def test_warnings(self) -> None:
@@ -118,7 +118,7 @@ class ExposureTests(SynchronousTestCase):
         environ = {"OPENCLAW_STATE_DIR": str(self.folder / "state")}
 
         def warnings() -> list[str]:
-            found = load(path, environ, [("--auth", users)]).warnings
+            found = loadConfig(path, environ, [("--auth", users)]).warnings
             return [each.partition(":")[0] for each in found]
 
         for file in (key, users):
@@ -140,7 +140,7 @@ class ExposureTests(SynchronousTestCase):
                 "the state directory",
             ],
         )
-        [warning] = load(None, environ).warnings
+        [warning] = loadConfig(None, environ).warnings
         self.assertIn("can be changed by every user", warning)
 
     def test_apart(self) -> None:

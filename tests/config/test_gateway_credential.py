@@ -4,7 +4,7 @@ Tests for L{openclaw.config.gateway_credential}.
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import Auth, Config, Gateway, Secret, credentialInForce
+from openclaw.config import Auth, Config, Gateway, Secret, resolveCredential
 
 TOKEN = {"OPENCLAW_GATEWAY_TOKEN": "env-token"}
 PASSWORD = {"OPENCLAW_GATEWAY_PASSWORD": "env-password"}
@@ -21,7 +21,7 @@ class CredentialInForceTests(SynchronousTestCase):
         """
         config = Config(gateway=Gateway(auth=Auth(**auth)))
         self.assertEqual(
-            credentialInForce(config, environ),
+            resolveCredential(config, environ),
             (mode, secret and Secret(secret), source),
         )
 

@@ -36,6 +36,4 @@ class ImagesTests(SynchronousTestCase):
         path = f"{ENDPOINT}.images.urlAllowlist"
         for host in ("https://a", "a/b", "a:80", "*", "a.*.b", "*a", "a.", "", "a\n"):
             (fault,) = faultsOf(at(path, [host]))
-            self.assertTrue(
-                fault.startswith(f"{path}[0]: expected the name of a host"), fault
-            )
+            self.assertTrue(fault.startswith(f"{path}[0]: expected a host name"), fault)

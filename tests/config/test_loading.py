@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import Config, load, locate, stateDirectory
+from openclaw.config import Config, findConfig, loadConfig, stateDirectory
 from openclaw.config.loading import MAX_BYTES
 from openclaw.errors import ConfigError
 
@@ -64,18 +64,18 @@ class LocatingTests(Folder):
             "OPENCLAW_STATE_DIR": str(self.folder / "state"),
         }
 
-    def locate(self, option=None, **environ):
+    def find(self, option=None, **environ):
         """
         Return the path that was found, relative to the directory.
         """
-        found = locate(option, {**self.environ, **environ}, self.system)
+        found = findConfig(option, {**self.environ, **environ}, self.system)
         return found and str(found.relative_to(self.folder))
 
     def test_theOrder(self):
         """
         Each place is looked at only when those before it have nothing.
         """
-        self.assertIsNone(self.locate())
+        self.assertIsNone(self.find())
         for name in (
             "etc/openclaw.yaml",
             "state/openclaw.json5",
@@ -84,11 +84,11 @@ class LocatingTests(Folder):
             "state/openclaw.yaml",
         ):
             self.write(name)
-            self.assertEqual(self.locate(), name)
+            self.assertEqual(self.find(), name)
         named = str(self.write("named.yaml"))
-        self.assertEqual(self.locate(OPENCLAW_CONFIG_PATH=named), "named.yaml")
+        self.assertEqual(self.find(OPENCLAW_CONFIG_PATH=named), "named.yaml")
         option = str(self.write("option.yaml"))
-        self.assertEqual(self.locate(option, OPENCLAW_CONFIG_PATH=named), "option.yaml")
+        self.assertEqual(self.find(option, OPENCLAW_CONFIG_PATH=named), "option.yaml")
 
     def test_theStateDirectoryIsInHome(self):
         """
@@ -96,7 +96,7 @@ class LocatingTests(Folder):
         """
         self.write("home/.openclaw/openclaw.json")
         self.assertEqual(
-            self.locate(OPENCLAW_STATE_DIR=""), "home/.openclaw/openclaw.json"
+            self.find(OPENCLAW_STATE_DIR=""), "home/.openclaw/openclaw.json"
         )
 
     def test_aNamedFileMustBeThere(self):
@@ -108,7 +108,7 @@ class LocatingTests(Folder):
             ({"option": "~/x.yaml"}, "the command line"),
             ({"OPENCLAW_CONFIG_PATH": "~/x.yaml"}, "OPENCLAW_CONFIG_PATH"),
         ):
-            error = self.assertRaises(ConfigError, self.locate, **asked)
+            error = self.assertRaises(ConfigError, self.find, **asked)
             self.assertEqual(
                 str(error),
                 f"{self.folder}/home/x.yaml: does not exist (named by {source})",
@@ -119,7 +119,7 @@ class LocatingTests(Folder):
         A daemon that changes its directory finds its files again.
         """
         here = os.path.relpath(self.write("a.yaml"))
-        self.assertEqual(self.locate(here), "a.yaml")
+        self.assertEqual(self.find(here), "a.yaml")
         self.assertEqual(
             stateDirectory({"OPENCLAW_STATE_DIR": ".openclaw"}),
             Path.cwd() / ".openclaw",
@@ -144,7 +144,7 @@ class LoadingTests(Folder):
         """
         Load a file with this content.
         """
-        return load(self.write(name, content), environ)
+        return loadConfig(self.write(name, content), environ)
 
     def errorIn(self, name, content):
         """
@@ -178,8 +178,8 @@ class LoadingTests(Folder):
         """
         The gateway starts with nothing at all.
         """
-        self.assertEqual(load(None, {}).config, Config())
-        self.assertIsNone(load(None, {}).path)
+        self.assertEqual(loadConfig(None, {}).config, Config())
+        self.assertIsNone(loadConfig(None, {}).path)
         for name in ("a.yaml", "a.json"):
             self.assertEqual(self.load(name, b"\xef\xbb\xbf\n").config, Config())
 
@@ -189,7 +189,7 @@ class LoadingTests(Folder):
         """
         path = self.write("deep/a.yaml", b"session: {store: s.sqlite}")
         for named in (path, Path(os.path.relpath(path))):
-            loaded = load(named, {})
+            loaded = loadConfig(named, {})
             self.assertEqual(loaded.path, path)
             self.assertEqual(loaded.config.session.store, self.folder / "deep/s.sqlite")
 
@@ -218,7 +218,7 @@ class LoadingTests(Folder):
         self.assertEqual(
             self.errorIn("a.yaml", b"gateway: {port: x}\nsession: 5").splitlines(),
             [
-                "a.yaml: 2 faults:",
+                "a.yaml: 2 errors:",
                 "  gateway.port: expected an integer between 0 and 65535, "
                 'got the string "x"',
                 "  session: expected a mapping, got an integer",
@@ -247,7 +247,7 @@ class LoadingTests(Folder):
         """
         path = self.write("huge.yaml", b"a: 1\n")
         os.truncate(path, 10 * 2**30)
-        error = self.assertRaises(ConfigError, load, path, {})
+        error = self.assertRaises(ConfigError, loadConfig, path, {})
         self.assertEqual(str(error), f"{path}: has more than {MAX_BYTES} bytes")
 
     def test_aPipeIsOneLine(self):
@@ -260,7 +260,7 @@ class LoadingTests(Folder):
             ("pipe.yaml", "is a FIFO"),
             ("zero.yaml", "is no regular file"),
         ):
-            error = self.assertRaises(ConfigError, load, self.folder / name, {})
+            error = self.assertRaises(ConfigError, loadConfig, self.folder / name, {})
             self.assertEqual(str(error), f"{self.folder / name}: {why}")
 
     def test_anUnreadableFileIsOneLine(self):
@@ -272,7 +272,7 @@ class LoadingTests(Folder):
             ("b.yaml", "Is a directory"),
             ("c.yaml", "No such file or directory"),
         ):
-            error = self.assertRaises(ConfigError, load, self.folder / name, {})
+            error = self.assertRaises(ConfigError, loadConfig, self.folder / name, {})
             self.assertEqual(str(error), f"{self.folder / name}: can't be read: {why}")
 
 
@@ -288,7 +288,7 @@ class CostTests(Folder):
         script = (
             "import sys, pathlib, openclaw.config\n"
             "for name in sys.argv[1:]:\n"
-            "    openclaw.config.load(pathlib.Path(name), {})\n"
+            "    openclaw.config.loadConfig(pathlib.Path(name), {})\n"
             "    print('json5' in sys.modules, 'twisted' in sys.modules)\n"
         )
         names = [

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import Config, Secret, check, load
+from openclaw.config import Config, Secret, check, loadConfig
 from openclaw.config.value_types import AgentID
 from openclaw.errors import ConfigError
 from tests.config.check_helpers import ENVIRON, FOLDER
@@ -107,8 +107,8 @@ class AnyConfigurationTests(SynchronousTestCase):
         try:
             config, warnings = check(data, environ, FOLDER)
         except ConfigError as error:
-            self.assertTrue(error.faults)
-            for fault in error.faults:
+            self.assertTrue(error.errors)
+            for fault in error.errors:
                 self.assertTrue(fault and "\n" not in fault, fault)
             return None, str(error)
         return config, "\n".join(warnings)
@@ -123,7 +123,7 @@ class AnyConfigurationTests(SynchronousTestCase):
         self.assertEqual(len(set(ids)), len(ids))
         for agent in agents:
             for reference in (agent.model.primary, *agent.model.fallbacks):
-                self.assertIsNone(config.modelFault(reference))
+                self.assertIsNone(config.missingModelReason(reference))
         self.assertIsInstance(config.gateway.onLoopback(), bool)
 
     @ROUGH
@@ -185,7 +185,7 @@ class AnyFileTests(SynchronousTestCase):
             path = Path(f"{self.base}.{ending}").absolute()
             path.write_text(text)
             try:
-                loaded = load(path, {})
+                loaded = loadConfig(path, {})
             except ConfigError as error:
                 self.assertNotIn(MARK, str(error))
             else:

@@ -233,10 +233,7 @@ class ToolSettingsTests(SynchronousTestCase):
         ):
             self.assertEqual(
                 faultsOf(at("tools.plugins", {name: {}})),
-                [
-                    f"tools.plugins.{name}: is no plug-in; what can be set for it is "
-                    f'in "{key}"'
-                ],
+                [f'tools.plugins.{name}: not a plug-in; its settings are in "{key}"'],
             )
 
     def test_aCommandsUsualTimeIsNotAboveTheMost(self):

@@ -150,7 +150,7 @@ class _RefusedStartTests:
         self.configure({"gateway": {"port": "high"}, "agents": {"list": 7}})
         await self.refused(
             [],
-            r"^openclaw: \S+openclaw.json: 2 faults:$",
+            r"^openclaw: \S+openclaw.json: 2 errors:$",
             r"^  gateway.port: ",
             r"^  agents.list: ",
         )

@@ -382,7 +382,7 @@ class PlugInTests(RegistryTestCase):
         error = self.assertRaises(
             ConfigError, providers.configure, config(a=provider(api="gopher"))
         )
-        self.assertEqual(error.faults, ("models.providers.a: no such hole",))
+        self.assertEqual(error.errors, ("models.providers.a: no such hole",))
 
     def test_broken(self) -> None:
         """
@@ -393,7 +393,7 @@ class PlugInTests(RegistryTestCase):
             ConfigError, providers.configure, config(a=provider(api="gopher"))
         )
         self.assertEqual(
-            error.faults,
+            error.errors,
             ('models.providers.a: the plug-in for "gopher" failed with KeyError',),
         )
         self.assertEqual(
