@@ -318,8 +318,8 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(
             faultsOf(headers),
             [
-                "models.providers.example.headers: invalid key: expected a name that HTTP "
-                "allows for a header, got a string"
+                "models.providers.example.headers: invalid key: expected a name that "
+                "HTTP allows for a header, got a string"
             ],
         )
 
