@@ -16,7 +16,7 @@ from openclaw.agents.runtime import Runtime
 from openclaw.config import LOCAL_PROVIDER, Config
 from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.models.registry import Providers
-from openclaw.net.threads import inThread
+from openclaw.net.threads import runInThread
 from openclaw.sessions.store.fault_watch import FaultWatch
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from openclaw.tools.catalogue import Catalogue
@@ -113,7 +113,7 @@ class Composition:
                         path=str(path),
                     )
 
-        inThread(self._reactor, tidy).addErrback(
+        runInThread(self._reactor, tidy).addErrback(
             lambda failure: self._log.failure("Temporary files remain", failure)
         )
 

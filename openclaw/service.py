@@ -42,7 +42,7 @@ from openclaw.errors import (
 )
 from openclaw.metrics.exposition import MetricsPage
 from openclaw.models.local.local_provider import LocalModelProvider
-from openclaw.net.listening import Listening, endpointOf
+from openclaw.net.listening import ListeningPorts, makeEndpoint
 from openclaw.server.access import AccessCheck
 from openclaw.server.limits import openFileLimit
 from openclaw.server.request_channel import Access
@@ -101,9 +101,10 @@ class GatewayService(Service):
         self._heed(loaded)
         self._live = self._reloader.stand(loaded, self._authState)
         config = loaded.config
-        self._listening = Listening(
+        listener = self._topology.listener(reactor)
+        self._listening = ListeningPorts(
             [self._topology.endpoint(each, reactor) for each in launch.listen]
-            or [endpointOf(config.gateway, self._topology.listener(reactor), self._log)]
+            or [makeEndpoint(config.gateway, listener, self._log)]
         )
         self._composition = Composition(
             config=config,

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from openclaw.agents.toolbox import OfferedTool
 from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings
-from openclaw.net.threads import inThread
+from openclaw.net.threads import runInThread
 from openclaw.tools.catalogue import Catalogue
 from openclaw.tools.policy import allowedTools
 
@@ -76,7 +76,7 @@ class AgentTools:
         waiting = self._refreshing.get(agent.id)
         if waiting is None:
             waiting = self._refreshing[agent.id] = []
-            inThread(reactor, lambda stop: workspace.refresh()).addBoth(
+            runInThread(reactor, lambda stop: workspace.refresh()).addBoth(
                 self._refreshed, agent.id
             )
         done: Deferred[None] = Deferred()

@@ -33,7 +33,7 @@ from openclaw.metrics.run_log_lines import EmbeddingAccount
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import Attempts, RefusedKeys
 from openclaw.models.provider import noEmbeddings
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 RETRY_SECONDS = 1.0
 """
@@ -87,7 +87,7 @@ class EmbeddingRuns:
         tally: Tally,
         log: Logger,
     ) -> None:
-        self._shares = FairSemaphore(reactor, Bounds(capacity=most, waiting=0))
+        self._shares = FairSemaphore(reactor, SemaphoreLimits(capacity=most, waiting=0))
         self._providers = providers
         self._refusedKeys = refusedKeys
         self._reactor = reactor
@@ -101,7 +101,7 @@ class EmbeddingRuns:
         """
         Change the number of calls at once.
         """
-        self._shares.resize(Bounds(capacity=most, waiting=0))
+        self._shares.resize(SemaphoreLimits(capacity=most, waiting=0))
 
     def begin(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """

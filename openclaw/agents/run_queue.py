@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from openclaw.errors import Busy, SessionBusy
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 RETRY_SECONDS = 2.0
 """
@@ -38,11 +38,11 @@ class Limits:
     waitSeconds: float
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> SemaphoreLimits:
         """
         The bounds of the semaphore that all runs hold.
         """
-        return Bounds(
+        return SemaphoreLimits(
             capacity=self.running, waiting=self.queued, waitSeconds=self.waitSeconds
         )
 

@@ -22,7 +22,7 @@ from openclaw.events import RunListener
 from openclaw.interfaces import EmbeddingReply, IModelProvider, ISessionStore, Outline
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import RefusedKeys
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 DRAIN_RETRY_SECONDS = 5.0
 """
@@ -83,7 +83,7 @@ class Runtime:
             findModel=config.findModel,
             claimWaitSeconds=_claimWait(config),
             log=log,
-            toolCalls=FairSemaphore(reactor, Bounds(capacity=TOOL_CALLS)),
+            toolCalls=FairSemaphore(reactor, SemaphoreLimits(capacity=TOOL_CALLS)),
             tally=self.tally,
         )
         self._awaitingIdle: list[Deferred[None]] = []

@@ -19,7 +19,7 @@ from openclaw.api.json_bounds import (
     tooManyFields,
 )
 from openclaw.errors import InvalidRequest
-from openclaw.net.threads import inBodyThread
+from openclaw.net.threads import runInBodyThread
 from openclaw.server.api_request import ResponseWriter
 
 RawField = msgspec.Raw | msgspec.UnsetType
@@ -187,7 +187,7 @@ async def readBody(
     """
     if isSmall(body):
         return read(body)
-    return await inBodyThread(reactor, caller, lambda _: read(body))
+    return await runInBodyThread(reactor, caller, lambda _: read(body))
 
 
 IGNORED_HEADER = "x-openclaw-ignored-params"

@@ -27,7 +27,7 @@ from openclaw.api.run_builder import buildRunRequest, resolveTarget
 from openclaw.config import Config
 from openclaw.errors import Busy, OpenClawError
 from openclaw.interfaces import ICaller
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 from openclaw.server.api_request import ApiRequest, ResponseWriter
 from openclaw.server.live_config import LiveConfig
 
@@ -282,7 +282,9 @@ def _limited(reactor: Any, capacity: int, what: str) -> FairSemaphore:
     """
     return FairSemaphore(
         reactor,
-        Bounds(capacity=capacity, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS),
+        SemaphoreLimits(
+            capacity=capacity, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS
+        ),
         lambda: Busy(
             f"The gateway is {what}. Try again soon.", retryAfter=RETRY_SECONDS
         ),

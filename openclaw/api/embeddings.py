@@ -27,7 +27,7 @@ from openclaw.api.json_bounds import MAX_VALUES, checkCount, structureOf
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, ICaller
 from openclaw.models.embedding_calls import packed, unpacked
-from openclaw.net.threads import inBodyThread
+from openclaw.net.threads import runInBodyThread
 from openclaw.server.api_request import ApiRequest
 
 MAX_INPUTS = 2048
@@ -249,7 +249,7 @@ class Embeddings:
         numbers = sum(map(len, reply.vectors))
         if numbers <= LARGE_ANSWER_NUMBERS:
             return answerOf(reply, model, call.base64)
-        return await inBodyThread(
+        return await runInBodyThread(
             self._reactor,
             caller.shareKey,
             lambda _: answerOf(reply, model, call.base64),

@@ -9,7 +9,7 @@ from openclaw.agents.run_registry import RequestFingerprint
 from openclaw.api.client_headers import RunHeaders
 from openclaw.api.json_bounds import isSmall
 from openclaw.interfaces import ICaller
-from openclaw.net.threads import inBodyThread
+from openclaw.net.threads import runInBodyThread
 
 
 async def requestFingerprint(
@@ -32,7 +32,7 @@ async def requestFingerprint(
         digest = sha256(body)
     else:
         # 20 MB take 11 ms.
-        digest = await inBodyThread(reactor, caller.shareKey, lambda _: sha256(body))
+        digest = await runInBodyThread(reactor, caller.shareKey, lambda _: sha256(body))
     # Two people may say the same in two chats.
     for name, value in (
         ("agent", headers.agent),

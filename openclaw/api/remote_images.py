@@ -17,8 +17,13 @@ from openclaw.config import Images, WebFetchSettings
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ToolError
 from openclaw.messages import ImagePart, Message, UserMessage
-from openclaw.net.fetching import MAX_URL_CHARACTERS, Fetched, FetchTerms, fetch
-from openclaw.net.threads import checkStop, inThread
+from openclaw.net.fetching import (
+    MAX_URL_CHARACTERS,
+    FetchedDocument,
+    FetchOptions,
+    fetch,
+)
+from openclaw.net.threads import checkStop, runInThread
 
 _ACCEPT = "image/png, image/jpeg, image/gif, image/webp"
 
@@ -29,7 +34,7 @@ can be divided by three: so much of an image becomes base64 on its own.
 """
 
 
-def termsFor(images: Images, reach: WebFetchSettings) -> FetchTerms:
+def termsFor(images: Images, reach: WebFetchSettings) -> FetchOptions:
     """
     Build the limits for fetching images.
 
@@ -37,7 +42,7 @@ def termsFor(images: Images, reach: WebFetchSettings) -> FetchTerms:
 
     @param reach: What the tool C{web_fetch} may reach, and images too.
     """
-    return FetchTerms(
+    return FetchOptions(
         allowPrivate=reach.allowPrivate,
         ports=reach.ports,
         seconds=images.timeoutSeconds,
@@ -48,7 +53,7 @@ def termsFor(images: Images, reach: WebFetchSettings) -> FetchTerms:
     )
 
 
-def checkURLs(remote: Sequence[RemoteImage], terms: FetchTerms) -> None:
+def checkURLs(remote: Sequence[RemoteImage], options: FetchOptions) -> None:
     """
     Look at the URLs, before anything is fetched.
 
@@ -58,7 +63,7 @@ def checkURLs(remote: Sequence[RemoteImage], terms: FetchTerms) -> None:
         try:
             if len(image.url) > MAX_URL_CHARACTERS:
                 raise ToolError(f"It is longer than {MAX_URL_CHARACTERS} characters.")
-            terms.check(image.url)
+            options.check(image.url)
         except ToolError as error:
             raise InvalidRequest(
                 f"Invalid `{image.where}`: {error}",
@@ -68,7 +73,7 @@ def checkURLs(remote: Sequence[RemoteImage], terms: FetchTerms) -> None:
 
 
 async def fetchImages(
-    reactor: Any, remote: Sequence[RemoteImage], terms: FetchTerms
+    reactor: Any, remote: Sequence[RemoteImage], options: FetchOptions
 ) -> Mapping[str, ImagePart]:
     """
     Fetch images, all at once.
@@ -78,7 +83,7 @@ async def fetchImages(
     @raise InvalidRequest: One of them can't be had.
     """
     fetches = [
-        Deferred.fromCoroutine(_fetchOne(reactor, image, terms)) for image in remote
+        Deferred.fromCoroutine(_fetchOne(reactor, image, options)) for image in remote
     ]
     try:
         fetched = await gatherResults(fetches, consumeErrors=True)
@@ -93,24 +98,26 @@ async def fetchImages(
     return {image.where: part for image, part in zip(remote, fetched, strict=True)}
 
 
-async def _fetchOne(reactor: Any, image: RemoteImage, terms: FetchTerms) -> ImagePart:
+async def _fetchOne(
+    reactor: Any, image: RemoteImage, options: FetchOptions
+) -> ImagePart:
     where = image.where
     try:
-        fetched = await fetch(reactor, image.url, terms)
+        fetched = await fetch(reactor, image.url, options)
     except ToolError:
         raise _notHad(where) from None
     if fetched.tooLarge:
-        raise tooLarge(where, terms.maxBytes)
+        raise tooLarge(where, options.maxBytes)
     if not fetched.whole:
         raise _notHad(where)
     mediaType = mediaTypeOf(fetched.data, where)
     if len(fetched.data) <= SMALL_BYTES:
         return ImagePart(mediaType, _encoded(fetched))
-    encoded = await inThread(reactor, lambda stop: _encoded(fetched, stop))
+    encoded = await runInThread(reactor, lambda stop: _encoded(fetched, stop))
     return ImagePart(mediaType, encoded)
 
 
-def _encoded(fetched: Fetched, stop: Event | None = None) -> str:
+def _encoded(fetched: FetchedDocument, stop: Event | None = None) -> str:
     """
     An image in base64.  Encoding it at once would keep all other threads waiting, the
     reactor's too.

@@ -224,10 +224,12 @@ class HTTPModelProvider:
         receiver: ResponseReceiver,
         anew: bool,
     ) -> Exchange:
-        return self._agent.post(self._target(path, headers), body, receiver, anew=anew)
+        return self._agent.post(
+            self._target(path, headers), body, receiver, newConnection=anew
+        )
 
     def _makeTarget(self, path: str, headers: Headers) -> HTTPTarget:
-        return self._agent.target(self._baseURL + path, headers)
+        return self._agent.makeTarget(self._baseURL + path, headers)
 
     async def _closeWhenIdle(self) -> None:
         if self._calls:

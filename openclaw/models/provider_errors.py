@@ -19,7 +19,7 @@ from openclaw.errors import (
 )
 from openclaw.models.error_bodies import parseErrorBody
 from openclaw.net.content_coding import ContentError
-from openclaw.net.http_connection import UnaskedCoding
+from openclaw.net.http_connection import UnrequestedCoding
 
 
 def providerError(
@@ -72,7 +72,7 @@ def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:
     isCoding = reason.check(ContentError) is not None
     what = reason.getErrorMessage() if isCoding else "an HTTP message that is damaged"
     message = f"Provider {provider!r} sent {what}."
-    if reason.check(UnaskedCoding):
+    if reason.check(UnrequestedCoding):
         # The next answer would have it, too.
         return UpstreamMalformed(message, shouldRetry=False)
     return UpstreamTruncated(message)

@@ -249,9 +249,9 @@ class UpstreamCall:
 
     # The answer on its way
 
-    def answered(self, status: int, headers: Sequence[Header]) -> None:
+    def headersReceived(self, status: int, headers: Sequence[Header]) -> None:
         """
-        See L{ResponseReceiver.answered}.
+        See L{ResponseReceiver.headersReceived}.
         """
         # It may be large, and what has ended may be kept for a while.
         self._payload = b""
@@ -274,9 +274,9 @@ class UpstreamCall:
             headers.addRawHeader(name, value)
         return self._refusal(status, headers, bytes(body))
 
-    def came(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes) -> None:
         """
-        See L{ResponseReceiver.came}.
+        See L{ResponseReceiver.dataReceived}.
         """
         if self._phase is not _ANSWERING:
             if self._refused is not None and self._phase is Phase.REFUSING:
@@ -297,9 +297,9 @@ class UpstreamCall:
         if decoder.complete and (self._exchange is None or not self._exchange.damaged):
             self._conclude()
 
-    def ended(self) -> None:
+    def responseEnded(self) -> None:
         """
-        See L{ResponseReceiver.ended}.  The decoder knows whether it saw the end.
+        End the reply if the decoder has seen its end.
         """
         self._exchange = None
         if self._phase is Phase.REFUSING:

@@ -1,14 +1,14 @@
 """
-Sends what is written during an event, as a read or what a thread has done, as soon as
-that event is over.
+Batching of the writes of one reactor event, such as a read or the result of a thread,
+and sending them as soon as the event is over.
 
-Twisted's transports ask the reactor first whether a socket can take what was written
-to it, and send in its next turn.  Nearly always it can: to ask costs two system calls,
-a turn of the reactor, and the time until that.  A L{PromptTransport} tries first, and
-leaves to the real one what the socket did not take.
+Twisted's transports first ask the reactor whether a socket is writable, and send in the
+reactor's next iteration.  Nearly always it is: asking costs two system calls and an
+iteration.  A L{BatchingTransport} tries first, and leaves the rest to the real
+transport.
 
-What was written during one event goes out together.  Nothing is sent from within
-C{write}: who writes is done with it when the bytes leave.
+Nothing is sent from within C{write}, so that the caller's state is consistent when the
+bytes leave.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,40 +24,38 @@ from openclaw.net.twisted_internals import hasUnsentBytes
 
 P = ParamSpec("P")
 
-MOST_BYTES = 64 * 1024
+MAX_BATCHED_BYTES = 64 * 1024
 """
-So much is gathered at most: then it is time to see whether the socket takes it.
+More than this is sent before the event is over.
 """
 
 
-class Writes:
+class WriteBatcher:
     """
-    The events of a reactor, and what they lead to.
+    Batches the writes of a reactor's events.
 
-    @ivar busy: Is one under way?
-    @ivar waiting: Those who have something to send when it is over.
+    @ivar busy: Whether an event is being handled.
+    @ivar waiting: The transports that have something to send when it is over.
     """
 
     def __init__(self) -> None:
         self.busy = False
-        self.waiting: list[PromptTransport] = []
+        self.waiting: list[BatchingTransport] = []
 
-    def adopt(self, protocol: Protocol) -> None:
+    def wrapTransport(self, protocol: Protocol) -> None:
         """
-        Give a protocol that is connected a transport that sends at once.  Whatever has
-        no socket itself, as the transport of TLS or of a test, stays as it is.
+        Replace a connected protocol's transport by one that batches.  Transports
+        without a socket, such as those of TLS or of tests, stay as they are.
         """
         transport = protocol.transport
         if isinstance(transport, Connection):
-            protocol.transport = PromptTransport(self, transport)
-            # An endpoint leaves a wrapper between the two.
+            protocol.transport = BatchingTransport(self, transport)
+            # An endpoint leaves its wrapper as the transport's protocol.
             transport.protocol = protocol
 
-    def during(
-        self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs
-    ) -> None:
+    def run(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """
-        Do what an event leads to, and send what that wrote.
+        Handle an event, and send what it wrote.
         """
         if self.busy:
             work(*args, **kwargs)
@@ -67,22 +65,22 @@ class Writes:
             work(*args, **kwargs)
         finally:
             self.busy = False
-            # Should one fail, the others have their turn behind the next event.
+            # If one fails, the others are sent after the next event.
             while self.waiting:
                 self.waiting.pop().send()
 
 
 @implementer(ITCPTransport)
-class PromptTransport:
+class BatchingTransport:
     """
-    A transport that gathers what is written during an event.  For all else it is the
-    real one.
+    A transport that batches the writes of an event, and otherwise delegates to the real
+    one.
     """
 
-    __slots__ = ("_pieces", "_real", "_size", "_writes")
+    __slots__ = ("_batcher", "_pieces", "_real", "_size")
 
-    def __init__(self, writes: Writes, real: Connection) -> None:
-        self._writes = writes
+    def __init__(self, writes: WriteBatcher, real: Connection) -> None:
+        self._batcher = writes
         self._real = real
         self._pieces: list[bytes] = []
         self._size = 0
@@ -91,74 +89,59 @@ class PromptTransport:
         return getattr(self._real, name)
 
     def write(self, data: bytes) -> None:
-        """
-        Write some bytes.
-        """
-        if not self._writes.busy:
+        if not self._batcher.busy:
             self._real.write(data)
             return
         if not self._pieces:
-            self._writes.waiting.append(self)
+            self._batcher.waiting.append(self)
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > MOST_BYTES:
+        if self._size > MAX_BATCHED_BYTES:
             self.send()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """
-        Write some bytes.
-        """
         self.write(b"".join(data))
 
     def send(self) -> None:
         """
-        Send what was gathered.
+        Send what is batched.
         """
         if not self._pieces:
             return
         data, real = b"".join(self._pieces), self._real
         self._pieces.clear()
         self._size = 0
-        # Not before what the socket did not take the last time.
+        # Bytes that the socket did not accept earlier have to go first.
         if real.connected and not hasUnsentBytes(real):
             sent = real.writeSomeData(data)
-            # How it failed is for the reactor to see when it tries again.
+            # The reactor handles an error when it tries again.
             if isinstance(sent, int):
                 data = data[sent:]
         if data:
             real.write(data)
 
     def loseConnection(self) -> None:
-        """
-        Close, behind what was written.
-        """
         self.send()
         self._real.loseConnection()
 
     def loseWriteConnection(self) -> None:
-        """
-        Close one half, behind what was written.
-        """
         self.send()
         self._real.loseWriteConnection()
 
     def abortConnection(self) -> None:
-        """
-        Close now.
-        """
         self._pieces.clear()
         self._real.abortConnection()
 
 
-_writes: WeakKeyDictionary[Any, Writes] = WeakKeyDictionary()
+_batcher: WeakKeyDictionary[Any, WriteBatcher] = WeakKeyDictionary()
 
 
-def writesOf(reactor: Any) -> Writes:
+def batcherFor(reactor: Any) -> WriteBatcher:
     """
-    The one that all connections of a reactor have in common: what is read from one is
-    written to another.
+    Return the batcher that all connections of a reactor share, since a read from one
+    writes to others.
     """
-    found = _writes.get(reactor)
+    found = _batcher.get(reactor)
     if found is None:
-        found = _writes[reactor] = Writes()
+        found = _batcher[reactor] = WriteBatcher()
     return found

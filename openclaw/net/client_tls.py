@@ -1,8 +1,8 @@
 """
-TLS to other servers: who they are is checked, and whatever they show is no traceback.
+TLS to other servers, with verification of their certificates.
 
-Twisted's own check logs one for a certificate without names, and leaves such a
-certificate to OpenSSL, which looks at no name.
+Twisted's own verification logs a traceback for a certificate without names, and leaves
+such a certificate to OpenSSL, which checks no name.
 """
 
 from typing import Any
@@ -19,23 +19,20 @@ from zope.interface import implementer
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class VerifiedServer:
+class VerifyingConnectionCreator:
     """
-    Makes TLS connections to one host.
+    Creates TLS connections to one host.
     """
 
     def __init__(self, host: str) -> None:
         """
-        @param host: The name or the address that its certificate must have.
+        @param host: The name or the address that the certificate must have.
         """
         self._original = optionsForClientTLS(host)
         address = isIPAddress(host) or isIPv6Address(host)
-        self._wanted = IPAddress_ID(host) if address else DNS_ID(host)
+        self._identity = IPAddress_ID(host) if address else DNS_ID(host)
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        """
-        See L{IOpenSSLClientConnectionCreator}.
-        """
         connection = self._original.clientConnectionForTLS(tlsProtocol)
         required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         connection.set_verify(required, self._verify)
@@ -44,7 +41,7 @@ class VerifiedServer:
     def _verify(
         self,
         connection: SSL.Connection,
-        shown: crypto.X509,
+        certificate: crypto.X509,
         error: int,
         depth: int,
         ok: int,
@@ -52,7 +49,7 @@ class VerifiedServer:
         if not ok or depth != 0:
             return bool(ok)
         try:
-            verify_service_identity(extract_patterns(shown), [self._wanted], [])
+            verify_service_identity(extract_patterns(certificate), [self._identity], [])
         except (CertificateError, VerificationError):
             return False
         return True
@@ -61,11 +58,10 @@ class VerifiedServer:
 @implementer(IPolicyForHTTPS)
 class VerifyingPolicy:
     """
-    Checks all servers; for L{twisted.web.client.Agent}.
+    Verifies the certificates of all servers; for L{twisted.web.client.Agent}.
     """
 
-    def creatorForNetloc(self, hostname: bytes, port: int) -> VerifiedServer:
-        """
-        See L{IPolicyForHTTPS}.
-        """
-        return VerifiedServer(hostname.decode("ascii"))
+    def creatorForNetloc(
+        self, hostname: bytes, port: int
+    ) -> VerifyingConnectionCreator:
+        return VerifyingConnectionCreator(hostname.decode("ascii"))

@@ -1,5 +1,5 @@
 """
-Decode the C{Content-Encoding} of an HTTP answer, in bounded pieces.
+Decoding of the C{Content-Encoding} of an HTTP response, in bounded pieces.
 """
 
 import zlib
@@ -9,12 +9,12 @@ from openclaw.interfaces import ToolError
 
 PIECE_BYTES = 64 * 1024
 """
-The most that is inflated at a time.
+Limit of the bytes inflated at once.
 """
 
 MAX_MEMBERS = 1000
 """
-The most members of one gzip file: empty ones would cost much time and give nothing.
+Limit of the members of a gzip file: many empty ones would take time and yield nothing.
 """
 
 _GZIP_BITS = zlib.MAX_WBITS | 16
@@ -22,24 +22,24 @@ _GZIP_BITS = zlib.MAX_WBITS | 16
 
 class ContentError(ToolError):
     """
-    The content can't be decoded.  The text goes on behind "sends" or "sent".
+    The content cannot be decoded.  The message is the object of "sends" or "sent".
     """
 
 
-def printable(text: str) -> str:
+def replaceUnprintable(text: str) -> str:
     """
-    Return a text of a remote server for a message, on one line.
+    Replace unprintable characters of a remote server's text by blanks.
     """
     return "".join(each if each.isprintable() else " " for each in text)
 
 
 class ContentDecoder:
     """
-    Undo one content coding: C{gzip} of any number of members, C{deflate} with or
-    without the header of zlib, or C{identity}.
+    Decodes one content coding: C{gzip} of any number of members, C{deflate} with or
+    without a zlib header, or C{identity}.
 
-    @ivar members: The number of members so far, of which there may be C{maxMembers}.
-        A stream without an end sets it back with each read.
+    @ivar members: The number of members so far, at most C{maxMembers}.  For an endless
+        stream, it is reset with each read.
     """
 
     def __init__(self, headers: Sequence[bytes], maxMembers: int = MAX_MEMBERS) -> None:
@@ -48,14 +48,14 @@ class ContentDecoder:
 
         @raise ContentError: There is more than one coding, or it is not supported.
         """
-        said = b", ".join(headers).strip().lower()
-        shown = printable(said[:100].decode("latin-1"))
-        if len(headers) > 1 or b"," in said:
+        coding = b", ".join(headers).strip().lower()
+        shown = replaceUnprintable(coding[:100].decode("latin-1"))
+        if len(headers) > 1 or b"," in coding:
             raise ContentError(f"more than one content coding ({shown})")
-        if said not in (b"", b"identity", b"gzip", b"x-gzip", b"deflate"):
+        if coding not in (b"", b"identity", b"gzip", b"x-gzip", b"deflate"):
             raise ContentError(f"a content coding that is not supported ({shown})")
-        self.identity = said in (b"", b"identity")
-        self._deflate = said == b"deflate"
+        self.identity = coding in (b"", b"identity")
+        self._deflate = coding == b"deflate"
         self._inflater: zlib._Decompress | None = None
         self._input = b""
         self.members = 0
@@ -66,32 +66,32 @@ class ContentDecoder:
     @property
     def pending(self) -> bool:
         """
-        Can L{decode} give more without being given more?
+        Return whether L{decode} can return more without further data.
         """
         return bool(self._input) or self._full
 
     def decode(self, data: bytes = b"") -> bytes:
         """
-        Take data in, and return at most L{PIECE_BYTES} of what is decoded; for the rest
-        call this again, without data, while there is more L{pending}.
+        Add data, and return at most L{PIECE_BYTES} of decoded data.  Call it again
+        without data while L{pending} is true.
 
-        @raise ContentError: The data is broken.
+        @raise ContentError: The data is damaged.
         """
         if self.identity:
             return data
         self._input += data
         self._begun = self._begun or bool(data)
         try:
-            return self._piece()
+            return self._inflatePiece()
         except zlib.error:
-            raise ContentError("broken compressed content") from None
+            raise ContentError("damaged compressed content") from None
 
-    def _piece(self) -> bytes:
+    def _inflatePiece(self) -> bytes:
         inflater = self._inflater
         if inflater is not None and inflater.eof and self._input:
             if self._deflate:
-                raise ContentError("something behind its compressed content")
-            # Another member; what is none of gzip's has a wrong header.
+                raise ContentError("data after its compressed content")
+            # The next member.  Anything else fails, since it lacks the gzip header.
             inflater = None
         if inflater is None:
             if not self._input:
@@ -101,31 +101,30 @@ class ContentDecoder:
                 raise ContentError(
                     f"more than {self._maxMembers} members of compressed content"
                 )
-            inflater = self._inflater = zlib.decompressobj(self._bits())
+            inflater = self._inflater = zlib.decompressobj(self._windowBits())
         piece = inflater.decompress(self._input, PIECE_BYTES)
         self._input = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-        # There may be more inside though all has been taken in.
+        # The inflater may hold more output though it has consumed all input.
         self._full = len(piece) == PIECE_BYTES and not inflater.eof
         return piece
 
-    def _bits(self) -> int:
+    def _windowBits(self) -> int:
         if not self._deflate:
             return _GZIP_BITS
-        # The first byte of zlib's header: deflate, with a window of its size.  A raw
-        # stream that begins so would be a stored block with garbage in its padding.
+        # The first byte of a zlib header: method and window size.  A raw stream
+        # with this byte would be a stored block with non-zero padding.
         first = self._input[0]
         zlibs = first & 0x0F == 8 and first >> 4 <= 7
         return zlib.MAX_WBITS if zlibs else -zlib.MAX_WBITS
 
     def finish(self, closed: bool = False) -> None:
         """
-        Check that the content is whole.
+        Check that the content is complete.
 
-        @param closed: Is its end only that of the connection?
-
-        @raise ContentError: It is not.
+        @param closed: Whether the end of the connection is the only sign of its end.
+        @raise ContentError: It is not complete.
         """
         if self.identity or not (self._begun or closed):
             return
         if self._inflater is None or not self._inflater.eof:
-            raise ContentError("compressed content that breaks off")
+            raise ContentError("truncated compressed content")

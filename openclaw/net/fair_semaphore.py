@@ -1,12 +1,12 @@
 """
-A bound on a resource that no caller can use up alone.
+Semaphores that no caller can use up alone.
 
-Every resource that callers compete for (runs, tool calls, threads, embeddings, the
-embedded model) has a L{FairSemaphore}.  Nothing that was granted is taken back, so the
-reserve for others has to be kept from the beginning: a caller who has something already
-gets more only while, afterwards, they hold at most L{SHARE_RATIO} times what is still
-free.  A single caller ends at three quarters; several greedy ones end with equal parts,
-and always leave something for the next.
+Each resource that callers compete for (runs, tool calls, threads, embeddings, the local
+model) has a L{FairSemaphore}.  Nothing that was granted is revoked, so the reserve for
+other callers must be kept from the beginning: a caller who holds something already gets
+more only if they then hold at most L{SHARE_RATIO} times what is still free.  A single
+caller ends at three quarters; several greedy ones end with equal shares, and always
+leave something for the next.
 """
 
 from collections import OrderedDict
@@ -21,34 +21,34 @@ from twisted.python.failure import Failure
 
 SHARE_RATIO = 3
 """
-The most that a caller may hold, as a multiple of what is left free.
+Limit of what a caller holds, as a multiple of what is free.
 """
 
 T = TypeVar("T")
 
 
-def fits(held: int, wanted: int, free: int) -> bool:
+def mayHold(held: int, wanted: int, free: int) -> bool:
     """
-    Decide whether a caller may hold more of a resource.
+    Return whether a caller may hold more of a resource.
 
     @param held: What they hold already.
-    @param wanted: How much more they want.
-    @param free: What nobody holds.
+    @param wanted: How much more they request.
+    @param free: What is free.
     """
     left = free - wanted
     return left >= 0 and (held == 0 or held + wanted <= SHARE_RATIO * left)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class SemaphoreLimits:
     """
-    The bounds of a semaphore.
+    The limits of a semaphore.
 
-    @ivar capacity: How many may hold it at once.
-    @ivar waiting: How many may wait; C{None} for any number.
-    @ivar waitSeconds: How long each may wait; C{None} for ever.
-    @ivar reserve: Keep some for those who hold nothing yet.  Without it a single
-        caller may hold all, and the next has to wait until one is given back.
+    @ivar capacity: The number of holders at once.
+    @ivar waiting: The number of waiters; C{None} for no limit.
+    @ivar waitSeconds: The longest wait of each; C{None} for no limit.
+    @ivar reserve: Keep a share free for callers that hold nothing.  Without it, a
+        single caller may hold all, and the next has to wait for a release.
     """
 
     capacity: int
@@ -59,104 +59,104 @@ class Bounds:
 
 class FairSemaphore:
     """
-    A semaphore that divides what it has fairly among callers.
+    A semaphore that divides its capacity fairly among callers.
 
-    The next in turn is the caller who holds least; among equals, turns go round.  A
-    caller's own requests are served in their order.  When the queue is full, the one
-    who demands most loses their newest request to one who demands less.
+    The next in turn is the caller who holds least; among equals, round robin.  A
+    caller's own requests are served in order.  When the queue is full, the caller with
+    the highest demand loses their newest request to a caller with a lower one.
 
-    @ivar held: How many hold it.
-    @ivar waiting: How many wait.
+    @ivar held: The number of holders.
+    @ivar waiting: The number of waiters.
     """
 
     def __init__(
         self,
         reactor: IReactorTime,
-        bounds: Bounds,
+        limits: SemaphoreLimits,
         refusal: Callable[[], Exception] = RuntimeError,
     ) -> None:
         """
-        @param refusal: Makes the error for those who can't wait, or waited too long.
+        @param refusal: Makes the error for requests that cannot wait, or waited too
+            long.
         """
         self.held = 0
         self.waiting = 0
         self._reactor = reactor
-        self._bounds = bounds
+        self._limits = limits
         self._refusal = refusal
-        self._holds: dict[str, int] = {}
-        self._lines: dict[str, OrderedDict[Deferred[None], None]] = {}
-        # The callers in C{_lines} by what they hold, in the order of their turns.
+        self._held: dict[str, int] = {}
+        self._queues: dict[str, OrderedDict[Deferred[None], None]] = {}
+        # The callers in C{_queues} by what they hold, in the order of service.
         self._levels: dict[int, OrderedDict[str, None]] = {}
         self._granting = False
 
-    def heldBy(self, caller: str) -> int:
+    def countHeld(self, caller: str) -> int:
         """
-        Count what a caller holds.
+        Return the number that a caller holds.
         """
-        return self._holds.get(caller, 0)
+        return self._held.get(caller, 0)
 
-    def resize(self, bounds: Bounds) -> None:
+    def resize(self, limits: SemaphoreLimits) -> None:
         """
-        Change the bounds.  Nothing is taken from those who hold or wait.
+        Change the limits.  Holders and waiters stay.
         """
-        self._bounds = bounds
+        self._limits = limits
         self._grant()
 
     def acquire(self, caller: str) -> "Deferred[None]":
         """
-        Wait in turn.
+        Acquire the semaphore, in turn.
 
-        @return: Fires when the caller holds one more, to be given back with
-            L{release}.  Fails with the refusal if too many wait, or it takes too long.
-            Cancelling it ends the waiting.
+        @return: Fires once it is acquired; L{release} must follow.  Fails with the
+            refusal if too many wait, or the wait takes too long.  May be cancelled.
         """
         if self.tryAcquire(caller):
             return succeed(None)
-        bounds = self._bounds
+        limits = self._limits
         displaced: Deferred[None] | None = None
-        if bounds.waiting is not None and self.waiting >= bounds.waiting:
-            displaced = self._displaceFor(caller)
+        if limits.waiting is not None and self.waiting >= limits.waiting:
+            displaced = self._displace(caller)
             if displaced is None:
                 return fail(self._refusal())
-        waiter: Deferred[None] = Deferred(partial(self._leave, caller))
-        if bounds.waitSeconds is not None:
+        waiter: Deferred[None] = Deferred(partial(self._dequeue, caller))
+        if limits.waitSeconds is not None:
             waiter.addTimeout(
-                bounds.waitSeconds,
+                limits.waitSeconds,
                 self._reactor,
                 lambda result, seconds: Failure(self._refusal()),
             )
-        self._join(caller, waiter)
+        self._enqueue(caller, waiter)
         if displaced is not None:
             displaced.errback(Failure(self._refusal()))
-        # In case it was asked for in the middle of a grant.
+        # This may have been called from within a grant.
         self._grant()
         return waiter
 
     def tryAcquire(self, caller: str) -> bool:
         """
-        Hold one more without waiting.
+        Acquire the semaphore without waiting.
 
-        @return: False if that is not possible now.
+        @return: Whether it was acquired.
         """
-        if caller in self._lines or (self._granting and self._lines):
+        if caller in self._queues or (self._granting and self._queues):
             return False
-        held = self._holds.get(caller, 0)
-        if not self._fits(held):
+        held = self._held.get(caller, 0)
+        if not self._mayHold(held):
             return False
-        self._holds[caller] = held + 1
+        self._held[caller] = held + 1
         self.held += 1
         return True
 
     def release(self, caller: str) -> None:
         """
-        Give one back.  The next in turn gets it before this returns.
+        Release the semaphore.  The next in turn acquires it before this returns.
         """
-        self._change(caller, -1)
+        self._adjust(caller, -1)
         self._grant()
 
     async def run(self, caller: str, work: Callable[[], Awaitable[T]]) -> T:
         """
-        Do something that holds one meanwhile.
+        Run C{work} while holding the semaphore.
         """
         await self.acquire(caller)
         try:
@@ -166,10 +166,10 @@ class FairSemaphore:
 
     def _grant(self) -> None:
         """
-        Serve those who wait.  One of them may be done before its callback returns, and
-        a queue can be longer than the stack is deep: so this does not nest.
+        Serve the waiters.  A waiter's callback may release the semaphore at once, and a
+        queue can be longer than the stack is deep: so this does not recurse.
         """
-        if self._granting or not self._lines:
+        if self._granting or not self._queues:
             return
         self._granting = True
         try:
@@ -181,74 +181,74 @@ class FairSemaphore:
     def _takeNext(self) -> "Deferred[None] | None":
         if not self._levels:
             return None
-        # As many levels as there are different numbers of held ones: 22 of 256.
+        # There are few levels: 22 for a capacity of 256.
         level = min(self._levels)
-        if not self._fits(level):
+        if not self._mayHold(level):
             return None
         caller = next(iter(self._levels[level]))
-        waiter = next(iter(self._lines[caller]))
-        self._leave(caller, waiter)
-        self._change(caller, 1)
+        waiter = next(iter(self._queues[caller]))
+        self._dequeue(caller, waiter)
+        self._adjust(caller, 1)
         return waiter
 
-    def _fits(self, held: int) -> bool:
-        free = self._bounds.capacity - self.held
-        return fits(held if self._bounds.reserve else 0, 1, free)
+    def _mayHold(self, held: int) -> bool:
+        free = self._limits.capacity - self.held
+        return mayHold(held if self._limits.reserve else 0, 1, free)
 
-    def _displaceFor(self, caller: str) -> "Deferred[None] | None":
+    def _displace(self, caller: str) -> "Deferred[None] | None":
         """
-        Make room in a full queue.
+        Free a slot in a full queue.
 
-        @return: The request that lost its place, or C{None} if nobody demands more
-            than the caller does.
+        @return: The displaced request, or C{None} if no caller demands more than this
+            one.
         """
-        if not self._lines:
+        if not self._queues:
             return None
-        greediest = max(self._lines, key=self._demandOf)
-        if self._demandOf(greediest) <= self._demandOf(caller) + 1:
+        greediest = max(self._queues, key=self._countDemand)
+        if self._countDemand(greediest) <= self._countDemand(caller) + 1:
             return None
-        waiter = next(reversed(self._lines[greediest]))
-        self._leave(greediest, waiter)
+        waiter = next(reversed(self._queues[greediest]))
+        self._dequeue(greediest, waiter)
         return waiter
 
-    def _demandOf(self, caller: str) -> int:
-        return self._holds.get(caller, 0) + len(self._lines.get(caller, ()))
+    def _countDemand(self, caller: str) -> int:
+        return self._held.get(caller, 0) + len(self._queues.get(caller, ()))
 
-    def _change(self, caller: str, difference: int) -> None:
+    def _adjust(self, caller: str, difference: int) -> None:
         """
-        Let a caller hold more or less.  Those who wait go to the end of their level.
+        Change what a caller holds.  A waiting caller moves to the end of the new level.
         """
-        held = self._holds.get(caller, 0)
-        waits = caller in self._lines
+        held = self._held.get(caller, 0)
+        waits = caller in self._queues
         if waits:
-            self._leaveLevel(caller, held)
+            self._removeFromLevel(caller, held)
         held += difference
         self.held += difference
         if held:
-            self._holds[caller] = held
+            self._held[caller] = held
         else:
-            del self._holds[caller]
+            del self._held[caller]
         if waits:
             self._levels.setdefault(held, OrderedDict())[caller] = None
 
-    def _join(self, caller: str, waiter: "Deferred[None]") -> None:
-        line = self._lines.get(caller)
-        if line is None:
-            line = self._lines[caller] = OrderedDict()
-            level = self._holds.get(caller, 0)
+    def _enqueue(self, caller: str, waiter: "Deferred[None]") -> None:
+        queue = self._queues.get(caller)
+        if queue is None:
+            queue = self._queues[caller] = OrderedDict()
+            level = self._held.get(caller, 0)
             self._levels.setdefault(level, OrderedDict())[caller] = None
-        line[waiter] = None
+        queue[waiter] = None
         self.waiting += 1
 
-    def _leave(self, caller: str, waiter: "Deferred[None]") -> None:
-        line = self._lines[caller]
-        del line[waiter]
+    def _dequeue(self, caller: str, waiter: "Deferred[None]") -> None:
+        queue = self._queues[caller]
+        del queue[waiter]
         self.waiting -= 1
-        if not line:
-            self._leaveLevel(caller, self._holds.get(caller, 0))
-            del self._lines[caller]
+        if not queue:
+            self._removeFromLevel(caller, self._held.get(caller, 0))
+            del self._queues[caller]
 
-    def _leaveLevel(self, caller: str, held: int) -> None:
+    def _removeFromLevel(self, caller: str, held: int) -> None:
         level = self._levels[held]
         del level[caller]
         if not level:

@@ -1,7 +1,7 @@
 """
-Fetching from the public Internet on somebody else's word.
+Fetching documents of the public Internet.
 
-Whoever asks is told little when it fails: these words may end up with a stranger.
+Error messages say little, since they may be shown to a stranger.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from zope.interface import implementer
 from openclaw import __version__
 from openclaw.interfaces import ToolError
 from openclaw.net.client_tls import VerifyingPolicy
-from openclaw.net.content_coding import ContentDecoder, printable
+from openclaw.net.content_coding import ContentDecoder, replaceUnprintable
 from openclaw.net.guarded_reactor import GuardedReactor
 from openclaw.net.media_type import mediaType
 
@@ -33,12 +33,12 @@ CONNECT_SECONDS = 10.0
 
 HEADER_BYTES = 512 * 1024
 """
-Bytes beside the content: headers, redirects and TLS.
+Limit of the bytes besides the content: headers, redirects and TLS.
 """
 
 MAX_TYPE_CHARACTERS = 500
 """
-As much of a C{Content-Type} is looked at: its parser takes quadratic time.
+The part of a C{Content-Type} that is parsed: parsing takes quadratic time.
 """
 
 MAX_COOKIES = 50
@@ -46,25 +46,25 @@ MAX_COOKIE_BYTES = 4096
 
 HEAD_BYTES = 128 * 1024
 """
-Bytes until the headers of an answer are complete, those of TLS included.
+Limit of the bytes until the headers of a response are complete, TLS included.
 """
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FetchTerms:
+class FetchOptions:
     """
-    The limits of a fetch, and its purpose.
+    The limits of a fetch, and the accepted content.
 
-    @ivar allowPrivate: May it reach addresses that are not of the public Internet?
-    @ivar ports: The TCP ports it may reach.
-    @ivar seconds: How long it may take, redirects included.
-    @ivar maxBytes: How much of the content is read.
-    @ivar accept: What the server is told of what is wanted.
-    @ivar what: The same in one word.
-    @ivar wants: Whether a media type is that, as far as can be seen from it.
-    @ivar permitsHost: Whether a host may be asked.
+    @ivar allowPrivate: Whether addresses outside the public Internet may be reached.
+    @ivar ports: The TCP ports that may be reached.
+    @ivar seconds: The time-out, redirects included.
+    @ivar maxBytes: Limit of the decoded content.
+    @ivar accept: The C{Accept} header.
+    @ivar what: The accepted content in one word, for error messages.
+    @ivar wants: Returns whether a media type is accepted.
+    @ivar permitsHost: Returns whether a host may be reached.
     """
 
     allowPrivate: bool
@@ -78,26 +78,26 @@ class FetchTerms:
 
     def check(self, text: str) -> URL:
         """
-        A URL that may be fetched, as far as can be seen from it.
+        Parse and check a URL before it is requested.
 
-        @raise ToolError: It may not, or is none.
+        @raise ToolError: It is not valid, or may not be fetched.
         """
-        url = checkedURL(text, self.ports)
+        url = parseURL(text, self.ports)
         if not self.permitsHost(url.host):
-            raise ToolError(f"{url.host} is not among the hosts that may be asked.")
+            raise ToolError(f"{url.host} is not one of the allowed hosts.")
         return url
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
+class FetchedDocument:
     """
     A fetched document.
 
-    @ivar url: Where it was found in the end.
-    @ivar contentType: What the server says it is.
-    @ivar data: It, or the beginning of it.
-    @ivar whole: Is that all?
-    @ivar tooLarge: Is it not, since there was more than may be read?
+    @ivar url: Its URL after redirects.
+    @ivar contentType: The C{Content-Type} header.
+    @ivar data: The content, or its beginning.
+    @ivar whole: Whether C{data} is complete.
+    @ivar tooLarge: Whether it is not, because the content exceeds the limit.
     """
 
     url: str
@@ -107,11 +107,11 @@ class Fetched:
     tooLarge: bool
 
 
-def checkedURL(text: str, ports: tuple[int, ...]) -> URL:
+def parseURL(text: str, ports: tuple[int, ...]) -> URL:
     """
-    A web address, with a port that may be reached.
+    Parse a web address, and check its port.
 
-    @raise ToolError: It is none.
+    @raise ToolError: It is not valid, or may not be fetched.
     """
     try:
         url = URL.from_text(text.strip()).normalize().replace(fragment="")
@@ -121,41 +121,41 @@ def checkedURL(text: str, ports: tuple[int, ...]) -> URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise ToolError("Only http and https URLs can be fetched.")
     if ":" in url.host:
-        # The URL library takes it for a name that is misspelt.
+        # The URL library takes an IPv6 address for a misspelt name.
         raise ToolError("An IPv6 address can't be fetched; use the host's name.")
     if url.userinfo:
         raise ToolError("A URL with a user name or password can't be fetched.")
     if url.port not in ports:
-        raise ToolError(f"Port {url.port} may not be used.")
+        raise ToolError(f"Port {url.port} is not allowed.")
     return url
 
 
-def fetch(reactor: Any, url: str, terms: FetchTerms) -> "Deferred[Fetched]":
+def fetch(reactor: Any, url: str, options: FetchOptions) -> "Deferred[FetchedDocument]":
     """
-    Fetch, following redirects.  No connection outlives this.
+    Fetch a document, following redirects.  All connections are closed when this fires.
 
-    @return: Fails with L{ToolError} if it can't be had.  May be cancelled.
+    @return: Fails with L{ToolError} if it cannot be fetched.  May be cancelled.
     """
-    return Deferred.fromCoroutine(_fetch(reactor, url, terms))
+    return Deferred.fromCoroutine(_fetch(reactor, url, options))
 
 
-async def _fetch(reactor: Any, url: str, terms: FetchTerms) -> Fetched:
-    fetch = _Fetch(reactor, terms)
-    # Apart from the fetch, so that its cancellation is told from its failure: the
-    # agent below makes errors of its own of both.
-    result: Deferred[Fetched] = Deferred()
+async def _fetch(reactor: Any, url: str, options: FetchOptions) -> FetchedDocument:
+    fetch = _Fetch(reactor, options)
+    # A Deferred of its own distinguishes cancellation from failure: the agent maps both
+    # to its own errors.
+    result: Deferred[FetchedDocument] = Deferred()
 
-    def ended(outcome: Fetched | Failure) -> None:
+    def finish(outcome: FetchedDocument | Failure) -> None:
         if not result.called:
             result.callback(outcome)
 
-    def late(_: object, seconds: float) -> Failure:
+    def timedOut(_: object, seconds: float) -> Failure:
         return Failure(ToolError(f"The fetch took longer than {seconds:g} s."))
 
     fetching = Deferred.fromCoroutine(fetch.run(url))
-    fetching.addBoth(ended)
+    fetching.addBoth(finish)
     try:
-        return await result.addTimeout(terms.seconds, reactor, late)
+        return await result.addTimeout(options.seconds, reactor, timedOut)
     finally:
         fetching.cancel()
         fetch.close()
@@ -163,22 +163,21 @@ async def _fetch(reactor: Any, url: str, terms: FetchTerms) -> Fetched:
 
 class _Fetch:
     """
-    One fetch, redirects and all.
+    One fetch, including its redirects.
     """
 
-    def __init__(self, reactor: Any, terms: FetchTerms) -> None:
-        self._terms = terms
+    def __init__(self, reactor: Any, options: FetchOptions) -> None:
+        self._terms = options
         self._reactor = reactor
         self._guard = GuardedReactor(
             reactor,
-            allowPrivate=terms.allowPrivate,
-            maxBytes=terms.maxBytes + HEADER_BYTES,
+            allowPrivate=options.allowPrivate,
+            maxBytes=options.maxBytes + HEADER_BYTES,
         )
         guard = cast(Any, self._guard)
-        # Names are looked up and connected to through the guard; the agent does TLS,
-        # with the name that is in the URL.
+        # The guard looks up names and connects; the agent does TLS with the URL's name.
         pool = HTTPConnectionPool(guard, persistent=False)
-        # With the first page: half a megabyte that many never need.
+        # Imported at the first use: half a megabyte that many daemons never need.
         from treq.client import HTTPClient
 
         policy = VerifyingPolicy()
@@ -187,39 +186,38 @@ class _Fetch:
         self._http = HTTPClient(self._agent)
 
     def close(self) -> None:
-        """
-        Close what is still open.
-        """
         self._guard.abort()
 
-    async def run(self, text: str) -> Fetched:
+    async def run(self, text: str) -> FetchedDocument:
         """
         Fetch, following redirects.
 
-        @raise ToolError: It can't be had.
+        @raise ToolError: The document cannot be fetched.
         """
         url = self._terms.check(text)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._ask(url)
+            response = await self._request(url)
             if response.code not in _REDIRECTS:
-                return await self._content(url, response)
-            location = _headerText(response, b"location", "")
+                return await self._readDocument(url, response)
+            location = _decodeHeader(response, b"location", "")
             self._guard.abort()
             if not location or len(location) > MAX_URL_CHARACTERS:
-                raise ToolError(f"{url.to_text()} redirects to nowhere.")
+                raise ToolError(f"{url.to_text()} redirects to an invalid URL.")
             try:
                 following = url.click(location).to_text()
             except (ValueError, UnicodeError):
-                raise ToolError(f"{url.to_text()} redirects to nowhere.") from None
+                raise ToolError(
+                    f"{url.to_text()} redirects to an invalid URL."
+                ) from None
             url = self._terms.check(following)
         raise ToolError(f"More than {MAX_REDIRECTS} redirects.")
 
-    async def _ask(self, url: URL) -> IResponse:
+    async def _request(self, url: URL) -> IResponse:
         headers = {
             "User-Agent": [f"openclaw/{__version__}"],
             "Accept": [self._terms.accept],
         }
-        self._guard.expect(HEAD_BYTES)
+        self._guard.limitNext(HEAD_BYTES)
         try:
             response = await self._http.get(
                 url,
@@ -228,28 +226,28 @@ class _Fetch:
                 unbuffered=True,
                 reactor=cast(Any, self._guard),
             )
-            self._guard.expect(self._terms.maxBytes + HEADER_BYTES)
+            self._guard.limitNext(self._terms.maxBytes + HEADER_BYTES)
             return cast(IResponse, response)
         except DNSLookupError:
             if self._guard.refused:
                 raise ToolError(
-                    f"{url.host} is not on the public Internet, and may not be reached."
+                    f"{url.host} is not on the public Internet and may not be reached."
                 ) from None
             raise ToolError(f"There is no host {url.host}.") from None
         except ConnectError:
-            raise ToolError(f"{url.host} can't be connected to.") from None
+            raise ToolError(f"Can't connect to {url.host}.") from None
         except Exception:
-            # Broken HTTP or TLS.  What exactly is of no use to a model.
-            raise ToolError(f"{url.to_text()} gives no proper answer.") from None
+            # Invalid HTTP or TLS.  The details are of no use to a model.
+            raise ToolError(f"{url.to_text()} gives no valid HTTP response.") from None
 
-    async def _content(self, url: URL, response: IResponse) -> Fetched:
+    async def _readDocument(self, url: URL, response: IResponse) -> FetchedDocument:
         where = url.to_text()
         if response.code != 200:
-            phrase = printable(response.phrase.decode("latin-1")[:100])
+            phrase = replaceUnprintable(response.phrase.decode("latin-1")[:100])
             raise ToolError(f"{where} answers {response.code} {phrase}.")
-        said = _headerText(response, b"content-type", "text/plain")
-        said = printable(said[:MAX_TYPE_CHARACTERS])
-        kind, _ = mediaType(said)
+        contentType = _decodeHeader(response, b"content-type", "text/plain")
+        contentType = replaceUnprintable(contentType[:MAX_TYPE_CHARACTERS])
+        kind, _ = mediaType(contentType)
         if not self._terms.wants(kind):
             raise ToolError(f"{where} is not {self._terms.what} but {kind[:100]}.")
         try:
@@ -259,18 +257,18 @@ class _Fetch:
             data = await body.done
         except ToolError as error:
             raise ToolError(f"{where} sends {error}.") from None
-        return Fetched(
+        return FetchedDocument(
             url=where,
-            contentType=said,
+            contentType=contentType,
             data=data,
             whole=body.whole,
             tooLarge=body.tooLarge,
         )
 
 
-def _headerText(response: IResponse, name: bytes, default: str) -> str:
+def _decodeHeader(response: IResponse, name: bytes, default: str) -> str:
     """
-    The first header of this name, in UTF-8 or else in Latin-1: any byte may come.
+    Return the first header of a name, decoded as UTF-8 or else Latin-1.
     """
     values: Sequence[bytes] | None = response.headers.getRawHeaders(name)
     if not values:
@@ -284,8 +282,8 @@ def _headerText(response: IResponse, name: bytes, default: str) -> str:
 @implementer(IAgent)
 class _LenientAgent:
     """
-    Stands below treq, and keeps from it the headers that it can't cope with: codings,
-    which it would undo without a bound, and cookies that are not ASCII.
+    An agent below treq that removes headers which treq does not handle well: content
+    codings, which it would decode without a limit, and cookies that are not ASCII.
 
     @ivar codings: The content codings of the last response.
     """
@@ -301,21 +299,18 @@ class _LenientAgent:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> "Deferred[IResponse]":
-        """
-        See L{IAgent}.
-        """
-        asked: Deferred[IResponse] = self._agent.request(
+        requested: Deferred[IResponse] = self._agent.request(
             method, uri, headers, bodyProducer
         )
-        return asked.addCallback(self._responded)
+        return requested.addCallback(self._cleanHeaders)
 
-    def _responded(self, response: IResponse) -> IResponse:
-        given = response.headers
-        self.codings = list(given.getRawHeaders(b"content-encoding", []))
-        given.removeHeader(b"content-encoding")
-        given.removeHeader(b"set-cookie2")
-        cookies = given.getRawHeaders(b"set-cookie", [])[:MAX_COOKIES]
-        given.setRawHeaders(
+    def _cleanHeaders(self, response: IResponse) -> IResponse:
+        headers = response.headers
+        self.codings = list(headers.getRawHeaders(b"content-encoding", []))
+        headers.removeHeader(b"content-encoding")
+        headers.removeHeader(b"set-cookie2")
+        cookies = headers.getRawHeaders(b"set-cookie", [])[:MAX_COOKIES]
+        headers.setRawHeaders(
             b"set-cookie",
             [
                 each
@@ -328,11 +323,11 @@ class _LenientAgent:
 
 class _Body(Protocol):
     """
-    Decodes and collects content, up to a bound.
+    Decodes and collects content, up to a limit.
 
-    @ivar done: Fires with the content; fails with L{ToolError} if it is broken.
-    @ivar whole: Is that all?
-    @ivar tooLarge: Was there more than may be read?
+    @ivar done: Fires with the content; fails with L{ToolError} if it is damaged.
+    @ivar whole: Whether the content is complete.
+    @ivar tooLarge: Whether it exceeds the limit.
     """
 
     def __init__(self, reactor: Any, limit: int, decoder: ContentDecoder) -> None:
@@ -361,7 +356,8 @@ class _Body(Protocol):
 
     def _decode(self) -> None:
         """
-        Decode one piece.  More of it waits until others have had their turn.
+        Decode one piece.  Further pieces are decoded in later iterations of the
+        reactor.
         """
         self._later = None
         data, self._waiting = b"".join(self._waiting), []
@@ -404,6 +400,6 @@ class _Body(Protocol):
         elif self._decoder.identity:
             self.whole = False
         else:
-            self.done.errback(ToolError("compressed content that breaks off"))
+            self.done.errback(ToolError("truncated compressed content"))
             return
         self.done.callback(bytes(self._data))

@@ -1,10 +1,10 @@
 """
-Connections to the public Internet, and to nowhere else.
+A reactor that connects only to the public Internet.
 
-L{GuardedReactor} stands in for the reactor below an HTTP agent.  It gives only
-addresses that may be used to whoever looks up a name, and connects only to such
-addresses.  Since what is checked is the very address that is connected to, it does
-not matter how a URL is written or what a name resolves to a moment later.
+L{GuardedReactor} replaces the reactor below an HTTP agent.  Its name resolver returns
+only permitted addresses, and it connects only to those.  Since the very address that is
+connected to is checked, neither the spelling of a URL nor a changed DNS record can
+evade the check.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,36 +28,35 @@ from zope.interface import implementer
 _NOT_PUBLIC: Sequence[IPv4Network | IPv6Network] = [
     ip_network(network)
     for network in (
-        "100.64.0.0/10",  # between a provider and its customers
-        "168.63.129.16/32",  # a cloud's own service, for its machines only
+        "100.64.0.0/10",  # carrier-grade NAT
+        "168.63.129.16/32",  # Azure's internal service
         "192.0.0.0/24",
         "192.88.99.0/24",
         "198.18.0.0/15",
         "::/96",
-        "::ffff:0:0/96",  # IPv4 in another dress
+        "::ffff:0:0/96",  # IPv4-mapped
         "64:ff9b:1::/48",
-        "2001::/23",  # Teredo among others, which tunnel to IPv4
-        "2002::/16",  # 6to4, which does too
+        "2001::/23",  # Teredo and others, which tunnel to IPv4
+        "2002::/16",  # 6to4, which tunnels to IPv4, too
         "fec0::/10",
     )
 ]
 
 READ_BYTES = 4096
 """
-The most that is read from a socket before others have their turn.
+Limit of one read from a socket.
 """
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """
-The prefix by which a network without IPv4 reaches it: the last 32 bits are the address.
+The prefix of IPv4 addresses in a network without IPv4: the last 32 bits are the
+address.
 """
 
 
 def isPublic(address: str) -> bool:
     """
-    Is this an address on the public Internet, of one machine?
-
-    @param address: An IP address.
+    Return whether an IP address is a unicast address of the public Internet.
     """
     try:
         ip = ip_address(address)
@@ -80,14 +79,14 @@ def isPublic(address: str) -> bool:
     )
 
 
-class _Socket(ProtocolWrapper):
+class _LimitedConnection(ProtocolWrapper):
     """
-    A connection that may only bring so much, headers and all.
+    A connection with a limit of received bytes, headers included.
     """
 
     def makeConnection(self, transport: Any) -> None:
-        # Twisted's parser takes microseconds for each line and each chunk, and a
-        # server may send such as are nearly empty.
+        # Twisted's parser takes microseconds for each line and each chunk, and a server
+        # may send nearly empty ones.
         transport.bufferSize = READ_BYTES
         super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
@@ -98,17 +97,18 @@ class _Socket(ProtocolWrapper):
             self.transport.abortConnection()  # type: ignore[union-attr]
 
 
-class _SocketFactory(WrappingFactory):
+class _LimitingFactory(WrappingFactory):
     """
-    Makes the connections of a L{GuardedReactor}.
+    Builds the connections of a L{GuardedReactor}.
     """
 
     noisy = False
-    protocol = _Socket
+    protocol = _LimitedConnection
 
     def __init__(self, wrapped: Any, arrived: Callable[[int], bool]) -> None:
         """
-        @param arrived: Told how many bytes have come; answers whether they may.
+        @param arrived: Called with the number of bytes received; returns whether they
+            are within the limits.
         """
         super().__init__(wrapped)  # type: ignore[no-untyped-call]
         self.arrived = arrived
@@ -117,16 +117,15 @@ class _SocketFactory(WrappingFactory):
 @implementer(IReactorPluggableNameResolver, IReactorTCP, IReactorTime)
 class GuardedReactor:
     """
-    As much of a reactor as an HTTP agent needs, for one fetch.
+    The part of a reactor that an HTTP agent needs, for one fetch.
 
-    @ivar refused: Was there an address that may not be used?
+    @ivar refused: Whether an address was refused.
     """
 
     def __init__(self, reactor: Any, *, allowPrivate: bool, maxBytes: int) -> None:
         """
-        @param allowPrivate: May any address be used?
-
-        @param maxBytes: How much may be received in all.
+        @param allowPrivate: Permit all addresses.
+        @param maxBytes: Limit of the bytes received over all connections.
         """
         self._reactor = reactor
         self._allowPrivate = allowPrivate
@@ -136,20 +135,17 @@ class GuardedReactor:
 
     @property
     def nameResolver(self) -> IHostnameResolver:
-        """
-        See L{IReactorPluggableNameResolver}.
-        """
         return _GuardedResolver(self._reactor.nameResolver, self)
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
         """
-        Not for one fetch to decide.
+        Not supported.
         """
         raise NotImplementedError
 
     def permits(self, address: str) -> bool:
         """
-        May this address be connected to?
+        Return whether an address may be connected to, and record a refusal.
         """
         permitted = self._allowPrivate or isPublic(address)
         self.refused = self.refused or not permitted
@@ -166,51 +162,52 @@ class GuardedReactor:
         """
         Connect to an address.
 
-        @raise ValueError: It may not be used.  It should not have come this far.
+        @raise ValueError: It is not permitted.  The resolver should have excluded it.
         """
         if not self.permits(host):
             raise ValueError("this address may not be used")
         connector: IConnector = self._reactor.connectTCP(
-            host, port, _SocketFactory(factory, self._arrived), timeout, bindAddress
+            host,
+            port,
+            _LimitingFactory(factory, self._countReceived),
+            timeout,
+            bindAddress,
         )
         self._connectors.append(connector)
         return connector
 
     def listenTCP(self, *args: Any, **kwargs: Any) -> Any:
         """
-        Not for those who fetch.
+        Not supported.
         """
         raise NotImplementedError
 
     def abort(self) -> None:
         """
-        Close all connections now, in whatever phase they are.
+        Close all connections at once, in any state.
         """
         connectors, self._connectors = self._connectors, []
         for connector in connectors:
             if connector.state == "connected":
-                # A polite end of TLS could wait for the other side.
+                # An orderly shutdown of TLS could wait for the server.
                 connector.transport.abortConnection()
             elif connector.state == "connecting":
                 connector.stopConnecting()
 
-    def expect(self, maxBytes: int) -> None:
+    def limitNext(self, maxBytes: int) -> None:
         """
-        Bound what may be received from now on, beside the bound of all.
+        Limit the bytes received from now on, besides the overall limit.
         """
         self._part = maxBytes
 
-    def _arrived(self, size: int) -> bool:
-        # What ends this part may be in the same read as what follows it.
+    def _countReceived(self, size: int) -> bool:
+        # One read may contain the end of this part and the beginning of the next.
         permitted = self._part > 0
         self._left -= size
         self._part -= size
         return permitted and self._left >= 0
 
     def seconds(self) -> float:
-        """
-        See L{IReactorTime}.
-        """
         return self._reactor.seconds()  # type: ignore[no-any-return]
 
     def callLater(
@@ -220,24 +217,18 @@ class GuardedReactor:
         *args: object,
         **kwargs: object,
     ) -> IDelayedCall:
-        """
-        See L{IReactorTime}.
-        """
         return self._reactor.callLater(  # type: ignore[no-any-return]
             delay, callable, *args, **kwargs
         )
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        """
-        See L{IReactorTime}.
-        """
         return self._reactor.getDelayedCalls()  # type: ignore[no-any-return]
 
 
 @implementer(IHostnameResolver)
 class _GuardedResolver:
     """
-    Finds the addresses that may be used.
+    Resolves names to permitted addresses only.
     """
 
     def __init__(self, resolver: IHostnameResolver, guard: GuardedReactor) -> None:
@@ -252,9 +243,6 @@ class _GuardedResolver:
         addressTypes: Any = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """
-        See L{IHostnameResolver}.
-        """
         return self._resolver.resolveHostName(
             _GuardedReceiver(resolutionReceiver, self._guard),
             hostName,
@@ -267,7 +255,7 @@ class _GuardedResolver:
 @implementer(IResolutionReceiver)
 class _GuardedReceiver:
     """
-    Hands on the addresses that may be used.
+    Passes on the permitted addresses.
     """
 
     def __init__(self, receiver: IResolutionReceiver, guard: GuardedReactor) -> None:

@@ -1,5 +1,5 @@
 """
-The connections to a provider: how they are made, and the ones that are kept.
+The HTTP client of a provider: its targets and its pool of connections.
 """
 
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ from twisted.internet.protocol import Factory
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 
-from openclaw.net.batched_writes import writesOf
+from openclaw.net.batched_writes import batcherFor
 from openclaw.net.http_connection import Address, Connection, Exchange, ResponseReceiver
 
 IDLE_SECONDS = 30
 """
-Seconds for which an idle connection is kept: less than the 60 s after which most
-servers and proxies would close it under us.
+Close connections that were idle for this long, in seconds.  Most servers and proxies
+close them after 60 s.
 """
 
 IDLE_CONNECTIONS = 64
@@ -45,7 +45,7 @@ PORTS = {"http": 80, "https": 443}
 @dataclass(frozen=True, kw_only=True)
 class HTTPTarget:
     """
-    A destination of requests, and the part of them that is always the same.
+    A destination of requests, with the constant part of them.
 
     @ivar head: The request up to the value of its C{Content-Length}.
     """
@@ -64,31 +64,28 @@ class _Pool:
     reactor: IReactorTime
     _idle: dict[Address, list[Connection]] = field(default_factory=dict)
     _closing: "dict[Connection, Deferred[None]]" = field(default_factory=dict)
-    _clock: IDelayedCall | None = None
+    _timer: IDelayedCall | None = None
 
     def take(self, address: Address) -> Connection | None:
         """
-        Take the one that was used last, so that those too many become old.
+        Return the most recently used connection, so that surplus ones expire.
         """
         idle = self._idle.get(address)
         return idle.pop() if idle else None
 
-    def free(self, address: Address, connection: Connection) -> None:
-        """
-        A connection has nothing to do.
-        """
+    def connectionIdle(self, address: Address, connection: Connection) -> None:
         idle = self._idle.setdefault(address, [])
         if len(idle) >= IDLE_CONNECTIONS:
             connection.abort()
             return
         connection.idleSince = self.reactor.seconds()
         idle.append(connection)
-        if self._clock is None:
-            self._clock = self.reactor.callLater(IDLE_SECONDS, self._closeOld)
+        if self._timer is None:
+            self._timer = self.reactor.callLater(IDLE_SECONDS, self._closeExpired)
 
-    def _closeOld(self) -> None:
-        # One clock for all: nearly always the oldest was used since it was set.
-        self._clock = None
+    def _closeExpired(self) -> None:
+        # One timer for all: usually, the oldest was used since the timer was set.
+        self._timer = None
         now = self.reactor.seconds()
         oldest = now
         for idle in self._idle.values():
@@ -98,25 +95,22 @@ class _Pool:
                 oldest = min(oldest, idle[0].idleSince)
         if any(self._idle.values()):
             wait = oldest + IDLE_SECONDS - now
-            self._clock = self.reactor.callLater(wait, self._closeOld)
+            self._timer = self.reactor.callLater(wait, self._closeExpired)
 
-    def gone(self, address: Address, connection: Connection) -> None:
-        """
-        A connection is closed.
-        """
+    def connectionClosed(self, address: Address, connection: Connection) -> None:
         idle = self._idle.get(address, [])
         if connection in idle:
             idle.remove(connection)
-        if self._clock is not None and not any(self._idle.values()):
-            self._clock.cancel()
-            self._clock = None
+        if self._timer is not None and not any(self._idle.values()):
+            self._timer.cancel()
+            self._timer = None
         closed = self._closing.pop(connection, None)
         if closed is not None:
             closed.callback(None)
 
     def closeIdle(self) -> "Deferred[list[tuple[bool, None]]]":
         """
-        Close all that are idle.
+        Close all idle connections.
 
         @return: Fires when they are closed.
         """
@@ -129,22 +123,19 @@ class _Pool:
         return DeferredList(closed)
 
 
-class _Maker(Factory):
+class _ConnectionFactory(Factory):
     """
-    Makes the connections to one address, and writes no line into the log for each.
+    Builds the connections to one address, without a log line for each.
     """
 
     noisy = False
 
-    def __init__(self, agent: "HTTPPool", address: Address) -> None:
-        self._agent = agent
+    def __init__(self, client: "HTTPPool", address: Address) -> None:
+        self._client = client
         self._address = address
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
-        """
-        A connection.
-        """
-        return self._agent.made(self._address)
+        return self._client.buildConnection(self._address)
 
 
 class HTTPPool:
@@ -154,18 +145,16 @@ class HTTPPool:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._writes = writesOf(reactor)
+        self._batcher = batcherFor(reactor)
         self._pool = _Pool(reactor)
 
-    def target(self, url: str, headers: Headers) -> HTTPTarget:
+    def makeTarget(self, url: str, headers: Headers) -> HTTPTarget:
         """
-        Understand where requests shall go.
+        Prepare a destination of requests.
 
-        @param headers: What each of them carries.
-
-        @raise SchemeNotSupported: It is neither HTTP nor HTTPS.
-
-        @raise ValueError: It is no URL.
+        @param headers: The headers of each request.
+        @raise SchemeNotSupported: The scheme is neither HTTP nor HTTPS.
+        @raise ValueError: The URL is not valid.
         """
         if not url.isascii():
             url = URL.from_text(url).to_uri().to_text()
@@ -174,12 +163,12 @@ class HTTPPool:
         if scheme not in PORTS:
             raise SchemeNotSupported(f"Unsupported scheme: {scheme!r}")
         port = parts.port or PORTS[scheme]
-        named = f"[{host}]" if ":" in host else host
+        hostHeader = f"[{host}]" if ":" in host else host
         if port != PORTS[scheme]:
-            named = f"{named}:{port}"
+            hostHeader = f"{hostHeader}:{port}"
         sent = headers.copy()
-        sent.setRawHeaders("host", [named])
-        # A compressed stream could hold words back.
+        sent.setRawHeaders("host", [hostHeader])
+        # A server may delay the words of a compressed stream.
         sent.setRawHeaders(b"accept-encoding", [b"identity"])
         path = (parts.path or "/") + (parts.query and f"?{parts.query}")
         lines = [b"POST %b HTTP/1.1" % path.encode()]
@@ -192,20 +181,20 @@ class HTTPPool:
         )
 
     def _endpoint(self, scheme: str, host: str, port: int) -> IStreamClientEndpoint:
-        # An address needs none of what it takes to look for one: 2 KB a connection.
+        # An IP address needs no name resolver, which takes 2 KB a connection.
         kind: Any = HostnameEndpoint
         if isIPAddress(host):
             kind = TCP4ClientEndpoint
         elif isIPv6Address(host):
             kind = TCP6ClientEndpoint
-        # Who asks has a clock, which covers the look-up and TLS, too.
+        # The caller's time-out covers the look-up and TLS, too.
         endpoint = kind(self._reactor, host, port, timeout=None)
         if scheme == "http":
             return cast(IStreamClientEndpoint, endpoint)
-        # The TLS libraries take 10 MB that others need not spend.
-        from openclaw.net.client_tls import VerifiedServer
+        # The TLS libraries take 10 MB, which plain HTTP does not need.
+        from openclaw.net.client_tls import VerifyingConnectionCreator
 
-        return wrapClientTLS(VerifiedServer(host), endpoint)
+        return wrapClientTLS(VerifyingConnectionCreator(host), endpoint)
 
     def post(
         self,
@@ -213,31 +202,28 @@ class HTTPPool:
         body: bytes,
         receiver: ResponseReceiver,
         *,
-        anew: bool = False,
+        newConnection: bool = False,
     ) -> Exchange:
         """
         Send a request.
 
-        @param anew: Use no connection that is there already, and close the idle ones.
+        @param newConnection: Open a new connection, and close the idle ones.
         """
         exchange = Exchange(receiver, [target.head, b"%d\r\n\r\n" % len(body), body])
-        if anew:
+        if newConnection:
             self._pool.closeIdle()
         connection = self._pool.take(target.address)
         if connection is not None:
             exchange.pooled = True
-            exchange.carriedBy(connection)
+            exchange.attach(connection)
         else:
-            maker = _Maker(self, target.address)
-            connecting = target.endpoint.connect(maker)
+            factory = _ConnectionFactory(self, target.address)
+            connecting = target.endpoint.connect(factory)
             exchange.connect(cast("Deferred[Connection]", connecting))
         return exchange
 
-    def made(self, address: Address) -> Connection:
-        """
-        A new connection.
-        """
-        return Connection(self._writes, self._pool, address)
+    def buildConnection(self, address: Address) -> Connection:
+        return Connection(self._batcher, self._pool, address)
 
     def close(self) -> "Deferred[list[tuple[bool, None]]]":
         """

@@ -1,5 +1,5 @@
 """
-Listening: endpoints and ports.
+The gateway's endpoints and listening ports.
 """
 
 import re
@@ -32,47 +32,49 @@ from openclaw.errors import StartError
 from openclaw.net.proxy_protocol import ProxyProtocolEndpoint
 
 if TYPE_CHECKING:
-    from openclaw.net.tls import RenewedCertificate
+    from openclaw.net.tls import RenewableCertificate
 
 Endpoint = tuple[str, IStreamServerEndpoint]
 """
-An endpoint, and its name for people.
+An endpoint and its name for people.
 """
 
 
 BACKLOG = 1024
 """
-The listen backlog. Beyond it, the callers' systems try again after a second.
+The listen backlog.  Beyond it, clients retry after a second.
 """
 
 
-_WAITED_FOR = frozenset({"tcp", "tcp6", "ssl", "unix"})
+_WITH_BACKLOG = frozenset({"tcp", "tcp6", "ssl", "unix"})
 """
-The endpoint strings that have a backlog.
+The kinds of endpoint strings that accept a backlog.
 """
 
 
 class SecureEndpoint(SSL4ServerEndpoint):
     """
-    An endpoint with a certificate that can be renewed.
+    A TLS endpoint whose certificate can be renewed.
     """
 
-    certificate: "RenewedCertificate"
+    certificate: "RenewableCertificate"
 
     @classmethod
     def of(cls, gateway: Gateway, reactor: IReactorCore, log: Logger) -> Self | None:
         """
-        The one that the configuration wants, if it wants TLS.
+        Make the endpoint for the configuration, if it has TLS.
 
-        @raise StartError: The certificate can't be used.
+        @raise StartError: The certificate cannot be used.
         """
         certPath, keyPath = gateway.tls.certPath, gateway.tls.keyPath
         if certPath is None or keyPath is None:
             return None
-        # The TLS libraries take 10 MB that others need not spend.
-        from openclaw.net.tls import RenewedCertificate
+        # The TLS libraries take 10 MB, which plain HTTP does not need.
+        from openclaw.net.tls import RenewableCertificate
 
-        certificate = RenewedCertificate(certPath, keyPath, IReactorTime(reactor), log)
+        certificate = RenewableCertificate(
+            certPath, keyPath, IReactorTime(reactor), log
+        )
         endpoint = cls(
             reactor,
             gateway.port,
@@ -84,13 +86,12 @@ class SecureEndpoint(SSL4ServerEndpoint):
         return endpoint
 
 
-def endpointOf(gateway: Gateway, reactor: IReactorCore, log: Logger) -> Endpoint:
+def makeEndpoint(gateway: Gateway, reactor: IReactorCore, log: Logger) -> Endpoint:
     """
-    The endpoint for what the configuration says, and what to call it.
+    Make the endpoint for the configuration, with its name.
 
-    @param log: Hears of renewed certificates.
-
-    @raise StartError: The certificate can't be used.
+    @param log: Logs renewals of the certificate.
+    @raise StartError: The certificate cannot be used.
     """
     interface = gateway.interface()
     name = f"{f'[{interface}]' if ':' in interface else interface}:{gateway.port}"
@@ -101,36 +102,36 @@ def endpointOf(gateway: Gateway, reactor: IReactorCore, log: Logger) -> Endpoint
     return name, kind(reactor, gateway.port, backlog=BACKLOG, interface=interface)
 
 
-def endpointFrom(description: str, reactor: IReactorCore) -> Endpoint:
+def parseEndpoint(description: str, reactor: IReactorCore) -> Endpoint:
     """
-    Understand a Twisted endpoint string, without listening yet.  One that does not say
-    how many connections may wait to be taken gets L{BACKLOG}, and not Twisted's 50.
+    Parse a Twisted endpoint string.  Its default backlog is L{BACKLOG} instead of
+    Twisted's 50.
 
-    @raise StartError: It makes no sense, or names a certificate that can't be read,
-        or a key that has a pass phrase.
+    @raise StartError: It is not valid, or names a certificate that cannot be read, or a
+        key that has a pass phrase.
     """
     _checkKey(description)
     wrapped = description.removeprefix("haproxy:")
     if wrapped != description:
-        _, endpoint = endpointFrom(wrapped, reactor)
+        _, endpoint = parseEndpoint(wrapped, reactor)
         return description, ProxyProtocolEndpoint(endpoint, reactor)
     full = description
     kind, *words = description.split(":")
-    if kind in _WAITED_FOR and not any(word.startswith("backlog=") for word in words):
+    if kind in _WITH_BACKLOG and not any(word.startswith("backlog=") for word in words):
         full = f"{description}:backlog={BACKLOG}"
     try:
         return description, serverFromString(reactor, full)
     except Exception as error:
-        # Endpoint plug-ins fail with whatever their parsing fails with.
+        # Endpoint plug-ins raise any exception.
         reason = str(error) or type(error).__name__
         raise StartError(f"Can't listen on {description!r}: {reason}") from None
 
 
 def _checkKey(description: str) -> None:
     """
-    Refuse a key with a pass phrase, for which OpenSSL would ask the terminal.
+    Check that a key has no pass phrase, for which OpenSSL would ask on the terminal.
 
-    @raise StartError: It has one, or can't be read.
+    @raise StartError: It has one, or cannot be read.
     """
     words = [
         re.sub(r"\\(.)", r"\1", word)
@@ -138,18 +139,18 @@ def _checkKey(description: str) -> None:
     ]
     keys = [word.removeprefix("privateKey=") for word in words if "privateKey=" in word]
     if words[:1] == ["ssl"]:
-        # The TLS libraries take 10 MB that others need not spend.
+        # The TLS libraries take 10 MB, which plain HTTP does not need.
         from openclaw.net.tls import loadKey
 
         loadKey(Path(keys[0] if keys else "server.pem"))
 
 
 @dataclass
-class Listening:
+class ListeningPorts:
     """
-    The ports of one gateway.
+    The listening ports of one gateway.
 
-    @ivar ports: Those that are open.
+    @ivar ports: The open ones.
     """
 
     endpoints: Sequence[Endpoint]
@@ -158,15 +159,15 @@ class Listening:
 
     def start(self, factory: IProtocolFactory) -> None:
         """
-        Listen.
+        Listen on all endpoints.
 
-        @raise StartError: A port can't be had.
+        @raise StartError: A port cannot be opened.
         """
         for description, endpoint in self.endpoints:
             outcome: list[object] = []
             endpoint.listen(factory).addBoth(outcome.append)
             if not outcome:
-                raise StartError(f"Listening on {description!r} takes too long.")
+                raise StartError(f"ListeningPorts on {description!r} takes too long.")
             port = outcome[0]
             if not IListeningPort.providedBy(port):
                 self.stop()
@@ -176,9 +177,9 @@ class Listening:
 
     def refuseRemote(self) -> None:
         """
-        Be sure that nobody but this machine can reach us.
+        Check that only this machine can reach the ports.
 
-        @raise StartError: They can.
+        @raise StartError: Other machines can.
         """
         for port, (name, _) in zip(self.ports, self.endpoints, strict=False):
             if not isLocal(port.getHost()):
@@ -190,9 +191,9 @@ class Listening:
 
     def stop(self) -> "Deferred[None]":
         """
-        Take no more connections.
+        Stop listening.
 
-        @return: Fires when all ports are closed, those of a start that failed too.
+        @return: Fires when all ports are closed, including those of a failed start.
         """
         ports, self.ports = self.ports, []
         stopping = [port.stopListening() for port in ports]
@@ -201,7 +202,7 @@ class Listening:
 
     def renew(self) -> None:
         """
-        Take up certificates that were renewed.
+        Reload certificates that have changed.
         """
         for _, endpoint in self.endpoints:
             if isinstance(endpoint, SecureEndpoint):
@@ -209,7 +210,7 @@ class Listening:
 
     def loopback(self) -> frozenset[tuple[str, int]]:
         """
-        The ports that only this machine can reach, by TCP: hosts and ports.
+        Return the host and port of each TCP port that only this machine can reach.
         """
         hosts = [port.getHost() for port in self.ports]
         return frozenset(
@@ -220,23 +221,23 @@ class Listening:
 
     def urls(self) -> list[str]:
         """
-        The base URLs of the ports, as a client on this machine writes them.
+        Return the base URLs of the ports for a client on this machine.
         """
-        found = []
+        urls = []
         for port, (name, endpoint) in zip(self.ports, self.endpoints, strict=False):
             host = port.getHost()
             if isinstance(host, IPv4Address | IPv6Address):
                 secure = isinstance(endpoint, SSL4ServerEndpoint)
                 scheme = "https" if secure else "http"
-                found.append(f"{scheme}://{_reachable(host.host)}:{host.port}")
+                urls.append(f"{scheme}://{_formatHost(host.host)}:{host.port}")
             else:
-                found.append(name)
-        return found
+                urls.append(name)
+        return urls
 
 
 def isLocal(address: IAddress) -> bool:
     """
-    Can nobody but this machine reach the address?
+    Return whether only this machine can reach an address.
     """
     if isinstance(address, UNIXAddress):
         return True
@@ -245,7 +246,7 @@ def isLocal(address: IAddress) -> bool:
     return False
 
 
-def _reachable(host: str) -> str:
+def _formatHost(host: str) -> str:
     if ip_address(host.partition("%")[0]).is_unspecified:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

@@ -1,5 +1,5 @@
 """
-Media types, as a C{Content-Type} header has them.
+Parsing of the C{Content-Type} header.
 """
 
 from email.message import Message
@@ -7,9 +7,9 @@ from email.message import Message
 
 def mediaType(contentType: str) -> tuple[str, str | None]:
     """
-    A C{Content-Type}, taken apart.
+    Parse a C{Content-Type} header.
 
-    @return: The type in lower case, and the charset if there is one.
+    @return: The media type in lower case, and the charset if there is one.
     """
     message = Message()
     message["Content-Type"] = contentType.replace("\r", " ").replace("\n", " ")

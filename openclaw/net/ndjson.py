@@ -1,8 +1,8 @@
 """
-Newline-delimited JSON in: bytes to documents, without I/O.
+Decoding of newline-delimited JSON, without I/O.
 
-Follows U{https://github.com/ndjson/ndjson-spec}: one JSON text a line, UTF-8, lines
-end with LF or CRLF.  Blank lines are passed over, and the last line may lack its end.
+Follows U{https://github.com/ndjson/ndjson-spec}: one JSON text a line, UTF-8, lines end
+with LF or CRLF.  Blank lines are skipped, and the last line may lack its end.
 """
 
 from openclaw.net.sse import MAX_EVENT_BYTES, EventTooLong
@@ -10,8 +10,7 @@ from openclaw.net.sse import MAX_EVENT_BYTES, EventTooLong
 
 class LineDecoder:
     """
-    Cuts a stream of bytes, in whatever pieces it comes, into its lines.  Whether a
-    line is JSON is for others to find out.
+    Splits a stream of bytes into lines.  The lines are not parsed.
     """
 
     def __init__(self, maxLineBytes: int = MAX_EVENT_BYTES) -> None:
@@ -20,12 +19,10 @@ class LineDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """
-        @param data: The next bytes of the stream.
+        Add data to the stream.
 
-        @return: The lines that these bytes complete, without their ends.
-
-        @raise EventTooLong: The line that these bytes leave open is longer than the
-            limit.
+        @return: The lines completed by it, without their ends.
+        @raise EventTooLong: The incomplete line is longer than the limit.
         """
         lines = data.split(b"\n")
         if len(lines) > 1:
@@ -40,8 +37,6 @@ class LineDecoder:
 
     def finish(self) -> list[bytes]:
         """
-        The stream has ended.
-
-        @return: The line that was left without its end.
+        End the stream, and return the last line if it lacks its end.
         """
         return self.feed(b"\n")

@@ -1,9 +1,10 @@
 """
-The PROXY protocol, versions 1 and 2: a proxy says for whom it opened a connection.
+The PROXY protocol, versions 1 and 2, with which a proxy tells the address of its
+client.
 
 U{https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt}.  Twisted's own
-C{haproxy:} endpoints wait for an unfinished header for ever, refuse
-C{PROXY UNKNOWN} without addresses, and raise on some headers that make no sense.
+C{haproxy:} endpoints wait for an unfinished header forever, refuse C{PROXY UNKNOWN}
+without addresses, and raise on some malformed headers.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from zope.interface import implementer
 
 HEADER_SECONDS = 10.0
 """
-Default limit for the arrival of a header, in seconds.
+Default time-out for the header, in seconds.
 """
 
 _V1, _V1_MAX_BYTES = b"PROXY ", 107
@@ -36,17 +37,17 @@ Address = IPv4Address | IPv6Address
 
 class InvalidHeader(Exception):
     """
-    The bytes are no header of the PROXY protocol.
+    The data is not a header of the PROXY protocol.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
     """
-    A whole header.
+    A complete header.
 
-    @ivar source: The client's address; C{None} if the proxy does not say, speaks for
-        itself, or was not reached by TCP.
+    @ivar source: The client's address; C{None} if the proxy does not tell it, opened
+        the connection for itself, or was not reached by TCP.
     @ivar size: The header's length in bytes.
     """
 
@@ -56,11 +57,10 @@ class ProxyHeader:
 
 def parseHeader(data: bytes) -> ProxyHeader | None:
     """
-    Parse the beginning of a connection.
+    Parse the header at the beginning of a connection.
 
-    @return: C{None} as long as more has to come.
-
-    @raise InvalidHeader: It can't become a header.
+    @return: C{None} if it is incomplete.
+    @raise InvalidHeader: It is not valid.
     """
     if data[: len(_V2)] == _V2[: len(data)]:
         return _parseV2(data)
@@ -77,17 +77,17 @@ def _parseV1(data: bytes) -> ProxyHeader | None:
         return None
     family, *fields = data[len(_V1) : end].split(b" ")
     if family == b"UNKNOWN":
-        # What follows is to be ignored.
+        # The standard says to ignore the rest.
         return ProxyHeader(None, end + 2)
     if family not in (b"TCP4", b"TCP6") or len(fields) != 4:
         raise InvalidHeader
-    source, _ = (_address(each, family) for each in fields[:2])
+    source, _ = (_parseAddress(each, family) for each in fields[:2])
     if not all(each.isdigit() and int(each) < 65536 for each in fields[2:]):
         raise InvalidHeader
     return ProxyHeader(source, end + 2)
 
 
-def _address(text: bytes, family: bytes) -> Address:
+def _parseAddress(text: bytes, family: bytes) -> Address:
     try:
         found = ip_address(text.decode("ascii"))
     except ValueError:
@@ -122,7 +122,7 @@ class ProxiedConnection(ProtocolWrapper):
     """
     A connection that begins with a header.
 
-    @ivar source: See L{ProxyHeader}; C{None} until the header is there, too.
+    @ivar source: See L{ProxyHeader}; C{None} before the header was received, too.
     """
 
     factory: "ProxyProtocolFactory"
@@ -130,47 +130,41 @@ class ProxiedConnection(ProtocolWrapper):
 
     def __init__(self, factory: Any, wrappedProtocol: IProtocol) -> None:
         super().__init__(factory, wrappedProtocol)
-        self._begun: bytes | None = b""
+        self._buffer: bytes | None = b""
         self._deadline: IDelayedCall | None = None
 
     def makeConnection(self, transport: Any) -> None:
-        """
-        Give the header a deadline.
-        """
         seconds = self.factory.headerSeconds()
-        self._deadline = self.factory.callLater(seconds, self._late)
+        self._deadline = self.factory.callLater(seconds, self._timeOut)
         super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Some bytes came.
-        """
-        if self._begun is None:
+        if self._buffer is None:
             self.wrappedProtocol.dataReceived(data)
             return
-        self._begun += data
+        self._buffer += data
         try:
-            header = parseHeader(self._begun)
+            header = parseHeader(self._buffer)
         except InvalidHeader:
             self._refuse()
             return
         if header is not None:
             self._stopDeadline()
             self.source = header.source
-            rest, self._begun = self._begun[header.size :], None
+            rest, self._buffer = self._buffer[header.size :], None
             if rest:
                 self.wrappedProtocol.dataReceived(rest)
 
-    def _late(self) -> None:
+    def _timeOut(self) -> None:
         self._deadline = None
         self._refuse()
 
     def _refuse(self) -> None:
         """
-        Close.  Whoever does not speak the protocol would not understand an answer.
+        Close the connection without a response, which the proxy would not understand.
         """
         self._stopDeadline()
-        self._begun = b""
+        self._buffer = b""
         self.transport.abortConnection()  # type: ignore[union-attr]
 
     def _stopDeadline(self) -> None:
@@ -179,31 +173,28 @@ class ProxiedConnection(ProtocolWrapper):
             self._deadline = None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The connection is gone.
-        """
         self._stopDeadline()
         super().connectionLost(reason)
 
 
 class ProxyProtocolFactory(WrappingFactory):
     """
-    Makes connections that begin with a header.
+    Builds connections that begin with a header.
     """
 
     protocol = ProxiedConnection
 
     def __init__(self, wrappedFactory: Any, reactor: Any) -> None:
         """
-        @param wrappedFactory: A L{openclaw.server.site.GatewaySite}, or any other
-            factory, for which L{HEADER_SECONDS} hold.
+        @param wrappedFactory: A L{openclaw.server.site.GatewaySite}, or another
+            factory, for which L{HEADER_SECONDS} is the time-out.
         """
         super().__init__(wrappedFactory)
         self.callLater = reactor.callLater
 
     def headerSeconds(self) -> float:
         """
-        The longest that a header may take, in seconds.
+        Return the time-out for a header, in seconds.
         """
         settings: Callable[[], Any] | None
         settings = getattr(self.wrappedFactory, "settings", None)
@@ -221,7 +212,4 @@ class ProxyProtocolEndpoint:
     reactor: Any
 
     def listen(self, protocolFactory: IProtocolFactory) -> Any:
-        """
-        Listen.
-        """
         return self.endpoint.listen(ProxyProtocolFactory(protocolFactory, self.reactor))

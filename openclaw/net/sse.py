@@ -1,35 +1,34 @@
 """
-Server-sent events in: bytes to payloads, without I/O.
+Decoding of server-sent events, without I/O.
 
 Follows U{https://html.spec.whatwg.org/multipage/server-sent-events.html}, as far as
-model providers use it: C{data} fields are kept, C{event}, C{id}, C{retry} and
-comments are passed over, and lines end with LF or CRLF.  More tolerant than the
-standard in two ways: the blank after the colon may be missing, and a last event
-that the end of the stream cut short of its blank line still counts.
+model providers use it: C{data} fields are kept, C{event}, C{id}, C{retry} and comments
+are skipped, and lines end with LF or CRLF.  More tolerant than the standard in two
+ways: the blank after the colon may be missing, and a last event without its blank line
+counts.
 """
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """
-Bytes of an unfinished event that are kept.
+Limit of the bytes of an incomplete event.
 """
 
 MAX_EVENT_LINES = 10_000
 """
-The most C{data} lines of one event.  Each is an object of its own, which takes more
+Limit of the C{data} lines of one event.  Each is an object of its own, which takes more
 memory than a short line.
 """
 
 
 class EventTooLong(Exception):
     """
-    An event grew past the limit without ending.
+    An incomplete event exceeds a limit.
     """
 
 
 class EventStreamDecoder:
     """
-    Cuts a stream of bytes, in whatever pieces it comes, into the payloads of its
-    events.
+    Splits a stream of bytes into the payloads of its events.
     """
 
     __slots__ = ("_data", "_maxEventBytes", "_rest", "_waiting")
@@ -42,23 +41,21 @@ class EventStreamDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """
-        @param data: The next bytes of the stream.
+        Add data to the stream.
 
-        @return: The payloads of the events that these bytes complete.
-
-        @raise EventTooLong: The event that these bytes leave open is longer than
-            the limit.
+        @return: The payloads of the events completed by it.
+        @raise EventTooLong: The incomplete event is longer than a limit.
         """
         if self._rest or self._data or b"\r" in data:
             return self._readLines(data)
         end = len(data) - 2
         if data.find(b"\n") == end and data[:6] == b"data: " and data[end:] == b"\n\n":
-            # One event, whole: what a model that speaks slowly sends.
+            # One complete event, as most reads of a stream are.
             return [data[6:end]]
         payloads: list[bytes] = []
         *events, rest = data.split(b"\n\n")
         for event in events:
-            # Nearly all are like this; to look at each line takes thrice as long.
+            # Nearly all are like this; reading line by line takes three times as long.
             if event[:6] == b"data: " and b"\n" not in event:
                 payloads.append(event[6:])
             else:
@@ -96,8 +93,7 @@ class EventStreamDecoder:
 
     def finish(self) -> list[bytes]:
         """
-        The stream has ended.
-
-        @return: The payload of the event that was left without its blank line.
+        End the stream, and return the payload of the last event if it lacks its blank
+        line.
         """
         return self.feed(b"\n\n")

@@ -1,5 +1,5 @@
 """
-Blocking work in threads, which can be told to stop.
+Blocking work in threads, which can be stopped.
 """
 
 from collections.abc import Callable
@@ -14,27 +14,27 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from openclaw.interfaces import ToolContext
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 T = TypeVar("T")
 
 TOOL_THREADS = 4
 """
-Threads for the tools of agents.  They are apart from the reactor's own, in which names
-are looked up: no tool keeps those waiting.  All threads share Python's lock, and the
-reactor waits for it with them: with 64 that count lines it answered after 155 ms.
+Threads for the tools of agents.  They are separate from the reactor's own, in which
+names are resolved, so that tools do not delay those.  All threads share Python's global
+lock with the reactor: with 64 threads that counted lines, it responded after 155 ms.
 """
 
 BODY_THREADS = 2
 """
-Threads for large requests and answers.  Reading JSON holds Python's lock all the time,
-so more of them would do no more.
+Threads for large request and response bodies.  Parsing JSON holds Python's global lock,
+so that more threads would not be faster.
 """
 
 
-class _FairThreads:
+class _FairThreadPool:
     """
-    The threads for one kind of work, in which callers take turns.
+    The threads for one kind of work, shared fairly by callers.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -47,24 +47,24 @@ class _FairThreads:
         self, reactor: Any, caller: str, work: Callable[[Event], T]
     ) -> "Deferred[T]":
         """
-        Do something; see L{inThread}.
+        Run C{work}; see L{runInThread}.
         """
         turns = self._turns.get(reactor)
         if turns is None:
-            # What waits is bounded by itself: tool calls, and the room for bodies.
-            turns = FairSemaphore(reactor, Bounds(capacity=self._size))
+            # No limit of waiters: tool calls and the memory for bodies have their own.
+            turns = FairSemaphore(reactor, SemaphoreLimits(capacity=self._size))
             self._turns[reactor] = turns
-        pool = self._poolOf(reactor)
+        pool = self._getPool(reactor)
         return Deferred.fromCoroutine(
-            turns.run(caller, lambda: _inThread(reactor, pool, work))
+            turns.run(caller, lambda: _runInThread(reactor, pool, work))
         )
 
-    def _poolOf(self, reactor: Any) -> Any:
+    def _getPool(self, reactor: Any) -> Any:
         """
-        Return the threads of a reactor, which are made with their first use.
+        Return the threads of a reactor, which are created at the first use.
         """
         if not isinstance(reactor, ReactorBase):
-            # A test's, which may have no threads at all.
+            # A test's reactor may have no threads.
             return reactor.getThreadPool()
         pool = self._pools.get(reactor)
         if pool is None:
@@ -77,50 +77,49 @@ class _FairThreads:
         self._pools.pop(reactor).stop()
 
 
-_tools = _FairThreads("openclaw tools", TOOL_THREADS)
-_bodies = _FairThreads("openclaw bodies", BODY_THREADS)
+_tools = _FairThreadPool("openclaw tools", TOOL_THREADS)
+_bodies = _FairThreadPool("openclaw bodies", BODY_THREADS)
 
 
 class Stopped(Exception):
     """
-    The work was told to stop, and did.
+    The work was stopped.
     """
 
 
-def inToolThread(context: ToolContext, work: Callable[[Event], T]) -> "Deferred[T]":
+def runInToolThread(context: ToolContext, work: Callable[[Event], T]) -> "Deferred[T]":
     """
-    Do blocking work of a tool, in turn with that of other callers; see L{inThread}.
+    Run blocking work of a tool, in turn with that of other callers; see L{runInThread}.
     """
     return _tools.run(context.reactor, context.shareKey, work)
 
 
-def inBodyThread(
+def runInBodyThread(
     reactor: Any, caller: str, work: Callable[[Event], T]
 ) -> "Deferred[T]":
     """
-    Read or write the large body of a caller, in turn with those of others; see
-    L{inThread}.
+    Parse or encode a large body of a caller, in turn with those of others; see
+    L{runInThread}.
 
     @param caller: See L{openclaw.interfaces.ICaller.shareKey}.
     """
     return _bodies.run(reactor, caller, work)
 
 
-def inThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
+def runInThread(reactor: Any, work: Callable[[Event], T]) -> "Deferred[T]":
     """
-    Do blocking work in a thread of the reactor.
+    Run blocking work in a thread of the reactor.
 
-    @param work: Is given an L{Event} that is set when nobody wants the result any
-        more.  It looks at it now and then, and before it makes a change.
-
-    @return: What C{work} returns.  When this is cancelled, it fails only after the
-        thread is done: then nothing goes on behind anybody's back.  Work that has
-        not begun never does.
+    @param work: Receives an L{Event} that is set when the result is no longer needed.
+        It checks the event now and then, and before it makes a change.
+    @return: The result of C{work}.  When this is cancelled, it fails only after the
+        thread is done, so that nothing continues unnoticed.  Work that was not started
+        is never started.
     """
-    return Deferred.fromCoroutine(_inThread(reactor, reactor.getThreadPool(), work))
+    return Deferred.fromCoroutine(_runInThread(reactor, reactor.getThreadPool(), work))
 
 
-async def _inThread(reactor: Any, pool: Any, work: Callable[[Event], T]) -> T:
+async def _runInThread(reactor: Any, pool: Any, work: Callable[[Event], T]) -> T:
     stop = Event()
     began = False
     lock = Lock()

@@ -22,12 +22,12 @@ from openclaw.private_files import UnsafeFile, readRegularFile
 
 CHECK_SECONDS = 60.0
 """
-Least time between two looks at the files, in seconds.
+Least time between two checks of the files, in seconds.
 """
 
 MAX_PEM_BYTES = 1024 * 1024
 """
-The largest file with a certificate chain or a key.
+Limit of the size of a certificate or key file.
 """
 
 _CERTIFICATE = re.compile(
@@ -40,22 +40,20 @@ def serverContext(certPath: Path, keyPath: Path) -> CertificateOptions:
     Load a certificate with its chain, and its key.
 
     @param certPath: PEM; the server's own certificate first.
-
-    @param keyPath: PEM, without a passphrase.
-
-    @raise StartError: One of them can't be read, or they don't belong together.
+    @param keyPath: PEM, without a pass phrase.
+    @raise StartError: One of them cannot be read, or they do not match.
     """
     try:
-        found = _CERTIFICATE.findall(_read(certPath))
-        chain = [Certificate.loadPEM(each).original for each in found]
+        pems = _CERTIFICATE.findall(_read(certPath))
+        chain = [Certificate.loadPEM(each).original for each in pems]
     except crypto.Error:
         chain = []
     if not chain:
-        raise StartError(f"There is no PEM certificate in {certPath}.")
+        raise StartError(f"{certPath} contains no PEM certificate.")
     key = loadKey(keyPath)
-    ours: Any = key.to_cryptography_key()
-    if ours.public_key() != chain[0].get_pubkey().to_cryptography_key():
-        raise StartError(f"The key {keyPath} is not that of {certPath}.")
+    keyPair: Any = key.to_cryptography_key()
+    if keyPair.public_key() != chain[0].get_pubkey().to_cryptography_key():
+        raise StartError(f"The key {keyPath} does not match {certPath}.")
     context = CertificateOptions(
         privateKey=key, certificate=chain[0], extraCertChain=chain[1:]
     )
@@ -69,12 +67,11 @@ def serverContext(certPath: Path, keyPath: Path) -> CertificateOptions:
 
 def loadKey(path: Path) -> crypto.PKey:
     """
-    Load a private key.  OpenSSL's own way would ask the terminal for the pass phrase
-    of a key that has one, and stop the whole daemon meanwhile.
+    Load a private key.  OpenSSL itself would ask on the terminal for the pass phrase of
+    a key that has one, and block the daemon meanwhile.
 
     @param path: PEM, without a pass phrase.
-
-    @raise StartError: It can't be read, or has a pass phrase.
+    @raise StartError: It cannot be read, or has a pass phrase.
     """
     pem = _read(path)
     try:
@@ -82,21 +79,20 @@ def loadKey(path: Path) -> crypto.PKey:
         return crypto.PKey.from_cryptography_key(key)  # type: ignore[arg-type]
     except TypeError:
         raise StartError(
-            f"The private key in {path} has a pass phrase, for which a daemon can't"
-            " ask. Store the key without one, readable for the daemon alone:"
+            f"The private key in {path} has a pass phrase, which a daemon can't"
+            " ask for. Store the key without one, readable by the daemon only:"
             f" `openssl pkey -in {path} -out NEW`."
         ) from None
     except (ValueError, UnsupportedAlgorithm, crypto.Error):
-        raise StartError(f"There is no PEM private key in {path}.") from None
+        raise StartError(f"{path} contains no PEM private key.") from None
 
 
 def validityWarning(certPath: Path) -> str | None:
     """
-    Tell if a certificate that can be used, or one of its chain, is not valid today.
+    Return a warning if a certificate, or one of its chain, is not valid today.
 
     @param certPath: PEM; the server's own certificate first.
-
-    @raise StartError: It can't be read.
+    @raise StartError: It cannot be read.
     """
     try:
         certificates = load_pem_x509_certificates(_read(certPath))
@@ -126,42 +122,41 @@ def _read(path: Path) -> bytes:
 
 Marks = tuple[object, ...]
 """
-The part of a file's status that tells it from the one that was there before under its
-name.
+The part of a file's status that shows a replacement.
 """
 
 
-def _marksOf(*paths: Path) -> Marks:
+def _readMarks(*paths: Path) -> Marks:
     marks: list[object] = []
     for path in paths:
         try:
-            found = path.stat()
+            status = path.stat()
         except OSError as error:
             marks.append(error.errno)
         else:
-            marks += [found.st_ino, found.st_size, found.st_mtime_ns]
+            marks += [status.st_ino, status.st_size, status.st_mtime_ns]
     return tuple(marks)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
-class RenewedCertificate:
+class RenewableCertificate:
     """
-    A certificate in two files that somebody renews from time to time.  New
-    connections get the new one, soon after it is there.
+    A certificate in two files that are replaced from time to time.  New connections get
+    the new one soon after.
     """
 
     def __init__(
         self, certPath: Path, keyPath: Path, reactor: IReactorTime, log: Logger
     ) -> None:
         """
-        Load it, see L{serverContext}.
+        Load the certificate; see L{serverContext}.
 
-        @raise StartError: It can't be used.
+        @raise StartError: It cannot be used.
         """
         self._paths = (certPath, keyPath)
         self._reactor = reactor
         self._log = log
-        self._marks = _marksOf(*self._paths)
+        self._marks = _readMarks(*self._paths)
         self._checked = reactor.seconds()
         self._options = serverContext(*self._paths)
         self._warn()
@@ -174,33 +169,31 @@ class RenewedCertificate:
     def serverConnectionForTLS(
         self, tlsProtocol: TLSMemoryBIOProtocol
     ) -> SSL.Connection:
-        """
-        Somebody connects.
-        """
         if self._reactor.seconds() - self._checked >= CHECK_SECONDS:
             self.renew()
         return SSL.Connection(self._options.getContext(), None)
 
     def renew(self) -> None:
         """
-        Take up the files if they have changed.  If they can't be used, the old
-        certificate stays in force.
+        Reload the files if they have changed.  If they cannot be used, the old
+        certificate stays in use.
         """
         self._checked = self._reactor.seconds()
-        marks = _marksOf(*self._paths)
+        marks = _readMarks(*self._paths)
         if marks == self._marks:
             return
-        # Files that can't be used are looked at again only when they have changed.
+        # Unusable files are loaded again only when they have changed.
         self._marks = marks
         try:
             self._options = serverContext(*self._paths)
         except StartError as error:
             self._log.error(
-                "The renewed certificate is refused, the old one stays: {error}",
+                "The renewed certificate can't be used, the old one stays in use:"
+                " {error}",
                 error=error.message,
             )
         else:
             self._log.info(
-                "The renewed certificate {path} is in force", path=str(self._paths[0])
+                "The renewed certificate {path} is in use", path=str(self._paths[0])
             )
             self._warn()

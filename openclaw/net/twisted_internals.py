@@ -1,9 +1,9 @@
 """
-All that the daemon uses of Twisted and that is private there, under public names.
+The private names of Twisted that the daemon uses, under public names.
 
 Private names may change in any release of Twisted, so no other module uses one.
-L{TRIED_VERSIONS} names the releases that the tests have passed with; the section on
-Twisted in C{docs/release.md} says how it grows.
+L{TRIED_VERSIONS} lists the releases that pass the tests; the section on Twisted in
+C{docs/release.md} says how to add one.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from twisted.web.http import HTTPChannel
 
 TRIED_VERSIONS = ("26.10",)
 """
-The releases of Twisted that all this was tried with.
+The releases of Twisted that pass the tests.
 """
 
 _Port = TypeVar("_Port", bound=tcp.Port)
@@ -22,73 +22,70 @@ _Port = TypeVar("_Port", bound=tcp.Port)
 
 class ExtensibleHTTPChannel(HTTPChannel):
     """
-    A server's HTTP connection that shows its state to a subclass, and asks it what
-    Twisted decides alone.
+    A server's HTTP connection that exposes its state to subclasses, with hooks for
+    decisions that Twisted makes itself.
     """
 
     __slots__ = ()
 
-    # Its state
+    # State
 
     @property
     def isReceiving(self) -> bool:
         """
-        Is a call of C{dataReceived} under way?
+        Return whether C{dataReceived} is running.
         """
         return bool(self._busyReceiving)
 
     @property
     def hasInput(self) -> bool:
         """
-        Are there bytes that were received, but not understood yet?
+        Return whether received bytes are not parsed yet.
         """
         return bool(self._buffer)
 
     @property
     def isAnswering(self) -> bool:
         """
-        Does the latest request wait for the end of its answer?
+        Return whether the response to the latest request is not finished.
         """
         return bool(self._handlingRequest)
 
     @property
-    def hasInputAhead(self) -> bool:
+    def hasPipelinedInput(self) -> bool:
         """
-        Are there bytes that are kept until that answer is over?
+        Return whether bytes are kept until that response is finished.
         """
         return bool(self._dataBuffer)
 
-    def keepAhead(self, data: bytes) -> None:
+    def keepPipelined(self, data: bytes) -> None:
         """
-        Keep some more of such bytes.  Unlike Twisted's own way, this never pauses the
-        transport.
+        Keep bytes until the response is finished.  Unlike Twisted's own code, this
+        never pauses the transport.
         """
         self._dataBuffer.append(data)
 
     def pauseReading(self) -> None:
         """
-        Read no more from the transport, if it can pause.
+        Stop reading from the transport, if it can pause.
         """
         self._networkProducer.pauseProducing()
 
     def resumeReading(self) -> None:
-        """
-        Read on.
-        """
         self._networkProducer.resumeProducing()
 
     @property
-    def isFull(self) -> bool:
+    def isWriteBlocked(self) -> bool:
         """
-        Has the transport asked for a pause?
+        Return whether the transport has asked for a pause.
         """
         return bool(self._waitingForTransport)
 
     @property
     def method(self) -> bytes:
         """
-        The method of the request that is being received; empty until its first line was
-        understood.
+        The method of the request that is being received; empty before its first line
+        was parsed.
         """
         method: bytes = getattr(self, "_command", b"")
         return method
@@ -116,45 +113,40 @@ class ExtensibleHTTPChannel(HTTPChannel):
     @property
     def hasLargeHeaders(self) -> bool:
         """
-        Are the headers of that request beyond C{totalHeadersSize} or C{maxHeaders}?
+        Return whether its headers exceed C{totalHeadersSize} or C{maxHeaders}.
         """
         return bool(
             self._receivedHeaderSize > self.totalHeadersSize
             or self._receivedHeaderCount > self.maxHeaders
         )
 
-    # What a subclass may decide
+    # Hooks for subclasses
 
     def badRequest(self) -> None:
         """
-        Answer a request that can't be understood.
+        Respond to a malformed request.
         """
         super()._respondToBadRequestAndDisconnect()
 
     def bodyAnnounced(self, header: bytes, value: bytes, isFirst: bool) -> bool:
         """
-        Decide on a header that says how the body is delimited.
+        Check a header that delimits the body.
 
         @param header: C{Content-Length} or C{Transfer-Encoding}.
-
-        @param isFirst: It is the first such header of the request.
-
+        @param isFirst: Whether it is the first such header of the request.
         @return: False if the request was refused.
         """
         return True
 
     def trailersReceived(self, trailers: Sequence[bytes]) -> bool:
         """
-        Decide on the lines behind a chunked body.
+        Check the trailers of a chunked body.
 
         @return: False if the request was refused.
         """
         return True
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """
-        A line does not end.
-        """
         self._receivedHeaderSize += len(line)
         self.badRequest()
 
@@ -177,17 +169,17 @@ class ExtensibleHTTPChannel(HTTPChannel):
 
 def hasUnsentBytes(transport: tcp.Connection) -> bool:
     """
-    Decide whether a transport keeps bytes that its socket did not take.
+    Return whether a transport has bytes that its socket did not accept.
     """
     return bool(transport.dataBuffer or transport._tempDataLen)
 
 
 def abortResponse(transport: Any) -> None:
     """
-    Close the connection on which a response of Twisted's HTTP client arrives.  Its
-    transport can only say farewell, which may last for ever.
+    Close the connection of a response of Twisted's HTTP client.  Its transport only
+    offers an orderly shutdown, which may never end.
 
-    @param transport: The transport of the protocol that the body is delivered to.
+    @param transport: The transport of the protocol that receives the body.
     """
     connection = transport._producer
     if connection is not None:
@@ -196,18 +188,18 @@ def abortResponse(transport: Any) -> None:
 
 class AdoptedUNIXPort(unix.Port):
     """
-    A listening UNIX socket that other processes have, too: the file is left to those
-    who made it.
+    A listening UNIX socket that is shared with other processes.  Its creator owns the
+    file.
     """
 
     def startListening(self) -> None:
         """
-        Take connections; leave the file's mode and the backlog as they are.
+        Accept connections, without changing the file's mode or the backlog.
         """
         factory: Any = self.factory
         factory.doStart()
         self.connected = True
-        # Others still take connections from it when this is closed.
+        # Other processes still accept connections from it when this is closed.
         self._shouldShutdown = False
         opened: Any = self._preexistingSocket
         self.socket, self._preexistingSocket = opened, None
@@ -216,7 +208,7 @@ class AdoptedUNIXPort(unix.Port):
 
     def connectionLost(self, reason: Any) -> None:
         """
-        Close it here, and leave the file.
+        Close the socket in this process, and leave the file.
         """
         tcp.Port.connectionLost(self, reason)
 
@@ -225,9 +217,8 @@ def adoptPort(
     kind: type[_Port], reactor: Any, descriptor: int, *arguments: Any
 ) -> _Port:
     """
-    Make a port of a socket that listens already.  L{IReactorSocket.adoptStreamPort
-    <twisted.internet.interfaces.IReactorSocket>} does that only for Twisted's own
-    classes.
+    Make a port of a socket that is listening already.  L{IReactorSocket.adoptStreamPort
+    <twisted.internet.interfaces.IReactorSocket>} supports Twisted's own classes only.
 
     @param arguments: For TCP the address family and the factory, else the factory.
     """

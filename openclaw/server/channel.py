@@ -29,7 +29,7 @@ from openclaw.errors import (
     OpenClawError,
     RequestTimeout,
 )
-from openclaw.net.batched_writes import Writes
+from openclaw.net.batched_writes import WriteBatcher
 from openclaw.net.twisted_internals import ExtensibleHTTPChannel
 from openclaw.server.admission import LINGER_SECONDS
 from openclaw.server.error_responses import renderErrorResponse
@@ -69,7 +69,7 @@ class ConnectionSite(RequestSite, Protocol):
     """
 
     idle: dict[Any, None]
-    writes: Writes
+    batcher: WriteBatcher
 
     def settings(self) -> HTTP: ...
 
@@ -119,13 +119,13 @@ class GatewayChannel(ExtensibleHTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.site.writes.adopt(self)
+        self.site.batcher.wrapTransport(self)
         self.site.connectionOpened(self)
 
     # Input
 
     def dataReceived(self, data: bytes) -> None:
-        self.site.writes.during(self._received, data)
+        self.site.batcher.run(self._received, data)
 
     def _received(self, data: bytes) -> None:
         if self._ignoresInput:
@@ -169,7 +169,7 @@ class GatewayChannel(ExtensibleHTTPChannel):
         if self._pipelinedBytes > MAX_PIPELINED_BYTES:
             self.abort()
         else:
-            self.keepAhead(data)
+            self.keepPipelined(data)
 
     def bodyAnnounced(self, header: bytes, value: bytes, isFirst: bool) -> bool:
         """
@@ -296,7 +296,7 @@ class GatewayChannel(ExtensibleHTTPChannel):
     # Pipelining
 
     def requestDone(self, request: Request) -> None:
-        waiting = self.hasInput or self.hasInputAhead
+        waiting = self.hasInput or self.hasPipelinedInput
         if waiting:
             self._consecutiveRequests += 1
             # While this is set, Twisted buffers input without parsing it.
@@ -325,7 +325,7 @@ class GatewayChannel(ExtensibleHTTPChannel):
         full with the response before.
         """
         super().registerProducer(producer, streaming)
-        if self.isFull:
+        if self.isWriteBlocked:
             producer.pauseProducing()
 
     def stopProducing(self) -> None:

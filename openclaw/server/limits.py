@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
-from openclaw.net.fair_semaphore import fits
+from openclaw.net.fair_semaphore import mayHold
 
 SPARE_DESCRIPTORS = 64
 """
@@ -22,7 +22,7 @@ File descriptors reserved for the daemon itself.
 class FairBudget:
     """
     A limited amount, such as bytes of bodies, shared fairly among callers without
-    waiting; see L{openclaw.net.fair_semaphore.fits}.
+    waiting; see L{openclaw.net.fair_semaphore.mayHold}.
 
     @ivar used: The sum of all that callers have acquired.
     """
@@ -45,7 +45,7 @@ class FairBudget:
         @return: False if the budget has no room; nothing is acquired then.
         """
         others = self._usedBy.get(caller, 0) - own
-        if not fits(others, own + count, self._limit() - self.used + own):
+        if not mayHold(others, own + count, self._limit() - self.used + own):
             return False
         self._usedBy[caller] += count
         self.used += count

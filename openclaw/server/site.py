@@ -12,7 +12,7 @@ from twisted.web.server import Request, Site
 
 from openclaw.config import HTTP
 from openclaw.errors import Crowded
-from openclaw.net.batched_writes import writesOf
+from openclaw.net.batched_writes import batcherFor
 from openclaw.server.channel import IDLE_SECONDS, GatewayChannel
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.server.limits import (
@@ -79,7 +79,7 @@ class GatewaySite(Site):
         )
         self.access = access
         self.settings = settings
-        self.writes = writesOf(reactor)
+        self.batcher = batcherFor(reactor)
         self.connections: set[GatewayChannel] = set()
         self.idle: dict[GatewayChannel, None] = {}
         self.rejected: set[RejectedConnection] = set()

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.net.threads import checkStop, inToolThread
+from openclaw.net.threads import checkStop, runInToolThread
 from openclaw.tools.confinement import Workspace
 from openclaw.tools.file_contents import (
     MAX_EDIT_BYTES,
@@ -102,7 +102,7 @@ class ReadTool:
                 stop,
             )
 
-        return inToolThread(context, work)
+        return runInToolThread(context, work)
 
 
 @implementer(ITool)
@@ -146,7 +146,7 @@ class WriteTool:
             done = "Created" if new else "Replaced"
             return f"{done} {path}: {len(data)} bytes."
 
-        return inToolThread(context, work)
+        return runInToolThread(context, work)
 
 
 @implementer(ITool)
@@ -211,7 +211,7 @@ class EditTool:
             times = "once" if count == 1 else f"{count} times"
             return f"Changed {path}: replaced {times}."
 
-        return inToolThread(context, work)
+        return runInToolThread(context, work)
 
 
 def _matchLineEnds(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
@@ -264,7 +264,7 @@ class ListTool:
             with toolErrorsFor(path), workspace.directory(path) as directory:
                 return _listEntries(directory, stop)
 
-        return inToolThread(context, work)
+        return runInToolThread(context, work)
 
 
 def _listEntries(directory: int, stop: Event) -> str:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.net.threads import inToolThread
+from openclaw.net.threads import runInToolThread
 from openclaw.tools.confinement import Workspace, openRegular
 from openclaw.tools.file_contents import toolErrorsFor
 from openclaw.tools.file_tools import requireWorkspace
@@ -105,7 +105,7 @@ class GrepTool:
             opened.append(_openStart(workspace, path))
 
         try:
-            await inToolThread(context, openStart)
+            await runInToolThread(context, openStart)
             output = BoundedOutput(MAX_OUTPUT_BYTES)
             program = Program(
                 arguments=[

@@ -15,8 +15,13 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
-from openclaw.net.fetching import MAX_URL_CHARACTERS, Fetched, FetchTerms, fetch
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
+from openclaw.net.fetching import (
+    MAX_URL_CHARACTERS,
+    FetchedDocument,
+    FetchOptions,
+    fetch,
+)
 from openclaw.net.media_type import mediaType
 from openclaw.tools.html_text import HTML_TYPES, extractText, isTextType
 from openclaw.tools.subprocesses import (
@@ -100,7 +105,7 @@ class WebFetchTool:
 
     async def _run(self, url: str, context: ToolContext) -> str:
         settings = settingsFor(context, WebFetchSettings)
-        terms = FetchTerms(
+        options = FetchOptions(
             allowPrivate=settings.allowPrivate,
             ports=settings.ports,
             seconds=settings.timeoutSeconds,
@@ -109,7 +114,7 @@ class WebFetchTool:
             what="text",
             wants=isTextType,
         )
-        page = await fetch(context.reactor, url, terms)
+        page = await fetch(context.reactor, url, options)
         limit = settings.maxCharacters
         kind, charset = mediaType(page.contentType)
         if kind not in HTML_TYPES and len(page.data) <= SMALL_BYTES:
@@ -120,7 +125,9 @@ class WebFetchTool:
         if self._processes is None:
             self._processes = FairSemaphore(
                 context.reactor,
-                Bounds(capacity=AT_ONCE, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS),
+                SemaphoreLimits(
+                    capacity=AT_ONCE, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS
+                ),
                 lambda: ToolError("Too many pages are being read. Try again soon."),
             )
         text, left = await self._processes.run(
@@ -130,7 +137,7 @@ class WebFetchTool:
         return _formatPage(page, text, left)
 
 
-def _formatPage(page: Fetched, text: str, left: int) -> str:
+def _formatPage(page: FetchedDocument, text: str, left: int) -> str:
     """
     Format a page for the model.
 

@@ -15,7 +15,7 @@ from openclaw.auth.throttle import Throttle
 from openclaw.config import Config, RateLimit
 from openclaw.interfaces import ISessionStore
 from openclaw.models.local.engine import Engine
-from openclaw.net.listening import Endpoint, endpointFrom
+from openclaw.net.listening import Endpoint, parseEndpoint
 
 
 class Topology(Protocol):
@@ -38,7 +38,7 @@ class Topology(Protocol):
 
     def endpoint(self, description: str, reactor: Any) -> Endpoint:
         """
-        See L{endpointFrom}.
+        See L{parseEndpoint}.
         """
 
     def listener(self, reactor: Any) -> Any:
@@ -82,7 +82,7 @@ class SingleProcess:
         """
         See L{Topology.endpoint}.
         """
-        return endpointFrom(description, reactor)
+        return parseEndpoint(description, reactor)
 
     def listener(self, reactor: Any) -> Any:
         """

@@ -17,7 +17,7 @@ from openclaw.auth.quotas import Quotas
 from openclaw.auth.throttle import Throttle
 from openclaw.config import Config, RateLimit
 from openclaw.interfaces import ISessionStore
-from openclaw.net.listening import Endpoint, endpointFrom
+from openclaw.net.listening import Endpoint, parseEndpoint
 from openclaw.server.live_config import LiveConfig
 from openclaw.server.request_channel import Access
 from openclaw.server.site import GatewaySite
@@ -89,7 +89,7 @@ class WorkerMember:
         """
         if description.startswith("systemd:"):
             return description, AdoptedEndpoint(self._adopting)
-        return endpointFrom(description, self._adopting)  # type: ignore[arg-type]
+        return parseEndpoint(description, self._adopting)  # type: ignore[arg-type]
 
     def listener(self, reactor: Any) -> Any:
         """

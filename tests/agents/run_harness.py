@@ -30,7 +30,7 @@ from openclaw.interfaces import (
 )
 from openclaw.messages import Message, UserMessage
 from openclaw.models.failover import RefusedKeys
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 from openclaw.testing import MemorySessionStore, ScriptedCall, ScriptedProvider
 
 KEY = "agent:main:a"
@@ -271,7 +271,7 @@ class RunHarness:
             findModel=lambda model: None,
             claimWaitSeconds=CLAIM_WAIT_SECONDS,
             log=Logger(namespace="test", observer=self.events.append),
-            toolCalls=FairSemaphore(self.clock, Bounds(capacity=8)),
+            toolCalls=FairSemaphore(self.clock, SemaphoreLimits(capacity=8)),
         )
 
     @property

@@ -68,7 +68,7 @@ class ConfigCheckTests(SynchronousTestCase):
         tls = "gateway: {{tls: {{certPath: {}, keyPath: {}}}}}"
         status, _, lines = self.check(tls.format(cert, other))
         self.assertEqual((status, len(lines)), (1, 1))
-        self.assertIn("is not that of", lines[0])
+        self.assertIn("does not match", lines[0])
         self.assertEqual(self.check(tls.format(cert, key))[0], 0)
 
     def test_validity(self):

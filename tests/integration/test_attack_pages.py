@@ -88,7 +88,7 @@ class CertificateTests(AttackerTestCase):
         for _ in range(2):
             await self.assertShows(daemon.url, certificate.read_bytes())
             writeCertificate(self.folder)
-            renewed = daemon.nextLine("info. The renewed certificate .* is in force")
+            renewed = daemon.nextLine("info. The renewed certificate .* is in use")
             daemon.send("HUP")
             await renewed
         inForce = certificate.read_bytes()

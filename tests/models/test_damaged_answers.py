@@ -225,7 +225,7 @@ class CodingTests(DialectTestCase):
         for coding in CODINGS:
             header = b"Content-Encoding: %b\r\n" % coding
             named = coding.replace(b"\r\nContent-Encoding:", b",").decode()
-            words = f"a content coding that was not asked for ({named})"
+            words = f"a content coding that was not requested ({named})"
             for name, wire in STREAMS.items():
                 call = self.answered(name, HEAD + header + sized(wire))
                 self.assertFails(call.done, UpstreamMalformed, words, name)

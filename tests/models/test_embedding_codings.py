@@ -72,11 +72,11 @@ class CodingTests(ProviderTestCase):
         it can be read.
         """
         for body, why in (
-            (ANSWER[:-1], "breaks off"),
-            (ANSWER[:-8], "breaks off"),
-            (ANSWER[:20], "breaks off"),
-            (ANSWER[:-8] + bytes(8), "broken"),
-            (ANSWER + b"garbage", "broken"),
+            (ANSWER[:-1], "truncated"),
+            (ANSWER[:-8], "truncated"),
+            (ANSWER[:20], "truncated"),
+            (ANSWER[:-8] + bytes(8), "damaged"),
+            (ANSWER + b"garbage", "damaged"),
         ):
             for length in (True, False):
                 done = self.answered("gzip", body, length)

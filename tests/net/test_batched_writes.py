@@ -15,7 +15,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from openclaw.net.batched_writes import MOST_BYTES, PromptTransport, Writes, writesOf
+from openclaw.net.batched_writes import (
+    MAX_BATCHED_BYTES,
+    BatchingTransport,
+    WriteBatcher,
+    batcherFor,
+)
 
 
 class Socket(Connection):
@@ -79,7 +84,7 @@ class Producer:
 
 class WritesTests(SynchronousTestCase):
     """
-    Writes that follow from a read are sent when the read is over.
+    WriteBatcher that follow from a read are sent when the read is over.
     """
 
     def setUp(self) -> None:
@@ -87,17 +92,17 @@ class WritesTests(SynchronousTestCase):
         Have a connection that was adopted.
         """
         self.reactor = MemoryReactorClock()
-        self.writes = writesOf(self.reactor)
+        self.batcher = batcherFor(self.reactor)
         self.socket, self.transport = self.adopted()
 
-    def adopted(self) -> tuple[Socket, PromptTransport]:
+    def adopted(self) -> tuple[Socket, BatchingTransport]:
         """
         One more connection.
         """
         socket = Socket(self, self.reactor)
         protocol = Protocol()
         protocol.transport = socket
-        self.writes.adopt(protocol)
+        self.batcher.wrapTransport(protocol)
         self.assertIs(socket.protocol, protocol)
         return socket, protocol.transport
 
@@ -126,7 +131,7 @@ class WritesTests(SynchronousTestCase):
             self.transport.writeSequence([b"b", b"c"])
             self.assertEqual(self.socket.sent, [])
 
-        self.writes.during(read, b"a")
+        self.batcher.run(read, b"a")
         self.assertEqual(self.socket.sent, [b"abc"])
         self.assertEqual(self.reactor.writers, set())
 
@@ -135,7 +140,7 @@ class WritesTests(SynchronousTestCase):
         A read of one may be written to others.
         """
         socket, transport = self.adopted()
-        self.writes.during(lambda: (self.transport.write(b"a"), transport.write(b"b")))
+        self.batcher.run(lambda: (self.transport.write(b"a"), transport.write(b"b")))
         self.assertEqual((self.socket.sent, socket.sent), ([b"a"], [b"b"]))
 
     def test_withinRead(self) -> None:
@@ -144,23 +149,23 @@ class WritesTests(SynchronousTestCase):
         """
 
         def inner() -> None:
-            self.writes.during(self.transport.write, b"a")
+            self.batcher.run(self.transport.write, b"a")
             self.assertEqual(self.socket.sent, [])
             self.transport.write(b"b")
 
-        self.writes.during(inner)
+        self.batcher.run(inner)
         self.assertEqual(self.socket.sent, [b"ab"])
 
     def test_readFails(self) -> None:
         """
-        Writes of a read that fails are sent all the same.
+        WriteBatcher of a read that fails are sent all the same.
         """
 
         def read() -> None:
             self.transport.write(b"a")
             raise ZeroDivisionError
 
-        self.assertRaises(ZeroDivisionError, self.writes.during, read)
+        self.assertRaises(ZeroDivisionError, self.batcher.run, read)
         self.assertEqual(self.socket.sent, [b"a"])
 
     def test_outsideReads(self) -> None:
@@ -180,16 +185,16 @@ class WritesTests(SynchronousTestCase):
         in their order.
         """
         self.socket.room = 2
-        self.writes.during(self.transport.write, b"abc")
+        self.batcher.run(self.transport.write, b"abc")
         self.assertEqual(self.socket.sent, [b"ab"])
         self.assertEqual(self.reactor.writers, {self.socket})
-        self.writes.during(self.transport.write, b"d")
+        self.batcher.run(self.transport.write, b"d")
         self.assertEqual(self.socket.sent, [b"ab"])
         self.socket.room = None
         self.turn()
         self.assertEqual(b"".join(self.socket.sent), b"abcd")
         self.assertEqual(self.reactor.writers, set())
-        self.writes.during(self.transport.write, b"e")
+        self.batcher.run(self.transport.write, b"e")
         self.assertEqual(self.socket.sent[-1], b"e")
 
     def test_backPressure(self) -> None:
@@ -206,9 +211,9 @@ class WritesTests(SynchronousTestCase):
                 written.append(self.transport.write(b"x" * 1000))
 
         written: list[None] = []
-        self.writes.during(read)
+        self.batcher.run(read)
         self.assertEqual(producer.calls, ["pause"])
-        self.assertLess(len(written) * 1000, 3 * MOST_BYTES)
+        self.assertLess(len(written) * 1000, 3 * MAX_BATCHED_BYTES)
         self.socket.room = None
         self.turn()
         self.assertEqual(producer.calls, ["pause", "resume"])
@@ -223,7 +228,7 @@ class WritesTests(SynchronousTestCase):
             self.transport.write(b"a")
             self.transport.loseConnection()
 
-        self.writes.during(read)
+        self.batcher.run(read)
         self.assertEqual(self.socket.sent, [b"a"])
         self.turn()
         self.assertTrue(self.socket.disconnected)
@@ -239,7 +244,7 @@ class WritesTests(SynchronousTestCase):
             self.transport.write(b"ab")
             self.transport.loseWriteConnection()
 
-        self.writes.during(read)
+        self.batcher.run(read)
         self.socket.room = None
         self.turn()
         self.assertEqual(b"".join(self.socket.sent), b"ab")
@@ -248,14 +253,14 @@ class WritesTests(SynchronousTestCase):
 
     def test_aborted(self) -> None:
         """
-        Writes before an abort are lost.
+        WriteBatcher before an abort are lost.
         """
 
         def read() -> None:
             self.transport.write(b"a")
             self.transport.abortConnection()
 
-        self.writes.during(read)
+        self.batcher.run(read)
         self.assertEqual(self.socket.sent, [])
 
     def test_lost(self) -> None:
@@ -263,7 +268,7 @@ class WritesTests(SynchronousTestCase):
         That the connection is lost is for the reactor to find out.
         """
         self.socket.fault = CONNECTION_LOST
-        self.writes.during(self.transport.write, b"a")
+        self.batcher.run(self.transport.write, b"a")
         self.assertFalse(self.socket.disconnected)
         self.turn()
         self.assertTrue(self.socket.disconnected)
@@ -276,10 +281,10 @@ class WritesTests(SynchronousTestCase):
         socket, transport = self.adopted()
         self.patch(socket, "writeSomeData", lambda data: 1 // 0)
         with self.assertRaises(ZeroDivisionError):
-            self.writes.during(
+            self.batcher.run(
                 lambda: (self.transport.write(b"a"), transport.write(b"b"))
             )
-        self.writes.during(lambda: None)
+        self.batcher.run(lambda: None)
         self.assertEqual(self.socket.sent, [b"a"])
 
     def test_gone(self) -> None:
@@ -291,7 +296,7 @@ class WritesTests(SynchronousTestCase):
             self.transport.write(b"a")
             self.socket.connected = 0
 
-        self.writes.during(read)
+        self.batcher.run(read)
         self.assertEqual(self.socket.sent, [])
         self.assertEqual(self.reactor.writers, set())
 
@@ -301,7 +306,7 @@ class WritesTests(SynchronousTestCase):
         """
         protocol, transport = Protocol(), StringTransport()
         protocol.transport = transport
-        self.writes.adopt(protocol)
+        self.batcher.wrapTransport(protocol)
         self.assertIs(protocol.transport, transport)
 
     def test_theRealOne(self) -> None:
@@ -323,16 +328,16 @@ class SharedTests(SynchronousTestCase):
         A second call for the same reactor returns the same.
         """
         one, two = MemoryReactorClock(), MemoryReactorClock()
-        self.assertIs(writesOf(one), writesOf(one))
-        self.assertIsNot(writesOf(one), writesOf(two))
-        self.assertIsInstance(writesOf(one), Writes)
+        self.assertIs(batcherFor(one), batcherFor(one))
+        self.assertIsNot(batcherFor(one), batcherFor(two))
+        self.assertIsInstance(batcherFor(one), WriteBatcher)
 
     def test_forgotten(self) -> None:
         """
         It goes with its reactor.
         """
         reactor = MemoryReactorClock()
-        kept = ref(writesOf(reactor))
+        kept = ref(batcherFor(reactor))
         del reactor
         collect()
         self.assertIsNone(kept())

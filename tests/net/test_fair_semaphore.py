@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.net.fair_semaphore import SHARE_RATIO, Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import SHARE_RATIO, FairSemaphore, SemaphoreLimits
 
 
 class Refused(Exception):
@@ -42,7 +42,7 @@ class AnyOrderTests(SynchronousTestCase):
         whoever holds nothing waits only while nothing is free.
         """
         clock = Clock()
-        bounds = Bounds(capacity=capacity, waiting=waiting, waitSeconds=10.0)
+        bounds = SemaphoreLimits(capacity=capacity, waiting=waiting, waitSeconds=10.0)
         semaphore = FairSemaphore(clock, bounds, Refused)
         held: Counter[str] = Counter()
         asked: dict[str, list[Deferred[None]]] = {each: [] for each in "abc"}
@@ -116,20 +116,20 @@ class FairSemaphoreTests(SynchronousTestCase):
         One caller ends at three quarters, also of a small resource.
         """
         for capacity, share in ((1, 1), (2, 1), (4, 3), (16, 12), (256, 192)):
-            semaphore = FairSemaphore(Clock(), Bounds(capacity=capacity))
+            semaphore = FairSemaphore(Clock(), SemaphoreLimits(capacity=capacity))
             for _ in range(capacity):
                 semaphore.acquire("greedy")
-            self.assertEqual(semaphore.heldBy("greedy"), share)
+            self.assertEqual(semaphore.countHeld("greedy"), share)
 
     def test_manyGreedy(self) -> None:
         """
         Several greedy callers end with the same, and leave something for others, too.
         """
-        semaphore = FairSemaphore(Clock(), Bounds(capacity=64))
+        semaphore = FairSemaphore(Clock(), SemaphoreLimits(capacity=64))
         for _ in range(100):
             for number in range(5):
                 semaphore.acquire(f"greedy {number}")
-        self.assertEqual({semaphore.heldBy(f"greedy {n}") for n in range(5)}, {12})
+        self.assertEqual({semaphore.countHeld(f"greedy {n}") for n in range(5)}, {12})
         for number in range(4):
             self.assertTrue(semaphore.tryAcquire(f"polite {number}"))
 
@@ -137,7 +137,7 @@ class FairSemaphoreTests(SynchronousTestCase):
         """
         A queue can be longer than the stack is deep.
         """
-        semaphore = FairSemaphore(Clock(), Bounds(capacity=1))
+        semaphore = FairSemaphore(Clock(), SemaphoreLimits(capacity=1))
         semaphore.acquire("a")
         done = []
 
@@ -154,7 +154,7 @@ class FairSemaphoreTests(SynchronousTestCase):
         """
         A slot is released when the work is done, however it ends.
         """
-        semaphore = FairSemaphore(Clock(), Bounds(capacity=1))
+        semaphore = FairSemaphore(Clock(), SemaphoreLimits(capacity=1))
 
         async def fail() -> None:
             raise ValueError

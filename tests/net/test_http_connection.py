@@ -16,7 +16,7 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import IModelCall
 from openclaw.net.http_connection import (
-    MAX_BARREN_BYTES,
+    MAX_BYTES_WITHOUT_BODY,
     MAX_INFLATED_BYTES,
     MAX_MEMBERS,
     MAX_OVERHEAD_BYTES,
@@ -179,7 +179,7 @@ class AnswerTests(RawTestCase):
         self.send(compress(WHOLE)[:30])
         self.server.close()
         self.network.flush()
-        self.assertIn("breaks off", str(self.failureOf(self.call, UpstreamTruncated)))
+        self.assertIn("truncated", str(self.failureOf(self.call, UpstreamTruncated)))
         self.assertNothingLeft()
 
     def test_damagedRefusal(self) -> None:
@@ -322,10 +322,10 @@ class FaultTests(RawTestCase):
             self.setUp()
             self.send(HEAD + begin)
             sent = 0
-            while not self.call.done.called and sent < 2 * MAX_BARREN_BYTES:
+            while not self.call.done.called and sent < 2 * MAX_BYTES_WITHOUT_BODY:
                 self.send(more * 1000)
                 sent += len(more) * 1000
-            self.assertLessEqual(sent, MAX_BARREN_BYTES + 6000)
+            self.assertLessEqual(sent, MAX_BYTES_WITHOUT_BODY + 6000)
             self.assertRefused(UpstreamUnreachable)
 
     def test_endlessTrailer(self) -> None:
@@ -334,7 +334,7 @@ class FaultTests(RawTestCase):
         """
         self.send(CHUNKED, chunk(HELLO), b"0\r\n")
         sent = 0
-        while not self.call.done.called and sent < 2 * MAX_BARREN_BYTES:
+        while not self.call.done.called and sent < 2 * MAX_BYTES_WITHOUT_BODY:
             self.send(b"A: b\r\n" * 1000)
             sent += 6000
         self.assertRefused(UpstreamTruncated)

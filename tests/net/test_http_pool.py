@@ -57,17 +57,17 @@ class Indifferent:
         There is a connection.
         """
 
-    def answered(self, status: int, headers: object) -> None:
+    def headersReceived(self, status: int, headers: object) -> None:
         """
         There is an answer.
         """
 
-    def came(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes) -> None:
         """
         There is more of it.
         """
 
-    def ended(self) -> None:
+    def responseEnded(self) -> None:
         """
         That was all.
         """
@@ -94,7 +94,7 @@ class EndpointTests(SynchronousTestCase):
         """
         Ask for a page, with no interest in it.
         """
-        self.agent.post(self.agent.target(url, Headers()), b"", Indifferent())
+        self.agent.post(self.agent.makeTarget(url, Headers()), b"", Indifferent())
 
     def test_eachItsOwn(self) -> None:
         """
@@ -125,7 +125,7 @@ class EndpointTests(SynchronousTestCase):
         There is no other.
         """
         with self.assertRaises(SchemeNotSupported):
-            self.agent.target("gopher://127.0.0.1/", Headers())
+            self.agent.makeTarget("gopher://127.0.0.1/", Headers())
 
     def test_names(self) -> None:
         """
@@ -139,7 +139,7 @@ class EndpointTests(SynchronousTestCase):
             ("http://model.test//v1/x", b"model.test", b"//v1/x"),
             ("https://bücher.example/v1", b"xn--bcher-kva.example", b"/v1"),
         ):
-            head = self.agent.target(url, Headers()).head
+            head = self.agent.makeTarget(url, Headers()).head
             self.assertTrue(head.startswith(b"POST %b HTTP/1.1\r\n" % path), head)
             self.assertIn(b"\r\nHost: %b\r\n" % host, head)
 
@@ -148,7 +148,7 @@ class EndpointTests(SynchronousTestCase):
         No configured header can bring others along.
         """
         headers = Headers({"X-Made": ["a\r\nX-More: b"]})
-        head = self.agent.target("http://model.test/", headers).head
+        head = self.agent.makeTarget("http://model.test/", headers).head
         self.assertIn(b"\r\nX-Made: a X-More: b\r\n", head)
 
 

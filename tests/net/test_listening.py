@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import StartError
-from openclaw.net.listening import BACKLOG, endpointFrom
+from openclaw.net.listening import BACKLOG, parseEndpoint
 from tests.integration.certificates import writeCertificate
 
 
@@ -35,7 +35,7 @@ class EndpointStringTests(SynchronousTestCase):
         """
         Return the backlog of the port.
         """
-        name, endpoint = endpointFrom(description, self.reactor)
+        name, endpoint = parseEndpoint(description, self.reactor)
         self.assertEqual(name, description)
         self.successResultOf(endpoint.listen(Factory()))
         listening = self.reactor.tcpServers or self.reactor.unixServers
@@ -65,7 +65,7 @@ class EndpointStringTests(SynchronousTestCase):
         An error quotes the operator's own words.
         """
         with self.assertRaises(StartError) as caught:
-            endpointFrom("tcp:eighty", self.reactor)
+            parseEndpoint("tcp:eighty", self.reactor)
         self.assertIn("'tcp:eighty'", caught.exception.message)
 
 
@@ -94,8 +94,8 @@ class KeyTests(SynchronousTestCase):
                 names = [quoteStringArgument(str(each)) for each in (path, cert)]
                 description = f"{prefix}:privateKey={names[0]}:certKey={names[1]}"
                 if path is key:
-                    endpointFrom(description, MemoryReactor())
+                    parseEndpoint(description, MemoryReactor())
                 else:
                     with self.assertRaises(StartError) as caught:
-                        endpointFrom(description, MemoryReactor())
+                        parseEndpoint(description, MemoryReactor())
                     self.assertIn("has a pass phrase", caught.exception.message)

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolContext
-from openclaw.net.threads import TOOL_THREADS, inToolThread
+from openclaw.net.threads import TOOL_THREADS, runInToolThread
 from openclaw.sessions.store.memory import MemorySessionStore
 from tests.server.memory_internet import Internet
 
@@ -39,7 +39,7 @@ class FairThreadsTests(SynchronousTestCase):
             log=Logger(observer=lambda event: None),
             shareKey=caller,
         )
-        return inToolThread(context, lambda stop: self.done.append(caller))
+        return runInToolThread(context, lambda stop: self.done.append(caller))
 
     def test_greedy(self) -> None:
         """

@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from openclaw.errors import StartError
-from openclaw.net.tls import CHECK_SECONDS, RenewedCertificate, serverContext
+from openclaw.net.tls import CHECK_SECONDS, RenewableCertificate, serverContext
 from tests.integration.certificates import writeCertificate
 
 
@@ -60,7 +60,7 @@ class RenewedCertificateTests(SynchronousTestCase):
         self.cert, self.key = writeCertificate(self.folder)
         self.first = self.cert.read_bytes()
         self.clock, self.logged = Clock(), []
-        self.certificate = RenewedCertificate(
+        self.certificate = RenewableCertificate(
             self.cert, self.key, self.clock, Logger(observer=self.logged.append)
         )
 
@@ -96,7 +96,7 @@ class RenewedCertificateTests(SynchronousTestCase):
         self.assertEqual(self.shown(), self.first)
         self.clock.advance(1)
         self.assertEqual(self.shown(), self.cert.read_bytes())
-        self.assertIn("is in force", formatEvent(self.logged[0]))
+        self.assertIn("is in use", formatEvent(self.logged[0]))
 
     def test_atOnce(self):
         """
@@ -231,7 +231,7 @@ class RenewedCertificateTests(SynchronousTestCase):
         """
         self.cert.write_bytes(b"no certificate")
         with self.assertRaises(StartError):
-            RenewedCertificate(self.cert, self.key, self.clock, Logger())
+            RenewableCertificate(self.cert, self.key, self.clock, Logger())
 
 
 class OddFileTests(SynchronousTestCase):
@@ -290,7 +290,7 @@ class KeyKindTests(SynchronousTestCase):
                     continue
                 with self.assertRaises(StartError) as caught:
                     serverContext(cert, key)
-                self.assertIn("is not that of", caught.exception.message)
+                self.assertIn("does not match", caught.exception.message)
 
     def test_small(self):
         """

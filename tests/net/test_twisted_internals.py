@@ -176,11 +176,11 @@ class ChannelTests(SynchronousTestCase):
         self.assertFalse(channel.isAnswering)
         channel.dataReceived(b"\r\n")
         self.assertTrue(channel.isAnswering)
-        self.assertFalse(channel.hasInputAhead)
-        channel.keepAhead(b"GET /2 HTTP/1.1\r\n\r\n")
-        self.assertTrue(channel.hasInputAhead)
+        self.assertFalse(channel.hasPipelinedInput)
+        channel.keepPipelined(b"GET /2 HTTP/1.1\r\n\r\n")
+        self.assertTrue(channel.hasPipelinedInput)
         channel.requests[0].finish()
-        self.assertFalse(channel.hasInputAhead)
+        self.assertFalse(channel.hasPipelinedInput)
         self.assertEqual([each.uri for each in channel.requests], [b"/2"])
 
     def test_reading(self) -> None:
@@ -196,11 +196,11 @@ class ChannelTests(SynchronousTestCase):
         """
         It is known whether the transport takes more of an answer.
         """
-        self.assertFalse(self.channel.isFull)
+        self.assertFalse(self.channel.isWriteBlocked)
         self.channel.pauseProducing()
-        self.assertTrue(self.channel.isFull)
+        self.assertTrue(self.channel.isWriteBlocked)
         self.channel.resumeProducing()
-        self.assertFalse(self.channel.isFull)
+        self.assertFalse(self.channel.isWriteBlocked)
 
     def test_largeHeaders(self) -> None:
         """

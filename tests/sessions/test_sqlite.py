@@ -22,7 +22,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.net.batched_writes import writesOf
+from openclaw.net.batched_writes import batcherFor
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from tests.contracts.session_store import SessionStoreContract
 from tests.contracts.store_opening import AGAIN, ANSWER, HELLO
@@ -88,11 +88,11 @@ class FileTests(SQLiteTestCase):
         store = await self.openStore()
         claim = Claim("a", "1")
         begun = store.beginTurn(claim, "main", [HELLO], [])
-        begun.addCallback(lambda _: writesOf(reactor).busy)
+        begun.addCallback(lambda _: batcherFor(reactor).busy)
         self.assertTrue(await begun)
         await store.endTurn(claim, [ANSWER])
         failed = store.endTurn(claim, [ANSWER])
-        failed.addErrback(lambda _: writesOf(reactor).busy)
+        failed.addErrback(lambda _: batcherFor(reactor).busy)
         self.assertTrue(await failed)
 
     async def test_nextDaemon(self) -> None:

@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.net.threads import TOOL_THREADS, Stopped, inToolThread
+from openclaw.net.threads import TOOL_THREADS, Stopped, runInToolThread
 from openclaw.tools.confinement import Workspace
 from openclaw.tools.file_contents import (
     MAX_EDIT_BYTES,
@@ -137,7 +137,7 @@ class WriteTests(FileToolTestCase):
         """
         going = Event()
         busy = [
-            inToolThread(
+            runInToolThread(
                 self.context(shareKey=f"caller{number}"), lambda stop: going.wait(30)
             )
             for number in range(TOOL_THREADS)

@@ -109,7 +109,7 @@ class ReadingTests(FetchTestCase):
         """
         self.server.greeting = b"220 mail.example ESMTP\r\n"
         told = await self.failing(self.fetch("http://site.example/"))
-        self.assertEqual(told, "http://site.example/ gives no proper answer.")
+        self.assertEqual(told, "http://site.example/ gives no valid HTTP response.")
 
     async def test_nobodyThere(self):
         """
@@ -119,7 +119,7 @@ class ReadingTests(FetchTestCase):
         self.assertEqual(told, "There is no host none.example.")
         self.net.routes.clear()
         told = await self.failing(self.fetch("http://site.example/"))
-        self.assertEqual(told, "site.example can't be connected to.")
+        self.assertEqual(told, "Can't connect to site.example.")
 
 
 class RedirectTests(FetchTestCase):
@@ -194,7 +194,7 @@ class BoundsTests(FetchTestCase):
         """
         self.server.greeting = b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 400_000
         told = await self.failing(self.fetch("http://site.example/"))
-        self.assertEqual(told, "http://site.example/ gives no proper answer.")
+        self.assertEqual(told, "http://site.example/ gives no valid HTTP response.")
         await self.server.allClosed()
 
     async def test_tooSlow(self):

@@ -148,10 +148,10 @@ class CodingTests(FetchTestCase):
         """
         packed = gzip.compress(b"text" * 1000)
         for body, why in [
-            (packed[:-3], "breaks off"),
-            (packed + b"garbage", "broken"),
-            (packed[:-8] + b"\0" * 8, "broken"),
-            (b"text", "broken"),
+            (packed[:-3], "truncated"),
+            (packed + b"garbage", "damaged"),
+            (packed[:-8] + b"\0" * 8, "damaged"),
+            (b"text", "damaged"),
         ]:
             self.page(body, content_encoding="gzip")
             told = await self.failing(self.fetch(URL))
@@ -244,7 +244,7 @@ class ReadTests(FetchTestCase):
         """
         self.server.greeting = b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000
         told = await self.failing(self.fetch(URL))
-        self.assertEqual(told, f"{URL} gives no proper answer.")
+        self.assertEqual(told, f"{URL} gives no valid HTTP response.")
         self.assertLessEqual(sum(self.sizes), HEAD_BYTES + 2 * READ_BYTES)
         await self.server.allClosed()
 
@@ -279,7 +279,8 @@ class MalformedTests(FetchTestCase):
             self.server.greeting = greeting
             told = await self.failing(self.fetch(URL, timeoutSeconds=0.5))
             self.assertTrue(
-                told.endswith(" gives no proper answer.") or "took longer" in told,
+                told.endswith(" gives no valid HTTP response.")
+                or "took longer" in told,
                 (greeting[:80], told),
             )
             await self.server.allClosed()

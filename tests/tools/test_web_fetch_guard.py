@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolError
-from openclaw.net.fetching import checkedURL
+from openclaw.net.fetching import parseURL
 from tests.tools.certificates import certificateFor
 from tests.tools.local_internet import SITE, FetchTestCase, answer, redirect
 
@@ -77,12 +77,12 @@ class GuardTests(FetchTestCase):
         for location, why in [
             ("http://127.0.0.1/", "is not on the public Internet"),
             ("//inner.example/", "is not on the public Internet"),
-            ("http://site.example:22/", "Port 22 may not be used."),
+            ("http://site.example:22/", "Port 22 is not allowed."),
             ("file:///etc/passwd", "Only http and https"),
             ("http://a:b@site.example/", "user name or password"),
-            ("http://[", "redirects to nowhere"),
+            ("http://[", "redirects to an invalid URL"),
             ("http://[::1]/", "An IPv6 address"),
-            ("", "redirects to nowhere"),
+            ("", "redirects to an invalid URL"),
         ]:
             self.server.pages["/"] = redirect(location)
             told = await self.failing(self.fetch("http://site.example/"))
@@ -161,7 +161,7 @@ class TLSTests(FetchTestCase):
         self.trust()
         self.net.hosts["other.example"] = [SITE]
         told = await self.failing(self.fetch("https://other.example/"))
-        self.assertEqual(told, "https://other.example/ gives no proper answer.")
+        self.assertEqual(told, "https://other.example/ gives no valid HTTP response.")
         self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_noNames(self):
@@ -179,7 +179,9 @@ class TLSTests(FetchTestCase):
             else:
                 os.environ.pop("SSL_CERT_FILE", None)
             told = await self.failing(self.fetch("https://site.example/"))
-            self.assertEqual(told, "https://site.example/ gives no proper answer.")
+            self.assertEqual(
+                told, "https://site.example/ gives no valid HTTP response."
+            )
             self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_untrusted(self):
@@ -187,7 +189,7 @@ class TLSTests(FetchTestCase):
         A certificate that nobody vouches for is refused.
         """
         told = await self.failing(self.fetch("https://site.example/"))
-        self.assertEqual(told, "https://site.example/ gives no proper answer.")
+        self.assertEqual(told, "https://site.example/ gives no valid HTTP response.")
         await self.secure.allClosed()
 
 
@@ -211,7 +213,7 @@ class URLTests(SynchronousTestCase):
             ("http:///x", "Only http and https"),
             ("http://me@site.example/", "user name or password"),
             ("http://me:secret@site.example/", "user name or password"),
-            ("http://site.example:8080/", "Port 8080 may not be used."),
+            ("http://site.example:8080/", "Port 8080 is not allowed."),
             ("http://[::1]/", "An IPv6 address"),
             ("http://[::ffff:127.0.0.1]:80/", "An IPv6 address"),
             ("http://site.example:x/", "not a URL"),
@@ -219,7 +221,7 @@ class URLTests(SynchronousTestCase):
             ("http://a\ud800b/", "not a URL"),
         ]:
             with self.assertRaises(ToolError) as caught:
-                checkedURL(url, (80, 443))
+                parseURL(url, (80, 443))
             self.assertIn(why, str(caught.exception), ascii(url))
             self.assertNotIn("secret", str(caught.exception))
 
@@ -232,7 +234,7 @@ class URLTests(SynchronousTestCase):
             ("https://bücher.example/ä?ö#ü", None),
             ("http://site.example:443/", "http://site.example:443/"),
         ]:
-            found = checkedURL(url, (80, 443)).to_text()
+            found = parseURL(url, (80, 443)).to_text()
             self.assertTrue(found.isascii())
             if expected:
                 self.assertEqual(found.rstrip("/"), expected.rstrip("/"))
@@ -243,7 +245,7 @@ class URLTests(SynchronousTestCase):
         Whatever a model writes, it is a URL or the model is told.
         """
         try:
-            url = checkedURL(text, (80, 443))
+            url = parseURL(text, (80, 443))
         except ToolError:
             return
         self.assertIn(url.scheme, ["http", "https"])

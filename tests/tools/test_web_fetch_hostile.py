@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.interfaces import ToolError
-from openclaw.net.fetching import MAX_REDIRECTS, Fetched, FetchTerms, fetch
+from openclaw.net.fetching import MAX_REDIRECTS, FetchedDocument, FetchOptions, fetch
 from openclaw.net.media_type import mediaType
 from openclaw.tools.html_text import extractText, isTextType
 from tests.models.memory_network import RawServer
 from tests.server.memory_internet import Internet
 from tests.tools.hostile_answers import hostileAnswers
 
-TERMS = FetchTerms(
+TERMS = FetchOptions(
     allowPrivate=False,
     ports=(80,),
     seconds=5,
@@ -37,7 +37,7 @@ class HostileTests(SynchronousTestCase):
 
         @param close: Does it close the connection then?
 
-        @return: The L{Fetched}, or the words of the error.
+        @return: The L{FetchedDocument}, or the words of the error.
         """
         net, server = Internet(), RawServer()
         net.listen(80, server)
@@ -61,7 +61,7 @@ class HostileTests(SynchronousTestCase):
         self.assertEqual(net.open, [])
         self.assertEqual(net.getDelayedCalls(), [])
         self.assertEqual(self.flushLoggedErrors(), [])
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, FetchedDocument):
             return outcome
         self.assertIsInstance(outcome.value, ToolError, outcome)
         return str(outcome.value)
@@ -73,7 +73,7 @@ class HostileTests(SynchronousTestCase):
         Any answer, also of a server that keeps the connection open.
         """
         outcome = self.fetched(answer, close)
-        if isinstance(outcome, Fetched):
+        if isinstance(outcome, FetchedDocument):
             self.assertLessEqual(len(outcome.data), TERMS.maxBytes)
             extractText(outcome.data, *mediaType(outcome.contentType))
         else:
@@ -106,7 +106,7 @@ class HostileTests(SynchronousTestCase):
             b"4\r\ntext\r\n" + b"f" * 40 + b"\r\n",
         ):
             outcome = self.fetched(CHUNKED + body)
-            if isinstance(outcome, Fetched):
+            if isinstance(outcome, FetchedDocument):
                 self.assertFalse(outcome.whole, body)
 
     def test_length(self):

@@ -108,17 +108,17 @@ class PageTests(TestCase):
         """
         kill = "import os, signal\nos.kill(os.getpid(), signal.{})"
         for program, words in (
-            (kill.format("SIGSEGV"), "text of: ended by SIGSEGV."),
-            (kill.format("SIGABRT"), "text of: ended by SIGABRT."),
-            (kill.format("SIGRTMIN + 3"), "text of: ended by signal 37."),
+            (kill.format("SIGSEGV"), "extracted: ended by SIGSEGV."),
+            (kill.format("SIGABRT"), "extracted: ended by SIGABRT."),
+            (kill.format("SIGRTMIN + 3"), "extracted: ended by signal 37."),
             (kill.format("SIGKILL"), "SIGKILL, as the system does when its memory"),
-            (kill.format("SIGXCPU"), "text of within 10 s."),
-            ("raise SystemExit(3)", "text of: exit status 3."),
-            ("raise ImportError('x')", "text of: exit status 1."),
-            ("", "text of: exit status 0."),
-            ("print('[]')", "text of: exit status 0."),
+            (kill.format("SIGXCPU"), "extracted within 10 s."),
+            ("raise SystemExit(3)", "extracted: exit status 3."),
+            ("raise ImportError('x')", "extracted: exit status 1."),
+            ("", "extracted: exit status 0."),
+            ("print('[]')", "extracted: exit status 0."),
             ("print('{\"left\": 0}')\nraise SystemExit(3)", "exit status 3."),
-            ("while True: print('x' * 10**6)", "there is far too much of it."),
+            ("while True: print('x' * 10**6)", ": it is far too long."),
         ):
             child = Path(self.mktemp())
             child.write_text(program)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from openclaw.interfaces import ITool, ToolContext, ToolError
-from openclaw.net.threads import inToolThread
+from openclaw.net.threads import runInToolThread
 from openclaw.tools.tool_settings import settingsFor
 
 GIB = 1 << 30
@@ -64,7 +64,7 @@ class DiskSpaceTool:
             raise ToolError(f"No such disk. There are: {', '.join(paths)}")
         shown = paths if wanted is None else (wanted,)
         # A network's file system may take its time, which the daemon does not have.
-        lines = await inToolThread(
+        lines = await runInToolThread(
             context, lambda stop: [self._line(path) for path in shown]
         )
         return "\n".join(lines)

@@ -79,14 +79,14 @@ class ScryptChecker:
     def __init__(
         self,
         known: dict[bytes, tuple[bytes, bytes]],
-        inThread: Callable[..., Deferred[bytes]] = deferToThread,
+        runInThread: Callable[..., Deferred[bytes]] = deferToThread,
     ) -> None:
         """
         @param known: See L{entries}.
-        @param inThread: Calls a function in a thread.
+        @param runInThread: Calls a function in a thread.
         """
         self._known = known
-        self._inThread = inThread
+        self._inThread = runInThread
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
         """

@@ -18,7 +18,7 @@ from openclaw.interfaces import (
     Vector,
 )
 from openclaw.models.local.pending_calls import WaitingCall, WaitingEmbedding
-from openclaw.net.fair_semaphore import Bounds, FairSemaphore
+from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 TURN_INPUTS = 16
 """
@@ -46,7 +46,9 @@ class TurnTakingProvider:
         self.name = upstream.name
         self._upstream = upstream
         # Without a reserve: a caller alone is to have all of the machine.
-        self._turns = FairSemaphore(clock, Bounds(capacity=parallel, reserve=False))
+        self._turns = FairSemaphore(
+            clock, SemaphoreLimits(capacity=parallel, reserve=False)
+        )
         self._divided = 0
         self._closing: Deferred[None] | None = None
 

@@ -32,7 +32,7 @@ from openclaw.interfaces import (
     Tail,
 )
 from openclaw.messages import Message
-from openclaw.net.batched_writes import writesOf
+from openclaw.net.batched_writes import batcherFor
 from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.schema import (
     Upgrade,
@@ -385,7 +385,7 @@ class SQLiteSessionStore:
                 self._log.info("The session store works again.")
                 self.fault, self._isDamaged = None, False
             # What comes of it is sent at once: two turns of the reactor less.
-            writesOf(self._reactor).during(result.callback, outcome)
+            batcherFor(self._reactor).run(result.callback, outcome)
 
         pool.runWithConnection(transaction).addErrback(self._failed).addBoth(tell)
         return result
