@@ -153,7 +153,7 @@ class AnswerTests(RawTestCase):
             )
             error = self.failureOf(self.call, UpstreamMalformed)
             named = coding.replace(b"\r\nContent-Encoding:", b",").decode()
-            self.assertIn(f"was not asked for ({named})", str(error))
+            self.assertIn(f"was not requested ({named})", str(error))
             self.assertNothingLeft()
 
     def test_damagedEnd(self) -> None:

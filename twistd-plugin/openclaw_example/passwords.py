@@ -86,7 +86,7 @@ class ScryptChecker:
         @param runInThread: Calls a function in a thread.
         """
         self._known = known
-        self._inThread = runInThread
+        self._runInThread = runInThread
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
         """
@@ -102,7 +102,7 @@ class ScryptChecker:
     async def _check(self, name: bytes, password: bytes) -> bytes | tuple[()]:
         salt, digest = self._known.get(name, NOBODY)
         # It is slow on purpose: in the reactor it would stop everybody else.
-        found = await self._inThread(hashed, password, salt)
+        found = await self._runInThread(hashed, password, salt)
         if not compare_digest(found, digest):
             raise UnauthorizedLogin()
         return name
