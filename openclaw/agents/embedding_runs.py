@@ -29,7 +29,7 @@ from openclaw.interfaces import (
     IEmbedder,
     IModelProvider,
 )
-from openclaw.metrics.run_log_lines import EmbeddingAccount
+from openclaw.metrics.run_log_lines import EmbeddingLogEntry
 from openclaw.metrics.tally import Tally
 from openclaw.models.failover import Attempts, RefusedKeys
 from openclaw.models.provider import noEmbeddings
@@ -170,7 +170,7 @@ class EmbeddingRuns:
         Count the call, and write its one line into the log.
         """
         took = self._reactor.seconds() - asked.arrivedAt
-        account = EmbeddingAccount(
+        account = EmbeddingLogEntry(
             request=asked.requestID,
             caller=asked.caller,
             agent=asked.agent.id,
@@ -183,7 +183,7 @@ class EmbeddingRuns:
             tokens=tokens,
             error=error,
         )
-        self._tally.embeddingEnded(account)
+        self._tally.countEmbedding(account)
         self._log.info("{embeddings}", embeddings=account)
 
     async def _embed(self, asked: EmbeddingCall) -> EmbeddingReply:
@@ -205,7 +205,7 @@ class EmbeddingRuns:
                 return await embedder.embed(request)
             except OpenClawError as error:
                 if isinstance(error, UpstreamError | ModelUnavailable):
-                    self._tally.upstreamFailed(name, error.code)
+                    self._tally.countUpstreamError(name, error.code)
                 if isinstance(error, UpstreamAuthFailed):
                     self._refusedKeys.remember(provider)
                 wait = attempts.afterFailure(error)

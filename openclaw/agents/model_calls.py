@@ -233,7 +233,7 @@ class ModelCalls:
         except OpenClawError as error:
             self.usage += call.usage
             if isinstance(error, UpstreamError | ModelUnavailable):
-                services.tally.upstreamFailed(model.provider, error.code)
+                services.tally.countUpstreamError(model.provider, error.code)
             if isinstance(error, UpstreamAuthFailed):
                 services.refusedKeys.remember(provider)
             raise

@@ -41,7 +41,7 @@ from openclaw.errors import (
 from openclaw.events import RunEvent, RunListener, RunStarted
 from openclaw.interfaces import Claim, Conversation, ITool, ToolContext
 from openclaw.messages import NO_USAGE, Message, ToolCall, ToolMessage
-from openclaw.metrics.run_log_lines import RunAccount
+from openclaw.metrics.run_log_lines import RunLogEntry
 
 CLAIM_RETRY_SECONDS = 0.1
 """
@@ -245,7 +245,7 @@ class AgentRun:
                 self._toolContext,
                 self._stop.check,
                 self.services.log,
-                self.services.tally.toolEnded,
+                self.services.tally.countToolCall,
                 self.listener,
                 self.request.caller,
                 partial(self.services.toolCalls.run, self._shareKey),
@@ -256,7 +256,7 @@ class AgentRun:
 
     # Its end
 
-    def account(self, outcome: RunResult | Failure) -> RunAccount:
+    def account(self, outcome: RunResult | Failure) -> RunLogEntry:
         """
         Build the log line of the ended run.
         """
@@ -270,7 +270,7 @@ class AgentRun:
             ending = outcome.value.code or "unknown"
         arrived, started, spoke = self.begunAt, self.admittedAt, self.spokeAt
         model = self._modelCalls.model
-        return RunAccount(
+        return RunLogEntry(
             run=request.runID,
             request=request.requestID,
             caller=request.caller,

@@ -180,7 +180,7 @@ class Runtime:
         Count the run, and write its one line into the log.
         """
         account = run.account(result)
-        self.tally.runEnded(account)
+        self.tally.countRun(account)
         if isinstance(result, Failure) and result.check(StoreError):
             self.tally.storeErrors += 1
         # One field costs a third of what nine do; this one is made into text, or into

@@ -40,7 +40,7 @@ class MetricsResource:
         All numbers, in the format that the caller takes.
         """
         others = convert(await self._peers.ask(METRICS), list[Snapshot])
-        text, kind = self._page.show(
+        text, kind = self._page.render(
             self._connections(), request.header("accept") or "", others
         )
         request.respond(text, kind)

@@ -1,3 +1,3 @@
 """
-The gateway's numbers: counted where things happen, put into words when asked for.
+The gateway's metrics: counted during runs, formatted for Prometheus on request.
 """

@@ -1,5 +1,5 @@
 """
-C{/metrics}: the numbers of a gateway, for those who collect such.
+C{/metrics}: the metrics of a gateway, of all its workers together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,26 +9,22 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw import __version__
 from openclaw.metrics.reactor_lag import ReactorLag
-from openclaw.metrics.snapshot import Snapshot, snapshotOf
+from openclaw.metrics.snapshot import Snapshot, takeSnapshot
 from openclaw.metrics.tally import Tally
 
 if TYPE_CHECKING:
-    from openclaw.metrics.prometheus_families import Families
+    from openclaw.metrics.prometheus_families import MetricFamilies
 
 
 PARTS = ("sessions", "embedded_model", "draining")
 """
-Parts of the gateway without which runs fail.
+The parts of the gateway whose failures make runs fail.
 """
 
 FAILING = "openclaw_failing"
 
 
 class MetricsPage:
-    """
-    The metrics page.
-    """
-
     def __init__(
         self,
         tally: Tally,
@@ -37,54 +33,51 @@ class MetricsPage:
         failures: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """
-        @param inProgress: How many runs go on, and how many wait.
-
-        @param failures: Which of L{PARTS} fail, and why.
+        @param inProgress: Returns the numbers of active and of queued runs.
+        @param failures: Returns the failing ones of L{PARTS}, with the reasons.
         """
         self._tally = tally
         self._inProgress = inProgress
         self._failures = failures
         self._lag = ReactorLag(reactor)
-        self._families: Families | None = None
+        self._families: MetricFamilies | None = None
 
-    def show(
+    def render(
         self, connections: int, accept: str = "", others: Sequence[Snapshot] = ()
     ) -> tuple[bytes, str]:
         """
-        All numbers of the moment.
+        Format the current metrics.
 
-        @param connections: How many connections are open.
+        @param connections: The number of open connections.
+        @param accept: The C{Accept} header of the request.
+        @param others: The metrics of the other workers.
 
-        @param accept: The forms that the reader understands: an HTTP C{Accept}.
-
-        @param others: The numbers of the other workers.
-
-        @return: The text, and its content type.
+        @return: The page and its content type.
         """
-        families = self._prepared()
+        families = self._loadFamilies()
         families.gauges = {
-            name: _together(name, value, others)
+            name: _combineGauge(name, value, others)
             for name, value in self._gauges(connections).items()
         }
         families.gauges["openclaw_workers"] = 1 + len(others)
         families.others = others
-        return families.page(accept)
+        return families.render(accept)
 
     def snapshot(self, connections: int) -> Snapshot:
         """
-        The numbers of this process, for another one that is asked for all.
+        Return the metrics of this process, for the worker that serves the page.
 
-        @param connections: How many connections are open.
+        @param connections: The number of open connections.
         """
-        process = self._prepared().process()
-        return snapshotOf(self._tally, self._gauges(connections), process)
+        process = self._loadFamilies().processMetrics()
+        return takeSnapshot(self._tally, self._gauges(connections), process)
 
-    def _prepared(self) -> "Families":
+    def _loadFamilies(self) -> "MetricFamilies":
         self._lag.watch()
         if self._families is None:
-            from openclaw.metrics.prometheus_families import Families
+            from openclaw.metrics.prometheus_families import MetricFamilies
 
-            self._families = Families(self._tally, __version__)
+            self._families = MetricFamilies(self._tally, __version__)
         return self._families
 
     def _gauges(self, connections: int) -> dict[str, float]:
@@ -101,14 +94,14 @@ class MetricsPage:
 
     def stop(self) -> None:
         """
-        Let go of the clock.
+        Stop measuring the reactor's lag.
         """
         self._lag.stop()
 
 
-def _together(name: str, value: float, others: Sequence[Snapshot]) -> float:
+def _combineGauge(name: str, value: float, others: Sequence[Snapshot]) -> float:
     """
-    Combine a gauge of all workers: the sum, or the longest lag, or whether any fails.
+    Combine a gauge of all workers: the longest lag, whether any fails, else the sum.
     """
     values = [value, *(other.gauges.get(name, 0) for other in others)]
     return max(values) if "lag" in name or FAILING in name else sum(values)

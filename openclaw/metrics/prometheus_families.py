@@ -1,6 +1,6 @@
 """
-The tally in Prometheus's terms.  Imported with the first scrape: the library takes
-time, which a daemon that nobody scrapes need not spend.
+The tally as Prometheus metric families.  Imported at the first scrape, since importing
+the library takes time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,30 +18,28 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from openclaw.metrics.exposition import FAILING
-from openclaw.metrics.snapshot import Snapshot, snapshotOf
-from openclaw.metrics.tally import Counts, Durations, Tally
+from openclaw.metrics.snapshot import Snapshot, takeSnapshot
+from openclaw.metrics.tally import DurationHistogram, LabelledCounter, Tally
 
 _STARTED = "process_start_time_seconds"
-_MEANINGS = {
-    "openclaw_runs_in_progress": "Runs that go on.",
-    "openclaw_runs_queued": "Runs that wait for a place or for their session.",
-    "openclaw_connections": "Open connections of callers.",
-    "openclaw_reactor_lag_seconds": (
-        "How late the reactor was when it was last looked at."
-    ),
+_DESCRIPTIONS = {
+    "openclaw_runs_in_progress": "Active runs.",
+    "openclaw_runs_queued": "Runs that wait for a slot or for their session.",
+    "openclaw_connections": "Open client connections.",
+    "openclaw_reactor_lag_seconds": ("Lag of the reactor at the last measurement."),
     "openclaw_reactor_lag_max_seconds": (
-        "The latest that the reactor was within the last minute."
+        "Longest lag of the reactor within the last minute."
     ),
-    "openclaw_workers": "Processes whose numbers these are.",
+    "openclaw_workers": "Worker processes included in these metrics.",
 }
 
 
-class Families(Collector):
+class MetricFamilies(Collector):
     """
-    Makes metric families of the numbers, at each scrape.
+    Creates metric families from the tally at each scrape.
 
-    @ivar gauges: What holds at the moment of a scrape, by name.
-    @ivar others: The numbers of other workers.
+    @ivar gauges: The current values, by name.
+    @ivar others: The metrics of the other workers.
     """
 
     def __init__(self, tally: Tally, version: str) -> None:
@@ -52,66 +50,63 @@ class Families(Collector):
         self._version = version
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        # Memory, processor time, descriptors and the time of the start, on Linux.
+        # Memory, processor time, descriptors and start time, on Linux.
         self._process = ProcessCollector(registry=None)
 
-    def page(self, accept: str) -> tuple[bytes, str]:
+    def render(self, accept: str) -> tuple[bytes, str]:
         """
-        All of it, as text.
+        Format all metrics.
 
-        @param accept: The forms that the reader understands: an HTTP C{Accept}.
+        @param accept: The C{Accept} header of the request.
 
-        @return: The text, and its content type.
+        @return: The page and its content type.
         """
         self._tally = Tally() if self.others else self._own
         if self.others:
-            for snapshot in (snapshotOf(self._own, {}, {}), *self.others):
+            for snapshot in (takeSnapshot(self._own, {}, {}), *self.others):
                 snapshot.addTo(self._tally)
         encode, kind = choose_encoder(accept)
         return encode(self._registry), kind
 
-    def process(self) -> dict[str, float]:
+    def processMetrics(self) -> dict[str, float]:
         """
-        Memory, processor time and the like of this process, by name.
+        Return the process metrics, such as memory and processor time, by name.
         """
         return {
             metric.name: metric.samples[0].value for metric in self._process.collect()
         }
 
     def collect(self) -> Iterable[Metric]:
-        """
-        See L{prometheus_client.registry.Collector}.
-        """
         yield InfoMetricFamily(
             "openclaw_build", "The gateway's version.", {"version": self._version}
         )
         failing = GaugeMetricFamily(
-            FAILING, "1 while it fails, as /readyz says.", labels=["what"]
+            FAILING, "1 while this part fails, as in /readyz.", labels=["what"]
         )
         for name, value in self.gauges.items():
             part = name.partition(".")[2]
             if part:
                 failing.add_metric([part], value)
             else:
-                yield GaugeMetricFamily(name, _MEANINGS[name], value)
+                yield GaugeMetricFamily(name, _DESCRIPTIONS[name], value)
         yield failing
         yield from self._counters()
         yield from self._histograms()
         for metric in self._process.collect():
-            yield self._ofAll(metric)
+            yield self._combine(metric)
 
-    def _ofAll(self, metric: Metric) -> Metric:
+    def _combine(self, metric: Metric) -> Metric:
         """
-        Combine a number of all workers: the sum, or the first start.
+        Combine a process metric of all workers: the first start, else the sum.
         """
         [sample] = metric.samples
-        theirs = [
+        others = [
             other.process[metric.name]
             for other in self.others
             if metric.name in other.process
         ]
-        many = min if metric.name == _STARTED else sum
-        metric.samples = [sample._replace(value=many([sample.value, *theirs]))]
+        combine = min if metric.name == _STARTED else sum
+        metric.samples = [sample._replace(value=combine([sample.value, *others]))]
         return metric
 
     def _counters(self) -> Iterator[Metric]:
@@ -124,32 +119,32 @@ class Families(Collector):
         )
         yield _counter(
             "openclaw_embeddings",
-            "Calls for embeddings that ended.",
+            "Embedding requests that ended.",
             ("agent", "outcome"),
             tally.embeddings,
         )
         yield _counter(
             "openclaw_tokens",
-            "Tokens that models read and wrote; cached ones are among those of the"
-            " prompt, those of reasoning among those of the completion.",
+            "Tokens that models read and wrote; prompt includes cached, completion"
+            " includes reasoning.",
             ("agent", "kind"),
             tally.tokens,
         )
         yield _counter(
             "openclaw_upstream_errors",
-            "Calls of models that failed, the ones that were tried again included.",
+            "Model calls that failed, including those that were retried.",
             ("provider", "code"),
             tally.upstreamErrors,
         )
         yield _counter(
             "openclaw_tool_calls",
-            "Calls of agents' own tools.",
+            "Calls of the agents' tools.",
             ("tool", "outcome"),
             tally.toolCalls,
         )
         yield CounterMetricFamily(
             "openclaw_session_store_errors",
-            "What the session store could not do for runs.",
+            "Operations of the session store that failed.",
             tally.storeErrors,
         )
 
@@ -157,36 +152,41 @@ class Families(Collector):
         tally = self._tally
         yield _histogram(
             "openclaw_run_duration_seconds",
-            "How long runs took, from the whole request to the end.",
+            "Duration of runs, from the complete request to the end.",
             tally.durations,
         )
         yield _histogram(
             "openclaw_time_to_first_token_seconds",
-            "How long it took until a run had something to say.",
+            "Time from the complete request to a run's first output.",
             tally.firstTokens,
         )
         yield _histogram(
             "openclaw_queue_seconds",
-            "How long runs waited for a place and for their session.",
+            "Time that runs waited for a slot and for their session.",
             tally.queueing,
         )
         yield _histogram(
             "openclaw_embedding_duration_seconds",
-            "How long calls for embeddings took.",
+            "Duration of embedding requests.",
             tally.embeddingDurations,
         )
 
 
 def _counter(
-    name: str, meaning: str, labels: tuple[str, str], counts: Counts[tuple[str, str]]
+    name: str,
+    description: str,
+    labels: tuple[str, str],
+    counts: LabelledCounter[tuple[str, str]],
 ) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, meaning, labels=labels)
-    for values, amount in counts.found.items():
+    family = CounterMetricFamily(name, description, labels=labels)
+    for values, amount in counts.sums.items():
         family.add_metric(values, amount)
     return family
 
 
-def _histogram(name: str, meaning: str, durations: Durations) -> HistogramMetricFamily:
+def _histogram(
+    name: str, description: str, durations: DurationHistogram
+) -> HistogramMetricFamily:
     buckets: list[tuple[str, float]] = []
     total = 0
     for bound, count in zip(
@@ -194,4 +194,4 @@ def _histogram(name: str, meaning: str, durations: Durations) -> HistogramMetric
     ):
         total += count
         buckets.append((floatToGoString(bound), total))
-    return HistogramMetricFamily(name, meaning, buckets, durations.sum)
+    return HistogramMetricFamily(name, description, buckets, durations.sum)

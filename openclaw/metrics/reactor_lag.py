@@ -1,5 +1,5 @@
 """
-The lag of the reactor.
+Measure the lag of the reactor.
 """
 
 from collections import deque
@@ -10,14 +10,14 @@ TICK_SECONDS = 1.0
 REMEMBERED_TICKS = 60
 WATCHED_SECONDS = 300.0
 """
-Seconds of watching after a scrape. A daemon whose numbers nobody reads need not wake
+The time to go on measuring after a scrape.  A daemon that is not scraped need not wake
 up.
 """
 
 
 class ReactorLag:
     """
-    Asks the reactor to be woken up each second, and sees how late it is.
+    Measures each second by how much the reactor is late.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -28,35 +28,32 @@ class ReactorLag:
 
     def watch(self) -> None:
         """
-        Somebody wants to know.  Measure, from now on for a while.
+        Start measuring, or go on, for L{WATCHED_SECONDS}.
         """
         now = self._reactor.seconds()
         self._until = now + WATCHED_SECONDS
         if self._timer is None:
             self._measured.clear()
-            self._wait(now)
+            self._schedule(now)
 
     def last(self) -> float:
         """
-        The lag at the last look, in seconds.
+        Return the last lag, in seconds.
         """
         return self._measured[-1] if self._measured else 0.0
 
     def longest(self) -> float:
         """
-        The most of the last minute.
+        Return the longest lag of the last minute, in seconds.
         """
         return max(self._measured, default=0.0)
 
     def stop(self) -> None:
-        """
-        Measure no more.
-        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _wait(self, now: float) -> None:
+    def _schedule(self, now: float) -> None:
         self._timer = self._reactor.callLater(
             TICK_SECONDS, self._tick, now + TICK_SECONDS
         )
@@ -66,4 +63,4 @@ class ReactorLag:
         self._timer = None
         self._measured.append(now - due)
         if now < self._until:
-            self._wait(now)
+            self._schedule(now)

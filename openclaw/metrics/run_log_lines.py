@@ -1,5 +1,5 @@
 """
-Log lines of runs and of requests for embeddings.
+Log lines of runs and of embedding requests.
 """
 
 import json
@@ -16,21 +16,21 @@ _PLAIN = re.compile(r"[\w./:@+*~-]+")
 
 
 @implementer(IStructured)
-class RunAccount(msgspec.Struct, frozen=True, kw_only=True):
+class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A run that is over.  As text it is one line of C{key=value}; it is only made into
-    that, or into JSON, by the log that wants it.
+    A run that ended.  Formatted only when a log writes it: as one line of C{key=value},
+    or as JSON.
 
     @ivar run: The run's id.
-    @ivar request: The id of the request that it answered, if it was one over HTTP.
-    @ivar caller: Who asked.
-    @ivar model: The model that answered, or was asked last, as C{provider/id}.
-    @ivar outcome: Why the answer ended, or the error's code.
-    @ivar callerGone: Did the caller go away before the end?
-    @ivar queueSeconds: Until it had its session and its place.
-    @ivar firstSeconds: Until it had something to say, if it ever had.
-    @ivar totalSeconds: Until its end.
-    @ivar usage: What it spent, as far as that is known.
+    @ivar request: The id of the HTTP request, if there was one.
+    @ivar caller: The authenticated caller.
+    @ivar model: The model that answered, or was called last, as C{provider/id}.
+    @ivar outcome: The finish reason, or the error's code.
+    @ivar callerGone: The client disconnected before the end.
+    @ivar queueSeconds: The wait for a slot and for the session.
+    @ivar firstSeconds: The time to the first output, if there was any.
+    @ivar totalSeconds: The whole duration.
+    @ivar usage: The tokens, as far as providers report them.
     @ivar error: The error's message.
     """
 
@@ -52,8 +52,8 @@ class RunAccount(msgspec.Struct, frozen=True, kw_only=True):
         usage, first = self.usage, self.firstSeconds
         line = (
             f"run={self.run} request={self.request or '-'}"
-            f" caller={_word(self.caller)} agent={self.agent}"
-            f" session={_word(self.session)} model={_word(self.model)}"
+            f" caller={_quoteValue(self.caller)} agent={self.agent}"
+            f" session={_quoteValue(self.session)} model={_quoteValue(self.model)}"
             f" outcome={self.outcome} gone={'yes' if self.callerGone else 'no'}"
             f" queue_ms={self.queueSeconds * 1000:.1f}"
             f" first_ms={'-' if first is None else format(first * 1000, '.1f')}"
@@ -69,9 +69,6 @@ class RunAccount(msgspec.Struct, frozen=True, kw_only=True):
         return line
 
     def fields(self) -> dict[str, Any]:
-        """
-        See L{IStructured.fields}.
-        """
         usage, first = self.usage, self.firstSeconds
         return {
             "message": "run ended",
@@ -95,18 +92,18 @@ class RunAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @implementer(IStructured)
-class EmbeddingAccount(msgspec.Struct, frozen=True, kw_only=True):
+class EmbeddingLogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A call for embeddings that is over: likewise.
+    An embedding request that ended.
 
-    @ivar request: The id of the request that it answered.
-    @ivar caller: Who asked.
+    @ivar request: The id of the HTTP request.
+    @ivar caller: The authenticated caller.
     @ivar model: The model, as C{provider/id}.
-    @ivar inputs: How many texts there were.
+    @ivar inputs: The number of texts.
     @ivar outcome: C{done}, or the error's code.
-    @ivar callerGone: Did the caller go away before the end?
-    @ivar totalSeconds: Until its end.
-    @ivar tokens: What the model has read, as far as its provider says so.
+    @ivar callerGone: The client disconnected before the end.
+    @ivar totalSeconds: The duration.
+    @ivar tokens: The tokens read, if the provider reports them.
     @ivar error: The error's message.
     """
 
@@ -124,8 +121,8 @@ class EmbeddingAccount(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         line = (
             f"kind=embeddings request={self.request or '-'}"
-            f" caller={_word(self.caller)} agent={self.agent}"
-            f" model={_word(self.model)} inputs={self.inputs}"
+            f" caller={_quoteValue(self.caller)} agent={self.agent}"
+            f" model={_quoteValue(self.model)} inputs={self.inputs}"
             f" outcome={self.outcome} gone={'yes' if self.callerGone else 'no'}"
             f" total_ms={self.totalSeconds * 1000:.1f} tokens_in={self.tokens}"
         )
@@ -134,9 +131,6 @@ class EmbeddingAccount(msgspec.Struct, frozen=True, kw_only=True):
         return line
 
     def fields(self) -> dict[str, Any]:
-        """
-        See L{IStructured.fields}.
-        """
         return {
             "message": "embeddings ended",
             "kind": "embeddings",
@@ -153,9 +147,9 @@ class EmbeddingAccount(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def _word(text: str | None) -> str:
+def _quoteValue(text: str | None) -> str:
     """
-    A value that ends at the next blank: whatever does not is put into quotes.
+    Quote a value, unless it ends at the next blank.
     """
     if not text:
         return "-"

@@ -1,12 +1,12 @@
 """
-The numbers of one process, as another one gets and adds them.
+The metrics of one process, to send to another one.
 """
 
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from openclaw.metrics.tally import Counts, Durations, Tally
+from openclaw.metrics.tally import DurationHistogram, LabelledCounter, Tally
 
 _COUNTS = ("runs", "embeddings", "tokens", "upstreamErrors", "toolCalls")
 _DURATIONS = ("durations", "firstTokens", "queueing", "embeddingDurations")
@@ -14,12 +14,13 @@ _DURATIONS = ("durations", "firstTokens", "queueing", "embeddingDurations")
 
 class Snapshot(Struct, frozen=True, kw_only=True):
     """
-    The numbers of a process.
+    The metrics of one process.
 
-    @ivar counts: By the name of the counter: labels and sums.
-    @ivar durations: By the name: the classes, and the sum in seconds.
-    @ivar gauges: What holds now, by the name of its metric.
-    @ivar process: Memory, processor time and the like, by the name of its metric.
+    @ivar counts: Labels and sums, by the name of the counter.
+    @ivar durations: The counts of the buckets, and the sum in seconds, by the name of
+        the histogram.
+    @ivar gauges: The current values, by the name of the metric.
+    @ivar process: The process metrics, by the name of the metric.
     """
 
     counts: Mapping[str, Sequence[tuple[tuple[str, str], int]]]
@@ -30,30 +31,30 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     def addTo(self, tally: Tally) -> None:
         """
-        Add what was counted to others'.
+        Add the counters and histograms to a tally.
         """
         for name, entries in self.counts.items():
-            counts: Counts[tuple[str, str]] = getattr(tally, name)
+            counts: LabelledCounter[tuple[str, str]] = getattr(tally, name)
             for labels, amount in entries:
                 counts.add(labels, amount)
-        for name, (classes, total) in self.durations.items():
-            durations: Durations = getattr(tally, name)
+        for name, (buckets, total) in self.durations.items():
+            durations: DurationHistogram = getattr(tally, name)
             durations.counts = [
                 mine + theirs
-                for mine, theirs in zip(durations.counts, classes, strict=True)
+                for mine, theirs in zip(durations.counts, buckets, strict=True)
             ]
             durations.sum += total
         tally.storeErrors += self.storeErrors
 
 
-def snapshotOf(
+def takeSnapshot(
     tally: Tally, gauges: Mapping[str, float], process: Mapping[str, float]
 ) -> Snapshot:
     """
-    Take the numbers of a process.
+    Take a snapshot of the metrics of this process.
     """
     return Snapshot(
-        counts={name: list(getattr(tally, name).found.items()) for name in _COUNTS},
+        counts={name: list(getattr(tally, name).sums.items()) for name in _COUNTS},
         durations={
             name: (getattr(tally, name).counts, getattr(tally, name).sum)
             for name in _DURATIONS

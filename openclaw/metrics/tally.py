@@ -1,26 +1,26 @@
 """
-Counters of runs in progress: plain numbers, since each run pays for them.
+Counters and histograms of runs: plain numbers, to add little to the cost of a run.
 
-What they look like to Prometheus is in L{openclaw.metrics.prometheus_families}.
+L{openclaw.metrics.prometheus_families} formats them.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from openclaw.metrics.run_log_lines import EmbeddingAccount, RunAccount
+from openclaw.metrics.run_log_lines import EmbeddingLogEntry, RunLogEntry
 
 Key = TypeVar("Key", bound=tuple[str, ...])
 
 MAX_KEYS = 5000
 """
-Limit of the labels of one counter: more than any configuration names, so that no
-mistake can fill the memory of those who keep these numbers.
+The limit of label combinations of one counter: more than any configuration needs, so
+that a mistake can't fill the memory of the collector.
 """
 
 OTHER = "other"
 """
-The label for all that comes after those.
+The label of all combinations beyond L{MAX_KEYS}.
 """
 
 RUN_SECONDS = (
@@ -42,42 +42,40 @@ RUN_SECONDS = (
     600,
 )
 """
-The bounds between which the durations of runs are counted.
+The upper bounds of the buckets of durations.
 """
 
 
-class Counts(Generic[Key]):
+class LabelledCounter(Generic[Key]):
     """
     A counter with labels.
 
-    @ivar found: The sums by what was counted.
+    @ivar sums: The sums by labels.
     """
 
     def __init__(self, limit: int = MAX_KEYS) -> None:
-        self.found: dict[Key, int] = {}
+        self.sums: dict[Key, int] = {}
         self._limit = limit
 
     def add(self, key: Key, amount: int = 1) -> None:
         """
-        Count some more.
-
-        @param key: Its labels.
+        Add to the sum of a combination of labels.
         """
-        found = self.found
-        if key not in found:
-            if len(found) >= self._limit:
+        sums = self.sums
+        if key not in sums:
+            if len(sums) >= self._limit:
                 key = (OTHER,) * len(key)  # type: ignore[assignment]
-            found.setdefault(key, 0)
-        found[key] += amount
+            sums.setdefault(key, 0)
+        sums[key] += amount
 
 
-class Durations:
+class DurationHistogram:
     """
     A histogram of durations.
 
-    @ivar bounds: The upper bounds of the classes, in seconds; a last class has none.
-    @ivar counts: How many came into each.
-    @ivar sum: All of them together, in seconds.
+    @ivar bounds: The upper bounds of the buckets, in seconds; the last bucket has none.
+    @ivar counts: The count of each bucket.
+    @ivar sum: The sum of all durations, in seconds.
     """
 
     def __init__(self, bounds: Sequence[float] = RUN_SECONDS) -> None:
@@ -87,7 +85,7 @@ class Durations:
 
     def add(self, seconds: float) -> None:
         """
-        Count one more.
+        Add a duration.
         """
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.sum += seconds
@@ -95,36 +93,36 @@ class Durations:
 
 class Tally:
     """
-    All that is counted.  Its labels come from the configuration and from our own
-    code, never from callers.
+    The counters and histograms of a gateway.  The labels come from the configuration
+    and from the code, never from requests.
 
     @ivar runs: Runs that ended, by agent and outcome.
-    @ivar embeddings: Calls for embeddings that ended, by agent and outcome.
+    @ivar embeddings: Embedding requests that ended, by agent and outcome.
     @ivar tokens: Tokens by agent and kind.
-    @ivar upstreamErrors: Calls of models that failed, by provider and error code.
-    @ivar toolCalls: Calls of agents' own tools, by tool and outcome.
-    @ivar storeErrors: What the session store could not do for runs.
-    @ivar durations: How long runs took in all.
-    @ivar firstTokens: How long their callers waited for the first token.
-    @ivar queueing: How long they waited for a place and a session.
-    @ivar embeddingDurations: How long calls for embeddings took in all.
+    @ivar upstreamErrors: Model calls that failed, by provider and error code.
+    @ivar toolCalls: Calls of the agents' tools, by tool and outcome.
+    @ivar storeErrors: Operations of the session store that failed.
+    @ivar durations: Durations of runs.
+    @ivar firstTokens: Times to the first output of runs.
+    @ivar queueing: Waits for a slot and for the session.
+    @ivar embeddingDurations: Durations of embedding requests.
     """
 
     def __init__(self) -> None:
-        self.runs: Counts[tuple[str, str]] = Counts()
-        self.embeddings: Counts[tuple[str, str]] = Counts()
-        self.tokens: Counts[tuple[str, str]] = Counts()
-        self.upstreamErrors: Counts[tuple[str, str]] = Counts()
-        self.toolCalls: Counts[tuple[str, str]] = Counts()
+        self.runs: LabelledCounter[tuple[str, str]] = LabelledCounter()
+        self.embeddings: LabelledCounter[tuple[str, str]] = LabelledCounter()
+        self.tokens: LabelledCounter[tuple[str, str]] = LabelledCounter()
+        self.upstreamErrors: LabelledCounter[tuple[str, str]] = LabelledCounter()
+        self.toolCalls: LabelledCounter[tuple[str, str]] = LabelledCounter()
         self.storeErrors = 0
-        self.durations = Durations()
-        self.firstTokens = Durations()
-        self.queueing = Durations()
-        self.embeddingDurations = Durations()
+        self.durations = DurationHistogram()
+        self.firstTokens = DurationHistogram()
+        self.queueing = DurationHistogram()
+        self.embeddingDurations = DurationHistogram()
 
-    def runEnded(self, account: RunAccount) -> None:
+    def countRun(self, account: RunLogEntry) -> None:
         """
-        A run is over.
+        Count a run that ended.
         """
         agent, usage = account.agent, account.usage
         self.runs.add((agent, account.outcome))
@@ -140,23 +138,23 @@ class Tally:
             if usage.reasoning_tokens:
                 self.tokens.add((agent, "reasoning"), usage.reasoning_tokens)
 
-    def embeddingEnded(self, account: EmbeddingAccount) -> None:
+    def countEmbedding(self, account: EmbeddingLogEntry) -> None:
         """
-        A call for embeddings is over.
+        Count an embedding request that ended.
         """
         self.embeddings.add((account.agent, account.outcome))
         self.embeddingDurations.add(account.totalSeconds)
         if account.tokens:
             self.tokens.add((account.agent, "embedding"), account.tokens)
 
-    def upstreamFailed(self, provider: str, code: str | None) -> None:
+    def countUpstreamError(self, provider: str, code: str | None) -> None:
         """
-        A model's provider failed.
+        Count a failed model call.
         """
         self.upstreamErrors.add((provider, code or "unknown"))
 
-    def toolEnded(self, tool: str, outcome: str) -> None:
+    def countToolCall(self, tool: str, outcome: str) -> None:
         """
-        A call of a tool is over.
+        Count a tool call that ended.
         """
         self.toolCalls.add((tool, outcome))

@@ -23,7 +23,7 @@ from openclaw.errors import OpenClawError, UpstreamTruncated
 from openclaw.events import RunStarted
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, UserMessage
-from openclaw.metrics.run_log_lines import RunAccount
+from openclaw.metrics.run_log_lines import RunLogEntry
 from openclaw.testing import ScriptedCall, ScriptedProvider
 from tests.agents.run_harness import AGENT, HeldStore, Watched
 
@@ -70,7 +70,7 @@ class Life(RuleBasedStateMachine):
         """
         Keep what the log says about our own faults, and how runs end.
         """
-        if isinstance(event.get("run"), RunAccount):
+        if isinstance(event.get("run"), RunLogEntry):
             self.ends[event["run"].run] = event["run"].outcome
         if "log_failure" in event:
             self.faults.append(event)

@@ -14,7 +14,7 @@ from openclaw.config import ModelChoice, ModelRef
 from openclaw.errors import RunCancelled, StoreError, UpstreamError, UpstreamUnreachable
 from openclaw.interfaces import ITool
 from openclaw.messages import Usage
-from openclaw.metrics.run_log_lines import RunAccount
+from openclaw.metrics.run_log_lines import RunLogEntry
 from openclaw.tools.arguments import ArgumentReader
 from tests.agents.run_harness import AGENT, KEY, FailingStore, HeldStore, Watched
 from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase, configured
@@ -57,7 +57,7 @@ class AccountTestCase(RuntimeTestCase):
         return watched
 
     @property
-    def account(self) -> RunAccount:
+    def account(self) -> RunLogEntry:
         """
         Return the latest summary that was logged.
         """

@@ -3,7 +3,7 @@ Runs that are over, for tests.
 """
 
 from openclaw.messages import NO_USAGE
-from openclaw.metrics.run_log_lines import EmbeddingAccount, RunAccount
+from openclaw.metrics.run_log_lines import EmbeddingLogEntry, RunLogEntry
 
 
 def account(**changes):
@@ -24,7 +24,7 @@ def account(**changes):
         "totalSeconds": 1.5,
         "usage": NO_USAGE,
     }
-    return RunAccount(**{**usual, **changes})
+    return RunLogEntry(**{**usual, **changes})
 
 
 def embeddings(**changes):
@@ -42,7 +42,7 @@ def embeddings(**changes):
         "totalSeconds": 0.5,
         "tokens": 12,
     }
-    return EmbeddingAccount(**{**usual, **changes})
+    return EmbeddingLogEntry(**{**usual, **changes})
 
 
 __all__ = ["account", "embeddings"]

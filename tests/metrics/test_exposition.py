@@ -52,7 +52,7 @@ class DocumentationTests(SynchronousTestCase):
         """
         page = MetricsPage(Tally(), lambda: (0, 0), Clock())
         self.addCleanup(page.stop)
-        text, _ = page.show(0)
+        text, _ = page.render(0)
         shown = set(re.findall(r"^# TYPE (openclaw_\S+)", text.decode(), re.M))
         listed = set(re.findall(r"^\| `(openclaw_\w+)`", DOCUMENTED.read_text(), re.M))
         self.assertEqual(listed, shown)
@@ -79,7 +79,7 @@ class PageTests(SynchronousTestCase):
         """
         The value of one sample now, or C{None} if there is none.
         """
-        text, _ = self.page.show(connections=7)
+        text, _ = self.page.render(connections=7)
         samples = {
             (sample.name, frozenset(sample.labels.items())): sample.value
             for family in parse(text.decode())
@@ -111,7 +111,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(shown(), [1, 0, 0])
         other = self.page.snapshot(0)
         self.failures.clear()
-        text, _ = self.page.show(0, others=[other, other])
+        text, _ = self.page.render(0, others=[other, other])
         self.assertIn(b'openclaw_failing{what="sessions"} 1.0\n', text)
         self.assertIn(b'openclaw_failing{what="draining"} 0.0\n', text)
 
@@ -120,13 +120,13 @@ class PageTests(SynchronousTestCase):
         Counters are there under their labels, and go up.
         """
         for _ in range(2):
-            self.tally.runEnded(account(usage=Usage(11, 4)))
+            self.tally.countRun(account(usage=Usage(11, 4)))
             runs = self.value("openclaw_runs_total", agent="main", outcome="stop")
         self.assertEqual(runs, 2)
         tokens = self.value("openclaw_tokens_total", agent="main", kind="prompt")
         self.assertEqual(tokens, 22)
-        self.tally.upstreamFailed("acme", "upstream_error")
-        self.tally.toolEnded("read", "ok")
+        self.tally.countUpstreamError("acme", "upstream_error")
+        self.tally.countToolCall("read", "ok")
         self.tally.storeErrors += 1
         failed = self.value(
             "openclaw_upstream_errors_total", provider="acme", code="upstream_error"
@@ -141,7 +141,7 @@ class PageTests(SynchronousTestCase):
         Durations come in classes that add up, as quantiles are computed of them.
         """
         for seconds in (0.02, 0.3, 1000.0):
-            self.tally.runEnded(account(totalSeconds=seconds))
+            self.tally.countRun(account(totalSeconds=seconds))
         name = "openclaw_run_duration_seconds"
         found = [self.value(f"{name}_bucket", le=le) for le in ("0.01", "0.025", "0.5")]
         self.assertEqual(found, [0, 1, 2])
@@ -178,10 +178,10 @@ class PageTests(SynchronousTestCase):
         """
         Readers get the form that they ask for; without a wish, Prometheus's text.
         """
-        self.tally.runEnded(account())
-        _, kind = self.page.show(0)
+        self.tally.countRun(account())
+        _, kind = self.page.render(0)
         self.assertTrue(kind.startswith("text/plain; version="), kind)
-        text, kind = self.page.show(0, "application/openmetrics-text; version=1.0.0")
+        text, kind = self.page.render(0, "application/openmetrics-text; version=1.0.0")
         self.assertTrue(kind.startswith("application/openmetrics-text"), kind)
         names = {family.name for family in parseOpenMetrics(text.decode())}
         self.assertIn("openclaw_runs", names)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.messages import Usage
-from openclaw.metrics.tally import OTHER, Counts, Durations, Tally
+from openclaw.metrics.tally import OTHER, DurationHistogram, LabelledCounter, Tally
 from tests.metrics.ended_runs import account, embeddings
 
 
-class CountsTests(SynchronousTestCase):
+class LabelledCounterTests(SynchronousTestCase):
     """
     Sums by labels.
     """
@@ -20,27 +20,27 @@ class CountsTests(SynchronousTestCase):
         """
         Each combination of labels has a sum of its own.
         """
-        counts = Counts()
+        counts = LabelledCounter()
         counts.add(("a", "x"))
         counts.add(("a", "y"), 3)
         counts.add(("a", "x"), 2)
-        self.assertEqual(counts.found, {("a", "x"): 3, ("a", "y"): 3})
+        self.assertEqual(counts.sums, {("a", "x"): 3, ("a", "y"): 3})
 
     @given(st.lists(st.tuples(st.text(), st.text())))
     def test_bounded(self, keys):
         """
         However many labels there are, memory is bounded and nothing is lost.
         """
-        counts = Counts(limit=3)
+        counts = LabelledCounter(limit=3)
         for key in keys:
             counts.add(key)
-        self.assertLessEqual(len(counts.found), 4)
-        self.assertEqual(sum(counts.found.values()), len(keys))
+        self.assertLessEqual(len(counts.sums), 4)
+        self.assertEqual(sum(counts.sums.values()), len(keys))
         if len({*keys, (OTHER, OTHER)}) > 4:
-            self.assertIn((OTHER, OTHER), counts.found)
+            self.assertIn((OTHER, OTHER), counts.sums)
 
 
-class DurationsTests(SynchronousTestCase):
+class DurationHistogramTests(SynchronousTestCase):
     """
     Classes of durations.
     """
@@ -49,7 +49,7 @@ class DurationsTests(SynchronousTestCase):
         """
         A duration that is just a bound is within it, as Prometheus has it.
         """
-        durations = Durations((1.0, 2.0))
+        durations = DurationHistogram((1.0, 2.0))
         for seconds in (0.0, 1.0, 1.5, 2.0, 2.1):
             durations.add(seconds)
         self.assertEqual(durations.counts, [2, 2, 1])
@@ -66,10 +66,10 @@ class RunTests(SynchronousTestCase):
         The run, its tokens and its times are counted.
         """
         tally = Tally()
-        tally.runEnded(account(usage=Usage(11, 4, 8, 3), queueSeconds=0.2))
-        self.assertEqual(tally.runs.found, {("main", "stop"): 1})
+        tally.countRun(account(usage=Usage(11, 4, 8, 3), queueSeconds=0.2))
+        self.assertEqual(tally.runs.sums, {("main", "stop"): 1})
         self.assertEqual(
-            tally.tokens.found,
+            tally.tokens.sums,
             {
                 ("main", "prompt"): 11,
                 ("main", "completion"): 4,
@@ -85,10 +85,10 @@ class RunTests(SynchronousTestCase):
         A run that never had anything to say does not count as a quick one.
         """
         tally = Tally()
-        tally.runEnded(account(outcome="gateway_busy", firstSeconds=None))
+        tally.countRun(account(outcome="gateway_busy", firstSeconds=None))
         self.assertEqual(sum(tally.firstTokens.counts), 0)
         self.assertEqual(sum(tally.durations.counts), 1)
-        self.assertEqual(tally.tokens.found, {})
+        self.assertEqual(tally.tokens.sums, {})
 
 
 class EmbeddingTests(SynchronousTestCase):
@@ -101,11 +101,11 @@ class EmbeddingTests(SynchronousTestCase):
         It, its tokens and its time are counted, and no run.
         """
         tally = Tally()
-        tally.embeddingEnded(embeddings())
-        tally.embeddingEnded(embeddings(outcome="gateway_busy", tokens=0))
+        tally.countEmbedding(embeddings())
+        tally.countEmbedding(embeddings(outcome="gateway_busy", tokens=0))
         self.assertEqual(
-            tally.embeddings.found, {("main", "done"): 1, ("main", "gateway_busy"): 1}
+            tally.embeddings.sums, {("main", "done"): 1, ("main", "gateway_busy"): 1}
         )
-        self.assertEqual(tally.tokens.found, {("main", "embedding"): 12})
+        self.assertEqual(tally.tokens.sums, {("main", "embedding"): 12})
         self.assertEqual(tally.embeddingDurations.sum, 1.0)
-        self.assertEqual((tally.runs.found, tally.durations.sum), ({}, 0.0))
+        self.assertEqual((tally.runs.sums, tally.durations.sum), ({}, 0.0))

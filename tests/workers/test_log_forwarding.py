@@ -9,10 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.log_formats import jsonLine
 from openclaw.messages import Usage
-from openclaw.metrics.run_log_lines import RunAccount
+from openclaw.metrics.run_log_lines import RunLogEntry
 from openclaw.workers.log_forwarding import LogForwarder, eventOf
 
-ACCOUNT = RunAccount(
+ACCOUNT = RunLogEntry(
     run="run_1",
     request=None,
     caller="operator",
