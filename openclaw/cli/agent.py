@@ -1,8 +1,8 @@
 """
-C{openclaw agent}: one turn of an agent, from the terminal.
+C{openclaw agent}: run one turn of an agent in the terminal.
 
-It is the same run as the gateway's, in a process of its own.
-Its conversations are the gateway's: both keep them in the same store.
+The run is like one of the gateway's, but in its own process.  Conversations are in the
+gateway's session store.
 """
 
 import sys
@@ -40,7 +40,7 @@ from openclaw.state_directory import prepareState
 
 MAIN_SESSION = "main"
 """
-The session of an agent for those who name none.
+The session if C{--session-key} is not given.
 """
 
 INTERRUPTED = 130
@@ -50,13 +50,12 @@ The exit status after Ctrl-C.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class TurnOptions:
     """
-    The arguments of the command line.
+    The options of the command.
 
-    @ivar config: The configuration file, if one was named.
-    @ivar json: Print one JSON document at the end, instead of the words as they
-        come.
+    @ivar config: The configuration file, or C{None} to search for it.
+    @ivar json: Print one JSON document at the end, instead of the text as it arrives.
     """
 
     message: str
@@ -66,14 +65,14 @@ class Turn:
     json: bool = False
 
 
-class Terminal:
+class TurnCommand:
     """
-    One turn, shown on a terminal.
+    Runs one turn and prints the answer.
     """
 
     def __init__(
         self,
-        turn: Turn,
+        turn: TurnOptions,
         *,
         environ: Mapping[str, str],
         reactor: Any,
@@ -85,15 +84,15 @@ class Terminal:
         self._reactor = reactor
         self._stdout = stdout
         self._stderr = stderr
-        self._log = Logger(namespace="openclaw", observer=_warningsTo(stderr))
+        self._log = Logger(namespace="openclaw", observer=_warningObserver(stderr))
         self._run: AgentRun | None = None
         self._interrupted = False
 
-    async def take(self) -> int:
+    async def run(self) -> int:
         """
         Run the agent.
 
-        @return: The exit status: 0, or 1 when there is no answer.
+        @return: The exit status: 0, or 1 if the run failed.
         """
         try:
             loaded = loadConfig(
@@ -115,7 +114,7 @@ class Terminal:
             )
             try:
                 await composition.start()
-                await self._answer(composition, request)
+                await self._runAgent(composition, request)
             finally:
                 await composition.stop()
         except OpenClawError as error:
@@ -128,26 +127,26 @@ class Terminal:
 
     def interrupt(self) -> None:
         """
-        Stop the run, as the user asked, or don't begin it.
+        Cancel the run, or prevent it from starting.
         """
         self._interrupted = True
         if self._run is not None:
             self._run.cancel()
 
     async def _request(
-        self, directory: AgentDirectory, equipment: AgentTools
+        self, directory: AgentDirectory, agentTools: AgentTools
     ) -> RunRequest:
         turn = self._turn
         agent = directory.find(
             Operator("terminal"), agentHeader=turn.agent, sessionHeader=turn.sessionKey
         )
-        await equipment.refresh(agent, self._reactor)
-        tools = equipment.toolsOf(agent)
-        said = (UserMessage(turn.message),)
+        await agentTools.refresh(agent, self._reactor)
+        tools = agentTools.toolsOf(agent)
+        messages = (UserMessage(turn.message),)
         system = systemPrompt(
             agent,
             tools=[each.spec() for each in tools.values()],
-            workspace=equipment.workspaceOf(agent),
+            workspace=agentTools.workspaceOf(agent),
             now=time(),
         )
         return RunRequest(
@@ -155,25 +154,25 @@ class Terminal:
             system=system,
             sessionKey=namedKey(agent.id, turn.sessionKey or MAIN_SESSION, OPERATOR),
             kept=True,
-            opening=said,
-            following=said,
+            opening=messages,
+            following=messages,
             tools=tools,
         )
 
-    async def _answer(self, composition: Composition, request: RunRequest) -> None:
+    async def _runAgent(self, composition: Composition, request: RunRequest) -> None:
         if self._interrupted:
             raise RunCancelled("The run was cancelled.")
         began = self._reactor.seconds()
-        self._run = run = composition.runtime.begin(request, self._show)
+        self._run = run = composition.runtime.begin(request, self._print)
         result = await run.done
         if self._turn.json:
             seconds = self._reactor.seconds() - began
-            self._stdout.write(_document(run, result, seconds) + "\n")
+            self._stdout.write(_encodeResult(run, result, seconds) + "\n")
         else:
             self._stdout.write("\n")
         self._stdout.flush()
 
-    def _show(self, events: Sequence[RunEvent]) -> None:
+    def _print(self, events: Sequence[RunEvent]) -> None:
         if self._turn.json:
             return
         for event in events:
@@ -182,9 +181,9 @@ class Terminal:
         self._stdout.flush()
 
 
-def _document(run: AgentRun, result: RunResult, seconds: float) -> str:
+def _encodeResult(run: AgentRun, result: RunResult, seconds: float) -> str:
     """
-    The turn as JSON, in the shape of the original's C{openclaw agent --json}.
+    Encode the result in the shape of OpenClaw's own C{openclaw agent --json}.
     """
     return msgspec.json.encode(
         {
@@ -205,22 +204,22 @@ def _document(run: AgentRun, result: RunResult, seconds: float) -> str:
     ).decode()
 
 
-def _warningsTo(stderr: TextIO) -> FilteringLogObserver:
+def _warningObserver(stderr: TextIO) -> FilteringLogObserver:
     warnings = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
     return FilteringLogObserver(textFileLogObserver(stderr), [warnings])
 
 
-def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
+def runTurn(turn: TurnOptions, environ: Mapping[str, str]) -> int:
     """
-    Run a reactor for one turn.
+    Run one turn in a reactor of its own.
 
-    @return: The exit status; L{INTERRUPTED} when the user interrupted it.
+    @return: The exit status; L{INTERRUPTED} after Ctrl-C.
     """
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
     useMonotonicTime(reactor)
-    terminal = Terminal(
+    terminal = TurnCommand(
         turn,
         environ=environ,
         reactor=reactor,
@@ -228,23 +227,23 @@ def takeTurn(turn: Turn, environ: Mapping[str, str]) -> int:
         stderr=sys.stderr,
     )
     statuses: list[int] = []
-    ending: Deferred[None] = Deferred()
+    cleanup: Deferred[None] = Deferred()
 
     def ended(status: int) -> None:
         if not statuses:
             reactor.stop()
         statuses.append(status)
-        ending.callback(None)
+        cleanup.callback(None)
 
     def stopping() -> "Deferred[None] | None":
         if statuses:
             return None
         statuses.append(INTERRUPTED)
         terminal.interrupt()
-        return ending
+        return cleanup
 
     def begin() -> None:
-        Deferred.fromCoroutine(terminal.take()).addCallback(ended)
+        Deferred.fromCoroutine(terminal.run()).addCallback(ended)
 
     reactor.addSystemEventTrigger("before", "shutdown", stopping)
     reactor.callWhenRunning(begin)

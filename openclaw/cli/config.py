@@ -1,5 +1,5 @@
 """
-C{openclaw config check}: say what is wrong with a configuration, without starting.
+C{openclaw config check}: check a configuration without starting the daemon.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from openclaw.plugin_check import checkInstalled
 @implementer(ILogObserver)
 class _Warnings:
     """
-    Writes what is logged as a line each.
+    Prints each logged warning as a line.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -38,18 +38,18 @@ def check(
     system: Path = SYSTEM_PATH,
 ) -> int:
     """
-    Check the file that the daemon would read, or another one.
+    Check the configuration that the daemon would read, or another file.
 
-    @param path: The file, or C{None} for the one that is found by itself.
-    @param stdout: Gets one line, if there is no fault.
-    @param stderr: Gets a line for each fault and each warning.
-    @param system: What is read when nothing else is there.
+    @param path: The file, or C{None} to search for it as the daemon does.
+    @param stdout: Receives one line, if there is no error.
+    @param stderr: Receives one line for each error and each warning.
+    @param system: The file that is read if no other is found.
 
-    @return: The exit status: 0 if the daemon could start with it, else 1.
+    @return: The exit status: 0 if the daemon could start, else 1.
     """
     try:
         loaded = loadConfig(findConfig(path, environ, system), environ)
-        _checkPlugIns(loaded, environ, Logger(observer=_Warnings(stderr)))
+        _checkInstalled(loaded, environ, Logger(observer=_Warnings(stderr)))
         _checkCertificate(loaded, stderr)
     except (ConfigError, StartError) as error:
         print(error.message, file=stderr)
@@ -57,31 +57,32 @@ def check(
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=stderr)
     if loaded.path is None:
-        print("there is no configuration file; the defaults apply", file=stdout)
+        print("no configuration file found; the defaults apply", file=stdout)
     else:
         print(f"{loaded.path}: no errors", file=stdout)
     return 0
 
 
-def _checkPlugIns(
+def _checkInstalled(
     loaded: LoadedConfig, environ: Mapping[str, str], log: Logger
 ) -> None:
     """
-    Is all that is named there installed, and does it take its settings?
+    Check that all providers and tools in the configuration are installed, and accept
+    their settings.
 
-    @raise ConfigError: It is not, or does not.
+    @raise ConfigError: Some are not, or do not.
     """
     checkInstalled(loaded, log)
     if loaded.config.models.providers:
         from twisted.internet import reactor
 
-        # They are made, as the daemon would, but not asked.
+        # This creates the providers like the daemon, and connects to none.
         Providers(reactor, environ, log).configure(loaded.config)
 
 
 def _checkCertificate(loaded: LoadedConfig, stderr: TextIO) -> None:
     """
-    Load the certificate and its key, if there are any.
+    Load the certificate and its key, if configured.
 
     @raise StartError: They can't be used.
     """

@@ -1,5 +1,5 @@
 """
-C{openclaw setup}: what a first start needs, written once.
+C{openclaw setup}: write a first configuration and token.
 """
 
 import os
@@ -14,12 +14,12 @@ CONFIG_NAME = "openclaw.yaml"
 
 FIRST_CONFIG = """\
 # OpenClaw's configuration. Every key is in docs/configuration.md and etc/openclaw.yaml.
-# `openclaw config check` says whether a change is right; SIGHUP lets it take effect.
+# `openclaw config check` checks a change; SIGHUP applies it.
 
 gateway:
   port: 18789
   bind: loopback
-  # Callers show the token that is in the file gateway-token beside this one.
+  # Clients authenticate with the token in the file gateway-token beside this one.
   http:
     endpoints:
       chatCompletions:
@@ -37,8 +37,8 @@ models:
 
 def setUp(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     """
-    Make the state directory, with a configuration that enables the endpoint and a
-    random token.  What is there already is left as it is.
+    Create the state directory, a configuration that enables the endpoint, and a random
+    token.  Existing files are not changed.
 
     @return: The exit status.
     """

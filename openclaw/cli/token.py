@@ -1,7 +1,7 @@
 """
-C{openclaw token}: who may come in beside the operator.
+C{openclaw token}: manage named tokens.
 
-A daemon that runs sees each change at once.
+A running daemon applies each change at once.
 """
 
 import re
@@ -25,10 +25,10 @@ from openclaw.config import stateDirectory
 from openclaw.errors import OpenClawError
 from openclaw.state_directory import prepareState
 
-MAX_AMOUNT = 100_000
+MAX_COUNT = 100_000
 LAST_MOMENT = 253_402_300_799
 """
-The end of the year 9999, behind which no date can be written.
+The end of the year 9999, the last that C{datetime} can format.
 """
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -38,11 +38,11 @@ _SPAN = re.compile(r"([0-9]{1,6})([mhdw])")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class TokenOptions:
     """
-    The arguments of the command line.
+    The options of C{token add}.
 
-    @ivar expires: A span of time, or a date.
+    @ivar expires: A time span or a date.
     """
 
     label: str
@@ -54,122 +54,125 @@ class Wanted:
     models: Sequence[str] | None = None
 
 
-class Unfit(Exception):
+class InvalidOption(Exception):
     """
-    The command line asks for what can't be.
+    The options are invalid.
     """
 
 
 def addToken(
-    wanted: Wanted,
+    options: TokenOptions,
     environ: Mapping[str, str],
     now: float,
     stdout: TextIO,
     stderr: TextIO,
 ) -> int:
     """
-    Make a token.
+    Create a token.
 
     @param now: Seconds since the epoch.
-    @param stdout: Gets the token, alone on a line.
-    @param stderr: Gets the rest.
+    @param stdout: Receives the token, alone on a line.
+    @param stderr: Receives all other output.
 
     @return: The exit status.
     """
     token, digest = generateToken()
     try:
-        kept = _kept(wanted, digest, now)
+        kept = _buildToken(options, digest, now)
         state = stateDirectory(environ)
         prepareState(state, lambda path: None)
         with editTokens(state) as tokens:
             if kept.label in tokens.byLabel:
-                raise Unfit(
-                    f"There is a token {kept.label!r}. Revoke it first, or take another"
+                raise InvalidOption(
+                    f"A token {kept.label!r} exists. Revoke it first, or use another"
                     " label."
                 )
             tokens.add(kept)
-    except (OpenClawError, Unfit) as error:
+    except (OpenClawError, InvalidOption) as error:
         print(f"openclaw: {error}", file=stderr)
         return 1
-    print(f"This is the token {kept.label!r}; it is shown only now:", file=stderr)
+    print(f"The token {kept.label!r}, which is not shown again:", file=stderr)
     print(token, file=stdout)
     return 0
 
 
-def _kept(wanted: Wanted, digest: str, now: float) -> StoredToken:
+def _buildToken(options: TokenOptions, digest: str, now: float) -> StoredToken:
     """
-    @raise Unfit: There can be no such token.
+    @raise Unfit: An option is invalid.
     """
-    if not re.fullmatch(LABEL_PATTERN, wanted.label):
-        raise Unfit(
-            "A label is made of lower-case letters, digits and -; 40 of them at most."
+    if not re.fullmatch(LABEL_PATTERN, options.label):
+        raise InvalidOption(
+            "A label consists of lower-case letters, digits and -, at most 40."
         )
     agents = None
-    if wanted.agents is not None:
-        agents = tuple(sorted({agent.lower() for agent in wanted.agents}))
+    if options.agents is not None:
+        agents = tuple(sorted({agent.lower() for agent in options.agents}))
         if not all(_AGENT.fullmatch(agent) for agent in agents):
-            raise Unfit("--agent: expected the id of an agent.")
+            raise InvalidOption("--agent: expected the id of an agent.")
     models = None
-    if wanted.models is not None:
-        names = [each.strip() for entry in wanted.models for each in entry.split(",")]
+    if options.models is not None:
+        names = [each.strip() for entry in options.models for each in entry.split(",")]
         models = tuple(dict.fromkeys(names))
         if not all(_MODEL.fullmatch(model) for model in models):
-            raise Unfit(
+            raise InvalidOption(
                 "--models: expected models such as openai/gpt-5 or patterns such as"
-                " openai/*, with commas between them."
+                " openai/*, separated by commas."
             )
-    scopes = tuple(sorted(set(wanted.scopes or DEFAULT_SCOPES)))
+    scopes = tuple(sorted(set(options.scopes or DEFAULT_SCOPES)))
     if not OPERATOR_SCOPES.issuperset(scopes):
         known = ", ".join(sorted(OPERATOR_SCOPES))
-        raise Unfit(f"--scope: there are only {known}.")
+        raise InvalidOption(f"--scope: expected one of {known}.")
     return StoredToken(
-        label=wanted.label,
+        label=options.label,
         sha256=digest,
         createdAt=float(int(now)),
         scopes=scopes,
         agents=agents,
         models=models,
-        maxConcurrent=_amount("--max-concurrent", wanted.maxConcurrent),
-        requestsPerMinute=_amount("--rpm", wanted.requestsPerMinute),
-        expiresAt=None if wanted.expires is None else expiry(wanted.expires, now),
+        maxConcurrent=_parseCount("--max-concurrent", options.maxConcurrent),
+        requestsPerMinute=_parseCount("--rpm", options.requestsPerMinute),
+        expiresAt=None
+        if options.expires is None
+        else parseExpiry(options.expires, now),
     )
 
 
-def _amount(option: str, text: str | None) -> int | None:
+def _parseCount(option: str, text: str | None) -> int | None:
     if text is None:
         return None
-    if not re.fullmatch("[0-9]{1,6}", text) or not 1 <= int(text) <= MAX_AMOUNT:
-        raise Unfit(f"{option}: expected a number from 1 to {MAX_AMOUNT}.")
+    if not re.fullmatch("[0-9]{1,6}", text) or not 1 <= int(text) <= MAX_COUNT:
+        raise InvalidOption(f"{option}: expected a number from 1 to {MAX_COUNT}.")
     return int(text)
 
 
-def expiry(text: str, now: float) -> float:
+def parseExpiry(text: str, now: float) -> float:
     """
-    When a token ends, in seconds since the epoch.
+    Parse the value of C{--expires}.
 
-    @param text: A span such as C{30d}, from C{now} on; or a date, of which it means
-        the beginning, or a date and a time, as in ISO 8601; in UTC if it says nothing
-        else.
+    @param text: A span from C{now} on, such as C{30d}; or an ISO 8601 date, which
+        stands for its beginning, or date and time.  The default time zone is UTC.
 
-    @raise Unfit: It is neither, or over.
+    @return: Seconds since the epoch.
+
+    @raise Unfit: The text has neither form, or the time is in the past.
     """
     span = _SPAN.fullmatch(text)
     if span is not None:
         end = now + int(span[1]) * _UNITS[span[2]]
     else:
         try:
-            moment = datetime.fromisoformat(text)
-            zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            date = datetime.fromisoformat(text)
+            zoned = date if date.tzinfo else date.replace(tzinfo=UTC)
             end = zoned.timestamp()
         except (ValueError, OverflowError):
-            raise Unfit(
+            raise InvalidOption(
                 "--expires: expected a span such as 30d, 12h or 2w, or a date such as"
                 " 2027-01-31."
             ) from None
     if end <= now:
-        raise Unfit(f"--expires: {text} is over.")
+        raise InvalidOption(f"--expires: {text} is in the past.")
     if end > LAST_MOMENT:
-        raise Unfit(f"--expires: {text} is too far away.")
+        raise InvalidOption(f"--expires: {text} is too far in the future.")
     return float(int(end))
 
 
@@ -181,7 +184,7 @@ def listTokens(
     stderr: TextIO,
 ) -> int:
     """
-    Show which tokens there are, but not what they are.
+    Print all tokens without their secrets.
 
     @return: The exit status.
     """
@@ -191,17 +194,17 @@ def listTokens(
         print(f"openclaw: {error}", file=stderr)
         return 1
     if asJSON:
-        document = [_shown(token, now) for token in tokens]
+        document = [_describeToken(token, now) for token in tokens]
         print(msgspec.json.format(msgspec.json.encode(document)).decode(), file=stdout)
     elif tokens:
         for line in _table([_row(token, now) for token in tokens]):
             print(line, file=stdout)
     else:
-        print("There are no tokens with names.", file=stderr)
+        print("There are no named tokens.", file=stderr)
     return 0
 
 
-def _shown(token: StoredToken, now: float) -> dict[str, Any]:
+def _describeToken(token: StoredToken, now: float) -> dict[str, Any]:
     return {
         "label": token.label,
         "scopes": token.scopes,
@@ -209,8 +212,8 @@ def _shown(token: StoredToken, now: float) -> dict[str, Any]:
         "models": token.models,
         "maxConcurrent": token.maxConcurrent,
         "requestsPerMinute": token.requestsPerMinute,
-        "createdAt": _moment(token.createdAt),
-        "expiresAt": None if token.expiresAt is None else _moment(token.expiresAt),
+        "createdAt": _formatTime(token.createdAt),
+        "expiresAt": None if token.expiresAt is None else _formatTime(token.expiresAt),
         "expired": token.isExpired(now),
     }
 
@@ -219,7 +222,7 @@ _HEADINGS = ("LABEL", "SCOPES", "AGENTS", "MODELS", "RUNS", "RPM", "CREATED", "E
 
 
 def _row(token: StoredToken, now: float) -> Sequence[str]:
-    expires = "never" if token.expiresAt is None else _moment(token.expiresAt)
+    expires = "never" if token.expiresAt is None else _formatTime(token.expiresAt)
     return (
         token.label,
         ",".join(token.scopes),
@@ -227,8 +230,8 @@ def _row(token: StoredToken, now: float) -> Sequence[str]:
         "agents'" if token.models is None else ",".join(token.models),
         str(token.maxConcurrent or "-"),
         str(token.requestsPerMinute or "-"),
-        _moment(token.createdAt),
-        f"{expires} (over)" if token.isExpired(now) else expires,
+        _formatTime(token.createdAt),
+        f"{expires} (expired)" if token.isExpired(now) else expires,
     )
 
 
@@ -243,7 +246,7 @@ def _table(rows: Sequence[Sequence[str]]) -> Sequence[str]:
     ]
 
 
-def _moment(seconds: float) -> str:
+def _formatTime(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -251,17 +254,17 @@ def revokeToken(
     label: str, environ: Mapping[str, str], stdout: TextIO, stderr: TextIO
 ) -> int:
     """
-    Make a token worthless.
+    Revoke a token.
 
     @return: The exit status.
     """
     try:
         with editTokens(stateDirectory(environ)) as tokens:
             if label not in tokens.byLabel:
-                raise Unfit(f"There is no token {label!r}.")
+                raise InvalidOption(f"There is no token {label!r}.")
             tokens.revoke(label)
-    except (OpenClawError, Unfit) as error:
+    except (OpenClawError, InvalidOption) as error:
         print(f"openclaw: {error}", file=stderr)
         return 1
-    print(f"The token {label!r} is good no longer.", file=stdout)
+    print(f"The token {label!r} is revoked.", file=stdout)
     return 0

@@ -224,7 +224,7 @@ class CostTests(AccountTestCase):
         self.provider.calls[0].finish("tool_calls", Usage(11, 4))
         run.run.cancel()
         self.assertEqual(self.account.usage, Usage(11, 4))
-        self.assertEqual(self.runtime.tally.toolCalls.found, {("look", "ok"): 1})
+        self.assertEqual(self.runtime.tally.toolCalls.sums, {("look", "ok"): 1})
 
     def test_cancelledWithinATurn(self) -> None:
         """
@@ -261,9 +261,9 @@ class CountingTests(AccountTestCase):
         self.ask(caller="bob").run.cancel()
         tally = self.runtime.tally
         self.assertEqual(
-            tally.runs.found, {("main", "stop"): 1, ("main", "run_cancelled"): 1}
+            tally.runs.sums, {("main", "stop"): 1, ("main", "run_cancelled"): 1}
         )
-        self.assertEqual(tally.tokens.found[("main", "prompt")], 11)
+        self.assertEqual(tally.tokens.sums[("main", "prompt")], 11)
         self.assertEqual(sum(tally.durations.counts), 2)
 
     def test_upstream(self) -> None:
@@ -276,7 +276,7 @@ class CountingTests(AccountTestCase):
         self.clock.advance(1)
         self.answer()
         self.ask().run.cancel()
-        found = self.runtime.tally.upstreamErrors.found
+        found = self.runtime.tally.upstreamErrors.sums
         self.assertEqual(found, {("scripted", "upstream_error"): 1})
 
     def test_reconfigured(self) -> None:
@@ -288,7 +288,7 @@ class CountingTests(AccountTestCase):
         self.runtime.reconfigure(configured(maxConcurrent=7))
         self.ask()
         self.answer()
-        self.assertEqual(self.runtime.tally.runs.found, {("main", "stop"): 2})
+        self.assertEqual(self.runtime.tally.runs.sums, {("main", "stop"): 2})
 
 
 class StoreTests(AccountTestCase):

@@ -501,7 +501,7 @@ class AccountTests(EmbeddingsTestCase):
         )
         self.assertEqual(count, 1)
         tally = self.gateway.runtime.tally
-        self.assertEqual(tally.embeddings.found, {("main", "done"): 1})
+        self.assertEqual(tally.embeddings.sums, {("main", "done"): 1})
 
     def test_failed(self):
         """
@@ -513,7 +513,7 @@ class AccountTests(EmbeddingsTestCase):
         self.call.fail(UpstreamRateLimited("Slowly.", retryAfter=30))
         self.assertLine(" outcome=upstream_rate_limited gone=no ", ' error="Slowly."')
         self.assertEqual(
-            self.gateway.runtime.tally.upstreamErrors.found,
+            self.gateway.runtime.tally.upstreamErrors.sums,
             {
                 ("scripted", "upstream_error"): 1,
                 ("scripted", "upstream_rate_limited"): 1,

@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from openclaw.cli.agent import MAIN_SESSION, Terminal, Turn
+from openclaw.cli.agent import MAIN_SESSION, TurnCommand, TurnOptions
 from openclaw.messages import AssistantMessage, Message, UserMessage
 from openclaw.sessions.store.sqlite import SQLiteSessionStore
 from tests.cli.served_model import ServedTestCase
@@ -54,23 +54,23 @@ class TerminalTestCase(ServedTestCase):
         super().setUp()
         self.stdout, self.stderr = Screen(), StringIO()
 
-    def terminal(self, message: str = "Hello.", **more) -> Terminal:
+    def terminal(self, message: str = "Hello.", **more) -> TurnCommand:
         """
         A turn that was not taken yet.
         """
-        return Terminal(
-            Turn(message=message, **more),
+        return TurnCommand(
+            TurnOptions(message=message, **more),
             environ=self.environ,
             reactor=reactor,
             stdout=self.stdout,
             stderr=self.stderr,
         )
 
-    def take(self, message: str = "Hello.", **more) -> Deferred[int]:
+    def run_(self, message: str = "Hello.", **more) -> Deferred[int]:
         """
         Take a turn.
         """
-        return Deferred.fromCoroutine(self.terminal(message, **more).take())
+        return Deferred.fromCoroutine(self.terminal(message, **more).run())
 
     async def transcript(self, key: str) -> list[Message]:
         """
@@ -86,11 +86,11 @@ class TerminalTestCase(ServedTestCase):
         await store.close()
         return list(kept)
 
-    async def assertRefused(self, taking: Deferred[int], *words: str) -> None:
+    async def assertRefused(self, running: Deferred[int], *words: str) -> None:
         """
         Assert that there is no answer, but one line that says why.
         """
-        self.assertEqual(await taking, 1)
+        self.assertEqual(await running, 1)
         self.assertEqual(self.stdout.getvalue(), "")
         self.assertRegex(self.stderr.getvalue(), r"\Aopenclaw: [^\n]+\n\Z")
         for word in words:
@@ -108,13 +108,13 @@ class AnswerTests(TerminalTestCase):
         else.
         """
         asked = self.model.nextCall()
-        taking = self.take()
+        running = self.run_()
         call = await asked
         for shown in ["Hel", "Hello", "Hello you."]:
             call.say(shown[len(self.stdout.getvalue()) :])
             await self.stdout.until(shown)
         call.finish()
-        self.assertEqual(await taking, 0)
+        self.assertEqual(await running, 0)
         self.assertEqual(self.stdout.getvalue(), "Hello you.\n")
         self.assertEqual(self.stderr.getvalue(), "")
 
@@ -123,7 +123,7 @@ class AnswerTests(TerminalTestCase):
         The model is asked what was said, with the agent's prompt.
         """
         self.answering("Yes.")
-        await self.take("Are you there?", agent="OPS")
+        await self.run_("Are you there?", agent="OPS")
         (call,) = self.model.calls
         self.assertEqual(call.body["model"], "m1")
         self.assertEqual(
@@ -136,8 +136,8 @@ class AnswerTests(TerminalTestCase):
         Turns follow each other in the agent's main session.
         """
         self.answering("I am here.")
-        await self.take("Are you there?")
-        await self.take("Still?")
+        await self.run_("Are you there?")
+        await self.run_("Still?")
         self.assertEqual(
             [each["content"] for each in self.model.calls[1].body["messages"][1:]],
             ["Are you there?", "I am here.", "Still?"],
@@ -153,8 +153,8 @@ class AnswerTests(TerminalTestCase):
         A session can be named; a whole key names the agent too.
         """
         self.answering("Yes.")
-        await self.take("One.", sessionKey="Mine")
-        await self.take("Two.", sessionKey="agent:ops:Mine")
+        await self.run_("One.", sessionKey="Mine")
+        await self.run_("Two.", sessionKey="agent:ops:Mine")
         kept = await self.transcript("agent:main:Mine")
         self.assertEqual(kept, [UserMessage("One."), AssistantMessage("Yes.")])
         kept = await self.transcript("agent:ops:Mine")
@@ -165,12 +165,12 @@ class AnswerTests(TerminalTestCase):
         The model's thoughts are not shown.
         """
         asked = self.model.nextCall()
-        taking = self.take()
+        running = self.run_()
         call = await asked
         call.delta(reasoning_content="hm")
         call.say("Yes.")
         call.finish()
-        self.assertEqual(await taking, 0)
+        self.assertEqual(await running, 0)
         self.assertEqual(self.stdout.getvalue(), "Yes.\n")
 
     async def test_private(self) -> None:
@@ -179,7 +179,7 @@ class AnswerTests(TerminalTestCase):
         """
         self.answering("Yes.")
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "new" / "state")
-        await self.take(config=str(self.state / "openclaw.yaml"))
+        await self.run_(config=str(self.state / "openclaw.yaml"))
         directory = self.state / "new" / "state"
         self.assertEqual(directory.stat().st_mode & 0o777, 0o700)
         (store,) = directory.glob("*.sqlite")
@@ -196,7 +196,7 @@ class DocumentTests(TerminalTestCase):
         One document, in one line, in the shape of the original's.
         """
         self.answering("Hello you.")
-        self.assertEqual(await self.take(json=True, agent="ops", sessionKey="x"), 0)
+        self.assertEqual(await self.run_(json=True, agent="ops", sessionKey="x"), 0)
         self.assertEqual(self.stdout.getvalue().count("\n"), 1)
         document = json.loads(self.stdout.getvalue())
         run = document.pop("runId")
@@ -230,7 +230,7 @@ class DocumentTests(TerminalTestCase):
         Without an answer there is no document.
         """
         self.model.answer = lambda call: call.refuse(401)
-        await self.assertRefused(self.take(json=True), "served")
+        await self.assertRefused(self.run_(json=True), "served")
 
 
 class NoAnswerTests(TerminalTestCase):
@@ -243,7 +243,7 @@ class NoAnswerTests(TerminalTestCase):
         The model refuses: the error says so, and the user's words are kept.
         """
         self.model.answer = lambda call: call.refuse(500)
-        await self.assertRefused(self.take("Hello?"), "served")
+        await self.assertRefused(self.run_("Hello?"), "served")
         kept = await self.transcript("agent:main:main")
         self.assertEqual(kept, [UserMessage("Hello?")])
 
@@ -252,12 +252,12 @@ class NoAnswerTests(TerminalTestCase):
         The model's answer breaks off: what came is shown, and then the error.
         """
         asked = self.model.nextCall()
-        taking = self.take()
+        running = self.run_()
         call = await asked
         call.say("Hel")
         await self.stdout.until("Hel")
         call.cut()
-        self.assertEqual(await taking, 1)
+        self.assertEqual(await running, 1)
         self.assertEqual(self.stdout.getvalue(), "Hel")
         self.assertRegex(self.stderr.getvalue(), r"\Aopenclaw: [^\n]+\n\Z")
 
@@ -272,7 +272,7 @@ class NoAnswerTests(TerminalTestCase):
             ({"agent": "ops", "sessionKey": "agent:main:x"}, "'main'"),
         ):
             self.stderr = StringIO()
-            await self.assertRefused(self.take(**request), word)
+            await self.assertRefused(self.run_(**request), word)
         self.assertEqual(self.model.calls, [])
         self.assertEqual(list(self.state.glob("*.sqlite")), [])
 
@@ -281,7 +281,7 @@ class NoAnswerTests(TerminalTestCase):
         A configuration with faults is refused with all of them.
         """
         self.configure("gateway: {port: many}\nsession: {waitSeconds: -1}\n")
-        self.assertEqual(await self.take(), 1)
+        self.assertEqual(await self.run_(), 1)
         for key in ("gateway.port", "session.waitSeconds"):
             self.assertIn(key, self.stderr.getvalue())
 
@@ -290,7 +290,7 @@ class NoAnswerTests(TerminalTestCase):
         A configuration that isn't there is named.
         """
         missing = str(self.state / "missing.yaml")
-        await self.assertRefused(self.take(config=missing), missing)
+        await self.assertRefused(self.run_(config=missing), missing)
 
     async def test_noStateDirectory(self) -> None:
         """
@@ -298,14 +298,14 @@ class NoAnswerTests(TerminalTestCase):
         """
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "openclaw.yaml" / "x")
         config = str(self.state / "openclaw.yaml")
-        await self.assertRefused(self.take(config=config), "can't be made")
+        await self.assertRefused(self.run_(config=config), "can't be made")
 
     async def test_noStore(self) -> None:
         """
         So is a session store that can't be opened.
         """
         (self.state / "sessions.sqlite").mkdir()
-        await self.assertRefused(self.take(), "sessions.sqlite")
+        await self.assertRefused(self.run_(), "sessions.sqlite")
         self.assertEqual(self.model.calls, [])
 
     async def test_ownFault(self) -> None:
@@ -313,7 +313,7 @@ class NoAnswerTests(TerminalTestCase):
         When something fails that never should, the terminal shows what.
         """
         self.environ = None
-        self.assertEqual(await self.take(), 1)
+        self.assertEqual(await self.run_(), 1)
         self.assertIn("Traceback", self.stderr.getvalue())
 
 
@@ -328,13 +328,13 @@ class InterruptTests(TerminalTestCase):
         """
         asked = self.model.nextCall()
         terminal = self.terminal("Hello?")
-        taking = Deferred.fromCoroutine(terminal.take())
+        running = Deferred.fromCoroutine(terminal.run())
         call = await asked
         call.say("Hel")
         await self.stdout.until("Hel")
         terminal.interrupt()
         await call.gone
-        self.assertEqual(await taking, 1)
+        self.assertEqual(await running, 1)
         self.assertEqual(self.stderr.getvalue(), "openclaw: The run was cancelled.\n")
         kept = await self.transcript("agent:main:main")
         self.assertEqual(kept, [UserMessage("Hello?")])
@@ -345,9 +345,9 @@ class InterruptTests(TerminalTestCase):
         nothing kept.
         """
         terminal = self.terminal("Hello?")
-        taking = Deferred.fromCoroutine(terminal.take())
+        running = Deferred.fromCoroutine(terminal.run())
         terminal.interrupt()
-        self.assertEqual(await taking, 1)
+        self.assertEqual(await running, 1)
         self.assertEqual(self.model.calls, [])
         self.assertEqual(await self.transcript("agent:main:main"), [])
 
@@ -357,6 +357,6 @@ class InterruptTests(TerminalTestCase):
         """
         self.answering("Yes.")
         terminal = self.terminal()
-        self.assertEqual(await terminal.take(), 0)
+        self.assertEqual(await terminal.run(), 0)
         terminal.interrupt()
         self.assertEqual(self.stdout.getvalue(), "Yes.\n")

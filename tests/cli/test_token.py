@@ -11,11 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from openclaw.auth.named_tokens import readTokens, tokensPath
 from openclaw.cli.token import (
-    Unfit,
-    Wanted,
+    InvalidOption,
+    TokenOptions,
     addToken,
-    expiry,
     listTokens,
+    parseExpiry,
     revokeToken,
 )
 from tests.cli.command_process import Command
@@ -50,7 +50,7 @@ class TokenTestCase(SynchronousTestCase):
         """
         C{add}.
         """
-        wanted = Wanted(label=label, **more)
+        wanted = TokenOptions(label=label, **more)
         return self.said(addToken, wanted, self.environ, NOW)
 
     def listed(self, asJSON: bool = False, now: float = NOW) -> tuple[int, str, str]:
@@ -88,7 +88,7 @@ class AddTests(TokenTestCase):
         status, stdout, stderr = self.add()
         self.assertEqual(status, 0)
         self.assertRegex(stdout, r"\Aoct_[A-Za-z0-9_-]{43}\n\Z")
-        self.assertIn("shown only now", stderr)
+        self.assertIn("not shown again", stderr)
         self.assertEqual(self.state.stat().st_mode & 0o777, 0o700)
 
     def test_kept(self) -> None:
@@ -131,7 +131,7 @@ class AddTests(TokenTestCase):
         before = tokensPath(self.state).read_text()
         status, stdout, stderr = self.add()
         self.assertEqual((status, stdout), (1, ""))
-        self.assertIn("There is a token 'ci'", stderr)
+        self.assertIn("A token 'ci' exists", stderr)
         self.assertEqual(tokensPath(self.state).read_text(), before)
 
     def test_unfit(self) -> None:
@@ -161,14 +161,14 @@ class ExpiryTests(SynchronousTestCase):
             ("1d", DAY),
             ("2w", 14 * DAY),
         ):
-            self.assertEqual(expiry(text, NOW), int(NOW) + seconds)
+            self.assertEqual(parseExpiry(text, NOW), int(NOW) + seconds)
 
     def test_dates(self) -> None:
         """
         Or with the beginning of a day, or at a time, in UTC if nothing else is said.
         """
         for text in ("2027-01-31", "2027-01-31T00:00", "2027-01-31T01:00+01:00"):
-            self.assertEqual(expiry(text, NOW), 1_801_353_600)
+            self.assertEqual(parseExpiry(text, NOW), 1_801_353_600)
 
     def test_unfit(self) -> None:
         """
@@ -185,7 +185,7 @@ class ExpiryTests(SynchronousTestCase):
             "999999w",
             "9999999d",
         ):
-            self.assertRaises(Unfit, expiry, text, NOW)
+            self.assertRaises(InvalidOption, parseExpiry, text, NOW)
 
 
 class ListTests(TokenTestCase):
@@ -210,7 +210,7 @@ class ListTests(TokenTestCase):
                 ],
                 [
                     *("ci", "operator.write", "main", "agents'", "-", "60"),
-                    *("2027-01-15T08:00:00Z", "2027-01-16T08:00:00Z", "(over)"),
+                    *("2027-01-15T08:00:00Z", "2027-01-16T08:00:00Z", "(expired)"),
                 ],
                 [
                     *("cd", "operator.write", "all", "a/b,c/*", "-", "-"),
@@ -236,7 +236,7 @@ class ListTests(TokenTestCase):
         """
         Without tokens, or without a directory, that is what it says.
         """
-        self.assertEqual(self.listed(), (0, "", "There are no tokens with names.\n"))
+        self.assertEqual(self.listed(), (0, "", "There are no named tokens.\n"))
         self.assertEqual(self.listed(asJSON=True)[:2], (0, "[]\n"))
 
     def test_broken(self) -> None:

@@ -53,7 +53,7 @@ class ConfigCheckTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.check(),
-            (0, ["there is no configuration file; the defaults apply"], []),
+            (0, ["no configuration file found; the defaults apply"], []),
         )
 
     def test_certificate(self):
