@@ -35,12 +35,12 @@ class AgentTarget(NamedTuple):
 
     @ivar agent: Who shall answer.
     @ivar model: The model to ask in place of the agent's own, if one is named.
-    @ivar plain: Is a plain call of the model meant, without anything of the agent?
+    @ivar raw: Is a plain call of the model meant, without anything of the agent?
     """
 
     agent: AgentSettings
     model: ModelRef | None
-    plain: bool
+    raw: bool
 
 
 @dataclass(frozen=True)

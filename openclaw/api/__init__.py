@@ -1,3 +1,3 @@
 """
-Resources of the HTTP API: requests in OpenAI's shapes become runs, and runs answers.
+The HTTP API: parsing of requests, resources, and encoding of responses.
 """

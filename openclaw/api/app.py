@@ -1,5 +1,5 @@
 """
-The gateway's HTTP API: its resources, put together.
+The composition of the HTTP API.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,13 +12,13 @@ from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.run_registry import RequestFingerprint, RunRegistry
 from openclaw.agents.run_request import newRunID
 from openclaw.agents.runtime import Runtime
-from openclaw.api.chat_chunks import ReplyForms
-from openclaw.api.chat_completions import Completions
+from openclaw.api.chat_chunks import CompletionFormats
+from openclaw.api.chat_completions import ChatCompletions
 from openclaw.api.embeddings import Embeddings
 from openclaw.api.health import Health
 from openclaw.api.metrics_resource import MetricsResource
-from openclaw.api.model_list import ModelList
-from openclaw.api.peers import LIVE, NoPeers, Peers
+from openclaw.api.model_list import Models
+from openclaw.api.peers import RUN_IN_PROGRESS, NoPeers, Peers
 from openclaw.api.routes import ROUTES, Resources
 from openclaw.api.runs import Runs
 from openclaw.metrics.exposition import MetricsPage
@@ -30,9 +30,9 @@ class GatewayApp:
     """
     The resources of the gateway.
 
-    @ivar connections: Those of callers, as who made their site knows them.
-    @ivar routes: The way to each resource.
-    @ivar resource: All of them, for a site.
+    @ivar connections: The open client connections, set by the creator of the site.
+    @ivar routes: The route table.
+    @ivar resource: The root resource for a site.
     """
 
     def __init__(
@@ -49,42 +49,42 @@ class GatewayApp:
         newRunID: Callable[[], str] = newRunID,
     ) -> None:
         """
-        @param failing: What keeps the gateway from serving, a line for each thing.
+        @param failing: Return the reasons for which the gateway is not ready, one line
+            each.
 
-        @param reactor: A whole one: time, TCP, names and threads.
+        @param reactor: A reactor with time, TCP, name resolution and threads.
 
-        @param now: The time of day, in seconds since the epoch.
+        @param now: Return the time, in seconds since the epoch.
 
         @param peers: The other workers; none by default.
 
-        @param newRunID: Makes the ids of runs.
+        @param newRunID: Generate the ID of a run.
         """
         self._peers = peers = peers or NoPeers()
         self.connections: Collection[object] = ()
-        registry, forms = RunRegistry(reactor), ReplyForms()
-        peers.answer(LIVE, lambda asked: self._carriesOut(registry, *asked))
+        registry, formats = RunRegistry(reactor), CompletionFormats()
+        peers.answer(RUN_IN_PROGRESS, lambda query: self._findRunHere(registry, *query))
         resources = Resources(
-            completions=Completions(
-                runtime, registry, tools, reactor, now, newRunID, forms
+            completions=ChatCompletions(
+                runtime, registry, tools, reactor, now, newRunID, formats
             ),
             embeddings=Embeddings(runtime, reactor),
-            models=ModelList(int(now())),
-            runs=Runs(runtime, registry, reactor, peers, forms),
+            models=Models(int(now())),
+            runs=Runs(runtime, registry, reactor, peers, formats),
             metrics=MetricsResource(metrics, lambda: len(self.connections), peers),
             health=Health(failing, peers, reactor),
         )
         self.routes = RouteTable(ROUTES, resources)
         self.resource = RoutedResource(self.routes, log)
 
-    def _carriesOut(
+    def _findRunHere(
         self, registry: RunRegistry, caller: str, fingerprint: str
     ) -> int | None:
         """
-        Is what somebody asks for again in progress here?
-
-        @return: Our number, if it is.
+        Return this worker's number if the run of a repeated request is in progress
+        here.
         """
-        again = RequestFingerprint(
+        repeated = RequestFingerprint(
             caller=caller, fingerprint=bytes.fromhex(fingerprint), again=True
         )
-        return None if registry.find(again) is None else self._peers.number
+        return None if registry.find(repeated) is None else self._peers.number

@@ -1,6 +1,5 @@
 """
-From the bytes of a request's body to what OpenAI's API says it is, or to the error that
-names the field.
+Parse request bodies, with errors that name the invalid field.
 """
 
 import re
@@ -12,9 +11,9 @@ import msgspec
 
 from openclaw.api.json_bounds import (
     SLICE_BYTES,
-    checkPassed,
+    checkDecodingCost,
+    checkPassthrough,
     checkValues,
-    checkWeight,
     isSmall,
     tooManyFields,
 )
@@ -28,57 +27,57 @@ R = TypeVar("R")
 
 MAX_FIELDS = 1000
 """
-Limit of fields in a body. All are looked at, to list the unused ones.
+Limit of fields in a body. All names are decoded, to list the unused ones.
 """
 
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.S)
-_MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
+_MSGSPEC_ERROR = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.S)
+_MISSING_FIELD = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 
 
-class BodyReader(Generic[T]):
+class BodyParser(Generic[T]):
     """
-    Reads the bodies of one kind of request.
+    Parses the bodies of one kind of request.
     """
 
     def __init__(self, kind: type[T], large: type[T] | None = None) -> None:
         """
         @param kind: A Struct with the fields that are used, all optional.
 
-        @param large: The same for large bodies.
+        @param large: The Struct for large bodies, if it is another one.
         """
         self._decode = msgspec.json.Decoder(kind).decode
         self._decodeLarge = msgspec.json.Decoder(large or kind).decode
         self._known = frozenset(each.name for each in msgspec.structs.fields(kind))
 
-    def read(self, body: bytes) -> tuple[T, list[str], int]:
+    def parse(self, body: bytes) -> tuple[T, list[str], int]:
         """
-        Read a body.
+        Parse a body.
 
-        @return: What it says, the names of the fields that are not used, and the
-            number of its values; see L{checkValues}.
+        @return: The Struct, the names of the fields that are not used, and the number
+            of values; see L{checkValues}.
 
-        @raise InvalidRequest: It is not valid, or too much; C{param} names the field.
+        @raise InvalidRequest: The body is not valid, or over a limit; C{param} names
+            the field.
         """
         checkUTF8(body)
-        checkWeight(body)
+        checkDecodingCost(body)
         values = checkValues(body, MAX_FIELDS)
-        names = decoded(_decodeObject, body)
+        names = decodeField(_decodeObject, body)
         if len(names) > MAX_FIELDS:
             raise tooManyFields(MAX_FIELDS)
         decode = self._decode if isSmall(body) else self._decodeLarge
-        request = decoded(decode, body)
-        told = {name for name, value in names.items() if given(value)}
-        return request, sorted(told - self._known), values
+        request = decodeField(decode, body)
+        present = {name for name, value in names.items() if isPresent(value)}
+        return request, sorted(present - self._known), values
 
 
 def checkUTF8(body: bytes) -> None:
     """
-    Refuse what is not UTF-8: msgspec does not look into the strings that it passes
-    over.  Like the rest, this takes a slice at a time; see
-    L{openclaw.api.json_bounds}.
+    Check that a body is UTF-8: msgspec does not check the strings that it skips. This
+    is done in slices; see L{openclaw.api.json_bounds}.
 
-    @raise InvalidRequest: It is not.
+    @raise InvalidRequest: The body is not UTF-8.
     """
     if body.isascii():
         return
@@ -88,25 +87,27 @@ def checkUTF8(body: bytes) -> None:
         try:
             decode(body[begin:end], end >= len(body))
         except UnicodeDecodeError as error:
-            # A letter that was cut is looked at with the slice that ends it.
+            # A character that was cut is decoded with the slice that ends it.
             start = min(end, len(body)) - len(error.object) + error.start
             raise InvalidRequest(
                 f"The body is not valid UTF-8 (byte {start}).", code="invalid_json"
             ) from None
 
 
-def decoded(decode: Callable[[Any], R], raw: bytes | msgspec.Raw, field: str = "") -> R:
+def decodeField(
+    decode: Callable[[Any], R], raw: bytes | msgspec.Raw, field: str = ""
+) -> R:
     """
     Decode a body, or a field of it.
 
-    @param field: The field.
+    @param field: The name of the field; empty for a body.
 
-    @raise InvalidRequest: It is not valid; C{param} names the place.
+    @raise InvalidRequest: The JSON is not valid; C{param} names the field.
     """
     try:
         return decode(raw)
     except msgspec.ValidationError as error:
-        raise _invalidField(str(error), field) from None
+        raise _fieldError(str(error), field) from None
     except RecursionError:
         raise InvalidRequest(
             "The body is nested too deeply.", code="invalid_json"
@@ -121,18 +122,18 @@ def decoded(decode: Callable[[Any], R], raw: bytes | msgspec.Raw, field: str = "
 MAX_QUOTED_CHARACTERS = 64
 
 
-def quoted(text: str) -> str:
+def truncate(text: str) -> str:
     """
-    Shorten what an error message repeats: it is the caller's own, of any length.
+    Shorten text from a request, for an error message.
     """
     if len(text) <= MAX_QUOTED_CHARACTERS:
         return text
     return f"{text[:MAX_QUOTED_CHARACTERS]}…"
 
 
-def given(raw: RawField) -> TypeGuard[msgspec.Raw]:
+def isPresent(raw: RawField) -> TypeGuard[msgspec.Raw]:
     """
-    Tell whether a field is there, and not C{null}.
+    Return whether a field is present and not C{null}.
     """
     if raw is msgspec.UNSET:
         return False
@@ -140,66 +141,67 @@ def given(raw: RawField) -> TypeGuard[msgspec.Raw]:
         return len(content) > len(b"null") or bytes(content) != b"null"
 
 
-def readPassed(
-    decode: Callable[[Any], R], raw: RawField, field: str, most: int
+def decodePassthrough(
+    decode: Callable[[Any], R], raw: RawField, field: str, limit: int
 ) -> R | None:
     """
-    Decode a field whose size nobody bounds but us.
+    Decode a field whose size no schema limits.
 
-    @param most: The most values in it.
+    @param limit: The limit of values in it.
 
-    @return: C{None} if it is not there.
+    @return: C{None} if it is absent.
 
-    @raise InvalidRequest: It is not valid, or too much; C{param} names the field.
+    @raise InvalidRequest: The field is not valid, or over the limit; C{param} names it.
     """
-    if not given(raw):
+    if not isPresent(raw):
         return None
-    checkPassed(bytes(raw), field, most)
-    return decoded(decode, raw, field)
+    checkPassthrough(bytes(raw), field, limit)
+    return decodeField(decode, raw, field)
 
 
-def _invalidField(text: str, field: str) -> InvalidRequest:
+def _fieldError(text: str, field: str) -> InvalidRequest:
     """
-    msgspec's C{Expected `str`, got `int` - at `$.messages[0].role`}, as ours.
+    Convert an error of msgspec, such as C{Expected `str`, got `int` - at
+    `$.messages[0].role`}.
     """
-    found = _WHERE.match(text)
+    found = _MSGSPEC_ERROR.match(text)
     assert found is not None
-    what, where = found["what"], found["where"]
+    what, path = found["what"], found["path"]
     if field:
-        dot = "." if where and not where.startswith("[") else ""
-        where = f"{field}{dot}{where or ''}"
-    if not where:
+        dot = "." if path and not path.startswith("[") else ""
+        path = f"{field}{dot}{path or ''}"
+    if not path:
         return InvalidRequest(f"The body is invalid: {what}.", code="invalid_json")
-    missing = _MISSING.match(what)
+    missing = _MISSING_FIELD.match(what)
     if missing is not None:
-        where = f"{where}.{missing['name']}"
-        return InvalidRequest(f"Missing `{where}`.", param=where)
-    return InvalidRequest(f"Invalid `{where}`: {what}.", param=where)
+        path = f"{path}.{missing['name']}"
+        return InvalidRequest(f"Missing `{path}`.", param=path)
+    return InvalidRequest(f"Invalid `{path}`: {what}.", param=path)
 
 
-async def readBody(
-    reactor: Any, caller: str, body: bytes, read: Callable[[bytes], R]
+async def parseBody(
+    reactor: Any, caller: str, body: bytes, parse: Callable[[bytes], R]
 ) -> R:
     """
-    Read a body, without holding others up if it is a large one.
+    Parse a body; a large one in a thread.
 
-    @param caller: See L{openclaw.interfaces.ICaller.shareKey}.
+    @param caller: The caller's L{openclaw.interfaces.ICaller.shareKey}.
     """
     if isSmall(body):
-        return read(body)
-    return await runInBodyThread(reactor, caller, lambda _: read(body))
+        return parse(body)
+    return await runInBodyThread(reactor, caller, lambda _: parse(body))
 
 
 IGNORED_HEADER = "x-openclaw-ignored-params"
 MAX_NAMES = 32
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def tellIgnored(response: ResponseWriter, names: Sequence[str]) -> None:
+def setIgnoredHeader(response: ResponseWriter, ignored: Sequence[str]) -> None:
     """
-    Name the fields that are not used in a response's header.  Whatever is no plain
-    name is left out: the caller chose them.
+    List the unused fields of a request in a header of the response. Only names names
+    are listed, as clients choose them.
     """
-    plain = [name for name in names if _PLAIN.fullmatch(name)]
-    if plain:
-        response.setHeader(IGNORED_HEADER, ", ".join(plain[:MAX_NAMES]).encode("ascii"))
+    names = [name for name in ignored if _PLAIN_NAME.fullmatch(name)]
+    if names:
+        response.setHeader(IGNORED_HEADER, ", ".join(names[:MAX_NAMES]).encode("ascii"))

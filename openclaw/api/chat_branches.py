@@ -1,14 +1,14 @@
 """
-Choose the session that a chat goes on with, where its user may have gone back in it.
+Choose the session that continues a chat whose user may have edited earlier messages.
 
-In a chat program one can edit what one said, or have an answer made again.  The program
-then sends the chat as it is now, while the session still holds what was there before,
-and no transcript is rewritten.  So such a request goes on in a session beside the first
-one: a branch, that begins with the chat as the program has it.  Who goes back to the
-old version of the chat is in the old session again.
+In a chat program, users can edit a message or have an answer regenerated. The program
+then sends the chat as it is now, while the session has the earlier version, and
+transcripts are never rewritten. Such a request continues in another session: a branch,
+which starts with the chat as sent. A user who returns to the earlier version is in the
+earlier session again.
 
-What tells the branches apart is what the assistant said: programs add to what people
-say, such as documents.
+Branches are compared by the assistant's texts only, since programs add to the user's
+messages, such as documents.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,38 +22,38 @@ from openclaw.sessions.session_keys import statelessKey
 
 MAX_BRANCHES = 64
 """
-Limit of branches of a chat. Beyond them it goes on without a session.
+Limit of branches of a chat. Beyond it a request runs without a session.
 """
 
-MAX_READ_CHARACTERS = 64 * 1024 * 1024
+MAX_SEARCHED_CHARACTERS = 64 * 1024 * 1024
 """
-Characters of a chat's sessions that are searched.  Beyond them it goes on without a
-session.
+Limit of characters in the sessions that are searched. Beyond it a request runs without
+a session.
 """
 
 COMPARED_ANSWERS = 100
 COMPARED_CHARACTERS = 4000
 """
-So many of the last answers are compared, and so much of each at its beginning and at
-its end.
+The number of last answers that are compared, and of the characters at the beginning and
+at the end of each.
 """
 
 Outlines = Callable[[str], Awaitable[Outline]]
 """
-Reads the outline of a session; one without messages if there is no such session.
+Reads the outline of a session; one without messages if the session does not exist.
 """
 
 
 def mayBranch(headers: RunHeaders, run: RunRequest) -> bool:
     """
-    Tell if a run may belong to another branch of its chat.
+    Return whether a run may belong to another branch of its chat.
     """
     return (
         run.kept
         and headers.session is None
         and headers.chatSessionName() is not None
-        # Else perhaps a program that sends only what is new.
-        and (headers.task is not None or bool(_answers(run.opening)))
+        # Otherwise the program may send new messages only.
+        and (headers.task is not None or bool(_assistantTexts(run.opening)))
     )
 
 
@@ -63,74 +63,78 @@ async def selectBranch(run: RunRequest, outlines: Outlines) -> RunRequest:
 
     @param run: The run, in the session of the chat's first branch.
     """
-    shown = _answers(run.opening)
-    room = MAX_READ_CHARACTERS
+    sentTexts = _assistantTexts(run.opening)
+    charactersLeft = MAX_SEARCHED_CHARACTERS
     for number in range(1, MAX_BRANCHES + 1):
         suffix = "" if number == 1 else f":{number}"
         key = run.sessionKey + suffix
-        kept = await outlines(key)
-        if not kept.messages or _goesOn(kept, run.opening, shown):
+        outline = await outlines(key)
+        if not outline.messages or _continues(outline, run.opening, sentTexts):
             return replace(run, sessionKey=key)
-        room -= kept.size
-        if room < 0:
+        charactersLeft -= outline.size
+        if charactersLeft < 0:
             break
     key = statelessKey(run.agent.id, run.namespace)
     return replace(run, sessionKey=key, kept=False)
 
 
-def _goesOn(kept: Outline, sent: Sequence[Message], shown: Sequence[str]) -> bool:
+def _continues(
+    outline: Outline, sent: Sequence[Message], sentTexts: Sequence[str]
+) -> bool:
     """
-    Does what a program sent go on from the end of a session?
+    Return whether a request's messages continue a session.
     """
-    answers = _answers(kept.messages)
-    count = min(len(answers), len(shown))
-    if _compared(answers, count) != _compared(shown, count):
+    texts = _assistantTexts(outline.messages)
+    count = min(len(texts), len(sentTexts))
+    if _comparisonKeys(texts, count) != _comparisonKeys(sentTexts, count):
         return False
-    if len(answers) == len(shown):
+    if len(texts) == len(sentTexts):
         return True
-    if len(answers) < len(shown):
-        return bool(answers) and not kept.complete
-    # A long chat may be sent without its beginning.
-    return bool(shown) and not _sameBeginning(kept, sent)
+    if len(texts) < len(sentTexts):
+        return bool(texts) and not outline.complete
+    # A program may omit the beginning of a long chat.
+    return bool(sentTexts) and not _sameBeginning(outline, sent)
 
 
-def _sameBeginning(kept: Outline, sent: Sequence[Message]) -> bool:
-    begins = next((each for each in sent if isinstance(each, UserMessage)), None)
-    if not isinstance(kept.first, UserMessage):
-        # It is too long to be known.
-        return begins is not None and len(begins.text) > COMPARED_CHARACTERS
-    return begins is not None and _plain(begins.text) == _plain(kept.first.text)
+def _sameBeginning(outline: Outline, sent: Sequence[Message]) -> bool:
+    first = next((each for each in sent if isinstance(each, UserMessage)), None)
+    if not isinstance(outline.first, UserMessage):
+        # The outline omits a first message that is too long.
+        return first is not None and len(first.text) > COMPARED_CHARACTERS
+    return first is not None and _comparisonKey(first.text) == _comparisonKey(
+        outline.first.text
+    )
 
 
-def _answers(conversation: Sequence[Message]) -> list[str]:
+def _assistantTexts(conversation: Sequence[Message]) -> list[str]:
     """
-    The assistant's text between two user messages.
+    Return the assistant's text between each two user messages.
     """
-    answers: list[str] = []
+    texts: list[str] = []
     pieces: list[str] = []
     for message in [*conversation, UserMessage("")]:
         if isinstance(message, AssistantMessage):
             pieces.append(message.content)
         elif isinstance(message, UserMessage):
             if any(piece and not piece.isspace() for piece in pieces):
-                answers.append(" ".join(pieces))
+                texts.append(" ".join(pieces))
             pieces.clear()
-    return answers
+    return texts
 
 
-def _compared(answers: Sequence[str], count: int) -> list[tuple[str, str]]:
+def _comparisonKeys(texts: Sequence[str], count: int) -> list[tuple[str, str]]:
     """
-    Cut the last answers down to what is compared of each.
+    Return the comparison keys of the last texts.
     """
     count = min(count, COMPARED_ANSWERS)
-    return [_plain(answer) for answer in answers[len(answers) - count :]]
+    return [_comparisonKey(answer) for answer in texts[len(texts) - count :]]
 
 
-def _plain(text: str) -> tuple[str, str]:
+def _comparisonKey(text: str) -> tuple[str, str]:
     """
-    The beginning of a text and its end, without regard to blanks.
+    Return the beginning and the end of a text, without whitespace.
     """
-    # Some of it is blanks, hence twice as much.
+    # Twice as much, since whitespace is removed.
     begin = "".join(text.lstrip()[: 2 * COMPARED_CHARACTERS].split())
     end = "".join(text.rstrip()[-2 * COMPARED_CHARACTERS :].split())
     return begin[:COMPARED_CHARACTERS], end[-COMPARED_CHARACTERS:]

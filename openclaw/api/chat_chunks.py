@@ -1,7 +1,7 @@
 """
-A run's answer in OpenAI's wire form, whole or in chunks, without I/O.
+Encode a run's result as OpenAI's chat completion, whole or in chunks, without I/O.
 
-Both forms come from the same L{Reply}, so they cannot disagree.  The shapes follow
+Both forms come from one L{CompletionEncoder}, so they agree. The shapes follow
 U{https://platform.openai.com/docs/api-reference/chat/object} and
 U{https://platform.openai.com/docs/api-reference/chat/streaming}.
 """
@@ -42,21 +42,21 @@ _LINE_ENDS = tuple(
     for character in "\u0085\u2028\u2029"
 )
 """
-Characters that JSON allows as they are, but at which some clients split lines.
+Characters that are valid in JSON, but at which some clients split lines.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplyForm:
+class CompletionFormat:
     """
-    The parts of a reply that stay the same in each of its forms.
+    The options of a completion.
 
     @ivar created: Seconds since the epoch.
-    @ivar model: The model string, as the caller sent it.
-    @ivar stream: In chunks?
-    @ivar includeUsage: Put a usage chunk at the end of a stream.
-    @ivar reasoning: Tell what the model thinks, too.
-    @ivar tools: Tell what the agent's own tools do, too.
+    @ivar model: The model string, as the client sent it.
+    @ivar stream: Stream the completion in chunks.
+    @ivar includeUsage: End a stream with a usage chunk.
+    @ivar reasoning: Include the model's reasoning.
+    @ivar tools: Include the progress of the agent's own tools.
     """
 
     completionID: str
@@ -68,76 +68,81 @@ class ReplyForm:
     tools: bool = False
 
 
-ReplyForms = WeakKeyDictionary[RecordedRun, ReplyForm]
+CompletionFormats = WeakKeyDictionary[RecordedRun, CompletionFormat]
 """
-The forms of the replies to runs, each for as long as others can listen to its run.
+The formats of runs' completions, each kept for as long as clients can subscribe to its
+run.
 """
 
 
-class Reply:
+class CompletionEncoder:
     """
-    The answer to one request.
+    Encodes the completion of one request.
     """
 
-    __slots__ = ("_form", "_head", "_reasoning")
+    __slots__ = ("_format", "_head", "_reasoning")
 
-    def __init__(self, form: ReplyForm) -> None:
-        self._form = form
-        self._reasoning: list[str] | None = [] if form.reasoning else None
-        # All that is the same in each delta's chunk: 0.4 µs a chunk, not 6.
-        head = _safe(_encode(self._common("chat.completion.chunk")))
+    def __init__(self, wireFormat: CompletionFormat) -> None:
+        self._format = wireFormat
+        self._reasoning: list[str] | None = [] if wireFormat.reasoning else None
+        # The constant part of chunks, encoded once: 0.4 µs per chunk in place of 6.
+        head = _escapeLineEnds(_encode(self._commonMembers("chat.completion.chunk")))
         self._head = b"data: " + head[:-1] + b',"choices":'
 
-    def _common(self, kind: str) -> dict[str, Any]:
-        form = self._form
+    def _commonMembers(self, kind: str) -> dict[str, Any]:
+        wireFormat = self._format
         return {
-            "id": form.completionID,
-            "created": form.created,
-            "model": form.model,
+            "id": wireFormat.completionID,
+            "created": wireFormat.created,
+            "model": wireFormat.model,
             "system_fingerprint": FINGERPRINT,
             "object": kind,
         }
 
-    # In chunks
+    # Chunks
 
-    def opening(self) -> bytes:
+    def encodeOpening(self) -> bytes:
         """
-        The first frame, with the role.
+        Encode the first frame, with the role.
         """
         return self._chunk({"role": "assistant", "content": ""}, None)
 
-    def deltas(self, events: Sequence[RunEvent]) -> bytes:
+    def encodeEvents(self, events: Sequence[RunEvent]) -> bytes:
         """
-        One frame for each event that the caller may see.
+        Encode a frame for each event that the client may see.
         """
         pieces: list[bytes] = []
         head = self._head
         for event in events:
             if type(event) is TextDelta:
-                pieces += (head, _TEXT, _safe(_encode(event.text)), _TAIL)
+                pieces += (head, _TEXT, _escapeLineEnds(_encode(event.text)), _TAIL)
             elif isinstance(event, ReasoningDelta) and self._reasoning is not None:
-                pieces += (head, _THOUGHT, _safe(_encode(event.text)), _TAIL)
+                pieces += (head, _THOUGHT, _escapeLineEnds(_encode(event.text)), _TAIL)
             elif isinstance(event, ToolCallDelta):
-                pieces.append(self._chunk({"tool_calls": [_wireDelta(event)]}, None))
-            elif isinstance(event, ToolProgress) and self._form.tools:
+                pieces.append(
+                    self._chunk({"tool_calls": [_toolCallDelta(event)]}, None)
+                )
+            elif isinstance(event, ToolProgress) and self._format.tools:
                 pieces.append(self._progress(event))
         return b"".join(pieces)
 
-    def closing(self, result: RunResult) -> bytes:
+    def encodeEnd(self, result: RunResult) -> bytes:
         """
-        The last frames of an answer.
+        Encode the last frames of a completion.
         """
         frames = self._chunk({}, result.finishReason)
-        if self._form.includeUsage:
-            frames += self._head + b'[],"usage":' + _encode(_usage(result.usage))
+        if self._format.includeUsage:
+            frames += self._head + b'[],"usage":' + _encode(_usageMembers(result.usage))
             frames += b"}\n\n"
         return frames + DONE
 
-    def failing(self, error: OpenClawError) -> bytes:
+    def encodeError(self, error: OpenClawError) -> bytes:
         """
-        The last frames of an answer that broke off.
+        Encode the last frames of a completion that failed.
         """
-        return b"data: " + _safe(_encode(buildErrorBody(error))) + b"\n\n" + DONE
+        return (
+            b"data: " + _escapeLineEnds(_encode(buildErrorBody(error))) + b"\n\n" + DONE
+        )
 
     def _chunk(self, delta: dict[str, Any], finishReason: str | None) -> bytes:
         choice = {
@@ -146,41 +151,46 @@ class Reply:
             "logprobs": None,
             "finish_reason": finishReason,
         }
-        return self._head + _safe(_encode([choice])) + b"}\n\n"
+        return self._head + _escapeLineEnds(_encode([choice])) + b"}\n\n"
 
     def _progress(self, event: ToolProgress) -> bytes:
         """
-        A chunk that says nothing, for clients that know no more, with a member of
-        ours.
+        Encode a chunk with an empty delta, and a member C{openclaw} that other clients
+        ignore.
         """
         tool = {
             "id": event.id,
             "name": event.tool,
             "status": event.outcome or "started",
         }
-        nothing = self._chunk({}, None).removesuffix(b"}\n\n")
-        return nothing + b',"openclaw":' + _safe(_encode({"tool": tool})) + b"}\n\n"
+        empty = self._chunk({}, None).removesuffix(b"}\n\n")
+        return (
+            empty
+            + b',"openclaw":'
+            + _escapeLineEnds(_encode({"tool": tool}))
+            + b"}\n\n"
+        )
 
-    # Whole
+    # Whole completions
 
-    def listen(self, events: Sequence[RunEvent]) -> None:
+    def collect(self, events: Sequence[RunEvent]) -> None:
         """
-        Keep what the whole answer needs beside the run's result.
+        Keep the events that a whole completion needs beside the run's result.
         """
         if self._reasoning is not None:
             for event in events:
                 if isinstance(event, ReasoningDelta):
                     self._reasoning.append(event.text)
 
-    def whole(self, result: RunResult) -> bytes:
+    def encodeCompletion(self, result: RunResult) -> bytes:
         """
-        The body of a plain answer.
+        Encode a whole completion.
         """
-        return _encode(self.document(result))
+        return _encode(self.buildCompletion(result))
 
-    def document(self, result: RunResult) -> dict[str, Any]:
+    def buildCompletion(self, result: RunResult) -> dict[str, Any]:
         """
-        The same, before it is made JSON.
+        Build a whole completion, before JSON encoding.
         """
         message: dict[str, Any] = {
             "role": "assistant",
@@ -188,7 +198,7 @@ class Reply:
             "refusal": None,
         }
         if result.toolCalls:
-            message["tool_calls"] = [_wireCall(call) for call in result.toolCalls]
+            message["tool_calls"] = [_toolCall(call) for call in result.toolCalls]
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
         choice = {
@@ -198,16 +208,16 @@ class Reply:
             "finish_reason": result.finishReason,
         }
         return {
-            **self._common("chat.completion"),
+            **self._commonMembers("chat.completion"),
             "choices": [choice],
-            "usage": _usage(result.usage),
+            "usage": _usageMembers(result.usage),
         }
 
 
-def _wireDelta(event: ToolCallDelta) -> dict[str, Any]:
+def _toolCallDelta(event: ToolCallDelta) -> dict[str, Any]:
     """
-    A piece of a tool call.  Accumulators join what is repeated, so id and name come
-    once.
+    Build a tool call delta. Clients concatenate repeated members, so ID and name are
+    sent once.
     """
     if event.id is None:
         function = {"arguments": event.arguments}
@@ -220,12 +230,12 @@ def _wireDelta(event: ToolCallDelta) -> dict[str, Any]:
     }
 
 
-def _wireCall(call: ToolCall) -> dict[str, Any]:
+def _toolCall(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usageMembers(usage: Usage) -> dict[str, Any]:
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
@@ -235,9 +245,9 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _safe(json: bytes) -> bytes:
+def _escapeLineEnds(json: bytes) -> bytes:
     """
-    Escape what clients would take for the end of a line.
+    Escape the characters that clients may take for line ends.
     """
     if json.isascii():
         return json

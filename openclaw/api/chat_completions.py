@@ -1,5 +1,5 @@
 """
-C{POST /v1/chat/completions}: from a request to a run, and back.
+C{POST /v1/chat/completions}: start a run for a request, and respond with its result.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,13 +16,17 @@ from openclaw.agents.run_queue import RETRY_SECONDS
 from openclaw.agents.run_registry import RequestFingerprint, RunRegistry
 from openclaw.agents.run_request import RunRequest
 from openclaw.agents.runtime import Runtime
-from openclaw.api.body_parsing import readBody, tellIgnored
+from openclaw.api.body_parsing import parseBody, setIgnoredHeader
 from openclaw.api.chat_branches import mayBranch, selectBranch
-from openclaw.api.chat_chunks import Reply, ReplyForm, ReplyForms
+from openclaw.api.chat_chunks import (
+    CompletionEncoder,
+    CompletionFormat,
+    CompletionFormats,
+)
 from openclaw.api.chat_request import ChatRequest, decodeChatBody, parseChatRequest
-from openclaw.api.chat_stream import CompletionStream, openStream
+from openclaw.api.chat_stream import CompletionStream, setStreamHeaders
 from openclaw.api.client_headers import RunHeaders, parseRunHeaders
-from openclaw.api.idempotency import requestFingerprint
+from openclaw.api.idempotency import computeFingerprint
 from openclaw.api.run_builder import buildRunRequest, resolveTarget
 from openclaw.config import Config
 from openclaw.errors import Busy, OpenClawError
@@ -31,20 +35,20 @@ from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 from openclaw.server.api_request import ApiRequest, ResponseWriter
 from openclaw.server.live_config import LiveConfig
 
-FETCHES = 16
+MAX_CONCURRENT_FETCHES = 16
 """
-Requests for which images are fetched at once.
+Limit of requests whose images are fetched at the same time.
 """
 
-SEARCHES = 4
+MAX_CONCURRENT_SEARCHES = 4
 """
-Requests for which the branch of a chat is looked for at once.
+Limit of requests whose chat branch is looked up at the same time.
 """
 
 MAX_WAITING = 64
 WAIT_SECONDS = 30.0
 """
-Requests that may wait for either, and the longest wait, in seconds.
+Limits of the requests waiting for either, and of the wait in seconds.
 """
 
 Release = Callable[[], None]
@@ -52,9 +56,10 @@ Acquire = Callable[[], Release]
 _Outcome = TypeVar("_Outcome")
 
 
-class Completions:
+class ChatCompletions:
     """
-    The resource: each request is one run, or one more listener to a run.
+    The chat completions resource. Each request starts a run, or subscribes to the run
+    of the request that it repeats.
     """
 
     def __init__(
@@ -65,69 +70,73 @@ class Completions:
         reactor: Any,
         now: Callable[[], float],
         newRunID: Callable[[], str],
-        forms: ReplyForms,
+        formats: CompletionFormats,
     ) -> None:
         """
-        @param registry: The runs that can be found again.
+        @param registry: The recorded runs.
 
-        @param reactor: A whole one: time, TCP, names and threads.
+        @param reactor: A reactor with time, TCP, name resolution and threads.
 
-        @param now: The time of day, in seconds since the epoch.
+        @param now: Return the time, in seconds since the epoch.
 
-        @param newRunID: Makes the names of runs.
+        @param newRunID: Generate the ID of a run.
 
-        @param forms: Where the forms of their replies are kept.
+        @param formats: The formats of the recorded runs' completions.
         """
         self._newRunID = newRunID
         self._runtime = runtime
         self._registry = registry
-        self._forms = forms
+        self._formats = formats
         self._tools = tools
         self._reactor = reactor
         self._now = now
-        self._fetches = _limited(
-            reactor, FETCHES, "fetching images for too many requests"
+        self._fetches = _limitConcurrency(
+            reactor, MAX_CONCURRENT_FETCHES, "fetching images for too many requests"
         )
-        self._searches = _limited(reactor, SEARCHES, "looking for too many chats")
+        self._searches = _limitConcurrency(
+            reactor, MAX_CONCURRENT_SEARCHES, "looking for too many chats"
+        )
 
     async def serve(self, request: ApiRequest) -> None:
         """
-        Answer a request.
+        Respond to a request.
 
-        @raise OpenClawError: For an error that is known before the first byte.
+        @raise OpenClawError: The request failed before the first byte of the response.
         """
         try:
-            await (await self._begun(request))
+            await (await self._start(request))
         except OpenClawError as error:
-            # Nobody hears of it when the caller is gone, and its frames hold the run.
+            # There is no response to send, and the traceback's frames hold the run.
             if not request.response.disconnected:
                 raise
             error.__traceback__ = None
 
-    async def _begun(self, request: ApiRequest) -> Awaitable[None]:
+    async def _start(self, request: ApiRequest) -> Awaitable[None]:
         """
-        Begin to answer.  A stream may last: what only its beginning needs is in no
-        coroutine that goes on.
+        Start or find the run. A stream may last long, so that what only its start needs
+        is not kept in a coroutine that goes on.
 
-        @return: What does the rest.
+        @return: The rest of the response.
         """
         endpoint = request.live.config.gateway.http.endpoints.chatCompletions
         headers = parseRunHeaders(request.headers, endpoint.sessionHeaders)
-        asked = await requestFingerprint(
+        fingerprint = await computeFingerprint(
             self._reactor, request.body, headers, request.caller
         )
-        record = self._found(asked)
+        record = self._findRecord(fingerprint)
         if record is None:
-            new = await self._newRecord(request, headers, recorded=asked is not None)
-            # The same request may have come once more meanwhile.
-            record = self._found(asked) or new
+            new = await self._createRecord(
+                request, headers, recorded=fingerprint is not None
+            )
+            # The same request may have arrived again meanwhile.
+            record = self._findRecord(fingerprint) or new
         request.discardInput()
-        return self._answer(request, record, asked)
+        return self._respond(request, record, fingerprint)
 
-    def _found(self, asked: RequestFingerprint | None) -> RecordedRun | None:
-        return None if asked is None else self._registry.find(asked)
+    def _findRecord(self, fingerprint: RequestFingerprint | None) -> RecordedRun | None:
+        return None if fingerprint is None else self._registry.find(fingerprint)
 
-    async def _newRecord(
+    async def _createRecord(
         self, request: ApiRequest, headers: RunHeaders, *, recorded: bool
     ) -> RecordedRun:
         """
@@ -138,14 +147,14 @@ class Completions:
 
         def read(raw: bytes) -> tuple[AgentTarget, ChatRequest]:
             body = decodeChatBody(raw)
-            # Whoever names what is not there hears of that first.
+            # An unknown model is reported before other errors.
             target = resolveTarget(live, headers, caller, body.fields.model)
             return target, parseChatRequest(body, images)
 
-        target, chat = await readBody(
+        target, chat = await parseBody(
             self._reactor, caller.shareKey, request.body, read
         )
-        if not target.plain and target.agent.workspace:
+        if not target.raw and target.agent.workspace:
             await self._tools.refresh(target.agent, self._reactor)
         run = buildRunRequest(
             request,
@@ -157,15 +166,15 @@ class Completions:
             now=self._now(),
         )
         if mayBranch(headers, run):
-            run = await self._onBranch(live, run, caller)
-        tellIgnored(request.response, chat.ignored)
+            run = await self._selectBranch(live, run, caller)
+        setIgnoredHeader(request.response, chat.ignored)
         if chat.remoteImages:
             acquire = partial(live.doorkeeper.state.quotas.acquireRun, caller)
-            run = await self._withImages(run, live.config, chat, acquire)
+            run = await self._fetchImages(run, live.config, chat, acquire)
         record = RecordedRun(
             run, recorded=recorded, goesOn=headers.continuesAfterDisconnect()
         )
-        self._forms[record] = ReplyForm(
+        self._formats[record] = CompletionFormat(
             completionID=f"chatcmpl_{token_hex(12)}",
             created=floor(self._now()),
             model="openclaw" if chat.model is None else chat.model,
@@ -176,12 +185,12 @@ class Completions:
         )
         return record
 
-    async def _onBranch(
+    async def _selectBranch(
         self, live: LiveConfig, run: RunRequest, caller: ICaller
     ) -> RunRequest:
         """
-        Look for the branch of a chat that a request goes on with.  That counts as one
-        of the caller's runs.
+        Look up the branch of a chat that a request continues. This counts as one of the
+        caller's runs.
         """
         release = live.doorkeeper.state.quotas.acquireRun(caller)
         try:
@@ -191,94 +200,94 @@ class Completions:
         finally:
             release()
 
-    async def _withImages(
+    async def _fetchImages(
         self, run: RunRequest, config: Config, chat: ChatRequest, acquire: Acquire
     ) -> RunRequest:
         """
-        Fetch the images that are given by their URL, as one of the caller's runs.  When
-        the caller goes away, this is cancelled.
+        Fetch the images that are given by URL, as one of the caller's runs. It is
+        cancelled when the client disconnects.
         """
-        # An HTTP client, for which few daemons have any use: 0.6 MB, and 50 ms once.
+        # Imported on first use: 0.6 MB and 50 ms, for few daemons.
         from openclaw.api import remote_images as remote
 
         images = config.gateway.http.endpoints.chatCompletions.images
-        terms = remote.termsFor(images, config.tools.web.fetch)
-        remote.checkURLs(chat.remoteImages, terms)
+        options = remote.buildFetchOptions(images, config.tools.web.fetch)
+        remote.checkURLs(chat.remoteImages, options)
         release = acquire()
         try:
             fetched = await self._fetches.run(
                 run.shareKey,
-                lambda: remote.fetchImages(self._reactor, chat.remoteImages, terms),
+                lambda: remote.fetchImages(self._reactor, chat.remoteImages, options),
             )
         finally:
-            # The run takes its place before anybody else has a chance to.
+            # The run acquires it again before another request can.
             release()
         return replace(
             run,
-            opening=remote.withImages(run.opening, fetched),
-            following=remote.withImages(run.following, fetched),
+            opening=remote.insertImages(run.opening, fetched),
+            following=remote.insertImages(run.following, fetched),
         )
 
-    def _answer(
+    def _respond(
         self,
         request: ApiRequest,
         record: RecordedRun,
-        asked: RequestFingerprint | None,
+        fingerprint: RequestFingerprint | None,
     ) -> Awaitable[None]:
         response, live = request.response, request.live
-        run, form = record.request, self._forms[record]
-        # Now, since a model may answer before its run has quite begun.
+        run, wireFormat = record.request, self._formats[record]
+        # Before the run starts, since a model may respond at once.
         response.setHeader("x-openclaw-run-id", run.runID)
-        response.setHeader("x-openclaw-session-key", _headerText(run.sessionKey))
+        response.setHeader("x-openclaw-session-key", _encodeHeader(run.sessionKey))
         if record.begun:
             response.setHeader("idempotent-replayed", "true")
         acquire = partial(live.doorkeeper.state.quotas.acquireRun, request.caller)
-        reply = Reply(form)
-        if not form.stream:
-            listening = record.listen(reply.listen)
-            self._begin(response, record, asked, acquire)
-            return _wholeAnswer(request, reply, listening)
+        encoder = CompletionEncoder(wireFormat)
+        if not wireFormat.stream:
+            subscription = record.listen(encoder.collect)
+            self._startRun(response, record, fingerprint, acquire)
+            return _respondWhole(request, encoder, subscription)
         endpoint = live.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=response,
-            reply=reply,
-            openHeaders=partial(openStream, response),
+            encoder=encoder,
+            openHeaders=partial(setStreamHeaders, response),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
-        # What was said already is for the reader to take as fast as they can.
-        listening = record.listen(stream, paused=record.begun)
-        self._begin(response, record, asked, acquire)
-        return stream.follow(response, listening)
+        # Recorded events are sent at the pace of the client.
+        subscription = record.listen(stream, paused=record.begun)
+        self._startRun(response, record, fingerprint, acquire)
+        return stream.follow(response, subscription)
 
-    def _begin(
+    def _startRun(
         self,
         response: ResponseWriter,
         record: RecordedRun,
-        asked: RequestFingerprint | None,
+        fingerprint: RequestFingerprint | None,
         acquire: Acquire,
     ) -> None:
         """
-        Start a run that is new.
+        Start the run, if it is a new one.
         """
         if not record.begun:
-            release = _acquire(response, record, acquire)
+            release = _acquireLimits(response, record, acquire)
             try:
                 record.begin(self._runtime.begin)
             except BaseException:
                 release()
                 raise
             assert record.run is not None
-            record.run.ended.addBoth(_then, release)
-            if asked is not None:
-                self._registry.keep(asked, record)
+            record.run.ended.addBoth(_releaseAfter, release)
+            if fingerprint is not None:
+                self._registry.keep(fingerprint, record)
 
 
-def _limited(reactor: Any, capacity: int, what: str) -> FairSemaphore:
+def _limitConcurrency(reactor: Any, capacity: int, activity: str) -> FairSemaphore:
     """
-    Make the semaphore of some work before a run.
+    Create the semaphore of some work that precedes a run.
 
-    @param what: What the gateway is doing when there is too much of it.
+    @param activity: The work, for the error when there is too much of it.
     """
     return FairSemaphore(
         reactor,
@@ -286,45 +295,45 @@ def _limited(reactor: Any, capacity: int, what: str) -> FairSemaphore:
             capacity=capacity, waiting=MAX_WAITING, waitSeconds=WAIT_SECONDS
         ),
         lambda: Busy(
-            f"The gateway is {what}. Try again soon.", retryAfter=RETRY_SECONDS
+            f"The gateway is {activity}. Try again soon.", retryAfter=RETRY_SECONDS
         ),
     )
 
 
-async def _wholeAnswer(
-    request: ApiRequest, reply: Reply, listening: RunSubscription
+async def _respondWhole(
+    request: ApiRequest, encoder: CompletionEncoder, subscription: RunSubscription
 ) -> None:
-    request.respond(reply.whole(await listening.done))
+    request.respond(encoder.encodeCompletion(await subscription.done))
 
 
-def _acquire(
+def _acquireLimits(
     response: ResponseWriter, record: RecordedRun, acquire: Acquire
 ) -> Release:
     """
-    Take a place among the caller's runs.  A run that goes on alone has what its
-    request brought for as long as it lives, so it keeps the room for that, too.
+    Acquire one of the caller's runs. A run that continues after a disconnect also keeps
+    the memory of its request's body reserved.
 
-    @return: What gives all of it back.
+    @return: Releases both.
     """
     release = acquire()
     if not record.goesOn:
         return release
-    giveBack = response.retainBodyReservation()
+    releaseBody = response.retainBodyReservation()
 
-    def left() -> None:
+    def releaseAll() -> None:
         release()
-        giveBack()
+        releaseBody()
 
-    return left
+    return releaseAll
 
 
-def _then(outcome: _Outcome, release: Release) -> _Outcome:
+def _releaseAfter(outcome: _Outcome, release: Release) -> _Outcome:
     release()
     return outcome
 
 
-def _headerText(text: str) -> bytes:
+def _encodeHeader(text: str) -> bytes:
     """
-    A value for a response header, as UTF-8.
+    Encode a value for a response header as UTF-8.
     """
     return text.encode("utf-8", "replace")

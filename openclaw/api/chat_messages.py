@@ -1,13 +1,13 @@
 """
-The conversation in a request: from OpenAI's wire form to our own types.
+Parse the messages of a chat completion request.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openclaw.api.body_parsing import quoted
+from openclaw.api.body_parsing import truncate
 from openclaw.api.chat_schema import ImageURL, Part, WireMessage
-from openclaw.api.request_images import ImageReader
+from openclaw.api.request_images import ImageParser
 from openclaw.errors import InvalidRequest
 from openclaw.messages import (
     AssistantMessage,
@@ -23,22 +23,22 @@ from openclaw.messages import Part as MessagePart
 @dataclass(frozen=True, kw_only=True)
 class UnmatchedResult:
     """
-    A tool result that answers no call before it.
+    A tool result without a tool call before it.
 
-    @ivar where: The field that names the call.
+    @ivar field: The field with the call's ID.
     """
 
-    where: str
+    field: str
     callID: str | None
 
     def error(self) -> InvalidRequest:
         """
-        The error for those who may not have one.
+        Return the error for a request that has no session.
         """
         return InvalidRequest(
-            f"`{self.where}` answers no tool call before it:"
-            f" {quoted(self.callID or '')!r}.",
-            param=self.where,
+            f"`{self.field}` matches no tool call before it:"
+            f" {truncate(self.callID or '')!r}.",
+            param=self.field,
         )
 
 
@@ -48,135 +48,141 @@ class ParsedMessages:
     The parsed C{messages} of a request.
 
     @ivar instructions: The system and developer texts.
-    @ivar conversation: The rest.
-    @ivar stray: The first tool result that answers no call before it.  The call may
-        have been made earlier, if this is not the whole conversation.
+    @ivar conversation: The other messages.
+    @ivar unmatched: The first tool result without a tool call before it. The call may
+        be in the session.
     """
 
     instructions: str
     conversation: tuple[Message, ...]
-    stray: UnmatchedResult | None = None
+    unmatched: UnmatchedResult | None = None
 
 
-def parseMessages(wire: Sequence[WireMessage], images: ImageReader) -> ParsedMessages:
+def parseMessages(
+    messages: Sequence[WireMessage], images: ImageParser
+) -> ParsedMessages:
     """
-    Read the C{messages} of a request.
+    Parse the C{messages} of a request.
 
-    @raise InvalidRequest: They are not valid; C{param} names the place.
+    @raise InvalidRequest: They are not valid; C{param} names the field.
     """
-    stray: UnmatchedResult | None = None
+    unmatched: UnmatchedResult | None = None
     instructions: list[str] = []
     conversation: list[Message] = []
-    called: set[str] = set()
-    asked = False
-    for index, said in enumerate(wire):
-        where = f"messages[{index}]"
-        if said.role == "user":
-            message = _userMessage(said, where, images)
+    callIDs: set[str] = set()
+    hasInput = False
+    for index, wireMessage in enumerate(messages):
+        field = f"messages[{index}]"
+        if wireMessage.role == "user":
+            message = _userMessage(wireMessage, field, images)
             conversation.append(message)
-            asked = asked or bool(message.text.strip() or message.images)
+            hasInput = hasInput or bool(message.text.strip() or message.images)
             continue
-        text = _text(said, where)
-        match said.role:
+        text = _text(wireMessage, field)
+        match wireMessage.role:
             case "system" | "developer":
                 if text.strip():
                     instructions.append(text)
             case "assistant":
-                calls = _toolCalls(said)
-                called.update(call.id for call in calls)
+                calls = _toolCalls(wireMessage)
+                callIDs.update(call.id for call in calls)
                 conversation.append(AssistantMessage(text, calls))
             case "tool":
-                result = _toolMessage(said, text, where)
-                if result.tool_call_id not in called:
-                    stray = stray or _stray(said, where)
+                result = _toolMessage(wireMessage, text, field)
+                if result.tool_call_id not in callIDs:
+                    unmatched = unmatched or _unmatched(wireMessage, field)
                 conversation.append(result)
-                asked = True
+                hasInput = True
             case role:
                 raise InvalidRequest(
-                    f"Invalid `{where}.role`: {quoted(role)!r} is none of system,"
-                    " developer, user, assistant and tool.",
-                    param=f"{where}.role",
+                    f"Invalid `{field}.role`: {truncate(role)!r} is not one of system,"
+                    " developer, user, assistant or tool.",
+                    param=f"{field}.role",
                 )
-    if not asked:
+    if not hasInput:
         raise InvalidRequest("Missing user message in `messages`.", param="messages")
     return ParsedMessages(
         instructions="\n\n".join(instructions),
         conversation=tuple(conversation),
-        stray=stray,
+        unmatched=unmatched,
     )
 
 
-def _toolCalls(said: WireMessage) -> tuple[ToolCall, ...]:
+def _toolCalls(wireMessage: WireMessage) -> tuple[ToolCall, ...]:
     return tuple(
         ToolCall(call.id, call.function.name, call.function.arguments)
-        for call in said.tool_calls or ()
+        for call in wireMessage.tool_calls or ()
     )
 
 
-def _toolMessage(said: WireMessage, text: str, where: str) -> ToolMessage:
-    if said.tool_call_id is None:
-        raise _stray(said, where).error()
-    return ToolMessage(said.tool_call_id, text)
+def _toolMessage(wireMessage: WireMessage, text: str, field: str) -> ToolMessage:
+    if wireMessage.tool_call_id is None:
+        raise _unmatched(wireMessage, field).error()
+    return ToolMessage(wireMessage.tool_call_id, text)
 
 
-def _stray(said: WireMessage, where: str) -> UnmatchedResult:
-    return UnmatchedResult(where=f"{where}.tool_call_id", callID=said.tool_call_id)
+def _unmatched(wireMessage: WireMessage, field: str) -> UnmatchedResult:
+    return UnmatchedResult(
+        field=f"{field}.tool_call_id", callID=wireMessage.tool_call_id
+    )
 
 
-def _text(said: WireMessage, where: str) -> str:
+def _text(wireMessage: WireMessage, field: str) -> str:
     """
-    A message's text, its parts joined by line ends.
+    Return a message's text, its parts joined by newlines.
     """
-    if said.content is None or isinstance(said.content, str):
-        return said.content or ""
+    if wireMessage.content is None or isinstance(wireMessage.content, str):
+        return wireMessage.content or ""
     return "\n".join(
-        _partText(part, f"{where}.content[{index}]")
-        for index, part in enumerate(said.content)
+        _partText(part, f"{field}.content[{index}]")
+        for index, part in enumerate(wireMessage.content)
     )
 
 
-def _partText(part: Part, where: str) -> str:
+def _partText(part: Part, field: str) -> str:
     if part.type not in ("text", "input_text"):
         raise InvalidRequest(
-            f"Invalid `{where}`: parts of type {quoted(part.type)!r} are not"
+            f"Invalid `{field}`: parts of type {truncate(part.type)!r} are not"
             " supported.",
-            param=where,
+            param=field,
             code="unsupported_content",
         )
     text = part.text if part.text is not None else part.input_text
     if text is None:
-        raise InvalidRequest(f"Missing `{where}.text`.", param=f"{where}.text")
+        raise InvalidRequest(f"Missing `{field}.text`.", param=f"{field}.text")
     return text
 
 
-def _userMessage(said: WireMessage, where: str, images: ImageReader) -> UserMessage:
+def _userMessage(
+    wireMessage: WireMessage, field: str, images: ImageParser
+) -> UserMessage:
     """
-    Read a user's content; parts stay parts only where there is an image among them.
+    Parse a user's message. Parts are joined to one text unless one is an image.
     """
-    if not isinstance(said.content, list) or all(
-        part.type != "image_url" for part in said.content
+    if not isinstance(wireMessage.content, list) or all(
+        part.type != "image_url" for part in wireMessage.content
     ):
-        return UserMessage(_text(said, where))
+        return UserMessage(_text(wireMessage, field))
     return UserMessage(
         tuple(
-            _part(part, f"{where}.content[{index}]", images)
-            for index, part in enumerate(said.content)
+            _part(part, f"{field}.content[{index}]", images)
+            for index, part in enumerate(wireMessage.content)
         )
     )
 
 
-def _part(part: Part, where: str, images: ImageReader) -> MessagePart:
+def _part(part: Part, field: str, images: ImageParser) -> MessagePart:
     if part.type != "image_url":
-        return TextPart(_partText(part, where))
-    images.take(where)
+        return TextPart(_partText(part, field))
+    images.countImage(field)
     url = part.image_url
     if isinstance(url, ImageURL):
         url = url.url
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest(
-            f"Missing `{where}.image_url.url`.", param=f"{where}.image_url"
+            f"Missing `{field}.image_url.url`.", param=f"{field}.image_url"
         )
-    return images.read(url, f"{where}.image_url.url")
+    return images.parse(url, f"{field}.image_url.url")
 
 
 def messagesAfterAssistant(conversation: Sequence[Message]) -> Sequence[Message]:

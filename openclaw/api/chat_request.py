@@ -1,5 +1,5 @@
 """
-From the bytes of a request to what is asked: decoding and checking, without I/O.
+Decode and validate chat completion requests, without I/O.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from openclaw.api.body_parsing import (
-    BodyReader,
+    BodyParser,
     RawField,
-    decoded,
-    given,
-    readPassed,
+    decodeField,
+    decodePassthrough,
+    isPresent,
 )
 from openclaw.api.chat_messages import (
     UnmatchedResult,
@@ -31,11 +31,11 @@ from openclaw.api.chat_schema import (
 from openclaw.api.client_tools import parseToolChoice, parseTools
 from openclaw.api.json_bounds import (
     MAX_MESSAGE_VALUES,
-    checkCount,
-    checkPassed,
+    checkPassthrough,
+    checkValueCount,
     isSmall,
 )
-from openclaw.api.request_images import ImageReader, RemoteImage
+from openclaw.api.request_images import ImageParser, RemoteImage
 from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import Sampling, ToolChoice, ToolSpec
@@ -43,13 +43,13 @@ from openclaw.messages import Message
 from openclaw.raw_json import RawObject
 from openclaw.transcript import encodedIfPlain
 
-_reader = BodyReader(ChatCompletionRequest, LargeRequest)
-USUAL_IMAGES = Images()
-_OUTDATED = {"functions": "tools", "function_call": "tool_choice"}
-_NOTHING = frozenset({b"[]", b'"none"'})
-MAX_PASSED_VALUES = 10_000
+_parser = BodyParser(ChatCompletionRequest, LargeRequest)
+DEFAULT_IMAGES = Images()
+_REPLACED_FIELDS = {"functions": "tools", "function_call": "tool_choice"}
+_UNUSED_VALUES = frozenset({b"[]", b'"none"'})
+MAX_PASSTHROUGH_VALUES = 10_000
 """
-Limit of values in a field that is passed on, beside C{tools}.
+Limit of values in a field that is passed on, other than C{tools}.
 """
 
 _decodeRawMessages = msgspec.json.Decoder(RawMessages).decode
@@ -62,16 +62,16 @@ _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 @dataclass(frozen=True, kw_only=True)
 class ChatRequest:
     """
-    A valid chat completion request, in our own types.
+    A valid chat completion request.
 
     @ivar model: The model string as it was sent, or C{None}.
     @ivar opening: The whole conversation, without system texts.
-    @ivar following: What of it comes after the last thing the assistant said.
+    @ivar following: The messages after the assistant's last one.
     @ivar instructions: The system and developer texts.
-    @ivar tools: What the client can do itself.
+    @ivar tools: The client's tools.
     @ivar ignored: The names of the fields that are not used.
-    @ivar remoteImages: The images in the conversation that are to be fetched.
-    @ivar stray: See L{openclaw.api.chat_messages.ParsedMessages}.
+    @ivar remoteImages: The images in the conversation that have to be fetched.
+    @ivar unmatched: See L{openclaw.api.chat_messages.ParsedMessages}.
     """
 
     model: str | None
@@ -86,18 +86,18 @@ class ChatRequest:
     toolChoice: ToolChoice
     ignored: Sequence[str]
     remoteImages: Sequence[RemoteImage]
-    stray: UnmatchedResult | None
+    unmatched: UnmatchedResult | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChatBody:
     """
-    A body whose fields are of the right kinds.
+    A body whose fields have the right types.
 
     @ivar fields: The fields.
-    @ivar ignored: The names of those that are not used.
-    @ivar values: The number of its values; see L{BodyReader.read}.
-    @ivar isSmall: Can it be read at once, without holding others up?
+    @ivar ignored: The names of the fields that are not used.
+    @ivar values: The number of its values; see L{BodyParser.parse}.
+    @ivar isSmall: True if it can be parsed in the reactor thread.
     """
 
     fields: ChatCompletionRequest
@@ -108,16 +108,19 @@ class ChatBody:
 
 def decodeChatBody(body: bytes) -> ChatBody:
     """
-    Read the body of a request, without its messages and tools.
+    Decode the body of a request, without its messages and tools.
 
-    @raise InvalidRequest: It is not valid; C{param} names the field.
+    @raise InvalidRequest: The body is not valid; C{param} names the field.
     """
-    request, ignored, values = _reader.read(body)
+    request, ignored, values = _parser.parse(body)
     if request.n is not None and request.n != 1:
         raise InvalidRequest("Only `n: 1` is supported.", param="n")
-    for name, instead in _OUTDATED.items():
-        outdated = getattr(request, name)
-        if given(outdated) and b"".join(bytes(outdated).split()) not in _NOTHING:
+    for name, instead in _REPLACED_FIELDS.items():
+        replaced = getattr(request, name)
+        if (
+            isPresent(replaced)
+            and b"".join(bytes(replaced).split()) not in _UNUSED_VALUES
+        ):
             raise InvalidRequest(
                 f"`{name}` is not supported; use `{instead}`.",
                 param=name,
@@ -128,21 +131,21 @@ def decodeChatBody(body: bytes) -> ChatBody:
     )
 
 
-def parseChatRequest(body: ChatBody, images: Images = USUAL_IMAGES) -> ChatRequest:
+def parseChatRequest(body: ChatBody, images: Images = DEFAULT_IMAGES) -> ChatRequest:
     """
-    Read the messages, the tools and the rest of a request.
+    Parse the messages, the tools and the options of a request.
 
-    @param images: What images may be.
+    @param images: The configured limits of images.
 
-    @raise InvalidRequest: It is not valid; C{param} names the field.
+    @raise InvalidRequest: The request is not valid; C{param} names the field.
     """
     request = body.fields
     tools = parseTools(request.tools)
-    reader = ImageReader(allowed=images)
-    said = parseMessages(_messages(request, body.values), reader)
-    opening: Sequence[Message] = said.conversation
+    imageParser = ImageParser(allowed=images)
+    messages = parseMessages(_messages(request, body.values), imageParser)
+    opening: Sequence[Message] = messages.conversation
     if not body.isSmall:
-        # Here, where it holds nobody up, and not when the model is asked.
+        # In this thread, rather than later in the reactor's.
         opening = encodedIfPlain(opening)
     options = request.stream_options
     return ChatRequest(
@@ -152,13 +155,13 @@ def parseChatRequest(body: ChatBody, images: Images = USUAL_IMAGES) -> ChatReque
         user=request.user,
         opening=opening,
         following=messagesAfterAssistant(opening),
-        instructions=said.instructions,
+        instructions=messages.instructions,
         sampling=_sampling(request),
         tools=tools,
         toolChoice=parseToolChoice(request.tool_choice, tools),
         ignored=body.ignored,
-        remoteImages=reader.remote,
-        stray=said.stray,
+        remoteImages=imageParser.remote,
+        unmatched=messages.unmatched,
     )
 
 
@@ -166,22 +169,22 @@ def _messages(request: ChatCompletionRequest, values: int) -> Sequence[WireMessa
     if not isinstance(request, LargeRequest):
         return request.messages or []
     raw = request.messages
-    if not given(raw):
+    if not isPresent(raw):
         return []
     messages = []
-    for index, each in enumerate(decoded(_decodeRawMessages, raw, "messages")):
-        where = f"messages[{index}]"
+    for index, each in enumerate(decodeField(_decodeRawMessages, raw, "messages")):
+        field = f"messages[{index}]"
         if values > MAX_MESSAGE_VALUES:
-            checkCount(bytes(each), where, MAX_MESSAGE_VALUES)
-        messages.append(decoded(_decodeMessage, each, where))
+            checkValueCount(bytes(each), field, MAX_MESSAGE_VALUES)
+        messages.append(decodeField(_decodeMessage, each, field))
     return messages
 
 
-def _passedObject(raw: RawField, field: str) -> RawObject | None:
-    if not given(raw):
+def _passthroughObject(raw: RawField, field: str) -> RawObject | None:
+    if not isPresent(raw):
         return None
-    checkPassed(bytes(raw), field, MAX_PASSED_VALUES)
-    decoded(_decodeObject, raw, field)
+    checkPassthrough(bytes(raw), field, MAX_PASSTHROUGH_VALUES)
+    decodeField(_decodeObject, raw, field)
     return RawObject(bytes(raw), field)
 
 
@@ -189,13 +192,13 @@ def _sampling(request: ChatCompletionRequest) -> Sampling:
     fields: dict[str, Any] = {
         name: getattr(request, name) for name in Sampling.__struct_fields__
     }
-    fields["response_format"] = _passedObject(
+    fields["response_format"] = _passthroughObject(
         request.response_format, "response_format"
     )
-    fields["logit_bias"] = readPassed(
-        _decodeBias, request.logit_bias, "logit_bias", MAX_PASSED_VALUES
+    fields["logit_bias"] = decodePassthrough(
+        _decodeBias, request.logit_bias, "logit_bias", MAX_PASSTHROUGH_VALUES
     )
-    stop = readPassed(_decodeStop, request.stop, "stop", MAX_STOP_SEQUENCES)
+    stop = decodePassthrough(_decodeStop, request.stop, "stop", MAX_STOP_SEQUENCES)
     fields["stop"] = tuple(stop) if isinstance(stop, list) else stop
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidRequest(

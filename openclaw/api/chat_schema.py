@@ -1,9 +1,9 @@
 """
-A chat completion request as it is on the wire: OpenAI's names and types.
+The wire form of a chat completion request, by OpenAI's names and types.
 
-Follows U{https://platform.openai.com/docs/api-reference/chat/create}.  Fields that
-are not here are not used; L{openclaw.api.chat_request} tells the caller which those
-were. Every field may be C{null}, which is the same as leaving it out.
+Follows U{https://platform.openai.com/docs/api-reference/chat/create}. Other fields are
+ignored; L{openclaw.api.chat_request} lists them for the response. Each field may be
+C{null}, which is equivalent to leaving it out.
 """
 
 from typing import Annotated
@@ -16,14 +16,13 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Count = Annotated[int, Meta(ge=1)]
 ModelName = Annotated[str, Meta(max_length=256)]
 """
-A model, as a request names it.  Each chunk of an answer repeats it, so a long one would
-be sent, and kept for slow readers, thousands of times.
+A model name in a request. It is limited, as each chunk of a response repeats it.
 """
 
 
 class ImageURL(Struct):
     """
-    An image's location.
+    The location of an image.
     """
 
     url: str | None = None
@@ -51,7 +50,7 @@ class WireFunction(Struct):
 
 class WireToolCall(Struct):
     """
-    A tool call that an assistant made earlier.
+    A tool call that the assistant made earlier.
     """
 
     id: str
@@ -61,7 +60,7 @@ class WireToolCall(Struct):
 
 class WireMessage(Struct):
     """
-    One message of the conversation.
+    A message of the conversation.
     """
 
     role: str
@@ -80,12 +79,12 @@ class StreamOptions(Struct):
 
 MAX_MESSAGES = 20_000
 """
-Far more than any model reads, and so few that reading them holds nobody up.
+Limit of messages: far above any context window, yet decoded in a few milliseconds.
 """
 
 MAX_STOP_SEQUENCES = 1000
 """
-OpenAI takes four.
+Limit of stop sequences. OpenAI allows four.
 """
 
 Messages = Annotated[list[WireMessage], Meta(max_length=MAX_MESSAGES)]
@@ -99,7 +98,7 @@ class ChatCompletionRequest(Struct):
     """
 
     messages: Messages | None = None
-    # What is passed on, or bounded before it is read.
+    # Fields that are passed on, or limited before they are decoded.
     tools: RawField = UNSET
     tool_choice: RawField = UNSET
     functions: RawField = UNSET
@@ -112,7 +111,7 @@ class ChatCompletionRequest(Struct):
     stream_options: StreamOptions | None = None
     user: str | None = None
     n: int | None = None
-    # From here on, what is passed on to the model.
+    # The sampling options of the model.
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     max_tokens: Count | None = None
@@ -128,8 +127,8 @@ class ChatCompletionRequest(Struct):
 
 class LargeRequest(ChatCompletionRequest):
     """
-    The same for a large body, of which the messages are read one by one: the GIL is
-    held by each call of the decoder.
+    The same for a large body, whose messages are decoded one by one: each call of the
+    decoder holds the GIL.
     """
 
     messages: RawField = UNSET  # type: ignore[assignment]

@@ -1,5 +1,5 @@
 """
-A run's events onto an HTTP response, as they happen.
+Stream a run's events to an HTTP response.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,15 +10,15 @@ from zope.interface import implementer
 
 from openclaw.agents.recorded_run import RunSubscription
 from openclaw.agents.turns import RunResult
-from openclaw.api.chat_chunks import KEEPALIVE, Reply
+from openclaw.api.chat_chunks import KEEPALIVE, CompletionEncoder
 from openclaw.errors import OpenClawError
 from openclaw.events import RunEvent, RunStarted
 from openclaw.server.api_request import ResponseWriter
 
 SILENCE_SECONDS = 1.0
 """
-Seconds of silence before the status 200 is sent. Until then a failure still has a
-status of its own.
+Delay before the status 200 is sent without a first event, in seconds. Until then a
+failure has its own status.
 """
 
 
@@ -36,29 +36,26 @@ STREAM_HEADERS = {
 
 class Sink(Protocol):
     """
-    A destination of bytes: an HTTP response.
+    A destination of bytes, such as an HTTP response.
     """
 
-    def write(self, data: bytes) -> object:
-        """
-        Send some bytes.
-        """
+    def write(self, data: bytes) -> object: ...
 
 
 class CompletionStream:
     """
-    The listener of a streamed run.  It writes one frame for each event, and a
-    comment when there is nothing to say for a while.
+    The listener of a streamed run. It writes a frame for each event, and a comment as
+    keepalive.
     """
 
     __slots__ = (
+        "_encoder",
         "_keepAliveSeconds",
+        "_lastWriteAt",
         "_openHeaders",
         "_reactor",
-        "_reply",
         "_timer",
         "_write",
-        "_wroteAt",
         "opened",
     )
 
@@ -66,91 +63,94 @@ class CompletionStream:
         self,
         *,
         sink: Sink,
-        reply: Reply,
+        encoder: CompletionEncoder,
         openHeaders: Callable[[], None],
         keepAliveSeconds: float,
         reactor: IReactorTime,
     ) -> None:
         """
-        @param openHeaders: Called once, before the first byte: sets the status and
-            the headers.
+        @param openHeaders: Set the status and the headers. It is called once, before
+            the first byte.
 
-        @param keepAliveSeconds: 0 for no comments.
+        @param keepAliveSeconds: The interval of keepalive comments in seconds; 0 for
+            none.
         """
-        self._reply = reply
+        self._encoder = encoder
         self._openHeaders = openHeaders
         self._keepAliveSeconds = keepAliveSeconds
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
-        self._wroteAt = float("-inf")
+        self._lastWriteAt = float("-inf")
         self._write = sink.write
         self.opened = False
 
     def __call__(self, events: Sequence[RunEvent]) -> None:
         """
-        Events came: see L{openclaw.events.RunListener}.
+        Write events; see L{openclaw.events.RunListener}.
         """
         if not self.opened and type(events[0]) is RunStarted:
-            # Admitted; what is wrong with the request is known by now.
+            # The run was admitted, so any error of the request has been raised.
             self._setTimer(SILENCE_SECONDS)
-        frames = self._reply.deltas(events)
+        frames = self._encoder.encodeEvents(events)
         if not frames:
             return
         if not self.opened:
             frames = self._open() + frames
         elif self._timer is not None:
-            self._wroteAt = self._reactor.seconds()
+            self._lastWriteAt = self._reactor.seconds()
         self._write(frames)
 
     def open(self) -> None:
         """
-        Write the headers and the first frame now, and not with the first word.
+        Write the headers and the first frame now, without an event.
         """
         self._write(self._open())
 
-    async def follow(self, request: ResponseWriter, listening: RunSubscription) -> None:
+    async def follow(
+        self, response: ResponseWriter, subscription: RunSubscription
+    ) -> None:
         """
-        Write until the run has ended.  A slow reader slows it down.
+        Write until the run has ended, at the pace of the client.
 
-        @param request: The sink, which knows whether its reader is slow.
+        @param request: The response.
 
-        @raise OpenClawError: The run failed before there was a first byte.
+        @raise OpenClawError: The run failed before the first byte.
         """
-        waits = listening.paused
-        reader = _Reader(listening, request.abort, self._reactor)
-        request.registerProducer(reader, True)
+        wasPaused = subscription.paused
+        producer = _PausingProducer(subscription, response.abort, self._reactor)
+        response.registerProducer(producer, True)
         try:
-            if waits:
-                reader.resumeProducing()
-            self.finish(await listening.done)
+            if wasPaused:
+                producer.resumeProducing()
+            self.finish(await subscription.done)
         except OpenClawError as error:
             if not self.opened:
                 raise
             self.fail(error)
         finally:
             self.stop()
-            reader.stop()
-            if not request.disconnected:
-                request.unregisterProducer()
+            producer.stop()
+            if not response.disconnected:
+                response.unregisterProducer()
 
     def finish(self, result: RunResult) -> None:
         """
-        Write the end of a good answer.
+        Write the end of a completion.
         """
         start = b"" if self.opened else self._open()
         self.stop()
-        self._write(start + self._reply.closing(result))
+        self._write(start + self._encoder.encodeEnd(result))
 
     def fail(self, error: OpenClawError) -> None:
         """
-        Write the end of an answer that broke off, which must have begun.
+        Write an error as the end of a stream that was opened.
         """
         self.stop()
-        self._write(self._reply.failing(error))
+        self._write(self._encoder.encodeError(error))
 
     def stop(self) -> None:
         """
-        Write no more comments.
+        Stop the keepalive comments.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -162,18 +162,18 @@ class CompletionStream:
         self._openHeaders()
         if self._keepAliveSeconds:
             self._setTimer(self._keepAliveSeconds)
-        return self._reply.opening()
+        return self._encoder.encodeOpening()
 
     def _setTimer(self, seconds: float) -> None:
-        self._timer = self._reactor.callLater(seconds, self._silent)
+        self._timer = self._reactor.callLater(seconds, self._onSilence)
 
-    def _silent(self) -> None:
+    def _onSilence(self) -> None:
         self._timer = None
         if not self.opened:
             self._write(self._open())
             return
-        # To set the timer back with each word would cost more.
-        left = self._wroteAt + self._keepAliveSeconds - self._reactor.seconds()
+        # Checked here, as resetting the timer with each event costs more.
+        left = self._lastWriteAt + self._keepAliveSeconds - self._reactor.seconds()
         if left > 0:
             self._setTimer(left)
         else:
@@ -182,37 +182,40 @@ class CompletionStream:
 
 
 @implementer(IPushProducer)
-class _Reader:
+class _PausingProducer:
     """
-    Watches whether the reader of a stream keeps up.
+    Pauses a subscription while the client reads slowly, and aborts a stalled one.
     """
 
-    __slots__ = ("_cut", "_listening", "_reactor", "_timer")
+    __slots__ = ("_abort", "_reactor", "_subscription", "_timer")
 
     def __init__(
-        self, listening: RunSubscription, cut: Callable[[], None], reactor: IReactorTime
+        self,
+        subscription: RunSubscription,
+        abort: Callable[[], None],
+        reactor: IReactorTime,
     ) -> None:
-        self._listening = listening
-        self._cut = cut
+        self._subscription = subscription
+        self._abort = abort
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
 
     def pauseProducing(self) -> None:
-        self._listening.pauseProducing()
+        self._subscription.pauseProducing()
         if self._timer is None:
             self._timer = self._reactor.callLater(STALLED_SECONDS, self._stalled)
 
     def resumeProducing(self) -> None:
         self.stop()
-        self._listening.resumeProducing()
+        self._subscription.resumeProducing()
 
     def stopProducing(self) -> None:
         self.stop()
-        self._listening.stopProducing()
+        self._subscription.stopProducing()
 
     def stop(self) -> None:
         """
-        Look at the clock no more.
+        Stop the stall timer.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -220,16 +223,16 @@ class _Reader:
 
     def _stalled(self) -> None:
         self._timer = None
-        if self._listening.over:
-            self._cut()
+        if self._subscription.over:
+            self._abort()
         else:
-            # A run that goes on has a time limit of its own.
+            # A run in progress has a time limit of its own.
             self._timer = self._reactor.callLater(STALLED_SECONDS, self._stalled)
 
 
-def openStream(request: ResponseWriter) -> None:
+def setStreamHeaders(response: ResponseWriter) -> None:
     """
     Set the headers of an event stream.
     """
     for name, value in STREAM_HEADERS.items():
-        request.setHeader(name, value)
+        response.setHeader(name, value)

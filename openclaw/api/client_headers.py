@@ -1,10 +1,10 @@
 """
-The headers of requests for runs: OpenClaw's own, OpenAI's, and those of chat programs,
-which tell the chat that a request is a part of, or the background task, such as finding
-a title.
+Parse the headers of a request for a run: OpenClaw's own, OpenAI's, and those of chat
+programs, which name the chat that a request belongs to, or a background task such as
+generating a title.
 
-Chat programs fill such headers in from templates.  One that was left as it is, like
-C{{{CHAT_ID}}}, says nothing; neither does an empty one.
+Chat programs fill such headers from templates. An unfilled one, such as C{{{CHAT_ID}}},
+counts as absent, as does an empty one.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ DISCONNECT_HEADER = "x-openclaw-on-disconnect"
 KEY_HEADER = "idempotency-key"
 RETRY_HEADER = "x-stainless-retry-count"
 """
-The header in which OpenAI's own libraries count their tries: 0 with the first one.
+The header in which OpenAI's SDKs count retries, from 0.
 """
 
 OPEN_WEBUI_CHAT = "x-openwebui-chat-id"
@@ -32,16 +32,16 @@ OPEN_WEBUI_TASK = "x-openwebui-task"
 MAX_CHANNEL_CHARACTERS = 64
 MAX_KEY_CHARACTERS = 255
 
-_KINDS = {OPEN_WEBUI_CHAT: "openwebui"}
+_SESSION_PREFIXES = {OPEN_WEBUI_CHAT: "openwebui"}
 """
-Names of the sessions of known programs. Those of others have the header's name.
+Prefixes of session names by header. For other headers the prefix is the header's name.
 """
 
-_PASSING = ("local:", "channel:")
+_TEMPORARY_PREFIXES = ("local:", "channel:")
 """
-Prefixes of the ids that Open WebUI gives to what is no chat of its own: to temporary
-chats, of which one browser window uses the same id again, and to channels, where many
-people talk. Each request has all that was said there.
+Prefixes of the IDs of Open WebUI's temporary chats, where a browser window reuses one
+ID, and of its channels, where many users write. Their requests contain the whole
+conversation, and get no session.
 """
 
 
@@ -58,15 +58,15 @@ class TargetHeaders:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunHeaders(TargetHeaders):
     """
-    The headers of a request for a run, as text.  What has to have a form is checked
-    when it is used.
+    The headers of a request for a run, as text. Values are validated on use.
 
-    @ivar session: The session that is named, if that is no template.
-    @ivar chats: The headers that may name the chat, with their values, in the order in
-        which they count.
-    @ivar webUIChat: The chat of Open WebUI, whether it counts or not.
+    @ivar session: The session name, unless it is an unfilled template.
+    @ivar chats: The configured headers that may name the chat, with their values, by
+        priority.
+    @ivar webUIChat: The chat ID of Open WebUI.
     @ivar task: The task of Open WebUI; C{None} without its header.
-    @ivar events: The names of events that are wanted beside OpenAI's.
+    @ivar events: The names of requested events beyond OpenAI's.
+    @ivar retryCount: The number of retries, as OpenAI's SDKs send it.
     """
 
     session: str | None
@@ -77,27 +77,27 @@ class RunHeaders(TargetHeaders):
     events: frozenset[str]
     onDisconnect: str
     key: str | None
-    tries: str | None
+    retryCount: str | None
 
     @property
     def isTask(self) -> bool:
         """
-        Is this a chore that a chat program asks for, and nothing that a person does?
+        True for a background task of a chat program, as opposed to a user's message.
         """
-        return bool((filled(self.task) or "").strip())
+        return bool((ignoreTemplate(self.task) or "").strip())
 
     @property
     def isRetry(self) -> bool:
         """
-        Was the request sent before, as its library says?
+        True if the SDK reports that it has sent the request before.
         """
-        return (self.tries or "0").strip() not in ("", "0")
+        return (self.retryCount or "0").strip() not in ("", "0")
 
     def continuesAfterDisconnect(self) -> bool:
         """
-        Shall the run go on when its caller goes away?
+        Return whether the run continues when its client disconnects.
 
-        @raise InvalidRequest: The caller's word for it is none.
+        @raise InvalidRequest: The header has an unknown value.
         """
         match self.onDisconnect:
             case "cancel":
@@ -111,9 +111,9 @@ class RunHeaders(TargetHeaders):
 
     def idempotencyKey(self) -> str | None:
         """
-        The key by which the request is recognised when it is sent again.
+        Return the idempotency key, or C{None}.
 
-        @raise InvalidRequest: It can't be one.
+        @raise InvalidRequest: The key is not valid.
         """
         key = self.key
         if key is None or (0 < len(key) <= MAX_KEY_CHARACTERS and key.isprintable()):
@@ -126,9 +126,9 @@ class RunHeaders(TargetHeaders):
 
     def channelName(self) -> str:
         """
-        The channel through which the user writes, for the prompt.
+        Return the channel through which the user writes, for the system prompt.
 
-        @raise InvalidRequest: It can't be one.
+        @raise InvalidRequest: The value is not valid.
         """
         channel = self.channel
         if len(channel) > MAX_CHANNEL_CHARACTERS or not channel.isprintable():
@@ -141,17 +141,19 @@ class RunHeaders(TargetHeaders):
 
     def chatSessionName(self) -> str | None:
         """
-        The name for the session of the chat that a request is a part of.
+        Return the session name for the chat that a request belongs to.
 
-        @return: Such as C{openwebui:7c0f…}, or C{None}.
+        @return: A name such as C{openwebui:7c0f…}, or C{None}.
 
-        @raise InvalidRequest: The chat's id is too long or has control characters.
+        @raise InvalidRequest: The chat ID is too long or has control characters.
         """
         for header, value in self.chats:
-            chat, name = (filled(value) or "").strip(), header.lower()
-            if not chat or (name == OPEN_WEBUI_CHAT and chat.startswith(_PASSING)):
+            chat, name = (ignoreTemplate(value) or "").strip(), header.lower()
+            if not chat or (
+                name == OPEN_WEBUI_CHAT and chat.startswith(_TEMPORARY_PREFIXES)
+            ):
                 continue
-            chat = f"{_KINDS.get(name, name)}:{chat}"
+            chat = f"{_SESSION_PREFIXES.get(name, name)}:{chat}"
             if len(chat) > MAX_NAME_CHARACTERS or not chat.isprintable():
                 raise InvalidRequest(
                     f"`{header}` is too long or has control characters.", param=header
@@ -160,18 +162,16 @@ class RunHeaders(TargetHeaders):
         return None
 
 
-def filled(value: str | None) -> str | None:
+def ignoreTemplate(value: str | None) -> str | None:
     """
-    Return the value of a header that may be an unfilled template.
-
-    @return: The value as it is; C{None} when it is a template still, or absent.
+    Return the value of a header, or C{None} if it is absent or an unfilled template.
     """
     return None if value is None or "{{" in value else value
 
 
 def parseTargetHeaders(headers: Headers) -> TargetHeaders:
     """
-    Read the headers that name an agent and a model.
+    Parse the headers that name an agent and a model.
     """
     return TargetHeaders(
         agent=_agent(headers), model=decodeHeader(headers, MODEL_HEADER)
@@ -180,9 +180,9 @@ def parseTargetHeaders(headers: Headers) -> TargetHeaders:
 
 def parseRunHeaders(headers: Headers, chatHeaders: Sequence[str] = ()) -> RunHeaders:
     """
-    Read the headers of a request for a run.
+    Parse the headers of a request for a run.
 
-    @param chatHeaders: The headers that may name the chat, as configured.
+    @param chatHeaders: The configured headers that may name the chat.
     """
     task = decodeHeader(headers, OPEN_WEBUI_TASK)
     events = decodeHeader(headers, EVENTS_HEADER) or ""
@@ -190,7 +190,7 @@ def parseRunHeaders(headers: Headers, chatHeaders: Sequence[str] = ()) -> RunHea
     return RunHeaders(
         agent=_agent(headers),
         model=decodeHeader(headers, MODEL_HEADER),
-        session=filled(decodeHeader(headers, SESSION_HEADER)),
+        session=ignoreTemplate(decodeHeader(headers, SESSION_HEADER)),
         channel=(decodeHeader(headers, CHANNEL_HEADER) or "").strip(),
         chats=[(name, chat) for name, chat in named if chat is not None],
         webUIChat=decodeHeader(headers, OPEN_WEBUI_CHAT),
@@ -200,7 +200,7 @@ def parseRunHeaders(headers: Headers, chatHeaders: Sequence[str] = ()) -> RunHea
         .strip()
         .lower(),
         key=decodeHeader(headers, KEY_HEADER),
-        tries=decodeHeader(headers, RETRY_HEADER),
+        retryCount=decodeHeader(headers, RETRY_HEADER),
     )
 
 

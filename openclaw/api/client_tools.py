@@ -1,8 +1,7 @@
 """
-The tools that a client brings: checked, and translated into our own types.
+Parse and validate the tools that a client offers to the model.
 
-The messages for what is wrong are those of the original, so that a program that
-reads them need not change.
+The error messages are those of the original OpenClaw, for programs that depend on them.
 """
 
 import re
@@ -11,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from openclaw.api.body_parsing import RawField, given, quoted, readPassed
-from openclaw.api.json_bounds import checkPassed
+from openclaw.api.body_parsing import RawField, decodePassthrough, isPresent, truncate
+from openclaw.api.json_bounds import checkPassthrough
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import NamedTool, ToolChoice, ToolSpec
 from openclaw.raw_json import RawObject
@@ -20,7 +19,7 @@ from openclaw.raw_json import RawObject
 MAX_TOOLS = 128
 MAX_TOOL_VALUES = 50_000
 """
-Limit of values in all tools of a request: 400 for each.
+Limit of values in all tools of a request: 400 for each of 128.
 """
 
 MAX_CHOICE_VALUES = 100
@@ -36,8 +35,8 @@ NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 _decodeList = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decodeText = msgspec.json.Decoder(str).decode
-_decodeTruth = msgspec.json.Decoder(bool).decode
+_decodeString = msgspec.json.Decoder(str).decode
+_decodeBool = msgspec.json.Decoder(bool).decode
 _decodeAny = msgspec.json.Decoder().decode
 _NULL = msgspec.Raw(b"null")
 
@@ -59,90 +58,90 @@ _decodeTools = msgspec.json.Decoder(list[_Tool]).decode
 
 def parseTools(raw: RawField) -> tuple[ToolSpec, ...]:
     """
-    Read the C{tools} of a request.  The schemas of their arguments stay JSON.
+    Parse the C{tools} of a request. The schemas of their parameters stay JSON.
 
     @raise InvalidRequest: They are not valid.
     """
-    if not given(raw):
+    if not isPresent(raw):
         return ()
-    checkPassed(bytes(raw), "tools", MAX_TOOL_VALUES)
+    checkPassthrough(bytes(raw), "tools", MAX_TOOL_VALUES)
     try:
         tools = _decodeTools(raw)
     except msgspec.ValidationError as error:
-        raise _complaint(raw, str(error)) from None
+        raise _describeError(raw, str(error)) from None
     if len(tools) > MAX_TOOLS:
-        raise _tooMany()
-    read: dict[str, ToolSpec] = {}
+        raise _tooManyTools()
+    specs: dict[str, ToolSpec] = {}
     for index, tool in enumerate(tools):
-        spec = _readTool(tool, f"tools[{index}]")
-        if spec.name in read:
+        spec = _parseTool(tool, f"tools[{index}]")
+        if spec.name in specs:
             raise _invalid(
                 f"duplicate tool name: {spec.name}", f"tools[{index}].function.name"
             )
-        read[spec.name] = spec
-    return tuple(read.values())
+        specs[spec.name] = spec
+    return tuple(specs.values())
 
 
-def _readTool(tool: _Tool, where: str) -> ToolSpec:
+def _parseTool(tool: _Tool, field: str) -> ToolSpec:
     if tool.type != "function":
-        raise _invalid(NO_FUNCTION, f"{where}.type")
-    function, where = tool.function, f"{where}.function"
+        raise _invalid(NO_FUNCTION, f"{field}.type")
+    function, field = tool.function, f"{field}.function"
     name = function.name.strip()
     if not name:
-        raise _invalid(NO_NAME, f"{where}.name")
+        raise _invalid(NO_NAME, f"{field}.name")
     if not _NAME.fullmatch(name):
         raise _invalid(
             "tool.function.name must be up to 64 letters, digits, _ and -",
-            f"{where}.name",
+            f"{field}.name",
         )
     parameters: Mapping[str, Any] = NO_PARAMETERS
-    if given(function.parameters):
+    if isPresent(function.parameters):
         schema = bytes(function.parameters)
-        where = f"{where}.parameters"
+        field = f"{field}.parameters"
         if not schema.startswith(b"{"):
-            raise _invalid("tool.function.parameters must be an object", where)
+            raise _invalid("tool.function.parameters must be an object", field)
         if b":" in schema:
-            parameters = RawObject(schema, where)
+            parameters = RawObject(schema, field)
     return ToolSpec(name, function.description or "", parameters, function.strict)
 
 
-def _complaint(raw: msgspec.Raw, otherwise: str) -> InvalidRequest:
+def _describeError(raw: msgspec.Raw, default: str) -> InvalidRequest:
     """
-    Find what is of the wrong kind in C{tools}, and say so in the original's words.
+    Find the first invalid value in C{tools}, and build the original's error for it.
     """
     tools: Any = _decodeRaw(_decodeList, raw)
     if tools is None:
         return _invalid("tools must be an array", "tools")
     if len(tools) > MAX_TOOLS:
-        return _tooMany()
+        return _tooManyTools()
     for index, each in enumerate(tools):
-        where = f"tools[{index}]"
+        field = f"tools[{index}]"
         tool = _decodeRaw(_decodeObject, each)
         if tool is None:
-            return _invalid("each tool must be an object", where)
-        if _decodeRaw(_decodeText, tool.get("type", _NULL)) != "function":
-            return _invalid(NO_FUNCTION, f"{where}.type")
-        where = f"{where}.function"
+            return _invalid("each tool must be an object", field)
+        if _decodeRaw(_decodeString, tool.get("type", _NULL)) != "function":
+            return _invalid(NO_FUNCTION, f"{field}.type")
+        field = f"{field}.function"
         function = _decodeRaw(_decodeObject, tool.get("function", _NULL))
         if function is None:
-            return _invalid("tool.function is required", where)
-        if _decodeRaw(_decodeText, function.get("name", _NULL)) is None:
-            return _invalid(NO_NAME, f"{where}.name")
+            return _invalid("tool.function is required", field)
+        if _decodeRaw(_decodeString, function.get("name", _NULL)) is None:
+            return _invalid(NO_NAME, f"{field}.name")
         for name, decode, kind in (
-            ("description", _decodeText, "string"),
-            ("strict", _decodeTruth, "boolean"),
+            ("description", _decodeString, "string"),
+            ("strict", _decodeBool, "boolean"),
         ):
             value = function.get(name, _NULL)
-            if given(value) and _decodeRaw(decode, value) is None:
+            if isPresent(value) and _decodeRaw(decode, value) is None:
                 return _invalid(
-                    f"tool.function.{name} must be a {kind}", f"{where}.{name}"
+                    f"tool.function.{name} must be a {kind}", f"{field}.{name}"
                 )
-    return _invalid(otherwise, "tools")
+    return _invalid(default, "tools")
 
 
 def _decodeRaw(decode: Callable[[Any], Any], raw: msgspec.Raw) -> Any:
     """
-    @return: C{None} for what is of another kind.
+    @return: C{None} if the value has another type.
     """
     try:
         return decode(raw)
@@ -150,25 +149,25 @@ def _decodeRaw(decode: Callable[[Any], Any], raw: msgspec.Raw) -> Any:
         return None
 
 
-def _tooMany() -> InvalidRequest:
+def _tooManyTools() -> InvalidRequest:
     return _invalid(f"there are more than {MAX_TOOLS} tools", "tools")
 
 
 def parseToolChoice(raw: RawField, tools: Sequence[ToolSpec]) -> ToolChoice:
     """
-    Read the C{tool_choice} of a request.
+    Parse the C{tool_choice} of a request.
 
-    @param tools: What it can choose from.
+    @param tools: The tools to choose from.
 
-    @raise InvalidRequest: It is not valid, or asks for what is not there.
+    @raise InvalidRequest: It is not valid, or names an unknown tool.
     """
-    choice = readPassed(_decodeAny, raw, "tool_choice", MAX_CHOICE_VALUES)
+    choice = decodePassthrough(_decodeAny, raw, "tool_choice", MAX_CHOICE_VALUES)
     if choice is None:
         return "auto"
     if isinstance(choice, str):
         name = choice.strip()
         if name not in TOOL_CHOICES:
-            raise _invalid(f"unsupported tool_choice: {quoted(name)}", "tool_choice")
+            raise _invalid(f"unsupported tool_choice: {truncate(name)}", "tool_choice")
         if name == "required" and not tools:
             raise _invalid(
                 "tool_choice=required but no tools were provided", "tool_choice"
@@ -186,7 +185,7 @@ def parseToolChoice(raw: RawField, tools: Sequence[ToolSpec]) -> ToolChoice:
         )
     if all(tool.name != named.strip() for tool in tools):
         raise _invalid(
-            f"tool_choice requested unknown tool: {quoted(named.strip())}",
+            f"tool_choice requested unknown tool: {truncate(named.strip())}",
             "tool_choice.function.name",
         )
     return NamedTool(named.strip())

@@ -1,5 +1,5 @@
 """
-C{POST /v1/embeddings}: vectors of texts, by the model that an agent has for that.
+C{POST /v1/embeddings}: create embeddings with an agent's embedding model.
 
 Follows U{https://platform.openai.com/docs/api-reference/embeddings/create}.
 """
@@ -14,16 +14,16 @@ from msgspec import Meta, Struct
 from openclaw.agents.embedding_runs import EmbeddingCall
 from openclaw.agents.runtime import Runtime
 from openclaw.api.body_parsing import (
-    BodyReader,
+    BodyParser,
     RawField,
-    decoded,
-    given,
-    readBody,
-    tellIgnored,
+    decodeField,
+    isPresent,
+    parseBody,
+    setIgnoredHeader,
 )
 from openclaw.api.chat_schema import ModelName
 from openclaw.api.client_headers import parseTargetHeaders
-from openclaw.api.json_bounds import MAX_VALUES, checkCount, structureOf
+from openclaw.api.json_bounds import MAX_VALUES, checkValueCount, extractStructure
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, ICaller
 from openclaw.models.embedding_calls import packed, unpacked
@@ -32,14 +32,14 @@ from openclaw.server.api_request import ApiRequest
 
 MAX_INPUTS = 2048
 """
-OpenAI's own limit.
+Limit of inputs, as OpenAI's.
 """
 
 MAX_TOKEN = 2**31 - 1
 
-LARGE_ANSWER_NUMBERS = 50_000
+LARGE_RESPONSE_NUMBERS = 50_000
 """
-An answer of more numbers than this is written in a thread.
+A response with more numbers than this is encoded in a thread.
 """
 
 Input = str | Sequence[int]
@@ -56,17 +56,17 @@ class EmbeddingsRequest(Struct):
     dimensions: Annotated[int, Meta(ge=1)] | None = None
 
 
-_reader = BodyReader(EmbeddingsRequest)
+_parser = BodyParser(EmbeddingsRequest)
 _decodeInput = msgspec.json.Decoder(str | list[str | int | list[int]]).decode
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbeddingsCall:
+class ValidEmbeddingsRequest:
     """
-    A valid request.
+    A valid embeddings request.
 
     @ivar model: The model string as it was sent, or C{None}.
-    @ivar inputs: The texts, each as it is or as tokens.
+    @ivar inputs: The inputs, each a text or tokens.
     @ivar ignored: The names of the fields that are not used.
     """
 
@@ -77,16 +77,16 @@ class EmbeddingsCall:
     ignored: Sequence[str]
 
 
-def parseEmbeddingsRequest(body: bytes) -> EmbeddingsCall:
+def parseEmbeddingsRequest(body: bytes) -> ValidEmbeddingsRequest:
     """
-    Read the body of a request.
+    Parse the body of a request.
 
-    @raise InvalidRequest: It is not valid; C{param} names the field.
+    @raise InvalidRequest: The body is not valid; C{param} names the field.
     """
-    request, ignored, _ = _reader.read(body)
-    return EmbeddingsCall(
+    request, ignored, _ = _parser.parse(body)
+    return ValidEmbeddingsRequest(
         model=request.model,
-        inputs=readInputs(_input(request.input)),
+        inputs=parseInputs(_input(request.input)),
         base64=request.encoding_format == "base64",
         dimensions=request.dimensions,
         ignored=ignored,
@@ -95,32 +95,33 @@ def parseEmbeddingsRequest(body: bytes) -> EmbeddingsCall:
 
 def _input(raw: RawField) -> Any:
     """
-    Decode C{input}, if there are not too many arrays in it.
+    Decode C{input}, unless it has too many arrays.
     """
-    if not given(raw):
+    if not isPresent(raw):
         return None
     content = bytes(raw)
     if content.count(b"[") > MAX_INPUTS + 1:
-        count = structureOf(content, MAX_VALUES).count(b"[") - 1
+        count = extractStructure(content, MAX_VALUES).count(b"[") - 1
         if count > MAX_INPUTS:
-            raise _tooMany(count)
+            raise _tooManyInputs(count)
     if b'"' in content:
-        # Texts, of which there are fewer than there may be tokens.
-        checkCount(content, "input", 2 * MAX_INPUTS)
-    return decoded(_decodeInput, raw, "input")
+        # Strings have a lower limit than tokens.
+        checkValueCount(content, "input", 2 * MAX_INPUTS)
+    return decodeField(_decodeInput, raw, "input")
 
 
-def _tooMany(count: int) -> InvalidRequest:
+def _tooManyInputs(count: int) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid `input`: {count} inputs are more than {MAX_INPUTS}.", param="input"
+        f"Invalid `input`: {count} inputs exceed the limit of {MAX_INPUTS}.",
+        param="input",
     )
 
 
-def readInputs(value: Any) -> Sequence[Input]:
+def parseInputs(value: Any) -> Sequence[Input]:
     """
-    Tell the four forms of C{input} apart: a text, texts, tokens, and lists of tokens.
+    Parse the four forms of C{input}: a text, texts, tokens, and lists of tokens.
 
-    @raise InvalidRequest: It is none of them, or part of it is empty.
+    @raise InvalidRequest: The input is of another form, or a part of it is empty.
     """
     if value is None:
         raise InvalidRequest("Missing `input`.", param="input")
@@ -131,36 +132,36 @@ def readInputs(value: Any) -> Sequence[Input]:
     if _isToken(value[0]):
         return [_tokens(value, "input")]
     if len(value) > MAX_INPUTS:
-        raise _tooMany(len(value))
+        raise _tooManyInputs(len(value))
     if isinstance(value[0], list):
         return [_tokens(each, f"input[{i}]") for i, each in enumerate(value)]
     return [_text(each, f"input[{i}]") for i, each in enumerate(value)]
 
 
-def _text(value: Any, where: str) -> str:
+def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidRequest(
-            f"Invalid `{where}`: expected a string like the others.", param=where
+            f"Invalid `{field}`: expected a string like the others.", param=field
         )
     if not value:
-        raise InvalidRequest(f"Invalid `{where}`: it is empty.", param=where)
+        raise InvalidRequest(f"Invalid `{field}`: it is empty.", param=field)
     return value
 
 
-def _tokens(value: Any, where: str) -> Sequence[int]:
+def _tokens(value: Any, field: str) -> Sequence[int]:
     if not isinstance(value, list):
         raise InvalidRequest(
-            f"Invalid `{where}`: expected an array of tokens like the others.",
-            param=where,
+            f"Invalid `{field}`: expected an array of tokens like the others.",
+            param=field,
         )
     if not value:
-        raise InvalidRequest(f"Invalid `{where}`: it is empty.", param=where)
+        raise InvalidRequest(f"Invalid `{field}`: it is empty.", param=field)
     for index, each in enumerate(value):
         if not _isToken(each):
-            place = f"{where}[{index}]"
+            item = f"{field}[{index}]"
             raise InvalidRequest(
-                f"Invalid `{place}`: expected a token, an integer from 0 on.",
-                param=place,
+                f"Invalid `{item}`: expected a token: an integer of at least 0.",
+                param=item,
             )
     return value
 
@@ -169,11 +170,11 @@ def _isToken(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_TOKEN
 
 
-def answerOf(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
+def encodeResponse(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
     """
-    The body of an answer.
+    Encode the body of a response.
     """
-    # Vector by vector: the numbers of all of them would take much memory.
+    # One vector at a time: Python numbers for all would take much memory.
     data = [
         msgspec.json.encode(
             {
@@ -191,32 +192,32 @@ def answerOf(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
 
 class Embeddings:
     """
-    The resource.
+    The embeddings resource.
     """
 
     def __init__(self, runtime: Runtime, reactor: Any) -> None:
         """
-        @param reactor: A whole one: time and threads.
+        @param reactor: A reactor with time and threads.
         """
         self._runtime = runtime
         self._reactor = reactor
 
     async def serve(self, request: ApiRequest) -> None:
         """
-        Answer a request.
+        Respond to a request.
 
-        @raise OpenClawError: It is wrong, or the model failed.
+        @raise OpenClawError: The request is not valid, or the model failed.
         """
         live, caller = request.live, request.caller
-        call = await readBody(
+        call = await parseBody(
             self._reactor, caller.shareKey, request.body, parseEmbeddingsRequest
         )
         headers = parseTargetHeaders(request.headers)
         request.discardInput()
         agent = live.directory.find(caller, model=call.model, agentHeader=headers.agent)
-        asked = live.directory.modelOverride(agent, headers.model, caller)
-        model = asked or agent.embeddingModel
-        tellIgnored(request.response, call.ignored)
+        override = live.directory.modelOverride(agent, headers.model, caller)
+        model = override or agent.embeddingModel
+        setIgnoredHeader(request.response, call.ignored)
         release = live.doorkeeper.state.quotas.acquireRun(caller)
         try:
             reply = await self._runtime.embed(
@@ -243,14 +244,14 @@ class Embeddings:
         request.respond(body)
 
     async def _body(
-        self, reply: EmbeddingReply, call: EmbeddingsCall, caller: ICaller
+        self, reply: EmbeddingReply, call: ValidEmbeddingsRequest, caller: ICaller
     ) -> bytes:
         model = "openclaw" if call.model is None else call.model
         numbers = sum(map(len, reply.vectors))
-        if numbers <= LARGE_ANSWER_NUMBERS:
-            return answerOf(reply, model, call.base64)
+        if numbers <= LARGE_RESPONSE_NUMBERS:
+            return encodeResponse(reply, model, call.base64)
         return await runInBodyThread(
             self._reactor,
             caller.shareKey,
-            lambda _: answerOf(reply, model, call.base64),
+            lambda _: encodeResponse(reply, model, call.base64),
         )

@@ -1,6 +1,6 @@
 """
-C{/healthz}, C{/readyz} and C{/startupz}: does the gateway live, can it serve, has it
-started?
+C{/healthz}, C{/readyz} and C{/startupz}: the probes for liveness, readiness and
+startup.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +12,15 @@ from openclaw import __version__
 from openclaw.api.peers import Peers
 from openclaw.server.api_request import ApiRequest
 
-FAILING = "failing"
+FAILING_TOPIC = "failing"
 """
-The topic under which workers ask each other what fails.
+The topic on which workers exchange the reasons for not being ready.
 """
 
 
 class Health:
     """
-    The resources.
+    The probe resources.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class Health:
         reactor: IReactorTime,
     ) -> None:
         """
-        @param failing: What keeps the gateway from serving, a line for each thing.
+        @param failing: Return the reasons for which the gateway is not ready, one line
+            each.
 
         @param peers: The other workers.
         """
@@ -38,17 +39,17 @@ class Health:
         self._peers = peers
         self._reactor = reactor
         self._startedAt = reactor.seconds()
-        peers.answer(FAILING, lambda _: list(failing()))
+        peers.answer(FAILING_TOPIC, lambda _: list(failing()))
 
     async def live(self, request: ApiRequest) -> dict[str, Any]:
         """
-        The process lives.
+        Report that the process is alive.
         """
         return {"ok": True, "status": "live"}
 
     async def ready(self, request: ApiRequest) -> dict[str, Any]:
         """
-        The gateway can serve, or what keeps it from that.
+        Report whether the gateway is ready to serve, with the reasons if it is not.
         """
         failing = await self._allFailing(request)
         return {
@@ -61,7 +62,7 @@ class Health:
 
     async def started(self, request: ApiRequest) -> dict[str, Any]:
         """
-        The gateway has started, or what keeps it from that.
+        Report whether the gateway has started, with the reasons if it has not.
         """
         failing = await self._allFailing(request)
         document = {
@@ -70,15 +71,15 @@ class Health:
             "version": __version__,
             "uptimeMs": self._uptime(),
         }
-        # The contract of a start that succeeded has no such member.
+        # The response of a successful start must not have this member.
         return document | ({"failing": failing} if failing else {})
 
     async def _allFailing(self, request: ApiRequest) -> list[str]:
         """
-        Return what fails in any worker, and set the status for that.
+        Collect the reasons from all workers, and set the status.
         """
         failing = list(self._failing())
-        for others in await self._peers.ask(FAILING):
+        for others in await self._peers.ask(FAILING_TOPIC):
             failing += [each for each in others if each not in failing]
         if failing:
             request.response.setResponseCode(503)

@@ -1,5 +1,5 @@
 """
-Requests that are sent again: the fingerprint by which they are recognised.
+Recognise repeated requests.
 """
 
 from hashlib import sha256
@@ -12,20 +12,20 @@ from openclaw.interfaces import ICaller
 from openclaw.net.threads import runInBodyThread
 
 
-async def requestFingerprint(
+async def computeFingerprint(
     reactor: Any, body: bytes, headers: RunHeaders, caller: ICaller
 ) -> RequestFingerprint | None:
     """
-    Build the fingerprint by which a repeated request is recognised.
+    Compute the fingerprint by which a repeated request is recognised.
 
-    @return: C{None} for a request that nobody could send again, as far as one can see.
+    @return: C{None} for a request that carries no sign that it may be repeated.
 
-    @raise InvalidRequest: The C{Idempotency-Key} can't be one, or see
+    @raise InvalidRequest: The C{Idempotency-Key} is not valid, or see
         L{RunHeaders.continuesAfterDisconnect}.
     """
-    # Also where it decides nothing, a wish that is none is refused.
-    alone = headers.continuesAfterDisconnect()
-    if headers.key is None and headers.tries is None and not alone:
+    # An unknown value is an error even where it has no effect.
+    continues = headers.continuesAfterDisconnect()
+    if headers.key is None and headers.retryCount is None and not continues:
         return None
     key = headers.idempotencyKey()
     if isSmall(body):
@@ -33,7 +33,7 @@ async def requestFingerprint(
     else:
         # 20 MB take 11 ms.
         digest = await runInBodyThread(reactor, caller.shareKey, lambda _: sha256(body))
-    # Two people may say the same in two chats.
+    # The same body may be sent in two chats.
     for name, value in (
         ("agent", headers.agent),
         ("model", headers.model),

@@ -1,9 +1,8 @@
 """
-Bounds on JSON that are checked on its bytes, before it is decoded: an empty array takes
-three bytes of a body, and sixty once it is an object of Python's.
+Limits of JSON that are checked on its bytes, before decoding: an empty array takes
+three bytes of a body, and sixty as a Python object.
 
-Nothing here works on more than a slice of a body at once: the GIL is held by each call
-into C, and whoever needs it meanwhile has to wait.
+The checks work on slices of a body, since each call into C holds the GIL.
 """
 
 from collections.abc import Iterator
@@ -14,18 +13,17 @@ from openclaw.errors import InvalidRequest
 MAX_VALUES = 300_000
 """
 Limit of arrays, objects and members in a body. 20,000 messages with tool calls have
-200,000; OpenAI takes 300,000 tokens in a request for embeddings.
+200,000; OpenAI allows 300,000 tokens in an embeddings request.
 """
 
-EASY_VALUES = 20_000
+CHEAP_VALUES = 20_000
 """
-So many are decoded in a few milliseconds, wherever they are.
+Number of values that are decoded in a few milliseconds, at any depth.
 """
 
 MAX_MESSAGE_VALUES = 50_000
 """
-Limit of the same in one message, which is decoded by one call. 128 tool calls have
-1000.
+Limit of values in a message, which is decoded by one call. 128 tool calls have 1000.
 """
 
 MAX_DEPTH = 100
@@ -34,21 +32,21 @@ Limit of nesting in JSON that is passed on.
 """
 
 MAX_ESCAPES = 2_000_000
-"""
-Limit of escapes in a body, such as C{\\n}. Each takes 4 ns to decode, and up to 10 ns
-to be written again.
+r"""
+Limit of escapes in a body, such as C{\n}. Each takes 4 ns to decode, and up to 10 ns
+to encode again.
 """
 
-HEAVY_BYTES = 8 * 1024 * 1024
+MAX_SLOW_BYTES = 8 * 1024 * 1024
 """
-Limit of what takes long to decode: all that is outside of strings (blanks and digits),
-and strings beyond ASCII, of which a letter may take four bytes of memory. Twenty MB of
-either took 40 ms and more.
+Limit of bytes that are slow to decode: outside of strings (whitespace and digits), and
+in strings beyond ASCII, whose characters may take four bytes of memory. 20 MB of either
+took 40 ms and more.
 """
 
 LARGE_BODY_BYTES = 128 * 1024
 """
-A body of more than this is read in a thread.
+A body of more bytes is parsed in a thread.
 """
 
 SLICE_BYTES = 256 * 1024
@@ -56,39 +54,40 @@ SLICE_ITEMS = 32 * 1024
 _ESCAPE_BYTES = len(b"\\u00")
 
 _STRUCTURE = b"[]{},:"
-_REST = bytes(set(range(256)) - set(_STRUCTURE))
-_STEPS = bytes.maketrans(_STRUCTURE, b"\x01\xff\x01\xff\x00\x00")
-_COLONS = bytes.maketrans(_STRUCTURE, b"\x00\x00\x00\x00\x00\x01")
-_FILLING = b" \t\r\n0123456789"
-_STEP = 7
+_NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
+_DEPTH_CHANGES = bytes.maketrans(_STRUCTURE, b"\x01\xff\x01\xff\x00\x00")
+_COLON_MARKS = bytes.maketrans(_STRUCTURE, b"\x00\x00\x00\x00\x00\x01")
+_BLANKS_AND_DIGITS = b" \t\r\n0123456789"
+_SAMPLE_STEP = 7
 
 
-def roughly(body: bytes) -> int:
+def estimateValues(body: bytes) -> int:
     """
-    Count what could be arrays, objects and members; some may be within strings.
+    Return an upper limit of the number of arrays, objects and members: it counts those
+    in strings, too.
     """
     return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def isSmall(body: bytes) -> bool:
     """
-    Tell whether a body, whatever is in it, is decoded in a few milliseconds.
+    Return whether a body is decoded in a few milliseconds, whatever it contains.
     """
     return len(body) <= LARGE_BODY_BYTES
 
 
-def _pieces(body: bytes) -> Iterator[tuple[list[bytes], int]]:
+def _splitStrings(body: bytes) -> Iterator[tuple[list[bytes], int]]:
     """
-    Cut JSON at the beginnings and ends of its strings, slice by slice.  Escaped quotes
-    and backslashes are left out.
+    Split JSON at the beginning and end of its strings, slice by slice. Escaped quotes
+    and backslashes are removed.
 
-    @return: For each slice its pieces, strings and what is between them by turns, and
-        which of the first two is the first one between strings.
+    @return: For each slice, its pieces, alternately in a string and outside, and the
+        index of the first one outside.
     """
     inString = 0
     carry = b""
     for begin in range(0, len(body), SLICE_BYTES):
-        # Without what is escaped, each quote begins a string or ends one.
+        # Without escapes, each quote begins or ends a string.
         piece = (carry + body[begin : begin + SLICE_BYTES]).replace(b"\\\\", b"")
         cut = piece.rfind(b"\\", -_ESCAPE_BYTES)
         carry = b""
@@ -99,20 +98,20 @@ def _pieces(body: bytes) -> Iterator[tuple[list[bytes], int]]:
         inString ^= len(pieces) % 2 == 0
 
 
-def structureOf(body: bytes, most: int) -> bytes:
+def extractStructure(body: bytes, limit: int) -> bytes:
     """
-    Return the brackets, commas and colons of JSON that stand outside of its strings.
+    Return the brackets, commas and colons of JSON outside of its strings.
 
-    @param most: Where to stop: when there are more arrays, objects and members.
+    @param limit: Stop after this number of arrays, objects and members.
     """
     found: list[bytes] = []
     count = 0
-    for pieces, first in _pieces(body):
-        outside = b"".join(pieces[first::2]).translate(None, _REST)
+    for pieces, first in _splitStrings(body):
+        outside = b"".join(pieces[first::2]).translate(None, _NOT_STRUCTURE)
         if outside:
             found.append(outside)
-            count += roughly(outside)
-            if count > most:
+            count += estimateValues(outside)
+            if count > limit:
                 break
     return b"".join(found)
 
@@ -123,12 +122,13 @@ def _slices(body: bytes) -> Iterator[bytes]:
     )
 
 
-def checkWeight(body: bytes) -> None:
+def checkDecodingCost(body: bytes) -> None:
     """
-    Refuse a body of which one call of the decoder would take too long, whatever its
-    values are.
+    Reject a body that would take one call of the decoder too long, whatever the number
+    of its values.
 
-    @raise InvalidRequest: It has too many escapes, or too much of what is slow to read.
+    @raise InvalidRequest: The body has too many escapes, or too many bytes that are
+        slow to decode.
     """
     if len(body) <= 2 * MAX_ESCAPES:
         return
@@ -140,45 +140,46 @@ def checkWeight(body: bytes) -> None:
             f"The strings of the body have more than {MAX_ESCAPES} escapes.",
             code="body_too_complex",
         )
-    if len(body) <= HEAVY_BYTES:
+    if len(body) <= MAX_SLOW_BYTES:
         return
-    # A part is enough: between values, which are few, there is nothing else.
-    sample = body[::_STEP]
-    filling = len(sample) - len(sample.translate(None, _FILLING))
-    if _STEP * filling > HEAVY_BYTES or any(map(_isWide, _slices(body))):
-        _checkHeavy(body)
+    # A sample is enough, as little else stands between few values.
+    sample = body[::_SAMPLE_STEP]
+    slowBytes = len(sample) - len(sample.translate(None, _BLANKS_AND_DIGITS))
+    if _SAMPLE_STEP * slowBytes > MAX_SLOW_BYTES or any(map(_isWide, _slices(body))):
+        _checkSlowBytes(body)
 
 
 def _isWide(piece: bytes) -> bool:
-    """
-    Tell whether a string may have letters that take more than a byte of memory.
-    C{\\u002b} and the like do not: some encoders write each C{+} of base64 so.
+    r"""
+    Return whether a string may have characters that take more than one byte of memory.
+    C{\u002b} and the like do not: some encoders write each C{+} of base64 so.
     """
     if b"\\" in piece and piece.count(b"\\u") > piece.count(b"\\u00"):
         return True
     return not piece.isascii()
 
 
-def _checkHeavy(body: bytes) -> None:
+def _checkSlowBytes(body: bytes) -> None:
     outside = wide = length = 0
     isWide = False
-    for pieces, first in _pieces(body):
+    for pieces, first in _splitStrings(body):
         outside += sum(map(len, pieces[first::2]))
-        if outside > HEAVY_BYTES:
+        if outside > MAX_SLOW_BYTES:
             raise InvalidRequest(
-                f"The body has more than {HEAVY_BYTES} bytes of blanks and numbers.",
+                f"The body has more than {MAX_SLOW_BYTES} bytes of whitespace and"
+                " numbers.",
                 code="body_too_complex",
             )
         for index, piece in enumerate(pieces[1 - first :: 2]):
             if index or not first:
-                # The string before this one has ended.
+                # The previous string has ended.
                 wide += length if isWide else 0
                 length, isWide = 0, False
             length += len(piece)
             isWide = isWide or _isWide(piece)
-        if wide + (length if isWide else 0) > HEAVY_BYTES:
+        if wide + (length if isWide else 0) > MAX_SLOW_BYTES:
             raise InvalidRequest(
-                f"The body has more than {HEAVY_BYTES} bytes of strings that are not"
+                f"The body has more than {MAX_SLOW_BYTES} bytes of strings that are not"
                 " ASCII.",
                 code="body_too_complex",
             )
@@ -186,85 +187,89 @@ def _checkHeavy(body: bytes) -> None:
 
 def checkValues(body: bytes, maxFields: int) -> int:
     """
-    Refuse a body with more in it than can be decoded without holding others up.
+    Reject a body with too many values to decode.
 
-    @param maxFields: How many fields it may have itself.
+    @param maxFields: The limit of fields of the outermost object.
 
-    @return: The number of its arrays, objects and members, or 0 if there are few.
+    @return: The number of its arrays, objects and members, or 0 if they are few.
 
-    @raise InvalidRequest: It has too much, or is nested too deeply.
+    @raise InvalidRequest: The body has too many values or fields, or is nested too
+        deeply.
     """
-    if isSmall(body) or roughly(body) <= EASY_VALUES:
+    if isSmall(body) or estimateValues(body) <= CHEAP_VALUES:
         return 0
-    structure = structureOf(body, MAX_VALUES)
-    count = roughly(structure)
+    structure = extractStructure(body, MAX_VALUES)
+    count = estimateValues(structure)
     if count > MAX_VALUES:
         raise InvalidRequest(
             f"The body has more than {MAX_VALUES} JSON values.", code="too_many_values"
         )
-    if count > EASY_VALUES:
-        deepest, fields = _measured(structure)
-        if deepest > MAX_DEPTH:
+    if count > CHEAP_VALUES:
+        maxDepth, fields = _measure(structure)
+        if maxDepth > MAX_DEPTH:
             raise InvalidRequest("The body is nested too deeply.", code="invalid_json")
         if fields > maxFields:
             raise tooManyFields(maxFields)
     return count
 
 
-def tooManyFields(most: int) -> InvalidRequest:
+def tooManyFields(limit: int) -> InvalidRequest:
     """
-    Make the error for a body with too many fields.
+    Return the error for a body with too many fields.
     """
-    return InvalidRequest(f"The body has more than {most} fields.")
+    return InvalidRequest(f"The body has more than {limit} fields.")
 
 
-def checkPassed(raw: bytes, where: str, most: int) -> None:
+def checkPassthrough(raw: bytes, field: str, limit: int) -> None:
     """
-    Refuse JSON that is passed on, and has more values or is nested deeper than it may.
+    Reject JSON to be passed on that has too many values or is nested too deeply.
 
-    @param where: The field that holds it.
+    @param field: The field that contains it.
 
-    @param most: The most values.
+    @param limit: The limit of values.
 
     @raise InvalidRequest: C{param} names the field.
     """
-    checkCount(raw, where, most)
+    checkValueCount(raw, field, limit)
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        deepest, _ = _measured(structureOf(raw, most))
-        if deepest > MAX_DEPTH:
+        maxDepth, _ = _measure(extractStructure(raw, limit))
+        if maxDepth > MAX_DEPTH:
             raise InvalidRequest(
-                f"Invalid `{where}`: it is nested too deeply.", param=where
+                f"Invalid `{field}`: it is nested too deeply.", param=field
             )
 
 
-def checkCount(raw: bytes, where: str, most: int) -> None:
+def checkValueCount(raw: bytes, field: str, limit: int) -> None:
     """
-    Refuse JSON that has more values than it may.
+    Reject JSON with too many values.
 
     @raise InvalidRequest: C{param} names the field.
     """
-    if roughly(raw) > most and roughly(structureOf(raw, most)) > most:
+    if (
+        estimateValues(raw) > limit
+        and estimateValues(extractStructure(raw, limit)) > limit
+    ):
         raise InvalidRequest(
-            f"Invalid `{where}`: it has more than {most} JSON values.", param=where
+            f"Invalid `{field}`: it has more than {limit} JSON values.", param=field
         )
 
 
-def _measured(structure: bytes) -> tuple[int, int]:
+def _measure(structure: bytes) -> tuple[int, int]:
     """
-    Follow the brackets of JSON.
+    Measure the nesting of JSON.
 
-    @return: How deep it is nested, or more than L{MAX_DEPTH} where it is not followed
-        to its end; and how many fields the outermost object has.
+    @return: The maximum depth, which may stop being exact above L{MAX_DEPTH}; and the
+        number of fields of the outermost object.
     """
-    depth = deepest = fields = 0
+    depth = maxDepth = fields = 0
     structure = structure.translate(None, b",")
     for begin in range(0, len(structure), SLICE_ITEMS):
         piece = structure[begin : begin + SLICE_ITEMS]
-        steps = memoryview(piece.translate(_STEPS)).cast("b")
+        steps = memoryview(piece.translate(_DEPTH_CHANGES)).cast("b")
         depths = list(accumulate(steps, initial=depth))[1:]
         depth = depths[-1]
-        deepest = max(deepest, max(depths))
-        if deepest > MAX_DEPTH or min(depths) < 0:
+        maxDepth = max(maxDepth, max(depths))
+        if maxDepth > MAX_DEPTH or min(depths) < 0:
             break
-        fields += bytes(compress(depths, piece.translate(_COLONS))).count(1)
-    return deepest, fields
+        fields += bytes(compress(depths, piece.translate(_COLON_MARKS))).count(1)
+    return maxDepth, fields

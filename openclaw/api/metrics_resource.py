@@ -1,5 +1,5 @@
 """
-C{GET /metrics}: the gateway's numbers, of all workers together.
+C{GET /metrics}: the metrics of all workers together.
 """
 
 from collections.abc import Callable
@@ -11,35 +11,35 @@ from openclaw.metrics.exposition import MetricsPage
 from openclaw.metrics.snapshot import Snapshot
 from openclaw.server.api_request import ApiRequest
 
-METRICS = "metrics"
+METRICS_TOPIC = "metrics"
 """
-The topic under which workers ask each other for their numbers.
+The topic on which workers exchange their metrics.
 """
 
 
 class MetricsResource:
     """
-    The resource.
+    The metrics resource.
     """
 
     def __init__(
         self, page: MetricsPage, connections: Callable[[], int], peers: Peers
     ) -> None:
         """
-        @param connections: Counts the open connections of callers.
+        @param connections: Return the number of open client connections.
 
         @param peers: The other workers.
         """
         self._page = page
         self._connections = connections
         self._peers = peers
-        peers.answer(METRICS, lambda _: page.snapshot(connections()))
+        peers.answer(METRICS_TOPIC, lambda _: page.snapshot(connections()))
 
     async def show(self, request: ApiRequest) -> None:
         """
-        All numbers, in the format that the caller takes.
+        Respond with all metrics, in the format that the C{Accept} header names.
         """
-        others = convert(await self._peers.ask(METRICS), list[Snapshot])
+        others = convert(await self._peers.ask(METRICS_TOPIC), list[Snapshot])
         text, kind = self._page.render(
             self._connections(), request.header("accept") or "", others
         )

@@ -1,41 +1,42 @@
 """
-C{GET /v1/models}: the names that a request's C{model} can have.
+C{GET /v1/models}: the values for a request's C{model}.
 """
 
 from typing import Any
 
-from openclaw.api.raw_model import rawModel
+from openclaw.api.raw_model import parseRawModel
 from openclaw.errors import NotFound, OpenClawError
 from openclaw.server.api_request import ApiRequest
 
 
-class ModelList:
+class Models:
     """
-    The resource.
+    The models resource.
     """
 
     def __init__(self, created: int) -> None:
         """
-        @param created: Seconds since the epoch; agents have no date of their own.
+        @param created: The creation time of all models, in seconds since the epoch;
+            agents have none.
         """
         self._created = created
 
-    async def all(self, request: ApiRequest) -> dict[str, Any]:
+    async def listModels(self, request: ApiRequest) -> dict[str, Any]:
         """
-        The names of the agents that the caller may use.
+        Return the names of the agents that the caller may use.
         """
         names = request.live.directory.models(request.caller)
         return {"object": "list", "data": [self._model(name) for name in names]}
 
-    async def one(self, request: ApiRequest, name: str) -> dict[str, Any]:
+    async def getModel(self, request: ApiRequest, name: str) -> dict[str, Any]:
         """
-        One of those names, or any other that a request may have.
+        Return one of those names, or an alias.
 
-        @raise NotFound: The caller may not use it.
+        @raise NotFound: No agent that the caller may use has this name.
         """
         live = request.live
         aliases = live.config.gateway.http.endpoints.chatCompletions.modelAliases
-        agent, _ = rawModel(name, aliases)
+        agent, _ = parseRawModel(name, aliases)
         try:
             live.directory.find(request.caller, model=agent)
         except OpenClawError as error:

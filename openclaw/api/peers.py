@@ -1,5 +1,5 @@
 """
-The other workers, as one of them knows them.
+The interface between workers, as one worker uses it.
 """
 
 from collections.abc import Callable
@@ -11,22 +11,22 @@ from twisted.internet.defer import Deferred, succeed
 
 RUN_DIGITS = 24
 """
-The digits of a run's id.  The last two are the number of its worker, if there are
-several.
+Hexadecimal digits in the ID of a run. With several workers, the last two are the
+worker's number.
 """
 
-LIVE = "run in progress"
+RUN_IN_PROGRESS = "run in progress"
 """
-The topic under which workers ask who carries out what a request asks for.
+The topic on which workers look for the run of a repeated request.
 """
 
 
 class Peers(Protocol):
     """
-    The other workers, as one of them can tell and ask them.
+    The other workers.
 
-    @ivar number: Our own number.
-    @ivar count: How many there are, with us.
+    @ivar number: This worker's number.
+    @ivar count: The number of workers, this one included.
     """
 
     number: int
@@ -34,60 +34,49 @@ class Peers(Protocol):
 
     def tell(self, topic: str, data: Any) -> None:
         """
-        Let all others know something.
+        Send a message to all other workers.
         """
 
     def ask(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
         """
-        Ask all others.
+        Send a query to all other workers.
 
-        @return: What they said, of those who did so in time, in no order.
+        @return: The replies that arrived in time, in any order.
         """
 
     def hear(self, topic: str, listener: Callable[[Any], object]) -> None:
         """
-        Have something called with what others tell.
+        Call a listener with each message on a topic.
         """
 
     def answer(self, topic: str, answerer: Callable[[Any], Any]) -> None:
         """
-        Have others' questions answered.
+        Reply to queries on a topic.
         """
 
 
 class NoPeers:
     """
-    There are no others.
+    The peers of a process without other workers.
     """
 
     number = 0
     count = 1
 
-    def tell(self, topic: str, data: Any) -> None:
-        """
-        Nobody listens.
-        """
+    def tell(self, topic: str, data: Any) -> None: ...
 
     def ask(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
-        """
-        Nobody answers.
-        """
         return succeed([])
 
-    def hear(self, topic: str, listener: Callable[[Any], object]) -> None:
-        """
-        Nobody tells.
-        """
+    def hear(self, topic: str, listener: Callable[[Any], object]) -> None: ...
 
-    def answer(self, topic: str, answerer: Callable[[Any], Any]) -> None:
-        """
-        Nobody asks.
-        """
+    def answer(self, topic: str, answerer: Callable[[Any], Any]) -> None: ...
 
 
-def ownerOf(count: int, *names: str) -> int:
+def selectOwner(count: int, *names: str) -> int:
     """
-    The number of the worker that something belongs to, the same for all who ask.
+    Return the number of the worker that owns the thing with these names. All workers
+    agree on it.
     """
     digest = sha256("\0".join(names).encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % count
@@ -95,16 +84,16 @@ def ownerOf(count: int, *names: str) -> int:
 
 def newRunID(number: int) -> str:
     """
-    A name for a run of a worker.
+    Generate the ID of a run in a worker.
     """
     return f"run_{token_hex(RUN_DIGITS // 2 - 1)}{number:02x}"
 
 
-def workerOf(runID: str, count: int) -> int | None:
+def parseWorkerNumber(runID: str, count: int) -> int | None:
     """
-    Return the worker that named a run.
+    Return the number of the worker in a run's ID.
 
-    @return: C{None} if none has.
+    @return: C{None} if the ID has none.
     """
     name, mark, digits = runID.partition("_")
     if (name, mark) != ("run", "_") or len(digits) != RUN_DIGITS:

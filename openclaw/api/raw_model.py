@@ -1,8 +1,8 @@
 """
-Plain calls of an agent's model: the request's own messages and tools, and nothing of
-the agent's but its model.
+Raw calls of an agent's model: the request's own messages and tools, with nothing of the
+agent but its model.
 
-Chat programs want those for chores, such as finding a title for a chat.
+Chat programs use them for background tasks, such as generating a title.
 """
 
 from collections.abc import Container
@@ -14,28 +14,29 @@ from openclaw.config import AgentSettings
 
 RAW_SUFFIX = ":raw"
 """
-The suffix of an agent's name for a plain call of its model.
+The suffix of an agent's name for a raw call.
 """
 
-PLAIN_SECONDS = 60
+RAW_SECONDS = 60
 """
-Longest time of a plain call, in seconds, if the agent's runs may take that long.
-"""
-
-PLAIN_CALLS = 2
-"""
-Model calls of a plain call: a second one after an empty reply.
+Time limit of a raw call in seconds, if the agent's own is not shorter.
 """
 
+RAW_MODEL_CALLS = 2
+"""
+Limit of model calls in a raw call: a second one follows an empty reply.
+"""
 
-def rawModel(model: str | None, aliases: Container[str]) -> tuple[str | None, bool]:
+
+def parseRawModel(
+    model: str | None, aliases: Container[str]
+) -> tuple[str | None, bool]:
     """
-    Take the suffix off a model name that asks for a plain call.
+    Strip the suffix of a raw call from a model name.
 
-    @param aliases: The model names that are configured; such a name may well end like
-        the suffix.
+    @param aliases: The configured model names, which may end like the suffix.
 
-    @return: The name of the agent, and whether a plain call is meant.
+    @return: The agent's name, and whether a raw call is requested.
     """
     name = (model or "").strip()
     if name in aliases or not name.lower().endswith(RAW_SUFFIX):
@@ -47,12 +48,12 @@ def rawModel(model: str | None, aliases: Container[str]) -> tuple[str | None, bo
     return model, False
 
 
-def rawAgent(agent: AgentSettings) -> AgentSettings:
+def limitRawAgent(agent: AgentSettings) -> AgentSettings:
     """
-    The agent, within the limits of a plain call.
+    Return the agent with the limits of a raw call.
     """
     return msgspec.structs.replace(
         agent,
-        timeoutSeconds=min(agent.timeoutSeconds, PLAIN_SECONDS),
-        maxModelCalls=min(agent.maxModelCalls, PLAIN_CALLS),
+        timeoutSeconds=min(agent.timeoutSeconds, RAW_SECONDS),
+        maxModelCalls=min(agent.maxModelCalls, RAW_MODEL_CALLS),
     )

@@ -1,8 +1,8 @@
 """
-The images that a request gives by their URL.
+Fetch the images that a request gives by URL.
 
-Callers choose the URLs, and what they are told must not tell them about networks that
-only the gateway can reach: whatever goes wrong on the way has the same words.
+Clients choose the URLs, and errors must not reveal networks that only the gateway can
+reach: every failed download has the same message.
 """
 
 from binascii import b2a_base64
@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
-from openclaw.api.request_images import RemoteImage, mediaTypeOf, tooLarge
+from openclaw.api.request_images import RemoteImage, detectMediaType, imageTooLarge
 from openclaw.config import Images, WebFetchSettings
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ToolError
@@ -29,18 +29,19 @@ _ACCEPT = "image/png, image/jpeg, image/gif, image/webp"
 
 SMALL_BYTES = 192 * 1024
 """
-Bytes that are encoded in less than a millisecond; more of it is work for a thread. It
-can be divided by three: so much of an image becomes base64 on its own.
+Bytes that are encoded in less than a millisecond; more are encoded in a thread, in
+slices of this size. A multiple of three, so that slices can be joined in base64.
 """
 
 
-def termsFor(images: Images, reach: WebFetchSettings) -> FetchOptions:
+def buildFetchOptions(images: Images, reach: WebFetchSettings) -> FetchOptions:
     """
     Build the limits for fetching images.
 
-    @param images: What is configured about images.
+    @param images: The configuration of images.
 
-    @param reach: What the tool C{web_fetch} may reach, and images too.
+    @param reach: The configuration of C{web_fetch}, whose allowed destinations apply to
+        images, too.
     """
     return FetchOptions(
         allowPrivate=reach.allowPrivate,
@@ -55,9 +56,9 @@ def termsFor(images: Images, reach: WebFetchSettings) -> FetchOptions:
 
 def checkURLs(remote: Sequence[RemoteImage], options: FetchOptions) -> None:
     """
-    Look at the URLs, before anything is fetched.
+    Check the URLs, before any is fetched.
 
-    @raise InvalidRequest: One of them can't be fetched, as it stands there.
+    @raise InvalidRequest: A URL is not valid or not allowed.
     """
     for image in remote:
         try:
@@ -66,8 +67,8 @@ def checkURLs(remote: Sequence[RemoteImage], options: FetchOptions) -> None:
             options.check(image.url)
         except ToolError as error:
             raise InvalidRequest(
-                f"Invalid `{image.where}`: {error}",
-                param=image.where,
+                f"Invalid `{image.field}`: {error}",
+                param=image.field,
                 code="invalid_image_url",
             ) from None
 
@@ -76,14 +77,14 @@ async def fetchImages(
     reactor: Any, remote: Sequence[RemoteImage], options: FetchOptions
 ) -> Mapping[str, ImagePart]:
     """
-    Fetch images, all at once.
+    Fetch images concurrently.
 
-    @return: The images, by the fields that named them.
+    @return: The images by request field.
 
-    @raise InvalidRequest: One of them can't be had.
+    @raise InvalidRequest: An image can't be downloaded.
     """
     fetches = [
-        Deferred.fromCoroutine(_fetchOne(reactor, image, options)) for image in remote
+        Deferred.fromCoroutine(_fetchImage(reactor, image, options)) for image in remote
     ]
     try:
         fetched = await gatherResults(fetches, consumeErrors=True)
@@ -92,35 +93,35 @@ async def fetchImages(
         assert first is not None
         raise first from None
     finally:
-        # The first failure ends the others.
+        # The first failure cancels the others.
         for each in fetches:
             each.cancel()
-    return {image.where: part for image, part in zip(remote, fetched, strict=True)}
+    return {image.field: part for image, part in zip(remote, fetched, strict=True)}
 
 
-async def _fetchOne(
+async def _fetchImage(
     reactor: Any, image: RemoteImage, options: FetchOptions
 ) -> ImagePart:
-    where = image.where
+    field = image.field
     try:
         fetched = await fetch(reactor, image.url, options)
     except ToolError:
-        raise _notHad(where) from None
+        raise _downloadError(field) from None
     if fetched.tooLarge:
-        raise tooLarge(where, options.maxBytes)
+        raise imageTooLarge(field, options.maxBytes)
     if not fetched.whole:
-        raise _notHad(where)
-    mediaType = mediaTypeOf(fetched.data, where)
+        raise _downloadError(field)
+    mediaType = detectMediaType(fetched.data, field)
     if len(fetched.data) <= SMALL_BYTES:
-        return ImagePart(mediaType, _encoded(fetched))
-    encoded = await runInThread(reactor, lambda stop: _encoded(fetched, stop))
+        return ImagePart(mediaType, _encodeBase64(fetched))
+    encoded = await runInThread(reactor, lambda stop: _encodeBase64(fetched, stop))
     return ImagePart(mediaType, encoded)
 
 
-def _encoded(fetched: FetchedDocument, stop: Event | None = None) -> str:
+def _encodeBase64(fetched: FetchedDocument, stop: Event | None = None) -> str:
     """
-    An image in base64.  Encoding it at once would keep all other threads waiting, the
-    reactor's too.
+    Encode an image in base64, in slices: a single call would hold the GIL, and with it
+    the reactor's thread.
     """
     pieces = []
     for start in range(0, len(fetched.data), SMALL_BYTES):
@@ -131,31 +132,31 @@ def _encoded(fetched: FetchedDocument, stop: Event | None = None) -> str:
     return b"".join(pieces).decode("ascii")
 
 
-def _notHad(where: str) -> InvalidRequest:
+def _downloadError(field: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid `{where}`: the image can't be downloaded.",
-        param=where,
+        f"Invalid `{field}`: the image can't be downloaded.",
+        param=field,
         code="failed_to_download_image",
     )
 
 
-def withImages(
+def insertImages(
     conversation: Sequence[Message], fetched: Mapping[str, ImagePart]
 ) -> Sequence[Message]:
     """
-    A conversation with its images in their places.
+    Return a conversation with the fetched images in place.
 
-    @param fetched: Those images, by the fields that named them.
+    @param fetched: The images by request field.
     """
-    return tuple(_withImages(said, fetched) for said in conversation)
+    return tuple(_insertImages(message, fetched) for message in conversation)
 
 
-def _withImages(said: Message, fetched: Mapping[str, ImagePart]) -> Message:
-    if not isinstance(said, UserMessage) or isinstance(said.content, str):
-        return said
+def _insertImages(message: Message, fetched: Mapping[str, ImagePart]) -> Message:
+    if not isinstance(message, UserMessage) or isinstance(message.content, str):
+        return message
     return UserMessage(
         tuple(
-            fetched[part.where] if isinstance(part, RemoteImage) else part
-            for part in said.content
+            fetched[part.field] if isinstance(part, RemoteImage) else part
+            for part in message.content
         )
     )

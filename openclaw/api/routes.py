@@ -1,14 +1,14 @@
 """
-The one table of what the gateway answers: path, method, scope, body and handler.
+The route table: path, method, scope, body and handler of each endpoint.
 """
 
 from dataclasses import dataclass
 
-from openclaw.api.chat_completions import Completions
+from openclaw.api.chat_completions import ChatCompletions
 from openclaw.api.embeddings import Embeddings
 from openclaw.api.health import Health
 from openclaw.api.metrics_resource import MetricsResource
-from openclaw.api.model_list import ModelList
+from openclaw.api.model_list import Models
 from openclaw.api.runs import Runs
 from openclaw.server.routing import Route, Switch
 
@@ -33,12 +33,12 @@ WRITE = "operator.write"
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """
-    Those who answer.
+    The resources of the API.
     """
 
-    completions: Completions
+    completions: ChatCompletions
     embeddings: Embeddings
-    models: ModelList
+    models: Models
     runs: Runs
     metrics: MetricsResource
     health: Health
@@ -61,12 +61,16 @@ ROUTES: tuple[Route[Resources], ...] = (
         (CHAT_COMPLETIONS, EMBEDDINGS),
         takesBody=True,
     ),
-    Route("GET", "/v1/models", lambda api: api.models.all, READ, _CHAT),
-    Route("GET", "/v1/models/<path:name>", lambda api: api.models.one, READ, _CHAT),
-    Route("GET", "/v1/runs", lambda api: api.runs.all, READ, _CHAT),
-    Route("GET", "/v1/runs/<runID>", lambda api: api.runs.one, READ, _CHAT),
+    Route("GET", "/v1/models", lambda api: api.models.listModels, READ, _CHAT),
+    Route(
+        "GET", "/v1/models/<path:name>", lambda api: api.models.getModel, READ, _CHAT
+    ),
+    Route("GET", "/v1/runs", lambda api: api.runs.listRuns, READ, _CHAT),
+    Route("GET", "/v1/runs/<runID>", lambda api: api.runs.getRun, READ, _CHAT),
     Route("POST", "/v1/runs/<runID>/cancel", lambda api: api.runs.cancel, WRITE, _CHAT),
-    Route("GET", "/v1/runs/<runID>/events", lambda api: api.runs.events, READ, _CHAT),
+    Route(
+        "GET", "/v1/runs/<runID>/events", lambda api: api.runs.streamEvents, READ, _CHAT
+    ),
     Route(
         "GET",
         "/metrics",

@@ -1,5 +1,5 @@
 """
-From a valid request to what its run is asked: whose agent, which session, which tools.
+Build a run from a valid request: its agent, session, tools and prompt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from openclaw.agents.run_request import RunRequest
 from openclaw.agents.toolbox import OfferedTool
 from openclaw.api.chat_request import ChatRequest
 from openclaw.api.client_headers import RunHeaders
-from openclaw.api.raw_model import rawAgent, rawModel
+from openclaw.api.raw_model import limitRawAgent, parseRawModel
 from openclaw.config import AgentSettings, Config, ModelRef
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ICaller, ToolSpec
@@ -32,22 +32,23 @@ def buildRunRequest(
     now: float,
 ) -> RunRequest:
     """
-    Put together what a run is asked.
+    Build the request for a run.
 
-    @param now: Seconds since the epoch.
+    @param now: The time, in seconds since the epoch.
 
-    @raise OpenClawError: The caller asks for what there is not, or may not have it.
+    @raise OpenClawError: The request names something that does not exist, or that the
+        caller may not use.
     """
     config, caller = request.live.config, request.caller
     agent, key, system = target.agent, None, chat.instructions
     offered: Mapping[str, OfferedTool] = {}
-    if target.plain:
-        agent = rawAgent(agent)
+    if target.raw:
+        agent = limitRawAgent(agent)
     else:
-        key = _keptKey(headers, caller, agent, chat.user)
+        key = _sessionKey(headers, caller, agent, chat.user)
         offered = tools.toolsOf(agent, config.gateway.tools.permits)
         channel = headers.channelName()
-        _checkClash(chat.tools, offered)
+        _checkToolNames(chat.tools, offered)
         system = systemPrompt(
             agent,
             instructions=system,
@@ -56,9 +57,9 @@ def buildRunRequest(
             workspace=tools.workspaceOf(agent),
             now=now,
         )
-    if key is None and chat.stray is not None:
-        # In a session the call may have been made in an earlier request.
-        raise chat.stray.error()
+    if key is None and chat.unmatched is not None:
+        # With a session, the tool call may be in an earlier request.
+        raise chat.unmatched.error()
     run = RunRequest(
         agent=agent,
         system=system,
@@ -88,26 +89,27 @@ def resolveTarget(
     """
     Resolve agent and model from the headers and the C{model} field.
 
-    @raise OpenClawError: There is no such one, or the caller may not have it.
+    @raise OpenClawError: The agent or model does not exist, or the caller may not use
+        it.
     """
     endpoint = live.config.gateway.http.endpoints.chatCompletions
-    name, raw = rawModel(model, endpoint.modelAliases)
+    name, raw = parseRawModel(model, endpoint.modelAliases)
     session = headers.session
     agent = live.directory.find(
         caller, model=name, agentHeader=headers.agent, sessionHeader=session
     )
     override = live.directory.modelOverride(agent, headers.model, caller)
-    plain = raw or headers.isTask
-    if session is not None and not plain:
+    raw = raw or headers.isTask
+    if session is not None and not raw:
         namedKey(agent.id, session, caller.namespace)
-    return AgentTarget(agent, override, plain)
+    return AgentTarget(agent, override, raw)
 
 
-def _keptKey(
+def _sessionKey(
     headers: RunHeaders, caller: ICaller, agent: AgentSettings, user: str | None
 ) -> str | None:
     """
-    The key of the conversation that a request goes on with, if it does.
+    Return the key of the session that a request continues, or C{None}.
     """
     named = headers.session
     if named is None:
@@ -117,9 +119,11 @@ def _keptKey(
     return userKey(agent.id, user, caller.namespace) if user else None
 
 
-def _checkClash(clients: Sequence[ToolSpec], own: Mapping[str, OfferedTool]) -> None:
-    for index, tool in enumerate(clients):
-        if tool.name in own:
+def _checkToolNames(
+    clientTools: Sequence[ToolSpec], agentTools: Mapping[str, OfferedTool]
+) -> None:
+    for index, tool in enumerate(clientTools):
+        if tool.name in agentTools:
             raise InvalidRequest(
                 f"Invalid tools/tool_choice: the agent has a tool {tool.name!r} of its"
                 " own",
@@ -128,17 +132,17 @@ def _checkClash(clients: Sequence[ToolSpec], own: Mapping[str, OfferedTool]) -> 
 
 
 def _checkImages(
-    conversation: Sequence[Message], asked: ModelRef, config: Config
+    conversation: Sequence[Message], ref: ModelRef, config: Config
 ) -> None:
     """
-    A model that is known to read text only would not see them.
+    Reject images for a model that is configured as text-only.
     """
-    model = config.findModel(asked)
+    model = config.findModel(ref)
     if model is None or "image" in model.input:
         return
     if hasImages(conversation):
         raise InvalidRequest(
-            f"The model {asked} can't read images.",
+            f"The model {ref} can't read images.",
             param="messages",
             code="unsupported_content",
         )

@@ -1,5 +1,5 @@
 """
-C{/v1/runs}: what is running, what came of it, and how to stop it.
+C{/v1/runs}: list, inspect, follow and cancel runs.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,12 @@ from openclaw.agents.run_registry import RunRegistry
 from openclaw.agents.run_request import RunRequest
 from openclaw.agents.runtime import Runtime
 from openclaw.agents.turns import RunResult
-from openclaw.api.chat_chunks import Reply, ReplyForm, ReplyForms
-from openclaw.api.chat_stream import CompletionStream, openStream
+from openclaw.api.chat_chunks import (
+    CompletionEncoder,
+    CompletionFormat,
+    CompletionFormats,
+)
+from openclaw.api.chat_stream import CompletionStream, setStreamHeaders
 from openclaw.api.peers import Peers
 from openclaw.errors import InvalidRequest, NotFound, RunCancelled
 from openclaw.events import RunEvent
@@ -23,15 +27,15 @@ from openclaw.server.api_request import ApiRequest
 from openclaw.server.error_responses import buildErrorBody
 
 LAST_EVENT_HEADER = "last-event-id"
-ALL = "runs"
+RUNS_TOPIC = "runs"
 """
-The topic under which workers ask each other for their runs.
+The topic on which workers exchange their runs.
 """
 
 
 class Runs:
     """
-    The resource.  A caller finds their own runs here, and an operator all.
+    The runs resource. Callers see their own runs, and operators all.
     """
 
     def __init__(
@@ -40,139 +44,145 @@ class Runs:
         registry: RunRegistry,
         reactor: IReactorTime,
         peers: Peers,
-        forms: ReplyForms,
+        formats: CompletionFormats,
     ) -> None:
         """
-        @param registry: The runs that can be found again.
+        @param registry: The recorded runs.
 
         @param peers: The other workers.
 
-        @param forms: The forms of the replies to those runs.
+        @param formats: The formats of the recorded runs' completions.
         """
         self._peers = peers
-        peers.answer(ALL, self._here)
+        peers.answer(RUNS_TOPIC, self._listLocal)
         self._runtime = runtime
         self._registry = registry
-        self._forms = forms
+        self._formats = formats
         self._reactor = reactor
 
-    async def all(self, request: ApiRequest) -> dict[str, Any]:
+    async def listRuns(self, request: ApiRequest) -> dict[str, Any]:
         """
-        The runs in progress, in all workers.
+        List the runs in progress, of all workers.
         """
         namespace = request.caller.namespace
-        found = self._here(namespace)
-        for others in await self._peers.ask(ALL, namespace):
+        found = self._listLocal(namespace)
+        for others in await self._peers.ask(RUNS_TOPIC, namespace):
             found += others
         return {"object": "list", "data": found}
 
-    def _here(self, namespace: str) -> list[dict[str, Any]]:
+    def _listLocal(self, namespace: str) -> list[dict[str, Any]]:
         runs = self._runtime.runs.values()
-        return [_live(run) for run in runs if namespace in ("", run.request.namespace)]
+        return [
+            _describeRunning(run)
+            for run in runs
+            if namespace in ("", run.request.namespace)
+        ]
 
-    async def one(self, request: ApiRequest, runID: str) -> dict[str, Any]:
+    async def getRun(self, request: ApiRequest, runID: str) -> dict[str, Any]:
         """
-        A run in progress, or a recorded one that is over, with what came of it.
+        Return a run in progress, or a recorded one that has ended, with its result.
 
-        @raise NotFound: There is none for this caller.
+        @raise NotFound: The caller has no such run.
         """
-        record = self._record(request.caller, runID)
+        record = self._findRecord(request.caller, runID)
         if record is not None and record.outcome is not None:
-            return _over(record, record.outcome, self._forms[record])
-        return _live(self._running(request.caller, runID))
+            return _describeFinished(record, record.outcome, self._formats[record])
+        return _describeRunning(self._findRunning(request.caller, runID))
 
     async def cancel(self, request: ApiRequest, runID: str) -> dict[str, Any]:
         """
-        Stop a run.  One that is over stays as it is.
+        Cancel a run. One that has ended is unchanged.
 
-        @raise NotFound: There is none for this caller.
+        @raise NotFound: The caller has no such run.
         """
-        record = self._record(request.caller, runID)
+        record = self._findRecord(request.caller, runID)
         if record is not None and record.outcome is not None:
-            return _over(record, record.outcome, self._forms[record])
-        run = self._running(request.caller, runID)
+            return _describeFinished(record, record.outcome, self._formats[record])
+        run = self._findRunning(request.caller, runID)
         run.cancel(RunCancelled("The run was cancelled on request.", shouldRetry=False))
-        return {**_live(run), "status": "cancelled"}
+        return {**_describeRunning(run), "status": "cancelled"}
 
-    async def events(self, request: ApiRequest, runID: str) -> None:
+    async def streamEvents(self, request: ApiRequest, runID: str) -> None:
         """
-        All that a recorded run says, from the beginning or behind the event that the
-        caller had last.  Each event has its number as its C{id}.
+        Stream the events of a recorded run, from the beginning or after the one in
+        C{Last-Event-ID}. The C{id} of each is its number.
 
-        @raise NotFound: There is none for this caller, or it is not recorded.
+        @raise NotFound: The caller has no such run, or it is not recorded.
         """
-        response, record = request.response, self._record(request.caller, runID)
+        response, record = request.response, self._findRecord(request.caller, runID)
         if record is None:
-            self._running(request.caller, runID)
+            self._findRunning(request.caller, runID)
             raise NotFound(
-                "The run is not recorded: it was asked without an Idempotency-Key and"
+                "The run is not recorded: it was requested without Idempotency-Key and"
                 " without `x-openclaw-on-disconnect: continue`.",
                 code="run_not_recorded",
             )
         if request.isHead:
-            openStream(response)
+            setStreamHeaders(response)
             return
         endpoint = request.live.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=response,
-            reply=NumberedReply(self._forms[record], _lastEvent(request)),
-            openHeaders=lambda: openStream(response),
+            encoder=NumberedEncoder(self._formats[record], _parseLastEventID(request)),
+            openHeaders=lambda: setStreamHeaders(response),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
         stream.open()
         await stream.follow(response, record.listen(stream, paused=True))
 
-    def _record(self, caller: ICaller, runID: str) -> RecordedRun | None:
+    def _findRecord(self, caller: ICaller, runID: str) -> RecordedRun | None:
         record = self._registry.get(runID)
-        return record if record is not None and _mayFind(caller, record) else None
+        return record if record is not None and _isVisible(caller, record) else None
 
-    def _running(self, caller: ICaller, runID: str) -> AgentRun:
+    def _findRunning(self, caller: ICaller, runID: str) -> AgentRun:
         run = self._runtime.runs.get(runID)
-        if run is None or not _mayFind(caller, run):
-            raise NotFound(f"There is no run '{runID[:64]}'.", code="run_not_found")
+        if run is None or not _isVisible(caller, run):
+            raise NotFound(
+                f"The run '{runID[:64]}' does not exist.", code="run_not_found"
+            )
         return run
 
 
-class NumberedReply(Reply):
+class NumberedEncoder(CompletionEncoder):
     """
-    A reply of which each event has a number, for those who lose it on the way.
+    Encodes events with their numbers, so that an interrupted client can resume.
     """
 
-    def __init__(self, form: ReplyForm, last: int) -> None:
+    def __init__(self, wireFormat: CompletionFormat, last: int) -> None:
         """
-        @param last: The number of the last event that the caller has; 0 for none.
+        @param last: The number of the last event that the client has; 0 for none.
         """
-        super().__init__(form)
+        super().__init__(wireFormat)
         self._last = last
         self._number = 0
 
-    def opening(self) -> bytes:
+    def encodeOpening(self) -> bytes:
         """
-        The frame with the role, for those who have none yet.
+        Encode the frame with the role, unless the client resumes.
         """
-        return b"" if self._last else super().opening()
+        return b"" if self._last else super().encodeOpening()
 
-    def deltas(self, events: Sequence[RunEvent]) -> bytes:
+    def encodeEvents(self, events: Sequence[RunEvent]) -> bytes:
         """
-        One frame, with its number, for each event that the caller does not have.
+        Encode a numbered frame for each event that the client does not have.
         """
         frames = []
         for event in events:
             self._number += 1
-            frame = super().deltas((event,)) if self._number > self._last else b""
+            frame = super().encodeEvents((event,)) if self._number > self._last else b""
             if frame:
                 frames.append(b"id: %d\n%b" % (self._number, frame))
         return b"".join(frames)
 
 
-def _mayFind(caller: ICaller, run: AgentRun | RecordedRun) -> bool:
+def _isVisible(caller: ICaller, run: AgentRun | RecordedRun) -> bool:
     return caller.namespace in ("", run.request.namespace)
 
 
-def _lastEvent(request: ApiRequest) -> int:
+def _parseLastEventID(request: ApiRequest) -> int:
     text = (request.header(LAST_EVENT_HEADER) or "0").strip()
-    # Longer numbers would be no event's, and take long to read.
+    # Longer numbers can't be an event's, and are slow to parse.
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise InvalidRequest(
             "`Last-Event-ID` must be the number of an event.", param="Last-Event-ID"
@@ -180,7 +190,7 @@ def _lastEvent(request: ApiRequest) -> int:
     return int(text)
 
 
-def _common(request: RunRequest, status: str, createdAt: float) -> dict[str, Any]:
+def _describe(request: RunRequest, status: str, createdAt: float) -> dict[str, Any]:
     return {
         "id": request.runID,
         "object": "run",
@@ -192,18 +202,20 @@ def _common(request: RunRequest, status: str, createdAt: float) -> dict[str, Any
     }
 
 
-def _live(run: AgentRun) -> dict[str, Any]:
+def _describeRunning(run: AgentRun) -> dict[str, Any]:
     status = "queued" if run.admittedAt is None else "in_progress"
-    return _common(run.request, status, run.begunAt)
+    return _describe(run.request, status, run.begunAt)
 
 
-def _over(record: RecordedRun, outcome: Outcome, form: ReplyForm) -> dict[str, Any]:
+def _describeFinished(
+    record: RecordedRun, outcome: Outcome, wireFormat: CompletionFormat
+) -> dict[str, Any]:
     request = record.request
     if isinstance(outcome, RunResult):
-        reply = Reply(form)
-        reply.listen(record.events)
-        done = _common(request, "completed", form.created)
-        return {**done, "result": reply.document(outcome), "error": None}
+        encoder = CompletionEncoder(wireFormat)
+        encoder.collect(record.events)
+        done = _describe(request, "completed", wireFormat.created)
+        return {**done, "result": encoder.buildCompletion(outcome), "error": None}
     status = "cancelled" if isinstance(outcome, RunCancelled) else "failed"
-    failed = _common(request, status, form.created)
+    failed = _describe(request, status, wireFormat.created)
     return {**failed, "result": None, **buildErrorBody(outcome)}

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw.api.peers import Peers, ownerOf
+from openclaw.api.peers import Peers, selectOwner
 from openclaw.auth.client_address import ClientAddress
 from openclaw.auth.quotas import Quotas, quotaKey
 from openclaw.auth.throttle import Throttle
@@ -82,4 +82,4 @@ def ownerOfCaller(caller: ICaller, count: int) -> int | None:
     quota = caller.quota
     if quota.concurrentRuns is None and quota.requestsPerMinute is None:
         return None
-    return ownerOf(count, quotaKey(caller))
+    return selectOwner(count, quotaKey(caller))

@@ -7,8 +7,8 @@ requests are counted.
 """
 
 from openclaw.api.client_headers import RunHeaders, parseRunHeaders
-from openclaw.api.idempotency import requestFingerprint
-from openclaw.api.peers import LIVE, Peers, ownerOf, workerOf
+from openclaw.api.idempotency import computeFingerprint
+from openclaw.api.peers import RUN_IN_PROGRESS, Peers, parseWorkerNumber, selectOwner
 from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
 from openclaw.server.gateway_request import GatewayRequest
@@ -67,13 +67,13 @@ class WorkerRouter:
             return None
         runID = found.arguments.get("runID")
         if runID is not None:
-            return workerOf(runID, peers.count)
+            return parseWorkerNumber(runID, peers.count)
         if bounded or not found.route.takesBody:
             return None
         endpoint = live.config.gateway.http.endpoints.chatCompletions
         headers = parseRunHeaders(request.requestHeaders, endpoint.sessionHeaders)
         if headers.key is not None:
-            return ownerOf(peers.count, caller.label, headers.key)
+            return selectOwner(peers.count, caller.label, headers.key)
         if not headers.isRetry:
             return None
         return await self._whoCarriesOut(request, headers, caller)
@@ -82,12 +82,12 @@ class WorkerRouter:
         self, request: GatewayRequest, headers: RunHeaders, caller: ICaller
     ) -> int | None:
         try:
-            asked = await requestFingerprint(
+            asked = await computeFingerprint(
                 request.channel.site.reactor, request.body(), headers, caller
             )
         except OpenClawError:
             return None  # The resource says so.
         assert asked is not None
         fingerprint = asked.fingerprint.hex()
-        answers = await self._peers.ask(LIVE, [asked.caller, fingerprint])
+        answers = await self._peers.ask(RUN_IN_PROGRESS, [asked.caller, fingerprint])
         return next((each for each in answers if each is not None), None)

@@ -3,7 +3,7 @@ Messages and bodies of chat requests, for tests of the endpoint.
 """
 
 from openclaw.api.chat_request import (
-    USUAL_IMAGES,
+    DEFAULT_IMAGES,
     ChatRequest,
     decodeChatBody,
     parseChatRequest,
@@ -11,7 +11,7 @@ from openclaw.api.chat_request import (
 from openclaw.config import Images
 
 
-def chatRequestOf(body: bytes, images: Images = USUAL_IMAGES) -> ChatRequest:
+def chatRequestOf(body: bytes, images: Images = DEFAULT_IMAGES) -> ChatRequest:
     """
     Read a body.
 

@@ -143,6 +143,6 @@ class BranchTests(GatewayTestCase):
         """
         A chat whose sessions are too much to look through goes on without one.
         """
-        self.patch(branches, "MAX_READ_CHARACTERS", 10)
+        self.patch(branches, "MAX_SEARCHED_CHARACTERS", 10)
         _, key = self.turn("One?", "1.", "Two?", say="2!")
         self.assertIn(":openai:", key)

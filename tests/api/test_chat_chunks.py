@@ -10,7 +10,12 @@ from openai.types.chat import ChatCompletionChunk
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.turns import RunResult
-from openclaw.api.chat_chunks import DONE, KEEPALIVE, Reply, ReplyForm
+from openclaw.api.chat_chunks import (
+    DONE,
+    KEEPALIVE,
+    CompletionEncoder,
+    CompletionFormat,
+)
 from openclaw.errors import UpstreamTruncated
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
 from openclaw.messages import Usage
@@ -46,8 +51,8 @@ def replyOf(model="openclaw", includeUsage=False, reasoning=False):
     """
     A reply.
     """
-    return Reply(
-        ReplyForm(
+    return CompletionEncoder(
+        CompletionFormat(
             completionID="chatcmpl_1",
             created=1_800_000_000,
             model=model,
@@ -57,11 +62,15 @@ def replyOf(model="openclaw", includeUsage=False, reasoning=False):
     )
 
 
-def streamed(reply, said, result=STOPPED):
+def streamed(encoder, said, result=STOPPED):
     """
     The frames of a whole stream.
     """
-    stream = reply.opening() + b"".join(map(reply.deltas, said)) + reply.closing(result)
+    stream = (
+        encoder.encodeOpening()
+        + b"".join(map(encoder.encodeEvents, said))
+        + encoder.encodeEnd(result)
+    )
     return framesOf(stream)
 
 
@@ -81,11 +90,11 @@ class SameTests(SynchronousTestCase):
         ended = RunResult(
             text=text, finishReason=result.finishReason, usage=result.usage
         )
-        reply = replyOf(model, includeUsage, reasoning)
-        chunks = folded(streamed(reply, said, ended))
+        encoder = replyOf(model, includeUsage, reasoning)
+        chunks = folded(streamed(encoder, said, ended))
         for batch in said:
-            reply.listen(batch)
-        whole = msgspec.json.decode(reply.whole(ended))
+            encoder.collect(batch)
+        whole = msgspec.json.decode(encoder.encodeCompletion(ended))
         [choice] = whole.pop("choices")
         self.assertEqual(choice["message"].pop("refusal"), None)
         self.assertEqual(choice["message"].keys(), chunks["message"].keys())
@@ -183,19 +192,19 @@ class FrameTests(SynchronousTestCase):
         """
         self.assertEqual(DONE, b"data: [DONE]\n\n")
         self.assertEqual(KEEPALIVE, b": keepalive\n\n")
-        self.assertTrue(replyOf().closing(STOPPED).endswith(b"}\n\ndata: [DONE]\n\n"))
+        self.assertTrue(replyOf().encodeEnd(STOPPED).endswith(b"}\n\ndata: [DONE]\n\n"))
 
     def test_lineEnds(self):
         """
         Nothing in a text, a thought, a model's name or an error ends a line.
         """
-        reply = replyOf(model=LINE_ENDS, reasoning=True)
+        encoder = replyOf(model=LINE_ENDS, reasoning=True)
         said = [[TextDelta(LINE_ENDS), ReasoningDelta(LINE_ENDS)]]
         stream = (
-            reply.opening()
-            + reply.deltas(said[0])
-            + reply.closing(STOPPED)
-            + reply.failing(UpstreamTruncated(LINE_ENDS))
+            encoder.encodeOpening()
+            + encoder.encodeEvents(said[0])
+            + encoder.encodeEnd(STOPPED)
+            + encoder.encodeError(UpstreamTruncated(LINE_ENDS))
         )
         self.assertEqual(len(stream.decode().splitlines()), 2 * stream.count(b"\n\n"))
         *chunks, _, error, _ = framesOf(stream)
@@ -209,7 +218,7 @@ class FrameTests(SynchronousTestCase):
         """
         Other characters are sent as they are.
         """
-        frames = replyOf().deltas([TextDelta("\u00e4\u2027\u202a\U0001f980")])
+        frames = replyOf().encodeEvents([TextDelta("\u00e4\u2027\u202a\U0001f980")])
         self.assertIn("\u00e4\u2027\u202a\U0001f980".encode(), frames)
 
     def test_error(self):
@@ -219,7 +228,7 @@ class FrameTests(SynchronousTestCase):
         """
         error = UpstreamTruncated("The answer broke off.", param="x")
         self.assertEqual(
-            framesOf(replyOf().failing(error)),
+            framesOf(replyOf().encodeError(error)),
             [
                 {
                     "error": {
@@ -243,12 +252,12 @@ class ReasoningTests(SynchronousTestCase):
         """
         By default it is in no chunk, and not in the plain answer.
         """
-        reply = replyOf()
+        encoder = replyOf()
         thought = [ReasoningDelta("Hmm.")]
-        self.assertEqual(reply.deltas(thought), b"")
-        reply.listen(thought)
-        self.assertNotIn(b"Hmm.", reply.whole(STOPPED))
-        self.assertNotIn(b"reasoning_content", reply.whole(STOPPED))
+        self.assertEqual(encoder.encodeEvents(thought), b"")
+        encoder.collect(thought)
+        self.assertNotIn(b"Hmm.", encoder.encodeCompletion(STOPPED))
+        self.assertNotIn(b"reasoning_content", encoder.encodeCompletion(STOPPED))
 
     def test_shown(self):
         """

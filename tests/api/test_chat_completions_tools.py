@@ -378,7 +378,7 @@ class FollowingTests(ToolsTestCase):
         self.assertRefused(answer, 400, None, "messages[0].tool_call_id")
         self.assertEqual(
             answer.error["message"],
-            "`messages[0].tool_call_id` answers no tool call before it: 'call_x7'.",
+            "`messages[0].tool_call_id` matches no tool call before it: 'call_x7'.",
         )
         body = {**self.next, "messages": [QUESTION, self.next["messages"][2]]}
         self.assertRefused(

@@ -315,17 +315,17 @@ class MessageTests(RefusedTestCase):
         before: one of another id, and one that comes before its call.  One without
         an id answers nothing, whatever was said before.
         """
-        stray = {"role": "tool", "tool_call_id": "call_2", "content": "x"}
+        unmatched = {"role": "tool", "tool_call_id": "call_2", "content": "x"}
         nameless = {"role": "tool", "content": "x"}
-        early = {**stray, "tool_call_id": "call_1"}
+        early = {**unmatched, "tool_call_id": "call_1"}
         where = "messages[{}].tool_call_id"
         for said, place in [
-            ([HI, CALLED, stray], 2),
+            ([HI, CALLED, unmatched], 2),
             ([HI, early, CALLED], 1),
-            ([{"role": "system", "content": "Be brief."}, early, stray], 1),
+            ([{"role": "system", "content": "Be brief."}, early, unmatched], 1),
         ]:
             asking = chatRequestOf(msgspec.json.encode({"messages": said}))
-            error = asking.stray.error()
+            error = asking.unmatched.error()
             self.assertEqual(error.param, where.format(place))
             self.assertIn(repr(said[place]["tool_call_id"]), error.message)
         self.assertMessageParam(where.format(2), HI, CALLED, nameless)

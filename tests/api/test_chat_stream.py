@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.turns import RunResult
-from openclaw.api.chat_chunks import Reply, ReplyForm
+from openclaw.api.chat_chunks import CompletionEncoder, CompletionFormat
 from openclaw.api.chat_stream import CompletionStream
 from openclaw.errors import UpstreamTruncated
 from openclaw.events import ReasoningDelta, RunStarted, TextDelta
@@ -65,8 +65,8 @@ class Play:
         self.response = Response()
         self.stream = CompletionStream(
             sink=self.response,
-            reply=Reply(
-                ReplyForm(
+            encoder=CompletionEncoder(
+                CompletionFormat(
                     completionID="chatcmpl_1",
                     created=0,
                     model="openclaw",

@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.runtime import DRAIN_RETRY_SECONDS
 from openclaw.api.embeddings import (
-    LARGE_ANSWER_NUMBERS,
+    LARGE_RESPONSE_NUMBERS,
     MAX_INPUTS,
     parseEmbeddingsRequest,
-    readInputs,
+    parseInputs,
 )
 from openclaw.api.json_bounds import LARGE_BODY_BYTES
 from openclaw.errors import InvalidRequest, UpstreamError, UpstreamRateLimited
@@ -50,7 +50,7 @@ class InputTests(SynchronousTestCase):
         """
         Assert that it is refused, and which part is named.
         """
-        error = self.assertRaises(InvalidRequest, readInputs, value)
+        error = self.assertRaises(InvalidRequest, parseInputs, value)
         self.assertEqual(error.param, param)
 
     def test_forms(self):
@@ -64,7 +64,7 @@ class InputTests(SynchronousTestCase):
             ([1, 0], [[1, 0]]),
             ([[1], [2, 3]], [[1], [2, 3]]),
         ]:
-            self.assertEqual(readInputs(value), inputs)
+            self.assertEqual(parseInputs(value), inputs)
 
     def test_empty(self):
         """
@@ -102,10 +102,10 @@ class InputTests(SynchronousTestCase):
         """
         The number of inputs is bounded, and that of tokens in one is not.
         """
-        self.assertEqual(len(readInputs(["a"] * MAX_INPUTS)), MAX_INPUTS)
+        self.assertEqual(len(parseInputs(["a"] * MAX_INPUTS)), MAX_INPUTS)
         self.assertWrong(["a"] * (MAX_INPUTS + 1), "input")
         self.assertWrong([[1]] * (MAX_INPUTS + 1), "input")
-        self.assertEqual(len(readInputs([1] * (MAX_INPUTS + 1))), 1)
+        self.assertEqual(len(parseInputs([1] * (MAX_INPUTS + 1))), 1)
 
     @given(
         st.recursive(
@@ -248,7 +248,7 @@ class AnswerTests(EmbeddingsTestCase):
         caller = self.post({**ONE, "input": "x" * LARGE_BODY_BYTES})
         self.assertEqual(self.gateway.provider.embeddings, [])
         net.threads.run()
-        numbers = LARGE_ANSWER_NUMBERS + 1
+        numbers = LARGE_RESPONSE_NUMBERS + 1
         self.call.give([0.5] * numbers)
         self.assertEqual(caller.received, b"")
         net.threads.run()

@@ -11,19 +11,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.api import body_parsing, json_bounds
 from openclaw.api.body_parsing import MAX_FIELDS, checkUTF8
-from openclaw.api.chat_request import MAX_PASSED_VALUES
+from openclaw.api.chat_request import MAX_PASSTHROUGH_VALUES
 from openclaw.api.chat_schema import MAX_MESSAGES, MAX_STOP_SEQUENCES
 from openclaw.api.client_tools import MAX_CHOICE_VALUES, MAX_TOOL_VALUES
 from openclaw.api.embeddings import MAX_INPUTS, parseEmbeddingsRequest
 from openclaw.api.json_bounds import (
-    EASY_VALUES,
-    HEAVY_BYTES,
+    CHEAP_VALUES,
     MAX_DEPTH,
     MAX_ESCAPES,
     MAX_MESSAGE_VALUES,
+    MAX_SLOW_BYTES,
     MAX_VALUES,
-    checkPassed,
-    structureOf,
+    checkPassthrough,
+    extractStructure,
 )
 from openclaw.errors import InvalidRequest
 from tests.api.chat_bodies import chatRequestOf
@@ -79,14 +79,14 @@ class StructureTests(SynchronousTestCase):
         """
         body = json.dumps(value, ensure_ascii=ascii).encode()
         self.patch(json_bounds, "SLICE_BYTES", size)
-        self.assertEqual(structureOf(body, len(body)), self.expected(body))
+        self.assertEqual(extractStructure(body, len(body)), self.expected(body))
 
     def test_stops(self):
         """
         Nobody looks further than it takes to know that there is too much.
         """
         body = many(b"[]", 1_000_000)
-        self.assertLessEqual(len(structureOf(body, 10)), json_bounds.SLICE_BYTES)
+        self.assertLessEqual(len(extractStructure(body, 10)), json_bounds.SLICE_BYTES)
 
     def test_depth(self):
         """
@@ -94,9 +94,13 @@ class StructureTests(SynchronousTestCase):
         """
         for beside in (b"1", many(b'"]"', 10)):
             body = b'{"b":' + beside + b',"c":%b}'
-            checkPassed(body % nested(MAX_DEPTH - 1), "field", 1000)
+            checkPassthrough(body % nested(MAX_DEPTH - 1), "field", 1000)
             error = self.assertRaises(
-                InvalidRequest, checkPassed, body % nested(MAX_DEPTH), "field", 1000
+                InvalidRequest,
+                checkPassthrough,
+                body % nested(MAX_DEPTH),
+                "field",
+                1000,
             )
             self.assertEqual(error.param, "field")
 
@@ -152,31 +156,31 @@ class WeightTests(SynchronousTestCase):
         """
         Between strings there are neither blanks nor digits without end.
         """
-        blanks, digits = b" \n" * (HEAVY_BYTES // 2 + 1), b"1" * (HEAVY_BYTES + 1)
+        blanks, digits = b" \n" * (MAX_SLOW_BYTES // 2 + 1), b"1" * (MAX_SLOW_BYTES + 1)
         for body in (
             blanks + b"{%b}" % SAID,
             b"{%b}" % SAID + blanks,
             b'{"messages":[%b{"role":"user","content":"x"}]}' % blanks,
             b'{%b,"seed":%b}' % (SAID, digits),
             b'{%b,"x":0.%b}' % (SAID, digits),
-            b'{"input":[%b]}' % b",".join([b"1" * 60] * (HEAVY_BYTES // 50)),
+            b'{"input":[%b]}' % b",".join([b"1" * 60] * (MAX_SLOW_BYTES // 50)),
             b'{"input":[%b%b]}' % (b'"1",' * 100_000, blanks),
         ):
-            self.assertHeavy(body, "blanks and numbers")
+            self.assertHeavy(body, "whitespace and numbers")
 
     def test_wide(self):
         """
         Strings beyond ASCII have a bound together, be they written so or escaped, many
         or one, wherever the letter is.
         """
-        half = b"a" * (HEAVY_BYTES // 2)
+        half = b"a" * (MAX_SLOW_BYTES // 2)
         for letter in ("\u00e9".encode(), "\U0001f600".encode(), b"\\u20ac"):
             for text in (
                 letter + half + half,
                 half + letter + half,
                 half + half + letter,
                 half + letter + b'","x":"' + half + letter,
-                b'","x":"'.join([half[:1000] + letter] * (HEAVY_BYTES // 1000)),
+                b'","x":"'.join([half[:1000] + letter] * (MAX_SLOW_BYTES // 1000)),
             ):
                 self.assertHeavy(content(text), "not ASCII")
                 self.assertHeavy(b'{%b,"%b":"1"}' % (SAID, text), "not ASCII")
@@ -205,9 +209,9 @@ class WeightTests(SynchronousTestCase):
         text = json.dumps(value, indent=2)
         outside = len(re.sub(r'"(?:[^"\\]|\\.)*"', "", text))
         self.patch(json_bounds, "SLICE_BYTES", size)
-        self.patch(json_bounds, "HEAVY_BYTES", most)
+        self.patch(json_bounds, "MAX_SLOW_BYTES", most)
         try:
-            json_bounds._checkHeavy(text.encode())
+            json_bounds._checkSlowBytes(text.encode())
         except InvalidRequest as error:
             refused = "blanks" in error.message
         else:
@@ -234,12 +238,12 @@ class WeightTests(SynchronousTestCase):
             if not text.isascii() and not (ascii and "\U0001f600" not in text)
         ]
         self.patch(json_bounds, "SLICE_BYTES", size)
-        self.patch(json_bounds, "HEAVY_BYTES", 10 + most)
+        self.patch(json_bounds, "MAX_SLOW_BYTES", 10 + most)
         if sum(map(len, wide)) > 10 + most:
-            error = self.assertRaises(InvalidRequest, json_bounds._checkHeavy, body)
+            error = self.assertRaises(InvalidRequest, json_bounds._checkSlowBytes, body)
             self.assertIn("not ASCII", error.message)
         else:
-            json_bounds._checkHeavy(body)
+            json_bounds._checkSlowBytes(body)
 
     @given(st.text(), st.binary(min_size=1, max_size=4), st.integers(1, 9))
     def test_notUTF8(self, text, wrong, size):
@@ -299,8 +303,8 @@ class BoundTests(SynchronousTestCase):
         """
         for name, most in (
             ("tools", MAX_TOOL_VALUES),
-            ("response_format", MAX_PASSED_VALUES),
-            ("logit_bias", MAX_PASSED_VALUES),
+            ("response_format", MAX_PASSTHROUGH_VALUES),
+            ("logit_bias", MAX_PASSTHROUGH_VALUES),
             ("stop", MAX_STOP_SEQUENCES),
             ("tool_choice", MAX_CHOICE_VALUES),
         ):
@@ -332,7 +336,7 @@ class BoundTests(SynchronousTestCase):
         """
         Very many fields are counted before they are looked at.
         """
-        fields = b",".join(b'"%d":1' % number for number in range(EASY_VALUES))
+        fields = b",".join(b'"%d":1' % number for number in range(CHEAP_VALUES))
         self.refused(
             chatRequestOf,
             b"{%b,%b}" % (SAID, fields),
@@ -383,7 +387,7 @@ class BoundTests(SynchronousTestCase):
             except InvalidRequest as caught:
                 error = caught
             else:
-                error = asking.stray.error()
+                error = asking.unmatched.error()
             self.assertLess(len(error.message), 300)
 
     def test_rangeOfNumbers(self):

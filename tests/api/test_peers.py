@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.strategies import integers, text
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.peers import NoPeers, newRunID, ownerOf, workerOf
+from openclaw.api.peers import NoPeers, newRunID, parseWorkerNumber, selectOwner
 from openclaw.workers.switchboard import ANSWER_SECONDS
 from tests.workers.memory_workers import MemoryWorkers
 
@@ -109,33 +109,33 @@ class NameTests(SynchronousTestCase):
         A run's id tells its worker.
         """
         for number in range(64):
-            self.assertEqual(workerOf(newRunID(number), 64), number)
+            self.assertEqual(parseWorkerNumber(newRunID(number), 64), number)
 
     @given(text())
     def test_anyName(self, name):
         """
         Any other name tells none, or one that there is.
         """
-        self.assertIn(workerOf(name, 2), (None, 0, 1))
+        self.assertIn(parseWorkerNumber(name, 2), (None, 0, 1))
 
     def test_beyond(self):
         """
         A number that no worker has is nobody's.
         """
-        self.assertIsNone(workerOf(newRunID(5), 2))
+        self.assertIsNone(parseWorkerNumber(newRunID(5), 2))
 
     @given(integers(1, 64), text(), text())
     def test_owner(self, count, caller, key):
         """
         An owner is one of those that there are, and always the same.
         """
-        owner = ownerOf(count, caller, key)
-        self.assertEqual(owner, ownerOf(count, caller, key))
+        owner = selectOwner(count, caller, key)
+        self.assertEqual(owner, selectOwner(count, caller, key))
         self.assertTrue(0 <= owner < count)
 
     def test_spread(self):
         """
         Both of two have something.
         """
-        owners = {ownerOf(2, "token:ci", str(number)) for number in range(50)}
+        owners = {selectOwner(2, "token:ci", str(number)) for number in range(50)}
         self.assertEqual(owners, {0, 1})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.request_images import readDataURI, sniff
+from openclaw.api.request_images import parseDataURI, sniffMediaType
 from openclaw.config import Images
 from openclaw.errors import InvalidRequest
 from openclaw.messages import ImagePart, TextPart, UserMessage
@@ -64,23 +64,23 @@ class DataTests(SynchronousTestCase):
         for kind, data in IMAGES.items():
             for meta in (f"{kind};base64", "text/html;base64", ";base64"):
                 self.assertEqual(
-                    readDataURI(uri(data, meta), URL, MAX_BYTES),
+                    parseDataURI(uri(data, meta), URL, MAX_BYTES),
                     ImagePart(kind, b64encode(data).decode()),
                 )
-        self.assertEqual(sniff(b"GIF87a"), "image/gif")
+        self.assertEqual(sniffMediaType(b"GIF87a"), "image/gif")
 
     def test_spellings(self):
         """
         Case, further parameters, blanks and line ends are no obstacle.
         """
-        plain = readDataURI(uri(PNG), URL, MAX_BYTES)
+        plain = parseDataURI(uri(PNG), URL, MAX_BYTES)
         encoded = b64encode(PNG).decode()
         for spelt in (
             f" DATA:IMAGE/PNG;BASE64,{encoded}\n",
             f"data:image/png;name=a.png;base64,{encoded}",
             f"data:image/png;base64,{encoded[:8]}\r\n {encoded[8:]}",
         ):
-            self.assertEqual(readDataURI(spelt, URL, MAX_BYTES), plain)
+            self.assertEqual(parseDataURI(spelt, URL, MAX_BYTES), plain)
 
     def test_parts(self):
         """
@@ -165,7 +165,7 @@ class WrongTests(SynchronousTestCase):
         An image may be as large as the limit, and no larger.
         """
         largest = PNG + bytes(MAX_BYTES - len(PNG))
-        image = readDataURI(uri(largest), URL, MAX_BYTES)
+        image = parseDataURI(uri(largest), URL, MAX_BYTES)
         self.assertEqual(image.mediaType, "image/png")
         self.assertWrong(URL, body(uri(largest + b"x")), "10485760 bytes")
         self.assertWrong(URL, body(uri(largest * 2 + b"x")), "10485760 bytes")
@@ -176,8 +176,10 @@ class WrongTests(SynchronousTestCase):
         """
         for size in range(24, 30):
             image = uri(PNG + bytes(size - len(PNG)))
-            readDataURI(image, URL, size)
-            error = self.assertRaises(InvalidRequest, readDataURI, image, URL, size - 1)
+            parseDataURI(image, URL, size)
+            error = self.assertRaises(
+                InvalidRequest, parseDataURI, image, URL, size - 1
+            )
             self.assertEqual(error.code, "image_too_large")
 
     def test_tooMany(self):
@@ -210,7 +212,7 @@ class WrongTests(SynchronousTestCase):
         No URL is our fault.
         """
         try:
-            found = readDataURI(url, URL, MAX_BYTES)
+            found = parseDataURI(url, URL, MAX_BYTES)
         except InvalidRequest as error:
             self.assertEqual(error.param, URL)
         else:
@@ -226,9 +228,9 @@ class WrongTests(SynchronousTestCase):
             a2b_base64("".join(encoded.split()), strict_mode=True)
         except (Error, ValueError):
             with self.assertRaises(InvalidRequest):
-                readDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
+                parseDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
         else:
-            image = readDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
+            image = parseDataURI(f"data:;base64,{encoded}", URL, MAX_BYTES)
             self.assertEqual(image.data, "".join(encoded.split()))
 
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from openclaw.api.raw_model import PLAIN_SECONDS, rawModel
+from openclaw.api.raw_model import RAW_SECONDS, parseRawModel
 from openclaw.interfaces import ITool
 from tests.api.chat_bodies import assistant, user
 from tests.server.memory_gateway import GatewayTestCase, configOf
@@ -231,7 +231,7 @@ class ChoreTests(ClientTestCase):
         It may take a minute, where the agent has ten.
         """
         caller = self.gateway.post({"messages": [user("Hi.")]}, TITLE)
-        self.gateway.clock.advance(PLAIN_SECONDS - 1)
+        self.gateway.clock.advance(RAW_SECONDS - 1)
         self.assertEqual(caller.answers, [])
         self.gateway.clock.advance(1)
         self.assertRefused(caller.answer, 504, "run_timeout")
@@ -293,7 +293,7 @@ class RawTests(ClientTestCase):
 
 class RawModelTests(SynchronousTestCase):
     """
-    L{rawModel} reads the name.
+    L{parseRawModel} reads the name.
     """
 
     def test_names(self):
@@ -314,4 +314,4 @@ class RawModelTests(SynchronousTestCase):
             (None, (None, False)),
         ]:
             with self.subTest(model=model):
-                self.assertEqual(rawModel(model, aliases), expected)
+                self.assertEqual(parseRawModel(model, aliases), expected)

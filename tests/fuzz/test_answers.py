@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from openclaw.agents.turns import RunResult
-from openclaw.api.chat_chunks import Reply, ReplyForm
-from openclaw.api.embeddings import answerOf
+from openclaw.api.chat_chunks import CompletionEncoder, CompletionFormat
+from openclaw.api.embeddings import encodeResponse
 from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
 from openclaw.interfaces import EmbeddingRequest, ModelReply
 from openclaw.messages import MOST_CALLS
@@ -39,7 +39,7 @@ from tests.models import test_google_response as test_google_generative_ai
 from tests.models import test_ollama_response as test_ollama
 from tests.models.event_reading import cut, decoderOf, outcomeOf
 
-FORM = ReplyForm(
+FORM = CompletionFormat(
     completionID="chatcmpl_1",
     created=1,
     model="openclaw",
@@ -87,9 +87,9 @@ class AnswerFuzz:
             self.assertTrue(message)
             msgspec.json.encode(message)
             return
-        reply = Reply(FORM)
+        encoder = CompletionEncoder(FORM)
         end = outcome.end
-        reply.document(
+        encoder.buildCompletion(
             RunResult(
                 text=end.text,
                 finishReason=end.finishReason,
@@ -103,13 +103,13 @@ class AnswerFuzz:
         """
         Assert that what is told on the way makes well-formed frames.
         """
-        decoder, reply = self.decoder(), Reply(FORM)
-        frames = reply.opening()
+        decoder, encoder = self.decoder(), CompletionEncoder(FORM)
+        frames = encoder.encodeOpening()
         for piece in pieces:
-            frames += reply.deltas(decoder.feed(piece))
+            frames += encoder.encodeEvents(decoder.feed(piece))
             if decoder.complete:
                 break
-        frames += reply.deltas(decoder.finish())
+        frames += encoder.encodeEvents(decoder.finish())
         for frame in framesOf(frames):
             self.assertIn("choices", frame)
 
@@ -272,7 +272,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(len(reply.vectors), 2)
         self.assertTrue(0 <= reply.promptTokens <= MOST_TOKENS, reply.promptTokens)
         for base64 in (False, True):
-            told = msgspec.json.decode(answerOf(reply, "openclaw", base64))
+            told = msgspec.json.decode(encodeResponse(reply, "openclaw", base64))
             self.assertEqual(len(told["data"]), 2)
 
     def test_everyValue(self) -> None:

@@ -9,7 +9,7 @@ from weakref import WeakSet, ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.chat_chunks import ReplyForm
+from openclaw.api.chat_chunks import CompletionFormat
 from openclaw.errors import OpenClawError, UpstreamRefused
 from tests.models.provider_case import DONE, HELLO, ProviderTestCase
 from tests.server.memory_gateway import HELLO as ASKED
@@ -30,11 +30,11 @@ class WithoutCollector(SynchronousTestCase):
         self.addCleanup(gc.enable)
 
 
-def _forms() -> "WeakSet[ReplyForm]":
+def _forms() -> "WeakSet[CompletionFormat]":
     """
     The forms of replies that there are.
     """
-    return WeakSet(each for each in gc.get_objects() if type(each) is ReplyForm)
+    return WeakSet(each for each in gc.get_objects() if type(each) is CompletionFormat)
 
 
 class RunTests(WithoutCollector, GatewayTestCase):

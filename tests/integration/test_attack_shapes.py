@@ -195,8 +195,8 @@ class BodyShapeTests(AttackerTestCase):
             (b'{%b,"tools":["%%b"]}' % SAID, b"\\\\" * MB, 20 * MB, "2000000 escapes"),
             (WORDS, b"a" * MB + "\U0001f600".encode(), 20 * MB, "not ASCII"),
             (b'{"%%b":1,%b}' % SAID, b"a" * MB + b"\\u20ac", 20 * MB, "not ASCII"),
-            (b"{%b}%%b" % SAID, b" " * 20 * MB, MB, "blanks and numbers"),
-            (b'{%b,"seed":%%b}' % SAID, b"1" * 20 * MB, MB, "blanks and numbers"),
+            (b"{%b}%%b" % SAID, b" " * 20 * MB, MB, "whitespace and numbers"),
+            (b'{%b,"seed":%%b}' % SAID, b"1" * 20 * MB, MB, "whitespace and numbers"),
             (IMAGE, b"a" * 20 * MB, MB, "base64 data URI"),
         ):
             await self.assertWords(filled(pattern, value, size), words)

@@ -67,7 +67,7 @@ class WorkersTestCase(DaemonTestCase):
                 for line in head.splitlines()
                 if line.lower().startswith("x-openclaw-run-id:")
             ]
-            if workerOf(runID) == worker:
+            if parseWorkerNumber(runID) == worker:
                 self.addCleanup(self.leave, connection)
                 return connection, call, runID
             call.finish()
@@ -117,7 +117,7 @@ class WorkersTestCase(DaemonTestCase):
         await watch.ended
 
 
-def workerOf(runID: str) -> int:
+def parseWorkerNumber(runID: str) -> int:
     """
     The worker that a run's id tells.
     """
@@ -296,7 +296,7 @@ class SessionTests(WorkersTestCase):
             for each in asking:
                 answer = await each
                 self.assertEqual(await answer.words(), "so")
-                workers.add(workerOf(answer.header("x-openclaw-run-id")))
+                workers.add(parseWorkerNumber(answer.header("x-openclaw-run-id")))
             turns += len(asking)
         lengths = [len(self.upstream.heard(index)) for index in range(turns)]
         self.assertEqual(lengths, list(range(1, 2 * turns, 2)))
@@ -453,4 +453,4 @@ class SignalTests(WorkersTestCase):
             self.assertEqual(await answer.words(), "so")
 
 
-__all__ = ["WorkersTestCase", "workerOf"]
+__all__ = ["WorkersTestCase", "parseWorkerNumber"]

@@ -13,7 +13,7 @@ from tests.integration.certificates import writeCertificate
 from tests.integration.daemon_case import LOOPBACK, TOKEN
 from tests.integration.http_caller import Caller
 from tests.integration.test_tokens import TOKEN_COMMAND
-from tests.integration.test_workers import WorkersTestCase, workerOf
+from tests.integration.test_workers import WorkersTestCase, parseWorkerNumber
 
 
 class ListeningTests(WorkersTestCase):
@@ -30,7 +30,7 @@ class ListeningTests(WorkersTestCase):
         for _ in range(200):
             answer = await caller.ask("hi")
             self.assertEqual(await answer.words(), "so")
-            seen.add(workerOf(answer.header("x-openclaw-run-id")))
+            seen.add(parseWorkerNumber(answer.header("x-openclaw-run-id")))
             if len(seen) == 2:
                 return
         self.fail(f"only {seen} serve")
