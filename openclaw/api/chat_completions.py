@@ -120,9 +120,11 @@ class ChatCompletions:
         """
         endpoint = request.live.config.gateway.http.endpoints.chatCompletions
         headers = parseRunHeaders(request.headers, endpoint.sessionHeaders)
-        fingerprint = await computeFingerprint(
-            self._reactor, request.body, headers, request.caller
-        )
+        fingerprint = None
+        if headers.mayBeRepeated():
+            fingerprint = await computeFingerprint(
+                self._reactor, request.body, headers, request.caller
+            )
         record = self._findRecord(fingerprint)
         if record is None:
             new = await self._createRecord(

@@ -7,14 +7,11 @@ Chat programs fill such headers from templates. An unfilled one, such as C{{{CHA
 counts as absent, as does an empty one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from twisted.web.http_headers import Headers
 
 from openclaw.agents.agent_directory import AGENT_HEADERS, MODEL_HEADER
 from openclaw.errors import InvalidRequest
-from openclaw.server.api_request import decodeHeader
 from openclaw.sessions.session_keys import MAX_NAME_CHARACTERS, SESSION_HEADER
 
 CHANNEL_HEADER = "x-openclaw-message-channel"
@@ -109,6 +106,16 @@ class RunHeaders(TargetHeaders):
             param=DISCONNECT_HEADER,
         )
 
+    def mayBeRepeated(self) -> bool:
+        """
+        Tell if the same request can come again and be recognised.
+
+        @raise InvalidRequest: See L{continuesAfterDisconnect}, which is checked here
+            even if nothing depends on it.
+        """
+        continues = self.continuesAfterDisconnect()
+        return continues or self.key is not None or self.retryCount is not None
+
     def idempotencyKey(self) -> str | None:
         """
         Return the idempotency key, or C{None}.
@@ -169,41 +176,39 @@ def ignoreTemplate(value: str | None) -> str | None:
     return None if value is None or "{{" in value else value
 
 
-def parseTargetHeaders(headers: Headers) -> TargetHeaders:
+def parseTargetHeaders(headers: Mapping[str, str]) -> TargetHeaders:
     """
     Parse the headers that name an agent and a model.
     """
-    return TargetHeaders(
-        agent=_agent(headers), model=decodeHeader(headers, MODEL_HEADER)
-    )
+    return TargetHeaders(agent=_agent(headers), model=headers.get(MODEL_HEADER))
 
 
-def parseRunHeaders(headers: Headers, chatHeaders: Sequence[str] = ()) -> RunHeaders:
+def parseRunHeaders(
+    headers: Mapping[str, str], chatHeaders: Sequence[str] = ()
+) -> RunHeaders:
     """
     Parse the headers of a request for a run.
 
     @param chatHeaders: The configured headers that may name the chat.
     """
-    task = decodeHeader(headers, OPEN_WEBUI_TASK)
-    events = decodeHeader(headers, EVENTS_HEADER) or ""
-    named = ((name, decodeHeader(headers, name)) for name in chatHeaders)
+    task = headers.get(OPEN_WEBUI_TASK)
+    events = headers.get(EVENTS_HEADER) or ""
+    named = ((name, headers.get(name.lower())) for name in chatHeaders)
     return RunHeaders(
         agent=_agent(headers),
-        model=decodeHeader(headers, MODEL_HEADER),
-        session=ignoreTemplate(decodeHeader(headers, SESSION_HEADER)),
-        channel=(decodeHeader(headers, CHANNEL_HEADER) or "").strip(),
+        model=headers.get(MODEL_HEADER),
+        session=ignoreTemplate(headers.get(SESSION_HEADER)),
+        channel=(headers.get(CHANNEL_HEADER) or "").strip(),
         chats=[(name, chat) for name, chat in named if chat is not None],
-        webUIChat=decodeHeader(headers, OPEN_WEBUI_CHAT),
+        webUIChat=headers.get(OPEN_WEBUI_CHAT),
         task=task,
         events=frozenset(name.strip().lower() for name in events.split(",")),
-        onDisconnect=(decodeHeader(headers, DISCONNECT_HEADER) or "cancel")
-        .strip()
-        .lower(),
-        key=decodeHeader(headers, KEY_HEADER),
-        retryCount=decodeHeader(headers, RETRY_HEADER),
+        onDisconnect=(headers.get(DISCONNECT_HEADER) or "cancel").strip().lower(),
+        key=headers.get(KEY_HEADER),
+        retryCount=headers.get(RETRY_HEADER),
     )
 
 
-def _agent(headers: Headers) -> str | None:
-    values = (decodeHeader(headers, name) for name in AGENT_HEADERS)
+def _agent(headers: Mapping[str, str]) -> str | None:
+    values = (headers.get(name) for name in AGENT_HEADERS)
     return next((value for value in values if value), None)

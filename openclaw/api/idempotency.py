@@ -14,19 +14,12 @@ from openclaw.net.threads import runInBodyThread
 
 async def computeFingerprint(
     reactor: Any, body: bytes, headers: RunHeaders, caller: ICaller
-) -> RequestFingerprint | None:
+) -> RequestFingerprint:
     """
     Compute the fingerprint by which a repeated request is recognised.
 
-    @return: C{None} for a request that carries no sign that it may be repeated.
-
-    @raise InvalidRequest: The C{Idempotency-Key} is not valid, or see
-        L{RunHeaders.continuesAfterDisconnect}.
+    @raise InvalidRequest: The C{Idempotency-Key} is not valid.
     """
-    # An unknown value is an error even where it has no effect.
-    continues = headers.continuesAfterDisconnect()
-    if headers.key is None and headers.retryCount is None and not continues:
-        return None
     key = headers.idempotencyKey()
     if isSmall(body):
         digest = sha256(body)

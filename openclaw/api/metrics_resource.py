@@ -41,6 +41,6 @@ class MetricsResource:
         """
         others = convert(await self._peers.ask(METRICS_TOPIC), list[Snapshot])
         text, kind = self._page.render(
-            self._connections(), request.header("accept") or "", others
+            self._connections(), request.headers.get("accept", ""), others
         )
         request.respond(text, kind)

@@ -181,7 +181,7 @@ def _isVisible(caller: ICaller, run: AgentRun | RecordedRun) -> bool:
 
 
 def _parseLastEventID(request: ApiRequest) -> int:
-    text = (request.header(LAST_EVENT_HEADER) or "0").strip()
+    text = (request.headers.get(LAST_EVENT_HEADER) or "0").strip()
     # Longer numbers can't be an event's, and are slow to parse.
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise InvalidRequest(

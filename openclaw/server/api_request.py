@@ -3,7 +3,7 @@ The request that resources get: parsed, with an authenticated caller and a compl
 body.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,6 @@ from openclaw.errors import InternalError
 from openclaw.interfaces import ICaller
 from openclaw.server.error_responses import JSON
 from openclaw.server.live_config import LiveConfig
-
-NO_HEADERS = Headers()
 
 
 class ResponseWriter(Protocol):
@@ -74,7 +72,7 @@ class ApiRequest:
     @ivar isHead: True for C{HEAD}: the response has no body.
     @ivar admittedCaller: The caller; C{None} if the route needs no authentication.
     @ivar live: The configuration that was in force when the headers had arrived.
-    @ivar headers: The request's headers.
+    @ivar headers: The request's headers; see L{decodeHeaders}.
     @ivar body: The whole body.
     @ivar response: The response.
     """
@@ -84,7 +82,7 @@ class ApiRequest:
     isHead: bool
     admittedCaller: ICaller | None
     live: LiveConfig
-    headers: Headers
+    headers: Mapping[str, str]
     body: bytes
     response: ResponseWriter
 
@@ -97,14 +95,11 @@ class ApiRequest:
             raise InternalError("The gateway failed.")
         return self.admittedCaller
 
-    def header(self, name: str) -> str | None:
-        return decodeHeader(self.headers, name)
-
     def discardInput(self) -> None:
         """
         Drop the headers and the body once they are parsed: the response may take long.
         """
-        self.headers, self.body = NO_HEADERS, b""
+        self.headers, self.body = {}, b""
 
     def respond(self, body: bytes, contentType: str | bytes = JSON) -> None:
         """
@@ -115,15 +110,19 @@ class ApiRequest:
         self.response.write(body)
 
 
-def decodeHeader(headers: Headers, name: str) -> str | None:
+def decodeHeaders(headers: Headers) -> Mapping[str, str]:
     """
-    Return the last value of a header as text: UTF-8, or else Latin-1.
+    Return the headers by their names in lower case, each with its last value as text:
+    UTF-8, or else Latin-1.
     """
-    values = headers.getRawHeaders(name.encode())
-    if values is None:
-        return None
-    raw: bytes = values[-1]
+    return {
+        name.decode("latin-1").lower(): _decode(values[-1])
+        for name, values in headers.getAllRawHeaders()
+    }
+
+
+def _decode(value: bytes) -> str:
     try:
-        return raw.decode("utf-8")
+        return value.decode("utf-8")
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        return value.decode("latin-1")

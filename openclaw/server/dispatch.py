@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.web.server import NOT_DONE_YET
 
 from openclaw.errors import InternalError, OpenClawError
-from openclaw.server.api_request import ApiRequest
+from openclaw.server.api_request import ApiRequest, decodeHeaders
 from openclaw.server.error_responses import setErrorResponse
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.server.routing import RouteTable
@@ -58,7 +58,7 @@ class RoutedResource(KleinResource):
             request.finish()
 
     async def _respond(self, request: GatewayRequest) -> None:
-        caller = await request.whenAuthenticated()
+        caller = await request.caller()
         if isinstance(caller, BaseException):
             raise caller
         admission = request.admission
@@ -72,7 +72,7 @@ class RoutedResource(KleinResource):
             isHead=request.method == b"HEAD",
             admittedCaller=caller,
             live=live,
-            headers=request.requestHeaders,
+            headers=decodeHeaders(request.requestHeaders),
             body=request.body(),
             response=request,
         )

@@ -10,7 +10,7 @@ kept in memory.
 from collections.abc import Callable
 from secrets import token_hex
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from twisted.web.http import NO_BODY_CODES
@@ -46,6 +46,12 @@ def newRequestID() -> str:
     return f"req_{token_hex(12)}"
 
 
+Authentication = ICaller | BaseException | None
+"""
+The caller of a request, or the error with which they were rejected.
+"""
+
+
 class GatewayRequest(Request):
     """
     A request whose access is checked before its body is read, and its response.
@@ -63,6 +69,7 @@ class GatewayRequest(Request):
     # Python shares the names of up to thirty attributes among objects; with ours
     # beside Twisted's, each request would have a dictionary of 1.6 KB.
     __slots__ = (
+        "_authentication",
         "_body",
         "_bodyTimeout",
         "_caller",
@@ -95,6 +102,7 @@ class GatewayRequest(Request):
         self.state = RequestState.HEADERS
         self._body = RequestBody(channel.site.bodyBudget)
         self._caller: Deferred[ICaller | BaseException] | None = None
+        self._authentication: Authentication = None
         self._expectsContinue = False
         self._length: int | None = 0
         self._shareKey = self._countedKey = ""
@@ -154,6 +162,7 @@ class GatewayRequest(Request):
                 return self._callerRejected(Failure(_tooManyRequestsError()))
             self._countedKey = shareKey
         self._shareKey = shareKey
+        self._authentication = caller
         if self._caller is not None:
             # Authentication took time, so the headers were handled before it.
             self._checkBody()
@@ -167,6 +176,7 @@ class GatewayRequest(Request):
         """
         error = failure.value
         assert error is not None
+        self._authentication = error
         if isinstance(error, OpenClawError):
             error.__traceback__ = None  # Its frames hold this request.
             if self.state is RequestState.BODY and not self.disconnected:
@@ -308,23 +318,22 @@ class GatewayRequest(Request):
 
     # For resources
 
-    def whenAuthenticated(self) -> "Deferred[ICaller | BaseException | None]":
+    async def caller(self) -> Authentication:
         """
-        Wait for the caller.
-
-        @return: The caller, or the error with which they were rejected; C{None} if the
-            route needs no authentication.
+        Return the caller, or the error with which they were rejected; C{None} if the
+        route needs no authentication.
         """
-        if self._caller is None:
-            return succeed(None)
-        authenticated: Deferred[ICaller | BaseException | None] = Deferred()
+        if self._caller is not None and not self._caller.called:
+            authenticated: Deferred[None] = Deferred()
 
-        def deliver(caller: ICaller | BaseException) -> ICaller | BaseException:
-            authenticated.callback(caller)
-            return caller
+            def fire(caller: ICaller | BaseException) -> ICaller | BaseException:
+                authenticated.callback(None)
+                return caller
 
-        self._caller.addCallback(deliver)
-        return authenticated
+            # Cancelling whoever waits must not cancel the authentication.
+            self._caller.addCallback(fire)
+            await authenticated
+        return self._authentication
 
     def body(self) -> bytes:
         """

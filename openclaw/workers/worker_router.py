@@ -11,6 +11,7 @@ from openclaw.api.idempotency import computeFingerprint
 from openclaw.api.peers import RUN_IN_PROGRESS, Peers, parseWorkerNumber, selectOwner
 from openclaw.errors import OpenClawError
 from openclaw.interfaces import ICaller
+from openclaw.server.api_request import decodeHeaders
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.workers.forwarded_caller import ForwardedCaller
 from openclaw.workers.shared_guards import ownerOfCaller
@@ -41,7 +42,7 @@ class WorkerRouter:
             answer it.
         """
         hops = 0 if forwarded is None else forwarded.hops
-        caller = await request.whenAuthenticated()
+        caller = await request.caller()
         if caller is None or isinstance(caller, BaseException) or hops >= MOST_HOPS:
             return None
         peers = self._peers
@@ -71,7 +72,9 @@ class WorkerRouter:
         if bounded or not found.route.takesBody:
             return None
         endpoint = live.config.gateway.http.endpoints.chatCompletions
-        headers = parseRunHeaders(request.requestHeaders, endpoint.sessionHeaders)
+        headers = parseRunHeaders(
+            decodeHeaders(request.requestHeaders), endpoint.sessionHeaders
+        )
         if headers.key is not None:
             return selectOwner(peers.count, caller.label, headers.key)
         if not headers.isRetry:
@@ -87,7 +90,6 @@ class WorkerRouter:
             )
         except OpenClawError:
             return None  # The resource says so.
-        assert asked is not None
         fingerprint = asked.fingerprint.hex()
         answers = await self._peers.ask(RUN_IN_PROGRESS, [asked.caller, fingerprint])
         return next((each for each in answers if each is not None), None)
