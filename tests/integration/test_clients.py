@@ -186,7 +186,7 @@ class AliasTests(ClientTestCase):
         """
         The agent answers by the name that the program knows, and by no other.
         """
-        heading = "n8n, and whatever insists on its own model names"
+        heading = "n8n, and clients with fixed model names"
         caller = self.caller(await self.startKeeper(safe_load(recipe(heading, "yaml"))))
         self.plays(SAYS)
         answer = await caller.ask(QUESTION, model="gpt-4o-mini")
