@@ -75,4 +75,4 @@ class InProcessBackend:
         """
         See L{Backend.hurry}.
         """
-        self._composition.runtime.endAll()
+        self._composition.runtime.cancelAll()

@@ -119,7 +119,7 @@ class GatewayService(Service):
         runtime.isRevoked = tokens.isRevoked
         self._revocationWatch = RevocationWatcher(tokens, runtime.endRevoked, reactor)
         self._metrics = MetricsPage(
-            runtime.tally, runtime.inProgress, reactor, self._composition.failures
+            runtime.tally, runtime.countRuns, reactor, self._composition.failures
         )
         self._app = app = GatewayApp(
             runtime=runtime,
@@ -130,7 +130,7 @@ class GatewayService(Service):
             log=self._log,
             now=launch.now,
             peers=self._topology.peers,
-            newRunID=self._topology.newRunID,
+            makeRunID=self._topology.makeRunID,
         )
         front = app.resource if member is None else member.forwarding(app.resource)
         access = AccessCheck(lambda: self._live, app.routes)

@@ -79,12 +79,12 @@ class CompositionTestCase(ServedTestCase):
         """
         Begin a run of the main agent.
         """
-        return composition.runtime.begin(
+        return composition.runtime.startRun(
             RunRequest(
                 agent=(config or self.config()).agentSettings()[0],
                 system="",
                 sessionKey="agent:main:a",
-                kept=True,
+                stateful=True,
                 opening=SAID,
                 following=SAID,
             ),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.context import pairToolResults, withoutImages
-from openclaw.agents.token_estimates import fits, tokensOfAll
+from openclaw.agents.context import pairToolResults, replaceImages
+from openclaw.agents.token_estimates import estimateMessages, fits
 from openclaw.interfaces import ModelRequest
 from openclaw.messages import (
     AssistantMessage,
@@ -74,7 +74,7 @@ class PlainTranscriptTests(SynchronousTestCase):
         transcript = kept(messages)
         for step in (
             pairToolResults,
-            withoutImages,
+            replaceImages,
             lambda them: selectThoughts(them, "x/y"),
         ):
             self.assertIs(step(transcript), transcript)
@@ -85,7 +85,7 @@ class PlainTranscriptTests(SynchronousTestCase):
         """
         Text that needs no counting takes no more room than text that is counted.
         """
-        self.assertEqual(fits(kept(messages), room), tokensOfAll(messages) <= room)
+        self.assertEqual(fits(kept(messages), room), estimateMessages(messages) <= room)
 
     def test_isPlain(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-Resolve the agent that a request names, and the model that answers.
+The directory of agents: resolves the agent of a request, and its model.
 """
 
 from collections.abc import Mapping
@@ -14,28 +14,28 @@ from openclaw.sessions.session_keys import SESSION_HEADER, agentOfKey
 AGENT_HEADER = "x-openclaw-agent-id"
 AGENT_HEADERS = (AGENT_HEADER, "x-openclaw-agent")
 """
-The headers that name the agent; the first that does counts.
+The headers that name the agent; the first non-empty one is used.
 """
 
 MODEL_HEADER = "x-openclaw-model"
 DEFAULT_MODELS = ("openclaw", "openclaw/default")
 """
-The model names that mean the default agent.
+The model names of the default agent.
 """
 
 AGENT_PREFIXES = ("openclaw:", "openclaw/", "agent:")
 """
-Prefixes of an agent's id in a model name.
+The prefixes of an agent's ID in a model name.
 """
 
 
 class AgentTarget(NamedTuple):
     """
-    An agent that a request was resolved to.
+    The agent of a request.
 
-    @ivar agent: Who shall answer.
-    @ivar model: The model to ask in place of the agent's own, if one is named.
-    @ivar raw: Is a plain call of the model meant, without anything of the agent?
+    @ivar agent: The agent.
+    @ivar model: The model to call instead of the agent's own, if one is named.
+    @ivar raw: Whether the model is called without the agent's prompt and tools.
     """
 
     agent: AgentSettings
@@ -46,7 +46,7 @@ class AgentTarget(NamedTuple):
 @dataclass(frozen=True)
 class AgentDirectory:
     """
-    The agents that there are, and the names they go by.
+    The configured agents and their names.
     """
 
     config: Config
@@ -70,99 +70,101 @@ class AgentDirectory:
         sessionHeader: str | None = None,
     ) -> AgentSettings:
         """
-        Find the agent that a request asks for: by header, by model, by the session
-        it names, or else the default.
+        Find the agent of a request: by header, by model, by the session that it names,
+        or the default.
 
         @param model: The request's C{model}.
-
         @param agentHeader: The value of C{x-openclaw-agent-id}.
-
         @param sessionHeader: The value of C{x-openclaw-session-key}.
-
-        @raise InvalidRequest: It asks for no agent that the caller may use, or for
-            two different ones.
+        @raise InvalidRequest: The request names an agent that the caller may not use,
+            or two different agents.
         """
         asked: AgentSettings | None
         if agentHeader is not None and agentHeader.strip():
-            asked = self._known(agentHeader.strip().lower(), caller, AGENT_HEADER)
+            asked = self._requireUsable(
+                agentHeader.strip().lower(), caller, AGENT_HEADER
+            )
         else:
-            asked = self._askedByModel(model, caller)
-        ofSession = agentOfKey(sessionHeader) if sessionHeader is not None else None
-        if ofSession is None:
-            return asked or self._known(self.defaultID, caller, "model")
+            asked = self._findByModel(model, caller)
+        sessionAgentID = (
+            agentOfKey(sessionHeader) if sessionHeader is not None else None
+        )
+        if sessionAgentID is None:
+            return asked or self._requireUsable(self.defaultID, caller, "model")
         if asked is None:
-            return self._known(ofSession, caller, SESSION_HEADER)
-        if asked.id != ofSession:
+            return self._requireUsable(sessionAgentID, caller, SESSION_HEADER)
+        if asked.id != sessionAgentID:
             raise InvalidRequest(
-                f"The session belongs to agent '{ofSession}', but the request is for"
-                f" agent '{asked.id}'.",
+                f"The session belongs to agent '{sessionAgentID}', but the request is"
+                f" for agent '{asked.id}'.",
                 param=SESSION_HEADER,
             )
         return asked
 
-    def _askedByModel(self, model: str | None, caller: ICaller) -> AgentSettings | None:
+    def _findByModel(self, model: str | None, caller: ICaller) -> AgentSettings | None:
         """
-        @return: C{None} when the model is only the name of the gateway.
+        @return: C{None} if the model is only the name of the gateway.
         """
         name = (model or "").strip()
         alias = self._aliases.get(name)
         if alias is not None:
-            return self._known(alias.lower(), caller, "model")
+            return self._requireUsable(alias.lower(), caller, "model")
         name = name.lower()
         if not name or name in DEFAULT_MODELS:
             return None
         for prefix in AGENT_PREFIXES:
             if name.startswith(prefix):
-                return self._known(name[len(prefix) :].strip(), caller, "model")
+                return self._requireUsable(name[len(prefix) :].strip(), caller, "model")
         raise InvalidRequest(
             "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.",
             param="model",
             code="model_not_found",
         )
 
-    def _known(self, agentID: str, caller: ICaller, param: str) -> AgentSettings:
+    def _requireUsable(
+        self, agentID: str, caller: ICaller, param: str
+    ) -> AgentSettings:
         agent = self.agents.get(agentID)
         if agent is not None and caller.mayUse(agentID):
             return agent
-        usable = ", ".join(f"'{known}'" for known in self.usable(caller)) or "none"
+        usable = ", ".join(f"'{known}'" for known in self.usableIDs(caller)) or "none"
         raise InvalidRequest(
             f"Unknown agent '{agentID}'. Agents you may use: {usable}.",
             param=param,
             code="unknown_agent",
         )
 
-    def usable(self, caller: ICaller) -> list[str]:
+    def usableIDs(self, caller: ICaller) -> list[str]:
         """
-        The ids of the agents that the caller may run, in the configuration's order.
+        Return the IDs of the agents that a caller may use, in the configuration's
+        order.
         """
         return [agentID for agentID in self.agents if caller.mayUse(agentID)]
 
-    def models(self, caller: ICaller) -> list[str]:
+    def modelNames(self, caller: ICaller) -> list[str]:
         """
-        The model names to show to the caller.
+        Return the model names that a caller may use.
         """
-        usable = self.usable(caller)
+        usable = self.usableIDs(caller)
         names = list(DEFAULT_MODELS) if self.defaultID in usable else []
         return names + [f"openclaw/{agentID}" for agentID in usable]
 
-    def modelOverride(
+    def resolveModelOverride(
         self, agent: AgentSettings, asked: str | None, caller: ICaller
     ) -> ModelRef | None:
         """
-        The model that C{x-openclaw-model} asks for.
+        Resolve the model of C{x-openclaw-model}.
 
-        @param asked: C{provider/model}, or the bare id of a model that the agent or
-            a provider lists.
-
+        @param asked: C{provider/model}, or the ID of a model that the agent or a
+            provider lists.
         @raise NotFound: There is no such provider or model.
-
-        @raise PermissionDenied: The caller may not name it.
+        @raise PermissionDenied: The caller may not use it.
         """
         name = (asked or "").strip()
         if not name:
             return None
-        found = self._namedModel(agent, name)
-        if not caller.mayNameModel(str(found), isOwn=self._isOwn(found, caller)):
+        found = self._resolveModel(agent, name)
+        if not caller.mayNameModel(str(found), isOwn=self._isOwnModel(found, caller)):
             raise PermissionDenied(
                 f"You may not name the model '{found}' in `{MODEL_HEADER}`.",
                 param=MODEL_HEADER,
@@ -170,9 +172,9 @@ class AgentDirectory:
             )
         return found
 
-    def _isOwn(self, model: ModelRef, caller: ICaller) -> bool:
+    def _isOwnModel(self, model: ModelRef, caller: ICaller) -> bool:
         """
-        Is the model configured for one of the caller's agents?
+        Return whether a model is configured for one of the caller's agents.
         """
         return any(
             model in (each.model.primary, *each.model.fallbacks, each.embeddingModel)
@@ -180,20 +182,20 @@ class AgentDirectory:
             if caller.mayUse(each.id)
         )
 
-    def _namedModel(self, agent: AgentSettings, name: str) -> ModelRef:
-        for known in self._knownModels(agent):
+    def _resolveModel(self, agent: AgentSettings, name: str) -> ModelRef:
+        for known in self._listModels(agent):
             if name in (known.model, f"{known.provider}/{known.model}"):
                 return known
         provider, slash, model = name.partition("/")
         configured = self.config.models.providers.get(provider) if slash else None
-        # A provider that lists no models has whatever model it is asked for.
+        # A provider that lists no models accepts any model.
         if configured is not None and not configured.models and model:
             return ModelRef(provider, model)
         raise NotFound(
             f"Unknown model '{name}'.", param=MODEL_HEADER, code="model_not_found"
         )
 
-    def _knownModels(self, agent: AgentSettings) -> list[ModelRef]:
+    def _listModels(self, agent: AgentSettings) -> list[ModelRef]:
         known = [agent.model.primary, *agent.model.fallbacks, agent.embeddingModel]
         for name, provider in self.config.models.providers.items():
             known += [ModelRef(name, model.id) for model in provider.models]

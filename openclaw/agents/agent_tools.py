@@ -1,5 +1,5 @@
 """
-Each agent's tools and workspace.
+The tools and workspaces of all agents.
 """
 
 from collections.abc import Callable
@@ -31,17 +31,17 @@ class AgentTools:
     )
     _workspaces: dict[str, Workspace] = field(default_factory=dict, init=False)
 
-    def toolsOf(
+    def selectTools(
         self, agent: AgentSettings, permits: Callable[[str], bool] = lambda tool: True
     ) -> dict[str, OfferedTool]:
         """
-        The tools that an agent has.
+        Select the tools of an agent.
 
-        @param permits: Whether the caller may reach the tool of that name.
+        @param permits: Returns whether the caller may use a tool, by name.
         """
         policy = agent.tools
         if policy.profile == "none" and not policy.allow:
-            # Looking for tools imports them all.
+            # Looking up tools imports all of them.
             return {}
         found = self.catalogue.tools()
         names = allowedTools(found, policy.profile, policy.allow, policy.deny)
@@ -51,9 +51,9 @@ class AgentTools:
             if permits(name)
         }
 
-    def workspaceOf(self, agent: AgentSettings) -> Workspace | None:
+    def getWorkspace(self, agent: AgentSettings) -> Workspace | None:
         """
-        An agent's workspace, with what was read of it so far.
+        Return an agent's workspace, as it was last read.
         """
         if agent.workspace is None:
             return None
@@ -65,12 +65,12 @@ class AgentTools:
 
     async def refresh(self, agent: AgentSettings, reactor: Any) -> None:
         """
-        Read, in a thread, what has changed in an agent's workspace.  Requests that
-        come meanwhile wait for the same thread.
+        Read, in a thread, what has changed in an agent's workspace.  Concurrent calls
+        share one read.
 
-        @param reactor: One with threads.
+        @param reactor: A reactor with threads.
         """
-        workspace = self.workspaceOf(agent)
+        workspace = self.getWorkspace(agent)
         if workspace is None:
             return
         waiting = self._refreshing.get(agent.id)
@@ -87,6 +87,6 @@ class AgentTools:
         if isinstance(outcome, Failure):
             self.log.failure("A workspace could not be read", outcome)
         for done in self._refreshing.pop(agentID):
-            # Those whose caller has gone have been cancelled.
+            # The Deferred of a disconnected client has been cancelled.
             if not done.called:
                 done.callback(None)

@@ -1,5 +1,5 @@
 """
-The wish that a run stops, and what the run waits for meanwhile.
+The cancellation of a run, wherever it waits.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,22 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class Cancellation:
     """
-    Breaks a run off, in whatever it waits for.
+    Cancels a run and the operation it waits for.
 
-    @ivar reason: Why it shall stop, once it shall.
+    @ivar reason: The error that ends the run; C{None} while it may go on.
     """
 
     reason: OpenClawError | None = field(default=None, init=False)
     _interrupt: Callable[[], None] | None = field(default=None, init=False)
 
-    def give(self, reason: OpenClawError | None = None) -> None:
+    def cancel(self, reason: OpenClawError | None = None) -> None:
         """
-        Stop what can be stopped now.  What can't is to ask L{check} behind it.  Only
-        the first reason counts.
+        Request the end of the run, and interrupt the current wait.  Code that cannot be
+        interrupted calls L{check} afterwards.  Only the first reason is kept.
         """
         if self.reason is not None:
             return
-        self.reason = reason or cancelled()
+        self.reason = reason or defaultReason()
         if self._interrupt is not None:
             self._interrupt()
 
@@ -42,17 +42,17 @@ class Cancellation:
         if self.reason is not None:
             raise self.reason
 
-    async def during(
+    async def wait(
         self, waiting: "Deferred[T]", interrupt: Callable[[], None] | None = None
     ) -> T:
         """
-        Wait for something that may be broken off.
+        Wait for a Deferred, which a cancellation interrupts.
 
-        @param interrupt: What breaks it off, if not to cancel the Deferred.
+        @param interrupt: Interrupts the operation.  Default: cancel the Deferred.
         """
         self._interrupt = interrupt or waiting.cancel
         if self.reason is not None:
-            # It was given while there was nothing yet to break off.
+            # It was cancelled while nothing could be interrupted.
             self._interrupt()
         try:
             return await waiting
@@ -60,8 +60,8 @@ class Cancellation:
             self._interrupt = None
 
 
-def cancelled() -> RunCancelled:
+def defaultReason() -> RunCancelled:
     """
-    The reason for which nobody gave another.
+    Make the error for a cancellation without a reason.
     """
     return RunCancelled("The run was cancelled.")

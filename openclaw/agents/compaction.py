@@ -1,5 +1,5 @@
 """
-The question for a summary of the oldest part of a conversation.
+The request for a summary of the oldest part of a conversation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,36 +17,36 @@ of the conversation, in at most 400 words."""
 
 MAX_RESULT_CHARACTERS = 1000
 """
-As much of a tool's result, and of a call's arguments, goes into a summary.
+Limit of the characters of a tool's result, and of a call's arguments, in the request.
 """
 
 CHARACTERS_PER_TOKEN = 3
 """
-Characters sent for each token of room: fewer than in most texts, so that the request
-for the summary is not too long itself.
+Characters sent for each available token: fewer than in most texts, so that the request
+fits the model's context window.
 """
 
 
-def summaryRequest(model: str, oldest: Sequence[Message], room: int) -> ModelRequest:
+def buildSummaryRequest(
+    model: str, oldest: Sequence[Message], room: int
+) -> ModelRequest:
     """
-    Ask for a summary.
+    Build the request for a summary.
 
-    @param model: The provider's own id of the model.
-
-    @param oldest: What is to be summarised.
-
-    @param room: How long the text may be, in tokens.  Of a longer one the middle is
-        left out: an earlier summary is at the beginning, the latest at the end.
+    @param model: The provider's own ID of the model.
+    @param oldest: The messages to summarise.
+    @param room: Limit of their text, in tokens.  The middle of a longer text is left
+        out: an earlier summary is at its beginning, the latest messages at its end.
     """
-    text = "\n\n".join(_rendered(oldest))
-    most = _charactersIn(room)
-    if len(text) > most:
-        text = f"{text[: most // 3]}\n\n[…]\n\n{text[-(2 * most // 3) :]}"
-    said = f"The conversation:\n\n{text}\n\n(End of the conversation. Summarise it.)"
-    return ModelRequest(model, INSTRUCTIONS, (UserMessage(said),))
+    text = "\n\n".join(_renderMessages(oldest))
+    limit = _countCharacters(room)
+    if len(text) > limit:
+        text = f"{text[: limit // 3]}\n\n[…]\n\n{text[-(2 * limit // 3) :]}"
+    prompt = f"The conversation:\n\n{text}\n\n(End of the conversation. Summarise it.)"
+    return ModelRequest(model, INSTRUCTIONS, (UserMessage(prompt),))
 
 
-def _rendered(messages: Sequence[Message]) -> Iterator[str]:
+def _renderMessages(messages: Sequence[Message]) -> Iterator[str]:
     for message in messages:
         match message:
             case UserMessage():
@@ -57,26 +57,26 @@ def _rendered(messages: Sequence[Message]) -> Iterator[str]:
                 if message.content:
                     yield f"Assistant: {message.content}"
                 for call in message.tool_calls:
-                    yield f"Assistant calls {call.name}: {_bounded(call.arguments)}"
+                    yield f"Assistant calls {call.name}: {_truncate(call.arguments)}"
             case ToolMessage():
                 label = "Error" if message.isError else "Result"
-                yield f"{label}: {_bounded(message.content)}"
+                yield f"{label}: {_truncate(message.content)}"
 
 
-def _bounded(text: str) -> str:
+def _truncate(text: str) -> str:
     if len(text) <= MAX_RESULT_CHARACTERS:
         return text
     return f"{text[:MAX_RESULT_CHARACTERS]} […]"
 
 
-def clipped(summary: str, room: int) -> str:
+def truncateSummary(summary: str, room: int) -> str:
     """
-    A summary that is not longer than asked for, whatever the model wrote.
+    Truncate a summary to the available room.
 
-    @param room: What the rest of the conversation has, in tokens.
+    @param room: In tokens.
     """
-    return summary.strip()[: _charactersIn(room)]
+    return summary.strip()[: _countCharacters(room)]
 
 
-def _charactersIn(room: int) -> int:
+def _countCharacters(room: int) -> int:
     return max(room * CHARACTERS_PER_TOKEN, MAX_RESULT_CHARACTERS)

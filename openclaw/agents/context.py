@@ -1,12 +1,12 @@
 """
-The part of a conversation that a run's model is shown: all of it, or, where that
-exceeds the model's context window, a summary and the newest part.
+The part of a conversation that is sent to the model: all of it, or, if it exceeds the
+model's context window, a summary and the newest messages.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from openclaw.agents.token_estimates import tokensOf
+from openclaw.agents.token_estimates import estimateMessage
 from openclaw.interfaces import Conversation, Summary
 from openclaw.messages import (
     AssistantMessage,
@@ -21,84 +21,82 @@ from openclaw.transcript import isPlain
 SUMMARY = (
     "Summary of our conversation before this point:\n\n{text}\n\n(End of summary.)"
 )
-UNSEEN = "(Here was an image, which you can't see.)"
-LEFT_OUT = "(Some messages before this point were left out for want of room.)"
+UNSEEN = "(An image was here, which you can't see.)"
+LEFT_OUT = "(Some messages before this point were left out to save space.)"
 
-NO_RESULT = "There is no result: the call was not answered."
+NO_RESULT = "There is no result: the call was not completed."
 """
-The text in place of a missing tool result.
+The text that replaces a missing tool result.
 """
 
 
 @dataclass(slots=True)
 class Context:
     """
-    A run's view of its conversation.  The conversation itself only grows; here is
-    from where on it is shown, and what is said of the rest.
+    A run's view of its conversation.  The conversation only grows; this records the
+    first message that is sent, and the summary of the earlier ones.
 
-    @ivar stored: The newest summary that is kept with the session, if any.  The
+    @ivar storedSummary: The newest summary stored with the session, if any.  The loaded
         conversation begins where it ends.
-    @ivar skipped: How many messages between the two are not there.
-    @ivar made: A newer one, made in this run.
-    @ivar start: The index of the first message that is shown.
+    @ivar skipped: The number of messages between the two that were not loaded.
+    @ivar newSummary: A newer summary, made in this run.
+    @ivar start: The index of the first message that is sent.
     """
 
-    stored: Summary | None = None
+    storedSummary: Summary | None = None
     skipped: int = field(default=0, init=False)
-    made: Summary | None = field(default=None, init=False)
+    newSummary: Summary | None = field(default=None, init=False)
     start: int = field(default=0, init=False)
     _leftOut: bool = field(default=False, init=False)
 
-    def begin(self, conversation: Conversation) -> Sequence[Message]:
+    def load(self, conversation: Conversation) -> Sequence[Message]:
         """
-        Show a session.
+        Begin with a stored conversation.
 
         @return: Its messages.
         """
-        self.stored = conversation.summary
+        self.storedSummary = conversation.summary
         self.skipped = conversation.skipped
         self._leftOut = self.skipped > 0
         return conversation.messages
 
     def view(self, conversation: Sequence[Message]) -> Sequence[Message]:
         """
-        The messages to show.
+        Return the messages to send.
         """
         shown = pairToolResults(
             conversation[self.start :] if self.start else conversation
         )
-        head = self._head()
-        if not head:
+        preamble = self._formatPreamble()
+        if not preamble:
             return shown
         if not any(isinstance(message, UserMessage) for message in shown):
-            # Cut within a turn: what the model is working for is to be seen.
-            shown = [*_lastAsked(conversation[: self.start]), *shown]
+            # Cut within a turn: the model needs the request that it is working on.
+            shown = [*_findLastQuestion(conversation[: self.start]), *shown]
         if shown and isinstance(shown[0], UserMessage):
-            # Some models want the person and the assistant to take turns.
-            return [_headed(head, shown[0]), *shown[1:]]
-        return [UserMessage(head), *shown]
+            # Some models require user and assistant messages to alternate.
+            return [_prependText(preamble, shown[0]), *shown[1:]]
+        return [UserMessage(preamble), *shown]
 
-    def cut(self, conversation: Sequence[Message], room: int) -> int | None:
+    def findCut(self, conversation: Sequence[Message], room: int) -> int | None:
         """
-        Find the cut from which on the messages fit.
+        Find the first message to send, so that the messages fit.
 
         @param room: In tokens.
-
-        @return: The index of the first message to show, which is never a tool's
-            result: calls and results stay together.  The newest that can be shown
-            alone is always shown, be it too long.  C{None} if nothing can be left
-            out.
+        @return: The index of the message, which is never a tool's result: calls and
+            results stay together.  The newest message that can be first is always sent,
+            even if it does not fit.  C{None} if nothing can be left out.
         """
-        places = [
+        candidates = [
             index
             for index in range(self.start + 1, len(conversation))
             if not isinstance(conversation[index], ToolMessage)
         ]
-        if not places:
+        if not candidates:
             return None
-        fitting, used, best = len(conversation), 0, places[-1]
-        for index in reversed(places):
-            used += sum(map(tokensOf, conversation[index:fitting]))
+        fitting, used, best = len(conversation), 0, candidates[-1]
+        for index in reversed(candidates):
+            used += sum(map(estimateMessage, conversation[index:fitting]))
             fitting = index
             if used > room:
                 break
@@ -107,23 +105,24 @@ class Context:
 
     def summarise(self, text: str, cut: int) -> None:
         """
-        Show a summary for all that is before a cut.
+        Replace all messages before an index by a summary.
         """
-        before = self.skipped + (self.stored.messageCount if self.stored else 0)
-        self.made = Summary(text, before + cut)
+        before = self.skipped + (
+            self.storedSummary.messageCount if self.storedSummary else 0
+        )
+        self.newSummary = Summary(text, before + cut)
         self.start = cut
         self._leftOut = False
 
     def leaveOut(self, cut: int) -> None:
         """
-        Show nothing of what is before a cut.  A summary of what was before that is
-        shown still.
+        Leave out all messages before an index.  An earlier summary is kept.
         """
         self.start = cut
         self._leftOut = True
 
-    def _head(self) -> str:
-        summary = self.made or self.stored
+    def _formatPreamble(self) -> str:
+        summary = self.newSummary or self.storedSummary
         texts = []
         if summary is not None:
             texts.append(SUMMARY.format(text=summary.text))
@@ -132,23 +131,23 @@ class Context:
         return "\n\n".join(texts)
 
 
-def _lastAsked(messages: Sequence[Message]) -> Sequence[Message]:
+def _findLastQuestion(messages: Sequence[Message]) -> Sequence[Message]:
     for message in reversed(messages):
         if isinstance(message, UserMessage):
             return [message]
     return []
 
 
-def _headed(head: str, message: UserMessage) -> UserMessage:
+def _prependText(text: str, message: UserMessage) -> UserMessage:
     content = message.content
     if isinstance(content, str):
-        return UserMessage(f"{head}\n\n{content}")
-    return UserMessage((TextPart(head), *content))
+        return UserMessage(f"{text}\n\n{content}")
+    return UserMessage((TextPart(text), *content))
 
 
-def withoutImages(messages: Sequence[Message]) -> Sequence[Message]:
+def replaceImages(messages: Sequence[Message]) -> Sequence[Message]:
     """
-    The same for a model that reads text only: it is told where an image was.
+    Replace images by a note, for a model that reads text only.
     """
     if isPlain(messages):
         return messages
@@ -166,23 +165,23 @@ def _partText(part: Part) -> str:
 
 def pairToolResults(messages: Sequence[Message]) -> Sequence[Message]:
     """
-    Give each tool call a result, and drop results that answer no call: providers
-    refuse a conversation in which one is without the other.
+    Add a result to each tool call without one, and drop results without a call:
+    providers refuse such conversations.
     """
     if isPlain(messages):
         return messages
-    whole: list[Message] = []
+    paired: list[Message] = []
     unanswered: dict[str, None] = {}
     for message in messages:
         if isinstance(message, ToolMessage):
             if message.tool_call_id in unanswered:
                 del unanswered[message.tool_call_id]
-                whole.append(message)
+                paired.append(message)
             continue
-        whole += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
+        paired += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
         unanswered = {}
-        whole.append(message)
+        paired.append(message)
         if isinstance(message, AssistantMessage):
             unanswered = dict.fromkeys(call.id for call in message.tool_calls)
-    whole += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
-    return whole
+    paired += [ToolMessage(callID, NO_RESULT, True) for callID in unanswered]
+    return paired

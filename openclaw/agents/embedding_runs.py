@@ -1,6 +1,5 @@
 """
-All calls for embeddings: how many there may be, what is tried when one fails, where
-they are ended, and what is said of them in the log.
+All calls for embeddings: their limit, retries, cancellation, and log lines.
 """
 
 from collections.abc import Callable
@@ -47,12 +46,12 @@ class EmbeddingCall:
     A request for embeddings.
 
     @ivar provider: The name of the model's provider.
-    @ivar agent: By whose terms: how long it may take, and who is counted.
-    @ivar caller: A label for the log.
-    @ivar requestID: Likewise.
-    @ivar arrivedAt: When the request had arrived, by the reactor's clock.
+    @ivar agent: The agent whose time-out applies, and for which the call is counted.
+    @ivar caller: The caller's label in the log.
+    @ivar requestID: The request's ID in the log.
+    @ivar arrivedAt: The time when the request had arrived, by the reactor's clock.
     @ivar shareKey: See L{openclaw.interfaces.ICaller}.
-    @ivar namespace: Likewise.
+    @ivar namespace: See L{openclaw.interfaces.ICaller}.
     """
 
     provider: str
@@ -66,15 +65,12 @@ class EmbeddingCall:
 
     @property
     def model(self) -> ModelRef:
-        """
-        The model to ask.
-        """
         return ModelRef(self.provider, self.request.model)
 
 
 class EmbeddingRuns:
     """
-    Has texts embedded.
+    Creates embeddings.
     """
 
     def __init__(
@@ -99,67 +95,67 @@ class EmbeddingRuns:
 
     def reconfigure(self, most: int) -> None:
         """
-        Change the number of calls at once.
+        Change the limit of concurrent calls.
         """
         self._shares.resize(SemaphoreLimits(capacity=most, waiting=0))
 
-    def begin(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
+    def startCall(self, call: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
-        Have texts embedded.
+        Create embeddings.
 
-        @return: Fails with an L{OpenClawError}.  Cancelling it stops the model.
-
-        @raise Busy: There are as many calls as may be.
+        @return: Fails with an L{OpenClawError}.  Cancelling it cancels the call of the
+            model.
+        @raise Busy: The limit of concurrent calls is reached.
         """
-        shareKey = asked.shareKey or asked.requestID
+        shareKey = call.shareKey or call.requestID
         if not self._shares.tryAcquire(shareKey):
             busy = Busy(
-                "The gateway has as many requests for embeddings as it can take.",
+                "Too many requests for embeddings are in progress. Try again soon.",
                 retryAfter=RETRY_SECONDS,
             )
-            self._reportFailure(asked, Failure(busy))
+            self._reportFailure(call, Failure(busy))
             raise busy
-        seconds = asked.agent.timeoutSeconds
-        call = Deferred.fromCoroutine(self._embed(asked))
-        self._calls[call] = asked
+        seconds = call.agent.timeoutSeconds
+        reply = Deferred.fromCoroutine(self._embed(call))
+        self._calls[reply] = call
         late = UpstreamTimeout(
             f"The embeddings took longer than {seconds:g} s.", code="run_timeout"
         )
-        clock = self._reactor.callLater(seconds, self._end, call, late)
+        timer = self._reactor.callLater(seconds, self._cancel, reply, late)
 
         def ended(result: EmbeddingReply | Failure) -> EmbeddingReply | Failure:
-            if clock.active():
-                clock.cancel()
-            del self._calls[call]
-            why = self._reasons.pop(call, None)
+            if timer.active():
+                timer.cancel()
+            del self._calls[reply]
+            reason = self._reasons.pop(reply, None)
             self._shares.release(shareKey)
-            if why is not None:
-                result = Failure(why)
+            if reason is not None:
+                result = Failure(reason)
             if isinstance(result, Failure):
-                self._reportFailure(asked, result)
+                self._reportFailure(call, result)
             else:
-                self._report(asked, "done", tokens=result.promptTokens)
+                self._report(call, "done", tokens=result.promptTokens)
             if not self._calls:
                 waiting, self._awaitingIdle = self._awaitingIdle, []
                 for idle in waiting:
                     idle.callback(None)
             return result
 
-        return call.addBoth(ended)
+        return reply.addBoth(ended)
 
-    def _reportFailure(self, asked: EmbeddingCall, failure: Failure) -> None:
+    def _reportFailure(self, call: EmbeddingCall, failure: Failure) -> None:
         error = failure.value
         gone = isinstance(error, CancelledError | RunCancelled)
         if gone:
-            error = RunCancelled("The caller is gone.")
+            error = RunCancelled("The client has disconnected.")
         elif not isinstance(error, OpenClawError):
             error = InternalError("The gateway failed.")
         assert isinstance(error, OpenClawError)
-        self._report(asked, error.code or "unknown", gone=gone, error=error.message)
+        self._report(call, error.code or "unknown", gone=gone, error=error.message)
 
     def _report(
         self,
-        asked: EmbeddingCall,
+        call: EmbeddingCall,
         outcome: str,
         *,
         tokens: int = 0,
@@ -167,18 +163,18 @@ class EmbeddingRuns:
         error: str | None = None,
     ) -> None:
         """
-        Count the call, and write its one line into the log.
+        Count the call and log it.
         """
-        took = self._reactor.seconds() - asked.arrivedAt
+        took = self._reactor.seconds() - call.arrivedAt
         account = EmbeddingLogEntry(
-            request=asked.requestID,
-            caller=asked.caller,
-            agent=asked.agent.id,
-            model=str(asked.model),
-            inputs=len(asked.request.inputs),
+            request=call.requestID,
+            caller=call.caller,
+            agent=call.agent.id,
+            model=str(call.model),
+            inputs=len(call.request.inputs),
             outcome=outcome,
             callerGone=gone,
-            # The clock of the machine can be set back.
+            # A test's clock, or a reactor without useMonotonicTime, can go back.
             totalSeconds=max(took, 0.0),
             tokens=tokens,
             error=error,
@@ -186,17 +182,19 @@ class EmbeddingRuns:
         self._tally.countEmbedding(account)
         self._log.info("{embeddings}", embeddings=account)
 
-    async def _embed(self, asked: EmbeddingCall) -> EmbeddingReply:
+    async def _embed(self, call: EmbeddingCall) -> EmbeddingReply:
         """
-        Ask, and ask again where that may help: the same model, since the vectors of
-        two can't be compared.
+        Call the model, and retry where that may help: only with the same model, since
+        vectors of different models cannot be compared.
         """
-        name, request = asked.provider, asked.request
-        attempts = Attempts([asked.model])
+        name, request = call.provider, call.request
+        attempts = Attempts([call.model])
         while True:
             provider = self._providers(name)
             if provider is None:
-                raise ModelUnavailable(f"There is no provider {name!r} now.")
+                raise ModelUnavailable(
+                    f"The provider {name!r} is no longer configured."
+                )
             embedder = IEmbedder(provider, None)
             if embedder is None:
                 raise noEmbeddings(name)
@@ -211,25 +209,27 @@ class EmbeddingRuns:
                 wait = attempts.afterFailure(error)
             await deferLater(self._reactor, wait)
 
-    def _end(self, call: "Deferred[EmbeddingReply]", why: OpenClawError) -> None:
-        self._reasons[call] = why
-        call.cancel()
+    def _cancel(self, reply: "Deferred[EmbeddingReply]", reason: OpenClawError) -> None:
+        self._reasons[reply] = reason
+        reply.cancel()
 
-    def endWhere(
-        self, isMeant: Callable[[EmbeddingCall], bool], why: Callable[[], OpenClawError]
+    def cancelWhere(
+        self,
+        predicate: Callable[[EmbeddingCall], bool],
+        makeReason: Callable[[], OpenClawError],
     ) -> None:
         """
-        End the calls that this is true of now.
+        Cancel the calls for which a predicate is true.
 
         @param why: Makes the error that they fail with.
         """
-        for call, asked in list(self._calls.items()):
-            if isMeant(asked):
-                self._end(call, why())
+        for reply, call in list(self._calls.items()):
+            if predicate(call):
+                self._cancel(reply, makeReason())
 
     def untilIdle(self) -> "Deferred[None]":
         """
-        Wait until there is no call.
+        Wait until no call is in progress.
         """
         if not self._calls:
             return succeed(None)

@@ -1,6 +1,6 @@
 """
-The questions of one run to models: which model is asked, what it is shown, and what is
-tried when it fails.
+The model calls of one run: the choice of the model, its context, and the handling of
+failures.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -9,14 +9,14 @@ import msgspec
 from twisted.internet.task import deferLater
 
 from openclaw.agents.cancellation import Cancellation
-from openclaw.agents.compaction import clipped, summaryRequest
-from openclaw.agents.context import Context, withoutImages
+from openclaw.agents.compaction import buildSummaryRequest, truncateSummary
+from openclaw.agents.context import Context, replaceImages
 from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.token_estimates import (
+    estimateMessages,
+    estimateText,
+    estimateTools,
     fits,
-    tokensOfAll,
-    tokensOfText,
-    tokensOfTools,
 )
 from openclaw.agents.turns import TurnListener
 from openclaw.config import ModelRef
@@ -34,24 +34,23 @@ from openclaw.models.failover import Attempts
 
 ANSWER_SHARE = 4
 """
-At most one part in so many of what a model can read is kept free for its answer.
+At most one part in this many of a model's context window is reserved for its reply.
 """
 
 
 DEFAULT_CONTEXT_WINDOW = 200_000
 """
-Tokens of a session shown to a model without a configured context window.
+Tokens of a session sent to a model without a configured context window.
 """
 
 
 class ModelCalls:
     """
-    Asks the agent's model, or another where that fails before it has said a word.
+    Calls the agent's model, or another one if it fails before its first output.
 
-    @ivar spent: The tokens that summaries took.
-    @ivar usage: All tokens that this run is known to have spent, also on answers that
-        broke off.
-    @ivar model: The model that was asked last.
+    @ivar summaryUsage: The tokens that summaries took.
+    @ivar usage: All known tokens of this run, including those of failed calls.
+    @ivar model: The model that was called last.
     """
 
     def __init__(
@@ -62,10 +61,10 @@ class ModelCalls:
         context: Context,
     ) -> None:
         """
-        @param context: What is shown of the conversation.  When a model can't read
-            all of it, less is shown from then on.
+        @param context: The view of the conversation.  It shrinks when a model cannot
+            read all of it.
         """
-        self.spent: Usage = NO_USAGE
+        self.summaryUsage: Usage = NO_USAGE
         self.usage: Usage = NO_USAGE
         self.model: ModelRef | None = None
         self._request = request
@@ -83,7 +82,7 @@ class ModelCalls:
         self, conversation: Sequence[Message], listener: TurnListener
     ) -> ModelReply:
         """
-        Ask for the next reply.
+        Get the next reply.
 
         @raise OpenClawError: No model gave one.
         """
@@ -92,56 +91,56 @@ class ModelCalls:
         while True:
             self._stop.check()
             model = attempts.model
-            shown = await self._fitting(conversation, model)
+            shown = await self._fitToWindow(conversation, model)
             try:
-                return await self._answerOf(model, shown, listener)
+                return await self._callModel(model, shown, listener)
             except ContextTooLong:
-                if listener.heard or not mayCompact:
+                if listener.hasOutput or not mayCompact:
                     raise
-                half = tokensOfAll(shown) // 2
+                half = estimateMessages(shown) // 2
                 if not await self._compact(conversation, model, half):
                     raise
                 mayCompact, wait = False, 0.0
             except OpenClawError as error:
-                if listener.heard:
+                if listener.hasOutput:
                     raise
                 wait = attempts.afterFailure(error)
             if wait:
-                await self._stop.during(deferLater(self._services.reactor, wait))
+                await self._stop.wait(deferLater(self._services.reactor, wait))
 
-    # What a model can read
+    # The context window
 
     def _modelsFor(self, conversation: Sequence[Message]) -> Sequence[ModelRef]:
         """
-        The models that can read such a conversation.
+        Return the models that can read a conversation.
         """
         models = self._request.models()
-        seeing = [model for model in models if self._sees(model)]
+        seeing = [model for model in models if self._readsImages(model)]
         if len(seeing) == len(models) or not seeing or not hasImages(conversation):
             return models
         return seeing
 
-    def _sees(self, model: ModelRef) -> bool:
-        known = self._services.findModel(model)
-        return known is None or "image" in known.input
+    def _readsImages(self, model: ModelRef) -> bool:
+        settings = self._services.findModel(model)
+        return settings is None or "image" in settings.input
 
-    async def _fitting(
+    async def _fitToWindow(
         self, conversation: Sequence[Message], model: ModelRef
     ) -> Sequence[Message]:
         """
-        As much of a conversation as a model is known to be able to read.
+        Return the part of a conversation that fits the model's context window.
         """
         shown = self._context.view(conversation)
-        known = self._services.findModel(model)
-        window = None if known is None else known.contextWindow
+        settings = self._services.findModel(model)
+        window = None if settings is None else settings.contextWindow
         if window is None:
-            if not self._request.kept:
-                # It is all the caller's own, and bounded by the size of a request.
+            if not self._request.stateful:
+                # A stateless conversation is limited by the size of a request.
                 return shown
             window = DEFAULT_CONTEXT_WINDOW
-        most = known.maxTokens if known is not None else None
-        room = window - min(most or window, window // ANSWER_SHARE)
-        room -= tokensOfText(self._request.system) + tokensOfTools(self._tools)
+        maxTokens = settings.maxTokens if settings is not None else None
+        room = window - min(maxTokens or window, window // ANSWER_SHARE)
+        room -= estimateText(self._request.system) + estimateTools(self._tools)
         if not fits(shown, room) and await self._compact(
             conversation, model, max(room // 2, 0)
         ):
@@ -152,26 +151,25 @@ class ModelCalls:
         self, conversation: Sequence[Message], model: ModelRef, room: int
     ) -> bool:
         """
-        Show a summary of what is oldest, and the rest as it is.
+        Replace the oldest messages by a summary.
 
-        @param room: For the rest, in tokens.
-
-        @return: False if there is nothing that could be left out.
+        @param room: For the other messages, in tokens.
+        @return: False if nothing can be left out.
         """
         context = self._context
-        cut = context.cut(conversation, room)
+        cut = context.findCut(conversation, room)
         if cut is None:
             return False
         oldest = context.view(conversation[:cut])
         outcome = "summarised"
         try:
             question = msgspec.structs.replace(
-                summaryRequest(model.model, oldest, room),
+                buildSummaryRequest(model.model, oldest, room),
                 caller=self._request.shareKey,
             )
             reply = await self._send(model, question, lambda events: None)
-            self.spent += reply.usage
-            text = clipped(reply.text, room)
+            self.summaryUsage += reply.usage
+            text = truncateSummary(reply.text, room)
         except OpenClawError as error:
             self._stop.check()
             text, outcome = "", f"left out: no summary: {error.message}"
@@ -189,16 +187,16 @@ class ModelCalls:
 
     # One call
 
-    def _answerOf(
+    def _callModel(
         self,
         model: ModelRef,
         shown: Sequence[Message],
         listener: ModelListener,
     ) -> Awaitable[ModelReply]:
         request = self._request
-        known = self._services.findModel(model)
-        if not self._sees(model):
-            shown = withoutImages(shown)
+        settings = self._services.findModel(model)
+        if not self._readsImages(model):
+            shown = replaceImages(shown)
         return self._send(
             model,
             ModelRequest(
@@ -208,9 +206,9 @@ class ModelCalls:
                 request.sampling,
                 self._tools,
                 "auto" if request.toolChoice == "none" else request.toolChoice,
-                known.maxTokens if known is not None else None,
-                known.contextWindow if known is not None else None,
-                known is not None and known.reasoning,
+                settings.maxTokens if settings is not None else None,
+                settings.contextWindow if settings is not None else None,
+                settings is not None and settings.reasoning,
                 request.shareKey,
             ),
             listener,
@@ -222,14 +220,16 @@ class ModelCalls:
         services = self._services
         provider = services.providers(model.provider)
         if provider is None:
-            raise ModelUnavailable(f"There is no provider {model.provider!r} now.")
+            raise ModelUnavailable(
+                f"The provider {model.provider!r} is no longer configured."
+            )
         services.refusedKeys.check(provider)
         self.model = model
         self._call = call = provider.ask(question, listener)
         if self._paused:
             call.pauseProducing()
         try:
-            reply = await self._stop.during(call.done, call.cancel)
+            reply = await self._stop.wait(call.done, call.cancel)
         except OpenClawError as error:
             self.usage += call.usage
             if isinstance(error, UpstreamError | ModelUnavailable):
@@ -246,7 +246,7 @@ class ModelCalls:
 
     def pause(self) -> None:
         """
-        Let the model wait.
+        Pause the model's output.
         """
         self._paused = True
         if self._call is not None:
@@ -254,7 +254,7 @@ class ModelCalls:
 
     def resume(self) -> None:
         """
-        Let it go on.
+        Resume the model's output.
         """
         self._paused = False
         if self._call is not None:

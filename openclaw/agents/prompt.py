@@ -10,7 +10,7 @@ from openclaw.config import AgentSettings
 from openclaw.interfaces import ToolSpec
 
 
-def systemPrompt(
+def buildSystemPrompt(
     agent: AgentSettings,
     *,
     instructions: str = "",
@@ -20,19 +20,15 @@ def systemPrompt(
     now: float | None = None,
 ) -> str:
     """
-    Put the system prompt together: the agent's own words, its tools, what is in its
-    workspace, then what the request adds.  Without tools and a workspace it is a
-    line or two, which is what small models answer best.
+    Build the system prompt: the agent's own text, its tools, the contents of its
+    workspace, and the request's instructions.  Without tools and a workspace it is a
+    line or two, which works best with small models.
 
     @param instructions: The request's system and developer texts, or C{""}.
-
-    @param channel: Where the conversation comes from, or C{""}.
-
+    @param channel: The channel of the conversation, or C{""}.
     @param tools: The agent's own tools.
-
-    @param workspace: As it was when it was last refreshed.
-
-    @param now: Seconds since the epoch, for an agent that works with something.
+    @param workspace: The workspace as it was last refreshed.
+    @param now: Seconds since the epoch, shown to agents with tools.
     """
     own = agent.systemPrompt
     if own is None:
@@ -47,7 +43,9 @@ def systemPrompt(
         lines = [f"- {tool.name}: {_firstLine(tool.description)}" for tool in tools]
         parts.append("\n".join(["Your tools:", *lines]))
     if workspace is not None:
-        parts += _fromWorkspace(workspace, canRead=any(t.name == "read" for t in tools))
+        parts += _workspaceParts(
+            workspace, canRead=any(t.name == "read" for t in tools)
+        )
     if instructions:
         parts.append(instructions)
     return "\n\n".join(part for part in parts if part)
@@ -57,7 +55,7 @@ def _firstLine(text: str) -> str:
     return text.strip().partition("\n")[0].rstrip()
 
 
-def _fromWorkspace(workspace: Workspace, canRead: bool) -> list[str]:
+def _workspaceParts(workspace: Workspace, canRead: bool) -> list[str]:
     parts = [f"Your workspace is the directory {workspace.path}."] if canRead else []
     contents = workspace.contents
     parts += [f"# {name}\n\n{text}" for name, text in contents.texts]

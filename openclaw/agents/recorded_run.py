@@ -1,9 +1,9 @@
 """
-Runs that more than one may listen to: what a run says goes to everyone who is there,
-and, if it is recorded, to those who come later, from the beginning.
+Runs with any number of listeners.  A recorded run can be followed from the beginning at
+any time.
 
-A caller's connection may break and come back, and a client's library may ask again
-what it has asked already; neither should make an agent work twice.
+A client may reconnect, or its library may repeat a request; neither should make an
+agent work twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from openclaw.events import RunEvent, RunListener
 
 StartRun = Callable[[RunRequest, RunListener], AgentRun]
 """
-Starts a run: see L{openclaw.agents.runtime.Runtime.begin}.
+Starts a run: see L{openclaw.agents.runtime.Runtime.startRun}.
 """
 
 Outcome = RunResult | OpenClawError
@@ -33,51 +33,51 @@ The result or the error of a run.
 
 PIECE_EVENTS = 256
 """
-Events given to a listener before its pausing is looked at again.
+Events passed to a listener before its pause state is checked again.
 """
 
 
 class RecordedRun:
     """
-    A run, and who listens to it.
+    A run and its subscriptions.
 
-    @ivar request: What the run was asked.
-    @ivar recorded: Can one listen from the beginning, whenever one comes?
-    @ivar goesOn: Does the run go on when nobody listens any more?
-    @ivar run: The run, while it goes on.
-    @ivar begun: Has it begun?
-    @ivar events: What was said so far, if that is recorded.
-    @ivar outcome: How it ended, once it has.
+    @ivar request: The request for the run.
+    @ivar recorded: Whether a subscription may begin after the run has started.
+    @ivar keepsRunning: Whether the run continues without subscriptions.
+    @ivar run: The run, once it has started; C{None} after L{dropRequest}.
+    @ivar started: Whether it was started.
+    @ivar events: The events so far, if they are recorded.
+    @ivar outcome: The result or error, once it has ended.
     """
 
     def __init__(
-        self, request: RunRequest, *, recorded: bool = False, goesOn: bool = False
+        self, request: RunRequest, *, recorded: bool = False, keepsRunning: bool = False
     ) -> None:
         self.request = request
         self.recorded = recorded
-        self.goesOn = goesOn
+        self.keepsRunning = keepsRunning
         self.run: AgentRun | None = None
-        self.begun = False
+        self.started = False
         self.events: list[RunEvent] = []
         self.outcome: Outcome | None = None
-        self._listenings: list[RunSubscription] = []
+        self._subscriptions: list[RunSubscription] = []
 
-    def begin(self, begin: StartRun) -> None:
+    def start(self, startRun: StartRun) -> None:
         """
-        Start the run.  Who listens already hears all of it.
+        Start the run.  Existing subscriptions receive all its events.
 
-        @raise OpenClawError: It can't be started.
+        @raise OpenClawError: It cannot be started.
         """
-        self.run = begin(self.request, self._hear)
-        self.begun = True
+        self.run = startRun(self.request, self._record)
+        self.started = True
         self.run.done.addBoth(self._ended)
-        # The run may have spoken already, and somebody may have gone.
-        self.heed()
+        # The run may have had events already, and a subscription may have ended.
+        self.updateFlow()
 
-    def forgetAsked(self) -> None:
+    def dropRequest(self) -> None:
         """
-        Let go of all that the run was asked, which can be much more than it said.  To
-        be called when it has ended.
+        Drop the contents of the request, which can be much larger than the events.  To
+        be called after the end of the run.
         """
         self.run = None
         self.request = replace(
@@ -91,57 +91,58 @@ class RecordedRun:
             tools={},
         )
 
-    def listen(
+    def subscribe(
         self, listener: RunListener, *, paused: bool = False
     ) -> "RunSubscription":
         """
-        Listen from the beginning on.  Once the run has begun this is only possible
+        Subscribe to the run, from the beginning.  After its start this is only possible
         if it is recorded.
 
-        @param paused: Wait until the listening is resumed.
+        @param paused: Deliver nothing until the subscription is resumed.
         """
-        listening = RunSubscription(self, listener)
-        listening.paused = paused
+        subscription = RunSubscription(self, listener)
+        subscription.paused = paused
         if self.outcome is None:
-            self._listenings.append(listening)
-            listening.catchUp()
+            self._subscriptions.append(subscription)
+            subscription.deliver()
         else:
-            listening.end(self.outcome)
-        return listening
+            subscription.finish(self.outcome)
+        return subscription
 
-    def leave(self, listening: "RunSubscription") -> None:
+    def unsubscribe(self, subscription: "RunSubscription") -> None:
         """
-        Somebody listens no more.
+        Remove a subscription.
         """
-        if listening in self._listenings:
-            self._listenings.remove(listening)
-            self.heed()
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self.updateFlow()
 
-    def heed(self) -> None:
+    def updateFlow(self) -> None:
         """
-        Somebody has gone, or has become slow or quick.  The run waits while all are
-        slow: what one of them has yet to read is kept for as long as others go on.
+        Cancel, pause or resume the run after a subscription has changed.  The run
+        pauses while all subscriptions are paused; the events that a slow one has not
+        received are kept for as long as another goes on.
         """
         if self.run is None or self.outcome is not None:
             return
-        if not self._listenings:
-            # Its line in the log says so, even if somebody comes back.
+        if not self._subscriptions:
+            # The log line of the run says so, even if the client reconnects.
             self.run.callerGone = True
-        if not self._listenings and not self.goesOn:
+        if not self._subscriptions and not self.keepsRunning:
             self.run.cancel()
-        elif self._listenings and all(each.paused for each in self._listenings):
+        elif self._subscriptions and all(each.paused for each in self._subscriptions):
             self.run.pauseProducing()
         else:
             self.run.resumeProducing()
 
-    def _hear(self, events: Sequence[RunEvent]) -> None:
+    def _record(self, events: Sequence[RunEvent]) -> None:
         if self.recorded:
             self.events += events
-            for listening in list(self._listenings):
-                listening.catchUp()
+            for subscription in list(self._subscriptions):
+                subscription.deliver()
         else:
-            for listening in self._listenings:
-                listening.listener(events)
+            for subscription in self._subscriptions:
+                subscription.listener(events)
 
     def _ended(self, outcome: RunResult | Failure) -> None:
         if isinstance(outcome, RunResult):
@@ -150,21 +151,20 @@ class RecordedRun:
             self.outcome = outcome.value
         else:
             self.outcome = InternalError("The gateway failed.")
-        listenings, self._listenings = self._listenings, []
-        for listening in listenings:
-            listening.end(self.outcome)
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            subscription.finish(self.outcome)
 
 
 @implementer(IPushProducer)
 class RunSubscription:
     """
-    One who listens to a run.
+    A subscription to the events of a run.
 
-    @ivar listener: Is told of the events.
-    @ivar paused: Is the reader slow?
-    @ivar done: Fires with how the run ended, behind the last event.  Cancelling it
-        ends the listening, and with the last one who listens the run, unless that
-        goes on alone.
+    @ivar listener: Receives the events.
+    @ivar paused: Whether delivery is paused.
+    @ivar done: Fires with the outcome of the run, after the last event.  Cancelling it
+        ends the subscription; the last one ends the run unless C{keepsRunning}.
     """
 
     def __init__(self, record: RecordedRun, listener: RunListener) -> None:
@@ -172,69 +172,59 @@ class RunSubscription:
         self.paused = False
         self.done: Deferred[RunResult] = Deferred(self._cancelled)
         self._record = record
-        self._heard = 0
+        self._delivered = 0
         self._outcome: Outcome | None = None
 
     def _cancelled(self, done: "Deferred[RunResult]") -> None:
         self.stopProducing()
 
     @property
-    def over(self) -> bool:
+    def runEnded(self) -> bool:
         """
-        Is the run over, so that it is only the reader who takes time?
+        Return whether the run has ended, so that only the delivery remains.
         """
         return self._outcome is not None
 
-    def catchUp(self) -> None:
+    def deliver(self) -> None:
         """
-        Hear what is recorded and was not heard yet, as far as the reader is not slow.
+        Deliver recorded events until the subscription is paused.
         """
         events = self._record.events
-        while not self.paused and self._heard < len(events):
-            news = events[self._heard : self._heard + PIECE_EVENTS]
-            self._heard += len(news)
-            self.listener(news)
+        while not self.paused and self._delivered < len(events):
+            batch = events[self._delivered : self._delivered + PIECE_EVENTS]
+            self._delivered += len(batch)
+            self.listener(batch)
 
-    def end(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome) -> None:
         """
-        The run is over.  Its end comes behind all that it said, which a slow reader
-        may not have heard yet.
+        Fire C{done} with the outcome once all events are delivered.
         """
         self._outcome = outcome
-        self._endIfHeard()
+        self._finishIfDelivered()
 
-    def _endIfHeard(self) -> None:
-        self.catchUp()
+    def _finishIfDelivered(self) -> None:
+        self.deliver()
         outcome = self._outcome
-        if outcome is None or self._heard < len(self._record.events):
+        if outcome is None or self._delivered < len(self._record.events):
             return
         if self.done.called:
             return
         if isinstance(outcome, RunResult):
             self.done.callback(outcome)
         else:
-            # Raising it gives it a traceback, with frames that hold the request.
+            # A raised error has a traceback, whose frames keep the request alive.
             self.done.errback(Failure(copy(outcome)))
 
     def pauseProducing(self) -> None:
-        """
-        The reader is slow.
-        """
         self.paused = True
-        self._record.heed()
+        self._record.updateFlow()
 
     def resumeProducing(self) -> None:
-        """
-        The reader has caught up.
-        """
         self.paused = False
-        self._endIfHeard()
-        self._record.heed()
+        self._finishIfDelivered()
+        self._record.updateFlow()
 
     def stopProducing(self) -> None:
-        """
-        The reader is gone.
-        """
-        self._record.leave(self)
+        self._record.unsubscribe(self)
         if not self.done.called:
-            self.done.errback(Failure(RunCancelled("The caller is gone.")))
+            self.done.errback(Failure(RunCancelled("The client has disconnected.")))

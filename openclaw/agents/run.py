@@ -1,17 +1,18 @@
 """
-A run of an agent: from the caller's words to the model's, once.
+A run of an agent, from the request to the result.
 
-Every surface starts the same kind of run, and a run knows no surface.  Its phases::
+All surfaces start the same kind of run, which does not depend on a surface.  Its
+phases::
 
     queued ─► opening ─► answering ─► closing ─► done
-      waits for its session, then for a place
-              takes the session's claim and keeps what the caller said
-                         the model speaks; events go to the listener
-                                       keeps the answer
+      waits for its session, then for the run queue
+              claims the session and stores the user's messages
+                         calls the model; events go to the listener
+                                       stores the reply
 
-A run can be cancelled in all of them.  The store's transactions are not broken off:
-a run that is cancelled during one ends right behind it, so that a claim never
-outlives its run.
+A run can be cancelled in all of them.  Transactions of the store are not interrupted: a
+run that is cancelled during one ends right after it, so that a claim never outlives its
+run.
 """
 
 from collections.abc import Sequence
@@ -24,13 +25,13 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from openclaw.agents.cancellation import Cancellation, cancelled
+from openclaw.agents.cancellation import Cancellation, defaultReason
 from openclaw.agents.context import Context
 from openclaw.agents.model_calls import ModelCalls
 from openclaw.agents.run_queue import RETRY_SECONDS
 from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.toolbox import Toolbox
-from openclaw.agents.turns import RunResult, Turns
+from openclaw.agents.turns import RunResult, TurnLoop
 from openclaw.errors import (
     InternalError,
     OpenClawError,
@@ -53,16 +54,16 @@ Seconds between two attempts to claim a session that another process holds.
 @dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class AgentRun:
     """
-    One run, with one life.
+    One run.
 
     @ivar done: For the surface: fires once, with a L{RunResult} or an
         L{openclaw.errors.OpenClawError}.  Cancelling it cancels the run.
-    @ivar ended: For the runtime: the same outcome, when the run has let go of its
-        place and its claim; for a run that was cancelled this may be later.
-    @ivar begunAt: When its request had arrived, by the reactor's clock.
-    @ivar admittedAt: When it left the queue, once it has.
-    @ivar spokeAt: When it first had something to say, once it has.
-    @ivar callerGone: Did whoever wanted the answer go away?
+    @ivar ended: For the runtime: the same outcome, after the run has released its queue
+        slot and its claim; for a cancelled run this may be later.
+    @ivar arrivedAt: The time when its request had arrived, by the reactor's clock.
+    @ivar admittedAt: The time when it left the queue, once it has.
+    @ivar firstOutputAt: The time of the first output of the model, once there is one.
+    @ivar callerGone: Whether the client has disconnected.
     """
 
     request: RunRequest
@@ -71,21 +72,18 @@ class AgentRun:
     done: "Deferred[RunResult]" = field(init=False)
     ended: "Deferred[RunResult | Failure]" = field(init=False, default_factory=Deferred)
     claim: Claim | None = field(init=False, default=None)
-    begunAt: float = field(init=False)
+    arrivedAt: float = field(init=False)
     admittedAt: float | None = field(init=False, default=None)
-    spokeAt: float | None = field(init=False, default=None)
+    firstOutputAt: float | None = field(init=False, default=None)
     callerGone: bool = field(init=False, default=False)
     _stop: Cancellation = field(init=False, default_factory=Cancellation)
     _context: Context = field(init=False, default_factory=Context)
     _toolbox: Toolbox | None = field(init=False, default=None)
     _modelCalls: ModelCalls = field(init=False)
-    _turns: Turns = field(init=False)
+    _turnLoop: TurnLoop = field(init=False)
 
     @property
     def runID(self) -> str:
-        """
-        Its name in logs and headers.
-        """
         return self.request.runID
 
     @property
@@ -93,19 +91,19 @@ class AgentRun:
         return self.request.shareKey or self.runID
 
     def __repr__(self) -> str:
-        # Nothing of what was said: it could end up in a log.
+        # No contents: this may end up in a log.
         return f"<AgentRun {self.runID}>"
 
     def __post_init__(self) -> None:
         request, services, stop = self.request, self.services, self._stop
-        self.done = Deferred(self._cancelledByHolder)
+        self.done = Deferred(self._doneCancelled)
         arrived = request.arrivedAt
-        self.begunAt = services.reactor.seconds() if arrived is None else arrived
+        self.arrivedAt = services.reactor.seconds() if arrived is None else arrived
         self._modelCalls = ModelCalls(request, services, stop, self._context)
-        self._turns = Turns(
+        self._turnLoop = TurnLoop(
             ask=self._modelCalls.ask,
-            carryOut=self._carryOut,
-            listener=self._hear,
+            callTools=self._callTools,
+            listener=self._emit,
             maxModelCalls=request.agent.maxModelCalls,
             clientTools=request.offeredClientTools,
             toolChoice=request.toolChoice,
@@ -128,81 +126,84 @@ class AgentRun:
 
     def start(self) -> None:
         """
-        Begin.  To be called once.
+        Start the run.  To be called once.
         """
-        Deferred.fromCoroutine(self._live()).addCallbacks(self._succeed, self._fail)
+        Deferred.fromCoroutine(self._run()).addCallbacks(self._succeed, self._fail)
 
     def cancel(self, reason: OpenClawError | None = None) -> None:
         """
-        Stop as soon as can be: the model at once, a transaction behind its end.
+        Cancel the run as soon as possible: a model call at once, a transaction after
+        its end.
 
-        @param reason: What C{done} fails with.  Without one, nobody wants the answer
-            any more.
+        @param reason: The error that C{done} fails with.  Default: the client has
+            disconnected.
         """
         if reason is None:
             self.callerGone = True
-        self._stop.give(reason)
+        self._stop.cancel(reason)
 
-    def _cancelledByHolder(self, done: "Deferred[RunResult]") -> None:
+    def _doneCancelled(self, done: "Deferred[RunResult]") -> None:
         self.cancel()
         if not done.called:
-            # It is in a transaction.
-            done.errback(Failure(cancelled()))
+            # The run waits for a transaction.
+            done.errback(Failure(defaultReason()))
 
-    # Its phases
+    # Phases
 
-    async def _live(self) -> RunResult:
+    async def _run(self) -> RunResult:
         queue, key = self.services.queue, self.request.sessionKey
         self._stop.check()
-        if not self.request.kept:
-            return await self._runInPlace()
-        await self._stop.during(queue.acquireSession(key))
+        if not self.request.stateful:
+            return await self._runQueued()
+        await self._stop.wait(queue.acquireSession(key))
         try:
-            return await self._runInPlace()
+            return await self._runQueued()
         finally:
             queue.releaseSession(key)
 
-    async def _runInPlace(self) -> RunResult:
+    async def _runQueued(self) -> RunResult:
         queue, caller = self.services.queue, self._shareKey
-        await self._stop.during(queue.acquire(caller))
-        clock = self.services.reactor.callLater(
+        await self._stop.wait(queue.acquire(caller))
+        timer = self.services.reactor.callLater(
             self.request.agent.timeoutSeconds, self._expire
         )
         try:
-            if self.request.kept:
-                return await self._turn()
-            self._tellStart()
-            return await self._answer(self.request.opening)
+            if self.request.stateful:
+                return await self._runTurn()
+            self._reportStart()
+            return await self._runTurnLoop(self.request.opening)
         finally:
-            _stopClock(clock)
+            _stopTimer(timer)
             queue.release(caller)
 
-    def _tellStart(self) -> None:
+    def _reportStart(self) -> None:
         self.admittedAt = self.services.reactor.seconds()
         self.listener((RunStarted(),))
 
-    def _hear(self, events: Sequence[RunEvent]) -> None:
-        if self.spokeAt is None:
-            self.spokeAt = self.services.reactor.seconds()
+    def _emit(self, events: Sequence[RunEvent]) -> None:
+        if self.firstOutputAt is None:
+            self.firstOutputAt = self.services.reactor.seconds()
         self.listener(events)
 
-    async def _turn(self) -> RunResult:
+    async def _runTurn(self) -> RunResult:
         """
-        Answer within a session.
+        Run a turn of a session.
         """
         store = self.services.store
         conversation = await self._openTurn()
-        messages = self._context.begin(conversation)
+        messages = self._context.load(conversation)
         try:
             self._stop.check()
-            self._tellStart()
-            return await self._answer(messages)
+            self._reportStart()
+            return await self._runTurnLoop(messages)
         finally:
             claim, self.claim = self.claim, None
             assert claim is not None
-            # Only an answer that is on disk may be called finished.  Of a run that
-            # failed, what its tools did is kept: it was done.
-            await store.endTurn(claim, self._turns.said, self._context.made)
+            # A result may only be reported once it is on disk.  The tool calls of a
+            # failed run are stored, too, since they had effects.
+            await store.endTurn(
+                claim, self._turnLoop.newMessages, self._context.newSummary
+            )
 
     async def _openTurn(self) -> Conversation:
         request, reactor = self.request, self.services.reactor
@@ -216,28 +217,28 @@ class AgentRun:
                 self.claim = claim
                 return conversation
             self._stop.check()
-            # Another process has the session; it can't tell us when it is done.
+            # Another process holds the session, and does not notify us of its end.
             if reactor.seconds() >= deadline:
                 raise SessionBusy(
                     "Another process is using this session. Try again soon.",
                     retryAfter=RETRY_SECONDS,
                 )
-            await self._stop.during(deferLater(reactor, CLAIM_RETRY_SECONDS))
+            await self._stop.wait(deferLater(reactor, CLAIM_RETRY_SECONDS))
 
-    async def _answer(self, conversation: Sequence[Message]) -> RunResult:
+    async def _runTurnLoop(self, conversation: Sequence[Message]) -> RunResult:
         try:
-            result = await self._turns.answer(conversation)
+            result = await self._turnLoop.run(conversation)
         except OpenClawError as error:
             if self._toolbox is not None and self._toolbox.hadEffects:
-                # Asking again would do it all again.
+                # A retry would repeat the effects.
                 error.shouldRetry = False
             raise
-        spent = self._modelCalls.spent
+        spent = self._modelCalls.summaryUsage
         if spent is NO_USAGE:
             return result
         return replace(result, usage=result.usage + spent)
 
-    async def _carryOut(self, calls: Sequence[ToolCall]) -> Sequence[ToolMessage]:
+    async def _callTools(self, calls: Sequence[ToolCall]) -> Sequence[ToolMessage]:
         self._stop.check()
         if self._toolbox is None:
             self._toolbox = Toolbox(
@@ -252,9 +253,9 @@ class AgentRun:
                 self.runID,
                 self.request.agent.id,
             )
-        return await self._stop.during(self._toolbox.run(calls))
+        return await self._stop.wait(self._toolbox.run(calls))
 
-    # Its end
+    # End
 
     def account(self, outcome: RunResult | Failure) -> RunLogEntry:
         """
@@ -262,13 +263,17 @@ class AgentRun:
         """
         now, request = self.services.reactor.seconds(), self.request
         if isinstance(outcome, RunResult):
-            ending: str = outcome.finishReason
+            outcomeName: str = outcome.finishReason
             error = None
         else:
             assert isinstance(outcome.value, OpenClawError)
             error = outcome.value.message
-            ending = outcome.value.code or "unknown"
-        arrived, started, spoke = self.begunAt, self.admittedAt, self.spokeAt
+            outcomeName = outcome.value.code or "unknown"
+        arrived, started, firstOutput = (
+            self.arrivedAt,
+            self.admittedAt,
+            self.firstOutputAt,
+        )
         model = self._modelCalls.model
         return RunLogEntry(
             run=request.runID,
@@ -277,11 +282,13 @@ class AgentRun:
             agent=request.agent.id,
             session=request.sessionKey,
             model=None if model is None else str(model),
-            outcome=ending,
+            outcome=outcomeName,
             callerGone=self.callerGone,
-            queueSeconds=_between(arrived, now if started is None else started),
-            firstSeconds=None if spoke is None else _between(arrived, spoke),
-            totalSeconds=_between(arrived, now),
+            queueSeconds=_elapsed(arrived, now if started is None else started),
+            firstSeconds=None
+            if firstOutput is None
+            else _elapsed(arrived, firstOutput),
+            totalSeconds=_elapsed(arrived, now),
             usage=self._modelCalls.usage,
             error=error,
         )
@@ -298,7 +305,7 @@ class AgentRun:
         self.ended.callback(result)
         if not self.done.called:
             self.done.callback(result)
-        self._letGo()
+        self._releaseReferences()
 
     def _fail(self, failure: Failure) -> None:
         error = failure.value
@@ -310,8 +317,8 @@ class AgentRun:
                 "Run {run} failed unexpectedly", failure=failure, run=self.runID
             )
             error = InternalError("The gateway failed.")
-        # A new Failure: the old one's frames hold the whole conversation, and so do
-        # those of the errors that this one came from.
+        # A new Failure: the frames of the old one, and of the errors that caused it,
+        # would keep the conversation alive.
         error.__cause__ = error.__context__ = None
         if failure.value is not None:
             failure.value.__traceback__ = None
@@ -319,48 +326,39 @@ class AgentRun:
         self.ended.callback(outcome)
         if not self.done.called:
             self.done.errback(outcome)
-        self._letGo()
+        self._releaseReferences()
 
-    def _letGo(self) -> None:
+    def _releaseReferences(self) -> None:
         """
-        Hold nobody any more who holds this run: the conversation, which may be large,
-        shall not have to wait for the collector of such circles.
+        Break reference cycles, so that the conversation, which may be large, is freed
+        at once.
         """
-        self.listener = _toNobody
-        del self._toolbox, self._turns
+        self.listener = _discard
+        del self._toolbox, self._turnLoop
 
     # Back-pressure
 
     def pauseProducing(self) -> None:
-        """
-        The listener's reader is slow: make the model wait.
-        """
         self._modelCalls.pause()
 
     def resumeProducing(self) -> None:
-        """
-        The reader has caught up.
-        """
         self._modelCalls.resume()
 
     def stopProducing(self) -> None:
-        """
-        The reader is gone.
-        """
         self.cancel()
 
 
-def _toNobody(events: Sequence[RunEvent]) -> None:
+def _discard(events: Sequence[RunEvent]) -> None:
     """
-    Listen no more.
+    Ignore events after the end.
     """
 
 
-def _between(begin: float, end: float) -> float:
-    # The clock of the machine can be set back.
+def _elapsed(begin: float, end: float) -> float:
+    # The clock of a reactor without useMonotonicTime can go back.
     return end - begin if end > begin else 0.0
 
 
-def _stopClock(clock: IDelayedCall) -> None:
-    if clock.active():
-        clock.cancel()
+def _stopTimer(timer: IDelayedCall) -> None:
+    if timer.active():
+        timer.cancel()

@@ -1,6 +1,6 @@
 """
-The queue of runs: one at a time for a session, a limited number in all, shared fairly
-among callers.
+The queue of runs: one at a time for each session, a limited number overall, shared
+fairly among callers.
 """
 
 from collections import defaultdict, deque
@@ -17,19 +17,19 @@ from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 RETRY_SECONDS = 2.0
 """
-The C{Retry-After} of a refusal.
+Retry-After of a refusal, in seconds.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class RunLimits:
     """
-    The bounds of running and waiting.
+    The limits of running and waiting.
 
-    @ivar running: How many may run at once.
-    @ivar queued: How many may wait for that.
-    @ivar perSession: How many may wait for one session.
-    @ivar waitSeconds: How long each may wait.
+    @ivar running: The number of concurrent runs.
+    @ivar queued: The number of runs that wait for a slot.
+    @ivar perSession: The number of runs that wait for one session.
+    @ivar waitSeconds: The longest wait of each.
     """
 
     running: int
@@ -38,9 +38,9 @@ class Limits:
     waitSeconds: float
 
     @property
-    def bounds(self) -> SemaphoreLimits:
+    def semaphoreLimits(self) -> SemaphoreLimits:
         """
-        The bounds of the semaphore that all runs hold.
+        The limits of the semaphore that all runs acquire.
         """
         return SemaphoreLimits(
             capacity=self.running, waiting=self.queued, waitSeconds=self.waitSeconds
@@ -49,45 +49,45 @@ class Limits:
 
 class RunQueue:
     """
-    Lets runs begin; see L{FairSemaphore} for the order.
+    Limits concurrent runs, per session and overall; see L{FairSemaphore} for the order.
     """
 
-    def __init__(self, reactor: IReactorTime, limits: Limits) -> None:
+    def __init__(self, reactor: IReactorTime, limits: RunLimits) -> None:
         self._reactor = reactor
         self._limits = limits
-        self._running = FairSemaphore(reactor, limits.bounds, _busy)
+        self._running = FairSemaphore(reactor, limits.semaphoreLimits, _busy)
         self._sessions: defaultdict[str, DeferredLock] = defaultdict(DeferredLock)
         self._releases: deque[Callable[[], None]] = deque()
         self._releasing = False
 
-    def reconfigure(self, limits: Limits) -> None:
+    def reconfigure(self, limits: RunLimits) -> None:
         """
-        Change the bounds.  Runs that go on or wait keep what they have.
+        Change the limits.  Running and waiting runs stay.
         """
         self._limits = limits
-        self._running.resize(limits.bounds)
+        self._running.resize(limits.semaphoreLimits)
 
     def acquire(self, caller: str) -> "Deferred[None]":
         """
-        Wait until one more run of a caller may begin.
+        Wait for a slot.
 
         @param caller: See L{openclaw.interfaces.ICaller.shareKey}.
-
-        @return: Fails with L{Busy} when too many wait, or it takes too long.
+        @return: Fails with L{Busy} if too many runs wait, or the wait takes too long.
         """
         return self._running.acquire(caller)
 
     def release(self, caller: str) -> None:
         """
-        End a run of this caller, and let the next in turn begin.
+        Release a slot of a caller, which the next run in turn acquires.
         """
         self._running.release(caller)
 
     def acquireSession(self, sessionKey: str) -> "Deferred[DeferredLock]":
         """
-        Wait until no other run uses a session, in the order of asking.
+        Wait until no other run uses a session, first come, first served.
 
-        @return: Fails with L{SessionBusy} when too many wait, or it takes too long.
+        @return: Fails with L{SessionBusy} if too many runs wait, or the wait takes too
+            long.
         """
         lock = self._sessions[sessionKey]
         if lock.locked and len(lock.waiting) >= self._limits.perSession:
@@ -103,10 +103,10 @@ class RunQueue:
 
     def releaseSession(self, sessionKey: str) -> None:
         """
-        Let the next run use a session.
+        Release a session for the next run.
         """
-        # That one may be done with it before its callback returns, and a queue can be
-        # longer than the stack is deep: so this does not nest.
+        # The next run may release the session from within its callback, and a queue can
+        # be longer than the stack is deep: so this does not recurse.
         self._releases.append(partial(self._unlock, sessionKey))
         if self._releasing:
             return
@@ -126,7 +126,7 @@ class RunQueue:
 
 def _busy() -> Busy:
     return Busy(
-        "The gateway is running as many agents as it may. Try again soon.",
+        "The gateway has reached its limit of concurrent runs. Try again soon.",
         retryAfter=RETRY_SECONDS,
     )
 

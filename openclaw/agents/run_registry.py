@@ -1,5 +1,5 @@
 """
-The registry of recorded runs: by caller and request, for a bounded time.
+The registry of recorded runs, by caller and request, for a limited time.
 """
 
 from collections import Counter, OrderedDict
@@ -13,23 +13,23 @@ from openclaw.events import ReasoningDelta, RunEvent, TextDelta, ToolCallDelta
 
 KEPT_SECONDS = 600.0
 """
-Seconds for which an ended run can be found.
+Keep ended runs for this long, in seconds.
 """
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 """
-Of more than these the oldest of whoever has most are forgotten; runs in progress are
-not.
+Limit of the characters of ended runs.  Beyond it, the oldest runs of the caller with
+most characters are removed.
 """
 
 RECORD_CHARACTERS = 32 * 1024
 """
-Bytes charged for a run beside its events, so that there are never more than a thousand.
+Characters charged for a run besides its events, so that there are at most a thousand.
 """
 
 EVENT_CHARACTERS = 128
 """
-Bytes charged for an event beside its text, of which there may be very little in each.
+Characters charged for an event besides its text, which may be very short.
 """
 
 
@@ -38,10 +38,10 @@ class RequestFingerprint:
     """
     The identity of a request, by which a repetition is recognised.
 
-    @ivar caller: Who asks.
-    @ivar fingerprint: A digest of all that is asked.
-    @ivar key: The caller's C{Idempotency-Key}, if there is one.
-    @ivar again: The client's library says that it asks again.
+    @ivar caller: The caller's ID.
+    @ivar fingerprint: A digest of the request.
+    @ivar key: The C{Idempotency-Key}, if there is one.
+    @ivar again: Whether the client's library marks the request as a retry.
     """
 
     caller: str
@@ -53,8 +53,10 @@ class RequestFingerprint:
 @dataclass
 class _Entry:
     """
-    @ivar endedAt: When the run ended.
-    @ivar size: What is kept, in characters; known at the end.
+    A recorded run.
+
+    @ivar endedAt: The time of the run's end.
+    @ivar size: The charged characters; known after the end.
     """
 
     asked: RequestFingerprint
@@ -65,27 +67,26 @@ class _Entry:
 
 class RunRegistry:
     """
-    The recorded runs: those in progress, and for a while those that ended.
+    The recorded runs: those in progress, and recently ended ones.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._running: dict[str, _Entry] = {}
-        self._over: OrderedDict[str, _Entry] = OrderedDict()
+        self._endedRuns: OrderedDict[str, _Entry] = OrderedDict()
         self._sizes: Counter[str] = Counter()
         self._byKey: dict[tuple[str, str], _Entry] = {}
         self._byFingerprint: dict[tuple[str, bytes], _Entry] = {}
 
     def find(self, asked: RequestFingerprint) -> RecordedRun | None:
         """
-        The run that a request asks for again: of the same key, be it over or not; or
-        without a key, if the client's library asks again and the run is in progress.
-        A run that failed without having done anything is not found: it is worth
-        another try.
+        Find the run that a request repeats: one with the same key; or without a key, if
+        the client's library marks a retry and the run is in progress.  A run that
+        failed without effects is not found, since a retry may succeed.
 
         @raise IdempotencyConflict: The key was used for another request.
         """
-        self._forgetOld()
+        self._evict()
         if asked.key is None:
             entry = self._byFingerprint.get((asked.caller, asked.fingerprint))
             return entry.record if entry is not None and asked.again else None
@@ -100,13 +101,13 @@ class RunRegistry:
             )
         outcome = entry.record.outcome
         if isinstance(outcome, OpenClawError) and outcome.shouldRetry is not False:
-            self._forget(entry)
+            self._remove(entry)
             return None
         return entry.record
 
-    def keep(self, asked: RequestFingerprint, record: RecordedRun) -> None:
+    def add(self, asked: RequestFingerprint, record: RecordedRun) -> None:
         """
-        Let a run be found that has begun and is recorded.
+        Add a recorded run that has started.
         """
         entry = _Entry(asked, record)
         self._running[record.request.runID] = entry
@@ -119,10 +120,10 @@ class RunRegistry:
 
     def get(self, runID: str) -> RecordedRun | None:
         """
-        A recorded run by its id.
+        Return a recorded run by its ID.
         """
-        self._forgetOld()
-        entry = self._running.get(runID) or self._over.get(runID)
+        self._evict()
+        entry = self._running.get(runID) or self._endedRuns.get(runID)
         return entry.record if entry is not None else None
 
     def _ended(self, result: object, entry: _Entry) -> object:
@@ -132,40 +133,40 @@ class RunRegistry:
         fingerprint = asked.caller, asked.fingerprint
         if self._byFingerprint.get(fingerprint) is entry:
             del self._byFingerprint[fingerprint]
-        # Whoever could not ask again has had the answer.
-        if asked.key is not None or record.goesOn:
+        # A request without a key is not repeated after its response.
+        if asked.key is not None or record.keepsRunning:
             entry.endedAt = self._clock.seconds()
-            record.forgetAsked()
-            entry.size = RECORD_CHARACTERS + sum(map(_sizeOf, record.events))
-            self._over[runID] = entry
+            record.dropRequest()
+            entry.size = RECORD_CHARACTERS + sum(map(_measureEvent, record.events))
+            self._endedRuns[runID] = entry
             self._sizes[asked.caller] += entry.size
-            self._forgetOld()
+            self._evict()
         return result
 
-    def _forgetOld(self) -> None:
+    def _evict(self) -> None:
         tooOld = self._clock.seconds() - KEPT_SECONDS
-        while self._over:
-            oldest = next(iter(self._over.values()))
+        while self._endedRuns:
+            oldest = next(iter(self._endedRuns.values()))
             if oldest.endedAt > tooOld:
                 break
-            self._forget(oldest)
+            self._remove(oldest)
         while self._sizes.total() > MAX_CHARACTERS:
-            # Who asks much must not make the runs of others be forgotten.
+            # A busy caller must not evict the runs of others.
             [(greediest, _)] = self._sizes.most_common(1)
-            self._forget(
+            self._remove(
                 next(
                     entry
-                    for entry in self._over.values()
+                    for entry in self._endedRuns.values()
                     if entry.asked.caller == greediest
                 )
             )
 
-    def _forget(self, entry: _Entry) -> None:
+    def _remove(self, entry: _Entry) -> None:
         """
-        Forget a run that is over.
+        Remove an ended run.
         """
         asked = entry.asked
-        if self._over.pop(entry.record.request.runID, None) is not None:
+        if self._endedRuns.pop(entry.record.request.runID, None) is not None:
             self._sizes[asked.caller] -= entry.size
             if not self._sizes[asked.caller]:
                 del self._sizes[asked.caller]
@@ -174,7 +175,7 @@ class RunRegistry:
             del self._byKey[key]
 
 
-def _sizeOf(event: RunEvent) -> int:
+def _measureEvent(event: RunEvent) -> int:
     match event:
         case TextDelta() | ReasoningDelta():
             return EVENT_CHARACTERS + len(event.text)

@@ -28,43 +28,40 @@ from openclaw.net.fair_semaphore import FairSemaphore
 DEFAULT_SAMPLING = Sampling()
 
 
-def newRunID() -> str:
-    """
-    A name for a run.
-    """
+def makeRunID() -> str:
     return f"run_{token_hex(12)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRequest:
     """
-    A request for a run, the same from every surface.
+    A request for a run, the same for all surfaces.
 
-    @ivar agent: Who shall answer.
-    @ivar system: The whole system prompt.
-    @ivar sessionKey: The conversation's key.
-    @ivar kept: False for a stateless run, which leaves nothing behind.
-    @ivar opening: What the caller said, for a conversation that has no history yet.
-    @ivar following: The same without what such a history must hold already.
-    @ivar model: Asked instead of the agent's own, if given.
-    @ivar clientTools: Tools that the caller carries out.
-    @ivar toolChoice: What the model may do with those.
-    @ivar tools: The agent's own tools that this caller may reach.
-    @ivar caller: The label of who asks.
-    @ivar shareKey: The caller among whom the gateway's resources are divided; see
-        L{openclaw.interfaces.ICaller}.  Default: the run counts as one of its own.
-    @ivar namespace: Whose sessions the run may see; see
+    @ivar agent: The agent that runs.
+    @ivar system: The complete system prompt.
+    @ivar sessionKey: The key of the session.
+    @ivar stateful: False for a run whose conversation is not stored.
+    @ivar opening: The messages for a session without history.
+    @ivar following: The messages without those that a session's history has already.
+    @ivar model: The model to call instead of the agent's own, if given.
+    @ivar clientTools: Tools that the client runs.
+    @ivar toolChoice: The use of those tools.
+    @ivar tools: The agent's own tools that this caller may use.
+    @ivar caller: The caller's label.
+    @ivar shareKey: The caller for fair sharing; see L{openclaw.interfaces.ICaller}.
+        Default: the run counts as a caller of its own.
+    @ivar namespace: The sessions that the run may see; see
         L{openclaw.interfaces.ICaller}.
-    @ivar requestID: The name of the request over HTTP, if there is one.
-    @ivar arrivedAt: When it had arrived, by the reactor's clock.  Default: when the
-        run begins.
-    @ivar runID: The run's name in logs and headers.
+    @ivar requestID: The ID of the HTTP request, if there is one.
+    @ivar arrivedAt: The time when it had arrived, by the reactor's clock.  Default:
+        when the run starts.
+    @ivar runID: The run's ID in logs and headers.
     """
 
     agent: AgentSettings
     system: str
     sessionKey: str
-    kept: bool
+    stateful: bool
     opening: Sequence[Message]
     following: Sequence[Message]
     sampling: Sampling = DEFAULT_SAMPLING
@@ -77,19 +74,19 @@ class RunRequest:
     namespace: str = ""
     requestID: str | None = None
     arrivedAt: float | None = None
-    runID: str = field(default_factory=newRunID)
+    runID: str = field(default_factory=makeRunID)
 
     @property
     def offeredClientTools(self) -> Sequence[ToolSpec]:
         """
-        The caller's tools that the model may call: with C{none} the caller forbids
-        those, and not the agent's own.
+        The client's tools that the model may call: none if C{toolChoice} is C{none},
+        which does not apply to the agent's own tools.
         """
         return () if self.toolChoice == "none" else self.clientTools
 
     def models(self) -> Sequence[ModelRef]:
         """
-        The models to ask, in the order of preference.
+        Return the models to call, in the order of preference.
         """
         if self.model is not None:
             return (self.model,)

@@ -1,5 +1,5 @@
 """
-All runs of the gateway: the one place where they start, and where they are ended.
+The runtime: starts, tracks and ends all runs of the gateway.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from openclaw.agents.embedding_runs import EmbeddingCall, EmbeddingRuns
 from openclaw.agents.run import AgentRun
-from openclaw.agents.run_queue import Limits, RunQueue
+from openclaw.agents.run_queue import RunLimits, RunQueue
 from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.turns import RunResult
 from openclaw.config import Config
@@ -32,20 +32,19 @@ Retry-After while the daemon drains, in seconds.
 
 TOOL_CALLS = 64
 """
-Tool calls of all runs at once.  Most wait for a process or an answer; those that work
-in a thread take turns there.
+Limit of concurrent tool calls of all runs.  Most wait for a process or a response;
+those in threads have a limit of their own.
 """
 
 
 class Runtime:
     """
-    Starts runs, and knows those in progress.
+    Starts and tracks runs.
 
-    @ivar runs: The runs in progress, by their ids.
-    @ivar draining: True once no more may start.
-    @ivar tally: What is counted of them, and of calls for embeddings.
-    @ivar isRevoked: Tell from a namespace if the token that it belongs to is not valid
-        any more.
+    @ivar runs: The runs in progress, by ID.
+    @ivar draining: Whether no more runs may start.
+    @ivar tally: The counts of runs and of calls for embeddings.
+    @ivar isRevoked: Returns whether the token of a namespace is no longer valid.
     """
 
     def __init__(
@@ -92,13 +91,13 @@ class Runtime:
 
     def start(self) -> None:
         """
-        Begin to keep the claims of runs alive.
+        Start to renew the claims of runs.
         """
         self._renewal.start(self._store.leaseSeconds / 3, now=False)
 
     def reconfigure(self, config: Config) -> None:
         """
-        Let another configuration hold for the runs to come.
+        Use another configuration for new runs.
         """
         self._services.queue.reconfigure(_limits(config))
         self._embeddings.reconfigure(_mostEmbeddings(config))
@@ -109,23 +108,22 @@ class Runtime:
             findModel=config.findModel,
         )
 
-    def begin(self, request: RunRequest, listener: RunListener) -> AgentRun:
+    def startRun(self, request: RunRequest, listener: RunListener) -> AgentRun:
         """
         Start a run.
 
-        @raise ShuttingDown: The daemon is going down.
-
+        @raise ShuttingDown: The daemon is shutting down.
         @raise AuthenticationFailed: The caller's token was revoked after the headers of
             the request had been checked.
         """
-        self._checkMayBegin(request.namespace)
+        self._checkMayStart(request.namespace)
         run = AgentRun(request, listener, self._services)
         self.runs[run.runID] = run
         run.ended.addBoth(self._ended, run)
         run.start()
         return run
 
-    def _checkMayBegin(self, namespace: str) -> None:
+    def _checkMayStart(self, namespace: str) -> None:
         if self.draining:
             raise shuttingDown()
         if self.isRevoked(namespace):
@@ -133,25 +131,24 @@ class Runtime:
 
     def endRevoked(self) -> None:
         """
-        End the runs and the calls for embeddings of tokens that are not valid any more.
+        Cancel the runs and calls for embeddings of tokens that are no longer valid.
         """
         for run in list(self.runs.values()):
             if self.isRevoked(run.request.namespace):
                 run.cancel(tokenRevoked())
-        self._embeddings.endWhere(
-            lambda asked: self.isRevoked(asked.namespace), tokenRevoked
+        self._embeddings.cancelWhere(
+            lambda call: self.isRevoked(call.namespace), tokenRevoked
         )
 
-    def embed(self, asked: EmbeddingCall) -> "Deferred[EmbeddingReply]":
+    def embed(self, call: EmbeddingCall) -> "Deferred[EmbeddingReply]":
         """
-        Have texts embedded; see L{EmbeddingRuns.begin}.
+        Create embeddings; see L{EmbeddingRuns.startCall}.
 
-        @raise ShuttingDown: The daemon is going down.
-
-        @raise AuthenticationFailed: See L{begin}.
+        @raise ShuttingDown: The daemon is shutting down.
+        @raise AuthenticationFailed: See L{startRun}.
         """
-        self._checkMayBegin(asked.namespace)
-        return self._embeddings.begin(asked)
+        self._checkMayStart(call.namespace)
+        return self._embeddings.startCall(call)
 
     def outline(self, sessionKey: str) -> "Deferred[Outline]":
         """
@@ -159,13 +156,12 @@ class Runtime:
         """
         return self._store.outline(sessionKey)
 
-    def inProgress(self) -> tuple[int, int]:
+    def countRuns(self) -> tuple[int, int]:
         """
-        Count the runs in progress, and those that wait for a place or for their
-        session.
+        Return the numbers of running and of queued runs.
         """
-        going = sum(run.admittedAt is not None for run in self.runs.values())
-        return going, len(self.runs) - going
+        running = sum(run.admittedAt is not None for run in self.runs.values())
+        return running, len(self.runs) - running
 
     def _ended(self, result: RunResult | Failure, run: AgentRun) -> None:
         del self.runs[run.runID]
@@ -177,46 +173,45 @@ class Runtime:
 
     def _report(self, result: RunResult | Failure, run: AgentRun) -> None:
         """
-        Count the run, and write its one line into the log.
+        Count the run and log it.
         """
         account = run.account(result)
         self.tally.countRun(account)
         if isinstance(result, Failure) and result.check(StoreError):
             self.tally.storeErrors += 1
-        # One field costs a third of what nine do; this one is made into text, or into
-        # JSON, by who writes it.
+        # One field costs a third of nine; the log's formatter renders it.
         self._log.info("{run}", run=account)
 
     def drain(self, seconds: float) -> "Deferred[None]":
         """
-        Start no more runs, let those in progress go on for a while, then end them.
+        Start no more runs, let those in progress finish for a while, then cancel them.
 
-        @return: Fires when none is left.
+        @return: Fires when no run is left.
         """
         self.draining = True
-        budget = self._reactor.callLater(seconds, self.endAll)
+        timer = self._reactor.callLater(seconds, self.cancelAll)
         return self._untilIdle().addBoth(
-            lambda _: budget.cancel() if budget.active() else None
+            lambda _: timer.cancel() if timer.active() else None
         )
 
-    def endAll(self) -> None:
+    def cancelAll(self) -> None:
         """
-        End the runs in progress now.
+        Cancel the runs in progress.
         """
         self.draining = True
         for run in list(self.runs.values()):
             run.cancel(shuttingDown())
-        self._embeddings.endWhere(lambda asked: True, shuttingDown)
+        self._embeddings.cancelWhere(lambda call: True, shuttingDown)
 
     def stop(self) -> "Deferred[None]":
         """
-        End all runs, and let go of the clock.
+        Cancel all runs, and stop renewing claims.
 
-        @return: Fires when none is left.
+        @return: Fires when no run is left.
         """
         if self._renewal.running:
             self._renewal.stop()
-        self.endAll()
+        self.cancelAll()
         return self._untilIdle()
 
     def _untilIdle(self) -> "Deferred[None]":
@@ -239,7 +234,7 @@ class Runtime:
 
 def shuttingDown() -> ShuttingDown:
     """
-    The error for those who come too late, or took too long.
+    Make the error for runs that cannot start or finish before the shutdown.
     """
     return ShuttingDown(
         "The gateway is shutting down. Try again soon.", retryAfter=DRAIN_RETRY_SECONDS
@@ -248,13 +243,13 @@ def shuttingDown() -> ShuttingDown:
 
 def tokenRevoked() -> AuthenticationFailed:
     """
-    Return the error for callers whose token was revoked or has expired.
+    Make the error for callers whose token was revoked or has expired.
     """
-    return AuthenticationFailed("The token is not valid any more.")
+    return AuthenticationFailed("The token is no longer valid.")
 
 
-def _limits(config: Config) -> Limits:
-    return Limits(
+def _limits(config: Config) -> RunLimits:
+    return RunLimits(
         running=config.agents.defaults.maxConcurrent,
         queued=config.agents.defaults.maxQueued,
         perSession=config.session.maxWaiting,
@@ -264,8 +259,7 @@ def _limits(config: Config) -> Limits:
 
 def _claimWait(config: Config) -> float:
     """
-    Return the seconds for which a run may wait for a session that another process
-    holds.
+    Return the time that a run may wait for a session of another process, in seconds.
     """
     return config.session.waitSeconds if config.session.maxWaiting else 0.0
 

@@ -1,5 +1,5 @@
 """
-Estimate tokens cheaply: only its provider can count a model's tokens, and asking costs
+Estimates of token counts.  Only the provider can count a model's tokens, at the cost of
 a call.
 """
 
@@ -11,68 +11,68 @@ from openclaw.transcript import PlainTranscript
 
 BYTES_PER_TOKEN = 4
 """
-Bytes of English prose and code for each token. In other scripts a character is two or
-three bytes, and about one token.
+Bytes per token of English prose and code.  In other scripts a character is two or three
+bytes, and about one token.
 """
 
 IMAGE_TOKENS = 1000
 MESSAGE_TOKENS = 4
 """
-Tokens around the words of a message.
+Tokens that a message takes besides its text.
 """
 
 
-def tokensOfText(text: str) -> int:
+def estimateText(text: str) -> int:
     """
-    A text's tokens.
+    Estimate the tokens of a text.
     """
-    # Most text is ASCII, and knows it without being looked through.
+    # isascii is O(1), and most text is ASCII.
     size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
     return size // BYTES_PER_TOKEN
 
 
-def tokensOf(message: Message) -> int:
+def estimateMessage(message: Message) -> int:
     """
-    A message's tokens.
+    Estimate the tokens of a message.
     """
     match message:
         case UserMessage():
             images = len(message.images) * IMAGE_TOKENS
-            return tokensOfText(message.text) + images + MESSAGE_TOKENS
+            return estimateText(message.text) + images + MESSAGE_TOKENS
         case AssistantMessage():
-            count = tokensOfText(message.content)
+            count = estimateText(message.content)
             for call in message.tool_calls:
-                count += tokensOfText(call.name) + tokensOfText(call.arguments)
+                count += estimateText(call.name) + estimateText(call.arguments)
             return count + MESSAGE_TOKENS
         case ToolMessage():
-            return tokensOfText(message.content) + MESSAGE_TOKENS
+            return estimateText(message.content) + MESSAGE_TOKENS
 
 
-def tokensOfAll(messages: Iterable[Message]) -> int:
+def estimateMessages(messages: Iterable[Message]) -> int:
     """
-    The tokens of a conversation.
+    Estimate the tokens of a conversation.
     """
-    return sum(map(tokensOf, messages))
+    return sum(map(estimateMessage, messages))
 
 
 def fits(messages: Sequence[Message], room: int) -> bool:
     """
-    Is there room for a conversation?
+    Return whether a conversation fits.
 
     @param room: In tokens.
     """
-    # What JSON puts around each text is more than what counts for a message.
+    # JSON takes more bytes for each message than MESSAGE_TOKENS.
     return (
         isinstance(messages, PlainTranscript)
         and len(messages.encoded) <= room * BYTES_PER_TOKEN
-    ) or tokensOfAll(messages) <= room
+    ) or estimateMessages(messages) <= room
 
 
-def tokensOfTools(tools: Sequence[ToolSpec]) -> int:
+def estimateTools(tools: Sequence[ToolSpec]) -> int:
     """
-    The tokens of what a model is told of its tools.
+    Estimate the tokens of the descriptions of tools.
     """
     return sum(
-        tokensOfText(tool.name + tool.description) + tokensOfText(str(tool.parameters))
+        estimateText(tool.name + tool.description) + estimateText(str(tool.parameters))
         for tool in tools
     )

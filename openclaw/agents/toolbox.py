@@ -1,5 +1,5 @@
 """
-The tools of one agent, and what happens when its model calls them.
+The tools of one run, and the execution of the model's tool calls.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -19,29 +19,29 @@ from openclaw.tools.arguments import ArgumentReader
 
 MAX_RESULT_CHARACTERS = 100_000
 """
-The longest result that a model is told; tools have narrower bounds of their own.
+Limit of a result for the model; tools have lower limits of their own.
 """
 
 MAX_CALLS_AT_ONCE = 8
 """
-The calls of one run that are carried out at the same time; the others wait.
+Limit of concurrent tool calls of one run.
 """
 
 MAX_NAME_CHARACTERS = 64
 """
-As much is repeated of the name of a tool that there is not.
+Limit of the repeated name of an unknown tool.
 """
 
 FAILED = "The tool failed."
 """
-The result of a call whose tool does not say why it failed.
+The result of a failed call without a reason.
 """
 
 
 @dataclass(frozen=True)
 class OfferedTool:
     """
-    A tool that an agent has.
+    A tool of an agent.
     """
 
     tool: ITool
@@ -49,7 +49,7 @@ class OfferedTool:
 
     def spec(self) -> ToolSpec:
         """
-        The tool as a model sees it.
+        Return the tool's description for the model.
         """
         return ToolSpec(self.tool.name, self.tool.description, self.tool.parameters)
 
@@ -59,28 +59,30 @@ Check = Callable[[], None]
 Counted = Callable[[str, str], None]
 
 
-InTurn = Callable[[Callable[[], Awaitable[ToolMessage]]], Awaitable[ToolMessage]]
+Schedule = Callable[[Callable[[], Awaitable[ToolMessage]]], Awaitable[ToolMessage]]
 
 
-def _atOnce(work: Callable[[], Awaitable[ToolMessage]]) -> Awaitable[ToolMessage]:
+def _runConcurrently(
+    work: Callable[[], Awaitable[ToolMessage]],
+) -> Awaitable[ToolMessage]:
     return work()
 
 
 @dataclass
 class Toolbox:
     """
-    An agent's tools, in one run.
+    The tools of an agent, for one run.
 
-    @ivar tools: By their names.
+    @ivar tools: The tools by name.
     @ivar context: Makes the context of a call.
-    @ivar check: Raises if no more calls may begin.
-    @ivar counted: Is told of each call: its tool, and its outcome.
-    @ivar listener: Is told when a call begins and ends.
-    @ivar caller: Who asked for the run, for the audit.
-    @ivar inTurn: Carries out a call when it is the caller's turn.
+    @ivar check: Raises if no more calls may start.
+    @ivar counted: Called after each call with the tool and the outcome.
+    @ivar listener: Receives an event when a call starts and when it ends.
+    @ivar caller: The caller's label, for the audit.
+    @ivar schedule: Runs a call when it is the caller's turn.
     @ivar runID: The run, for the audit.
-    @ivar agentID: The agent, likewise.
-    @ivar hadEffects: True once a tool ran that may have changed something.
+    @ivar agentID: The agent, for the audit.
+    @ivar hadEffects: Whether a tool ran that may have changed something.
     """
 
     tools: Mapping[str, OfferedTool]
@@ -90,60 +92,57 @@ class Toolbox:
     counted: Counted = lambda tool, outcome: None
     listener: RunListener = lambda events: None
     caller: str = ""
-    inTurn: InTurn = _atOnce
+    schedule: Schedule = _runConcurrently
     runID: str = ""
     agentID: str = ""
     hadEffects: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        """
-        Have a log for the audit.
-        """
         self._audit = auditLogger(self.log)
 
     def run(self, calls: Sequence[ToolCall]) -> "Deferred[list[ToolMessage]]":
         """
-        Carry out the calls of one turn: some at once if none of them changes
-        anything, else one after the other.
+        Run the calls of one turn: concurrently if all tools are read-only, else one
+        after the other.
 
-        @return: Their results, in the order of the calls.  Never fails but when it
-            is cancelled, which cancels the calls, or by C{check}.
+        @return: The results, in the order of the calls.  Fails only if it is cancelled,
+            which cancels the calls, or by C{check}.
         """
         offered = [self.tools.get(call.name) for call in calls]
         if all(each is not None and each.tool.readOnly for each in offered):
-            return Deferred.fromCoroutine(self._atOnce(calls))
-        return Deferred.fromCoroutine(self._inTurn(calls))
+            return Deferred.fromCoroutine(self._runConcurrently(calls))
+        return Deferred.fromCoroutine(self._runSequentially(calls))
 
-    async def _atOnce(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
+    async def _runConcurrently(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
         results: dict[int, ToolMessage] = {}
         waiting = iter(enumerate(calls))
         running = [
-            Deferred.fromCoroutine(self._carryOut(waiting, results))
+            Deferred.fromCoroutine(self._runWaiting(waiting, results))
             for _ in calls[:MAX_CALLS_AT_ONCE]
         ]
-        # All come to their ends, also those that take their time when cancelled.
+        # Wait for all of them, since a cancelled call may take a while to end.
         for _, outcome in await DeferredList(running, consumeErrors=True):
             if isinstance(outcome, Failure):
                 outcome.raiseException()
         return [results[index] for index in range(len(calls))]
 
-    async def _carryOut(
+    async def _runWaiting(
         self, waiting: Iterator[tuple[int, ToolCall]], results: dict[int, ToolMessage]
     ) -> None:
         """
-        Carry out one call after the other, until none is waiting.
+        Run calls one after the other until none is waiting.
         """
         for index, call in waiting:
-            results[index] = await self.inTurn(partial(self._one, call))
+            results[index] = await self.schedule(partial(self._runCall, call))
 
-    async def _inTurn(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
-        return [await self.inTurn(partial(self._one, call)) for call in calls]
+    async def _runSequentially(self, calls: Sequence[ToolCall]) -> list[ToolMessage]:
+        return [await self.schedule(partial(self._runCall, call)) for call in calls]
 
-    async def _one(self, call: ToolCall) -> ToolMessage:
+    async def _runCall(self, call: ToolCall) -> ToolMessage:
         """
-        Carry out one call.  Each call of every run begins here.
+        Run one call.
         """
-        # A tool may end as if nothing was when it is cancelled.
+        # A tool may return normally when it is cancelled.
         self.check()
         offered = self.tools.get(call.name)
         if offered is None:
@@ -169,14 +168,14 @@ class Toolbox:
             arguments = offered.reader.read(call.arguments)
             if not tool.readOnly:
                 self.hadEffects = True
-            result = _bounded(await tool.run(arguments, context))
+            result = _truncate(await tool.run(arguments, context))
         except CancelledError:
             outcome = "cancelled"
             raise
         except ToolError as error:
             outcome = "refused"
-            result = _bounded(str(error))
-            # Some providers refuse a failure without text.
+            result = _truncate(str(error))
+            # Some providers refuse an error without text.
             if not result.strip():
                 result = FAILED
         except Exception:
@@ -204,7 +203,7 @@ class Toolbox:
         return ToolMessage(call.id, result, isError=outcome != "ok")
 
 
-def _bounded(result: str) -> str:
+def _truncate(result: str) -> str:
     if not isinstance(result, str):
         raise TypeError(f"a tool's result is a str, not {type(result).__name__}")
     if len(result) <= MAX_RESULT_CHARACTERS:

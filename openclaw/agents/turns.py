@@ -1,6 +1,6 @@
 """
-The turn loop: the model speaks and calls tools, is told their results, and speaks
-again, until it has answered or a bound is reached.
+The turn loop: calls the model and its tools until there is a reply or a limit is
+reached.
 """
 
 from collections.abc import Awaitable, Callable, Container, Sequence
@@ -35,17 +35,17 @@ from openclaw.messages import (
 
 NUDGE = UserMessage("Your last reply was empty. Please answer now.")
 """
-The nudge after an empty reply, sent once and never stored.
+The message after an empty reply, sent once and never stored.
 """
 
 SAME_FAILURES = 3
 """
-Limit of identical tool calls with identical results in a row.
+Limit of identical failing tool calls in a row.
 """
 
 MAX_RUN_CHARACTERS = 32 * 1024 * 1024
 """
-The most that a model may say and be told in one run, beside what was said before.
+Limit of the characters of replies and tool results in one run.
 """
 
 SEPARATOR = "\n\n"
@@ -59,9 +59,9 @@ class RunResult:
     """
     The result of a run.
 
-    @ivar text: The whole answer.
-    @ivar toolCalls: What the client is to do.
-    @ivar usage: The sum over all calls of the model.
+    @ivar text: The complete text.
+    @ivar toolCalls: Tool calls for the client.
+    @ivar usage: The sum over all model calls.
     """
 
     text: str
@@ -72,10 +72,10 @@ class RunResult:
 
 class TurnListener:
     """
-    Listens to one turn.  What the agent's own tools are called with stays here, and
-    the text of this turn is set apart from that of the turns before.
+    The listener of one turn.  Drops calls of the agent's own tools, and separates the
+    text from that of earlier turns.
 
-    @ivar heard: Has the caller got anything of this turn's answer?
+    @ivar hasOutput: Whether the client has received a part of this reply.
     """
 
     def __init__(
@@ -85,26 +85,28 @@ class TurnListener:
         self._clientNames = clientNames
         self._separate = separate
         self._positions: dict[int, int] = {}
-        self.heard = False
+        self.hasOutput = False
 
     def __call__(self, events: Sequence[ModelEvent]) -> None:
         """
-        Pass on what is for the caller.
+        Pass on the events that are for the client.
         """
         heard: Sequence[RunEvent] = events
         if self._separate or ToolCallDelta in map(type, events):
-            heard = self._sifted(events)
+            heard = self._filterEvents(events)
         if heard:
-            # What a model thought before it failed does no harm.
-            if not self.heard:
-                self.heard = any(type(event) is not ReasoningDelta for event in heard)
+            # Reasoning before a failure does no harm.
+            if not self.hasOutput:
+                self.hasOutput = any(
+                    type(event) is not ReasoningDelta for event in heard
+                )
             self._listener(heard)
 
-    def _sifted(self, events: Sequence[ModelEvent]) -> Sequence[RunEvent]:
+    def _filterEvents(self, events: Sequence[ModelEvent]) -> Sequence[RunEvent]:
         heard: list[RunEvent] = []
         for event in events:
             if isinstance(event, ToolCallDelta):
-                self._hearCall(event, heard)
+                self._filterCall(event, heard)
             elif self._separate and isinstance(event, TextDelta) and event.text:
                 self._separate = False
                 heard += (TextDelta(SEPARATOR), event)
@@ -112,7 +114,7 @@ class TurnListener:
                 heard.append(event)
         return heard
 
-    def _hearCall(self, event: ToolCallDelta, heard: list[RunEvent]) -> None:
+    def _filterCall(self, event: ToolCallDelta, heard: list[RunEvent]) -> None:
         if event.name in self._clientNames:
             self._positions[event.index] = len(self._positions)
         position = self._positions.get(event.index)
@@ -120,35 +122,34 @@ class TurnListener:
             heard.append(ToolCallDelta(position, event.id, event.name, event.arguments))
 
 
-Ask = Callable[[Sequence[Message], TurnListener], Awaitable[ModelReply]]
+AskModel = Callable[[Sequence[Message], TurnListener], Awaitable[ModelReply]]
 """
-Asks the model to go on with a conversation; what it says goes to the listener as it
-comes.
+Gets the model's next reply to a conversation; its events go to the listener.
 """
 
-CarryOut = Callable[[Sequence[ToolCall]], Awaitable[Sequence[ToolMessage]]]
+CallTools = Callable[[Sequence[ToolCall]], Awaitable[Sequence[ToolMessage]]]
 """
-Carries out calls of the agent's own tools.
+Runs calls of the agent's own tools.
 """
 
 
 @dataclass(slots=True)
-class Turns:
+class TurnLoop:
     """
-    The loop of one run.
+    The turn loop of one run.
 
-    @ivar clientTools: Tools that the client carries out.
-    @ivar said: What the model said and was told so far, in whole turns: each call
-        of the agent's own tools has its result here.
+    @ivar clientTools: Tools that the client runs.
+    @ivar newMessages: The messages of this run so far, in complete turns: each call of
+        the agent's own tools has its result here.
     """
 
-    ask: Ask
-    carryOut: CarryOut
+    ask: AskModel
+    callTools: CallTools
     listener: RunListener
     maxModelCalls: int
     clientTools: Sequence[ToolSpec] = ()
     toolChoice: ToolChoice = "auto"
-    said: list[Message] = field(default_factory=list, init=False)
+    newMessages: list[Message] = field(default_factory=list, init=False)
     _text: str = field(default="", init=False)
     _usage: Usage = field(default=NO_USAGE, init=False)
     _size: int = field(default=0, init=False)
@@ -158,96 +159,91 @@ class Turns:
     def __post_init__(self) -> None:
         self._clientNames = frozenset(tool.name for tool in self.clientTools)
 
-    async def answer(self, conversation: Sequence[Message]) -> RunResult:
+    async def run(self, conversation: Sequence[Message]) -> RunResult:
         """
-        Go on until there is an answer.
+        Run until there is a reply.
 
-        @raise ToolLoop: A bound was reached.
-
-        @raise UpstreamTooLarge: An answer has too many tool calls.  None of them was
-            carried out.
-
-        @raise EmptyReply: The model has nothing to say.
-
-        @raise ToolChoiceUnmet: It did not call the tool that it had to.
+        @raise ToolLoop: A limit was reached.
+        @raise UpstreamTooLarge: A reply has too many tool calls.  None of them was run.
+        @raise EmptyReply: The model's reply is empty.
+        @raise ToolChoiceUnmet: The model did not call the required tool.
         """
         nudged, blanks = False, ""
         nudge: tuple[Message, ...] = ()
         for _ in range(self.maxModelCalls):
-            more = (*self.said, *nudge)
+            more = (*self.newMessages, *nudge)
             separated = bool(self._text.strip())
             listener = TurnListener(self.listener, self._clientNames, separated)
             reply = await self.ask(
                 [*conversation, *more] if more else conversation, listener
             )
-            self._note(reply, separated)
+            self._addReply(reply, separated)
             nudge = ()
-            own, clients = self._sorted(reply.toolCalls)
+            own, clients = self._splitCalls(reply.toolCalls)
             if own and reply.finishReason == "tool_calls":
-                await self._carryOut(reply, own)
+                await self._callTools(reply, own)
                 if clients:
-                    return self._finished("tool_calls", clients)
+                    return self._makeResult("tool_calls", clients)
                 continue
             if clients or reply.finishReason != "stop" or self._text.strip():
-                self.said.append(
+                self.newMessages.append(
                     AssistantMessage(
                         blanks + reply.text, clients, tuple(reply.thoughts)
                     )
                 )
-                return self._finished(reply.finishReason, clients)
+                return self._makeResult(reply.finishReason, clients)
             if nudged:
-                raise EmptyReply("The model had nothing to say.")
+                raise EmptyReply("The model's reply was empty.")
             nudge, nudged, blanks = (NUDGE,), True, reply.text
         raise ToolLoop(
-            f"The model was asked {self.maxModelCalls} times and has not come to an"
-            " end.",
+            f"The model was called {self.maxModelCalls} times without a final reply.",
             code="max_model_calls",
         )
 
-    def _note(self, reply: ModelReply, separated: bool) -> None:
+    def _addReply(self, reply: ModelReply, separated: bool) -> None:
         if separated and reply.text:
             self._text += SEPARATOR
         self._text += reply.text
         self._usage += reply.usage
         if len(reply.toolCalls) > MOST_CALLS:
             raise UpstreamTooLarge(
-                f"The model made more than {MOST_CALLS} tool calls in one answer."
+                f"The model made more than {MOST_CALLS} tool calls in one reply."
             )
-        self._grow(
+        self._countCharacters(
             len(reply.text)
             + sum(len(call.name) + len(call.arguments) for call in reply.toolCalls)
             + sum(len(each.text) + len(each.signature) for each in reply.thoughts)
         )
 
-    def _grow(self, size: int) -> None:
+    def _countCharacters(self, size: int) -> None:
         """
-        Count some more of what is said in this run.
+        Count characters of this run.
         """
         self._size += size
         if self._size > MAX_RUN_CHARACTERS:
             raise ToolLoop(
-                f"The run has come to more than {MAX_RUN_CHARACTERS} characters.",
+                f"The run has exceeded {MAX_RUN_CHARACTERS} characters.",
                 code="max_run_size",
             )
 
-    def _sorted(
+    def _splitCalls(
         self, calls: Sequence[ToolCall]
     ) -> tuple[tuple[ToolCall, ...], tuple[ToolCall, ...]]:
         """
-        @return: The calls of the agent's own tools (and of what is no tool at all),
-            and those for the client.
+        @return: The calls of the agent's own and of unknown tools, and those for the
+            client.
         """
         clients = tuple(call for call in calls if call.name in self._clientNames)
         own = tuple(call for call in calls if call.name not in self._clientNames)
         return own, clients
 
-    async def _carryOut(self, reply: ModelReply, own: Sequence[ToolCall]) -> None:
-        results = await self.carryOut(own)
-        self.said.append(
+    async def _callTools(self, reply: ModelReply, own: Sequence[ToolCall]) -> None:
+        results = await self.callTools(own)
+        self.newMessages.append(
             AssistantMessage(reply.text, tuple(reply.toolCalls), tuple(reply.thoughts))
         )
-        self.said += results
-        self._grow(sum(len(result.content) for result in results))
+        self.newMessages += results
+        self._countCharacters(sum(len(result.content) for result in results))
         signature = [
             (call.name, call.arguments, result.content)
             for call, result in zip(own, results, strict=True)
@@ -262,8 +258,10 @@ class Turns:
                 code="repeated_tool_call",
             )
 
-    def _finished(self, reason: FinishReason, clients: Sequence[ToolCall]) -> RunResult:
-        # An answer that was broken off might have come to it.
+    def _makeResult(
+        self, reason: FinishReason, clients: Sequence[ToolCall]
+    ) -> RunResult:
+        # A truncated reply might have called it.
         if reason in ("stop", "tool_calls"):
             self._checkChoice(clients)
         return RunResult(
@@ -282,4 +280,6 @@ class Turns:
             met = wanted != "required" or bool(clients)
             name = "any tool"
         if not met:
-            raise ToolChoiceUnmet(f"The model did not call {name}, as it had to.")
+            raise ToolChoiceUnmet(
+                f"The model did not call {name}, which the request requires."
+            )

@@ -1,6 +1,6 @@
 """
-An agent's directory, as far as its prompt knows it: the files that say who it is,
-and the skills that it has.
+An agent's workspace as far as its system prompt uses it: the files that describe the
+agent, and its skills.
 """
 
 import os
@@ -25,24 +25,24 @@ except ImportError:  # PyYAML can be built without its C library
 
 FILES = ("AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md")
 """
-Files that become part of the prompt, in this order.
+Files included in the prompt, in this order.
 """
 
 MAX_FILE_CHARACTERS = 20_000
 MAX_SKILLS = 100
 MAX_SKILLS_CHARACTERS = 64_000
 """
-The most that the skills may take of the prompt.
+Limit of the skills' part of the prompt.
 """
 
 MAX_FRONT_BYTES = 4096
 """
-The longest front matter of a skill.
+Limit of the front matter of a skill.
 """
 
 MAX_SCANNED = 10_000
 """
-The entries of the skills' folder that are looked at.
+Limit of the entries read in the folder of skills.
 """
 
 MAX_SKILL_NAME_CHARACTERS = 64
@@ -51,15 +51,14 @@ SKILL_FILE = "SKILL.md"
 
 _SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F][0-9a-fA-F]{2}")
 """
-Escapes for what no text can hold; libyaml would refuse the rest for them.
+Escapes of surrogates, for which libyaml would refuse the document.
 """
 
 
 @dataclass(frozen=True)
 class Skill:
     """
-    Something that an agent can read up on.  The form is that of
-    U{https://agentskills.io/specification}.
+    A skill, which the agent can read.  Format: U{https://agentskills.io/specification}.
 
     @ivar path: Its file, relative to the workspace.
     """
@@ -69,11 +68,11 @@ class Skill:
     path: str
 
 
-class _Kept(NamedTuple):
+class _CachedFile(NamedTuple):
     """
-    A file as it was when it was read.
+    A file as it was read.
 
-    @ivar stamp: What the file was known by then.
+    @ivar stamp: The file's status at that time.
     """
 
     stamp: "_Stamp"
@@ -87,10 +86,10 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 class WorkspaceContents(NamedTuple):
     """
-    The part of a workspace that its prompt shows.
+    The contents of a workspace for the system prompt.
 
-    @ivar texts: The names and contents of the L{FILES} that there are.
-    @ivar skills: By their names.
+    @ivar texts: The names and contents of the existing L{FILES}.
+    @ivar skills: The skills, sorted by folder.
     """
 
     texts: Sequence[tuple[str, str]] = ()
@@ -99,26 +98,26 @@ class WorkspaceContents(NamedTuple):
 
 class Workspace:
     """
-    One directory.  L{refresh} reads what has changed in it, which is blocking work;
-    of what has not changed it costs a few C{stat} calls.
+    One workspace.  L{refresh}, which blocks, reads what has changed; unchanged files
+    cost a C{stat} call each.
     """
 
     def __init__(self, path: Path, log: Logger | None = None) -> None:
         """
-        @param log: Is told of skills that are left out.
+        @param log: Logs skills that are left out.
         """
         self.path = path
         self.contents = WorkspaceContents()
         self._log = log
         self._lock = Lock()
-        self._files: dict[str, _Kept] = {}
-        self._skills: dict[str, _Kept] = {}
+        self._files: dict[str, _CachedFile] = {}
+        self._skills: dict[str, _CachedFile] = {}
         self._names: tuple[int, Sequence[str]] | None = None
-        self._told: frozenset[str] = frozenset()
+        self._logged: frozenset[str] = frozenset()
 
     def refresh(self) -> WorkspaceContents:
         """
-        Read what has changed.  Blocking work, for a thread; several may do it.
+        Read what has changed.  Blocks: to be used in threads.
         """
         with self._lock:
             self.contents = WorkspaceContents(self._readTexts(), self._readSkills())
@@ -147,14 +146,14 @@ class Workspace:
                 dropped.add(skill.path.split("/")[1])
             else:
                 shown.append(skill)
-        self._tell(frozenset(dropped))
+        self._logDropped(frozenset(dropped))
         return shown
 
-    def _tell(self, dropped: frozenset[str]) -> None:
+    def _logDropped(self, dropped: frozenset[str]) -> None:
         """
-        Log that skills are left out, once for each set of them.
+        Log the skills that are left out, once for each set of them.
         """
-        if dropped and dropped != self._told and self._log is not None:
+        if dropped and dropped != self._logged and self._log is not None:
             self._log.warn(
                 "workspace {path}: {count} skills are left out, {name} among them:"
                 " their front matter must be YAML with a description, and at most"
@@ -166,20 +165,20 @@ class Workspace:
                 most=MAX_SKILLS,
                 all=MAX_SKILLS_CHARACTERS,
             )
-        self._told = dropped
+        self._logged = dropped
 
     def _skillNames(self) -> Sequence[str]:
         """
-        The first names in the skills' folder, and one more if there are more.
+        Return the first names in the folder of skills, and one more if there are more.
         """
         folder = self.path / "skills"
         try:
-            if not self._holds(folder):
+            if not self._contains(folder):
                 return ()
             stamp = os.stat(folder).st_mtime_ns
             if self._names is None or self._names[0] != stamp:
                 with os.scandir(folder) as entries:
-                    # A name that can't be shown in a line can't be asked for either.
+                    # An unprintable name cannot be shown to the model.
                     names = (
                         entry.name
                         for entry in islice(entries, MAX_SCANNED)
@@ -194,57 +193,58 @@ class Workspace:
         self,
         path: str,
         name: str,
-        before: Mapping[str, _Kept],
-        into: dict[str, _Kept],
-        read: Callable[[int, _Stamp], _Kept],
+        before: Mapping[str, _CachedFile],
+        into: dict[str, _CachedFile],
+        read: Callable[[int, _Stamp], _CachedFile],
     ) -> None:
         """
-        Read a file, unless it looks as it did before.
+        Read a file if it has changed.
         """
         full = self.path / path
         try:
             status = os.stat(full)
             kept = before.get(name)
-            # Opening a pipe would wait for its writer, and a device may do things.
+            # Opening a pipe waits for its writer; opening a device may have effects.
             if not stat.S_ISREG(status.st_mode):
-                into[name] = _Kept(_stampOf(status))
+                into[name] = _CachedFile(_makeStamp(status))
                 return
-            if kept is not None and kept.stamp == _stampOf(status):
+            if kept is not None and kept.stamp == _makeStamp(status):
                 into[name] = kept
                 return
-            if not self._holds(full):
-                into[name] = _Kept(_stampOf(status))
+            if not self._contains(full):
+                into[name] = _CachedFile(_makeStamp(status))
                 return
             descriptor = os.open(full.resolve(), _FILE | os.O_NOFOLLOW)
         except (OSError, RuntimeError):
             return
         try:
-            # It may be another file by now.
+            # It may have been replaced meanwhile.
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode):
-                into[name] = read(descriptor, _stampOf(status))
+                into[name] = read(descriptor, _makeStamp(status))
         except OSError:
-            into[name] = _Kept(_stampOf(status))
+            into[name] = _CachedFile(_makeStamp(status))
         finally:
             os.close(descriptor)
 
-    def _holds(self, path: Path) -> bool:
+    def _contains(self, path: Path) -> bool:
         """
-        Is a file really in here?  A project that somebody else wrote could have a
-        link to whatever this process can read.
+        Return whether a file is in the workspace after its links are resolved: a
+        project of another author could contain a link to any file that this process can
+        read.
         """
         return path.resolve().is_relative_to(self.path.resolve())
 
 
-def _stampOf(status: os.stat_result) -> _Stamp:
-    # Two changes within one tick of the clock differ in the inode: whoever writes with
-    # care replaces the file.
+def _makeStamp(status: os.stat_result) -> _Stamp:
+    # Atomic writers replace the file, so that two changes within one tick of the clock
+    # differ in the inode.
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _readText(descriptor: int, stamp: _Stamp) -> _Kept:
+def _readText(descriptor: int, stamp: _Stamp) -> _CachedFile:
     """
-    Read a file, as far as it is of use.
+    Read the part of a file that goes into the prompt.
     """
     with open(
         descriptor, encoding="utf-8-sig", errors="replace", closefd=False
@@ -254,12 +254,12 @@ def _readText(descriptor: int, stamp: _Stamp) -> _Kept:
     text = text.strip()
     if rest:
         text = f"{text}\n[The rest of the file is left out.]"
-    return _Kept(stamp, text)
+    return _CachedFile(stamp, text)
 
 
-def _readSkill(folder: str, path: str, descriptor: int, stamp: _Stamp) -> _Kept:
+def _readSkill(folder: str, path: str, descriptor: int, stamp: _Stamp) -> _CachedFile:
     """
-    Read a skill's front matter.
+    Read the front matter of a skill.
     """
     data = b""
     while len(data) < MAX_FRONT_BYTES:
@@ -268,14 +268,14 @@ def _readSkill(folder: str, path: str, descriptor: int, stamp: _Stamp) -> _Kept:
             break
         data += block
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
-    return _Kept(stamp, skill=_skillIn(text, folder, path))
+    return _CachedFile(stamp, skill=_parseSkill(text, folder, path))
 
 
-def _skillIn(text: str, folder: str, path: str) -> Skill | None:
+def _parseSkill(text: str, folder: str, path: str) -> Skill | None:
     """
-    Understand a skill's front matter.
+    Parse the front matter of a skill.
 
-    @return: C{None} if it has none that makes sense.
+    @return: C{None} if it is not valid.
     """
     if not text.startswith("---"):
         return None
@@ -283,23 +283,23 @@ def _skillIn(text: str, folder: str, path: str) -> Skill | None:
     if not end:
         return None
     try:
-        # All values are text here: no dates, no numbers.
+        # This loader makes every value a text: no dates, no numbers.
         fields = yaml.load(_SURROGATE.sub("?", front), Loader=_BaseLoader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
-        # All but the first are faults of the parser.
+        # The parser raises the others on some malformed input.
         return None
     if not isinstance(fields, dict):
         return None
-    description = _line(fields.get("description"), MAX_SKILL_CHARACTERS)
+    description = _toLine(fields.get("description"), MAX_SKILL_CHARACTERS)
     if not description:
         return None
-    name = _line(fields.get("name"), MAX_SKILL_NAME_CHARACTERS)
+    name = _toLine(fields.get("name"), MAX_SKILL_NAME_CHARACTERS)
     return Skill(name or folder, description, path)
 
 
-def _line(value: object, length: int) -> str:
+def _toLine(value: object, length: int) -> str:
     """
-    A value as one short line that every encoder takes; empty if it is no text.
+    Return a value as one short line of valid Unicode; empty if it is not a text.
     """
     if not isinstance(value, str):
         return ""

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from openclaw.agents.agent_tools import AgentTools
 from openclaw.agents.run_registry import RequestFingerprint, RunRegistry
-from openclaw.agents.run_request import newRunID
+from openclaw.agents.run_request import makeRunID
 from openclaw.agents.runtime import Runtime
 from openclaw.api.chat_chunks import CompletionFormats
 from openclaw.api.chat_completions import ChatCompletions
@@ -46,7 +46,7 @@ class GatewayApp:
         log: Logger,
         now: Callable[[], float] = time,
         peers: Peers | None = None,
-        newRunID: Callable[[], str] = newRunID,
+        makeRunID: Callable[[], str] = makeRunID,
     ) -> None:
         """
         @param failing: Return the reasons for which the gateway is not ready, one line
@@ -58,7 +58,7 @@ class GatewayApp:
 
         @param peers: The other workers; none by default.
 
-        @param newRunID: Generate the ID of a run.
+        @param makeRunID: Generate the ID of a run.
         """
         self._peers = peers = peers or NoPeers()
         self.connections: Collection[object] = ()
@@ -66,7 +66,7 @@ class GatewayApp:
         peers.answer(RUN_IN_PROGRESS, lambda query: self._findRunHere(registry, *query))
         resources = Resources(
             completions=ChatCompletions(
-                runtime, registry, tools, reactor, now, newRunID, formats
+                runtime, registry, tools, reactor, now, makeRunID, formats
             ),
             embeddings=Embeddings(runtime, reactor),
             models=Models(int(now())),

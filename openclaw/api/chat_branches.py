@@ -49,7 +49,7 @@ def mayBranch(headers: RunHeaders, run: RunRequest) -> bool:
     Return whether a run may belong to another branch of its chat.
     """
     return (
-        run.kept
+        run.stateful
         and headers.session is None
         and headers.chatSessionName() is not None
         # Otherwise the program may send new messages only.
@@ -75,7 +75,7 @@ async def selectBranch(run: RunRequest, outlines: Outlines) -> RunRequest:
         if charactersLeft < 0:
             break
     key = statelessKey(run.agent.id, run.namespace)
-    return replace(run, sessionKey=key, kept=False)
+    return replace(run, sessionKey=key, stateful=False)
 
 
 def _continues(

@@ -69,7 +69,7 @@ class ChatCompletions:
         tools: AgentTools,
         reactor: Any,
         now: Callable[[], float],
-        newRunID: Callable[[], str],
+        makeRunID: Callable[[], str],
         formats: CompletionFormats,
     ) -> None:
         """
@@ -79,11 +79,11 @@ class ChatCompletions:
 
         @param now: Return the time, in seconds since the epoch.
 
-        @param newRunID: Generate the ID of a run.
+        @param makeRunID: Generate the ID of a run.
 
         @param formats: The formats of the recorded runs' completions.
         """
-        self._newRunID = newRunID
+        self._makeRunID = makeRunID
         self._runtime = runtime
         self._registry = registry
         self._formats = formats
@@ -164,7 +164,7 @@ class ChatCompletions:
             chat,
             target,
             tools=self._tools,
-            runID=self._newRunID(),
+            runID=self._makeRunID(),
             now=self._now(),
         )
         if mayBranch(headers, run):
@@ -174,7 +174,7 @@ class ChatCompletions:
             acquire = partial(live.doorkeeper.state.quotas.acquireRun, caller)
             run = await self._fetchImages(run, live.config, chat, acquire)
         record = RecordedRun(
-            run, recorded=recorded, goesOn=headers.continuesAfterDisconnect()
+            run, recorded=recorded, keepsRunning=headers.continuesAfterDisconnect()
         )
         self._formats[record] = CompletionFormat(
             completionID=f"chatcmpl_{token_hex(12)}",
@@ -241,12 +241,12 @@ class ChatCompletions:
         # Before the run starts, since a model may respond at once.
         response.setHeader("x-openclaw-run-id", run.runID)
         response.setHeader("x-openclaw-session-key", _encodeHeader(run.sessionKey))
-        if record.begun:
+        if record.started:
             response.setHeader("idempotent-replayed", "true")
         acquire = partial(live.doorkeeper.state.quotas.acquireRun, request.caller)
         encoder = CompletionEncoder(wireFormat)
         if not wireFormat.stream:
-            subscription = record.listen(encoder.collect)
+            subscription = record.subscribe(encoder.collect)
             self._startRun(response, record, fingerprint, acquire)
             return _respondWhole(request, encoder, subscription)
         endpoint = live.config.gateway.http.endpoints.chatCompletions
@@ -258,7 +258,7 @@ class ChatCompletions:
             reactor=self._reactor,
         )
         # Recorded events are sent at the pace of the client.
-        subscription = record.listen(stream, paused=record.begun)
+        subscription = record.subscribe(stream, paused=record.started)
         self._startRun(response, record, fingerprint, acquire)
         return stream.follow(response, subscription)
 
@@ -272,17 +272,17 @@ class ChatCompletions:
         """
         Start the run, if it is a new one.
         """
-        if not record.begun:
+        if not record.started:
             release = _acquireLimits(response, record, acquire)
             try:
-                record.begin(self._runtime.begin)
+                record.start(self._runtime.startRun)
             except BaseException:
                 release()
                 raise
             assert record.run is not None
             record.run.ended.addBoth(_releaseAfter, release)
             if fingerprint is not None:
-                self._registry.keep(fingerprint, record)
+                self._registry.add(fingerprint, record)
 
 
 def _limitConcurrency(reactor: Any, capacity: int, activity: str) -> FairSemaphore:
@@ -318,7 +318,7 @@ def _acquireLimits(
     @return: Releases both.
     """
     release = acquire()
-    if not record.goesOn:
+    if not record.keepsRunning:
         return release
     releaseBody = response.retainBodyReservation()
 

@@ -223,7 +223,7 @@ class _PausingProducer:
 
     def _stalled(self) -> None:
         self._timer = None
-        if self._subscription.over:
+        if self._subscription.runEnded:
             self._abort()
         else:
             # A run in progress has a time limit of its own.

@@ -215,7 +215,7 @@ class Embeddings:
         headers = parseTargetHeaders(request.headers)
         request.discardInput()
         agent = live.directory.find(caller, model=call.model, agentHeader=headers.agent)
-        override = live.directory.modelOverride(agent, headers.model, caller)
+        override = live.directory.resolveModelOverride(agent, headers.model, caller)
         model = override or agent.embeddingModel
         setIgnoredHeader(request.response, call.ignored)
         release = live.doorkeeper.state.quotas.acquireRun(caller)

@@ -25,7 +25,7 @@ class Models:
         """
         Return the names of the agents that the caller may use.
         """
-        names = request.live.directory.models(request.caller)
+        names = request.live.directory.modelNames(request.caller)
         return {"object": "list", "data": [self._model(name) for name in names]}
 
     async def getModel(self, request: ApiRequest, name: str) -> dict[str, Any]:

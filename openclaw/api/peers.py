@@ -82,7 +82,7 @@ def selectOwner(count: int, *names: str) -> int:
     return int.from_bytes(digest[:8], "big") % count
 
 
-def newRunID(number: int) -> str:
+def makeRunID(number: int) -> str:
     """
     Generate the ID of a run in a worker.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from openclaw.agents.agent_directory import AgentTarget
 from openclaw.agents.agent_tools import AgentTools
-from openclaw.agents.prompt import systemPrompt
+from openclaw.agents.prompt import buildSystemPrompt
 from openclaw.agents.run_request import RunRequest
 from openclaw.agents.toolbox import OfferedTool
 from openclaw.api.chat_request import ChatRequest
@@ -46,15 +46,15 @@ def buildRunRequest(
         agent = limitRawAgent(agent)
     else:
         key = _sessionKey(headers, caller, agent, chat.user)
-        offered = tools.toolsOf(agent, config.gateway.tools.permits)
+        offered = tools.selectTools(agent, config.gateway.tools.permits)
         channel = headers.channelName()
         _checkToolNames(chat.tools, offered)
-        system = systemPrompt(
+        system = buildSystemPrompt(
             agent,
             instructions=system,
             channel=channel,
             tools=[each.spec() for each in offered.values()],
-            workspace=tools.workspaceOf(agent),
+            workspace=tools.getWorkspace(agent),
             now=now,
         )
     if key is None and chat.unmatched is not None:
@@ -64,7 +64,7 @@ def buildRunRequest(
         agent=agent,
         system=system,
         sessionKey=key or statelessKey(agent.id, caller.namespace),
-        kept=key is not None,
+        stateful=key is not None,
         opening=chat.opening,
         following=chat.following,
         sampling=chat.sampling,
@@ -98,7 +98,7 @@ def resolveTarget(
     agent = live.directory.find(
         caller, model=name, agentHeader=headers.agent, sessionHeader=session
     )
-    override = live.directory.modelOverride(agent, headers.model, caller)
+    override = live.directory.resolveModelOverride(agent, headers.model, caller)
     raw = raw or headers.isTask
     if session is not None and not raw:
         namedKey(agent.id, session, caller.namespace)

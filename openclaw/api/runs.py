@@ -129,7 +129,7 @@ class Runs:
             reactor=self._reactor,
         )
         stream.open()
-        await stream.follow(response, record.listen(stream, paused=True))
+        await stream.follow(response, record.subscribe(stream, paused=True))
 
     def _findRecord(self, caller: ICaller, runID: str) -> RecordedRun | None:
         record = self._registry.get(runID)
@@ -204,7 +204,7 @@ def _describe(request: RunRequest, status: str, createdAt: float) -> dict[str, A
 
 def _describeRunning(run: AgentRun) -> dict[str, Any]:
     status = "queued" if run.admittedAt is None else "in_progress"
-    return _describe(run.request, status, run.begunAt)
+    return _describe(run.request, status, run.arrivedAt)
 
 
 def _describeFinished(

@@ -23,16 +23,16 @@ class RevocationWatcher:
     def __init__(
         self,
         tokens: NamedTokens,
-        cancelRevoked: Callable[[], None],
+        endRevoked: Callable[[], None],
         clock: IReactorTime,
     ) -> None:
         """
-        @param cancelRevoked: Cancel the runs of tokens that are no longer valid. It is
+        @param endRevoked: Cancel the runs of tokens that are no longer valid. It is
             called with each check, since a request that was authenticated before a
             change can start a run after it.
         """
         self._tokens = tokens
-        self._cancelRevoked = cancelRevoked
+        self._endRevoked = endRevoked
         self._loop = LoopingCall(self._check)
         self._loop.clock = clock
 
@@ -49,7 +49,7 @@ class RevocationWatcher:
     def _check(self) -> None:
         try:
             self._tokens.refresh()
-            self._cancelRevoked()
+            self._endRevoked()
         except Exception:
             # An exception would stop the loop.
             self._tokens.log.failure("Could not check the named tokens")

@@ -23,7 +23,7 @@ from twisted.logger import (
 
 from openclaw.agents.agent_directory import AgentDirectory
 from openclaw.agents.agent_tools import AgentTools
-from openclaw.agents.prompt import systemPrompt
+from openclaw.agents.prompt import buildSystemPrompt
 from openclaw.agents.run import AgentRun
 from openclaw.agents.run_request import RunRequest
 from openclaw.agents.turns import RunResult
@@ -141,19 +141,19 @@ class TurnCommand:
             Operator("terminal"), agentHeader=turn.agent, sessionHeader=turn.sessionKey
         )
         await agentTools.refresh(agent, self._reactor)
-        tools = agentTools.toolsOf(agent)
+        tools = agentTools.selectTools(agent)
         messages = (UserMessage(turn.message),)
-        system = systemPrompt(
+        system = buildSystemPrompt(
             agent,
             tools=[each.spec() for each in tools.values()],
-            workspace=agentTools.workspaceOf(agent),
+            workspace=agentTools.getWorkspace(agent),
             now=time(),
         )
         return RunRequest(
             agent=agent,
             system=system,
             sessionKey=namedKey(agent.id, turn.sessionKey or MAIN_SESSION, OPERATOR),
-            kept=True,
+            stateful=True,
             opening=messages,
             following=messages,
             tools=tools,
@@ -163,7 +163,7 @@ class TurnCommand:
         if self._interrupted:
             raise RunCancelled("The run was cancelled.")
         began = self._reactor.seconds()
-        self._run = run = composition.runtime.begin(request, self._print)
+        self._run = run = composition.runtime.startRun(request, self._print)
         result = await run.done
         if self._turn.json:
             seconds = self._reactor.seconds() - began

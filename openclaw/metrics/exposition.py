@@ -28,16 +28,16 @@ class MetricsPage:
     def __init__(
         self,
         tally: Tally,
-        inProgress: Callable[[], tuple[int, int]],
+        countRuns: Callable[[], tuple[int, int]],
         reactor: IReactorTime,
         failures: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """
-        @param inProgress: Returns the numbers of active and of queued runs.
+        @param countRuns: Returns the numbers of active and of queued runs.
         @param failures: Returns the failing ones of L{PARTS}, with the reasons.
         """
         self._tally = tally
-        self._inProgress = inProgress
+        self._inProgress = countRuns
         self._failures = failures
         self._lag = ReactorLag(reactor)
         self._families: MetricFamilies | None = None

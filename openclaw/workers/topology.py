@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from openclaw.agents.run_request import newRunID
+from openclaw.agents.run_request import makeRunID
 from openclaw.api.peers import NoPeers, Peers
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.throttle import Throttle
@@ -24,12 +24,12 @@ class Topology(Protocol):
 
     @ivar peers: The others.
     @ivar engine: Makes what has the embedded model's process.
-    @ivar newRunID: Makes the names of runs.
+    @ivar makeRunID: Makes the names of runs.
     """
 
     peers: Peers
     engine: Callable[..., Any]
-    newRunID: Callable[[], str]
+    makeRunID: Callable[[], str]
 
     def share(self, config: Config) -> Config:
         """
@@ -69,7 +69,7 @@ class SingleProcess:
 
     def __init__(self) -> None:
         self.peers: Peers = NoPeers()
-        self.newRunID: Callable[[], str] = newRunID
+        self.makeRunID: Callable[[], str] = makeRunID
         self.engine: Callable[..., Any] = Engine
 
     def share(self, config: Config) -> Config:

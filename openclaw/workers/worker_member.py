@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 
 from openclaw.api.app import GatewayApp
-from openclaw.api.peers import Peers, newRunID
+from openclaw.api.peers import Peers, makeRunID
 from openclaw.auth.quotas import Quotas
 from openclaw.auth.throttle import Throttle
 from openclaw.config import Config, RateLimit
@@ -64,7 +64,7 @@ class WorkerMember:
         """
         self.peers = peers
         self.engine: Callable[..., Any] = engineLease.engine
-        self.newRunID: Callable[[], str] = partial(newRunID, peers.number)
+        self.makeRunID: Callable[[], str] = partial(makeRunID, peers.number)
         self.balance = ConnectionBalance(loadsOf(folder), peers.number, peers.count)
         self._adopting = Adopting(reactor, sockets, self.balance)
         self._folder = folder

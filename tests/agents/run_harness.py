@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from openclaw.agents.run import AgentRun
-from openclaw.agents.run_queue import Limits, RunQueue
+from openclaw.agents.run_queue import RunLimits, RunQueue
 from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.turns import RunResult
 from openclaw.config import AgentSettings, ModelChoice, ModelRef
@@ -37,7 +37,7 @@ KEY = "agent:main:a"
 OTHER_KEY = "agent:main:b"
 HELLO = UserMessage("Hello.")
 AGAIN = UserMessage("Me again.")
-LIMITS = Limits(running=2, queued=2, perSession=2, waitSeconds=30.0)
+LIMITS = RunLimits(running=2, queued=2, perSession=2, waitSeconds=30.0)
 CLAIM_WAIT_SECONDS = 10.0
 TIMEOUT_SECONDS = 100.0
 
@@ -254,7 +254,7 @@ class RunHarness:
     """
 
     def __init__(
-        self, limits: Limits = LIMITS, makeStore: Callable[[Clock], Any] = HeldStore
+        self, limits: RunLimits = LIMITS, makeStore: Callable[[Clock], Any] = HeldStore
     ) -> None:
         self.clock = Clock()
         self.provider = ScriptedProvider()
@@ -305,7 +305,7 @@ class RunHarness:
             agent=agent,
             system="Be kind.",
             sessionKey=sessionKey,
-            kept=kept,
+            stateful=kept,
             opening=opening,
             following=following,
             **more,

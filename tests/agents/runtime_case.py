@@ -93,13 +93,15 @@ class RuntimeTestCase(SynchronousTestCase):
             agent=AGENT,
             system="",
             sessionKey=key,
-            kept=kept,
+            stateful=kept,
             opening=[QUESTION],
             following=[QUESTION],
             namespace=namespace,
         )
         batches: list = []
-        run = self.runtime.begin(request, lambda events: batches.append(list(events)))
+        run = self.runtime.startRun(
+            request, lambda events: batches.append(list(events))
+        )
         watched = Watched(run, batches)
         run.done.addBoth(watched.outcomes.append)
         return watched

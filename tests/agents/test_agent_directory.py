@@ -28,7 +28,7 @@ class NamespacedCaller:
     A caller who may use some agents only.
     """
 
-    usable: frozenset[str]
+    usableIDs: frozenset[str]
     label: str = "guest"
 
     def hasScope(self, scope: str) -> bool:
@@ -41,7 +41,7 @@ class NamespacedCaller:
         """
         See L{ICaller.mayUse}.
         """
-        return agentID in self.usable
+        return agentID in self.usableIDs
 
     def narrowed(self, scopes: Any) -> "NamespacedCaller":
         """
@@ -388,7 +388,7 @@ class ListingTests(DirectoryTestCase):
         The default's names come first, then each agent, as configured.
         """
         self.assertEqual(
-            self.directory.models(OPERATOR),
+            self.directory.modelNames(OPERATOR),
             [
                 "openclaw",
                 "openclaw/default",
@@ -403,8 +403,8 @@ class ListingTests(DirectoryTestCase):
         Only what the caller may use is listed.
         """
         guest = NamespacedCaller(frozenset({"ops"}))
-        self.assertEqual(self.directory.models(guest), ["openclaw/ops"])
-        self.assertEqual(self.directory.usable(guest), ["ops"])
+        self.assertEqual(self.directory.modelNames(guest), ["openclaw/ops"])
+        self.assertEqual(self.directory.usableIDs(guest), ["ops"])
 
     def test_listedWorks(self) -> None:
         """
@@ -415,7 +415,7 @@ class ListingTests(DirectoryTestCase):
             NamespacedCaller(frozenset({"main"})),
             NamespacedCaller(frozenset({"b-2"})),
         ):
-            listed = self.directory.models(caller)
+            listed = self.directory.modelNames(caller)
             self.assertTrue(listed)
             for model in listed:
                 self.assertTrue(caller.mayUse(self.find(model, caller=caller)))

@@ -82,7 +82,7 @@ class AgentToolsTestCase(SynchronousTestCase):
         """
         The tools of an agent with that policy.
         """
-        return list(self.agentTools.toolsOf(self.agent(**policy)))
+        return list(self.agentTools.selectTools(self.agent(**policy)))
 
 
 class ToolTests(AgentToolsTestCase):
@@ -142,9 +142,9 @@ class ToolTests(AgentToolsTestCase):
         """
         Tools permitted to one agent are not permitted to another.
         """
-        self.agentTools.toolsOf(self.agent(profile="full"))
+        self.agentTools.selectTools(self.agent(profile="full"))
         other = self.agent("other", profile="readonly")
-        self.assertEqual(list(self.agentTools.toolsOf(other)), ["read"])
+        self.assertEqual(list(self.agentTools.selectTools(other)), ["read"])
 
     def test_permits(self) -> None:
         """
@@ -156,7 +156,7 @@ class ToolTests(AgentToolsTestCase):
             (("write", "greet"), ["write"]),
             ((), []),
         ]:
-            tools = self.agentTools.toolsOf(
+            tools = self.agentTools.selectTools(
                 self.agent(profile="coding"), lambda name, p=permitted: name in p
             )
             self.assertEqual(list(tools), expected)
@@ -165,7 +165,7 @@ class ToolTests(AgentToolsTestCase):
         """
         Each comes as the model sees it, and with what checks its own arguments.
         """
-        tools = self.agentTools.toolsOf(self.agent(profile="readonly"))
+        tools = self.agentTools.selectTools(self.agent(profile="readonly"))
         offered = tools["read"]
         parameters = NamedOnly("read").parameters
         self.assertEqual(offered.spec(), ToolSpec("read", "The tool read.", parameters))
@@ -181,35 +181,35 @@ class WorkspaceTests(AgentToolsTestCase):
         """
         Or none.
         """
-        self.assertIsNone(self.agentTools.workspaceOf(self.agent()))
+        self.assertIsNone(self.agentTools.getWorkspace(self.agent()))
 
     def test_kept(self) -> None:
         """
         The parts of a workspace that were read serve the next run too, also after a
         reload that changed something else.
         """
-        first = self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
+        first = self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
         self.assertEqual(first.path, Path("/a"))
         again = self.agent(workspace=Path("/a"), profile="full")
-        self.assertIs(self.agentTools.workspaceOf(again), first)
+        self.assertIs(self.agentTools.getWorkspace(again), first)
 
     def test_moved(self) -> None:
         """
         A reload can give the agent another one.
         """
-        self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
-        moved = self.agentTools.workspaceOf(self.agent(workspace=Path("/b")))
+        self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
+        moved = self.agentTools.getWorkspace(self.agent(workspace=Path("/b")))
         self.assertEqual(moved.path, Path("/b"))
-        self.assertIsNone(self.agentTools.workspaceOf(self.agent()))
+        self.assertIsNone(self.agentTools.getWorkspace(self.agent()))
 
     def test_eachItsOwn(self) -> None:
         """
         Another agent has another.
         """
-        first = self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
-        other = self.agentTools.workspaceOf(self.agent("b", workspace=Path("/b")))
+        first = self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
+        other = self.agentTools.getWorkspace(self.agent("b", workspace=Path("/b")))
         self.assertEqual((first.path, other.path), (Path("/a"), Path("/b")))
-        again = self.agentTools.workspaceOf(self.agent(workspace=Path("/a")))
+        again = self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
         self.assertIs(again, first)
 
 
@@ -227,7 +227,7 @@ class RefreshTests(TestCase):
         (path / "SOUL.md").write_text("Be kind.")
         self.agent = msgspec.structs.replace(AGENT, workspace=path)
         self.agentTools = AgentTools(Catalogue(log=Logger(), find=tuple))
-        workspace = self.agentTools.workspaceOf(self.agent)
+        workspace = self.agentTools.getWorkspace(self.agent)
         assert workspace is not None
         self.workspace = workspace
         self.threads: list[int] = []

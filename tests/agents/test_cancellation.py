@@ -20,11 +20,11 @@ class StopTests(SynchronousTestCase):
         """
         self.stop = Cancellation()
 
-    def during(self, waiting, *interrupt):
+    def wait(self, waiting, *interrupt):
         """
         Wait for something.
         """
-        return Deferred.fromCoroutine(self.stop.during(waiting, *interrupt))
+        return Deferred.fromCoroutine(self.stop.wait(waiting, *interrupt))
 
     def test_goesOn(self):
         """
@@ -32,7 +32,7 @@ class StopTests(SynchronousTestCase):
         """
         self.stop.check()
         waiting = Deferred()
-        result = self.during(waiting)
+        result = self.wait(waiting)
         waiting.callback("there")
         self.assertEqual(self.successResultOf(result), "there")
 
@@ -41,8 +41,8 @@ class StopTests(SynchronousTestCase):
         The wait is cancelled, and so is whatever would come behind it.
         """
         waiting = Deferred()
-        result = self.during(waiting)
-        self.stop.give()
+        result = self.wait(waiting)
+        self.stop.cancel()
         self.assertTrue(waiting.called)
         self.failureResultOf(result, CancelledError)
         self.assertRaises(RunCancelled, self.stop.check)
@@ -53,8 +53,8 @@ class StopTests(SynchronousTestCase):
         """
         broken = []
         waiting = Deferred()
-        result = self.during(waiting, lambda: broken.append(True))
-        self.stop.give()
+        result = self.wait(waiting, lambda: broken.append(True))
+        self.stop.cancel()
         self.assertEqual(broken, [True])
         self.assertNoResult(result)
 
@@ -62,8 +62,8 @@ class StopTests(SynchronousTestCase):
         """
         A wait that begins after the wish is broken off at once.
         """
-        self.stop.give()
-        self.failureResultOf(self.during(Deferred()), CancelledError)
+        self.stop.cancel()
+        self.failureResultOf(self.wait(Deferred()), CancelledError)
 
     def test_over(self):
         """
@@ -71,9 +71,9 @@ class StopTests(SynchronousTestCase):
         """
         broken = []
         waiting = Deferred()
-        self.during(waiting, lambda: broken.append(True))
+        self.wait(waiting, lambda: broken.append(True))
         waiting.callback(None)
-        self.stop.give()
+        self.stop.cancel()
         self.assertEqual(broken, [])
 
     def test_firstReason(self):
@@ -81,6 +81,6 @@ class StopTests(SynchronousTestCase):
         The first reason is the one.
         """
         first = ShuttingDown("Good night.")
-        self.stop.give(first)
-        self.stop.give(ShuttingDown("Once more."))
+        self.stop.cancel(first)
+        self.stop.cancel(ShuttingDown("Once more."))
         self.assertIs(self.assertRaises(ShuttingDown, self.stop.check), first)

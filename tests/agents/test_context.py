@@ -12,9 +12,9 @@ from openclaw.agents.context import (
     UNSEEN,
     Context,
     pairToolResults,
-    withoutImages,
+    replaceImages,
 )
-from openclaw.agents.token_estimates import tokensOfAll
+from openclaw.agents.token_estimates import estimateMessages
 from openclaw.interfaces import Summary
 from openclaw.messages import (
     AssistantMessage,
@@ -54,7 +54,7 @@ class CutTests(SynchronousTestCase):
         """
         A view never begins with a tool's result.
         """
-        cut = Context().cut(messages, room)
+        cut = Context().findCut(messages, room)
         self.assertIsNotNone(cut)
         self.assertNotIsInstance(messages[cut], ToolMessage)
 
@@ -63,17 +63,17 @@ class CutTests(SynchronousTestCase):
         """
         A view fits, unless it is the newest part that can be shown alone.
         """
-        cut = Context().cut(messages, room)
+        cut = Context().findCut(messages, room)
         newest = [m for m in messages[cut:] if not isinstance(m, ToolMessage)]
         if len(newest) > 1:
-            self.assertLessEqual(tokensOfAll(messages[cut:]), room)
+            self.assertLessEqual(estimateMessages(messages[cut:]), room)
 
     @given(whole(minSize=2), st.integers(0, 100))
     def test_noMoreThanNeeded(self, messages, room):
         """
         Another cut, before that one, would show more than fits.
         """
-        cut = Context().cut(messages, room)
+        cut = Context().findCut(messages, room)
         earlier = [
             index
             for index in range(1, cut)
@@ -81,14 +81,14 @@ class CutTests(SynchronousTestCase):
         ]
         assume(earlier)
         for index in earlier:
-            self.assertGreater(tokensOfAll(messages[index:]), room)
+            self.assertGreater(estimateMessages(messages[index:]), room)
 
     def test_nothingToLeaveOut(self):
         """
         One message can't be cut, nor can one call with its results.
         """
-        self.assertIsNone(Context().cut([ASK], 0))
-        self.assertIsNone(Context().cut([CALL, RESULT], 0))
+        self.assertIsNone(Context().findCut([ASK], 0))
+        self.assertIsNone(Context().findCut([CALL, RESULT], 0))
 
     @given(whole(minSize=3))
     def test_goesForward(self, messages):
@@ -96,7 +96,7 @@ class CutTests(SynchronousTestCase):
         Each cut shows less than the one before, until there is nothing to leave out.
         """
         context, cuts = Context(), [0]
-        while (cut := context.cut(messages, 10_000)) is not None:
+        while (cut := context.findCut(messages, 10_000)) is not None:
             context.leaveOut(cut)
             cuts.append(cut)
         self.assertEqual(cuts, sorted(set(cuts)))
@@ -152,7 +152,7 @@ class ViewTests(SynchronousTestCase):
         (said,) = context.view([ASK, REPLY, AGAIN])
         self.assertIn("They met and talked.", said.text)
         self.assertTrue(said.text.endswith("Three?"))
-        self.assertEqual(context.made, Summary("They met and talked.", 6))
+        self.assertEqual(context.newSummary, Summary("They met and talked.", 6))
 
     def test_leftOut(self):
         """
@@ -163,7 +163,7 @@ class ViewTests(SynchronousTestCase):
         (said,) = context.view([ASK, REPLY, AGAIN])
         self.assertIn("They met.", said.text)
         self.assertIn(LEFT_OUT, said.text)
-        self.assertIsNone(context.made)
+        self.assertIsNone(context.newSummary)
 
     def test_withinATurn(self):
         """
@@ -182,7 +182,7 @@ class ViewTests(SynchronousTestCase):
         Everything behind the cut is shown unchanged.
         """
         context = Context()
-        cut = context.cut(messages, room)
+        cut = context.findCut(messages, room)
         context.summarise("All that.", cut)
         shown = context.view(messages)
         self.assertEqual(
@@ -202,7 +202,7 @@ class WithoutImagesTests(SynchronousTestCase):
         image = ImagePart("image/png", "AAAA")
         said = UserMessage((TextPart("Look:"), image))
         self.assertEqual(
-            withoutImages([ASK, said, CALL, RESULT]),
+            replaceImages([ASK, said, CALL, RESULT]),
             [ASK, UserMessage(f"Look:\n{UNSEEN}"), CALL, RESULT],
         )
 

@@ -88,7 +88,7 @@ class DrainingTests(RuntimeTestCase):
         """
         run = self.begin()
         draining = self.drain()
-        self.runtime.endAll()
+        self.runtime.cancelAll()
         self.successResultOf(draining)
         self.assertIs(type(run.error), ShuttingDown)
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -105,12 +105,12 @@ class Life(RuleBasedStateMachine):
             if RunStarted() in events:
                 self.started.append(number)
 
-        run = self.runtime.begin(
+        run = self.runtime.startRun(
             RunRequest(
                 agent=AGENT,
                 system="",
                 sessionKey=key,
-                kept=kept,
+                stateful=kept,
                 opening=said,
                 following=said,
             ),
@@ -199,7 +199,7 @@ class Life(RuleBasedStateMachine):
         busy = [
             self.runs[number].run.request.sessionKey
             for number in self.current()
-            if self.runs[number].run.request.kept
+            if self.runs[number].run.request.stateful
         ]
         assert len(busy) == len(set(busy)), busy
 
@@ -213,7 +213,7 @@ class Life(RuleBasedStateMachine):
                 number
                 for number in self.started
                 if self.runs[number].run.request.sessionKey == key
-                and self.runs[number].run.request.kept
+                and self.runs[number].run.request.stateful
             ]
             assert numbers == sorted(numbers), numbers
 
@@ -269,7 +269,7 @@ class Life(RuleBasedStateMachine):
         expected: list = []
         for number, watched in enumerate(self.runs):
             run, said = watched.run, UserMessage(f"{number}")
-            if not run.request.kept or run.request.sessionKey != key:
+            if not run.request.stateful or run.request.sessionKey != key:
                 continue
             assert said in kept or number not in self.started
             if said in kept:

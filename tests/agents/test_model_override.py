@@ -42,7 +42,9 @@ class OverrideTests(SynchronousTestCase):
         """
         Return the result of a requested override.
         """
-        return self.directory.modelOverride(self.agent, asked, Operator("operator"))
+        return self.directory.resolveModelOverride(
+            self.agent, asked, Operator("operator")
+        )
 
     def test_none(self) -> None:
         """

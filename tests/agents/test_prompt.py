@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.prompt import systemPrompt
+from openclaw.agents.prompt import buildSystemPrompt
 from openclaw.agents.workspace import Workspace
 from openclaw.config import AgentSettings
 from openclaw.interfaces import ToolSpec
@@ -44,37 +44,41 @@ class SystemPromptTests(SynchronousTestCase):
         """
         It is what is configured, without the blanks that a block of YAML leaves.
         """
-        self.assertEqual(systemPrompt(agent("Be kind.\n")), "Be kind.")
+        self.assertEqual(buildSystemPrompt(agent("Be kind.\n")), "Be kind.")
 
     def test_unconfigured(self) -> None:
         """
         Without one the agent is told its name at least.
         """
-        told = systemPrompt(agent(name="Ada"))
+        told = buildSystemPrompt(agent(name="Ada"))
         self.assertEqual(told, "You are Ada, a helpful assistant.")
-        self.assertIn("main", systemPrompt(agent(name="")))
+        self.assertIn("main", buildSystemPrompt(agent(name="")))
 
     def test_switchedOff(self) -> None:
         """
         An empty one is a choice: the agent is told nothing.
         """
-        self.assertEqual(systemPrompt(agent("")), "")
-        self.assertEqual(systemPrompt(agent(" \n")), "")
+        self.assertEqual(buildSystemPrompt(agent("")), "")
+        self.assertEqual(buildSystemPrompt(agent(" \n")), "")
 
     def test_instructions(self) -> None:
         """
         The request's own instructions follow.
         """
-        told = systemPrompt(agent("Be kind."), instructions="Be brief.")
+        told = buildSystemPrompt(agent("Be kind."), instructions="Be brief.")
         self.assertEqual(told, "Be kind.\n\nBe brief.")
-        self.assertEqual(systemPrompt(agent(""), instructions="Be brief."), "Be brief.")
+        self.assertEqual(
+            buildSystemPrompt(agent(""), instructions="Be brief."), "Be brief."
+        )
 
     def test_channel(self) -> None:
         """
         The channel stands between them.
         """
         self.assertEqual(
-            systemPrompt(agent("Be kind."), instructions="Be brief.", channel="slack"),
+            buildSystemPrompt(
+                agent("Be kind."), instructions="Be brief.", channel="slack"
+            ),
             "Be kind.\n\nYou are talking through the channel slack.\n\nBe brief.",
         )
 
@@ -88,7 +92,7 @@ class ToolTests(SynchronousTestCase):
         """
         The prompt of an agent with these tools.
         """
-        return systemPrompt(agent("Be kind."), tools=tools, now=NOW, **more)
+        return buildSystemPrompt(agent("Be kind."), tools=tools, now=NOW, **more)
 
     def test_lines(self) -> None:
         """
@@ -120,14 +124,14 @@ class ToolTests(SynchronousTestCase):
         """
         A caller that passes no time gets a prompt without a date.
         """
-        told = systemPrompt(agent("Be kind."), tools=[READ])
+        told = buildSystemPrompt(agent("Be kind."), tools=[READ])
         self.assertEqual(told, "Be kind.\n\nYour tools:\n- read: Read a file.")
 
     def test_switchedOff(self) -> None:
         """
         An agent without words of its own is still told of its tools.
         """
-        told = systemPrompt(agent(""), tools=[READ])
+        told = buildSystemPrompt(agent(""), tools=[READ])
         self.assertEqual(told, "Your tools:\n- read: Read a file.")
 
 
@@ -149,7 +153,9 @@ class WorkspaceTests(SynchronousTestCase):
         """
         workspace = Workspace(self.path)
         workspace.refresh()
-        return systemPrompt(agent("Be kind."), tools=tools, workspace=workspace, **more)
+        return buildSystemPrompt(
+            agent("Be kind."), tools=tools, workspace=workspace, **more
+        )
 
     def writeSkill(self) -> None:
         """
@@ -218,7 +224,7 @@ class LengthTests(SynchronousTestCase):
         for workspace in (None, Workspace(path), Workspace(path / "gone")):
             if workspace is not None:
                 workspace.refresh()
-            told = systemPrompt(
+            told = buildSystemPrompt(
                 agent(name="A" * 64), channel="slack", workspace=workspace, now=NOW
             )
             self.assertLess(len(told), 200)

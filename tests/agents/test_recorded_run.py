@@ -23,7 +23,7 @@ class RecordTestCase(RuntimeTestCase):
             agent=AGENT,
             system="",
             sessionKey=KEY,
-            kept=False,
+            stateful=False,
             opening=[QUESTION],
             following=[QUESTION],
         )
@@ -36,7 +36,7 @@ class RecordTestCase(RuntimeTestCase):
         @return: The listening, and all that is heard.
         """
         heard = []
-        listening = record.listen(heard.extend)
+        listening = record.subscribe(heard.extend)
         # Some tests only look at the run.
         self.addCleanup(listening.done.addErrback, lambda failure: None)
         return listening, heard
@@ -45,7 +45,7 @@ class RecordTestCase(RuntimeTestCase):
         """
         Let it begin.
         """
-        record.begin(self.runtime.begin)
+        record.start(self.runtime.startRun)
 
     @property
     def call(self):
@@ -114,7 +114,7 @@ class OneListenerTests(RecordTestCase):
         Also when they go while the run begins.
         """
         record = self.record()
-        listening = record.listen(lambda events: listening.stopProducing())
+        listening = record.subscribe(lambda events: listening.stopProducing())
         self.begin(record)
         self.failureResultOf(listening.done, RunCancelled)
         self.assertEqual(self.runtime.runs, {})
@@ -214,7 +214,7 @@ class MoreListenersTests(RecordTestCase):
         """
         Or to its end, if it was asked to.
         """
-        record = self.record(recorded=True, goesOn=True)
+        record = self.record(recorded=True, keepsRunning=True)
         listening, _ = self.listen(record)
         self.begin(record)
         listening.pauseProducing()
@@ -229,7 +229,7 @@ class MoreListenersTests(RecordTestCase):
         The run's line in the log says whether nobody was left who listened.
         """
         for leaving, gone in ((1, "no"), (2, "yes")):
-            record = self.record(recorded=True, goesOn=True)
+            record = self.record(recorded=True, keepsRunning=True)
             listenings = [self.listen(record)[0] for _ in range(2)]
             self.begin(record)
             for listening in listenings[:leaving]:
@@ -256,7 +256,7 @@ class MoreListenersTests(RecordTestCase):
             heard.extend(events)
             listening.pauseProducing()
 
-        listening = record.listen(take, paused=True)
+        listening = record.subscribe(take, paused=True)
         self.assertEqual(heard, [])
         for pieces in (1, 2):
             listening.resumeProducing()
@@ -275,7 +275,7 @@ class MoreListenersTests(RecordTestCase):
         self.begin(record)
         self.call.say(ANSWER)
         self.call.finish()
-        listening = record.listen(lambda events: None, paused=True)
+        listening = record.subscribe(lambda events: None, paused=True)
         listening.stopProducing()
         self.failureResultOf(listening.done, RunCancelled)
 

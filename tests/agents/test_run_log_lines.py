@@ -47,11 +47,11 @@ class AccountTestCase(RuntimeTestCase):
         """
         Begin a run.
         """
-        usual = {"agent": AGENT, "sessionKey": KEY, "kept": False}
+        usual = {"agent": AGENT, "sessionKey": KEY, "stateful": False}
         request = RunRequest(
             **{**usual, **more}, system="", opening=[QUESTION], following=[QUESTION]
         )
-        run = self.runtime.begin(request, lambda events: None)
+        run = self.runtime.startRun(request, lambda events: None)
         watched = Watched(run)
         run.done.addBoth(watched.outcomes.append)
         return watched
@@ -109,9 +109,9 @@ class WhenTests(AccountTestCase):
         The wait for the session, for the first word, and for the end all count from
         when the request had arrived.
         """
-        self.ask(kept=True)
+        self.ask(stateful=True)
         self.clock.advance(1)
-        self.ask(kept=True, arrivedAt=self.clock.seconds() - 0.5)
+        self.ask(stateful=True, arrivedAt=self.clock.seconds() - 0.5)
         self.clock.advance(2)
         self.answer(0)
         self.clock.advance(3)
@@ -139,8 +139,8 @@ class WhenTests(AccountTestCase):
         """
         Of a run that ends in the queue all the time was waiting.
         """
-        self.ask(kept=True)
-        waiting = self.ask(kept=True)
+        self.ask(stateful=True)
+        waiting = self.ask(stateful=True)
         self.clock.advance(2)
         waiting.run.cancel()
         account = self.account
@@ -162,12 +162,12 @@ class WhenTests(AccountTestCase):
         Runs that go on are told from those that wait.
         """
         runs = [self.ask() for _ in range(4)]
-        self.assertEqual(self.runtime.inProgress(), (2, 2))
+        self.assertEqual(self.runtime.countRuns(), (2, 2))
         self.answer(0)
-        self.assertEqual(self.runtime.inProgress(), (2, 1))
+        self.assertEqual(self.runtime.countRuns(), (2, 1))
         for run in runs:
             run.run.cancel()
-        self.assertEqual(self.runtime.inProgress(), (0, 0))
+        self.assertEqual(self.runtime.countRuns(), (0, 0))
 
 
 class GoneTests(AccountTestCase):
@@ -308,7 +308,7 @@ class StoreTests(AccountTestCase):
         """
         A failure of the store is counted.
         """
-        self.assertIs(type(self.ask(kept=True).error), StoreError)
+        self.assertIs(type(self.ask(stateful=True).error), StoreError)
         self.assertEqual(self.runtime.tally.storeErrors, 1)
         self.ask()
         self.answer()

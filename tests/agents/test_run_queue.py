@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.agents.run_queue import RETRY_SECONDS, Limits, RunQueue
+from openclaw.agents.run_queue import RETRY_SECONDS, RunLimits, RunQueue
 from openclaw.errors import Busy, SessionBusy
 
 SECONDS = 30.0
@@ -43,7 +43,7 @@ class QueueTestCase(SynchronousTestCase):
         Places with these bounds.
         """
         self.clock = Clock()
-        limits = Limits(
+        limits = RunLimits(
             running=running, queued=queued, perSession=perSession, waitSeconds=SECONDS
         )
         return RunQueue(self.clock, limits)
@@ -302,7 +302,7 @@ class LimitTests(QueueTestCase):
         Let other bounds hold.
         """
         old = {"running": 1, "queued": 0, "perSession": 0}
-        queue.reconfigure(Limits(**{**old, **bounds}, waitSeconds=SECONDS * 2))
+        queue.reconfigure(RunLimits(**{**old, **bounds}, waitSeconds=SECONDS * 2))
 
     def test_moreQueue(self) -> None:
         """
@@ -415,7 +415,7 @@ class AnyOrderTests(SynchronousTestCase):
         Never do more run or wait than may; and nobody waits while a place is free.
         """
         clock = Clock()
-        limits = Limits(
+        limits = RunLimits(
             running=running, queued=queued, perSession=0, waitSeconds=SECONDS
         )
         queue = RunQueue(clock, limits)

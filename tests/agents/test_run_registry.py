@@ -38,7 +38,7 @@ class RegistryTestCase(RecordTestCase):
         record = self.record(recorded=True, **wishes)
         self.listening, _ = self.listen(record)
         self.begin(record)
-        self.registry.keep(asked, record)
+        self.registry.add(asked, record)
         return record
 
     def finish(self, text="Hi."):
@@ -174,7 +174,7 @@ class ForgettingTests(RegistryTestCase):
         """
         A run that goes on alone is found by its id, in progress and over.
         """
-        record = self.keep(KEYLESS, goesOn=True)
+        record = self.keep(KEYLESS, keepsRunning=True)
         self.assertIs(self.registry.get(record.request.runID), record)
         self.listening.stopProducing()
         self.finish()

@@ -384,12 +384,12 @@ class CancelTests(ToolboxTestCase):
         The next call is not begun either when the tool makes nothing of it.
         """
         deaf = Tool("deaf", False)
-        deaf.run = lambda arguments, context: self.stop.during(
+        deaf.run = lambda arguments, context: self.stop.wait(
             Deferred(lambda work: work.callback("fine"))
         )
         self.box = self.boxOf(deaf, self.change)
         results = self.call("deaf", "change")
-        self.stop.give()
+        self.stop.cancel()
         self.failureResultOf(results, RunCancelled)
         self.assertEqual(self.change.running, [])
 

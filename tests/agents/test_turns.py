@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents import turns
-from openclaw.agents.turns import NUDGE, SAME_FAILURES, Turns
+from openclaw.agents.turns import NUDGE, SAME_FAILURES, TurnLoop
 from openclaw.errors import EmptyReply, ToolChoiceUnmet, ToolLoop, UpstreamTooLarge
 from openclaw.events import TextDelta, ToolCallDelta
 from openclaw.interfaces import ModelReply, NamedTool, ToolSpec
@@ -75,15 +75,15 @@ class TurnsTestCase(SynchronousTestCase):
                 listener([event])
             return succeed(answer)
 
-        def carryOut(calls):
+        def callTools(calls):
             self.carriedOut.append([call.name for call in calls])
             return succeed(
                 [ToolMessage(call.id, self.result, self.isError) for call in calls]
             )
 
-        return Turns(
+        return TurnLoop(
             ask=ask,
-            carryOut=carryOut,
+            callTools=callTools,
             listener=self.heard.extend,
             maxModelCalls=maxModelCalls,
             clientTools=clientTools,
@@ -95,14 +95,14 @@ class TurnsTestCase(SynchronousTestCase):
         Return the outcome of these replies.
         """
         self.loop = self.turns(*replies, **settings)
-        return self.successResultOf(Deferred.fromCoroutine(self.loop.answer([HELLO])))
+        return self.successResultOf(Deferred.fromCoroutine(self.loop.run([HELLO])))
 
     def failing(self, kind, *replies, **settings):
         """
         The error that comes of these replies.
         """
         self.loop = self.turns(*replies, **settings)
-        done = Deferred.fromCoroutine(self.loop.answer([HELLO]))
+        done = Deferred.fromCoroutine(self.loop.run([HELLO]))
         return self.failureResultOf(done, kind).value
 
     def streamed(self):
@@ -136,7 +136,9 @@ class OwnToolTests(TurnsTestCase):
         call = ToolCall("look0", "look", '{"a": 1}')
         told = [AssistantMessage("", (call,)), ToolMessage("look0", "done")]
         self.assertEqual(self.asked, [[HELLO], [HELLO, *told]])
-        self.assertEqual(self.loop.said, [*told, AssistantMessage("It is blue.")])
+        self.assertEqual(
+            self.loop.newMessages, [*told, AssistantMessage("It is blue.")]
+        )
         self.assertEqual(self.heard, [TextDelta("It is blue.")])
 
     def test_usage(self):
@@ -158,7 +160,7 @@ class OwnToolTests(TurnsTestCase):
         result = self.answer(reply("So", calls=["look"], reason="length"))
         self.assertEqual((result.text, result.finishReason), ("So", "length"))
         self.assertEqual(self.carriedOut, [])
-        self.assertEqual(self.loop.said, [AssistantMessage("So")])
+        self.assertEqual(self.loop.newMessages, [AssistantMessage("So")])
 
     def test_unknown(self):
         """
@@ -189,7 +191,9 @@ class ClientToolTests(TurnsTestCase):
         self.assertEqual(result.finishReason, "tool_calls")
         self.assertEqual((result.text, result.toolCalls), ("Let me see.", (call,)))
         self.assertEqual(self.carriedOut, [])
-        self.assertEqual(self.loop.said, [AssistantMessage("Let me see.", (call,))])
+        self.assertEqual(
+            self.loop.newMessages, [AssistantMessage("Let me see.", (call,))]
+        )
 
     def test_mixed(self):
         """
@@ -212,7 +216,7 @@ class ClientToolTests(TurnsTestCase):
                 ToolCallDelta(1, None, None, '{"a": 1}'),
             ],
         )
-        kept, *results = self.loop.said
+        kept, *results = self.loop.newMessages
         self.assertEqual(len(kept.tool_calls), 4)
         self.assertEqual([r.tool_call_id for r in results], ["look0", "look2"])
 
@@ -306,7 +310,7 @@ class BoundTests(TurnsTestCase):
             error = self.failing(ToolLoop, reply(text, calls=["read"]))
             self.assertEqual(error.code, "max_run_size")
             self.assertEqual(len(self.asked), 3)
-            self.assertEqual(len(self.loop.said), 6 if result else 4)
+            self.assertEqual(len(self.loop.newMessages), 6 if result else 4)
 
     def test_lastCallAnswers(self):
         """
@@ -325,7 +329,7 @@ class BoundTests(TurnsTestCase):
         error = self.failing(ToolLoop, reply(calls=["look"]))
         self.assertEqual(error.code, "repeated_tool_call")
         self.assertEqual(len(self.carriedOut), SAME_FAILURES)
-        self.assertEqual(len(self.loop.said), 2 * SAME_FAILURES)
+        self.assertEqual(len(self.loop.newMessages), 2 * SAME_FAILURES)
 
     def test_otherCallsBetween(self):
         """
@@ -368,7 +372,7 @@ class EmptyReplyTests(TurnsTestCase):
         result = self.answer(reply(), reply("Yes."))
         self.assertEqual(result.text, "Yes.")
         self.assertEqual(self.asked, [[HELLO], [HELLO, NUDGE]])
-        self.assertEqual(self.loop.said, [AssistantMessage("Yes.")])
+        self.assertEqual(self.loop.newMessages, [AssistantMessage("Yes.")])
 
     def test_blank(self):
         """

@@ -23,7 +23,7 @@ def tool(**function):
     return {"type": "function", "function": function}
 
 
-def toolsOf(tools):
+def selectTools(tools):
     """
     The tools that a request brings.
     """
@@ -68,8 +68,8 @@ class ToolsTests(SynchronousTestCase):
         """
         No tools, whichever way that is said.
         """
-        self.assertEqual(toolsOf(None), ())
-        self.assertEqual(toolsOf([]), ())
+        self.assertEqual(selectTools(None), ())
+        self.assertEqual(selectTools([]), ())
 
     def test_least(self):
         """
@@ -82,14 +82,14 @@ class ToolsTests(SynchronousTestCase):
             {"name": "look", "description": None, "parameters": None, "strict": None},
             {"name": "look", "description": "", "parameters": {}},
         ):
-            self.assertEqual(toolsOf([tool(**function)]), (LOOK,))
+            self.assertEqual(selectTools([tool(**function)]), (LOOK,))
 
     def test_whole(self):
         """
         All that is said of a tool reaches the model as it was said.
         """
         for strict in (True, False):
-            found = toolsOf(
+            found = selectTools(
                 [
                     tool(
                         name="look_At-2",
@@ -106,7 +106,7 @@ class ToolsTests(SynchronousTestCase):
         They stay in their order, as many as there may be.
         """
         names = [f"tool_{number}" for number in range(MAX_TOOLS)]
-        found = toolsOf([tool(name=name) for name in names])
+        found = selectTools([tool(name=name) for name in names])
         self.assertEqual([each.name for each in found], names)
 
 

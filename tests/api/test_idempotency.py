@@ -276,7 +276,7 @@ class GoesOnTests(GatewayTestCase):
         A daemon that goes down ends it like any other.
         """
         self.gateway.post(HELLO, GOES_ON).leave()
-        self.gateway.runtime.endAll()
+        self.gateway.runtime.cancelAll()
         self.assertTrue(self.gateway.call.cancelled)
 
     def test_otherWord(self):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.strategies import integers, text
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.api.peers import NoPeers, newRunID, parseWorkerNumber, selectOwner
+from openclaw.api.peers import NoPeers, makeRunID, parseWorkerNumber, selectOwner
 from openclaw.workers.switchboard import ANSWER_SECONDS
 from tests.workers.memory_workers import MemoryWorkers
 
@@ -109,7 +109,7 @@ class NameTests(SynchronousTestCase):
         A run's id tells its worker.
         """
         for number in range(64):
-            self.assertEqual(parseWorkerNumber(newRunID(number), 64), number)
+            self.assertEqual(parseWorkerNumber(makeRunID(number), 64), number)
 
     @given(text())
     def test_anyName(self, name):
@@ -122,7 +122,7 @@ class NameTests(SynchronousTestCase):
         """
         A number that no worker has is nobody's.
         """
-        self.assertIsNone(parseWorkerNumber(newRunID(5), 2))
+        self.assertIsNone(parseWorkerNumber(makeRunID(5), 2))
 
     @given(integers(1, 64), text(), text())
     def test_owner(self, count, caller, key):

@@ -126,7 +126,7 @@ class ConcurrencyTests(CallerTestCase):
         """
         Nor does one that comes while the gateway goes down.
         """
-        self.gateway.runtime.endAll()
+        self.gateway.runtime.cancelAll()
         for _ in range(3):
             answer = self.post(HELLO, self.own).answer
             self.assertRefused(answer, 503, "server_shutting_down")

@@ -18,7 +18,7 @@ from openclaw.config import (
 from tests.config.check_helpers import at, configOf, faultsOf, merged, warningsOf
 
 
-def toolsOf(own, defaults):
+def selectTools(own, defaults):
     """
     Return the tools of the only agent, by its entry and the defaults.
     """
@@ -48,7 +48,7 @@ class AgentToolsTests(SynchronousTestCase):
         defaults = {"profile": "coding", "allow": ["x"], "deny": ["exec"]}
         expected = ToolSelection(profile="coding", allow=("x",), deny=("exec",))
         for own in (None, {}, {"profile": None, "allow": None, "deny": None}):
-            self.assertEqual(toolsOf(own, defaults), expected)
+            self.assertEqual(selectTools(own, defaults), expected)
 
     def test_itsOwnProfileAndListStandInTheirPlace(self):
         """
@@ -56,12 +56,12 @@ class AgentToolsTests(SynchronousTestCase):
         """
         defaults = {"profile": "full", "allow": ["x", "y"]}
         self.assertEqual(
-            toolsOf({"profile": "none", "allow": []}, defaults),
+            selectTools({"profile": "none", "allow": []}, defaults),
             ToolSelection(profile="none", allow=(), deny=()),
         )
-        self.assertEqual(toolsOf({"allow": ["z"]}, defaults).profile, "full")
-        self.assertEqual(toolsOf({"allow": ["z"]}, defaults).allow, ("z",))
-        self.assertEqual(toolsOf({"profile": "none"}, defaults).allow, ("x", "y"))
+        self.assertEqual(selectTools({"allow": ["z"]}, defaults).profile, "full")
+        self.assertEqual(selectTools({"allow": ["z"]}, defaults).allow, ("z",))
+        self.assertEqual(selectTools({"profile": "none"}, defaults).allow, ("x", "y"))
 
     def test_whatIsDeniedToAllStaysDenied(self):
         """
@@ -73,7 +73,7 @@ class AgentToolsTests(SynchronousTestCase):
             ({"deny": ["edit", "exec"]}, ("exec", "write", "edit")),
             ({"profile": "full", "allow": ["exec"]}, ("exec", "write")),
         ):
-            self.assertEqual(toolsOf(own, defaults).deny, denied)
+            self.assertEqual(selectTools(own, defaults).deny, denied)
 
     def test_eachFormOfAnAgentCanHaveThem(self):
         """

@@ -134,7 +134,7 @@ class MemoryGateway:
             log=self._log,
         )
         self.metrics = MetricsPage(
-            self.runtime.tally, self.runtime.inProgress, self.clock
+            self.runtime.tally, self.runtime.countRuns, self.clock
         )
         app = GatewayApp(
             runtime=self.runtime,
