@@ -6,7 +6,7 @@ from twisted.logger import Logger
 
 from openclaw.config import LoadedConfig
 from openclaw.errors import ConfigError
-from openclaw.models.registry import dialectFaults
+from openclaw.models.registry import checkDialects
 from openclaw.tools.catalogue import Catalogue
 from openclaw.tools.policy import checkToolNames
 
@@ -23,7 +23,7 @@ def checkInstalled(loaded: LoadedConfig, log: Logger) -> None:
     config = loaded.config
     errors = [
         *checkToolNames(config, Catalogue(log=log).tools),
-        *dialectFaults(config, log),
+        *checkDialects(config, log),
     ]
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"

@@ -26,7 +26,7 @@ from openclaw.api.client_headers import parseTargetHeaders
 from openclaw.api.json_bounds import MAX_VALUES, checkValueCount, extractStructure
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest, ICaller
-from openclaw.models.embedding_calls import packed, unpacked
+from openclaw.models.embedding_calls import packVector, unpackVector
 from openclaw.net.threads import runInBodyThread
 from openclaw.server.api_request import ApiRequest
 
@@ -180,7 +180,7 @@ def encodeResponse(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": packed(vector) if base64 else unpacked(vector),
+                "embedding": packVector(vector) if base64 else unpackVector(vector),
             }
         )
         for index, vector in enumerate(reply.vectors)

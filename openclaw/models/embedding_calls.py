@@ -1,8 +1,8 @@
 """
-Embeddings over HTTP: what a dialect says, and how its answers are read.
+Embeddings over HTTP: the interface of dialects, and the decoding of responses.
 
-An answer comes as a whole, and is read a vector at a time: all numbers of a large one,
-as Python's, would take ten times the memory.
+A response is collected first, and decoded one vector at a time: as Python's numbers,
+all of a large one would take ten times the memory.
 """
 
 import sys
@@ -32,29 +32,28 @@ from openclaw.models.reply_decoding import plausible
 
 INPUT_BYTES = 128 * 1024
 """
-The most that an answer may have for each input, in bytes: the digits of a vector of
-some 6000 numbers.
+Limit of the response's bytes for each input: the digits of about 6000 numbers.
 """
 
-MOST_BYTES = 96 * 1024 * 1024
+MAX_RESPONSE_BYTES = 96 * 1024 * 1024
 """
-The most that an answer may have in all.
+Limit of the bytes of a response.
 """
 
 VECTOR_BYTES = 1024 * 1024
 """
-The most that one vector may have, in bytes of JSON: each number takes sixteen times as
-much memory as the shortest way to write it.
+Limit of the bytes of one vector in JSON: in memory, a number takes up to sixteen times
+as many as its shortest representation.
 """
 
 SPARE_BRACKETS = 10_000
 """
-The brackets that an answer may have beside those of its vectors.
+Limit of the brackets of a response besides those of its vectors.
 """
 
 LARGE_BYTES = 1024 * 1024
 """
-An answer of more than this is read in a thread.
+A response larger than this is decoded in a thread.
 """
 
 FLOAT_BYTES = 4
@@ -62,36 +61,36 @@ FLOAT_BYTES = 4
 
 class EmbeddingDialect(Protocol):
     """
-    The wire form of one kind of API for embeddings. It holds no state.
+    The wire format of an API for embeddings.  It has no state.
 
-    @cvar most: How many inputs a request may have.
+    @cvar most: The most inputs of a request.
     """
 
     most: int
 
     def path(self, request: EmbeddingRequest) -> str:
         """
-        Return the request's path, from the base URL on; begins with a slash.
+        Return the request's path after the base URL; begins with a slash.
         """
 
     def encode(self, request: EmbeddingRequest) -> bytes:
         """
-        The body.
+        Encode the request's body.
 
-        @raise InvalidRequest: The API has no way to say it.
+        @raise InvalidRequest: The API does not support an option.
         """
 
     def read(self, answer: str) -> EmbeddingReply:
         """
-        Understand an answer.
+        Decode a response.
 
-        @raise ValueError: It makes no sense.
+        @raise ValueError: It is not valid.
         """
 
 
 class WholeAnswer:
     """
-    Collects an answer that comes as a whole; its text is the reply's.  See
+    Collects a response that is not a stream, as the text of the reply.  See
     L{openclaw.models.upstream_call.ReplyDecoder}.
     """
 
@@ -99,34 +98,25 @@ class WholeAnswer:
 
     def __init__(self, provider: str, inputs: int) -> None:
         """
-        @param inputs: How many vectors are to come.
+        @param inputs: The number of expected vectors.
         """
         self.complete = False
         self._provider = provider
-        self._most = min(LARGE_BYTES + inputs * INPUT_BYTES, MOST_BYTES)
+        self._limit = min(LARGE_BYTES + inputs * INPUT_BYTES, MAX_RESPONSE_BYTES)
         self._body = bytearray()
 
     def feed(self, data: bytes) -> list[ModelEvent]:
-        """
-        Keep the next bytes.  Of an answer that is too large the rest is not read.
-        """
         self._body += data
-        self.complete = len(self._body) > self._most
+        self.complete = len(self._body) > self._limit
         return []
 
     def finish(self) -> list[ModelEvent]:
-        """
-        That was all.
-        """
         return []
 
     def reply(self) -> ModelReply:
-        """
-        The answer's text.
-        """
         if self.complete:
             raise UpstreamTooLarge(
-                f"Provider {self._provider!r} sent more than any answer can have."
+                f"Provider {self._provider!r} sent a response that is too large."
             )
         try:
             text = self._body.decode("utf-8")
@@ -137,10 +127,10 @@ class WholeAnswer:
 
 def malformed(provider: str) -> OpenClawError:
     """
-    The error for an answer that makes no sense.
+    Make the error for an invalid response.
     """
     return UpstreamMalformed(
-        f"Provider {provider!r} sent something that is no answer.", shouldRetry=False
+        f"Provider {provider!r} sent an invalid response.", shouldRetry=False
     )
 
 
@@ -148,11 +138,11 @@ def readAnswer(
     provider: str, dialect: EmbeddingDialect, request: EmbeddingRequest, answer: str
 ) -> EmbeddingReply:
     """
-    Understand an answer, and check it against what was asked.
+    Decode a response, and check it against the request.
 
-    @raise OpenClawError: It is not what was asked for.
+    @raise OpenClawError: It is not valid, or does not match the request.
     """
-    # A list of very many vectors would take more memory than all of their bytes.
+    # A list of very many vectors would take more memory than their bytes.
     brackets = answer.count("[") + answer.count("{")
     if brackets > SPARE_BRACKETS + 2 * len(request.inputs):
         raise UpstreamTooLarge(
@@ -165,7 +155,7 @@ def readAnswer(
     except (msgspec.DecodeError, RecursionError) as error:
         if "truncated" in str(error):
             raise UpstreamTruncated(
-                f"The answer of provider {provider!r} broke off."
+                f"The response of provider {provider!r} was truncated."
             ) from None
         raise malformed(provider) from None
     except ValueError:
@@ -176,8 +166,8 @@ def readAnswer(
     [length] = lengths
     if request.dimensions not in (None, length):
         raise InvalidRequest(
-            f"The model {request.model!r} has vectors of {length} dimensions; it can't"
-            f" give {request.dimensions}.",
+            f"The model {request.model!r} has vectors of {length} dimensions, not"
+            f" {request.dimensions}.",
             param="dimensions",
             code="unsupported_dimensions",
         )
@@ -195,9 +185,9 @@ _decodeText = msgspec.json.Decoder(str).decode
 
 def readVector(raw: msgspec.Raw) -> Vector:
     """
-    Read one vector, of numbers or in base64: servers send what they like best.
+    Decode one vector of numbers or in base64: servers may send either.
 
-    @raise ValueError: It is none.
+    @raise ValueError: It is not valid.
     """
     data = bytes(raw)
     if len(data) > VECTOR_BYTES:
@@ -213,9 +203,9 @@ def readVector(raw: msgspec.Raw) -> Vector:
     return packed
 
 
-def packed(vector: Vector) -> bytes:
+def packVector(vector: Vector) -> bytes:
     """
-    A vector's numbers as OpenAI's base64 form has them: 32 bits each, little-endian.
+    Encode a vector for OpenAI's base64 form: 32-bit floats, little-endian.
     """
     if isinstance(vector, bytes):
         return vector
@@ -225,9 +215,9 @@ def packed(vector: Vector) -> bytes:
     return floats.tobytes()
 
 
-def unpacked(vector: Vector) -> list[float]:
+def unpackVector(vector: Vector) -> list[float]:
     """
-    A vector's numbers.
+    Return a vector's numbers.
     """
     if not isinstance(vector, bytes):
         return list(vector)
@@ -237,16 +227,16 @@ def unpacked(vector: Vector) -> list[float]:
     return floats.tolist()
 
 
-def textsOf(request: EmbeddingRequest, api: str) -> Sequence[str]:
+def requireTexts(request: EmbeddingRequest, api: str) -> Sequence[str]:
     """
-    The inputs, for an API that takes texts only.
+    Return the inputs, for an API that accepts texts only.
 
-    @raise InvalidRequest: There are tokens among them.
+    @raise InvalidRequest: An input consists of tokens.
     """
     texts = [each for each in request.inputs if isinstance(each, str)]
     if len(texts) != len(request.inputs):
         raise InvalidRequest(
-            f"The model's API, {api}, takes texts only, not tokens.",
+            f"The model's API, {api}, accepts texts only, not tokens.",
             param="input",
             code="unsupported_input",
         )

@@ -36,7 +36,7 @@ from openclaw.models.embedding_calls import (
 )
 from openclaw.models.provider_errors import providerError
 from openclaw.models.thought_signatures import bindThoughts, selectThoughts
-from openclaw.models.upstream_call import Clocks, Refusal, ReplyDecoder, UpstreamCall
+from openclaw.models.upstream_call import Refusal, ReplyDecoder, Timeouts, UpstreamCall
 from openclaw.net.http_connection import Exchange, ResponseReceiver
 from openclaw.net.http_pool import HTTPPool, HTTPTarget
 
@@ -89,7 +89,7 @@ class HTTPModelProvider:
         dialect: Dialect,
         headers: Headers,
         agent: HTTPPool,
-        clocks: Clocks,
+        timeouts: Timeouts,
         reactor: IReactorTime,
         log: Logger,
         embeddings: EmbeddingDialect | None = None,
@@ -111,7 +111,7 @@ class HTTPModelProvider:
         self._agent = agent
         # Headers are equal only to themselves here: there are two of them.
         self._target = lru_cache(maxsize=TARGETS)(self._makeTarget)
-        self._clocks = clocks
+        self._timeouts = timeouts
         self._reactor = reactor
         self._log = log
         self._calls: set[UpstreamCall] = set()
@@ -198,8 +198,8 @@ class HTTPModelProvider:
             decoder=decoder,
             refusal=self._refusal,
             listener=listener,
-            gone=self._gone,
-            clocks=self._clocks,
+            closed=self._gone,
+            timeouts=self._timeouts,
             reactor=self._reactor,
             log=self._log,
         )
@@ -245,7 +245,7 @@ class HTTPModelProvider:
         """
         for call in list(self._calls):
             if call.done.called:
-                call.drop()
+                call.disconnect()
         return Deferred.fromCoroutine(self._closeWhenIdle())
 
 

@@ -16,7 +16,7 @@ from openclaw.config import Provider, Secret
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
 from openclaw.models.embedding_calls import EmbeddingDialect
 from openclaw.models.provider import Dialect, HTTPModelProvider
-from openclaw.models.upstream_call import Clocks
+from openclaw.models.upstream_call import Timeouts
 from openclaw.net.http_pool import HTTPPool
 
 
@@ -47,7 +47,7 @@ class HTTPProviderMaker:
         embeddings: EmbeddingDialect | None = None
         if self.embeddings is not None:
             embeddings = namedAny(self.embeddings)()
-        clocks = Clocks(
+        timeouts = Timeouts(
             connect=settings.connectTimeoutSeconds, idle=settings.timeoutSeconds
         )
         return HTTPModelProvider(
@@ -57,7 +57,7 @@ class HTTPProviderMaker:
             embeddings=embeddings,
             headers=_headers(settings.headers, dialect, settings.apiKey),
             agent=HTTPPool(reactor),
-            clocks=clocks,
+            timeouts=timeouts,
             reactor=reactor,
             log=log,
         )

@@ -1,5 +1,5 @@
 """
-From the configuration to the providers it names.
+The registry of providers, made from the configuration.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +20,8 @@ from openclaw.models.provider_maker import HTTPProviderMaker
 
 LOCAL_IDLE_SECONDS = 600
 """
-Idle time-out of the embedded model, in seconds: requests wait in line inside its
-process, and a large GGUF takes its time to read a long prompt.
+Idle time-out of the embedded model, in seconds: requests are queued in its process, and
+a large GGUF takes long to read a long prompt.
 """
 
 
@@ -31,14 +31,11 @@ LLAMA_CPP = HTTPProviderMaker(
     "openclaw.models.dialects.openai_completions.embedding.LlamaCppEmbeddings",
 )
 """
-The provider that stands for the embedded model's process.
+The provider of the embedded model's process.
 """
 
 
-def installedMakers() -> Iterable[Any]:
-    """
-    Return the plug-ins that L{twisted.plugin} finds.
-    """
+def findInstalledMakers() -> Iterable[Any]:
     return getPlugins(IModelProviderMaker, plugins)
 
 
@@ -48,15 +45,12 @@ Finds makers of providers.
 """
 
 
-class Makers:
+class ProviderMakers:
     """
-    The makers that are installed, ours and others', by what C{api} calls them.
+    The installed makers of providers, by the value of C{api}.
     """
 
-    def __init__(self, log: Logger, find: Find = installedMakers) -> None:
-        """
-        Look for them.
-        """
+    def __init__(self, log: Logger, find: Find = findInstalledMakers) -> None:
         self._found: dict[str, list[IModelProviderMaker]] = {}
         for maker in find():
             try:
@@ -72,14 +66,14 @@ class Makers:
 
     def get(self, api: str) -> IModelProviderMaker:
         """
-        The maker of that name.
+        Return the maker for a value of C{api}.
 
         @raise ValueError: There is none, or more than one.
         """
         found = self._found.get(api, ())
         if not found:
-            there = ", ".join(sorted(self._found))
-            raise ValueError(f'no plug-in has "{api}"; there are: {there}')
+            installed = ", ".join(sorted(self._found))
+            raise ValueError(f'no plug-in has "{api}"; there are: {installed}')
         if len(found) > 1:
             origins = " and ".join(sorted(map(_origin, found)))
             raise ValueError(f'two plug-ins have "{api}": {origins}')
@@ -93,7 +87,7 @@ def _origin(maker: Any) -> str:
 
 class Providers:
     """
-    The providers in force.
+    The configured providers.
 
     @ivar local: The embedded model.
     """
@@ -105,15 +99,13 @@ class Providers:
         reactor: Any,
         environment: Mapping[str, str],
         log: Logger,
-        find: Find = installedMakers,
+        find: Find = findInstalledMakers,
         engine: Callable[..., Any] = Engine,
     ) -> None:
         """
-        @param reactor: A whole one: time, TCP, processes and threads.
-
-        @param environment: Whence the embedded model's process gets what it needs.
-
-        @param engine: Makes what has that process.
+        @param reactor: A reactor with time, TCP, processes and threads.
+        @param environment: Variables for the embedded model's process.
+        @param engine: Makes the engine that runs the process.
         """
         self._engine = engine
         self._reactor = reactor
@@ -124,20 +116,19 @@ class Providers:
 
     def get(self, name: str) -> IModelProvider | None:
         """
-        The provider of that name, if there is one.
+        Return a provider by name, if it is configured.
         """
         made = self._made.get(name)
         return made[1] if made is not None else None
 
     def configure(self, config: Config) -> list[IModelProvider]:
         """
-        Make what a configuration names.  What it leaves as it was is kept, with its
-        connections and its process.
+        Make the providers of a configuration.  Unchanged ones are kept, with their
+        connections and processes.
 
-        @return: The providers that are no longer in force.  They still serve the
-            calls that they have; it is for the caller to close them.
-
-        @raise ConfigError: A provider can't be made.  Then nothing has changed.
+        @return: The providers that are no longer configured.  They continue to serve
+            their calls; the caller has to close them.
+        @raise ConfigError: A provider cannot be made.  Then nothing has changed.
         """
         named: dict[str, Provider | LocalModel] = {
             **config.models.providers,
@@ -149,7 +140,7 @@ class Providers:
             if name in named and entry[0] == named[name]
         }
         new = {name: named[name] for name in named if name not in made}
-        for name, provider in self._makeAll(new).items():
+        for name, provider in self._makeProviders(new).items():
             made[name] = (new[name], provider)
         before, self._made = self._made, made
         local = made[LOCAL_PROVIDER][1]
@@ -160,14 +151,14 @@ class Providers:
 
     def all(self) -> list[IModelProvider]:
         """
-        Every provider in force.
+        Return all configured providers.
         """
         return [provider for _, provider in self._made.values()]
 
-    def _makeAll(
+    def _makeProviders(
         self, named: Mapping[str, Provider | LocalModel]
     ) -> dict[str, IModelProvider]:
-        makers: Makers | None = None
+        makers: ProviderMakers | None = None
         made: dict[str, IModelProvider] = {}
         errors: list[str] = []
         for name, settings in named.items():
@@ -175,8 +166,8 @@ class Providers:
                 made[name] = self._local(settings)
                 continue
             try:
-                # Looking for makers can import all plug-ins.
-                makers = makers or Makers(self._log, self._find)
+                # Looking up makers can import all plug-ins.
+                makers = makers or ProviderMakers(self._log, self._find)
                 maker = makers.get(settings.api)
                 made[name] = maker.makeProvider(
                     name, settings, self._reactor, self._log
@@ -212,15 +203,17 @@ class Providers:
         )
 
 
-def dialectFaults(
-    config: Config, log: Logger, find: Find = installedMakers
+def checkDialects(
+    config: Config, log: Logger, find: Find = findInstalledMakers
 ) -> list[str]:
     """
-    The providers that nobody can make, a line for each, which begins with its key.
+    Find providers whose C{api} is not installed.
+
+    @return: A line for each, which begins with its key.
     """
     if not config.models.providers:
         return []
-    makers = Makers(log, find)
+    makers = ProviderMakers(log, find)
     errors = []
     for name, provider in config.models.providers.items():
         try:

@@ -365,7 +365,7 @@ class StreamedReply(ABC):
         The error for what makes no sense.
         """
         return UpstreamMalformed(
-            f"Provider {self.provider!r} sent something that is no answer."
+            f"Provider {self.provider!r} sent an invalid response."
         )
 
     def reported(self, status: int, error: Any) -> OpenClawError:

@@ -1,9 +1,9 @@
 """
-Bind a model's thoughts to the provider and model that made them.
+Binding of a model's thoughts to the provider and model that made them.
 
-What a provider wants back with an answer is in a cipher of its own, and others, be
-it the same API elsewhere or another model, refuse it.  So it is kept with the name of
-the model that made it, and goes back to none but that one.
+A signature that a provider requires with later requests is opaque, and refused by other
+models and by the same API elsewhere.  So it is stored with the model's name, and sent
+only to that model.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ _END = "\n"
 
 def bindThoughts(reply: ModelReply, owner: str) -> ModelReply:
     """
-    An answer as it is to be kept.
+    Bind a reply's thoughts to its model, for the transcript.
 
     @param owner: The provider's name and the model's.
     """
@@ -39,7 +39,7 @@ def bindThoughts(reply: ModelReply, owner: str) -> ModelReply:
             for thought in reply.thoughts
         ),
         toolCalls=tuple(
-            _signed(call, mark + call.signature) if call.signature else call
+            _withSignature(call, mark + call.signature) if call.signature else call
             for call in reply.toolCalls
         ),
     )
@@ -47,9 +47,8 @@ def bindThoughts(reply: ModelReply, owner: str) -> ModelReply:
 
 def selectThoughts(messages: Sequence[Message], owner: str) -> Sequence[Message]:
     """
-    A conversation as its next reader may have it: with the thoughts that are its own,
-    and of those only what came since the user last spoke.  Older ones are of no use to
-    anyone, and a provider that no longer knows them would refuse them.
+    Select the thoughts that a model can be sent: its own, since the last user message.
+    Older ones are not needed, and a provider that has forgotten them would refuse them.
     """
     if isPlain(messages):
         return messages
@@ -75,9 +74,9 @@ def _select(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMess
         return message
     return msgspec.structs.replace(
         message,
-        thoughts=tuple(_owned(message.thoughts, mark)) if isLate else (),
+        thoughts=tuple(_selectOwn(message.thoughts, mark)) if isLate else (),
         tool_calls=tuple(
-            _signed(
+            _withSignature(
                 call,
                 call.signature.removeprefix(mark)
                 if call.signature.startswith(mark)
@@ -88,11 +87,11 @@ def _select(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMess
     )
 
 
-def _owned(thoughts: Iterable[Thought], mark: str) -> Iterable[Thought]:
+def _selectOwn(thoughts: Iterable[Thought], mark: str) -> Iterable[Thought]:
     for thought in thoughts:
         if thought.signature.startswith(mark):
             yield Thought(thought.text, thought.signature.removeprefix(mark))
 
 
-def _signed(call: ToolCall, signature: str) -> ToolCall:
+def _withSignature(call: ToolCall, signature: str) -> ToolCall:
     return ToolCall(call.id, call.name, call.arguments, signature)

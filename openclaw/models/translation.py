@@ -1,5 +1,5 @@
 """
-Translation for dialects whose requests look little like OpenAI's.
+Translation of requests for dialects that differ much from OpenAI's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,29 +10,29 @@ from openclaw.messages import AssistantMessage, Message
 from openclaw.models.request_encoding import refuseFields, unsupported
 
 
-def refuseUnsaid(request: ModelRequest, api: str) -> None:
+def refuseUnsupported(request: ModelRequest, api: str) -> None:
     """
-    Refuse what only OpenAI's APIs, or not even L{openclaw.interfaces.ModelReply},
-    have words for, if the caller would get something else without it.
+    Refuse fields that only OpenAI's APIs support, or that
+    L{openclaw.interfaces.ModelReply} cannot represent, if the client would get
+    something else without them.
 
-    @raise openclaw.errors.InvalidRequest: There is such a field.
+    @raise openclaw.errors.InvalidRequest: The request has such a field.
     """
     refused: dict[str, Any] = {"logit_bias": {}, "logprobs": False, "top_logprobs": 0}
     if request.tools and request.toolChoice != "none":
-        # Such models are free to call several tools at once.
+        # These models may always call several tools at once.
         refused["parallel_tool_calls"] = True
     refuseFields(request.sampling, refused, api)
 
 
-def wantedFormat(
+def parseResponseFormat(
     sampling: Sampling, api: str
 ) -> Mapping[str, Any] | Literal["json"] | None:
     """
-    Return the JSON Schema of C{response_format}, if it has one.
+    Parse C{response_format}.
 
     @return: A JSON Schema, C{"json"} for any JSON, or C{None} for text.
-
-    @raise openclaw.errors.InvalidRequest: It is none of these.
+    @raise openclaw.errors.InvalidRequest: It is not supported.
     """
     match sampling.response_format or {"type": "text"}:
         case {"type": "text"}:
@@ -46,9 +46,9 @@ def wantedFormat(
     raise unsupported("response_format", api)
 
 
-def toolNames(messages: Sequence[Message]) -> dict[str, str]:
+def mapToolNames(messages: Sequence[Message]) -> dict[str, str]:
     """
-    The name of the tool behind the id of each call in a conversation.
+    Map the ID of each call in a conversation to the name of its tool.
     """
     return {
         call.id: call.name
@@ -58,8 +58,8 @@ def toolNames(messages: Sequence[Message]) -> dict[str, str]:
     }
 
 
-def named(**values: Any) -> dict[str, Any]:
+def omitNone(**values: Any) -> dict[str, Any]:
     """
-    Those of these values that are not C{None}, by their names on the wire.
+    Return the values that are not C{None}, by their names on the wire.
     """
     return {name: value for name, value in values.items() if value is not None}

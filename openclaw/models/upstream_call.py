@@ -1,7 +1,7 @@
 """
-One HTTP call to a model provider: its phases, its clocks and its end.
+One HTTP call to a model provider: its phases, time-outs and end.
 
-What is said on the wire is the dialect's business, behind L{ReplyDecoder}.
+The wire format is handled by the dialect's L{ReplyDecoder}.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,55 +40,55 @@ from openclaw.net.http_connection import Exchange, Header, ResponseReceiver
 
 MAX_REFUSAL_BYTES = 64 * 1024
 """
-Bytes of an error's body that are read.
+Limit of the bytes of an error response that are read.
 """
 
 LINGER_SECONDS = 1.0
 """
-Seconds for which a socket may stay open after the provider said that it is done. Some
-never close it; the others get it back into the pool.
+Close a connection that is still open this long after the end of the reply, in seconds.
+Some providers do not end the response; other connections return to the pool.
 """
 
 
 class ReplyDecoder(Protocol):
     """
-    A dialect's half of a call: the bytes of an answer in, events out.
+    The dialect's part of a call: decodes the bytes of a response to events.
     """
 
     complete: bool
     """
-    True once nothing more is to be read: the provider has said that it is done, or
-    reported an error, or makes no sense.
+    True once nothing more is to be read: the provider has ended the reply, reported an
+    error, or sent invalid data.
     """
 
     usage: Usage
     """
-    The usage that the provider has reported so far.
+    The usage reported so far.
     """
 
     def feed(self, data: bytes) -> list[ModelEvent]:
         """
-        Read the next bytes.
+        Decode the next bytes.
         """
 
     def finish(self) -> list[ModelEvent]:
         """
-        The body has ended, or is complete: whatever was held back.
+        End the response, and return the events that were held back.
         """
 
     def reply(self) -> ModelReply:
         """
-        The whole answer.
+        Return the complete reply.
 
-        @raise OpenClawError: There is none: the provider reports an error, or makes
-            no sense, or its answer broke off.
+        @raise OpenClawError: The provider reported an error, sent invalid data, or
+            truncated the reply.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clocks:
+class Timeouts:
     """
-    Time-outs in seconds: for a connection, and between two bytes.
+    Time-outs in seconds: for the connection, and between two reads.
     """
 
     connect: float
@@ -97,9 +97,9 @@ class Clocks:
 
 class Phase(Enum):
     """
-    The phases of a call: waiting for a connection, for the headers of the answer, for
-    the body of an answer or of a refusal; C{done} fires or has fired, and the socket
-    may still be open; it is closed.
+    The phases of a call: C{CONNECTING}; waiting for the response's headers; reading its
+    body; reading the body of an error response; C{done} has fired, and the connection
+    may still be open; closed.
     """
 
     CONNECTING = "connecting"
@@ -110,9 +110,9 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-FOLLOWING: Mapping[Phase, Collection[Phase]] = {
+TRANSITIONS: Mapping[Phase, Collection[Phase]] = {
     Phase.CONNECTING: (Phase.SENT, Phase.ENDED),
-    # A kept connection that is lost now is replaced by a new one, once.
+    # A pooled connection that is lost now is replaced by a new one, once.
     Phase.SENT: (Phase.CONNECTING, Phase.ANSWERING, Phase.REFUSING, Phase.ENDED),
     Phase.ANSWERING: (Phase.ENDED,),
     Phase.REFUSING: (Phase.ENDED,),
@@ -120,14 +120,14 @@ FOLLOWING: Mapping[Phase, Collection[Phase]] = {
     Phase.CLOSED: (),
 }
 """
-The phases that may follow each.
+The phases that may follow each phase.
 """
 
-_OVER = (Phase.ENDED, Phase.CLOSED)
+_FINISHED = (Phase.ENDED, Phase.CLOSED)
 _ANSWERING = Phase.ANSWERING  # 0.1 µs a chunk with Python 3.11.
 
-_FAULTS: Mapping[type[Exception], str] = {
-    TCPTimedOutError: "does not answer",  # The system's patience was the shorter one.
+_CONNECT_ERRORS: Mapping[type[Exception], str] = {
+    TCPTimedOutError: "does not answer",  # The system's time-out was shorter than ours.
     DNSLookupError: "has an address that does not resolve",
     ConnectionRefusedError: "refuses connections",
 }
@@ -139,7 +139,7 @@ Refusal = Callable[[int, Headers, bytes], OpenClawError]
 @implementer(IModelCall)
 class UpstreamCall:
     """
-    A call over HTTP.  Made and started by a provider.
+    A call over HTTP, created and started by a provider.
     """
 
     def __init__(
@@ -151,19 +151,17 @@ class UpstreamCall:
         decoder: ReplyDecoder,
         refusal: Refusal,
         listener: ModelListener,
-        gone: "Callable[[UpstreamCall], object]",
-        clocks: Clocks,
+        closed: "Callable[[UpstreamCall], object]",
+        timeouts: Timeouts,
         reactor: IReactorTime,
         log: Logger,
     ) -> None:
         """
-        @param send: Sends the request with the body it is given, for a receiver; if it
-            is also told so, on a new connection.
-
-        @param refusal: Makes an error of an answer's status, headers and body.
-
-        @param gone: Called once the call holds no socket and no timer any more, a
-            moment before C{done} or after it.
+        @param send: Sends a request with a body, for a receiver; with the third
+            argument, on a new connection.
+        @param refusal: Makes an error from the status, headers and body of a response.
+        @param closed: Called once the call has neither a connection nor a timer,
+            shortly before or after C{done} fires.
         """
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._provider = provider
@@ -172,8 +170,8 @@ class UpstreamCall:
         self._decoder = decoder
         self._refusal = refusal
         self._listener = listener
-        self._gone = gone
-        self._clocks = clocks
+        self._closed = closed
+        self._timeouts = timeouts
         self._reactor = reactor
         self._log = log
         self._phase = Phase.CONNECTING
@@ -182,26 +180,23 @@ class UpstreamCall:
         self._exchange: Exchange | None = None
         self._refused: tuple[int, Sequence[Header], bytearray] | None = None
         self._timer: IDelayedCall | None = None
-        self._heardAt = float("-inf")
+        self._lastDataAt = float("-inf")
 
     @property
     def usage(self) -> Usage:
-        """
-        The usage known so far.
-        """
         return self._decoder.usage
 
     def _enter(self, phase: Phase) -> None:
-        assert phase in FOLLOWING[self._phase], (self._phase, phase)
+        assert phase in TRANSITIONS[self._phase], (self._phase, phase)
         self._phase = phase
 
-    # The request on its way
+    # The request
 
     def start(self) -> None:
         """
         Send the request.
         """
-        self._setTimer(self._clocks.connect)
+        self._setTimer(self._timeouts.connect)
         try:
             exchange = self._send(self._payload, self, self._retried)
         except (ValueError, SchemeNotSupported):
@@ -212,52 +207,45 @@ class UpstreamCall:
             self._exchange = exchange
 
     def connected(self) -> None:
-        """
-        See L{ResponseReceiver.connected}.
-        """
         self._enter(Phase.SENT)
-        self._setTimer(self._clocks.idle)
+        self._setTimer(self._timeouts.idle)
 
     def failed(self, reason: Failure) -> None:
-        """
-        See L{ResponseReceiver.failed}.
-        """
         exchange, self._exchange = self._exchange, None
         if self._phase is Phase.ENDED:
             self._close()
         elif self._phase is Phase.REFUSING:
-            self._fail(self._refusalSaid())
+            self._fail(self._makeRefusal())
         elif self._phase is Phase.ANSWERING:
-            self._conclude(damagedAnswer(self._provider, reason))
+            self._finish(damagedAnswer(self._provider, reason))
         elif reason.check(ConnectionDone, ConnectionLost):
             if exchange is not None and exchange.pooled and not self._retried:
-                # It was closed just as we took it; others may be, too.
+                # The server closed it while it was idle, and may have closed others.
                 self._retried = True
                 self._enter(Phase.CONNECTING)
                 self.start()
             else:
-                self._fail(self._unreachable("closed the connection without an answer"))
-        elif known := reason.check(*_FAULTS):
-            self._fail(self._unreachable(_FAULTS[known]))
+                self._fail(
+                    self._makeUnreachable("closed the connection without a response")
+                )
+        elif known := reason.check(*_CONNECT_ERRORS):
+            self._fail(self._makeUnreachable(_CONNECT_ERRORS[known]))
         else:
             self._log.error(
-                "No answer from provider {provider}: {reason}",
+                "No response from provider {provider}: {reason}",
                 provider=self._provider,
                 reason=reason.getErrorMessage(),
             )
-            self._fail(self._unreachable("can't be reached"))
+            self._fail(self._makeUnreachable("can't be reached"))
 
-    # The answer on its way
+    # The response
 
     def headersReceived(self, status: int, headers: Sequence[Header]) -> None:
-        """
-        See L{ResponseReceiver.headersReceived}.
-        """
-        # It may be large, and what has ended may be kept for a while.
+        # It may be large, and an ended call may be kept for a while.
         self._payload = b""
-        if self._phase in _OVER:
+        if self._phase in _FINISHED:
             return
-        self._setTimer(self._clocks.idle)
+        self._setTimer(self._timeouts.idle)
         if status != 200:
             self._refused = (status, headers, bytearray())
             self._enter(Phase.REFUSING)
@@ -266,7 +254,7 @@ class UpstreamCall:
         if self._paused:
             self.pauseProducing()
 
-    def _refusalSaid(self) -> OpenClawError:
+    def _makeRefusal(self) -> OpenClawError:
         assert self._refused is not None
         status, pairs, body = self._refused
         headers = Headers()
@@ -275,18 +263,15 @@ class UpstreamCall:
         return self._refusal(status, headers, bytes(body))
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        See L{ResponseReceiver.dataReceived}.
-        """
         if self._phase is not _ANSWERING:
             if self._refused is not None and self._phase is Phase.REFUSING:
                 body = self._refused[2]
                 body += data
                 if len(body) > MAX_REFUSAL_BYTES:
-                    self._fail(self._refusalSaid())
+                    self._fail(self._makeRefusal())
             return
-        # To set the timer back each time would cost more than to look at its end.
-        self._heardAt = self._reactor.seconds()
+        # Checking this when the timer expires is cheaper than resetting the timer.
+        self._lastDataAt = self._reactor.seconds()
         decoder = self._decoder
         try:
             events = decoder.feed(data)
@@ -295,29 +280,26 @@ class UpstreamCall:
         except Exception:
             self._listenerFailed()
         if decoder.complete and (self._exchange is None or not self._exchange.damaged):
-            self._conclude()
+            self._finish()
 
     def responseEnded(self) -> None:
-        """
-        End the reply if the decoder has seen its end.
-        """
         self._exchange = None
         if self._phase is Phase.REFUSING:
-            self._fail(self._refusalSaid())
+            self._fail(self._makeRefusal())
         elif self._phase is Phase.ENDED:
             self._close()
         else:
-            self._conclude()
+            self._finish()
 
     def _listenerFailed(self) -> None:
         self._log.failure("The listener of a model call failed")
-        if self._phase not in _OVER:
+        if self._phase not in _FINISHED:
             self._fail(InternalError("The gateway failed."))
 
     # The end
 
-    def _conclude(self, damage: OpenClawError | None = None) -> None:
-        if self._phase in _OVER:
+    def _finish(self, damage: OpenClawError | None = None) -> None:
+        if self._phase in _FINISHED:
             return
         try:
             events = self._decoder.finish()
@@ -325,7 +307,7 @@ class UpstreamCall:
                 self._listener(events)
         except Exception:
             self._listenerFailed()
-        if self._phase in _OVER:
+        if self._phase in _FINISHED:
             return
         try:
             reply = self._decoder.reply()
@@ -340,30 +322,27 @@ class UpstreamCall:
         if self._exchange is not None and not self._exchange.complete:
             self._setTimer(LINGER_SECONDS)
         if self._paused and self._exchange is not None:
-            # Nothing that a slow reader would have to wait for is left in the body.
+            # Nothing for the listener is left in the body.
             self._exchange.resumeProducing()
         self.done.callback(reply)
         if self._exchange is None:
             self._close()
 
     def cancel(self) -> None:
-        """
-        Close the socket now.
-        """
-        if self._phase not in _OVER:
+        if self._phase not in _FINISHED:
             self._fail(RunCancelled("The run was cancelled."))
 
     def _fail(self, error: OpenClawError) -> None:
         self._enter(Phase.ENDED)
         self._payload = b""
-        self.drop()
+        self.disconnect()
         self.done.errback(Failure(error))
         if self._exchange is None:
             self._close()
 
-    def drop(self) -> None:
+    def disconnect(self) -> None:
         """
-        Close the socket, if there still is one.
+        Close the connection, if it is open.
         """
         self._clearTimer()
         if self._exchange is not None:
@@ -373,14 +352,14 @@ class UpstreamCall:
         if self._phase is not Phase.CLOSED:
             self._enter(Phase.CLOSED)
             self._clearTimer()
-            self._gone(self)
+            self._closed(self)
 
     # Back-pressure
 
     def pauseProducing(self) -> None:
         """
-        Read no more of the answer for now.  The idle clock stands still: it is not
-        the provider who is slow.
+        Stop reading the response.  The idle time-out is suspended, since the delay is
+        not the provider's.
         """
         self._paused = True
         exchange = self._exchange
@@ -389,62 +368,56 @@ class UpstreamCall:
             exchange.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """
-        Read on.
-        """
         self._paused = False
         exchange = self._exchange
         if self._phase is Phase.ANSWERING and exchange is not None:
-            self._setTimer(self._clocks.idle)
+            self._setTimer(self._timeouts.idle)
             exchange.resumeProducing()
 
     def stopProducing(self) -> None:
-        """
-        The reader is gone.
-        """
         self.cancel()
 
-    # The clocks
+    # Time-outs
 
     def _setTimer(self, seconds: float) -> None:
         """
-        Let the clock strike later than it would, or at all: to have one strike sooner,
-        Twisted looks through all that there are.
+        Set or extend the timer.  It is only extended, never shortened: to shorten one,
+        Twisted searches all timers.
         """
         if self._timer is not None:
             self._timer.reset(seconds)
         else:
-            self._timer = self._reactor.callLater(seconds, self._expired)
+            self._timer = self._reactor.callLater(seconds, self._timerExpired)
 
     def _clearTimer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _expired(self) -> None:
+    def _timerExpired(self) -> None:
         self._timer = None
-        left = self._heardAt + self._clocks.idle - self._reactor.seconds()
+        left = self._lastDataAt + self._timeouts.idle - self._reactor.seconds()
         if self._phase is Phase.ENDED:
-            self.drop()
+            self.disconnect()
         elif left > 0:
             self._setTimer(left)
         else:
-            self._fail(self._timeout())
+            self._fail(self._makeTimeout())
 
-    def _timeout(self) -> OpenClawError:
+    def _makeTimeout(self) -> OpenClawError:
         if self._phase is Phase.CONNECTING:
             return UpstreamTimeout(
                 f"No connection to provider {self._provider!r}"
-                f" within {self._clocks.connect:g} s.",
+                f" within {self._timeouts.connect:g} s.",
                 code="upstream_connect_timeout",
             )
         if self._phase is Phase.REFUSING:
-            # That it is slow to say why does not make it less of a refusal.
-            return self._refusalSaid()
+            # The status alone is enough for the error.
+            return self._makeRefusal()
         return UpstreamTimeout(
-            f"Provider {self._provider!r} was silent for {self._clocks.idle:g} s.",
+            f"Provider {self._provider!r} was silent for {self._timeouts.idle:g} s.",
             code="upstream_idle_timeout",
         )
 
-    def _unreachable(self, what: str) -> OpenClawError:
+    def _makeUnreachable(self, what: str) -> OpenClawError:
         return UpstreamUnreachable(f"Provider {self._provider!r} {what}.")

@@ -1,5 +1,5 @@
 """
-Tool calls that come whole, their arguments as JSON objects, without I/O.
+Decoding of tool calls that arrive complete, with arguments as JSON objects.
 """
 
 import msgspec
@@ -11,8 +11,7 @@ from openclaw.models.upstream_call import Refusal
 
 class WholeCallsReply(StreamedReply):
     """
-    An answer in a dialect whose tool calls come each in one piece, with or without
-    an id.
+    A reply in a dialect that sends each tool call complete, with or without an ID.
     """
 
     def __init__(
@@ -21,7 +20,7 @@ class WholeCallsReply(StreamedReply):
         super().__init__(provider, refusal, lines)
         self._seen: dict[str, ToolCall] = {}
 
-    def call(
+    def addCall(
         self,
         name: str,
         id: str | None,
@@ -29,23 +28,20 @@ class WholeCallsReply(StreamedReply):
         signature: str | None = None,
     ) -> str:
         """
-        The model calls a tool.  A call that is sent again, with its id, is passed
-        over.
+        Add a tool call.  A repeated call with the same ID is skipped.
 
-        @param id: The provider's id for it, if it has one.
-
-        @param signature: What the provider wants back with it, if it wants anything.
-
-        @return: The id that the call goes by.
+        @param id: The provider's ID of the call, if it has one.
+        @param signature: The provider's signature of the call, if it has one.
+        @return: The ID that is used for the call.
         """
-        written = _asText(arguments)
+        written = _decodeArguments(arguments)
         if id:
             call = ToolCall(id, name, written)
             before = self._seen.setdefault(id, call)
             if before is not call:
                 if before == call:
                     return id
-                # By one id the results of two calls can't be told apart.
+                # Two calls with one ID could not be told apart by their results.
                 id = None
         key = object()
         self.beginCall(key, name, id)
@@ -55,12 +51,12 @@ class WholeCallsReply(StreamedReply):
         return self._calls.lastID()
 
 
-def _asText(arguments: msgspec.Raw) -> str:
+def _decodeArguments(arguments: msgspec.Raw) -> str:
     """
-    Arguments as the model wrote them.  Some servers leave out empty ones, and some
-    wrap the object into a string.
+    Return the arguments' JSON as the model wrote it.  Some servers omit empty
+    arguments, and some wrap the object in a string.
 
-    @raise msgspec.DecodeError: They are no JSON.
+    @raise msgspec.DecodeError: They are not JSON.
     """
     written = bytes(arguments).strip()
     if written in (b"", b"null"):

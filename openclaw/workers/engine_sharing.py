@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from openclaw.config import Secret
 from openclaw.errors import ModelUnavailable, OpenClawError, ShuttingDown
 from openclaw.interfaces import IModelProvider
-from openclaw.models.local.engine import Connect, Engine, State, Waiting
+from openclaw.models.local.engine import Connect, Engine, PendingOperation, State
 from openclaw.models.local.weights import Weights
 from openclaw.workers.worker_messages import (
     EngineLeased,
@@ -39,7 +39,7 @@ class EngineWaiter:
         self._number = number
         self._reply = reply
 
-    def begin(self, provider: IModelProvider) -> None:
+    def start(self, provider: IModelProvider) -> None:
         """
         It is loaded.
         """
@@ -74,7 +74,7 @@ def shareEngine(
     if refusal is not None:
         loan.fail(refusal)
     elif engine.upstream is not None:
-        loan.begin(engine.upstream)
+        loan.start(engine.upstream)
     else:
         engine.wait(loan)
 
@@ -165,7 +165,7 @@ class SharedEngine:
         self._askFor = ask
         self._weights = weights
         self._connect = connect
-        self._waiting: list[Waiting] = []
+        self._waiting: list[PendingOperation] = []
         self._closing: set[Deferred[None]] = set()
 
     def unavailableReason(self) -> str | None:
@@ -194,7 +194,7 @@ class SharedEngine:
             return _closed()
         return None
 
-    def wait(self, call: Waiting) -> None:
+    def wait(self, call: PendingOperation) -> None:
         """
         See L{Engine.wait}.
         """
@@ -221,7 +221,7 @@ class SharedEngine:
         self.state = "ready"
         self.upstream = self._connect(answer.baseURL, Secret(answer.key))
         for call in waiting:
-            call.begin(self.upstream)
+            call.start(self.upstream)
 
     def lost(self) -> None:
         """
@@ -250,7 +250,7 @@ class SharedEngine:
         closing = list(self._closing)
         return Deferred.fromCoroutine(_all(closing))
 
-    def _waitsNoMore(self, result: Any, call: Waiting) -> Any:
+    def _waitsNoMore(self, result: Any, call: PendingOperation) -> Any:
         if call in self._waiting:
             self._waiting.remove(call)
         return result

@@ -146,7 +146,7 @@ class DecoderContract:
             wire = self.framed(self.said, nonsense, self.said)
             outcome = self.understood(wire)
             self.assertEqual(outcome.text, "Hi.")
-            message = "Provider 'vendor' sent something that is no answer."
+            message = "Provider 'vendor' sent an invalid response."
             self.assertEqual(outcome.end, (UpstreamMalformed, message))
             decoder = self.decoder()
             decoder.feed(self.framed(nonsense))

@@ -34,7 +34,7 @@ from openclaw.interfaces import (
 )
 from openclaw.messages import NO_USAGE, UserMessage
 from openclaw.models.local.engine_messages import (
-    ANSWER,
+    RESPONSE,
     STDERR,
     EngineListening,
     EngineOrder,
@@ -130,7 +130,7 @@ class ChildInMemory:
         """
         Write to the descriptor for the answer.
         """
-        self.protocol.childDataReceived(ANSWER, data)
+        self.protocol.childDataReceived(RESPONSE, data)
 
     def listens(self, address="http://127.0.0.1:9"):
         """

@@ -13,7 +13,7 @@ from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
 from openclaw.messages import UserMessage
 from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from openclaw.models.provider import HTTPModelProvider
-from openclaw.models.upstream_call import Clocks
+from openclaw.models.upstream_call import Timeouts
 from openclaw.net.http_pool import HTTPPool
 from openclaw.testing import ScriptedModelServer, ServedCall
 from tests.models.memory_network import Network, RawServer, siteOf
@@ -49,7 +49,7 @@ class ProviderTestCase(SynchronousTestCase):
     @ivar logged: What was logged, formatted.
     """
 
-    clocks = Clocks(connect=10, idle=60)
+    timeouts = Timeouts(connect=10, idle=60)
 
     def setUp(self) -> None:
         """
@@ -81,7 +81,7 @@ class ProviderTestCase(SynchronousTestCase):
                 {name: [value] for name, value in dialect.headers(Secret(KEY))}
             ),
             agent=HTTPPool(self.network),
-            clocks=self.clocks,
+            timeouts=self.timeouts,
             reactor=self.network,
             log=Logger(observer=lambda event: self.logged.append(eventAsText(event))),
         )

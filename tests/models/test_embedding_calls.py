@@ -38,9 +38,9 @@ from openclaw.models.embedding_calls import (
     INPUT_BYTES,
     LARGE_BYTES,
     VECTOR_BYTES,
-    packed,
+    packVector,
     readVector,
-    unpacked,
+    unpackVector,
 )
 from openclaw.models.provider_maker import HTTPProviderMaker
 from openclaw.plugins.openclaw_models import anthropicMessages, openaiCompletions
@@ -57,7 +57,7 @@ def floats(reply):
     """
     The vectors of a reply.
     """
-    return [unpacked(vector) for vector in reply.vectors]
+    return [unpackVector(vector) for vector in reply.vectors]
 
 
 def replaced(request=REQUEST, **fields):
@@ -78,14 +78,16 @@ class VectorTests(SynchronousTestCase):
         Base64 says the same as numbers do.
         """
         coded = msgspec.Raw(msgspec.json.encode(pack(f"<{len(numbers)}f", *numbers)))
-        self.assertEqual(unpacked(readVector(coded)), numbers)
-        self.assertEqual(unpacked(packed(numbers)), numbers)
+        self.assertEqual(unpackVector(readVector(coded)), numbers)
+        self.assertEqual(unpackVector(packVector(numbers)), numbers)
 
     def test_digits(self):
         """
         Numbers that come as numbers keep all of their digits.
         """
-        self.assertEqual(unpacked(readVector(msgspec.Raw(b"[0.1, -3]"))), [0.1, -3.0])
+        self.assertEqual(
+            unpackVector(readVector(msgspec.Raw(b"[0.1, -3]"))), [0.1, -3.0]
+        )
 
     @given(
         st.binary(max_size=20) | st.sampled_from([b"[]", b'""', b'"AAA="', b"[null]"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.models.local.engine_messages import STDERR, STDOUT
-from openclaw.models.local.llama_log import LONGEST_LINE, LineSplitter, readRecord
+from openclaw.models.local.llama_log import MAX_LINE_BYTES, LineSplitter, readRecord
 from tests.models.local_doubles import LocalModelTestCase
 
 LOADING = b"0.00.003.992 I srv    load_model: loading model '/m/a.gguf'"
@@ -25,7 +25,7 @@ class LineSplitterTests(SynchronousTestCase):
     """
 
     @given(
-        st.lists(st.binary() | st.just(b"\n") | st.just(b"x" * (LONGEST_LINE - 1))),
+        st.lists(st.binary() | st.just(b"\n") | st.just(b"x" * (MAX_LINE_BYTES - 1))),
     )
     def test_lines(self, pieces):
         """
@@ -34,7 +34,7 @@ class LineSplitterTests(SynchronousTestCase):
         splitter = LineSplitter()
         lines = [line for piece in pieces for line in splitter.feed(piece)]
         lines += splitter.finish()
-        expected = [line[:LONGEST_LINE] for line in b"".join(pieces).split(b"\n")]
+        expected = [line[:MAX_LINE_BYTES] for line in b"".join(pieces).split(b"\n")]
         if not expected[-1]:
             expected.pop()
         self.assertEqual(lines, expected)
@@ -47,8 +47,8 @@ class LineSplitterTests(SynchronousTestCase):
         splitter = LineSplitter()
         for _ in range(100):
             self.assertEqual(list(splitter.feed(b"x" * 10_000)), [])
-        self.assertEqual(list(splitter.feed(b"\n")), [b"x" * LONGEST_LINE])
-        self.assertEqual(len(splitter._begun), 0)
+        self.assertEqual(list(splitter.feed(b"\n")), [b"x" * MAX_LINE_BYTES])
+        self.assertEqual(len(splitter._buffer), 0)
 
 
 class RecordTests(SynchronousTestCase):

@@ -25,8 +25,8 @@ from openclaw.errors import (
     UpstreamRefused,
 )
 from openclaw.interfaces import EmbeddingRequest
-from openclaw.models.embedding_calls import unpacked
-from openclaw.models.local.engine_main import NOT_FOR_US
+from openclaw.models.embedding_calls import unpackVector
+from openclaw.models.local.engine_main import IGNORED_SIGNALS
 from openclaw.models.local.engine_messages import EngineOrder
 from openclaw.models.local.engine_process import ModelProcess
 from openclaw.models.local.llama_log import LineSplitter
@@ -200,7 +200,7 @@ class RealModelTests(RealProcessTestCase):
         self.addCleanup(self.provider.close)
         self.http = HTTPClient(Agent(self.reactor))
         self.provider.start()
-        self.pid = self.provider._speaking.process.transport.pid
+        self.pid = self.provider._chatEngine.process.transport.pid
         return self.connected
 
     def connect(self, baseURL, key):
@@ -274,7 +274,7 @@ class RealModelTests(RealProcessTestCase):
         Ctrl-C in the daemon's terminal, or a supervisor that signals all of its
         processes, leaves the daemon its model to drain with.
         """
-        for number in NOT_FOR_US:
+        for number in IGNORED_SIGNALS:
             os.kill(self.pid, number)
         status, _ = await self.post(
             {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
@@ -297,7 +297,7 @@ class RealModelTests(RealProcessTestCase):
         self.connected = Deferred()
         os.kill(self.pid, signal.SIGKILL)
         await self.connected
-        self.assertNotEqual(self.provider._speaking.process.transport.pid, self.pid)
+        self.assertNotEqual(self.provider._chatEngine.process.transport.pid, self.pid)
         status, _ = await self.post(
             {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
         )
@@ -338,13 +338,13 @@ class RealEmbeddingTests(RealProcessTestCase):
         ]
         reply = await self.embed(*texts)
         self.assertGreater(reply.promptTokens, 8)
-        cat, kitten, markets = map(unpacked, reply.vectors)
+        cat, kitten, markets = map(unpackVector, reply.vectors)
         self.assertEqual(len(cat), 576)
         self.assertAlmostEqual(dot(cat, cat), 1, places=3)
         self.assertGreater(dot(cat, kitten), dot(cat, markets) + 0.05)
         coded = (await self.embed(texts[0], base64=True)).vectors[0]
         self.assertIsInstance(coded, bytes)
-        self.assertGreater(dot(unpacked(coded), cat), 0.999)
+        self.assertGreater(dot(unpackVector(coded), cat), 0.999)
 
     async def test_tokens(self):
         """

@@ -17,7 +17,7 @@ from openclaw.interfaces import (
     ModelRequest,
 )
 from openclaw.messages import UserMessage
-from openclaw.models.local.caller_turns import TURN_INPUTS, TurnTakingProvider
+from openclaw.models.local.caller_turns import TURN_INPUTS, FairSharingProvider
 from tests.models.local_doubles import REPLY, LocalModelTestCase, UpstreamInMemory
 
 PARALLEL = 2
@@ -40,7 +40,7 @@ class TurnTests(SynchronousTestCase):
         It is ready, and nobody uses it.
         """
         self.upstream = UpstreamInMemory("http://127.0.0.1:9", Secret("k"), None)
-        self.provider = TurnTakingProvider(self.upstream, PARALLEL, Clock())
+        self.provider = FairSharingProvider(self.upstream, PARALLEL, Clock())
 
     def ask(self, caller: str, text: str = "Hello."):
         """

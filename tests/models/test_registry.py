@@ -17,7 +17,7 @@ from openclaw.interfaces import (
     ModelRequest,
 )
 from openclaw.messages import UserMessage
-from openclaw.models.registry import Providers, dialectFaults, installedMakers
+from openclaw.models.registry import Providers, checkDialects, findInstalledMakers
 from openclaw.testing import ScriptedModelServer, ScriptedProvider, ServedCall
 from tests.models.memory_network import Network, siteOf
 
@@ -218,7 +218,7 @@ class SettingsTests(RegistryTestCase):
 
     def test_timeouts(self) -> None:
         """
-        Each provider has its own clocks.
+        Each provider has its own timeouts.
         """
         patient = provider(timeoutSeconds=500)
         hasty = provider(timeoutSeconds=5, connectTimeoutSeconds=2)
@@ -289,13 +289,13 @@ class PlugInTests(RegistryTestCase):
         Return the faults of a configuration.
         """
         log = Logger(observer=self.logged.append)
-        return dialectFaults(config(**providers), log, lambda: makers)
+        return checkDialects(config(**providers), log, lambda: makers)
 
     def test_ours(self) -> None:
         """
         Ours are found as everybody's are, by the names in the documentation.
         """
-        found = {maker.api: maker for maker in installedMakers()}
+        found = {maker.api: maker for maker in findInstalledMakers()}
         ours = {
             "anthropic-messages",
             "google-generative-ai",
@@ -327,7 +327,7 @@ class PlugInTests(RegistryTestCase):
         """
         providers = Providers(self.network, {}, Logger(), lambda: self.fail("looked"))
         providers.configure(config())
-        dialectFaults(config(), Logger(), lambda: self.fail("looked"))
+        checkDialects(config(), Logger(), lambda: self.fail("looked"))
 
     def test_unknown(self) -> None:
         """

@@ -98,7 +98,7 @@ class FailureTests(ProviderTestCase):
         self.served.cut()
         self.network.flush()
         error = self.failureOf(call, UpstreamUnreachable)
-        self.assertIn("without an answer", error.message)
+        self.assertIn("without a response", error.message)
         self.assertNothingLeft()
 
     def test_noHTTP(self) -> None:

@@ -36,7 +36,7 @@ class Call:
         self.done = Deferred()
         self.began = self.failed = None
 
-    def begin(self, provider):
+    def start(self, provider):
         """
         It is made.
         """
@@ -180,7 +180,7 @@ class LendTests(SynchronousTestCase):
         shareEngine(self.engine, LeaseEngine(4, False), self.replies.append)
         self.assertEqual(self.replies, [])
         self.engine.address = ("u", "k")
-        self.engine.waiting[0].begin(Upstream())
+        self.engine.waiting[0].start(Upstream())
         self.assertEqual(self.replies, [EngineLeased(4, "u", "k")])
 
     def test_refused(self):

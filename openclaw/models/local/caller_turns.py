@@ -1,5 +1,5 @@
 """
-The turns in which callers have the embedded model, which does a few things at once.
+Fair sharing of the embedded model, which handles a few requests at once, among callers.
 """
 
 import msgspec
@@ -17,35 +17,34 @@ from openclaw.interfaces import (
     ModelRequest,
     Vector,
 )
-from openclaw.models.local.pending_calls import WaitingCall, WaitingEmbedding
+from openclaw.models.local.pending_calls import PendingCall, PendingEmbedding
 from openclaw.net.fair_semaphore import FairSemaphore, SemaphoreLimits
 
 TURN_INPUTS = 16
 """
-The texts that are embedded in one turn.  Those of a larger request are divided, so that
-others need not wait for two thousand of them.
+Texts embedded in one turn.  Larger requests are divided, so that other callers do not
+wait for all of their texts.
 """
 
 
 @implementer(IModelProvider, IEmbedder)
-class TurnTakingProvider:
+class FairSharingProvider:
     """
-    Passes calls on to the model's process, as many at once as it works on.  The others
-    wait here, where turns go round among callers, and not in the process, where the
-    first who came would be served first.
+    Passes calls to the model's process, up to its limit of concurrent requests.  The
+    others wait here, where callers take turns, and not in the process, which serves
+    first come, first served.
     """
 
     def __init__(
         self, upstream: IModelProvider, parallel: int, clock: IReactorTime
     ) -> None:
         """
-        @param upstream: Talks to the process.
-
-        @param parallel: What it works on at once.
+        @param upstream: The provider of the process.
+        @param parallel: The number of requests that it handles at once.
         """
         self.name = upstream.name
         self._upstream = upstream
-        # Without a reserve: a caller alone is to have all of the machine.
+        # Without a reserve: a single caller may use the whole capacity.
         self._turns = FairSemaphore(
             clock, SemaphoreLimits(capacity=parallel, reserve=False)
         )
@@ -53,31 +52,28 @@ class TurnTakingProvider:
         self._closing: Deferred[None] | None = None
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
-        """
-        Ask, as soon as it is the caller's turn.
-        """
         if self._turns.tryAcquire(request.caller):
             try:
-                # What need not wait makes no detour.
+                # Without a wait, the upstream's call is returned directly.
                 call = self._upstream.ask(request, listener)
             except BaseException:
                 self._turns.release(request.caller)
                 raise
             call.done.addBoth(self._release, request.caller)
             return call
-        waiting = WaitingCall(request, listener)
-        self._wait(request.caller, waiting)
-        return waiting
+        pending = PendingCall(request, listener)
+        self._wait(request.caller, pending)
+        return pending
 
     def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
         """
-        Embed texts, some in each of the caller's turns.
+        Create embeddings, a part of the inputs in each of the caller's turns.
         """
         if len(request.inputs) > TURN_INPUTS:
             return Deferred.fromCoroutine(self._embedInTurns(request))
-        waiting = WaitingEmbedding(request)
-        self._wait(request.caller, waiting)
-        return waiting.done
+        pending = PendingEmbedding(request)
+        self._wait(request.caller, pending)
+        return pending.done
 
     async def _embedInTurns(self, request: EmbeddingRequest) -> EmbeddingReply:
         vectors: list[Vector] = []
@@ -95,7 +91,7 @@ class TurnTakingProvider:
             self._closeIfIdle()
         return EmbeddingReply(vectors, tokens)
 
-    def _wait(self, caller: str, waiting: WaitingCall | WaitingEmbedding) -> None:
+    def _wait(self, caller: str, pending: PendingCall | PendingEmbedding) -> None:
         turn = self._turns.acquire(caller)
 
         def ended(result: object) -> object:
@@ -105,9 +101,9 @@ class TurnTakingProvider:
             self._closeIfIdle()
             return result
 
-        waiting.done.addBoth(ended)
-        # A turn fails only when it is cancelled, since nobody waits for it any more.
-        turn.addCallbacks(lambda _: waiting.begin(self._upstream), lambda _: None)
+        pending.done.addBoth(ended)
+        # The acquisition only fails if it is cancelled above.
+        turn.addCallbacks(lambda _: pending.start(self._upstream), lambda _: None)
 
     def _release(self, result: object, caller: str) -> object:
         self._turns.release(caller)
@@ -120,10 +116,6 @@ class TurnTakingProvider:
             self._upstream.close().chainDeferred(closing)
 
     def close(self) -> "Deferred[None]":
-        """
-        See L{IModelProvider.close}.  Calls that wait for their turn come to their ends,
-        too.
-        """
         closing: Deferred[None] = Deferred()
         self._closing = closing
         self._closeIfIdle()

@@ -1,6 +1,6 @@
 """
-The life of the embedded model's process: started when it is needed, and again when it
-dies.
+The engine of the embedded model: starts its process when it is needed, and restarts it
+when it dies.
 
 Calls wait while it loads, and are then made over HTTP like those to any other provider.
 """
@@ -29,47 +29,45 @@ State = Literal[
 
 Connect = Callable[[str, Secret], IModelProvider]
 """
-Makes the provider that talks to the model's process, from the base URL of its API
-and the key.
+Makes the provider for the model's process, from the base URL of its API and the key.
 """
 
 HEALTHY_SECONDS = 60.0
 """
-A process that was ready for so long was a good one: when it dies, the waiting
-between starts begins anew.
+A process that was ready for this long resets the restart delay when it dies.
 """
 
 
 def backOff(failures: int) -> float:
     """
-    Return the seconds until the next start: one, then longer and longer.
+    Return the seconds until the next start: one, then increasing.
 
-    @param failures: How many were there in a row.
+    @param failures: The number of earlier failures in a row.
     """
     return backoffPolicy(initialDelay=1.0, maxDelay=60.0)(failures)
 
 
-class Waiting(Protocol):
+class PendingOperation(Protocol):
     """
-    A call that can't be made yet.
+    A call that waits for the model.
 
-    @ivar done: Fires when it is over, made or not.
+    @ivar done: Fires when it has ended.
     """
 
     @property
     def done(self) -> "Deferred[Any]":
         """
-        See above.
+        The Deferred of the call.
         """
 
-    def begin(self, provider: IModelProvider) -> None:
+    def start(self, provider: IModelProvider) -> None:
         """
         Make the call.
         """
 
     def fail(self, error: OpenClawError) -> None:
         """
-        Give up waiting.
+        Fail the call.
         """
 
 
@@ -77,20 +75,21 @@ class Engine:
     """
     One process of the embedded model at a time.
 
-    @ivar state: For a look from outside::
+    @ivar state: One of::
 
-            unavailable   the engine or the weights are missing on this machine
-            stopped       not needed so far, or no more
+            unavailable   the engine or the weights are not installed
+            stopped       not needed yet, or stopped
             starting      the process loads the model; calls wait
             ready         calls are made
             died          it was ready and ended; calls wait for the next start
             failed        it could not be started; calls fail until the next start
             closed        all calls fail
-    @ivar upstream: The provider to make calls to, while it is ready.
+
+    @ivar upstream: The provider for calls, while it is ready.
     @ivar address: The base URL of its API and the key, while it is ready.
-    @ivar fails: The last start failed, and none has succeeded since.
-    @ivar onLost: Is called when a process is gone that was ready.
-    @ivar onFails: Is called with C{fails} when that changes.
+    @ivar fails: Whether the last start failed, and none has succeeded since.
+    @ivar onLost: Called when a process that was ready has ended.
+    @ivar onFails: Called with C{fails} when it changes.
     """
 
     def __init__(
@@ -107,19 +106,19 @@ class Engine:
         retryPolicy: Callable[[int], float] = backOff,
     ) -> None:
         """
-        @param order: What to run, from the path of the weights and a key.
-        @param atOnce: Start it with the daemon, and not for the first call.
+        @param order: Makes the order, from the path of the weights and a key.
+        @param atOnce: Start with the daemon instead of with the first call.
         @param reactor: Starts the process.
         @param clock: The same reactor, for its time.
-        @param environment: Whence the process gets the few variables it needs.
-        @param retryPolicy: From the number of earlier failures in a row, the
-            seconds before the next start.
+        @param environment: Variables from which the process gets a few.
+        @param retryPolicy: Returns the seconds before the next start, from the number
+            of earlier failures in a row.
         """
         self.state: State = "stopped"
         self.upstream: IModelProvider | None = None
         self.address: tuple[str, str] | None = None
         self.fails = False
-        self.onLost: Callable[[], object] = _nobody
+        self.onLost: Callable[[], object] = _ignore
         self.onFails: Callable[[bool], object] = lambda fails: None
         self.process: ModelProcess | None = None
         self._order = order
@@ -132,15 +131,15 @@ class Engine:
         self._log = log
         self._retryPolicy = retryPolicy
         self._failures = 0
-        self._resting: IDelayedCall | None = None
-        self._waiting: list[Waiting] = []
-        self._lives: set[Deferred[None]] = set()
+        self._restartTimer: IDelayedCall | None = None
+        self._pending: list[PendingOperation] = []
+        self._runs: set[Deferred[None]] = set()
         self._closing: Deferred[None] | None = None
 
     def unavailableReason(self) -> str | None:
         """
-        Why the model can't be run on this machine, and how to change that, in one
-        line; C{None} if it can.
+        Return why the model cannot be run on this machine, and how to change that, in
+        one line; C{None} if it can.
         """
         try:
             self._weights.path()
@@ -150,55 +149,55 @@ class Engine:
 
     def start(self) -> None:
         """
-        The daemon has started, or was told to look again: load the model now, if
-        it is not to wait for its first use.
+        Load the model, unless it waits for its first use.  To be called at the daemon's
+        start and when the configuration is reloaded.
         """
         if self._atOnce:
-            self._need()
+            self._ensureStarted()
         elif self.state in ("stopped", "unavailable"):
             missing = self.unavailableReason() is not None
             self.state = "unavailable" if missing else "stopped"
 
     def refusal(self) -> OpenClawError | None:
         """
-        Why no call can be made for now, nor wait.
+        Return the error for calls that can neither be made nor wait, if there is one.
         """
         if self.state == "closed":
-            return _closed()
-        if self.state == "failed" and self._resting is not None:
-            return self._startFailed()
+            return _makeShutdownError()
+        if self.state == "failed" and self._restartTimer is not None:
+            return self._makeStartError()
         return None
 
-    def wait(self, call: Waiting) -> None:
+    def wait(self, call: PendingOperation) -> None:
         """
-        Let a call begin as soon as the model is loaded.
+        Start a call as soon as the model is loaded.
         """
-        self._waiting.append(call)
-        call.done.addBoth(self._waitsNoMore, call)
-        self._need()
+        self._pending.append(call)
+        call.done.addBoth(self._removePending, call)
+        self._ensureStarted()
 
     def close(self) -> "Deferred[None]":
         """
-        Fail the calls that wait, with L{ShuttingDown}; let those that are under
-        way come to their end; then stop the process.
+        Fail waiting calls with L{ShuttingDown}, let calls in progress end, then stop
+        the process.
 
-        @return: Fires when it is reaped and nothing is left.
+        @return: Fires when the process is reaped.
         """
         if self._closing is None:
             self.state = "closed"
-            if self._resting is not None:
-                self._resting.cancel()
-                self._resting = None
-            self._failWaiting(_closed)
+            if self._restartTimer is not None:
+                self._restartTimer.cancel()
+                self._restartTimer = None
+            self._failPending(_makeShutdownError)
             self._closing = Deferred.fromCoroutine(self._stop())
-        # A Deferred of its own for each who asks.
+        # A new Deferred for each call.
         return DeferredList([self._closing]).addCallback(lambda _: None)
 
     async def _stop(self) -> None:
         await self._disconnect()
         if self.process is not None:
             self.process.stop()
-        await DeferredList(list(self._lives))
+        await DeferredList(list(self._runs))
 
     async def _disconnect(self) -> None:
         upstream, self.upstream = self.upstream, None
@@ -209,8 +208,8 @@ class Engine:
         except Exception:
             self._log.failure("Could not close the connections to the embedded model")
 
-    def _need(self) -> None:
-        if self.process is None and self._resting is None:
+    def _ensureStarted(self) -> None:
+        if self.process is None and self._restartTimer is None:
             self._launch()
 
     def _launch(self) -> None:
@@ -219,25 +218,27 @@ class Engine:
         except ModelUnavailable as error:
             message = error.message
             self.state = "unavailable"
-            self._failWaiting(lambda: ModelUnavailable(message))
+            self._failPending(lambda: ModelUnavailable(message))
             return
         key = secrets.token_urlsafe(32)
         order = self._order(str(path.absolute()), key)
         self.state = "starting"
         self.process = ModelProcess(order=order, clock=self._clock, log=self._log)
-        life = Deferred.fromCoroutine(self._live(self.process, order))
-        self._lives.add(life)
-        life.addErrback(
-            lambda f: self._log.failure("Lost sight of the model", failure=f)
+        run = Deferred.fromCoroutine(self._run(self.process, order))
+        self._runs.add(run)
+        run.addErrback(
+            lambda f: self._log.failure(
+                "The embedded model's process can't be tracked", failure=f
+            )
         )
-        life.addBoth(lambda _: self._lives.discard(life))
+        run.addBoth(lambda _: self._runs.discard(run))
         self.process.spawn(self._reactor, self._environment)
 
-    async def _live(self, process: ModelProcess, order: EngineOrder) -> None:
+    async def _run(self, process: ModelProcess, order: EngineOrder) -> None:
         """
-        See a process through, from its start to its end.
+        Track a process from its start to its end.
         """
-        begun = self._clock.seconds()
+        started = self._clock.seconds()
         address = await process.listening
         since = self._clock.seconds()
         if address is not None:
@@ -245,7 +246,7 @@ class Engine:
                 "The embedded model {model} is ready{purpose} after {seconds:.1f} s",
                 model=order.name,
                 purpose=" for embeddings" if order.embeddings else "",
-                seconds=since - begun,
+                seconds=since - started,
             )
             self.address = (f"{address}/v1", order.key)
             self._becomeReady(self._connect(self.address[0], Secret(order.key)))
@@ -256,68 +257,68 @@ class Engine:
             self.onLost()
         if self.state != "closed":
             if address is None:
-                self._rest("failed")
+                self._scheduleRestart("failed")
             else:
                 if self._clock.seconds() - since >= HEALTHY_SECONDS:
                     self._failures = 0
-                self._rest("died")
+                self._scheduleRestart("died")
         await self._disconnect()
 
     def _becomeReady(self, upstream: IModelProvider) -> None:
         self.state = "ready"
         self.upstream = upstream
         self._setFails(False)
-        while self._waiting:
-            self._waiting.pop(0).begin(upstream)
+        while self._pending:
+            self._pending.pop(0).start(upstream)
 
-    def _rest(self, state: State) -> None:
+    def _scheduleRestart(self, state: State) -> None:
         """
-        Wait before the next start, the longer the more often it has failed.
+        Wait before the next start, longer after each failure.
         """
         delay = self._retryPolicy(self._failures)
         self._failures += 1
         self.state = state
-        self._resting = self._clock.callLater(delay, self._rested)
+        self._restartTimer = self._clock.callLater(delay, self._restart)
         if state == "failed":
             self._setFails(True)
-            self._failWaiting(self._startFailed)
+            self._failPending(self._makeStartError)
 
     def _setFails(self, fails: bool) -> None:
         if fails != self.fails:
             self.fails = fails
             self.onFails(fails)
 
-    def _rested(self) -> None:
-        self._resting = None
-        if self._waiting or self._atOnce:
+    def _restart(self) -> None:
+        self._restartTimer = None
+        if self._pending or self._atOnce:
             self._launch()
         elif self.state == "died":
             self.state = "stopped"
 
-    def _startFailed(self) -> ModelUnavailable:
-        assert self._resting is not None
+    def _makeStartError(self) -> ModelUnavailable:
+        assert self._restartTimer is not None
         return ModelUnavailable(
-            "The embedded model could not be started; the gateway's log says why.",
-            retryAfter=self._resting.getTime() - self._clock.seconds(),
+            "The embedded model could not be started; see the gateway's log.",
+            retryAfter=self._restartTimer.getTime() - self._clock.seconds(),
         )
 
-    def _failWaiting(self, error: Callable[[], OpenClawError]) -> None:
-        while self._waiting:
-            self._waiting.pop(0).fail(error())
+    def _failPending(self, error: Callable[[], OpenClawError]) -> None:
+        while self._pending:
+            self._pending.pop(0).fail(error())
 
-    def _waitsNoMore(self, result: T, call: Waiting) -> T:
-        if call in self._waiting:
-            self._waiting.remove(call)
+    def _removePending(self, result: T, call: PendingOperation) -> T:
+        if call in self._pending:
+            self._pending.remove(call)
         return result
 
 
-def _nobody() -> None:
+def _ignore() -> None:
     """
-    Nobody wants to know.
+    Do nothing.
     """
 
 
-def _closed() -> ShuttingDown:
+def _makeShutdownError() -> ShuttingDown:
     return ShuttingDown(
         "The embedded model is being stopped. Try again soon.", retryAfter=1.0
     )

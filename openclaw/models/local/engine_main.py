@@ -1,6 +1,6 @@
 """
-The program of the embedded model's process.  Run by
-L{openclaw.models.local.engine_process}, not by people.
+The program of the embedded model's process, run by
+L{openclaw.models.local.engine_process}.
 """
 
 import fcntl
@@ -13,22 +13,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from openclaw.models.local.engine_messages import (
-    ANSWER,
+    RESPONSE,
     STDIN,
-    Answer,
     EngineListening,
     EngineOrder,
     EngineRefused,
+    EngineResponse,
 )
 
 if TYPE_CHECKING:
     from xllamacpp import Server
 
-NOT_FOR_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """
-Signals that a terminal or a supervisor sends to the daemon and all its children.
-The daemon drains first and needs its model for that; it ends this process by
-closing the pipe.
+Signals that a terminal or a supervisor sends to the daemon and its children.  The
+daemon needs its model while it drains; it ends this process by closing the pipe.
 """
 
 TEMPERATURE, TOP_P, REPEAT_PENALTY = 0.2, 0.9, 1.1
@@ -39,35 +38,35 @@ U{https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct}.
 
 PROMPT_CACHE_MIB = 256
 """
-Memory for conversations that are not being answered, so that they need not be read
-again from the start.  The library's default would let it grow to 8 GiB.
+Memory for the state of idle conversations, so that their prompts need not be read
+again.  The library's default limit is 8 GiB.
 """
 
 
-def dieWith(pipe: int) -> None:
+def exitWithPipe(pipe: int) -> None:
     """
-    Have the kernel end this process as soon as the other end of C{pipe} closes.
+    Make the kernel end this process as soon as the other end of a pipe is closed.
 
-    A thread that reads the pipe could not do it: the library holds Python's lock
-    for as long as it loads a model.  So the signal that announces a change on
-    the pipe, whose default action is to terminate, is turned on (on Linux; where
-    that default is to ignore, the end is seen once the model is loaded).
+    A thread that reads the pipe would not do: the library holds Python's global lock
+    while it loads a model.  So the signal for a change of the pipe, whose default
+    action is to terminate, is enabled.  (On Linux; where the default is to ignore it,
+    the end is seen once the model is loaded.)
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
     fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_ASYNC)
     if select.select([pipe], [], [], 0)[0]:
-        os._exit(0)  # it closed before the signal was turned on
+        os._exit(0)  # it was closed before the signal was enabled
 
 
-def ownThreads() -> int:
+def countDefaultThreads() -> int:
     """
-    Return the default number of threads: half as many as there are processors.
+    Return the default number of threads: half of the processors.
 
-    llama.cpp's threads wait for each other in busy loops.  When something else
-    takes a processor from one of them, all stand still; two models with two
-    threads each on two processors are a hundred times slower than with one each.
+    llama.cpp's threads wait for each other in busy loops.  If another process takes the
+    processor of one, all of them wait; two models with two threads each on two
+    processors are a hundred times slower than with one each.
     """
     if hasattr(os, "sched_getaffinity"):
         processors = len(os.sched_getaffinity(0))
@@ -80,10 +79,10 @@ def serve(order: EngineOrder) -> "Server":
     """
     Load the model and listen on a free port of the loopback interface.
 
-    @raise ImportError: The library can't be loaded.
-    @raise RuntimeError: The model can't be loaded; llama.cpp's log says why.
+    @raise ImportError: The library cannot be loaded.
+    @raise RuntimeError: The model cannot be loaded; llama.cpp's log says why.
     """
-    # Late, since it takes a while: by now the signals above are ignored.
+    # Imported here, since it takes a while: the signals are ignored by now.
     from xllamacpp import CommonParams, Server, llama_pooling_type
 
     params = CommonParams()
@@ -96,13 +95,13 @@ def serve(order: EngineOrder) -> "Server":
     params.offline = True
     params.endpoint_slots = False  # it would show prompts
     params.n_parallel = order.parallel
-    # Each conversation has its share to itself: in a common pool, one that grows
-    # too long breaks off all others.
+    # Each conversation has a share of its own: in a common pool, one that exceeds it
+    # aborts all others.
     params.n_ctx = order.contextSize * order.parallel
     params.kv_unified = False
     params.cache_ram_mib = PROMPT_CACHE_MIB
-    params.cpuparams.n_threads = order.threads or ownThreads()
-    # A small model easily loops, and would go on until its context is full.
+    params.cpuparams.n_threads = order.threads or countDefaultThreads()
+    # A small model may repeat itself until its context is full.
     params.n_predict = order.maxTokens
     if order.packaged:
         params.sampling.temp = TEMPERATURE
@@ -110,45 +109,45 @@ def serve(order: EngineOrder) -> "Server":
         params.sampling.penalty_repeat = REPEAT_PENALTY
     if order.embeddings:
         params.embedding = True
-        # Of a model that was made to speak, the mean of all that it makes of a text
-        # says more of its meaning than what it makes of the last word.
+        # For a generative model, the mean over all tokens represents a text better than
+        # its last token.
         params.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-        # With shares of their own, texts that are read together get wrong vectors.
+        # With separate shares, texts in one batch get wrong vectors.
         params.kv_unified = True
-        # A text is read in one go, or not at all.
+        # A text must fit in one batch.
         params.n_batch = params.n_ubatch = order.contextSize
     return Server(params)
 
 
-def say(answer: Answer) -> None:
+def report(answer: EngineResponse) -> None:
     """
-    Tell the daemon how it went, and close the descriptor for that.
+    Report the outcome of the start to the daemon, and close the descriptor.
     """
-    with os.fdopen(ANSWER, "wb") as daemon:
+    with os.fdopen(RESPONSE, "wb") as daemon:
         daemon.write(msgspec.json.encode(answer) + b"\n")
 
 
 def main() -> int:
     """
-    Take the order, serve, and end with the daemon.
+    Read the order, serve, and exit with the daemon.
 
     @return: The exit status.
     """
-    for number in NOT_FOR_US:
+    for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     line = sys.stdin.buffer.readline()
     if not line:
         return 0
     order = msgspec.json.decode(line, type=EngineOrder)
-    dieWith(STDIN)
+    exitWithPipe(STDIN)
     try:
         server = serve(order)
     except Exception as error:
-        say(EngineRefused(str(error)))
+        report(EngineRefused(str(error)))
         return 1
-    say(EngineListening(server.listening_address))
+    report(EngineListening(server.listening_address))
     sys.stdin.buffer.read()
-    # There is nothing to save, and nobody to wait for.
+    # There is nothing to save.
     os._exit(0)
 
 

@@ -1,16 +1,16 @@
 """
 Messages between the daemon and the embedded model's process::
 
-    daemon ── one Order, as a line of JSON ─────────────► stdin of the process
-    daemon ◄─ one Listening or Refused, likewise ──────── descriptor 3
+    daemon ── one EngineOrder, as a line of JSON ──────────────► stdin of the process
+    daemon ◄─ one EngineListening or EngineRefused, likewise ─── descriptor 3
 
-The daemon keeps its end of stdin open and writes no more.  When that end closes,
-for whatever reason, the process ends.
+The daemon keeps its end of stdin open and writes no more.  When it is closed, for any
+reason, the process exits.
 """
 
 import msgspec
 
-STDIN, STDOUT, STDERR, ANSWER = 0, 1, 2, 3
+STDIN, STDOUT, STDERR, RESPONSE = 0, 1, 2, 3
 """
 The descriptors of the process.
 """
@@ -18,19 +18,19 @@ The descriptors of the process.
 
 class EngineOrder(msgspec.Struct, frozen=True):
     """
-    The model to run, and its options. They go through a pipe because other users of the
-    machine can read arguments, and the process's own children its environment.
+    The model to run, and its options.  They are sent through a pipe because other users
+    of the machine can read arguments, and child processes the environment.
 
     @ivar model: The path of a GGUF file.
-    @ivar name: The model's id, as it shall stand in answers.
-    @ivar key: What a request must carry in C{Authorization: Bearer}.
-    @ivar contextSize: How much each conversation can hold, in tokens.
-    @ivar maxTokens: The longest answer where a request names no limit, in tokens.
-    @ivar packaged: Are these the packaged weights, whose makers say how to sample?
-    @ivar parallel: How many answers to work on at once.
-    @ivar embeddings: Make vectors of texts, and not answers.
-    @ivar threads: How many processor threads to use; C{None} leaves it to the
-        process.
+    @ivar name: The model's ID in responses.
+    @ivar key: The token that requests must have in C{Authorization: Bearer}.
+    @ivar contextSize: The size of each conversation's context, in tokens.
+    @ivar maxTokens: The default limit of a reply, in tokens.
+    @ivar packaged: Whether these are the packaged weights, which have sampling
+        defaults.
+    @ivar parallel: The number of concurrent replies.
+    @ivar embeddings: Create embeddings instead of replies.
+    @ivar threads: The number of threads; C{None} for the process's default.
     """
 
     model: str
@@ -46,9 +46,9 @@ class EngineOrder(msgspec.Struct, frozen=True):
 
 class EngineListening(msgspec.Struct, frozen=True, tag="listening"):
     """
-    The model is loaded and can be asked.
+    The model is loaded and accepts requests.
 
-    @ivar address: Where, such as C{http://127.0.0.1:41259}.
+    @ivar address: Its base URL, such as C{http://127.0.0.1:41259}.
     """
 
     address: str
@@ -56,12 +56,12 @@ class EngineListening(msgspec.Struct, frozen=True, tag="listening"):
 
 class EngineRefused(msgspec.Struct, frozen=True, tag="refused"):
     """
-    The model can't be run.
+    The model cannot be run.
 
-    @ivar reason: Why, for the log.
+    @ivar reason: The reason, for the log.
     """
 
     reason: str
 
 
-Answer = EngineListening | EngineRefused
+EngineResponse = EngineListening | EngineRefused

@@ -1,5 +1,5 @@
 """
-One process of the embedded model, from its start until it is reaped.
+The daemon's side of one process of the embedded model.
 """
 
 import sys
@@ -20,19 +20,19 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from openclaw.models.local.engine_messages import (
-    ANSWER,
+    RESPONSE,
     STDERR,
     STDIN,
     STDOUT,
-    Answer,
     EngineListening,
     EngineOrder,
+    EngineResponse,
 )
 from openclaw.models.local.llama_log import LineSplitter, readRecord
 
 PROGRAM = "openclaw.models.local.engine_main"
 
-KEPT_ENVIRONMENT = (
+ENVIRONMENT = (
     "CUDA_VISIBLE_DEVICES",
     "DYLD_LIBRARY_PATH",
     "HOME",
@@ -44,31 +44,31 @@ KEPT_ENVIRONMENT = (
     "TMPDIR",
 )
 """
-Variables of the daemon's environment that the process gets; others can hold secrets.
+Variables of the daemon's environment that the process gets; others may contain secrets.
 """
 
 LOAD_SECONDS = 120.0
 """
-The longest that loading a model may take.
+Time-out for loading the model, in seconds.
 """
 
 STOP_SECONDS = 5.0
 """
-Seconds until the process is killed if it does not end by itself.
+Kill the process if it has not ended after this long, in seconds.
 """
 
-LONGEST_ANSWER = 65536
+MAX_RESPONSE_BYTES = 65536
 
 
 class ModelProcess(ProcessProtocol):
     """
-    The daemon's side of the process.
+    The protocol of the process.
 
     @ivar listening: Fires with the address of the model's HTTP server, such as
-        C{http://127.0.0.1:41259}, once the model is loaded; or with C{None} if it
-        can't be, once the process has ended.
-    @ivar ended: Fires with C{None} once the process is reaped, after C{listening}.
-        Nothing is left of it then, neither a descriptor nor a delayed call.
+        C{http://127.0.0.1:41259}, once the model is loaded; or with C{None} once the
+        process has ended without loading it.
+    @ivar ended: Fires with C{None} once the process is reaped, after C{listening}.  No
+        descriptor and no delayed call is left then.
     """
 
     transport: IProcessTransport
@@ -79,32 +79,31 @@ class ModelProcess(ProcessProtocol):
         self._order = order
         self._clock = clock
         self._log = log
-        self._killing: IDelayedCall | None = None
+        self._killTimer: IDelayedCall | None = None
         self._stopping = False
-        self._answer = b""
+        self._response = b""
         self._lines = {STDOUT: LineSplitter(), STDERR: LineSplitter()}
 
     def spawn(self, reactor: IReactorProcess, environment: Mapping[str, str]) -> None:
         """
-        Start the process.  Where even that fails, it counts as a process that
-        ended at once.
+        Start the process.  A failure to do so counts as a process that has ended.
         """
-        kept = {n: environment[n] for n in KEPT_ENVIRONMENT if n in environment}
+        variables = {n: environment[n] for n in ENVIRONMENT if n in environment}
         try:
             reactor.spawnProcess(
                 self,
                 sys.executable,
-                # -P: whatever lies in the working directory is not ours.
+                # -P: do not import from the working directory.
                 [sys.executable, "-P", "-m", PROGRAM],
-                env=kept,
-                childFDs={STDIN: "w", STDOUT: "r", STDERR: "r", ANSWER: "r"},
+                env=variables,
+                childFDs={STDIN: "w", STDOUT: "r", STDERR: "r", RESPONSE: "r"},
             )
         except OSError:
             self.processEnded(Failure())
 
     def stop(self) -> None:
         """
-        Make the process end; L{ended} tells when it has.
+        Stop the process; L{ended} fires when it has ended.
         """
         if not self.ended.called:
             self._stopping = True
@@ -112,31 +111,22 @@ class ModelProcess(ProcessProtocol):
             self._killAfter(STOP_SECONDS, "ending")
 
     def connectionMade(self) -> None:
-        """
-        Hand the order over, and give the model its time to load.
-        """
         self.transport.write(msgspec.json.encode(self._order) + b"\n")
         self._killAfter(LOAD_SECONDS, "loading")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """
-        Log it, or read the answer to the order.
-        """
-        if childFD != ANSWER:
+        if childFD != RESPONSE:
             for line in self._lines[childFD].feed(data):
                 self._logLine(line)
             return
-        self._answer += data
-        line, end, _ = self._answer.partition(b"\n")
-        if end or len(line) > LONGEST_ANSWER:
-            self.transport.closeChildFD(ANSWER)
-            self._answered(line)
+        self._response += data
+        line, end, _ = self._response.partition(b"\n")
+        if end or len(line) > MAX_RESPONSE_BYTES:
+            self.transport.closeChildFD(RESPONSE)
+            self._readResponse(line)
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        The process is reaped and all that it wrote has been read.
-        """
-        self._cancelKilling()
+        self._cancelKill()
         for lines in self._lines.values():
             for line in lines.finish():
                 self._logLine(line)
@@ -151,18 +141,20 @@ class ModelProcess(ProcessProtocol):
             self.listening.callback(None)
         self.ended.callback(None)
 
-    def _answered(self, line: bytes) -> None:
+    def _readResponse(self, line: bytes) -> None:
         if self._stopping:
             return
         try:
-            # A cast, because mypy takes a union for no type.
-            answer = msgspec.json.decode(line, type=cast("type[Answer]", Answer))
+            # mypy does not accept a union as a type argument.
+            answer = msgspec.json.decode(
+                line, type=cast("type[EngineResponse]", EngineResponse)
+            )
         except msgspec.DecodeError:
-            self._log.error("The embedded model's process gave no proper answer")
+            self._log.error("The embedded model's process sent an invalid response")
             self._kill()
             return
         if isinstance(answer, EngineListening):
-            self._cancelKilling()
+            self._cancelKill()
             self.listening.callback(answer.address)
         else:
             self._log.error(
@@ -178,14 +170,14 @@ class ModelProcess(ProcessProtocol):
             )
 
     def _killAfter(self, seconds: float, what: str) -> None:
-        self._cancelKilling()
-        self._killing = self._clock.callLater(seconds, self._tooSlow, seconds, what)
+        self._cancelKill()
+        self._killTimer = self._clock.callLater(seconds, self._timedOut, seconds, what)
 
-    def _cancelKilling(self) -> None:
-        if self._killing is not None and self._killing.active():
-            self._killing.cancel()
+    def _cancelKill(self) -> None:
+        if self._killTimer is not None and self._killTimer.active():
+            self._killTimer.cancel()
 
-    def _tooSlow(self, seconds: float, what: str) -> None:
+    def _timedOut(self, seconds: float, what: str) -> None:
         self._log.error(
             "The embedded model's process is killed: {what} took more than {seconds} s",
             what=what,
@@ -194,7 +186,7 @@ class ModelProcess(ProcessProtocol):
         self._kill()
 
     def _kill(self) -> None:
-        self._cancelKilling()
+        self._cancelKill()
         try:
             self.transport.signalProcess("KILL")
         except ProcessExitedAlready:

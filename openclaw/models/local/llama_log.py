@@ -1,11 +1,11 @@
 """
-llama.cpp's log: bytes in, levels and texts out.
+Parsing of llama.cpp's log.
 
-Its lines look like C{0.00.003.234 I srv  init: build_info…}: a time, a letter for
-the level, a text.  Some things it prints without the first two.
+Its lines look like C{0.00.003.234 I srv init: build_info…}: a time, a letter for the
+level, a text.  Some lines have neither time nor level.
 
-While it answers requests, much of what it prints quotes them: the message of an
-exception, a schema that it can't use.  No such text comes out of here.
+While it serves requests, many lines quote them: the message of an exception, an invalid
+schema.  Such texts are removed.
 """
 
 import re
@@ -14,13 +14,13 @@ from typing import Literal
 
 Level = Literal["debug", "info", "warn", "error"]
 
-LONGEST_LINE = 500
+MAX_LINE_BYTES = 500
 """
-Bytes; the rest of a line is dropped.
+Limit of a line; the rest is dropped.
 """
 
 _RECORD = re.compile(r"[\d.]+ ([DIWE]) +(.*)")
-_ANSWER = re.compile(r"\b(got exception|error): .*")  # goes to the caller as well
+_QUOTE = re.compile(r"\b(got exception|error): .*")  # also sent to the client
 _CRASH = re.compile(r"\S+:\d+: (GGML_ASSERT|fatal error)")
 
 _LEVELS: dict[str, Level] = {"D": "debug", "I": "info", "W": "warn", "E": "error"}
@@ -28,39 +28,38 @@ _LEVELS: dict[str, Level] = {"D": "debug", "I": "info", "W": "warn", "E": "error
 
 class LineSplitter:
     """
-    Cuts a stream into lines of bounded length.
+    Splits a stream into lines of limited length.
     """
 
     def __init__(self) -> None:
-        self._begun = b""
+        self._buffer = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """
-        The lines that C{data} completes, without their ends.
+        Return the lines completed by C{data}, without their ends.
         """
         *whole, rest = data.split(b"\n")
         for part in whole:
-            line, self._begun = self._begun + part, b""
-            yield line[:LONGEST_LINE]
-        self._begun = (self._begun + rest)[:LONGEST_LINE]
+            line, self._buffer = self._buffer + part, b""
+            yield line[:MAX_LINE_BYTES]
+        self._buffer = (self._buffer + rest)[:MAX_LINE_BYTES]
 
     def finish(self) -> Iterator[bytes]:
         """
-        Return the unfinished line at the end of the stream, if there is one.
+        Return the last line if it lacks its end.
         """
-        if self._begun:
-            yield self._begun
-            self._begun = b""
+        if self._buffer:
+            yield self._buffer
+            self._buffer = b""
 
 
 def readRecord(line: bytes, serving: bool) -> tuple[Level, str] | None:
     """
-    Read one line.
+    Parse one line.
 
-    @param serving: Was the model loaded by then?  From there on only errors are
+    @param serving: Whether the model was loaded before.  From then on only errors are
         of general interest; the rest is several lines for each request.
-
-    @return: Its level and its text; or C{None} for one that is not to be logged.
+    @return: Its level and text; C{None} if it is not to be logged.
     """
     text = line.decode("utf-8", "replace")
     text = "".join(c if c.isprintable() else " " for c in text).strip()
@@ -71,8 +70,8 @@ def readRecord(line: bytes, serving: bool) -> tuple[Level, str] | None:
         if _CRASH.match(text):
             return "error", text
         return None if serving else ("info", text)
-    letter, said = record.groups()
+    letter, message = record.groups()
     if not serving:
-        return _LEVELS[letter], said
-    said, answers = _ANSWER.subn(r"\1", said)
-    return "debug" if answers or letter != "E" else "error", said
+        return _LEVELS[letter], message
+    message, quotes = _QUOTE.subn(r"\1", message)
+    return "debug" if quotes or letter != "E" else "error", message

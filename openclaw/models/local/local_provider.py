@@ -1,8 +1,8 @@
 """
-The embedded model as a provider: to an agent just one more.
+The embedded model as a provider.
 
-It runs in up to two processes, each started when it is needed: one that speaks, and one
-that makes embeddings, since those can hold it up for long.
+It runs in up to two processes, each started when it is needed: one for replies, and one
+for embeddings, which can take long.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from openclaw.interfaces import (
     IModelProvider,
     ModelRequest,
 )
-from openclaw.models.local.caller_turns import TurnTakingProvider
+from openclaw.models.local.caller_turns import FairSharingProvider
 from openclaw.models.local.engine import (
     HEALTHY_SECONDS,
     Connect,
@@ -36,13 +36,13 @@ from openclaw.models.local.engine import (
     backOff,
 )
 from openclaw.models.local.engine_messages import EngineOrder
-from openclaw.models.local.pending_calls import WaitingCall, WaitingEmbedding
+from openclaw.models.local.pending_calls import PendingCall, PendingEmbedding
 from openclaw.models.local.weights import Weights
 
 EMBEDDING_TOKENS = 1024
 """
-The longest text that is embedded.  The process takes 400 KiB for each of its tokens
-once it has met such a text.
+Limit of an embedded text, in tokens.  Each takes 400 KiB of the process's memory after
+the first text of that length.
 """
 
 
@@ -70,11 +70,11 @@ class LocalModelProvider:
         """
         @param reactor: Starts the processes.
         @param clock: The same reactor, for its time.
-        @param environment: Whence a process gets the few variables it needs.
+        @param environment: Variables from which a process gets a few.
         @param findSpec: Finds a package without importing it.
-        @param retryPolicy: From the number of earlier failures in a row, the
-            seconds before the next start.
-        @param engine: Makes what has a process: an L{Engine} or the like.
+        @param retryPolicy: Returns the seconds before the next start, from the number
+            of earlier failures in a row.
+        @param engine: Makes an L{Engine} or a substitute.
         """
         self._settings = settings
         make = partial(
@@ -82,40 +82,42 @@ class LocalModelProvider:
             weights=Weights(modelPath=settings.modelPath, findSpec=findSpec),
             reactor=reactor,
             clock=clock,
-            connect=lambda baseURL, key: TurnTakingProvider(
+            connect=lambda baseURL, key: FairSharingProvider(
                 connect(baseURL, key), settings.parallel, clock
             ),
             environment=environment,
             log=log,
             retryPolicy=retryPolicy,
         )
-        self._speaking: Engine = make(
-            order=self._orderToSpeak, atOnce=settings.start == "atOnce"
+        self._chatEngine: Engine = make(
+            order=self._makeChatOrder, atOnce=settings.start == "atOnce"
         )
-        self._embedding: Engine = make(order=self._orderToEmbed, atOnce=False)
+        self._embeddingEngine: Engine = make(
+            order=self._makeEmbeddingOrder, atOnce=False
+        )
 
     def engine(self, embeddings: bool) -> Engine:
         """
-        Return the engine that makes embeddings, or the one that speaks.
+        Return the engine for embeddings or for replies.
         """
-        return self._embedding if embeddings else self._speaking
+        return self._embeddingEngine if embeddings else self._chatEngine
 
     @property
     def state(self) -> State:
         """
-        The state of the engine that speaks; see L{Engine.state}.
+        The state of the engine for replies; see L{Engine.state}.
         """
-        return self._speaking.state
+        return self._chatEngine.state
 
     @property
     def cannotRun(self) -> bool:
         """
-        The model can't be run: something is missing on this machine, or its last start
-        failed.
+        Return whether the model cannot be run: something is missing on this machine, or
+        its last start failed.
         """
-        return self._speaking.fails or self.state == "unavailable"
+        return self._chatEngine.fails or self.state == "unavailable"
 
-    def _orderToSpeak(self, model: str, key: str) -> EngineOrder:
+    def _makeChatOrder(self, model: str, key: str) -> EngineOrder:
         return EngineOrder(
             model=model,
             name=self._settings.id,
@@ -127,7 +129,7 @@ class LocalModelProvider:
             threads=self._settings.threads,
         )
 
-    def _orderToEmbed(self, model: str, key: str) -> EngineOrder:
+    def _makeEmbeddingOrder(self, model: str, key: str) -> EngineOrder:
         return EngineOrder(
             model=model,
             name=self._settings.id,
@@ -142,32 +144,29 @@ class LocalModelProvider:
 
     def unavailableReason(self) -> str | None:
         """
-        Why the model can't be run on this machine, and how to change that, in one
-        line; C{None} if it can.
+        See L{Engine.unavailableReason}.
         """
-        return self._speaking.unavailableReason()
+        return self._chatEngine.unavailableReason()
 
     def start(self) -> None:
         """
-        The daemon has started, or was told to look again: load the model now, if
-        it is not to wait for its first use.
+        See L{Engine.start}.
         """
-        self._speaking.start()
+        self._chatEngine.start()
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
         """
-        Ask the model, as soon as it is loaded.  The call fails with
-
-          - L{NotFound} for any model but the one that is configured,
-          - L{ModelUnavailable<openclaw.errors.ModelUnavailable>} if it can't be run
-            here, or not for now,
-          - L{ShuttingDown<openclaw.errors.ShuttingDown>} once this is closed.
+        Call the model as soon as it is loaded.  The call fails with
+            - L{NotFound} for any other model than the configured one,
+            - L{ModelUnavailable<openclaw.errors.ModelUnavailable>} if the model cannot
+              be run on this machine, or not now,
+            - L{ShuttingDown<openclaw.errors.ShuttingDown>} after L{close}.
         """
-        engine = self._speaking
+        engine = self._chatEngine
         refusal = self._refusal(engine, request.model)
         if refusal is None and engine.upstream is not None:
             return engine.upstream.ask(request, listener)
-        call = WaitingCall(request, listener)
+        call = PendingCall(request, listener)
         if refusal is not None:
             call.fail(refusal)
         else:
@@ -176,15 +175,16 @@ class LocalModelProvider:
 
     def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
         """
-        Embed texts, as soon as a process is loaded for that.  Fails as L{ask} does.
+        Create embeddings as soon as a process is loaded for them.  Fails as L{ask}
+        does.
         """
-        engine = self._embedding
+        engine = self._embeddingEngine
         refusal = self._refusal(engine, request.model)
         if refusal is not None:
             return fail(refusal)
         if engine.upstream is not None:
             return IEmbedder(engine.upstream).embed(request)
-        call = WaitingEmbedding(request)
+        call = PendingEmbedding(request)
         engine.wait(call)
         return call.done
 
@@ -198,12 +198,12 @@ class LocalModelProvider:
 
     def close(self) -> "Deferred[None]":
         """
-        Fail the calls that wait, with L{ShuttingDown<openclaw.errors.ShuttingDown>};
-        let those that are under way come to their end; then stop the processes.
+        Fail waiting calls with L{ShuttingDown<openclaw.errors.ShuttingDown>}, let calls
+        in progress end, then stop the processes.
 
-        @return: Fires when they are reaped and nothing is left.
+        @return: Fires when they are reaped.
         """
-        closing = [self._speaking.close(), self._embedding.close()]
+        closing = [self._chatEngine.close(), self._embeddingEngine.close()]
         return DeferredList(closing).addCallback(lambda _: None)
 
 

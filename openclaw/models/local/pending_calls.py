@@ -1,5 +1,5 @@
 """
-A call that waits until the embedded model is loaded.
+Calls that wait until the embedded model is loaded.
 """
 
 from twisted.internet.defer import Deferred
@@ -20,10 +20,10 @@ from openclaw.messages import NO_USAGE, Usage
 
 
 @implementer(IModelCall)
-class WaitingCall:
+class PendingCall:
     """
-    Stands for the call that it makes once it can be made.  What it is told before
-    that (to pause, to be cancelled) it remembers.
+    A proxy of the call that is made once the model is loaded.  Pausing and cancelling
+    apply to that call, or are remembered until then.
     """
 
     def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
@@ -35,19 +35,16 @@ class WaitingCall:
 
     @property
     def usage(self) -> Usage:
-        """
-        See L{IModelCall.usage}.
-        """
         return NO_USAGE if self._call is None else self._call.usage
 
-    def begin(self, provider: IModelProvider) -> None:
+    def start(self, provider: IModelProvider) -> None:
         """
         Make the call.
         """
         try:
             self._call = call = provider.ask(self._request, self._listener)
         except Exception:
-            # A bug; but those who wait behind this call are not to blame.
+            # A bug, which must not affect the calls that wait behind this one.
             self.done.errback()
             return
         if self._paused:
@@ -56,46 +53,34 @@ class WaitingCall:
 
     def fail(self, error: OpenClawError) -> None:
         """
-        Give up waiting.
+        Fail the call.
         """
         if not self.done.called:
             self.done.errback(error)
 
     def cancel(self) -> None:
-        """
-        Stop waiting, or stop the call.
-        """
         if self._call is not None:
             self._call.cancel()
         else:
-            self.fail(RunCancelled("Nobody waits for this answer."))
+            self.fail(RunCancelled("The call was cancelled."))
 
     def pauseProducing(self) -> None:
-        """
-        Read no more of the answer for now.
-        """
         self._paused = True
         if self._call is not None:
             self._call.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """
-        Read on.
-        """
         self._paused = False
         if self._call is not None:
             self._call.resumeProducing()
 
     def stopProducing(self) -> None:
-        """
-        The reader is gone: cancel.
-        """
         self.cancel()
 
 
-class WaitingEmbedding:
+class PendingEmbedding:
     """
-    The same for embeddings.
+    A call for embeddings that is made once the model is loaded.
     """
 
     def __init__(self, request: EmbeddingRequest) -> None:
@@ -103,21 +88,21 @@ class WaitingEmbedding:
         self._request = request
         self._call: Deferred[EmbeddingReply] | None = None
 
-    def begin(self, provider: IModelProvider) -> None:
+    def start(self, provider: IModelProvider) -> None:
         """
         Make the call.
         """
         try:
             self._call = IEmbedder(provider).embed(self._request)
         except Exception:
-            # A bug; but those who wait behind this call are not to blame.
+            # A bug, which must not affect the calls that wait behind this one.
             self.done.errback()
             return
         self._call.chainDeferred(self.done)
 
     def fail(self, error: OpenClawError) -> None:
         """
-        Give up waiting.
+        Fail the call.
         """
         if not self.done.called:
             self.done.errback(error)
@@ -126,4 +111,4 @@ class WaitingEmbedding:
         if self._call is not None:
             self._call.cancel()
         else:
-            self.fail(RunCancelled("Nobody waits for this answer."))
+            self.fail(RunCancelled("The call was cancelled."))

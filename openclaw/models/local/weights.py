@@ -1,5 +1,5 @@
 """
-Finding the embedded model's engine and weights without loading either.
+Locating the embedded model's engine and weights without loading either.
 """
 
 from collections.abc import Callable
@@ -23,19 +23,19 @@ NO_WEIGHTS = (
     " or set models.local.modelPath"
 )
 NO_FILE = (
-    "The embedded model needs weights: models.local.modelPath names no file that can"
-    " be found"
+    "The embedded model needs weights: the file of models.local.modelPath does not"
+    " exist"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
     """
-    Finds the embedded model's weights on this machine.
+    Locates the embedded model's weights.
 
     @ivar modelPath: The GGUF file to use, or C{None} for the packaged one.
-    @ivar findSpec: Finds a package.  The one of the weights must never be
-        imported: it is a plug-in of a program that is not installed.
+    @ivar findSpec: Finds a package without importing it: the package of the weights is
+        a plug-in of a program that is not installed.
     """
 
     modelPath: Path | None
@@ -43,10 +43,10 @@ class Weights:
 
     def path(self) -> Path:
         """
-        The file to load.
+        Return the path of the file to load.
 
-        @raise ModelUnavailable: Something is missing; the message is one line
-            that says how to get it, and names no path.
+        @raise ModelUnavailable: Something is missing; the message is one line that says
+            how to get it, and contains no path.
         """
         if self.findSpec(ENGINE) is None:
             raise ModelUnavailable(NO_ENGINE)

@@ -35,7 +35,7 @@ from openclaw.models.request_encoding import (
     stopSequences,
     unsupported,
 )
-from openclaw.models.translation import named, wantedFormat
+from openclaw.models.translation import omitNone, parseResponseFormat
 
 API = "anthropic-messages"
 
@@ -247,7 +247,7 @@ def _outputConfig(request: ModelRequest) -> dict[str, Any]:
     effort = request.sampling.reasoning_effort
     if effort not in (None, "none") and not _thinksByBudget(request.model):
         output["effort"] = _EFFORTS.get(effort, effort)
-    schema = wantedFormat(request.sampling, API)
+    schema = parseResponseFormat(request.sampling, API)
     if schema == "json":
         raise unsupported("response_format", API)
     if schema is not None:
@@ -260,7 +260,7 @@ def _outputConfig(request: ModelRequest) -> dict[str, Any]:
 
 def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     refuseFields(sampling, _REFUSED, API)
-    return named(
+    return omitNone(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         stop_sequences=stopSequences(sampling) or None,

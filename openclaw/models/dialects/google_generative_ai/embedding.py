@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest
-from openclaw.models.embedding_calls import readVector, textsOf
+from openclaw.models.embedding_calls import readVector, requireTexts
 
 
 class _Embedding(msgspec.Struct):
@@ -52,7 +52,7 @@ class GoogleEmbeddings:
         }
         if request.dimensions is not None:
             common["outputDimensionality"] = request.dimensions
-        texts = textsOf(request, "google-generative-ai")
+        texts = requireTexts(request, "google-generative-ai")
         requests = [{**common, "content": {"parts": [{"text": t}]}} for t in texts]
         return msgspec.json.encode({"requests": requests})
 

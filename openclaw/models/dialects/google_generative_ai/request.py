@@ -22,7 +22,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.request_encoding import argumentsOf
-from openclaw.models.translation import toolNames
+from openclaw.models.translation import mapToolNames
 
 MAX_SIGNATURES = 1000
 """
@@ -99,7 +99,7 @@ class Conversation:
         self._messages = request.messages
         self._signatures = signatures
         self._sealed = _sealsThoughts(request.model)
-        self._names = toolNames(request.messages)
+        self._names = mapToolNames(request.messages)
 
     def contents(self) -> list[dict[str, Any]]:
         """

@@ -26,7 +26,7 @@ from openclaw.models.dialects.google_generative_ai.request import (
     generation,
 )
 from openclaw.models.request_encoding import outputLimit, stopSequences, unsupported
-from openclaw.models.translation import named, refuseUnsaid, wantedFormat
+from openclaw.models.translation import omitNone, parseResponseFormat, refuseUnsupported
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 from openclaw.models.whole_calls import WholeCallsReply
 
@@ -157,7 +157,7 @@ class GenerateContentDecoder(WholeCallsReply):
             self._failure = reason
 
     def _readCall(self, call: _FunctionCall, signature: str | None) -> None:
-        callID = self.call(call.name, call.id, call.args, signature)
+        callID = self.addCall(call.name, call.id, call.args, signature)
         if signature:
             self._signatures.keep(callID, call.name, signature)
 
@@ -234,8 +234,8 @@ def _thinking(request: ModelRequest) -> dict[str, Any] | None:
 
 def _generationConfig(request: ModelRequest) -> dict[str, Any]:
     asked = request.sampling
-    wanted = wantedFormat(asked, API)
-    return named(
+    wanted = parseResponseFormat(asked, API)
+    return omitNone(
         temperature=asked.temperature,
         topP=asked.top_p,
         maxOutputTokens=outputLimit(request),
@@ -285,7 +285,7 @@ class GoogleGenerativeAI:
 
         @raise openclaw.errors.InvalidRequest: It asks for what the API can't do.
         """
-        refuseUnsaid(request, API)
+        refuseUnsupported(request, API)
         body: dict[str, Any] = {
             "contents": Conversation(request, self._signatures).contents()
         }

@@ -32,7 +32,12 @@ from openclaw.models.request_encoding import (
     stopSequences,
     unsupported,
 )
-from openclaw.models.translation import named, refuseUnsaid, toolNames, wantedFormat
+from openclaw.models.translation import (
+    mapToolNames,
+    omitNone,
+    parseResponseFormat,
+    refuseUnsupported,
+)
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 from openclaw.models.whole_calls import WholeCallsReply
 from openclaw.net.ndjson import LineDecoder
@@ -89,7 +94,7 @@ class OllamaDecoder(WholeCallsReply):
             if line.message.content:
                 self.say(line.message.content)
             for tool in line.message.tool_calls or ():
-                self.call(tool.function.name, tool.id, tool.function.arguments)
+                self.addCall(tool.function.name, tool.id, tool.function.arguments)
         if line.done:
             self.finishReason = "length" if line.done_reason == "length" else "stop"
             self.usage = Usage(
@@ -106,10 +111,12 @@ def _wireMessage(message: Message, names: dict[str, str]) -> dict[str, Any]:
     match message:
         case UserMessage():
             images = [image.data for image in message.images]
-            return named(role="user", content=message.text, images=images or None)
+            return omitNone(role="user", content=message.text, images=images or None)
         case AssistantMessage(content=content, tool_calls=calls):
             called = [_wireCall(index, call) for index, call in enumerate(calls)]
-            return named(role="assistant", content=content, tool_calls=called or None)
+            return omitNone(
+                role="assistant", content=content, tool_calls=called or None
+            )
         case ToolMessage(tool_call_id=callID):
             return {
                 "role": "tool",
@@ -128,7 +135,7 @@ def _wireCall(index: int, call: ToolCall) -> dict[str, Any]:
 def _options(request: ModelRequest) -> dict[str, Any]:
     asked = request.sampling
     limit = outputLimit(request)
-    return named(
+    return omitNone(
         temperature=asked.temperature,
         top_p=asked.top_p,
         seed=asked.seed,
@@ -204,19 +211,19 @@ class Ollama:
 
         @raise openclaw.errors.InvalidRequest: It asks for what the API can't do.
         """
-        refuseUnsaid(request, API)
-        names = toolNames(request.messages)
+        refuseUnsupported(request, API)
+        names = mapToolNames(request.messages)
         said = [_wireMessage(message, names) for message in request.messages]
         if request.system:
             said.insert(0, {"role": "system", "content": request.system})
         return msgspec.json.encode(
-            named(
+            omitNone(
                 model=request.model,
                 messages=said,
                 stream=True,
                 tools=_wireTools(request) or None,
                 think=_think(request),
-                format=wantedFormat(request.sampling, API),
+                format=parseResponseFormat(request.sampling, API),
                 options=_options(request) or None,
             )
         )

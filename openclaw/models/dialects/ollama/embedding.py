@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from openclaw.interfaces import EmbeddingReply, EmbeddingRequest
-from openclaw.models.embedding_calls import readVector, textsOf
+from openclaw.models.embedding_calls import readVector, requireTexts
 
 
 class _Answer(msgspec.Struct):
@@ -40,7 +40,7 @@ class OllamaEmbeddings:
         """
         body: dict[str, Any] = {
             "model": request.model,
-            "input": textsOf(request, "ollama"),
+            "input": requireTexts(request, "ollama"),
             "truncate": False,
         }
         if request.dimensions is not None:

@@ -31,7 +31,7 @@ from openclaw.models.request_encoding import (
     refuseFields,
     resultText,
 )
-from openclaw.models.translation import named
+from openclaw.models.translation import omitNone
 from openclaw.raw_json import wireForm
 
 API = "openai-responses"
@@ -129,7 +129,7 @@ def _toolFields(
 def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     refuseFields(sampling, _REFUSED, API)
     effort, wanted = sampling.reasoning_effort, sampling.response_format
-    return named(
+    return omitNone(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         reasoning=None if effort is None else {"effort": effort},
