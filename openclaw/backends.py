@@ -32,7 +32,7 @@ class Backend(Protocol):
         Let runs in progress end for so long, then end them.
         """
 
-    def hurry(self) -> None:
+    def cancelRuns(self) -> None:
         """
         Wait for them no longer.
         """
@@ -71,8 +71,8 @@ class InProcessBackend:
             )
         await runtime.drain(seconds)
 
-    def hurry(self) -> None:
+    def cancelRuns(self) -> None:
         """
-        See L{Backend.hurry}.
+        See L{Backend.cancelRuns}.
         """
         self._composition.runtime.cancelAll()

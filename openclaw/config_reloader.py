@@ -29,7 +29,7 @@ from openclaw.config import (
 )
 from openclaw.plugin_check import checkInstalled
 from openclaw.server.live_config import LiveConfig
-from openclaw.state_directory import Adopt, keptToken
+from openclaw.state_directory import Adopt, loadOrCreateToken
 from openclaw.workers.topology import Topology
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ConfigReloader:
         path = findConfig(self._launch.configOption, environ)
         loaded = loadConfig(path, environ, self._passwordFiles())
         checkInstalled(loaded, self._log)
-        return replace(loaded, config=self._topology.share(loaded.config))
+        return replace(loaded, config=self._topology.divideLimits(loaded.config))
 
     def _passwordFiles(self) -> list[tuple[str, Path]]:
         return [
@@ -99,7 +99,7 @@ class ConfigReloader:
         """
         return resolveCredential(config, self._launch.environ)
 
-    def stand(self, loaded: LoadedConfig, state: AuthState) -> LiveConfig:
+    def buildLiveConfig(self, loaded: LoadedConfig, state: AuthState) -> LiveConfig:
         """
         Build the live configuration.
 
@@ -129,7 +129,7 @@ class ConfigReloader:
         mode, secret, _ = self.credential(config)
         if mode != "token" or secret is not None:
             return secret
-        return keptToken(self.state, self._launch.adopt)
+        return loadOrCreateToken(self.state, self._launch.adopt)
 
 
 def keysNeedingRestart(before: Config, after: Config) -> list[str]:

@@ -20,18 +20,18 @@ from twisted.python.usage import UsageError
 
 from openclaw import __version__
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
-def workersFrom(text: str) -> int:
+def parseWorkers(text: str) -> int:
     """
     A number of workers.
 
     @raise ValueError: It is none.
     """
     number = int(text)
-    if not 1 <= number <= MOST_WORKERS:
-        raise ValueError(f"expected 1 to {MOST_WORKERS}")
+    if not 1 <= number <= MAX_WORKERS:
+        raise ValueError(f"expected 1 to {MAX_WORKERS}")
     return number
 
 
@@ -48,7 +48,7 @@ class Options(UsageOptions, AuthOptionMixin):
             "w",
             None,
             "How many processes serve, instead of gateway.workers.",
-            workersFrom,
+            parseWorkers,
         ],
     ]
     longdesc = (
@@ -128,7 +128,7 @@ class Options(UsageOptions, AuthOptionMixin):
                 }
 
 
-def checkersOf(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
+def makeCheckers(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
     """
     Return the checkers of C{--auth}, in a process that has no command line.
 

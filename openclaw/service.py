@@ -1,8 +1,8 @@
 """
-The service tree: the one place that knows everybody.
+The gateway as a Twisted service.
 
-L{makeService} puts a gateway together; it can stand in anyone's
-L{twisted.application.service.MultiService}, beside others of its kind.
+L{makeService} creates a gateway that can be a child of any
+L{twisted.application.service.MultiService}, beside others.
 """
 
 import os
@@ -55,22 +55,21 @@ from openclaw.workers.topology import SingleProcess, Topology
 
 class GatewayService(Service):
     """
-    A gateway.
+    A gateway service.
 
-    @ivar ready: Fires when it serves; fails with an
-        L{openclaw.errors.OpenClawError} when it can't.
+    @ivar ready: Fires when it accepts requests; fails with an
+        L{openclaw.errors.OpenClawError} if it can't start.
     """
 
     name = "openclaw"
 
     def __init__(self, launch: LaunchOptions) -> None:
         """
-        Read the configuration, and find out all that can be wrong before anything
-        is started.
+        Load the configuration, and check all that can be checked before anything is
+        started.
 
         @raise ConfigError: The configuration is wrong.
-
-        @raise openclaw.errors.StartError: Something else is.
+        @raise openclaw.errors.StartError: The gateway can't start for another reason.
         """
         self._launch = launch
         self._reactor = reactor = launch.reactor
@@ -98,8 +97,8 @@ class GatewayService(Service):
             quotas=self._topology.quotas(reactor),
             rejections=RejectionLog(reactor, self._log),
         )
-        self._heed(loaded)
-        self._live = self._reloader.stand(loaded, self._authState)
+        self._applySettings(loaded)
+        self._live = self._reloader.buildLiveConfig(loaded, self._authState)
         config = loaded.config
         listener = self._topology.listener(reactor)
         self._listening = ListeningPorts(
@@ -132,34 +131,37 @@ class GatewayService(Service):
             peers=self._topology.peers,
             makeRunID=self._topology.makeRunID,
         )
-        front = app.resource if member is None else member.forwarding(app.resource)
+        resource = (
+            app.resource if member is None else member.forwardingResource(app.resource)
+        )
         access = AccessCheck(lambda: self._live, app.routes)
-        self._site = self._siteOf(front, access)
+        self._site = self._makeSite(resource, access)
         app.connections = self._site.connections
         if member is not None:
             member.balance.connections = self._site.connections
 
-    def _siteOf(self, resource: Any, door: Access) -> GatewaySite:
+    def _makeSite(self, resource: Any, access: Access) -> GatewaySite:
         return GatewaySite(
             resource,
-            door,
+            access,
             self._reactor,
             lambda: self._live.config.gateway.http,
             openFileLimit(),
         )
 
-    # What holds
+    # Configuration
 
     def _checkReach(self, config: Config) -> None:
         """
-        A credential that was made here is enough for this machine's own users only.
+        Reject remote access with a generated token, which is only for users of this
+        machine.
         """
         credential = self._reloader.credential(config)
-        # Without named tokens, only a trusted proxy can let anybody in.
+        # Without a configured secret, remote access needs a trusted proxy.
         if credential.secret is None and credential.mode != "trusted-proxy":
             self._listening.refuseRemote()
 
-    def _heed(self, loaded: LoadedConfig) -> None:
+    def _applySettings(self, loaded: LoadedConfig) -> None:
         config = loaded.config
         self._levels.defaultLogLevel = LogLevel.levelWithName(config.logging.level)
         self._authState.throttle.setLimits(config.gateway.auth.rateLimit)
@@ -169,8 +171,8 @@ class GatewayService(Service):
 
     def reload(self) -> "Deferred[None]":
         """
-        Read the configuration again.  Runs in progress end as they began; a
-        configuration that is wrong changes nothing.
+        Reload the configuration.  Runs in progress keep the old one; a configuration
+        with errors changes nothing.
         """
         return Deferred.fromCoroutine(self._reload())
 
@@ -186,33 +188,33 @@ class GatewayService(Service):
                 return
             self._checkEmptied(loaded)
             self._checkReach(loaded.config)
-            live = self._reloader.stand(loaded, self._authState)
+            live = self._reloader.buildLiveConfig(loaded, self._authState)
             self._composition.reconfigure(loaded.config)
         except (ConfigError, StartError) as error:
             self._log.error(
-                "The new configuration is refused, the old one stays: {error}",
+                "The new configuration is rejected, the old one stays: {error}",
                 error=error.message,
             )
             return
         before, self._live = self._live.config, live
         self._loaded = loaded
-        self._heed(loaded)
+        self._applySettings(loaded)
         await self._backend.reload()
         if self._delegates:
-            # What is said of it now holds for all who do the work.
+            # All workers have reloaded by now.
             self._listening.renew()
         if self._launch.member is not None:
-            return  # The daemon says it for all.
-        self._log.info("The configuration was read again: {path}", path=loaded.path)
+            return  # The daemon logs this for all workers.
+        self._log.info("The configuration was reloaded: {path}", path=loaded.path)
         for key in keysNeedingRestart(before, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
     def _checkEmptied(self, loaded: LoadedConfig) -> None:
         """
-        Keep the old configuration if the file is gone or empty: most likely it is
+        Keep the old configuration if the file is missing or empty: most likely it is
         being written, or the disk is full.
 
-        @raise ConfigError: It is.
+        @raise ConfigError: It is missing or empty.
         """
         before = self._loaded
         if before.path is None:
@@ -224,66 +226,58 @@ class GatewayService(Service):
                 f"{loaded.path}: is empty. Restart to go back to the defaults."
             )
 
-    # Its life
+    # Service
 
     def logsJSON(self) -> bool:
         """
-        Tell if the configuration wants the log as JSON, which belongs to the process.
+        Return whether the configuration asks for a JSON log, which is set up once per
+        process.
         """
         return self._live.config.logging.format == "json"
 
     @property
     def config(self) -> Config:
-        """
-        The configuration in force.
-        """
         return self._live.config
 
     @property
     def local(self) -> LocalModelProvider:
         """
-        The embedded model.
+        Return the provider of the embedded model.
         """
         return self._composition.local
 
     def prepareLocal(self) -> None:
         """
-        Have the embedded model loaded, if it is not to wait for its first use.
+        Load the embedded model, if it is to start at once.
         """
         self._composition.startLocal()
 
     @property
     def log(self) -> Logger:
-        """
-        The gateway's log.
-        """
         return self._log
 
     def delegate(self, backend: Backend) -> None:
         """
-        Let others do the work, before this is started.  Here the ports are opened and
-        kept, and the configuration is checked.
+        Let a backend serve the requests.  Call it before the start; this service then
+        only opens the ports and checks the configuration.
         """
         self._backend = backend
         self._delegates = True
 
     def ports(self) -> Sequence[IListeningPort]:
-        """
-        The open ports.
-        """
         return self._listening.ports
 
     def urls(self) -> list[str]:
         """
-        The base URLs of the open ports, such as C{http://127.0.0.1:18789}.
+        Return the base URLs of the open ports, such as C{http://127.0.0.1:18789}.
         """
         return self._listening.urls()
 
     def privilegedStartService(self) -> None:
         """
-        Listen, while ports below 1024 can still be had.
+        Listen, while the process may open ports below 1024.
 
-        @raise openclaw.errors.StartError: A port can't be had.
+        @raise openclaw.errors.StartError: A port can't be opened.
         """
         super().privilegedStartService()
         self._listen()
@@ -294,7 +288,7 @@ class GatewayService(Service):
         if not self._listening.ports:
             self._listening.start(self._site)
             if self._delegates:
-                self._leavePorts()
+                self._stopAccepting()
             self._site.loopback = self._listening.loopback()
             try:
                 self._checkReach(self._live.config)
@@ -302,9 +296,9 @@ class GatewayService(Service):
                 self._listening.stop()
                 raise
 
-    def _leavePorts(self) -> None:
+    def _stopAccepting(self) -> None:
         """
-        Leave all connections to those who do the work.
+        Stop accepting connections here, since the workers do.
         """
         for (name, _), port in zip(
             self._listening.endpoints, self._listening.ports, strict=True
@@ -316,9 +310,10 @@ class GatewayService(Service):
 
     def startService(self) -> None:
         """
-        Start.  C{ready} tells the rest.
+        Start the gateway; see C{ready}.
 
-        @raise openclaw.errors.StartError: A port can't be had, or this was stopped.
+        @raise openclaw.errors.StartError: A port can't be opened, or the gateway was
+            stopped.
         """
         self._listen()
         self._openAudit()
@@ -330,7 +325,7 @@ class GatewayService(Service):
 
     def _openAudit(self) -> None:
         """
-        Open the audit file, in the one process that writes the log.
+        Open the audit file, in the process that writes the log.
         """
         logging = self._live.config.logging
         if logging.auditFile is not None and self._launch.member is None:
@@ -339,21 +334,21 @@ class GatewayService(Service):
             globalLogPublisher.addObserver(self._auditFile)
 
     async def _start(self) -> None:
-        fault: OpenClawError | None = None
+        failure: OpenClawError | None = None
         try:
             await self._backend.start()
-            self._letOthersIn()
+            self._listenForPeers()
         except (StartError, StoreError) as error:
-            fault = error
+            failure = error
         except Exception:
-            self._log.failure("The gateway could not start")
-            fault = InternalError("The gateway could not start.")
+            self._log.failure("The gateway failed to start")
+            failure = InternalError("The gateway failed to start.")
         if not self.running:
-            # No fault: the store is closed under the hands of who opens it.
+            # Stopping closes the store while it is being opened.
             self.ready.errback(StartError("The gateway was stopped."))
-        elif fault is not None:
-            self._log.critical("{error}", error=fault.message)
-            self.ready.errback(fault)
+        elif failure is not None:
+            self._log.critical("{error}", error=failure.message)
+            self.ready.errback(failure)
         else:
             if self._launch.member is None:
                 text = startupBanner(
@@ -365,23 +360,21 @@ class GatewayService(Service):
                 self._log.info("{text}", text=text)
             self.ready.callback(None)
 
-    def _letOthersIn(self) -> None:
+    def _listenForPeers(self) -> None:
         """
-        Let other workers pass requests on to this one.
+        Listen for requests from other workers.
         """
         member = self._launch.member
         if member is not None and self.running:
-            member.listen(self._app, lambda: self._live, self._siteOf)
+            member.listen(self._app, lambda: self._live, self._makeSite)
 
-    def hurry(self) -> None:
-        """
-        Wait no longer for runs in progress.
-        """
-        self._backend.hurry()
+    def cancelRuns(self) -> None:
+        self._backend.cancelRuns()
 
     async def drain(self) -> None:
         """
-        Begin no more runs, and let those in progress end within the drain budget.
+        Start no more runs, and let those in progress end within
+        C{gateway.drainSeconds}.
         """
         await self._backend.drain(self._live.config.gateway.drainSeconds)
         if self._launch.member is not None:
@@ -389,9 +382,9 @@ class GatewayService(Service):
 
     def stopService(self) -> "Deferred[None]":
         """
-        Let runs in progress end within the drain budget, and let go of everything.
+        Drain the gateway and close everything.
 
-        @return: Fires when nothing is left; the same for all who ask.
+        @return: Fires when all is closed.  Further calls return the same Deferred.
         """
         super().stopService()
         self._revocationWatch.stop()
@@ -424,19 +417,15 @@ def makeService(
     adopt: Adopt = lambda path: None,
 ) -> GatewayService:
     """
-    Put a gateway together.
+    Create a gateway.
 
-    @param config: The configuration file; by default the usual places are tried.
-
-    @param listen: Endpoint strings, instead of the configuration's bind and port.
-
-    @param checkers: For HTTP Basic, beside the gateway's own credential.
-
-    @param environ: By default the process's.
+    @param config: The configuration file; by default it is searched for.
+    @param listen: Endpoint descriptions, instead of the configuration's bind and port.
+    @param checkers: Checkers for HTTP Basic, in addition to the gateway's credential.
+    @param environ: The environment; by default the process's.
 
     @raise ConfigError: The configuration is wrong.
-
-    @raise openclaw.errors.StartError: Something else is.
+    @raise openclaw.errors.StartError: The gateway can't start for another reason.
     """
     return GatewayService(
         LaunchOptions(

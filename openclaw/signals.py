@@ -56,11 +56,14 @@ class SignalService(Service):
     """
 
     def __init__(
-        self, reactor: Any, reload: Callable[[], object], hurry: Callable[[], object]
+        self,
+        reactor: Any,
+        reload: Callable[[], object],
+        cancelRuns: Callable[[], object],
     ) -> None:
         self._reactor = reactor
         self._reload = reload
-        self._hurry = hurry
+        self._hurry = cancelRuns
 
     def startService(self) -> None:
         """

@@ -61,7 +61,7 @@ def tokenFile(directory: Path) -> Path:
     return directory / TOKEN_NAME
 
 
-def keptToken(directory: Path, adopt: Adopt) -> Secret:
+def loadOrCreateToken(directory: Path, adopt: Adopt) -> Secret:
     """
     The token in the state directory; the first time, a random one is made.
 

@@ -57,7 +57,9 @@ class Daemon(MultiService):
         self._twistd = twistd
         self._wantsJSON = gateway.logsJSON()
         gateway.setServiceParent(self)
-        SignalService(reactor, gateway.reload, gateway.hurry).setServiceParent(self)
+        SignalService(reactor, gateway.reload, gateway.cancelRuns).setServiceParent(
+            self
+        )
 
     def setServiceParent(self, parent: Any) -> None:
         """
@@ -185,7 +187,7 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
     config = options["config"]
     supervisor = WorkerSupervisor(
         count=options["workers"] or gateway.config.gateway.workers,
-        wishes=WorkerOptions(
+        options=WorkerOptions(
             config=None if config is None else os.path.abspath(config),
             listen=options["listen"],
             auth=options["auth"],
@@ -198,7 +200,7 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
         reactor=reactor,
         publish=globalLogPublisher,
         log=gateway.log,
-        giveUp=lambda: _stopWithStatus1(reactor),
+        onFatal=lambda: _stopWithStatus1(reactor),
     )
     gateway.delegate(supervisor)
 

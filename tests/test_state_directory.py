@@ -10,7 +10,12 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from openclaw.config import Secret
 from openclaw.errors import StartError
-from openclaw.state_directory import TOKEN_NAME, keptToken, prepareState, tokenFile
+from openclaw.state_directory import (
+    TOKEN_NAME,
+    loadOrCreateToken,
+    prepareState,
+    tokenFile,
+)
 
 
 class StateTestCase(SynchronousTestCase):
@@ -40,7 +45,7 @@ class StateTestCase(SynchronousTestCase):
         """
         The token in the directory.
         """
-        secret = keptToken(self.state, self.adopted.append)
+        secret = loadOrCreateToken(self.state, self.adopted.append)
         self.assertIsInstance(secret, Secret)
         return secret.reveal()
 

@@ -63,7 +63,9 @@ class GatewayApp:
         self._peers = peers = peers or NoPeers()
         self.connections: Collection[object] = ()
         registry, formats = RunRegistry(reactor), CompletionFormats()
-        peers.answer(RUN_IN_PROGRESS, lambda query: self._findRunHere(registry, *query))
+        peers.onQuery(
+            RUN_IN_PROGRESS, lambda query: self._findRunHere(registry, *query)
+        )
         resources = Resources(
             completions=ChatCompletions(
                 runtime, registry, tools, reactor, now, makeRunID, formats

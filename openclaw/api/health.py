@@ -39,7 +39,7 @@ class Health:
         self._peers = peers
         self._reactor = reactor
         self._startedAt = reactor.seconds()
-        peers.answer(FAILING_TOPIC, lambda _: list(failing()))
+        peers.onQuery(FAILING_TOPIC, lambda _: list(failing()))
 
     async def live(self, request: ApiRequest) -> dict[str, Any]:
         """
@@ -79,7 +79,7 @@ class Health:
         Collect the reasons from all workers, and set the status.
         """
         failing = list(self._failing())
-        for others in await self._peers.ask(FAILING_TOPIC):
+        for others in await self._peers.query(FAILING_TOPIC):
             failing += [each for each in others if each not in failing]
         if failing:
             request.response.setResponseCode(503)

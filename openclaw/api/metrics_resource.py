@@ -33,13 +33,13 @@ class MetricsResource:
         self._page = page
         self._connections = connections
         self._peers = peers
-        peers.answer(METRICS_TOPIC, lambda _: page.snapshot(connections()))
+        peers.onQuery(METRICS_TOPIC, lambda _: page.snapshot(connections()))
 
     async def show(self, request: ApiRequest) -> None:
         """
         Respond with all metrics, in the format that the C{Accept} header names.
         """
-        others = convert(await self._peers.ask(METRICS_TOPIC), list[Snapshot])
+        others = convert(await self._peers.query(METRICS_TOPIC), list[Snapshot])
         text, kind = self._page.render(
             self._connections(), request.headers.get("accept", ""), others
         )

@@ -32,24 +32,24 @@ class Peers(Protocol):
     number: int
     count: int
 
-    def tell(self, topic: str, data: Any) -> None:
+    def broadcast(self, topic: str, data: Any) -> None:
         """
         Send a message to all other workers.
         """
 
-    def ask(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
+    def query(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
         """
         Send a query to all other workers.
 
         @return: The replies that arrived in time, in any order.
         """
 
-    def hear(self, topic: str, listener: Callable[[Any], object]) -> None:
+    def onBroadcast(self, topic: str, listener: Callable[[Any], object]) -> None:
         """
         Call a listener with each message on a topic.
         """
 
-    def answer(self, topic: str, answerer: Callable[[Any], Any]) -> None:
+    def onQuery(self, topic: str, answerer: Callable[[Any], Any]) -> None:
         """
         Reply to queries on a topic.
         """
@@ -63,14 +63,14 @@ class NoPeers:
     number = 0
     count = 1
 
-    def tell(self, topic: str, data: Any) -> None: ...
+    def broadcast(self, topic: str, data: Any) -> None: ...
 
-    def ask(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
+    def query(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
         return succeed([])
 
-    def hear(self, topic: str, listener: Callable[[Any], object]) -> None: ...
+    def onBroadcast(self, topic: str, listener: Callable[[Any], object]) -> None: ...
 
-    def answer(self, topic: str, answerer: Callable[[Any], Any]) -> None: ...
+    def onQuery(self, topic: str, answerer: Callable[[Any], Any]) -> None: ...
 
 
 def selectOwner(count: int, *names: str) -> int:

@@ -54,7 +54,7 @@ class Runs:
         @param formats: The formats of the recorded runs' completions.
         """
         self._peers = peers
-        peers.answer(RUNS_TOPIC, self._listLocal)
+        peers.onQuery(RUNS_TOPIC, self._listLocal)
         self._runtime = runtime
         self._registry = registry
         self._formats = formats
@@ -66,7 +66,7 @@ class Runs:
         """
         namespace = request.caller.namespace
         found = self._listLocal(namespace)
-        for others in await self._peers.ask(RUNS_TOPIC, namespace):
+        for others in await self._peers.query(RUNS_TOPIC, namespace):
             found += others
         return {"object": "list", "data": found}
 

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from openclaw.config import findConfig, stateDirectory
 from openclaw.errors import OpenClawError
-from openclaw.state_directory import keptToken, prepareState, tokenFile
+from openclaw.state_directory import loadOrCreateToken, prepareState, tokenFile
 
 CONFIG_NAME = "openclaw.yaml"
 
@@ -52,7 +52,7 @@ def setUp(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(FIRST_CONFIG)
             print(f"wrote {found}", file=stdout)
-        keptToken(state, lambda path: None)
+        loadOrCreateToken(state, lambda path: None)
     except OSError as error:
         print(f"openclaw: {error}", file=stderr)
         return 1

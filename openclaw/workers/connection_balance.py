@@ -1,9 +1,8 @@
 """
-Connections of each worker, for all of them to see.
+Share the numbers of connections among workers.
 
-The system wakes all workers for each connection that comes, and the quickest takes it;
-left to themselves, one of them can have all.  So each leaves connections to those who
-have less.
+The system wakes all workers for each new connection, and the quickest accepts it; one
+of them could get all.  So each worker leaves connections to those that have fewer.
 """
 
 import mmap
@@ -13,26 +12,24 @@ from pathlib import Path
 from struct import Struct
 
 _COUNT = Struct("=I")
-ABSENT = 0xFFFFFFFF
+CLOSED = 0xFFFFFFFF
 """
-The count of a worker that takes no connections.
+The count of a worker that accepts no connections.
 """
 
 
 class ConnectionBalance:
     """
-    A piece of memory that all workers share: a count for each.
+    The numbers of connections of all workers, in shared memory.
 
-    @ivar connections: Our own.
+    @ivar connections: This worker's connections.
     """
 
     def __init__(self, path: Path, number: int, count: int) -> None:
         """
-        @param path: The file that is this memory, see L{prepare}.
-
-        @param number: Our own number.
-
-        @param count: How many there are.
+        @param path: The file to map, see L{createLoadFile}.
+        @param number: This worker's number.
+        @param count: The number of workers.
         """
         self._offset = number * _COUNT.size
         self._others = [
@@ -45,9 +42,9 @@ class ConnectionBalance:
             os.close(descriptor)
         self.connections: Sized = ()
 
-    def othersHaveLess(self) -> bool:
+    def shouldDefer(self) -> bool:
         """
-        Say how many we have, and look whether another has less.
+        Publish this worker's count, and return whether another worker has fewer.
         """
         memory, own = self._memory, len(self.connections)
         _COUNT.pack_into(memory, self._offset, own)
@@ -56,28 +53,28 @@ class ConnectionBalance:
                 return True
         return False
 
-    def leave(self, number: int | None = None) -> None:
+    def markClosed(self, number: int | None = None) -> None:
         """
-        Let nothing be left to a worker any more.
+        Mark a worker as accepting no connections.
 
-        @param number: Whose; by default our own.
+        @param number: The worker's number; by default this one's.
         """
         offset = self._offset if number is None else number * _COUNT.size
-        _COUNT.pack_into(self._memory, offset, ABSENT)
+        _COUNT.pack_into(self._memory, offset, CLOSED)
 
 
-def loadsOf(folder: Path) -> Path:
+def loadFile(folder: Path) -> Path:
     """
     Return the path of the file in the workers' directory.
     """
     return folder / "loads"
 
 
-def prepare(path: Path, count: int) -> ConnectionBalance:
+def createLoadFile(path: Path, count: int) -> ConnectionBalance:
     """
-    Make the file, with all workers absent.
+    Create the file, with all workers marked as closed.
 
-    @return: For who is none of them.
+    @return: The daemon's view, whose own count is not used.
     """
-    path.write_bytes(_COUNT.pack(ABSENT) * count)
+    path.write_bytes(_COUNT.pack(CLOSED) * count)
     return ConnectionBalance(path, 0, count)

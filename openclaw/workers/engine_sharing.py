@@ -1,6 +1,6 @@
 """
-The embedded model, of which there is one for all workers: the daemon has its processes,
-and workers borrow them.
+Share the embedded model among workers: the daemon runs its processes, and workers lease
+them.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class EngineWaiter:
         reply: Callable[[EngineLeased | EngineRefusedLease], object],
     ) -> None:
         """
-        @param number: That of the worker's wish.
+        @param number: The number of the worker's L{LeaseEngine}.
         """
         self.done: Deferred[None] = Deferred()
         self._engine = engine
@@ -40,18 +40,12 @@ class EngineWaiter:
         self._reply = reply
 
     def start(self, provider: IModelProvider) -> None:
-        """
-        It is loaded.
-        """
         address = self._engine.address
         assert address is not None
         baseURL, key = address
         self._end(EngineLeased(self._number, baseURL, key))
 
     def fail(self, error: OpenClawError) -> None:
-        """
-        It can't be had.
-        """
         self._end(EngineRefusedLease(self._number, error.message, error.retryAfter))
 
     def _end(self, answer: EngineLeased | EngineRefusedLease) -> None:
@@ -61,99 +55,99 @@ class EngineWaiter:
 
 def shareEngine(
     engine: Engine,
-    wish: LeaseEngine,
+    request: LeaseEngine,
     reply: Callable[[EngineLeased | EngineRefusedLease], object],
 ) -> None:
     """
-    Let a worker have the model.
+    Reply to a L{LeaseEngine}.
 
-    @param reply: Tells it where that is, as soon as it is there.
+    @param reply: Sends the reply, as soon as the model is loaded or has failed.
     """
-    loan = EngineWaiter(engine, wish.number, reply)
+    waiter = EngineWaiter(engine, request.number, reply)
     refusal = engine.refusal()
     if refusal is not None:
-        loan.fail(refusal)
+        waiter.fail(refusal)
     elif engine.upstream is not None:
-        loan.start(engine.upstream)
+        waiter.start(engine.upstream)
     else:
-        engine.wait(loan)
+        engine.wait(waiter)
 
 
 class EngineLease:
     """
-    The engine that a worker has leased.
+    The leases of a worker.
     """
 
     def __init__(self, send: Callable[[LeaseEngine], object]) -> None:
         """
-        @param send: Tells the daemon what is wanted.
+        @param send: Sends a message to the daemon.
         """
         self._send = send
-        self._asked = 0
+        self._requests = 0
         self._engines: dict[int, SharedEngine] = {}
-        self._known: list[SharedEngine] = []
+        self._created: list[SharedEngine] = []
         self._fails = {False: False, True: False}
 
     def engine(self, **settings: Any) -> "SharedEngine":
         """
-        Make what stands for an L{Engine} here.
+        Create the worker's substitute for an L{Engine}.
 
         @param settings: The arguments of L{Engine}.
         """
         engine = SharedEngine(
-            ask=self._ask,
+            requestLease=self._requestLease,
             embeddings=settings["order"]("", "").embeddings,
             weights=settings["weights"],
             connect=settings["connect"],
         )
         engine.fails = self._fails[engine.embeddings]
-        self._known.append(engine)
+        self._created.append(engine)
         return engine
 
-    def _ask(self, engine: "SharedEngine") -> None:
-        self._asked += 1
-        self._engines[self._asked] = engine
-        self._send(LeaseEngine(self._asked, engine.embeddings))
+    def _requestLease(self, engine: "SharedEngine") -> None:
+        self._requests += 1
+        self._engines[self._requests] = engine
+        self._send(LeaseEngine(self._requests, engine.embeddings))
 
     def received(self, answer: EngineLeased | EngineRefusedLease) -> None:
         """
-        The daemon's answer.
+        Handle a reply of the daemon.
         """
         engine = self._engines.pop(answer.number, None)
         if engine is not None:
-            engine.answered(answer)
+            engine.leaseReceived(answer)
 
-    def failing(self, embeddings: bool, fails: bool) -> None:
+    def setFailing(self, embeddings: bool, fails: bool) -> None:
         """
-        The daemon can't start it, or can again.
+        Note whether the daemon can start the model.
         """
         self._fails[embeddings] = fails
-        for engine in self._known:
+        for engine in self._created:
             if engine.embeddings == embeddings:
                 engine.fails = fails
 
-    def ended(self, embeddings: bool) -> None:
+    def engineExited(self, embeddings: bool) -> None:
         """
-        A process is gone.
+        Note that the process of the model has ended.
         """
-        self._known = [each for each in self._known if each.state != "closed"]
-        for engine in self._known:
+        self._created = [each for each in self._created if each.state != "closed"]
+        for engine in self._created:
             if engine.embeddings == embeddings:
-                engine.lost()
+                engine.engineExited()
 
 
 class SharedEngine:
     """
-    An engine whose process is the daemon's; see L{Engine}.
+    An engine whose process belongs to the daemon; see L{Engine}.
 
-    @ivar embeddings: Is it the one for embeddings?
+    @ivar embeddings: It is the one for embeddings.
     @ivar fails: The daemon can't start it; see L{Engine.fails}.
     """
 
     def __init__(
         self,
         *,
-        ask: Callable[["SharedEngine"], object],
+        requestLease: Callable[["SharedEngine"], object],
         embeddings: bool,
         weights: Weights,
         connect: Connect,
@@ -162,21 +156,18 @@ class SharedEngine:
         self.fails = False
         self.upstream: IModelProvider | None = None
         self.embeddings = embeddings
-        self._askFor = ask
+        self._requestLease = requestLease
         self._weights = weights
         self._connect = connect
         self._waiting: list[PendingOperation] = []
         self._closing: set[Deferred[None]] = set()
 
     def unavailableReason(self) -> str | None:
-        """
-        Nothing that the daemon does not say.
-        """
         return None
 
     def start(self) -> None:
         """
-        It is the daemon that starts it.  See whether it can.
+        Check that the weights exist.  The daemon starts the process.
         """
         if self.state in ("stopped", "unavailable"):
             try:
@@ -187,26 +178,20 @@ class SharedEngine:
                 self.state = "stopped"
 
     def refusal(self) -> OpenClawError | None:
-        """
-        See L{Engine.refusal}.
-        """
         if self.state == "closed":
-            return _closed()
+            return _shutdownError()
         return None
 
     def wait(self, call: PendingOperation) -> None:
-        """
-        See L{Engine.wait}.
-        """
         self._waiting.append(call)
-        call.done.addBoth(self._waitsNoMore, call)
+        call.done.addBoth(self._stopWaiting, call)
         if self.state != "starting":
             self.state = "starting"
-            self._askFor(self)
+            self._requestLease(self)
 
-    def answered(self, answer: EngineLeased | EngineRefusedLease) -> None:
+    def leaseReceived(self, answer: EngineLeased | EngineRefusedLease) -> None:
         """
-        The daemon has said where it is, or that it is not to be had.
+        Handle the daemon's reply.
         """
         if self.state != "starting":
             return
@@ -223,9 +208,9 @@ class SharedEngine:
         for call in waiting:
             call.start(self.upstream)
 
-    def lost(self) -> None:
+    def engineExited(self) -> None:
         """
-        The process is gone.  Calls that come have to wait for another.
+        Note that the process has ended.  New calls wait for the next one.
         """
         if self.state == "ready":
             self.state = "died"
@@ -239,29 +224,26 @@ class SharedEngine:
             closing.addBoth(lambda _: self._closing.discard(closing))
 
     def close(self) -> "Deferred[None]":
-        """
-        See L{Engine.close}.
-        """
         self.state = "closed"
         waiting, self._waiting = self._waiting, []
         for call in waiting:
-            call.fail(_closed())
+            call.fail(_shutdownError())
         self._disconnect()
         closing = list(self._closing)
-        return Deferred.fromCoroutine(_all(closing))
+        return Deferred.fromCoroutine(_waitAll(closing))
 
-    def _waitsNoMore(self, result: Any, call: PendingOperation) -> Any:
+    def _stopWaiting(self, result: Any, call: PendingOperation) -> Any:
         if call in self._waiting:
             self._waiting.remove(call)
         return result
 
 
-async def _all(ends: "list[Deferred[None]]") -> None:
+async def _waitAll(ends: "list[Deferred[None]]") -> None:
     for end in ends:
         await end
 
 
-def _closed() -> ShuttingDown:
+def _shutdownError() -> ShuttingDown:
     return ShuttingDown(
         "The embedded model is being stopped. Try again soon.", retryAfter=1.0
     )

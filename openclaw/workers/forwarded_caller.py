@@ -1,5 +1,5 @@
 """
-The caller of a request, as one worker tells another to which it forwards it.
+The header that identifies the caller of a request forwarded between workers.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,46 +13,43 @@ from openclaw.interfaces import ICaller
 
 CALLER_HEADER = "x-openclaw-forwarded"
 """
-It means something only on the workers' own sockets.
+The name of the header.  It is only accepted on the workers' own sockets.
 """
 
 
 class ForwardedCaller(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A caller who has been let in by another worker.
+    A caller that another worker has authenticated.
 
-    @ivar counted: Has the request been counted among the caller's?
-    @ivar hops: How often it was passed on.
+    @ivar counted: The request was counted for the caller's quota.
+    @ivar hops: The number of times that the request was forwarded.
     """
 
     operator: Operator | None = None
-    guest: NamespacedCaller | None = None
+    namespaced: NamespacedCaller | None = None
     counted: bool
     hops: int
 
     @property
     def caller(self) -> ICaller:
-        """
-        The caller.
-        """
-        caller = self.operator or self.guest
+        caller = self.operator or self.namespaced
         assert caller is not None
         return caller
 
     @classmethod
     def of(cls, caller: ICaller, *, counted: bool, hops: int) -> "ForwardedCaller":
         """
-        Make one.
+        Create an instance for a caller of either class.
         """
         if isinstance(caller, Operator):
             return cls(operator=caller, counted=counted, hops=hops)
         assert isinstance(caller, NamespacedCaller)
-        return cls(guest=caller, counted=counted, hops=hops)
+        return cls(namespaced=caller, counted=counted, hops=hops)
 
 
 def formatHeader(forwarded: ForwardedCaller, secret: str) -> bytes:
     """
-    Encode a forwarded caller as the value of a header.
+    Encode the value of the header.
     """
     document = urlsafe_b64encode(msgspec.json.encode(forwarded))
     return b"%b.%b" % (secret.encode(), document)
@@ -60,13 +57,13 @@ def formatHeader(forwarded: ForwardedCaller, secret: str) -> bytes:
 
 def parseHeader(value: bytes | None, secret: str) -> ForwardedCaller | None:
     """
-    Read the value of the header.
+    Decode the value of the header.
 
-    @return: C{None} if it is none of ours.
+    @return: C{None} if the value or its secret is invalid.
     """
-    shown, _, document = (value or b"").partition(b".")
+    presented, _, document = (value or b"").partition(b".")
     # The tools of agents run as the same user, and can reach the socket.
-    if not compare_digest(shown, secret.encode()):
+    if not compare_digest(presented, secret.encode()):
         return None
     try:
         return msgspec.json.decode(urlsafe_b64decode(document), type=ForwardedCaller)

@@ -1,8 +1,8 @@
 """
-Requests that go on to another worker, and answers that come back.
+Forward requests to another worker, and relay the responses.
 
-Each worker has a UNIX socket of its own, in a directory of the daemon's.  What comes in
-there was let in by another worker, and carries who asks.
+Each worker has its own UNIX socket, in a directory of the daemon.  Requests there were
+authenticated by another worker, and carry the caller in a header.
 """
 
 from collections.abc import Callable
@@ -52,10 +52,10 @@ from openclaw.workers.worker_router import WorkerRouter
 
 RETRY_SECONDS = 1.0
 """
-Retry-After of callers whose worker is not there, in seconds: a new one begins by then.
+The Retry-After of requests whose worker is restarting, in seconds.
 """
 
-_LEFT_OUT = frozenset(
+_DROPPED_HEADERS = frozenset(
     {
         b"authorization",
         b"connection",
@@ -69,21 +69,20 @@ _LEFT_OUT = frozenset(
     }
 )
 """
-Headers of a connection, and not of what goes through it; and the caller's credential,
-which was looked at.
+Hop-by-hop headers, and the credential, which was already checked.
 """
 
 
-def socketOf(folder: Path, number: int) -> Path:
+def workerSocket(folder: Path, number: int) -> Path:
     """
-    Return the path of the socket on which a worker takes forwarded requests.
+    Return the path of a worker's socket.
     """
     return folder / f"{number}.socket"
 
 
 class ForwardingAccess(AccessCheck):
     """
-    Believes other workers.
+    Authenticates requests from other workers.
     """
 
     def __init__(
@@ -94,9 +93,8 @@ class ForwardingAccess(AccessCheck):
         quotas: Quotas,
     ) -> None:
         """
-        @param secret: What the workers show each other.
-
-        @param quotas: Counts those requests that no other has counted.
+        @param secret: The secret in requests between workers.
+        @param quotas: Counts requests that no other worker has counted.
         """
         super().__init__(live, routes)
         self._secret = secret
@@ -104,7 +102,7 @@ class ForwardingAccess(AccessCheck):
 
     def forwardedCallerOf(self, request: GatewayRequest) -> ForwardedCaller | None:
         """
-        The forwarded caller that a request came with.
+        Return the caller of a forwarded request.
         """
         value = request.getHeader(CALLER_HEADER.encode())
         return parseHeader(value, self._secret)
@@ -112,12 +110,9 @@ class ForwardingAccess(AccessCheck):
     def identify(
         self, live: LiveConfig, request: GatewayRequest
     ) -> "Deferred[ICaller]":
-        """
-        See L{AccessCheck.identify}.
-        """
         forwarded = self.forwardedCallerOf(request)
         if forwarded is None:
-            return fail(AuthenticationFailed("This is not for you."))
+            return fail(AuthenticationFailed("Only other workers may connect here."))
         if not forwarded.counted:
             try:
                 self._quotas.countRequest(forwarded.caller)
@@ -128,26 +123,23 @@ class ForwardingAccess(AccessCheck):
 
 @implementer(IAgentEndpointFactory)
 @dataclass(frozen=True)
-class _Sockets:
+class _SocketEndpoints:
     """
-    Finds a worker's socket by its number, which stands for its host.
+    Maps a worker's number, which is the host of the URL, to its socket.
     """
 
     folder: Path
     reactor: Any
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        """
-        See L{IAgentEndpointFactory}.
-        """
-        path = socketOf(self.folder, int(uri.host))
+        path = workerSocket(self.folder, int(uri.host))
         return UNIXClientEndpoint(self.reactor, str(path))
 
 
 @implementer(IBodyProducer)
-class _Body:
+class _BytesProducer:
     """
-    The body of a request, all of it at once.
+    A request body in memory.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -155,31 +147,22 @@ class _Body:
         self._body = body
 
     def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
-        """
-        See L{IBodyProducer}.
-        """
         consumer.write(self._body)
         return succeed(None)
 
     def pauseProducing(self) -> None:
-        """
-        See L{IBodyProducer}.
-        """
+        pass
 
     def resumeProducing(self) -> None:
-        """
-        See L{IBodyProducer}.
-        """
+        pass
 
     def stopProducing(self) -> None:
-        """
-        See L{IBodyProducer}.
-        """
+        pass
 
 
-class _Answer(Protocol):
+class _ResponseRelay(Protocol):
     """
-    The body of an answer, on its way to the caller.
+    Relays a response body to the client.
     """
 
     def __init__(self, request: GatewayRequest) -> None:
@@ -187,21 +170,15 @@ class _Answer(Protocol):
         self._request: Any = request
 
     def connectionMade(self) -> None:
-        """
-        It begins.
-        """
         assert self.transport is not None
         self._request.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Some of it came.
-        """
         self._request.write(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        It is complete, or broken off: then the caller must see that.
+        Finish the response, or abort it so that the client notices.
         """
         request = self._request
         if not request.disconnected:
@@ -217,60 +194,60 @@ class _Answer(Protocol):
 @dataclass(eq=False)
 class RequestForwarder:
     """
-    Passes requests on.
+    Forwards requests.
     """
 
     folder: Path
     secret: str
     reactor: Any
     log: Logger
-    _going: "set[Deferred[None]]" = field(default_factory=set, init=False)
+    _active: "set[Deferred[None]]" = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._pool = HTTPConnectionPool(self.reactor)
         self._pool.maxPersistentPerHost = 64
         self._pool.cachedConnectionTimeout = 30
-        # What was not done is for the caller to ask again, who knows whether to.
+        # Only the client knows whether a request may be repeated.
         self._pool.retryAutomatically = False
         self._agent = Agent.usingEndpointFactory(
-            self.reactor, _Sockets(self.folder, self.reactor), self._pool
+            self.reactor, _SocketEndpoints(self.folder, self.reactor), self._pool
         )
 
-    def passOn(
+    def forward(
         self, request: GatewayRequest, owner: int, forwarded: ForwardedCaller
     ) -> None:
         """
-        Have another worker answer a request.
+        Forward a request.
 
-        @param owner: Its number.
+        @param owner: The number of the worker.
         """
-        going = Deferred.fromCoroutine(self._passOn(request, owner, forwarded))
-        self._going.add(going)
+        forwarding = Deferred.fromCoroutine(self._forward(request, owner, forwarded))
+        self._active.add(forwarding)
         disconnected = request.notifyFinish()
 
         def ended(result: Failure | None) -> None:
-            self._going.discard(going)
+            self._active.discard(forwarding)
             if isinstance(result, Failure) and not request.disconnected:
-                self.log.failure("A request could not be passed on", result)
+                self.log.failure("Forwarding a request failed", result)
                 request.abort()
 
-        # The caller may go away at any time.
-        disconnected.addErrback(lambda _: going.cancel())
-        going.addBoth(ended)
+        # The client may disconnect at any time.
+        disconnected.addErrback(lambda _: forwarding.cancel())
+        forwarding.addBoth(ended)
 
-    async def _passOn(
+    async def _forward(
         self, request: GatewayRequest, owner: int, forwarded: ForwardedCaller
     ) -> None:
         headers = Headers()
         for name, values in request.requestHeaders.getAllRawHeaders():
-            if name.lower() not in _LEFT_OUT:
+            if name.lower() not in _DROPPED_HEADERS:
                 headers.setRawHeaders(name, values)
         headers.setRawHeaders(CALLER_HEADER, [formatHeader(forwarded, self.secret)])
         body = request.body()
         uri = b"http://%d%b" % (owner, request.uri)
         try:
             response = await self._agent.request(
-                request.method, uri, headers, _Body(body) if body else None
+                request.method, uri, headers, _BytesProducer(body) if body else None
             )
         except CancelledError:
             return
@@ -278,28 +255,27 @@ class RequestForwarder:
             if request.disconnected:
                 return
             self.log.warn(
-                "Worker {owner} does not answer: {error}",
+                "Worker {owner} does not respond: {error}",
                 owner=owner,
                 error=str(error) or type(error).__name__,
             )
             lost = Unavailable(
-                "The part of the gateway that this belongs to begins anew. Try again"
-                " soon.",
+                "The worker handling this request is restarting. Try again soon.",
                 code="worker_unavailable",
                 retryAfter=RETRY_SECONDS,
             )
             request.write(setErrorResponse(request, lost))
             request.finish()
             return
-        self._answer(request, response)
-        answer = _Answer(request)
-        response.deliverBody(answer)
-        await answer.done
+        self._copyHead(request, response)
+        relay = _ResponseRelay(request)
+        response.deliverBody(relay)
+        await relay.done
 
-    def _answer(self, request: GatewayRequest, response: IResponse) -> None:
+    def _copyHead(self, request: GatewayRequest, response: IResponse) -> None:
         request.setResponseCode(response.code)
         for name, values in response.headers.getAllRawHeaders():
-            if name.lower() not in _LEFT_OUT:
+            if name.lower() not in _DROPPED_HEADERS:
                 request.responseHeaders.setRawHeaders(name, values)
         if response.length is not UNKNOWN_LENGTH:
             length = b"%d" % response.length
@@ -307,25 +283,22 @@ class RequestForwarder:
 
     async def untilIdle(self) -> None:
         """
-        Wait until all answers have come back.
+        Wait until all forwarded requests have ended.
         """
-        while self._going:
-            ends = []
-            for going in self._going:
-                end: Deferred[None] = Deferred()
-                going.addBoth(_also, end)
-                ends.append(end)
-            await DeferredList(ends)
+        while self._active:
+            pending = []
+            for forwarding in self._active:
+                done: Deferred[None] = Deferred()
+                forwarding.addBoth(_fire, done)
+                pending.append(done)
+            await DeferredList(pending)
 
     async def close(self) -> None:
-        """
-        Close the idle connections.
-        """
         await self._pool.closeCachedConnections()
 
 
-def _also(result: Any, end: "Deferred[None]") -> Any:
-    end.callback(None)
+def _fire(result: Any, done: "Deferred[None]") -> Any:
+    done.callback(None)
     return result
 
 
@@ -333,10 +306,10 @@ def _also(result: Any, end: "Deferred[None]") -> Any:
 @dataclass(frozen=True)
 class ForwardingResource:
     """
-    A resource that answers what belongs here, and passes on what does not.
+    A resource that handles requests of this worker, and forwards others.
 
-    @ivar inner: The gateway's own.
-    @ivar forwardedCallerOf: What a request has come with.
+    @ivar inner: The gateway's resource.
+    @ivar forwardedCallerOf: Returns the caller of a forwarded request.
     """
 
     isLeaf = True
@@ -350,9 +323,6 @@ class ForwardingResource:
     )
 
     def render(self, request: GatewayRequest) -> int:
-        """
-        See L{IResource.render}.
-        """
         Deferred.fromCoroutine(self._render(request)).addErrback(self._failed, request)
         return NOT_DONE_YET
 
@@ -363,21 +333,15 @@ class ForwardingResource:
         if found is None:
             request.render(self.inner)  # type: ignore[no-untyped-call]
         else:
-            self.forwarder.passOn(request, *found)
+            self.forwarder.forward(request, *found)
 
     def _failed(self, failure: Failure, request: GatewayRequest) -> None:
-        self.log.failure("A request found no worker", failure)
+        self.log.failure("Routing a request to a worker failed", failure)
         if not request.disconnected:
             request.abort()
 
     def getChildWithDefault(self, name: bytes, request: object) -> IResource:
-        """
-        See L{IResource}.
-        """
         return self
 
     def putChild(self, path: bytes, child: IResource) -> None:
-        """
-        See L{IResource}.
-        """
         raise NotImplementedError("There are no children.")

@@ -1,5 +1,5 @@
 """
-Return one worker's share of the gateway's limits.
+Divide the gateway's limits among workers.
 """
 
 from msgspec.structs import replace
@@ -7,23 +7,23 @@ from msgspec.structs import replace
 from openclaw.config import Config
 
 
-def shareOf(config: Config, count: int) -> Config:
+def divideLimits(config: Config, count: int) -> Config:
     """
-    The configuration of one worker among several: of what there may be in all it has
-    an equal part, rounded up.
+    Return the configuration of one worker: each limit that applies to the whole gateway
+    is divided, and rounded up.
     """
 
-    def part(total: int) -> int:
+    def share(total: int) -> int:
         return -(-total // count)
 
     http, defaults = config.gateway.http, config.agents.defaults
     endpoints = http.endpoints
     embeddings = replace(
-        endpoints.embeddings, maxConcurrent=part(endpoints.embeddings.maxConcurrent)
+        endpoints.embeddings, maxConcurrent=share(endpoints.embeddings.maxConcurrent)
     )
-    # One body must have room, however many workers there are.
+    # One body of the largest size must fit, for any number of workers.
     bodies = max(
-        part(http.maxBodyBytesInFlight), endpoints.chatCompletions.maxBodyBytes
+        share(http.maxBodyBytesInFlight), endpoints.chatCompletions.maxBodyBytes
     )
     return replace(
         config,
@@ -31,8 +31,8 @@ def shareOf(config: Config, count: int) -> Config:
             config.gateway,
             http=replace(
                 http,
-                maxConnections=part(http.maxConnections),
-                maxConnectionsPerAddress=part(http.maxConnectionsPerAddress),
+                maxConnections=share(http.maxConnections),
+                maxConnectionsPerAddress=share(http.maxConnectionsPerAddress),
                 maxBodyBytesInFlight=bodies,
                 endpoints=replace(endpoints, embeddings=embeddings),
             ),
@@ -41,9 +41,9 @@ def shareOf(config: Config, count: int) -> Config:
             config.agents,
             defaults=replace(
                 defaults,
-                maxConcurrent=part(defaults.maxConcurrent),
-                maxQueued=part(defaults.maxQueued),
+                maxConcurrent=share(defaults.maxConcurrent),
+                maxQueued=share(defaults.maxQueued),
             ),
         ),
-        session=replace(config.session, maxWaiting=part(config.session.maxWaiting)),
+        session=replace(config.session, maxWaiting=share(config.session.maxWaiting)),
     )

@@ -1,5 +1,5 @@
 """
-The log of a worker, which is a part of the daemon's.
+Send the log of a worker to the daemon.
 """
 
 import json
@@ -18,13 +18,14 @@ from zope.interface import implementer
 from openclaw.log_formats import IStructured, jsonLine
 from openclaw.workers.worker_messages import Logged
 
-OURS = "openclaw"
+OWN_NAMESPACE = "openclaw"
 
 
 @implementer(ILogObserver)
 class LogForwarder:
     """
-    Sends a worker's log to the daemon: all of ours, and what of others' is alarming.
+    Sends a worker's log events to the daemon: all of this package, and warnings and
+    errors of others.
     """
 
     def __init__(self, send: Callable[[Logged], object], asJSON: bool = False) -> None:
@@ -32,12 +33,9 @@ class LogForwarder:
         self._send = send
 
     def __call__(self, event: LogEvent) -> None:
-        """
-        See L{ILogObserver}.
-        """
         level = event.get("log_level") or LogLevel.info
         namespace = event.get("log_namespace") or "-"
-        if not namespace.startswith(OURS) and level < LogLevel.warn:
+        if not namespace.startswith(OWN_NAMESPACE) and level < LogLevel.warn:
             return
         failure = event.get("log_failure")
         self._send(
@@ -53,40 +51,37 @@ class LogForwarder:
 
 
 @implementer(IStructured)
-class WorkersLine:
+class WorkerLogLine:
     """
-    A log line of a worker, as the daemon writes it.
+    A log line of a worker in the daemon's log.
     """
 
-    def __init__(self, number: int, said: Logged) -> None:
+    def __init__(self, number: int, entry: Logged) -> None:
         self._number = number
-        self._said = said
+        self._entry = entry
 
     def __str__(self) -> str:
-        said = self._said
-        text = f"[worker {self._number}] {said.text}"
-        return text if said.traceback is UNSET else f"{text}\n{said.traceback}"
+        entry = self._entry
+        text = f"[worker {self._number}] {entry.text}"
+        return text if entry.traceback is UNSET else f"{text}\n{entry.traceback}"
 
     def fields(self) -> dict[str, Any]:
-        """
-        See L{IStructured.fields}.
-        """
-        more = self._said.fields
+        more = self._entry.fields
         return {
-            "message": self._said.text,
+            "message": self._entry.text,
             **(more if isinstance(more, dict) else {}),
             "worker": self._number,
         }
 
 
-def eventOf(number: int, said: Logged) -> LogEvent:
+def workerLogEvent(number: int, entry: Logged) -> LogEvent:
     """
-    A worker's line as an event.
+    Convert a worker's log entry to an event.
     """
     return {
-        "log_time": said.time,
-        "log_level": LogLevel.levelWithName(said.level),
-        "log_namespace": said.namespace,
+        "log_time": entry.time,
+        "log_level": LogLevel.levelWithName(entry.level),
+        "log_namespace": entry.namespace,
         "log_format": "{line}",
-        "line": WorkersLine(number, said),
+        "line": WorkerLogLine(number, entry),
     }

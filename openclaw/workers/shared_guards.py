@@ -1,5 +1,5 @@
 """
-Bounds of callers that hold for all workers together.
+Throttle and quotas that apply to all workers together.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from openclaw.interfaces import ICaller
 
 FAILED = "credential failed"
 """
-The topic under which workers tell each other of wrong credentials.
+The topic of failed authentications.
 """
 
 
 class SharedThrottle(Throttle):
     """
-    Counts also what others saw fail.
+    Also counts the failures in other workers.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SharedThrottle(Throttle):
     ) -> None:
         super().__init__(limits, clock, log)
         self._peers = peers
-        peers.answer(FAILED, self._heard)
+        peers.onQuery(FAILED, self._countPeerFailure)
 
     def recordFailure(self, origin: ClientAddress, kind: str) -> "Deferred[None]":
         """
@@ -43,20 +43,22 @@ class SharedThrottle(Throttle):
         super().recordFailure(origin, kind)
         if self._isExempt(origin):
             return succeed(None)
-        said = {"name": origin.name, "local": origin.local, "kind": kind}
-        return self._peers.ask(FAILED, said).addCallback(lambda _: None)
+        failure = {"name": origin.name, "local": origin.local, "kind": kind}
+        return self._peers.query(FAILED, failure).addCallback(lambda _: None)
 
-    def _heard(self, said: Mapping[str, Any]) -> None:
-        origin = ClientAddress(name=said["name"], local=said["local"], trusted=False)
+    def _countPeerFailure(self, failure: Mapping[str, Any]) -> None:
+        origin = ClientAddress(
+            name=failure["name"], local=failure["local"], trusted=False
+        )
         if not self._isExempt(origin):
-            # Who has seen it fail says if it was one too many.
-            self._countFailure(origin, said["kind"])
+            # Only the worker that received the request logs a lockout.
+            self._countFailure(origin, failure["kind"])
 
 
 class SharedQuotas(Quotas):
     """
-    Counts those callers who belong to this worker.  Requests of others that have a
-    bound are passed on to theirs, and counted there; see
+    Counts the requests of callers that are assigned to this worker.  Requests of other
+    callers with quotas are forwarded to theirs, and counted there; see
     L{openclaw.workers.worker_router.WorkerRouter}.
     """
 
@@ -65,19 +67,16 @@ class SharedQuotas(Quotas):
         self._peers = peers
 
     def countRequest(self, caller: ICaller) -> None:
-        """
-        See L{Quotas.countRequest}.
-        """
-        owner = ownerOfCaller(caller, self._peers.count)
+        owner = findCallerWorker(caller, self._peers.count)
         if owner is None or owner == self._peers.number:
             super().countRequest(caller)
 
 
-def ownerOfCaller(caller: ICaller, count: int) -> int | None:
+def findCallerWorker(caller: ICaller, count: int) -> int | None:
     """
-    The worker that answers all requests of a caller.
+    Return the worker that handles all requests of a caller with quotas.
 
-    @return: C{None} for a caller without a bound, whom each may answer.
+    @return: C{None} for a caller without quotas, which any worker may handle.
     """
     quota = caller.quota
     if quota.concurrentRuns is None and quota.requestsPerMinute is None:

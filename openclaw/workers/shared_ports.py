@@ -1,5 +1,6 @@
 """
-Ports that several processes share: one opens them, the others adopt them.
+Listening sockets that several processes share: the daemon opens them, workers adopt
+them.
 """
 
 from collections.abc import Sequence
@@ -21,49 +22,46 @@ from openclaw.net.twisted_internals import AdoptedUNIXPort, adoptPort
 from openclaw.workers.connection_balance import ConnectionBalance
 from openclaw.workers.worker_messages import SharedSocket
 
-STEP_BACK_SECONDS = 0.003
+DEFER_SECONDS = 0.003
 """
-Seconds for which a connection is left to a worker that has fewer.
+The time for which a connection is left to a worker that has fewer.
 """
 
 
-class _OneByOne:
+class _BalancedAccept:
     """
-    Takes one connection each time it is told that there are some, unless another
-    worker has less.  A port of Twisted takes all there are, so that of many at once one
-    worker would get most.
+    Accepts one connection at a time, and none while another worker has fewer.
+    Twisted's ports accept all that are pending, so that one worker would get most of a
+    burst.
 
-    @ivar balance: Who has how many.
+    @ivar balance: The numbers of connections of all workers.
     """
 
     balance: ConnectionBalance
-    _later: IDelayedCall | None = None
+    _timer: IDelayedCall | None = None
 
     def doRead(self) -> None:
-        """
-        Somebody connects.
-        """
         port: Any = self
-        if self.balance.othersHaveLess():
+        if self.balance.shouldDefer():
             port.stopReading()
-            self._later = port.reactor.callLater(STEP_BACK_SECONDS, self._goOn)
+            self._timer = port.reactor.callLater(DEFER_SECONDS, self._resume)
         else:
             super().doRead()  # type: ignore[misc]
 
-    def _goOn(self) -> None:
+    def _resume(self) -> None:
         """
-        Take the connection, if it is still there.
+        Accept the connection, if it is still pending.
         """
         port: Any = self
-        self._later = None
+        self._timer = None
         super().doRead()  # type: ignore[misc]
         if port.connected and not port.disconnecting:
             port.startReading()
 
-    def _forget(self) -> None:
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+    def _cancelTimer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     @property
     def numberAccepts(self) -> int:
@@ -75,41 +73,35 @@ class _OneByOne:
     @numberAccepts.setter
     def numberAccepts(self, number: int) -> None:
         """
-        Twisted's own opinion.
+        Ignore the number that Twisted computes.
         """
 
 
-class SharedPort(_OneByOne, tcp.Port):
+class SharedPort(_BalancedAccept, tcp.Port):
     """
-    A TCP port that others have, too.
+    A shared TCP port.
     """
 
     def connectionLost(self, reason: Any) -> None:
-        """
-        Close it here.
-        """
-        self._forget()
+        self._cancelTimer()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
 
-class SharedUNIXPort(_OneByOne, AdoptedUNIXPort):
+class SharedUNIXPort(_BalancedAccept, AdoptedUNIXPort):
     """
-    A UNIX socket that others have, too.
+    A shared UNIX socket.
     """
 
     def connectionLost(self, reason: Any) -> None:
-        """
-        Close it here.
-        """
-        self._forget()
+        self._cancelTimer()
         super().connectionLost(reason)
 
 
-class Adopting:
+class AdoptingReactor:
     """
-    Stands for the reactor where endpoints want to listen: each call takes the next of
-    the ports that are open already.  So whatever an endpoint does beside that (TLS,
-    another protocol in front) is done here as well.
+    Stands in for the reactor when endpoints listen: each call adopts the next open
+    port.  So other features of an endpoint, such as TLS or the PROXY protocol, work as
+    usual.
     """
 
     def __init__(
@@ -126,34 +118,28 @@ class Adopting:
         """
         Listen on the next port.
 
-        @raise CannotListenError: There is none.
+        @raise CannotListenError: There are no more ports.
         """
         if not self._sockets:
             raise CannotListenError(None, None, "the port can't be shared")
-        shared = self._sockets.pop(0)
+        socket = self._sockets.pop(0)
         kind: Any
         more: tuple[Any, ...]
-        if shared.family == unix.Port.addressFamily:
+        if socket.family == unix.Port.addressFamily:
             kind, more = SharedUNIXPort, (factory,)
         else:
-            kind, more = SharedPort, (shared.family, factory)
-        port = adoptPort(kind, self._reactor, shared.descriptor, *more)
+            kind, more = SharedPort, (socket.family, factory)
+        port = adoptPort(kind, self._reactor, socket.descriptor, *more)
         port.balance = self._balance
         port.startListening()
         return port  # type: ignore[no-any-return]
 
     def listenTCP(self, _: int, factory: ServerFactory, *args: Any, **more: Any) -> Any:
-        """
-        See L{twisted.internet.interfaces.IReactorTCP.listenTCP}.
-        """
         return self.adopt(factory)
 
     def listenUNIX(
         self, _: str, factory: ServerFactory, *args: Any, **more: Any
     ) -> Any:
-        """
-        See L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}.
-        """
         return self.adopt(factory)
 
     def listenSSL(
@@ -164,10 +150,7 @@ class Adopting:
         *args: Any,
         **more: Any,
     ) -> Any:
-        """
-        See L{twisted.internet.interfaces.IReactorSSL.listenSSL}.
-        """
-        # The TLS libraries take 10 MB that others need not spend.
+        # Importing the TLS libraries takes 10 MB of memory.
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
         return self.adopt(TLSMemoryBIOFactory(contextFactory, False, factory))
@@ -176,25 +159,22 @@ class Adopting:
 @implementer(IStreamServerEndpoint)
 class AdoptedEndpoint:
     """
-    An endpoint for a port that is open, where its own string means nothing in this
-    process: systemd tells only the one that it has begun.
+    An endpoint for an open port whose description can't be used in this process:
+    systemd passes its sockets only to the process that it starts.
     """
 
-    def __init__(self, adopting: Adopting) -> None:
+    def __init__(self, adopting: AdoptingReactor) -> None:
         self._adopting = adopting
 
     def listen(self, factory: IProtocolFactory) -> Any:
-        """
-        See L{IStreamServerEndpoint.listen}.
-        """
         return execute(self._adopting.adopt, factory)
 
 
-def shared(ports: Sequence[Any], first: int) -> list[SharedSocket]:
+def sharedSockets(ports: Sequence[Any], first: int) -> list[SharedSocket]:
     """
-    Ports as another process will know them.
+    Return the ports' sockets with their descriptors in a worker.
 
-    @param first: The number of the first one there.
+    @param first: The descriptor of the first one.
     """
     return [
         SharedSocket(number, port.socket.family)
@@ -204,6 +184,6 @@ def shared(ports: Sequence[Any], first: int) -> list[SharedSocket]:
 
 def isShareable(port: object) -> bool:
     """
-    Can other processes have the port?
+    Return whether other processes can adopt the port.
     """
     return isinstance(port, tcp.Port)

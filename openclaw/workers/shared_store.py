@@ -1,6 +1,5 @@
 """
-A session store that several workers share, each with runs that wait in a line of its
-own.
+A session store that several workers share, each with its own queue of runs.
 """
 
 from collections.abc import Sequence
@@ -16,28 +15,28 @@ from openclaw.messages import Message
 
 WANTED = "session wanted"
 """
-The topic under which workers tell each other for which session they wait.
+The topic of workers' waits for a session.
 """
 
 YIELD_SECONDS = 0.15
 """
-Seconds for which a worker leaves a session to another that waits: a little longer than
-that one takes to ask again, see L{openclaw.agents.run.CLAIM_RETRY_SECONDS}.
+The time for which a worker leaves a session to another that waits: a little longer than
+L{openclaw.agents.run.CLAIM_RETRY_SECONDS}.
 """
 
 WANTED_SECONDS = 1.0
 """
-Seconds for which another worker's wish counts.
+The time for which another worker's wait counts.
 """
 
 
 class FairStore(proxyForInterface(ISessionStore)):  # type: ignore[misc]
     """
-    A store whose sessions go round among the workers that want them.
+    Shares each session fairly among the workers that wait for it.
 
-    A worker whose run has ended could take the session for its own next one at once,
-    over and over, while a run of another worker asks ten times a second and never
-    finds it free.
+    Otherwise a worker whose run has ended could claim the session for its own next run
+    at once, over and over, while a run of another worker retries ten times per second
+    and never finds it free.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class FairStore(proxyForInterface(ISessionStore)):  # type: ignore[misc]
         self._peers = peers
         self._clock = clock
         self._wanted: dict[str, float] = {}
-        peers.hear(WANTED, self._heard)
+        peers.onBroadcast(WANTED, self._recordWish)
 
     def beginTurn(
         self,
@@ -56,29 +55,27 @@ class FairStore(proxyForInterface(ISessionStore)):  # type: ignore[misc]
         opening: Sequence[Message],
         following: Sequence[Message],
     ) -> "Deferred[Conversation | None]":
-        """
-        See L{ISessionStore.beginTurn}.
-        """
-
         def begin() -> "Deferred[Conversation | None]":
             beginning: Deferred[Conversation | None] = self.original.beginTurn(
                 claim, agentID, opening, following
             )
-            return beginning.addCallback(self._seen, claim.sessionKey)
+            return beginning.addCallback(self._announceWait, claim.sessionKey)
 
         until = self._wanted.pop(claim.sessionKey, 0.0)
         if until <= self._clock.seconds():
             return begin()
         return deferLater(self._clock, YIELD_SECONDS).addCallback(lambda _: begin())
 
-    def _seen(self, found: Conversation | None, key: str) -> Conversation | None:
-        if found is None:
-            self._peers.tell(WANTED, key)
-        return found
+    def _announceWait(
+        self, conversation: Conversation | None, key: str
+    ) -> Conversation | None:
+        if conversation is None:
+            self._peers.broadcast(WANTED, key)
+        return conversation
 
-    def _heard(self, key: str) -> None:
+    def _recordWish(self, key: str) -> None:
         now = self._clock.seconds()
-        # The latest stand last.
+        # Keeps the dictionary in the order of time.
         self._wanted.pop(key, None)
         self._wanted[key] = now + WANTED_SECONDS
         while next(iter(self._wanted.values())) <= now:

@@ -1,6 +1,5 @@
 """
-The workers, as the daemon sees them: begun together, replaced when they die, ended
-together.
+Start the workers, restart those that die, and stop them together.
 """
 
 import os
@@ -20,44 +19,48 @@ from twisted.logger import ILogObserver, Logger
 
 from openclaw.errors import StartError
 from openclaw.models.local.local_provider import LocalModelProvider
-from openclaw.workers.connection_balance import ConnectionBalance, loadsOf, prepare
-from openclaw.workers.shared_ports import shared
+from openclaw.workers.connection_balance import (
+    ConnectionBalance,
+    createLoadFile,
+    loadFile,
+)
+from openclaw.workers.shared_ports import sharedSockets
 from openclaw.workers.switchboard import Switchboard
 from openclaw.workers.worker_messages import (
     FIRST_PORT,
+    CancelRuns,
     Drain,
-    Ended,
+    EngineExited,
     EngineFails,
-    Hurry,
-    Order,
     Stop,
+    WorkerSettings,
 )
 from openclaw.workers.worker_process import WorkerProcess
 
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 5.0
 """
-Seconds until a worker is replaced: doubled each time, while new ones die.
+The wait before a worker is restarted, in seconds: doubled each time that it dies.
 """
 
 HEALTHY_SECONDS = 10.0
 """
-One that served for so long was a good one, and the waiting begins anew.
+The uptime after which the wait starts from L{FIRST_WAIT} again.
 """
 
 GRACE_SECONDS = 10.0
 """
-Seconds until a worker is killed that does not end after its runs.
+The time after the drain in which a worker must end before it is killed.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
     """
-    Options of the command line that workers must know.
+    Command line options that workers need.
 
-    @ivar config: The configuration file that was asked for, if one was.
-    @ivar listen: Endpoint strings.
+    @ivar config: The configuration file, if given.
+    @ivar listen: Endpoint descriptions.
     @ivar auth: strcred's descriptions.
     """
 
@@ -75,7 +78,7 @@ class WorkerSupervisor:
         self,
         *,
         count: int,
-        wishes: WorkerOptions,
+        options: WorkerOptions,
         ports: Callable[[], Sequence[Any]],
         local: Callable[[], LocalModelProvider],
         prepare: Callable[[], object],
@@ -84,28 +87,21 @@ class WorkerSupervisor:
         reactor: Any,
         publish: ILogObserver,
         log: Logger,
-        giveUp: Callable[[], object],
+        onFatal: Callable[[], object],
     ) -> None:
         """
-        @param count: How many.
-
-        @param ports: The open ports.
-
-        @param local: The embedded model.
-
-        @param prepare: Has it loaded, if that is not to wait.
-
+        @param count: The number of workers.
+        @param ports: Returns the open ports.
+        @param local: Returns the provider of the embedded model.
+        @param prepare: Loads the embedded model, if it is to start at once.
         @param environ: The workers' environment.
-
-        @param path: Where Python finds modules.
-
-        @param publish: Takes what they log.
-
-        @param giveUp: Ends the daemon, when no worker can be started any more.
+        @param path: C{sys.path} for the workers.
+        @param publish: The observer for the workers' log events.
+        @param onFatal: Called when no worker can be started any more.
         """
-        self._giveUp = giveUp
+        self._onFatal = onFatal
         self._count = count
-        self._wishes = wishes
+        self._options = options
         self._ports = ports
         self._local = local
         self._prepare = prepare
@@ -117,78 +113,72 @@ class WorkerSupervisor:
         self._secret = token_urlsafe(32)
         self._folder = ""
         self._balance: ConnectionBalance | None = None
-        self._stopping = self._whole = False
+        self._stopping = self._started = False
         self.workers = [_Worker(number, self) for number in range(count)]
         self.switchboard = Switchboard(
             send=lambda number, message: self.workers[number].send(message),
-            others=self._others,
+            others=self._readyPeers,
             local=local,
             clock=reactor,
         )
 
-    def _others(self, number: int) -> list[int]:
+    def _readyPeers(self, number: int) -> list[int]:
         return [
             each.number
             for each in self.workers
-            if each.number != number and each.serves
+            if each.number != number and each.isReady
         ]
 
-    # What they do together
+    # All workers
 
     async def start(self) -> None:
         """
-        Begin them all.
+        Start all workers.
 
-        @raise StartError: One of them can't serve.
+        @raise StartError: One of them can't start.
         """
         try:
             self._folder = tempfile.mkdtemp(prefix="openclaw-")
-            self._balance = prepare(loadsOf(Path(self._folder)), self._count)
+            self._balance = createLoadFile(loadFile(Path(self._folder)), self._count)
         except OSError as error:
-            raise StartError(f"The workers' files can't be made: {error}") from None
+            raise StartError(f"The workers' files can't be created: {error}") from None
         self._watchModel()
         self._prepare()
-        begun = await DeferredList([worker.begin() for worker in self.workers])
+        begun = await DeferredList([worker.start() for worker in self.workers])
         for _, reason in begun:
             if reason is not None:
                 raise StartError(str(reason))
-        if not all(worker.serves for worker in self.workers):
+        if not all(worker.isReady for worker in self.workers):
             raise StartError("A worker has ended.")
-        self._whole = True
+        self._started = True
 
     async def reload(self) -> None:
-        """
-        Have them read the configuration.
-        """
         self._watchModel()
         await DeferredList([worker.reload() for worker in self.workers])
 
-    def hurry(self) -> None:
-        """
-        Have them wait no longer for runs.
-        """
-        self._tellAll(Hurry())
+    def cancelRuns(self) -> None:
+        self._sendAll(CancelRuns())
 
     async def drain(self, seconds: float) -> None:
         """
-        Have them end their runs, and end.
+        Drain all workers, then stop them.
         """
         self._stopping = True
         for worker in self.workers:
             worker.stop()
-        self._tellAll(Drain())
+        self._sendAll(Drain())
         patience = self._reactor.callLater(seconds + GRACE_SECONDS, self._killAll)
-        # Until the last run has ended, all of them say to all callers that they
-        # should come again.
+        # Until the last run has ended, all workers reject new requests with a
+        # Retry-After.
         await DeferredList([worker.untilDrained() for worker in self.workers])
-        self._tellAll(Stop())
+        self._sendAll(Stop())
         await DeferredList([worker.untilEnd() for worker in self.workers])
         if patience.active():
             patience.cancel()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _tellAll(self, message: msgspec.Struct) -> None:
+    def _sendAll(self, message: msgspec.Struct) -> None:
         for worker in self.workers:
             worker.send(message)
 
@@ -198,38 +188,39 @@ class WorkerSupervisor:
 
     def _watchModel(self) -> None:
         """
-        The embedded model's provider can be another one now.
+        Report changes of the embedded model to the workers.  A reload can replace its
+        provider.
         """
         for embeddings in (False, True):
-            lost = partial(self._tellAll, Ended(embeddings))
+            workerExited = partial(self._sendAll, EngineExited(embeddings))
             engine = self._local().engine(embeddings)
-            engine.onLost = lost
-            engine.onFails = partial(self._tellFails, embeddings)
-            self._tellFails(embeddings, engine.fails)
+            engine.onLost = workerExited
+            engine.onFails = partial(self._sendFails, embeddings)
+            self._sendFails(embeddings, engine.fails)
 
-    def _tellFails(self, embeddings: bool, fails: bool) -> None:
-        self._tellAll(EngineFails(embeddings, fails))
+    def _sendFails(self, embeddings: bool, fails: bool) -> None:
+        self._sendAll(EngineFails(embeddings, fails))
 
-    # What one of them needs
+    # One worker
 
     def spawn(self, number: int) -> WorkerProcess:
         """
-        Start the process of one.
+        Start the process of a worker.
         """
         ports = self._ports()
-        order = Order(
+        settings = WorkerSettings(
             number=number,
             count=self._count,
-            config=self._wishes.config,
-            listen=self._wishes.listen,
-            sockets=shared(ports, FIRST_PORT),
-            auth=self._wishes.auth,
+            config=self._options.config,
+            listen=self._options.listen,
+            sockets=sharedSockets(ports, FIRST_PORT),
+            auth=self._options.auth,
             folder=self._folder,
             secret=self._secret,
             reactor=type(self._reactor).__module__,
             path=[os.path.abspath(each) for each in self._path],
         )
-        process = WorkerProcess(order, self.switchboard, self._publish, self._log)
+        process = WorkerProcess(settings, self.switchboard, self._publish, self._log)
         process.spawn(
             self._reactor, self._environ, [port.socket.fileno() for port in ports]
         )
@@ -238,41 +229,41 @@ class WorkerSupervisor:
             process.send(EngineFails(embeddings, fails))
         return process
 
-    def lost(self, number: int, wait: float) -> IDelayedCall | None:
+    def workerExited(self, number: int, wait: float) -> IDelayedCall | None:
         """
-        A process has ended, whether it should or not.
+        Handle the end of a worker's process, expected or not.
 
-        @return: What begins the next one, if there is to be one.
+        @return: The timer that restarts it, if it is restarted.
         """
-        self.switchboard.gone(number)
+        self.switchboard.workerExited(number)
         if self._balance is not None:
-            self._balance.leave(number)
-        if self._stopping or not self._whole:
+            self._balance.markClosed(number)
+        if self._stopping or not self._started:
             return None
         worker = self.workers[number]
-        if worker.fault is not None:
+        if worker.startError is not None:
             self._log.error(
                 "Worker {number} can't be started: {reason}",
                 number=number,
-                reason=worker.fault,
+                reason=worker.startError,
             )
-            if wait == LONGEST_WAIT and all(each.fault for each in self.workers):
-                # Better no daemon, which is noticed, than one that answers nothing.
+            if wait == LONGEST_WAIT and all(each.startError for each in self.workers):
+                # A missing daemon is noticed sooner than one that never responds.
                 self._stopping = True
-                self._log.critical("No worker can be started: the daemon ends")
-                self._giveUp()
+                self._log.critical("No worker can be started; stopping the daemon")
+                self._onFatal()
                 return None
         self._log.error(
-            "Worker {number} has ended; another one begins in {seconds:g} s",
+            "Worker {number} has ended; restarting it in {seconds:g} s",
             number=number,
             seconds=wait,
         )
-        later: IDelayedCall = self._reactor.callLater(wait, worker.begin)
+        later: IDelayedCall = self._reactor.callLater(wait, worker.start)
         return later
 
     def seconds(self) -> float:
         """
-        The time.
+        Return the reactor's time.
         """
         now: float = self._reactor.seconds()
         return now
@@ -280,23 +271,23 @@ class WorkerSupervisor:
 
 class _Worker:
     """
-    One worker: a process after the other.
+    One worker: its current process and its restarts.
 
-    @ivar serves: It is there, and is ready.
-    @ivar fault: The reason why its latest process did not become ready, if that is so.
+    @ivar isReady: The process accepts connections.
+    @ivar startError: The reason why the latest process did not become ready, if so.
     """
 
     def __init__(self, number: int, supervisor: WorkerSupervisor) -> None:
         self.number = number
-        self.serves = False
-        self.fault: str | None = None
+        self.isReady = False
+        self.startError: str | None = None
         self._supervisor = supervisor
         self._process: WorkerProcess | None = None
         self._next: IDelayedCall | None = None
         self._wait = FIRST_WAIT
-        self._begun = 0.0
+        self._readyAt = 0.0
 
-    def begin(self) -> "Deferred[str | None]":
+    def start(self) -> "Deferred[str | None]":
         """
         Start a process.
 
@@ -307,10 +298,10 @@ class _Worker:
         first: Deferred[str | None] = Deferred()
 
         def settled(reason: str | None) -> None:
-            self.fault = reason
+            self.startError = reason
             if reason is None:
-                self.serves = True
-                self._begun = self._supervisor.seconds()
+                self.isReady = True
+                self._readyAt = self._supervisor.seconds()
             first.callback(reason)
 
         process.ready.addCallback(settled)
@@ -318,45 +309,36 @@ class _Worker:
         return first
 
     def _ended(self, _: None) -> None:
-        lived = self._supervisor.seconds() - self._begun
-        if self.serves and lived >= HEALTHY_SECONDS:
+        lived = self._supervisor.seconds() - self._readyAt
+        if self.isReady and lived >= HEALTHY_SECONDS:
             self._wait = FIRST_WAIT
-        self.serves = False
+        self.isReady = False
         wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
-        self._next = self._supervisor.lost(self.number, wait)
+        self._next = self._supervisor.workerExited(self.number, wait)
 
     def send(self, message: msgspec.Struct) -> None:
         """
-        Tell it something, if it is there.
+        Send a message, if there is a process.
         """
         if self._process is not None:
             self._process.send(message)
 
     def reload(self) -> "Deferred[None]":
-        """
-        Have it read the configuration, if it is there.
-        """
         return succeed(None) if self._process is None else self._process.reload()
 
     def stop(self) -> None:
         """
-        Begin no other.
+        Cancel a pending restart.
         """
         if self._next is not None:
             self._next.cancel()
             self._next = None
 
     def kill(self) -> None:
-        """
-        End it now.
-        """
         if self._process is not None and not self._process.ended.called:
             self._process.kill()
 
     def untilDrained(self) -> "Deferred[None]":
-        """
-        Wait until it has no more runs.
-        """
         end: Deferred[None] = Deferred()
         if self._process is None:
             end.callback(None)
@@ -365,9 +347,6 @@ class _Worker:
         return end
 
     def untilEnd(self) -> "Deferred[None]":
-        """
-        Wait until its process is gone.
-        """
         end: Deferred[None] = Deferred()
         if self._process is None:
             end.callback(None)

@@ -1,5 +1,5 @@
 """
-Messages between workers, by way of the daemon.
+Relay messages between workers in the daemon.
 """
 
 from collections.abc import Callable
@@ -11,42 +11,42 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from openclaw.models.local.local_provider import LocalModelProvider
 from openclaw.workers.engine_sharing import shareEngine
 from openclaw.workers.worker_messages import (
-    Answered,
-    Answers,
-    Asked,
     EngineLeased,
     EngineRefusedLease,
-    Heard,
     LeaseEngine,
-    Question,
-    Told,
+    PeerBroadcast,
+    PeerQuery,
+    RawBroadcast,
+    RawQuery,
+    RawReply,
+    Replies,
 )
 
-ANSWER_SECONDS = 1.0
+REPLY_SECONDS = 1.0
 """
-Seconds for which a worker may take to answer another's question.
+The time in which a worker must reply to a query.
 """
 
 
 @dataclass(eq=False)
-class _Asking:
+class _PendingQuery:
     """
-    A question that was passed on.
+    A query that was sent to other workers.
 
-    @ivar number: Its number with who asks.
-    @ivar missing: Who has not answered yet.
+    @ivar number: The sender's number of the query.
+    @ivar missing: The workers that have not replied.
     """
 
-    asker: int
+    sender: int
     number: int
     missing: set[int]
-    found: list[msgspec.Raw] = field(default_factory=list)
+    replies: list[msgspec.Raw] = field(default_factory=list)
     clock: IDelayedCall | None = None
 
 
 class Switchboard:
     """
-    Passes on what workers say, and lends them the embedded model.
+    Relays messages between workers, and leases them the embedded model.
     """
 
     def __init__(
@@ -58,74 +58,72 @@ class Switchboard:
         clock: IReactorTime,
     ) -> None:
         """
-        @param send: Tells a worker something, by its number.
-
-        @param others: The numbers of those that serve, but for one.
-
-        @param local: The embedded model.
+        @param send: Sends a message to a worker, by its number.
+        @param others: Returns the numbers of all ready workers but one.
+        @param local: Returns the provider of the embedded model.
         """
         self._send = send
         self._others = others
         self._local = local
         self._clock = clock
         self._count = 0
-        self._asking: dict[int, _Asking] = {}
+        self._pending: dict[int, _PendingQuery] = {}
 
     def received(self, number: int, message: msgspec.Struct) -> None:
         """
-        A worker has said something.
+        Handle a message of a worker.
         """
         match message:
-            case Told(topic, data):
+            case RawBroadcast(topic, data):
                 for other in self._others(number):
-                    self._send(other, Heard(topic, data))
-            case Asked():
-                self._ask(number, message)
-            case Answered():
-                self._answered(number, message)
+                    self._send(other, PeerBroadcast(topic, data))
+            case RawQuery():
+                self._query(number, message)
+            case RawReply():
+                self._addReply(number, message)
             case LeaseEngine():
-                self._borrow(number, message)
+                self._leaseEngine(number, message)
 
-    def _ask(self, asker: int, asked: Asked) -> None:
-        others = self._others(asker)
-        asking = _Asking(asker, asked.number, set(others))
+    def _query(self, sender: int, query: RawQuery) -> None:
+        others = self._others(sender)
+        pending = _PendingQuery(sender, query.number, set(others))
         self._count += 1
-        self._asking[self._count] = asking
+        self._pending[self._count] = pending
         if not others:
             self._finish(self._count)
             return
-        asking.clock = self._clock.callLater(ANSWER_SECONDS, self._finish, self._count)
-        question = Question(self._count, asked.topic, asked.data)
+        pending.clock = self._clock.callLater(REPLY_SECONDS, self._finish, self._count)
+        question = PeerQuery(self._count, query.topic, query.data)
         for other in others:
             self._send(other, question)
 
-    def _answered(self, number: int, answer: Answered) -> None:
-        asking = self._asking.get(answer.number)
-        if asking is None or number not in asking.missing:
+    def _addReply(self, number: int, reply: RawReply) -> None:
+        pending = self._pending.get(reply.number)
+        if pending is None or number not in pending.missing:
             return
-        asking.missing.discard(number)
-        # What follows has to be of its own: the rest of the line is forgotten.
-        asking.found.append(answer.data.copy())
-        if not asking.missing:
-            self._finish(answer.number)
+        pending.missing.discard(number)
+        # A copy, since a Raw would keep the whole line in memory.
+        pending.replies.append(reply.data.copy())
+        if not pending.missing:
+            self._finish(reply.number)
 
     def _finish(self, question: int) -> None:
-        asking = self._asking.pop(question)
-        if asking.clock is not None and asking.clock.active():
-            asking.clock.cancel()
-        self._send(asking.asker, Answers(asking.number, asking.found))
+        pending = self._pending.pop(question)
+        if pending.clock is not None and pending.clock.active():
+            pending.clock.cancel()
+        self._send(pending.sender, Replies(pending.number, pending.replies))
 
-    def gone(self, number: int) -> None:
+    def workerExited(self, number: int) -> None:
         """
-        A worker has ended: nobody waits for what it would have said.
+        Stop waiting for the replies of a worker.
         """
-        for question, asking in list(self._asking.items()):
-            asking.missing.discard(number)
-            if not asking.missing:
+        for question, pending in list(self._pending.items()):
+            pending.missing.discard(number)
+            if not pending.missing:
                 self._finish(question)
 
-    def _borrow(self, number: int, wish: LeaseEngine) -> None:
-        def reply(answer: EngineLeased | EngineRefusedLease) -> None:
-            self._send(number, answer)
+    def _leaseEngine(self, number: int, request: LeaseEngine) -> None:
+        def reply(reply: EngineLeased | EngineRefusedLease) -> None:
+            self._send(number, reply)
 
-        shareEngine(self._local().engine(wish.embeddings), wish, reply)
+        shareEngine(self._local().engine(request.embeddings), request, reply)

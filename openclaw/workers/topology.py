@@ -1,5 +1,5 @@
 """
-A gateway's place: alone in its process and everywhere, or one among several workers.
+The parts of a gateway that depend on the number of workers.
 """
 
 from collections.abc import Callable
@@ -20,51 +20,47 @@ from openclaw.net.listening import Endpoint, parseEndpoint
 
 class Topology(Protocol):
     """
-    The part of a gateway that depends on the other workers.
+    The parts of a gateway that depend on other workers.
 
-    @ivar peers: The others.
-    @ivar engine: Makes what has the embedded model's process.
-    @ivar makeRunID: Makes the names of runs.
+    @ivar peers: The other workers.
+    @ivar engine: Creates the engine of the embedded model.
+    @ivar makeRunID: Creates run ids.
     """
 
     peers: Peers
     engine: Callable[..., Any]
     makeRunID: Callable[[], str]
 
-    def share(self, config: Config) -> Config:
+    def divideLimits(self, config: Config) -> Config:
         """
-        Return this worker's share of a configuration's limits.
+        Return the configuration with this worker's share of each limit.
         """
 
     def endpoint(self, description: str, reactor: Any) -> Endpoint:
         """
-        See L{parseEndpoint}.
+        Parse an endpoint description; see L{parseEndpoint}.
         """
 
     def listener(self, reactor: Any) -> Any:
         """
-        The reactor that the endpoint of the configuration listens with.
+        Return the reactor for the listeners of the configuration's endpoint.
         """
 
     def throttle(self, limits: RateLimit, clock: IReactorTime, log: Logger) -> Throttle:
-        """
-        Return the throttle of failed attempts.
-        """
+        pass
 
     def quotas(self, clock: IReactorTime) -> Quotas:
-        """
-        Return the quotas of callers.
-        """
+        pass
 
     def store(self, store: ISessionStore) -> ISessionStore:
         """
-        The session store, as it is to be used.
+        Wrap the session store.
         """
 
 
 class SingleProcess:
     """
-    The only one.
+    A gateway without workers.
     """
 
     def __init__(self) -> None:
@@ -72,38 +68,20 @@ class SingleProcess:
         self.makeRunID: Callable[[], str] = makeRunID
         self.engine: Callable[..., Any] = Engine
 
-    def share(self, config: Config) -> Config:
-        """
-        All of them.
-        """
+    def divideLimits(self, config: Config) -> Config:
         return config
 
     def endpoint(self, description: str, reactor: Any) -> Endpoint:
-        """
-        See L{Topology.endpoint}.
-        """
         return parseEndpoint(description, reactor)
 
     def listener(self, reactor: Any) -> Any:
-        """
-        See L{Topology.listener}.
-        """
         return reactor
 
     def throttle(self, limits: RateLimit, clock: IReactorTime, log: Logger) -> Throttle:
-        """
-        See L{Topology.throttle}.
-        """
         return Throttle(limits, clock, log)
 
     def quotas(self, clock: IReactorTime) -> Quotas:
-        """
-        See L{Topology.quotas}.
-        """
         return Quotas(clock)
 
     def store(self, store: ISessionStore) -> ISessionStore:
-        """
-        See L{Topology.store}.
-        """
         return store

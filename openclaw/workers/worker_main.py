@@ -1,5 +1,5 @@
 """
-The program of a worker: a gateway that a daemon has begun, and that ends with it.
+The program of a worker: a gateway that the daemon starts and stops.
 """
 
 import gc
@@ -21,35 +21,35 @@ from twisted.python.failure import Failure
 from openclaw.errors import OpenClawError
 from openclaw.net.monotonic_time import useMonotonicTime
 from openclaw.signals import CONSOLE
-from openclaw.workers.connection_balance import loadsOf
+from openclaw.workers.connection_balance import loadFile
 from openclaw.workers.worker_messages import (
-    ORDERS,
-    REPORTS,
-    Answers,
+    FROM_DAEMON,
+    TO_DAEMON,
+    CancelRuns,
     Drain,
     Drained,
-    Ended,
+    EngineExited,
     EngineFails,
     EngineLeased,
     EngineRefusedLease,
     Failed,
     FromDaemon,
-    Heard,
-    Hurry,
-    Lines,
-    Order,
-    Question,
+    MessageDecoder,
+    PeerBroadcast,
+    PeerQuery,
     Ready,
     Reload,
     Reloaded,
+    Replies,
     Stop,
-    lineOf,
+    WorkerSettings,
+    encodeMessage,
 )
 from openclaw.workers.worker_peers import WorkerPeers
 
 FLUSH_SECONDS = 1.0
 """
-Seconds for which the daemon may take to read the last words.
+The time in which the daemon must read the last messages.
 """
 
 
@@ -60,31 +60,25 @@ class Channel(Protocol):
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
-        self._lines: Lines[FromDaemon] = Lines(FromDaemon)
+        self._decoder: MessageDecoder[FromDaemon] = MessageDecoder(FromDaemon)
 
     def send(self, message: msgspec.Struct) -> None:
         """
-        Tell the daemon something.
+        Send a message to the daemon.
         """
         if self.transport is not None:
-            self.transport.write(lineOf(message))
+            self.transport.write(encodeMessage(message))
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        It says something.
-        """
-        for message in self._lines.feed(data):
+        for message in self._decoder.feed(data):
             self._worker.received(message)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        It is gone, or all has been said.
-        """
-        self._worker.alone()
+        self._worker.daemonLost()
 
     def close(self) -> None:
         """
-        Send what was said, and no more.
+        Close the pipes when all messages are written.
         """
         if self.transport is not None:
             self.transport.loseConnection()
@@ -92,42 +86,42 @@ class Channel(Protocol):
 
 class Worker:
     """
-    A gateway, and who tells it what to do.
+    A gateway that the daemon controls.
     """
 
-    def __init__(self, order: Order, reactor: Any) -> None:
+    def __init__(self, settings: WorkerSettings, reactor: Any) -> None:
         from openclaw.workers.engine_sharing import EngineLease
 
-        self._order = order
+        self._settings = settings
         self._reactor = reactor
         self._gateway: Any = None
-        self._ended = self._stopped = self._orphaned = self._left = False
+        self._ended = self._stopped = self._orphaned = self._reactorStopped = False
         self.channel = Channel(self)
         self._log = Logger(namespace="openclaw")
         self._peers = WorkerPeers(
-            order.number, order.count, self.channel.send, self._log
+            settings.number, settings.count, self.channel.send, self._log
         )
         self._engineLease = EngineLease(self.channel.send)
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """
-        Start the gateway, or say why it can't be.
+        Start the gateway, or report the reason why it can't be.
         """
-        # Late: by now its log is heard.
+        # Imported late, so that log events of these modules reach the daemon.
         from openclaw.config_reloader import LaunchOptions
         from openclaw.service import GatewayService
         from openclaw.workers.log_forwarding import LogForwarder
         from openclaw.workers.worker_member import WorkerMember
 
-        order = self._order
-        reporting = LogForwarder(self.channel.send)
-        globalLogBeginner.beginLoggingTo([reporting], redirectStandardIO=False)
+        settings = self._settings
+        forwarder = LogForwarder(self.channel.send)
+        globalLogBeginner.beginLoggingTo([forwarder], redirectStandardIO=False)
         member = WorkerMember(
             peers=self._peers,
             engineLease=self._engineLease,
-            sockets=order.sockets,
-            folder=Path(order.folder),
-            secret=order.secret,
+            sockets=settings.sockets,
+            folder=Path(settings.folder),
+            secret=settings.secret,
             reactor=self._reactor,
             log=self._log,
         )
@@ -135,28 +129,28 @@ class Worker:
             self._gateway = gateway = GatewayService(
                 LaunchOptions(
                     reactor=self._reactor,
-                    configOption=order.config,
-                    listen=order.listen,
-                    checkers=_checkers(order.auth),
+                    configOption=settings.config,
+                    listen=settings.listen,
+                    checkers=_checkers(settings.auth),
                     member=member,
                 )
             )
-            reporting.asJSON = gateway.logsJSON()
+            forwarder.asJSON = gateway.logsJSON()
             gateway.startService()
         except OpenClawError as error:
             self._fail(error.message)
         except Exception as error:
-            self._log.failure("The worker could not start")
-            self._fail(f"A worker could not start: {type(error).__name__}")
+            self._log.failure("The worker failed to start")
+            self._fail(f"A worker failed to start: {type(error).__name__}")
         else:
-            gateway.ready.addCallbacks(self._serves, self._isBroken)
+            gateway.ready.addCallbacks(self._reportReady, self._reportFailure)
 
-    def _serves(self, _: None) -> None:
+    def _reportReady(self, _: None) -> None:
         self.channel.send(Ready())
         gc.collect()
         gc.freeze()
 
-    def _isBroken(self, failure: Failure) -> None:
+    def _reportFailure(self, failure: Failure) -> None:
         error = failure.value
         self._fail(error.message if isinstance(error, OpenClawError) else str(error))
 
@@ -166,25 +160,25 @@ class Worker:
 
     def received(self, message: FromDaemon) -> None:
         """
-        The daemon has said something.
+        Handle a message of the daemon.
         """
         match message:
-            case Heard() | Question() | Answers():
+            case PeerBroadcast() | PeerQuery() | Replies():
                 self._peers.received(message)
             case EngineLeased() | EngineRefusedLease():
                 self._engineLease.received(message)
-            case Ended(embeddings):
-                self._engineLease.ended(embeddings)
+            case EngineExited(embeddings):
+                self._engineLease.engineExited(embeddings)
             case EngineFails(embeddings, fails):
-                self._engineLease.failing(embeddings, fails)
+                self._engineLease.setFailing(embeddings, fails)
             case Drain():
                 Deferred.fromCoroutine(self._drain())
             case Stop():
                 self._end()
             case Reload():
                 Deferred.fromCoroutine(self._reload())
-            case Hurry() if self._gateway is not None:
-                self._gateway.hurry()
+            case CancelRuns() if self._gateway is not None:
+                self._gateway.cancelRuns()
 
     async def _reload(self) -> None:
         if self._gateway is not None:
@@ -196,35 +190,35 @@ class Worker:
             await self._gateway.drain()
         self.channel.send(Drained())
 
-    def alone(self) -> None:
+    def daemonLost(self) -> None:
         """
-        There is no daemon to listen to.
+        Stop, since the pipes to the daemon are closed.
         """
         if self._stopped:
-            self._leave()
+            self._stopReactor()
             return
         self._orphaned = True
         if self._gateway is not None:
-            self._gateway.hurry()
+            self._gateway.cancelRuns()
         self._end()
 
     def _end(self) -> None:
         if self._ended:
             return
         self._ended = True
-        Deferred.fromCoroutine(self._stop()).addBoth(self._sayLast)
+        Deferred.fromCoroutine(self._stop()).addBoth(self._flush)
 
-    def _sayLast(self, _: object) -> None:
+    def _flush(self, _: object) -> None:
         self._stopped = True
         if self._orphaned:
-            self._leave()
+            self._stopReactor()
         else:
-            self._reactor.callLater(FLUSH_SECONDS, self._leave)
+            self._reactor.callLater(FLUSH_SECONDS, self._stopReactor)
             self.channel.close()
 
-    def _leave(self) -> None:
-        if not self._left:
-            self._left = True
+    def _stopReactor(self) -> None:
+        if not self._reactorStopped:
+            self._reactorStopped = True
             self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _stop(self) -> None:
@@ -232,70 +226,74 @@ class Worker:
             if self._gateway is not None:
                 await self._gateway.stopService()
         except Exception:
-            self._log.failure("The worker could not end as it should")
+            self._log.failure("The worker failed to stop cleanly")
         try:
-            # Where the daemon was killed, the last one cleans up.
+            # If the daemon was killed, the last worker removes the directory.
             if self._orphaned:
-                loadsOf(Path(self._order.folder)).unlink(missing_ok=True)
-                os.rmdir(self._order.folder)
+                loadFile(Path(self._settings.folder)).unlink(missing_ok=True)
+                os.rmdir(self._settings.folder)
         except OSError:
             pass
 
 
 def _checkers(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
-    from openclaw.options import checkersOf
+    from openclaw.options import makeCheckers
 
-    return checkersOf(descriptions)
+    return makeCheckers(descriptions)
 
 
-def readOrder() -> tuple[Order, bytes]:
+def readSettings() -> tuple[WorkerSettings, bytes]:
     """
-    Wait for what the daemon wants.
+    Read the settings that the daemon sends first.
 
-    @return: That, and what it has said behind it.
+    @return: The settings, and further bytes that were read.
     """
     data = b""
     while b"\n" not in data:
-        more = os.read(ORDERS, 65536)
+        more = os.read(FROM_DAEMON, 65536)
         if not more:
             sys.exit(1)
         data += more
     line, _, rest = data.partition(b"\n")
-    return msgspec.json.decode(line, type=Order), rest
+    return msgspec.json.decode(line, type=WorkerSettings), rest
 
 
 def main() -> None:
     """
-    Serve until the daemon says otherwise, or is gone.
+    Serve until the daemon stops this worker or ends.
     """
-    # A terminal sends its signals to all processes; it is the daemon that heeds them.
-    # (What is ignored would stay so in the programs that tools begin.)
-    _heedNobody()
-    # The daemon has blocked them, so that none comes before this.
+    # A terminal sends its signals to all processes; the daemon handles them.  Ignored
+    # by handlers, since SIG_IGN would be inherited by the programs of tools.
+    _ignoreSignals()
+    # The daemon blocks them until the handlers are installed.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, CONSOLE)
-    order, rest = readOrder()
-    for descriptor in (ORDERS, REPORTS, *(each.descriptor for each in order.sockets)):
+    settings, rest = readSettings()
+    for descriptor in (
+        FROM_DAEMON,
+        TO_DAEMON,
+        *(each.descriptor for each in settings.sockets),
+    ):
         os.set_inheritable(descriptor, False)
-    sys.path[:] = order.path
-    import_module(order.reactor).install()
+    sys.path[:] = settings.path
+    import_module(settings.reactor).install()
     from twisted.internet import reactor
     from twisted.internet.stdio import StandardIO
 
     useMonotonicTime(reactor)
-    worker = Worker(order, reactor)
+    worker = Worker(settings, reactor)
     pipes: Any = StandardIO
-    pipes(worker.channel, stdin=ORDERS, stdout=REPORTS)
+    pipes(worker.channel, stdin=FROM_DAEMON, stdout=TO_DAEMON)
     if rest:
         worker.channel.dataReceived(rest)
-    reactor.callWhenRunning(_heedNobody)
-    worker.begin()
+    reactor.callWhenRunning(_ignoreSignals)
+    worker.start()
     reactor.run()
 
 
-def _heedNobody() -> None:
+def _ignoreSignals() -> None:
     """
-    Let the signals of a terminal do nothing.  To be called once more when the reactor
-    has begun to listen to them.
+    Install handlers without effect for the signals of a terminal.  Called again when
+    the reactor has installed its own.
     """
     for number in CONSOLE:
         signal.signal(number, lambda number, frame: None)

@@ -1,5 +1,5 @@
 """
-The place of a worker among others.
+The topology of a gateway with several workers.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,17 +21,17 @@ from openclaw.net.listening import Endpoint, parseEndpoint
 from openclaw.server.live_config import LiveConfig
 from openclaw.server.request_channel import Access
 from openclaw.server.site import GatewaySite
-from openclaw.workers.connection_balance import ConnectionBalance, loadsOf
+from openclaw.workers.connection_balance import ConnectionBalance, loadFile
 from openclaw.workers.engine_sharing import EngineLease
 from openclaw.workers.forwarding import (
     ForwardingAccess,
     ForwardingResource,
     RequestForwarder,
-    socketOf,
+    workerSocket,
 )
-from openclaw.workers.limit_shares import shareOf
+from openclaw.workers.limit_shares import divideLimits
 from openclaw.workers.shared_guards import SharedQuotas, SharedThrottle
-from openclaw.workers.shared_ports import AdoptedEndpoint, Adopting
+from openclaw.workers.shared_ports import AdoptedEndpoint, AdoptingReactor
 from openclaw.workers.shared_store import FairStore
 from openclaw.workers.worker_messages import SharedSocket
 from openclaw.workers.worker_router import WorkerRouter
@@ -41,7 +41,7 @@ class WorkerMember:
     """
     One of several workers; see L{openclaw.workers.topology.Topology}.
 
-    @ivar balance: How many connections each has.
+    @ivar balance: The numbers of connections of all workers.
     """
 
     def __init__(
@@ -57,16 +57,14 @@ class WorkerMember:
     ) -> None:
         """
         @param sockets: The ports, in the order of their endpoints.
-
-        @param folder: Where the workers' own sockets are.
-
-        @param secret: What the workers show each other.
+        @param folder: The directory of the workers' own sockets.
+        @param secret: The secret in requests between workers.
         """
         self.peers = peers
         self.engine: Callable[..., Any] = engineLease.engine
         self.makeRunID: Callable[[], str] = partial(makeRunID, peers.number)
-        self.balance = ConnectionBalance(loadsOf(folder), peers.number, peers.count)
-        self._adopting = Adopting(reactor, sockets, self.balance)
+        self.balance = ConnectionBalance(loadFile(folder), peers.number, peers.count)
+        self._adopting = AdoptingReactor(reactor, sockets, self.balance)
         self._folder = folder
         self._reactor = reactor
         self._log = log
@@ -77,50 +75,30 @@ class WorkerMember:
         self._port: IListeningPort | None = None
         self._site: GatewaySite | None = None
 
-    def share(self, config: Config) -> Config:
-        """
-        An equal part.
-        """
-        return shareOf(config, self.peers.count)
+    def divideLimits(self, config: Config) -> Config:
+        return divideLimits(config, self.peers.count)
 
     def endpoint(self, description: str, reactor: Any) -> Endpoint:
-        """
-        One of the ports that are open.
-        """
         if description.startswith("systemd:"):
             return description, AdoptedEndpoint(self._adopting)
         return parseEndpoint(description, self._adopting)  # type: ignore[arg-type]
 
     def listener(self, reactor: Any) -> Any:
-        """
-        Adopts instead of opening.
-        """
         return self._adopting
 
     def throttle(self, limits: RateLimit, clock: IReactorTime, log: Logger) -> Throttle:
-        """
-        One that hears of others' failures.
-        """
         return SharedThrottle(self.peers, limits, clock, log)
 
     def quotas(self, clock: IReactorTime) -> Quotas:
-        """
-        One that counts those who belong here.
-        """
         return self._quotas
 
     def store(self, store: ISessionStore) -> ISessionStore:
-        """
-        One that lets others have their turn.
-        """
         fair: ISessionStore = FairStore(store, self.peers, self._reactor)
         return fair
 
-    # The way to others, and theirs to us
-
-    def forwarding(self, resource: Any) -> ForwardingResource:
+    def forwardingResource(self, resource: Any) -> ForwardingResource:
         """
-        A gateway's resources, as they are on the ports.
+        Wrap the gateway's resource for the public ports.
         """
         return ForwardingResource(resource, self._router, self._forwarder, self._log)
 
@@ -128,38 +106,38 @@ class WorkerMember:
         self,
         app: GatewayApp,
         live: Callable[[], LiveConfig],
-        sites: Callable[[Any, Access], GatewaySite],
+        makeSite: Callable[[Any, Access], GatewaySite],
     ) -> None:
         """
-        Let others pass requests on to us.
+        Listen for requests from other workers.
 
-        @param sites: Makes a site of a resource and a door.
+        @param makeSite: Creates a site from a resource and an access check.
         """
-        door = ForwardingAccess(live, app.routes, self._secret, self._quotas)
-        passedOn = ForwardingResource(
+        access = ForwardingAccess(live, app.routes, self._secret, self._quotas)
+        forwardedResource = ForwardingResource(
             app.resource,
             self._router,
             self._forwarder,
             self._log,
-            door.forwardedCallerOf,
+            access.forwardedCallerOf,
         )
-        self._site = sites(passedOn, door)
-        path = socketOf(self._folder, self.peers.number)
-        # One who was here before us may have been killed.
+        self._site = makeSite(forwardedResource, access)
+        path = workerSocket(self._folder, self.peers.number)
+        # A killed predecessor leaves its socket behind.
         path.unlink(missing_ok=True)
         self._port = self._reactor.listenUNIX(str(path), self._site, mode=0o600)
 
     async def untilIdle(self) -> None:
         """
-        Wait until others have answered all that we passed on.
+        Wait until all forwarded requests have ended.
         """
         await self._forwarder.untilIdle()
 
     async def close(self) -> None:
         """
-        Let go of everything.
+        Stop accepting connections and close all forwarding connections.
         """
-        self.balance.leave()
+        self.balance.markClosed()
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
         if self._site is not None:

@@ -1,13 +1,13 @@
 """
-Messages between the daemon and its workers: each a line of JSON.
+Messages between the daemon and its workers: one JSON document per line.
 
-The daemon holds the ports and begins the workers; a worker is a whole gateway in a
-process of its own.  Between them are two pipes::
+The daemon holds the ports and starts the workers; a worker is a whole gateway in its
+own process.  Two pipes connect them::
 
     daemon ── FromDaemon ──► descriptor 3 of the worker
     daemon ◄── FromWorker ── descriptor 4
 
-When the daemon's end of the first one closes, for whatever reason, the worker ends.
+When the daemon's end of the first pipe closes, for any reason, the worker stops.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-ORDERS, REPORTS, FIRST_PORT = 3, 4, 5
+FROM_DAEMON, TO_DAEMON, FIRST_PORT = 3, 4, 5
 """
-The descriptors of a worker: its pipes, and the first of the ports.
+The descriptors in a worker: its pipes, and the first port.
 """
 
 
 class SharedSocket(Struct, frozen=True):
     """
-    A port that is open.
+    An open port.
 
-    @ivar descriptor: Its number in the worker.
+    @ivar descriptor: Its descriptor in the worker.
     @ivar family: Its address family, as L{socket} numbers them.
     """
 
@@ -34,21 +34,21 @@ class SharedSocket(Struct, frozen=True):
     family: int
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class WorkerSettings(Struct, frozen=True, kw_only=True):
     """
-    The order of what a worker is to be. It goes through a pipe because other users of
-    the machine can read arguments.
+    The settings of a worker.  They are sent through a pipe, since other users of the
+    machine can read command lines.
 
-    @ivar number: Its number, from 0.
-    @ivar count: How many workers there are.
-    @ivar config: The configuration file that was asked for, if one was.
-    @ivar listen: Endpoint strings, as they were given.
+    @ivar number: The worker's number, from 0.
+    @ivar count: The number of workers.
+    @ivar config: The configuration file of the command line, if given.
+    @ivar listen: The endpoint descriptions of the command line.
     @ivar sockets: The ports, in the order of their endpoints.
     @ivar auth: strcred's descriptions.
-    @ivar folder: Where the workers' own sockets are.
-    @ivar secret: What a request must show there.
-    @ivar reactor: The module of the reactor to use.
-    @ivar path: Where Python finds modules.
+    @ivar folder: The directory of the workers' own sockets.
+    @ivar secret: The secret in requests between workers.
+    @ivar reactor: The module of the reactor.
+    @ivar path: C{sys.path}.
     """
 
     number: int
@@ -63,45 +63,43 @@ class Order(Struct, frozen=True, kw_only=True):
     path: Sequence[str]
 
 
-# What the daemon says
+# Messages of the daemon
 
 
 class Reload(Struct, frozen=True, tag="reload"):
     """
-    Read the configuration again.
+    Reload the configuration.
     """
 
 
 class Drain(Struct, frozen=True, tag="drain"):
     """
-    Let runs end, and begin no more.
+    Start no more runs, and report when the last one has ended.
     """
 
 
 class Stop(Struct, frozen=True, tag="stop"):
+    pass
+
+
+class CancelRuns(Struct, frozen=True, tag="cancelRuns"):
     """
-    End.
+    Cancel the runs in progress.
     """
 
 
-class Hurry(Struct, frozen=True, tag="hurry"):
+class PeerBroadcast(Struct, frozen=True, tag="heard"):
     """
-    Wait no longer for runs.
-    """
-
-
-class Heard(Struct, frozen=True, tag="heard"):
-    """
-    Another worker told all others something.
+    A broadcast of another worker.
     """
 
     topic: str
     data: Raw
 
 
-class Question(Struct, frozen=True, tag="question"):
+class PeerQuery(Struct, frozen=True, tag="question"):
     """
-    Another worker asks all others something.
+    A query of another worker.
     """
 
     number: int
@@ -109,11 +107,11 @@ class Question(Struct, frozen=True, tag="question"):
     data: Raw
 
 
-class Answers(Struct, frozen=True, tag="answers"):
+class Replies(Struct, frozen=True, tag="answers"):
     """
-    The answers of the others, of those who gave one in time.
+    The replies of the other workers that replied in time.
 
-    @ivar number: That of the L{Ask}.
+    @ivar number: The number of the L{Query}.
     """
 
     number: int
@@ -124,7 +122,7 @@ class EngineLeased(Struct, frozen=True, tag="lent"):
     """
     The address of the embedded model.
 
-    @ivar number: That of the L{LeaseEngine}.
+    @ivar number: The number of the L{LeaseEngine}.
     """
 
     number: int
@@ -134,7 +132,9 @@ class EngineLeased(Struct, frozen=True, tag="lent"):
 
 class EngineRefusedLease(Struct, frozen=True, tag="notLent"):
     """
-    It can't be, for now.
+    The model is not available for now.
+
+    @ivar number: The number of the L{LeaseEngine}.
     """
 
     number: int
@@ -142,9 +142,9 @@ class EngineRefusedLease(Struct, frozen=True, tag="notLent"):
     retryAfter: float | None
 
 
-class Ended(Struct, frozen=True, tag="ended"):
+class EngineExited(Struct, frozen=True, tag="ended"):
     """
-    A process of the embedded model is gone.
+    A process of the embedded model has ended.
     """
 
     embeddings: bool
@@ -159,12 +159,12 @@ class EngineFails(Struct, frozen=True, tag="engine fails"):
     fails: bool
 
 
-# What a worker says
+# Messages of a worker
 
 
 class Ready(Struct, frozen=True, tag="ready"):
     """
-    It serves.
+    The worker accepts connections.
     """
 
 
@@ -176,13 +176,13 @@ class Drained(Struct, frozen=True, tag="drained"):
 
 class Reloaded(Struct, frozen=True, tag="reloaded"):
     """
-    The configuration has been read, be it good or not.
+    The reload has ended, successfully or not.
     """
 
 
 class Failed(Struct, frozen=True, tag="failed"):
     """
-    It can't, and ends.
+    The worker can't start, and ends.
     """
 
     reason: str
@@ -190,9 +190,9 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 class Logged(Struct, frozen=True, tag="logged", omit_defaults=True):
     """
-    A line for the log.
+    A log entry.
 
-    @ivar fields: More of it, for a log that is JSON.
+    @ivar fields: Its fields, if the log is JSON.
     """
 
     time: float
@@ -203,18 +203,18 @@ class Logged(Struct, frozen=True, tag="logged", omit_defaults=True):
     traceback: str | UnsetType = UNSET
 
 
-class Tell(Struct, frozen=True, tag="tell"):
+class Broadcast(Struct, frozen=True, tag="tell"):
     """
-    Something for all other workers.
+    A message to all other workers.
     """
 
     topic: str
     data: Any
 
 
-class Ask(Struct, frozen=True, tag="ask"):
+class Query(Struct, frozen=True, tag="ask"):
     """
-    A question for all other workers.
+    A query to all other workers.
     """
 
     number: int
@@ -222,9 +222,9 @@ class Ask(Struct, frozen=True, tag="ask"):
     data: Any
 
 
-class Answer(Struct, frozen=True, tag="answer"):
+class Reply(Struct, frozen=True, tag="answer"):
     """
-    An answer to a L{Question}.
+    The reply to a L{PeerQuery}.
     """
 
     number: int
@@ -233,9 +233,9 @@ class Answer(Struct, frozen=True, tag="answer"):
 
 class LeaseEngine(Struct, frozen=True, tag="borrow"):
     """
-    The embedded model is wanted.
+    A request for the embedded model.
 
-    @ivar embeddings: The process that makes embeddings, and not the one that speaks.
+    @ivar embeddings: The model for embeddings, rather than the one for chat.
     """
 
     number: int
@@ -246,29 +246,29 @@ FromDaemon = (
     Reload
     | Drain
     | Stop
-    | Hurry
-    | Heard
-    | Question
-    | Answers
+    | CancelRuns
+    | PeerBroadcast
+    | PeerQuery
+    | Replies
     | EngineLeased
     | EngineRefusedLease
-    | Ended
+    | EngineExited
     | EngineFails
 )
 
 
-class Told(Struct, frozen=True, tag="tell"):
+class RawBroadcast(Struct, frozen=True, tag="tell"):
     """
-    A L{Tell} as the daemon reads it: what it only passes on stays as it is.
+    A L{Broadcast} in the daemon, which relays the data without decoding it.
     """
 
     topic: str
     data: Raw
 
 
-class Asked(Struct, frozen=True, tag="ask"):
+class RawQuery(Struct, frozen=True, tag="ask"):
     """
-    An L{Ask} as the daemon reads it.
+    A L{Query} in the daemon.
     """
 
     number: int
@@ -276,9 +276,9 @@ class Asked(Struct, frozen=True, tag="ask"):
     data: Raw
 
 
-class Answered(Struct, frozen=True, tag="answer"):
+class RawReply(Struct, frozen=True, tag="answer"):
     """
-    An L{Answer} as the daemon reads it.
+    A L{Reply} in the daemon.
     """
 
     number: int
@@ -286,31 +286,37 @@ class Answered(Struct, frozen=True, tag="answer"):
 
 
 FromWorker = (
-    Ready | Reloaded | Drained | Failed | Logged | Told | Asked | Answered | LeaseEngine
+    Ready
+    | Reloaded
+    | Drained
+    | Failed
+    | Logged
+    | RawBroadcast
+    | RawQuery
+    | RawReply
+    | LeaseEngine
 )
 
 T = TypeVar("T")
 
 
-class Lines(Generic[T]):
+class MessageDecoder(Generic[T]):
     """
-    Reads lines of JSON out of bytes that come in any pieces.
+    Decodes messages from bytes in pieces of any size.
     """
 
     def __init__(self, kind: Any) -> None:
         """
-        @param kind: What the lines are: a union of structs.
+        @param kind: The type of the messages: a union of structs.
         """
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._begun: list[bytes] = []
 
     def feed(self, data: bytes) -> list[T]:
         """
-        Some bytes came.
+        @return: The messages that the bytes complete.
 
-        @return: What they complete.
-
-        @raise msgspec.MsgspecError: It is none of that.
+        @raise msgspec.MsgspecError: A line is not a valid message.
         """
         if b"\n" not in data:
             self._begun.append(data)
@@ -324,8 +330,8 @@ class Lines(Generic[T]):
 _encoder = msgspec.json.Encoder()
 
 
-def lineOf(message: Struct) -> bytes:
+def encodeMessage(message: Struct) -> bytes:
     """
-    A message as a line.
+    Encode a message as a line.
     """
     return _encoder.encode(message) + b"\n"

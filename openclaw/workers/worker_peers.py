@@ -1,5 +1,5 @@
 """
-The other workers, behind the pipes to the daemon.
+Messages to other workers through the daemon.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,19 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from openclaw.workers.worker_messages import Answer, Answers, Ask, Heard, Question, Tell
+from openclaw.workers.worker_messages import (
+    Broadcast,
+    PeerBroadcast,
+    PeerQuery,
+    Query,
+    Replies,
+    Reply,
+)
 
 
 class WorkerPeers:
     """
-    The others, behind the pipes to the daemon.
+    The other workers, reached through the pipes to the daemon.
     """
 
     def __init__(
@@ -31,64 +38,53 @@ class WorkerPeers:
         self.count = count
         self._send = send
         self._log = log
-        self._asked = 0
+        self._requests = 0
         self._waiting: dict[int, Deferred[list[Any]]] = {}
         self._listeners: dict[str, Callable[[Any], object]] = {}
         self._answerers: dict[str, Callable[[Any], Any]] = {}
 
-    def tell(self, topic: str, data: Any) -> None:
-        """
-        See L{Peers.tell}.
-        """
-        self._send(Tell(topic, data))
+    def broadcast(self, topic: str, data: Any) -> None:
+        self._send(Broadcast(topic, data))
 
-    def ask(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
+    def query(self, topic: str, data: Any = None) -> "Deferred[list[Any]]":
         """
-        See L{Peers.ask}.  It is the daemon that sees to the time.
+        Send a query; see L{Peers.query}.  The daemon limits the time.
         """
-        self._asked += 1
-        number = self._asked
+        self._requests += 1
+        number = self._requests
 
         def forget(_: object) -> None:
             self._waiting.pop(number, None)
 
         waiting: Deferred[list[Any]] = Deferred(forget)
         self._waiting[number] = waiting
-        self._send(Ask(number, topic, data))
+        self._send(Query(number, topic, data))
         return waiting
 
-    def hear(self, topic: str, listener: Callable[[Any], object]) -> None:
-        """
-        See L{Peers.hear}.
-        """
+    def onBroadcast(self, topic: str, listener: Callable[[Any], object]) -> None:
         self._listeners[topic] = listener
 
-    def answer(self, topic: str, answerer: Callable[[Any], Any]) -> None:
-        """
-        See L{Peers.answer}.
-        """
+    def onQuery(self, topic: str, answerer: Callable[[Any], Any]) -> None:
         self._answerers[topic] = answerer
 
-    # What the daemon says
-
-    def received(self, message: Heard | Question | Answers) -> None:
+    def received(self, message: PeerBroadcast | PeerQuery | Replies) -> None:
         """
-        Something came from another worker.
+        Handle a message from another worker.
         """
-        if isinstance(message, Answers):
+        if isinstance(message, Replies):
             waiting = self._waiting.pop(message.number, None)
             if waiting is not None:
                 waiting.callback([msgspec.json.decode(each) for each in message.data])
             return
         data = msgspec.json.decode(message.data)
         try:
-            if isinstance(message, Heard):
+            if isinstance(message, PeerBroadcast):
                 self._listeners[message.topic](data)
             else:
                 reply = self._answerers[message.topic](data)
-                self._send(Answer(message.number, reply))
+                self._send(Reply(message.number, reply))
         except Exception:
             self._log.failure(
-                "What another worker said of {topic} came to nothing",
+                "A message from another worker failed: {topic}",
                 topic=message.topic,
             )

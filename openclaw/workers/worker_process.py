@@ -1,5 +1,5 @@
 """
-One process of a worker, from its start until it is reaped; the daemon's side of it.
+The process of a worker, seen from the daemon.
 """
 
 import errno
@@ -18,21 +18,21 @@ from twisted.python.failure import Failure
 
 from openclaw.server.limits import openFileLimit
 from openclaw.signals import blocked
-from openclaw.workers.log_forwarding import eventOf
+from openclaw.workers.log_forwarding import workerLogEvent
 from openclaw.workers.worker_messages import (
     FIRST_PORT,
-    ORDERS,
-    REPORTS,
+    FROM_DAEMON,
+    TO_DAEMON,
     Drained,
     Failed,
     FromWorker,
-    Lines,
     Logged,
-    Order,
+    MessageDecoder,
     Ready,
     Reload,
     Reloaded,
-    lineOf,
+    WorkerSettings,
+    encodeMessage,
 )
 
 PROGRAM = "openclaw.workers.worker_main"
@@ -40,48 +40,51 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 FEW_DESCRIPTORS = 1000
 
 
-class Exchange(Protocol):
+class MessageHandler(Protocol):
     """
-    Receives the messages of a worker for others.
+    Handles the messages of a worker to other workers.
     """
 
     def received(self, number: int, message: msgspec.Struct) -> None:
         """
-        A worker has said something.
+        Handle a message.
+
+        @param number: The worker's number.
         """
 
 
 class WorkerProcess(ProcessProtocol):
     """
-    A process that serves.
+    A worker's process.
 
-    @ivar ready: Fires with C{None} once it serves, or with why it can't.
-    @ivar drained: Fires once it has no more runs, or has ended.
-    @ivar ended: Fires once it is reaped, after C{ready}.
+    @ivar ready: Fires with C{None} when the worker accepts connections, or with the
+        reason why it can't.
+    @ivar drained: Fires when its last run has ended, or the process has.
+    @ivar ended: Fires when the process is reaped, after C{ready}.
     """
 
     transport: IProcessTransport
 
     def __init__(
         self,
-        order: Order,
-        exchange: Exchange,
+        settings: WorkerSettings,
+        handler: MessageHandler,
         publish: ILogObserver,
         log: Logger,
     ) -> None:
         """
-        @param publish: Takes what it logs.
+        @param publish: The observer for the worker's log events.
         """
         self.ready: Deferred[str | None] = Deferred()
         self.drained: Deferred[None] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self._reloading: list[Deferred[None]] = []
-        self._takesOrders = True
-        self._order = order
-        self._exchange = exchange
+        self._acceptsMessages = True
+        self._settings = settings
+        self._handler = handler
         self._publish = publish
         self._log = log
-        self._lines: Lines[FromWorker] = Lines(FromWorker)
+        self._decoder: MessageDecoder[FromWorker] = MessageDecoder(FromWorker)
         self._raw = {STDOUT: b"", STDERR: b""}
 
     def spawn(
@@ -91,16 +94,16 @@ class WorkerProcess(ProcessProtocol):
         descriptors: Sequence[int],
     ) -> None:
         """
-        Start it.
+        Start the process.
 
-        @param descriptors: The ports, as this process knows them.
+        @param descriptors: The descriptors of the ports in this process.
         """
-        # -P: whatever lies in the working directory is not ours.
+        # -P: don't import modules from the working directory.
         command = [sys.executable, "-P", "-m", PROGRAM]
         try:
-            with open(os.devnull, "r+b", buffering=0) as nothing:
-                fds: dict[int, Any] = {STDIN: nothing.fileno(), STDOUT: "r"}
-                fds |= {STDERR: "r", ORDERS: "w", REPORTS: "r"}
+            with open(os.devnull, "r+b", buffering=0) as devNull:
+                fds: dict[int, Any] = {STDIN: devNull.fileno(), STDOUT: "r"}
+                fds |= {STDERR: "r", FROM_DAEMON: "w", TO_DAEMON: "r"}
                 fds |= dict(enumerate(descriptors, FIRST_PORT))
                 with blocked():
                     reactor.spawnProcess(
@@ -111,16 +114,16 @@ class WorkerProcess(ProcessProtocol):
 
     def send(self, message: msgspec.Struct) -> None:
         """
-        Tell it something.
+        Send a message, if the worker still reads.
         """
-        if self._takesOrders and not self.ended.called:
-            self.transport.writeToChild(ORDERS, lineOf(message))
+        if self._acceptsMessages and not self.ended.called:
+            self.transport.writeToChild(FROM_DAEMON, encodeMessage(message))
 
     def reload(self) -> "Deferred[None]":
         """
-        Have it read the configuration.
+        Request a reload.
 
-        @return: Fires when it has, or is gone.
+        @return: Fires when the worker has reloaded, or has ended.
         """
         done: Deferred[None] = Deferred()
         if self.ended.called:
@@ -131,107 +134,98 @@ class WorkerProcess(ProcessProtocol):
         return done
 
     def kill(self) -> None:
-        """
-        End it now.
-        """
         try:
             self.transport.signalProcess("KILL")
         except ProcessExitedAlready:
             pass
 
     def connectionMade(self) -> None:
-        """
-        Tell it what it is to be.
-        """
-        self.send(self._order)
+        self.send(self._settings)
 
     def childConnectionLost(self, childFD: int) -> None:
         """
-        It is ending: it closes its pipes before it can be reaped.
+        Note that the worker is ending: it closes its pipes before it can be reaped.
         """
-        if childFD == ORDERS:
-            self._takesOrders = False
+        if childFD == FROM_DAEMON:
+            self._acceptsMessages = False
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """
-        It says something.
-        """
-        if childFD != REPORTS:
-            self._wrote(childFD, data)
+        if childFD != TO_DAEMON:
+            self._logOutput(childFD, data)
             return
         try:
-            messages = self._lines.feed(data)
+            messages = self._decoder.feed(data)
         except msgspec.MsgspecError:
             self._log.error(
-                "Worker {number} makes no sense, and is killed",
-                number=self._order.number,
+                "Worker {number} sent an invalid message and is killed",
+                number=self._settings.number,
             )
             self.kill()
             return
         for message in messages:
-            self._said(message)
+            self._dispatch(message)
 
-    def _said(self, message: FromWorker) -> None:
+    def _dispatch(self, message: FromWorker) -> None:
         match message:
             case Logged():
-                self._publish(eventOf(self._order.number, message))
+                self._publish(workerLogEvent(self._settings.number, message))
             case Ready():
-                self._settle(None)
+                self._becomeReady(None)
             case Reloaded():
                 self._reloading.pop(0).callback(None)
             case Drained():
-                self._drainEnds()
+                self._endDrain()
             case Failed(reason):
-                self._settle(reason)
+                self._becomeReady(reason)
             case _:
-                self._exchange.received(self._order.number, message)
+                self._handler.received(self._settings.number, message)
 
-    def _wrote(self, childFD: int, data: bytes) -> None:
+    def _logOutput(self, childFD: int, data: bytes) -> None:
         """
-        Nothing of ours writes there: these are last words.
+        Log output on stdout or stderr.  No code writes there, so it is from a crash.
         """
         *lines, self._raw[childFD] = (self._raw[childFD] + data).split(b"\n")
         for line in lines:
             self._log.warn(
                 "[worker {number}] {line}",
-                number=self._order.number,
+                number=self._settings.number,
                 line=line.decode("utf-8", "replace"),
             )
 
-    def _settle(self, reason: str | None) -> None:
+    def _becomeReady(self, reason: str | None) -> None:
         if not self.ready.called:
             self.ready.callback(reason)
 
-    def _drainEnds(self) -> None:
+    def _endDrain(self) -> None:
         if not self.drained.called:
             self.drained.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
         """
-        It is reaped, and all that it wrote has been read.
+        Resolve all Deferreds.  Twisted calls this when the pipes are read to the end.
         """
         for descriptor in self._raw:
-            self._wrote(descriptor, b"\n" if self._raw[descriptor] else b"")
-        self._settle(_startFault(reason))
-        self._drainEnds()
+            self._logOutput(descriptor, b"\n" if self._raw[descriptor] else b"")
+        self._becomeReady(_explainExit(reason))
+        self._endDrain()
         while self._reloading:
             self._reloading.pop(0).callback(None)
         self.ended.callback(None)
 
 
-def _startFault(reason: Failure) -> str:
+def _explainExit(reason: Failure) -> str:
     """
-    Say why a worker is not there, and what to do where the system gives no more
-    descriptors: a process that can't be spawned then fails with one of several errors.
+    Describe why a worker ended, and the remedy if the system provides too few
+    descriptors: spawning a process then fails with one of several errors.
     """
     limit, error = openFileLimit(), reason.value
     if not isinstance(error, OSError) or limit is None or limit > FEW_DESCRIPTORS:
         return f"A worker has ended: {reason.getErrorMessage()}"
-    fault = f"A worker can't be started: too many open files (limit {limit})"
+    text = f"A worker can't be started: too many open files (limit {limit})"
     if error.errno == errno.EBADF:
-        # posix_spawn can't close it in the new process.
-        fault += ", of which one that this process was given has a number beyond that"
+        # posix_spawn can't close such a descriptor in the new process.
+        text += "; an inherited descriptor has a number above it"
     return (
-        f"{fault}. This process may open only {limit} files; raise that (`ulimit -n`,"
-        " LimitNOFILE= of the unit)."
+        f"{text}. This process may open only {limit} files; raise the limit"
+        " (`ulimit -n`, LimitNOFILE= of the unit)."
     )

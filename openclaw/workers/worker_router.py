@@ -1,9 +1,8 @@
 """
-Find the worker that a request belongs to.
+Find the worker that has to handle a request.
 
-Most can be answered by any.  What hangs on something that one worker has in its memory
-goes to that one: a run that is looked at, a request that is sent again, a caller whose
-requests are counted.
+Any worker can handle most requests.  Requests that depend on the memory of one worker
+go to that one: for the events of a run, a repeated request, or a caller with quotas.
 """
 
 from openclaw.api.client_headers import RunHeaders, parseRunHeaders
@@ -14,19 +13,15 @@ from openclaw.interfaces import ICaller
 from openclaw.server.api_request import decodeHeaders
 from openclaw.server.gateway_request import GatewayRequest
 from openclaw.workers.forwarded_caller import ForwardedCaller
-from openclaw.workers.shared_guards import ownerOfCaller
+from openclaw.workers.shared_guards import findCallerWorker
 
-MOST_HOPS = 2
+MAX_HOPS = 2
 """
-Once because of who asks, and once because of what they ask for.
+One hop because of the caller, and one because of the run or session.
 """
 
 
 class WorkerRouter:
-    """
-    Finds the worker.
-    """
-
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
 
@@ -34,33 +29,34 @@ class WorkerRouter:
         self, request: GatewayRequest, forwarded: ForwardedCaller | None
     ) -> tuple[int, ForwardedCaller] | None:
         """
-        Find the worker that a request is to be passed on to.
+        Find the worker to forward a request to.
 
-        @param forwarded: What it came with, if it was passed on already.
+        @param forwarded: The header of a request that was already forwarded.
 
-        @return: Its number, and what to pass the request on with; C{None} if we can
-            answer it.
+        @return: The worker's number and the header to add; C{None} if this worker can
+            handle the request.
         """
         hops = 0 if forwarded is None else forwarded.hops
         caller = await request.caller()
-        if caller is None or isinstance(caller, BaseException) or hops >= MOST_HOPS:
+        if caller is None or isinstance(caller, BaseException) or hops >= MAX_HOPS:
             return None
         peers = self._peers
-        counts = ownerOfCaller(caller, peers.count)
-        counted = counts is None or counts == peers.number
+        counter = findCallerWorker(caller, peers.count)
+        counted = counter is None or counter == peers.number
         if not counted and (forwarded is None or not forwarded.counted):
-            assert counts is not None
-            return counts, ForwardedCaller.of(caller, counted=False, hops=hops + 1)
-        owner = await self._ownerOf(request, caller, counts is not None)
+            assert counter is not None
+            return counter, ForwardedCaller.of(caller, counted=False, hops=hops + 1)
+        owner = await self._findOwner(request, caller, counter is not None)
         if owner is None or owner == peers.number:
             return None
         return owner, ForwardedCaller.of(caller, counted=True, hops=hops + 1)
 
-    async def _ownerOf(
-        self, request: GatewayRequest, caller: ICaller, bounded: bool
+    async def _findOwner(
+        self, request: GatewayRequest, caller: ICaller, limited: bool
     ) -> int | None:
         """
-        @param bounded: All that the caller asks is answered here.
+        @param limited: The caller has quotas, so that this worker handles all its
+            requests.
         """
         peers = self._peers
         live, found = request.admission.live, request.admission.match
@@ -69,7 +65,7 @@ class WorkerRouter:
         runID = found.arguments.get("runID")
         if runID is not None:
             return parseWorkerNumber(runID, peers.count)
-        if bounded or not found.route.takesBody:
+        if limited or not found.route.takesBody:
             return None
         endpoint = live.config.gateway.http.endpoints.chatCompletions
         headers = parseRunHeaders(
@@ -79,9 +75,9 @@ class WorkerRouter:
             return selectOwner(peers.count, caller.label, headers.key)
         if not headers.isRetry:
             return None
-        return await self._whoCarriesOut(request, headers, caller)
+        return await self._findRunningWorker(request, headers, caller)
 
-    async def _whoCarriesOut(
+    async def _findRunningWorker(
         self, request: GatewayRequest, headers: RunHeaders, caller: ICaller
     ) -> int | None:
         try:
@@ -89,7 +85,7 @@ class WorkerRouter:
                 request.channel.site.reactor, request.body(), headers, caller
             )
         except OpenClawError:
-            return None  # The resource says so.
+            return None  # The resource responds with the error.
         fingerprint = asked.fingerprint.hex()
-        answers = await self._peers.ask(RUN_IN_PROGRESS, [asked.caller, fingerprint])
+        answers = await self._peers.query(RUN_IN_PROGRESS, [asked.caller, fingerprint])
         return next((each for each in answers if each is not None), None)

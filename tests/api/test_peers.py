@@ -7,7 +7,7 @@ from hypothesis.strategies import integers, text
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.api.peers import NoPeers, makeRunID, parseWorkerNumber, selectOwner
-from openclaw.workers.switchboard import ANSWER_SECONDS
+from openclaw.workers.switchboard import REPLY_SECONDS
 from tests.workers.memory_workers import MemoryWorkers
 
 
@@ -22,8 +22,10 @@ class TellTests(SynchronousTestCase):
         """
         three, heard = MemoryWorkers(3), []
         for worker in three.workers:
-            worker.hear("news", lambda data, n=worker.number: heard.append((n, data)))
-        three.workers[1].tell("news", {"a": 1})
+            worker.onBroadcast(
+                "news", lambda data, n=worker.number: heard.append((n, data))
+            )
+        three.workers[1].broadcast("news", {"a": 1})
         self.assertEqual(heard, [(0, {"a": 1}), (2, {"a": 1})])
 
     def test_unknownTopic(self):
@@ -31,7 +33,7 @@ class TellTests(SynchronousTestCase):
         A notification that has no listener does no harm.
         """
         two = MemoryWorkers()
-        two.workers[0].tell("unheard of", 1)
+        two.workers[0].broadcast("unheard of", 1)
 
 
 class AskTests(SynchronousTestCase):
@@ -45,13 +47,13 @@ class AskTests(SynchronousTestCase):
         """
         self.three = MemoryWorkers(3)
         for worker in self.three.workers:
-            worker.answer("who", lambda data, n=worker.number: [n, data])
+            worker.onQuery("who", lambda data, n=worker.number: [n, data])
 
     def test_answers(self):
         """
         It has the answers of all others.
         """
-        asking = self.three.workers[0].ask("who", "x")
+        asking = self.three.workers[0].query("who", "x")
         self.assertEqual(self.successResultOf(asking), [[1, "x"], [2, "x"]])
         self.assertEqual(self.three.clock.getDelayedCalls(), [])
 
@@ -60,8 +62,8 @@ class AskTests(SynchronousTestCase):
         A worker that does not answer in time is left out.
         """
         self.three.silent.add(1)
-        asking = self.three.workers[0].ask("who")
-        self.three.clock.advance(ANSWER_SECONDS - 0.01)
+        asking = self.three.workers[0].query("who")
+        self.three.clock.advance(REPLY_SECONDS - 0.01)
         self.assertNoResult(asking)
         self.three.clock.advance(0.01)
         self.assertEqual(self.successResultOf(asking), [[2, None]])
@@ -71,8 +73,8 @@ class AskTests(SynchronousTestCase):
         Nobody waits for one that has died.
         """
         self.three.silent.add(1)
-        asking = self.three.workers[0].ask("who")
-        self.three.switchboard.gone(1)
+        asking = self.three.workers[0].query("who")
+        self.three.switchboard.workerExited(1)
         self.assertEqual(self.successResultOf(asking), [[2, None]])
 
     def test_nobodyThere(self):
@@ -80,23 +82,23 @@ class AskTests(SynchronousTestCase):
         If all others are away there is no answer, at once.
         """
         self.three.gone |= {1, 2}
-        asking = self.three.workers[0].ask("who")
+        asking = self.three.workers[0].query("who")
         self.assertEqual(self.successResultOf(asking), [])
 
     def test_fails(self):
         """
         One that fails to answer counts as one that does not.
         """
-        self.three.workers[1].answer("who", lambda data: 1 / 0)
-        asking = self.three.workers[0].ask("who")
-        self.three.clock.advance(ANSWER_SECONDS)
+        self.three.workers[1].onQuery("who", lambda data: 1 / 0)
+        asking = self.three.workers[0].query("who")
+        self.three.clock.advance(REPLY_SECONDS)
         self.assertEqual(self.successResultOf(asking), [[2, None]])
 
     def test_alone(self):
         """
         A single process has no answers of peers.
         """
-        self.assertEqual(self.successResultOf(NoPeers().ask("who")), [])
+        self.assertEqual(self.successResultOf(NoPeers().query("who")), [])
 
 
 class NameTests(SynchronousTestCase):

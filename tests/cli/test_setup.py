@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.cli.setup import CONFIG_NAME, FIRST_CONFIG, setUp
 from openclaw.config import LOCAL_MODEL, loadConfig, resolveCredential
-from openclaw.state_directory import keptToken, tokenFile
+from openclaw.state_directory import loadOrCreateToken, tokenFile
 
 
 class SetupTestCase(SynchronousTestCase):
@@ -149,7 +149,7 @@ class SecondTimeTests(SetupTestCase):
         tokenFile(self.state).write_text("my-own")
         tokenFile(self.state).chmod(0o600)
         self.carryOut()
-        self.assertEqual(keptToken(self.state, print).reveal(), "my-own")
+        self.assertEqual(loadOrCreateToken(self.state, print).reveal(), "my-own")
         self.assertEqual((self.state / CONFIG_NAME).read_text(), FIRST_CONFIG)
 
 

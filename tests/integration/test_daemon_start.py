@@ -425,7 +425,7 @@ class HangupTests(StartTestCase):
         self.assertNotIn("Ready", program.text)
         program.send("HUP")
         await program.line("Ready at")
-        await program.line("The configuration was read again")
+        await program.line("The configuration was reloaded")
         await program.stop()
         self.assertEqual(program.signal, signal.SIGTERM)
 

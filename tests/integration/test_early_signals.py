@@ -39,7 +39,7 @@ class EarlyHangupTests(StartTestCase):
         while "Ready at" not in program.text:
             program.send("HUP")
             await deferLater(reactor, 0.002)
-        await program.line("The configuration was read again")
+        await program.line("The configuration was reloaded")
         await program.stop()
         self.assertEqual(program.signal, signal.SIGTERM)
 

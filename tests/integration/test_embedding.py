@@ -206,7 +206,7 @@ class StopTests(EmbeddingTestCase):
         call.say("Hello")
         await connection.until("Hello")
         stopped = gateway.stopService()
-        gateway.hurry()
+        gateway.cancelRuns()
         await stopped
         await call.gone
         await connection.lost

@@ -238,7 +238,7 @@ class ReloadTests(InitScriptTestCase):
         agents = {"agents": {"entries": {"another": {}}}}
         self.configure(agents)
         await self.succeed("reload")
-        await self.logged("The configuration was read again")
+        await self.logged("The configuration was reloaded")
         self.assertEqual(self.pid(), pid)
         models = await (await self.caller(self.url).get("/v1/models")).json()
         self.assertIn("openclaw/another", [each["id"] for each in models["data"]])

@@ -13,8 +13,8 @@ from tests.integration.daemon_case import DaemonTestCase
 from tests.integration.http_caller import Connection, streamedWords
 from tests.integration.upstream import Upstream
 
-ACCEPTED = "The configuration was read again"
-REFUSED = "The new configuration is refused"
+ACCEPTED = "The configuration was reloaded"
+REFUSED = "The new configuration is rejected"
 SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
 
 

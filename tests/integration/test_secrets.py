@@ -228,7 +228,7 @@ class SecretTests(DaemonTestCase):
             config.write_text(text)
             refused.append(self.spawn(config=config))
             (self.folder / "openclaw.json").write_text(text)
-            said = running.nextLine("The new configuration is refused")
+            said = running.nextLine("The new configuration is rejected")
             running.send("HUP")
             await said
         self.assertTrue(refused)

@@ -111,11 +111,11 @@ class LockTests(ThrottleTestCase):
         for _ in range(3):
             self.assertEqual(await self.status(wrong), 401)
         daemon.send("HUP")
-        await daemon.line("The configuration was read again")
+        await daemon.line("The configuration was reloaded")
         self.assertEqual(await self.status(wrong), 429)
         limits = {"gateway": {"auth": {"rateLimit": {"exemptLoopback": True}}}}
         self.configure(merged({}, limits))
-        again = daemon.nextLine("The configuration was read again")
+        again = daemon.nextLine("The configuration was reloaded")
         daemon.send("HUP")
         await again
         self.assertEqual(await self.status(wrong), 401)

@@ -371,7 +371,7 @@ class DeathTests(WorkersTestCase):
         await daemon.ended
         self.assertEqual(daemon.status, 1, daemon.text)
         self.assertIn(f"Worker 0 can't be started: {config}: ", daemon.text)
-        self.assertIn("No worker can be started: the daemon ends", daemon.text)
+        self.assertIn("No worker can be started; stopping the daemon", daemon.text)
         self.assertIn("Stopped", daemon.text)
         self.assertNotIn("Traceback", daemon.text)
 
@@ -441,13 +441,13 @@ class SignalTests(WorkersTestCase):
         path = self.folder / "openclaw.json"
         path.write_text('{"gateway": {"port": "high"}}')
         daemon.send("HUP")
-        await daemon.line("The new configuration is refused")
+        await daemon.line("The new configuration is rejected")
         for _ in range(6):
             self.assertEqual(await (await caller.ask("hi")).words(), "so")
         agents = {"entries": {"main": {}, "other": {}}}
         self.configure({"agents": agents})
         daemon.send("HUP")
-        await daemon.line("The configuration was read again")
+        await daemon.line("The configuration was reloaded")
         for _ in range(10):
             answer = await caller.ask("hi", headers={"x-openclaw-agent-id": "other"})
             self.assertEqual(await answer.words(), "so")

@@ -105,7 +105,7 @@ class ListeningTests(WorkersTestCase):
         await program.ended
         self.assertEqual(program.status, 1)
         self.assertIn("session", program.text)
-        self.assertNotIn("another one begins", program.text)
+        self.assertNotIn("restarting it in", program.text)
 
 
 class CallerTests(WorkersTestCase):

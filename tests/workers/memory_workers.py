@@ -6,7 +6,12 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 
 from openclaw.workers.switchboard import Switchboard
-from openclaw.workers.worker_messages import FromDaemon, FromWorker, Lines, lineOf
+from openclaw.workers.worker_messages import (
+    FromDaemon,
+    FromWorker,
+    MessageDecoder,
+    encodeMessage,
+)
 from openclaw.workers.worker_peers import WorkerPeers
 
 
@@ -41,13 +46,13 @@ class MemoryWorkers:
         ]
 
     def _toDaemon(self, number, message):
-        [read] = Lines(FromWorker).feed(lineOf(message))
+        [read] = MessageDecoder(FromWorker).feed(encodeMessage(message))
         self.switchboard.received(number, read)
 
     def _toWorker(self, number, message):
-        if number in self.silent and type(message).__name__ == "Question":
+        if number in self.silent and type(message).__name__ == "PeerQuery":
             return
-        [read] = Lines(FromDaemon).feed(lineOf(message))
+        [read] = MessageDecoder(FromDaemon).feed(encodeMessage(message))
         self.workers[number].received(read)
 
 

@@ -10,8 +10,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from openclaw.workers.connection_balance import ConnectionBalance, prepare
-from openclaw.workers.shared_ports import Adopting, isShareable, shared
+from openclaw.workers.connection_balance import ConnectionBalance, createLoadFile
+from openclaw.workers.shared_ports import AdoptingReactor, isShareable, sharedSockets
 
 
 class BalanceTests(SynchronousTestCase):
@@ -24,7 +24,7 @@ class BalanceTests(SynchronousTestCase):
         Let both have no connection.
         """
         path = Path(self.mktemp())
-        self.daemon = prepare(path, 2)
+        self.daemon = createLoadFile(path, 2)
         self.workers = [ConnectionBalance(path, number, 2) for number in (0, 1)]
         self.have(0, 0)
 
@@ -34,8 +34,8 @@ class BalanceTests(SynchronousTestCase):
         """
         for worker, count in zip(self.workers, counts, strict=True):
             worker.connections = range(count)
-            worker.othersHaveLess()
-        return [worker.othersHaveLess() for worker in self.workers]
+            worker.shouldDefer()
+        return [worker.shouldDefer() for worker in self.workers]
 
     def test_less(self):
         """
@@ -51,21 +51,21 @@ class BalanceTests(SynchronousTestCase):
         Nothing is left to one that is going, or has died.
         """
         self.have(3, 0)
-        self.workers[1].leave()
-        self.assertFalse(self.workers[0].othersHaveLess())
+        self.workers[1].markClosed()
+        self.assertFalse(self.workers[0].shouldDefer())
         self.have(3, 0)
-        self.daemon.leave(1)
-        self.assertFalse(self.workers[0].othersHaveLess())
+        self.daemon.markClosed(1)
+        self.assertFalse(self.workers[0].shouldDefer())
 
     def test_notYetThere(self):
         """
         Nor to one that has not begun.
         """
         path = Path(self.mktemp())
-        prepare(path, 2)
+        createLoadFile(path, 2)
         first = ConnectionBalance(path, 0, 2)
         first.connections = range(9)
-        self.assertFalse(first.othersHaveLess())
+        self.assertFalse(first.shouldDefer())
 
 
 class Greeter(Protocol):
@@ -120,18 +120,18 @@ class PortTests(TestCase):
         port.stopReading()
         self.assertTrue(isShareable(port))
         path = Path(self.mktemp())
-        prepare(path, 2)
+        createLoadFile(path, 2)
         taken = []
         for number in (0, 1):
             balance = ConnectionBalance(path, number, 2)
-            [socket_] = shared([port], port.socket.fileno())
+            [socket_] = sharedSockets([port], port.socket.fileno())
             factory = Factory.forProtocol(Greeter)
             factory.noisy = False
             factory.name = b"%d" % number
             factory.connections = balance.connections = []
-            balance.othersHaveLess()
+            balance.shouldDefer()
             adopted = await TCP4ServerEndpoint(
-                Adopting(reactor, [socket_], balance), 0
+                AdoptingReactor(reactor, [socket_], balance), 0
             ).listen(factory)
             self.assertEqual(adopted.getHost(), port.getHost())
             self.addCleanup(adopted.stopListening)

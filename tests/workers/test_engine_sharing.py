@@ -62,12 +62,12 @@ class BorrowedTests(SynchronousTestCase):
         self.connected = []
         self.engineLease = EngineLease(self.asked.append)
         self.engine = SharedEngine(
-            ask=self.engineLease._ask,
+            requestLease=self.engineLease._requestLease,
             embeddings=False,
             weights=Weights(modelPath=None),
             connect=self.connect,
         )
-        self.engineLease._known.append(self.engine)
+        self.engineLease._created.append(self.engine)
 
     def connect(self, url, key):
         """
@@ -109,9 +109,9 @@ class BorrowedTests(SynchronousTestCase):
         """
         self.engine.wait(Call())
         self.engineLease.received(EngineLeased(1, "http://127.0.0.1:1/v1", "k"))
-        self.engineLease.ended(True)
+        self.engineLease.engineExited(True)
         self.assertIsNotNone(self.engine.upstream)
-        self.engineLease.ended(False)
+        self.engineLease.engineExited(False)
         self.assertIsNone(self.engine.upstream)
         call = Call()
         self.engine.wait(call)

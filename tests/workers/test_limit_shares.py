@@ -5,7 +5,7 @@ Tests of L{openclaw.workers.limit_shares}.
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.config import Config
-from openclaw.workers.limit_shares import shareOf
+from openclaw.workers.limit_shares import divideLimits
 
 
 class ShareTests(SynchronousTestCase):
@@ -18,16 +18,16 @@ class ShareTests(SynchronousTestCase):
         Each worker has an equal part, rounded up; at least one.
         """
         for count, most, connections in ((2, 128, 5000), (3, 86, 3334)):
-            share = shareOf(Config(), count)
+            share = divideLimits(Config(), count)
             self.assertEqual(share.agents.defaults.maxConcurrent, most)
             self.assertEqual(share.gateway.http.maxConnections, connections)
-        self.assertEqual(shareOf(Config(), 64).session.maxWaiting, 1)
+        self.assertEqual(divideLimits(Config(), 64).session.maxWaiting, 1)
 
     def test_aBodyHasRoom(self):
         """
         A body that the endpoint takes is not too large for a worker.
         """
-        http = shareOf(Config(), 64).gateway.http
+        http = divideLimits(Config(), 64).gateway.http
         self.assertEqual(
             http.maxBodyBytesInFlight, http.endpoints.chatCompletions.maxBodyBytes
         )
@@ -36,6 +36,6 @@ class ShareTests(SynchronousTestCase):
         """
         Nothing else changes.
         """
-        share = shareOf(Config(), 2)
+        share = divideLimits(Config(), 2)
         self.assertEqual(share.gateway.auth, Config().gateway.auth)
         self.assertEqual(share.models, Config().models)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.log_formats import jsonLine
 from openclaw.messages import Usage
 from openclaw.metrics.run_log_lines import RunLogEntry
-from openclaw.workers.log_forwarding import LogForwarder, eventOf
+from openclaw.workers.log_forwarding import LogForwarder, workerLogEvent
 
 ACCOUNT = RunLogEntry(
     run="run_1",
@@ -38,7 +38,9 @@ class ReportTests(SynchronousTestCase):
         @return: A worker's log, and what the daemon makes of it.
         """
         events = []
-        reporting = LogForwarder(lambda said: events.append(eventOf(1, said)), asJSON)
+        reporting = LogForwarder(
+            lambda said: events.append(workerLogEvent(1, said)), asJSON
+        )
         return Logger(namespace="openclaw", observer=reporting), events
 
     def test_text(self):

@@ -10,7 +10,11 @@ from openclaw.auth.realm import NamespacedCaller, Operator
 from openclaw.config import RateLimit
 from openclaw.errors import QuotaExceeded, TooManyAttempts
 from openclaw.interfaces import Quota
-from openclaw.workers.shared_guards import SharedQuotas, SharedThrottle, ownerOfCaller
+from openclaw.workers.shared_guards import (
+    SharedQuotas,
+    SharedThrottle,
+    findCallerWorker,
+)
 from tests.workers.memory_workers import MemoryWorkers
 
 FROM = ClientAddress(name="192.0.2.7", local=False, trusted=False)
@@ -93,7 +97,7 @@ class QuotaTests(SynchronousTestCase):
         """
         two = MemoryWorkers()
         caller = NamespacedCaller(label="token:ci", quota=Quota(requestsPerMinute=1))
-        owner = ownerOfCaller(caller, 2)
+        owner = findCallerWorker(caller, 2)
         own, other = (
             SharedQuotas(two.workers[number], two.clock)
             for number in (owner, 1 - owner)
@@ -107,5 +111,5 @@ class QuotaTests(SynchronousTestCase):
         """
         Callers without bounds belong to nobody.
         """
-        self.assertIsNone(ownerOfCaller(Operator("operator"), 2))
-        self.assertIsNone(ownerOfCaller(NamespacedCaller(label="token:ci"), 2))
+        self.assertIsNone(findCallerWorker(Operator("operator"), 2))
+        self.assertIsNone(findCallerWorker(NamespacedCaller(label="token:ci"), 2))

@@ -10,21 +10,21 @@ from msgspec import MsgspecError, Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.workers.worker_messages import (
-    Answers,
-    Asked,
+    Broadcast,
     FromDaemon,
     FromWorker,
-    Heard,
-    Lines,
     Logged,
+    MessageDecoder,
+    PeerBroadcast,
+    RawBroadcast,
+    RawQuery,
     Ready,
     Reload,
-    Tell,
-    Told,
-    lineOf,
+    Replies,
+    encodeMessage,
 )
 
-MESSAGES = [Heard("topic", Raw(b'{"a":1}')), Reload(), Answers(7, [Raw(b"[]")])]
+MESSAGES = [PeerBroadcast("topic", Raw(b'{"a":1}')), Reload(), Replies(7, [Raw(b"[]")])]
 
 
 class LinesTests(SynchronousTestCase):
@@ -37,21 +37,27 @@ class LinesTests(SynchronousTestCase):
         """
         However the bytes come, the messages are the same.
         """
-        data = b"".join(map(lineOf, MESSAGES))
+        data = b"".join(map(encodeMessage, MESSAGES))
         edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-        lines = Lines(FromDaemon)
+        lines = MessageDecoder(FromDaemon)
         found = []
         for begin, end in pairwise(edges):
             found += lines.feed(data[begin:end])
-        self.assertEqual([lineOf(each) for each in found], [*map(lineOf, MESSAGES)])
+        self.assertEqual(
+            [encodeMessage(each) for each in found], [*map(encodeMessage, MESSAGES)]
+        )
 
     def test_untouched(self):
         """
         Any message arrives unchanged.
         """
-        [told] = Lines(FromWorker).feed(lineOf(Tell("topic", {"ü": [1, None]})))
-        self.assertIsInstance(told, Told)
-        [heard] = Lines(FromDaemon).feed(lineOf(Heard(told.topic, told.data)))
+        [told] = MessageDecoder(FromWorker).feed(
+            encodeMessage(Broadcast("topic", {"ü": [1, None]}))
+        )
+        self.assertIsInstance(told, RawBroadcast)
+        [heard] = MessageDecoder(FromDaemon).feed(
+            encodeMessage(PeerBroadcast(told.topic, told.data))
+        )
         self.assertEqual(bytes(heard.data).decode(), '{"ü":[1,null]}')
 
     def test_log(self):
@@ -59,19 +65,21 @@ class LinesTests(SynchronousTestCase):
         A line of the log comes through as it is, line ends and all.
         """
         said = Logged(1.5, "info", "openclaw", "one\ntwo", fields={"run": "x"})
-        self.assertEqual(Lines(FromWorker).feed(lineOf(said)), [said])
+        self.assertEqual(MessageDecoder(FromWorker).feed(encodeMessage(said)), [said])
 
     def test_several(self):
         """
         Several may come at once.
         """
-        lines = Lines(FromWorker)
-        found = lines.feed(lineOf(Ready()) + lineOf(Asked(1, "t", Raw(b"2"))))
-        self.assertEqual([type(each) for each in found], [Ready, Asked])
+        lines = MessageDecoder(FromWorker)
+        found = lines.feed(
+            encodeMessage(Ready()) + encodeMessage(RawQuery(1, "t", Raw(b"2")))
+        )
+        self.assertEqual([type(each) for each in found], [Ready, RawQuery])
 
     def test_nonsense(self):
         """
         A malformed message is an error.
         """
         for data in (b"{}\n", b"no\n", b'{"type":"order"}\n'):
-            self.assertRaises(MsgspecError, Lines(FromWorker).feed, data)
+            self.assertRaises(MsgspecError, MessageDecoder(FromWorker).feed, data)
