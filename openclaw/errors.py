@@ -24,6 +24,8 @@ The tree of errors, each with the type, code and status it has in OpenAI's terms
     │   ├── UpstreamUnreachable      no connection to it
     │   ├── UpstreamAuthFailed       it refused our key
     │   ├── UpstreamRateLimited 429  it asks us to slow down
+    │   ├── UpstreamOutOfFunds 402   it wants to be paid
+    │   ├── UpstreamModelNotFound 404  it has no such model
     │   ├── UpstreamRefused    400   it calls the request wrong
     │   │   └── ContextTooLong 400   … because the model can't read that much
     │   ├── UpstreamTruncated        its answer broke off
@@ -295,14 +297,48 @@ class UpstreamRateLimited(UpstreamError):
     code = "upstream_rate_limited"
 
 
+class UpstreamOutOfFunds(UpstreamError):
+    """
+    The account with the provider has no money or no credits left.  The status is 402,
+    or 429 if that is the provider's.
+    """
+
+    status = 402
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+    def __init__(self, message: str, status: int = 402) -> None:
+        super().__init__(message, shouldRetry=False)
+        self.status = status
+
+
+class UpstreamModelNotFound(UpstreamError):
+    """
+    The provider does not have the model, or not for this account.
+    """
+
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, shouldRetry=False, param="model")
+
+
 class UpstreamRefused(UpstreamError):
     """
     The provider calls the request wrong: some field that was passed on to it.
+
+    @ivar rejectedFields: The fields that it does not know, or not for this model, and
+        that can be left out; by OpenAI's names.
+    @ivar concernsModel: Another model may accept the request.
     """
 
     status = 400
     type = "invalid_request_error"
     code = "upstream_refused"
+    rejectedFields: Sequence[str] = ()
+    concernsModel: bool = False
 
 
 class ContextTooLong(UpstreamRefused):
@@ -493,6 +529,8 @@ __all__ = [
     "UpstreamAuthFailed",
     "UpstreamError",
     "UpstreamMalformed",
+    "UpstreamModelNotFound",
+    "UpstreamOutOfFunds",
     "UpstreamRateLimited",
     "UpstreamRefused",
     "UpstreamTimeout",

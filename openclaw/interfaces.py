@@ -26,7 +26,8 @@ from openclaw.messages import FinishReason, Message, Thought, ToolCall, Usage
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     Sampling parameters. The names, ranges and meanings are those of OpenAI's chat
-    completions; a field that is C{None} is not sent.
+    completions, and of the servers that have C{top_k} and C{min_p}; a field that is
+    C{None} is not sent.
     """
 
     temperature: float | None = None
@@ -43,6 +44,14 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     top_logprobs: int | None = None
     reasoning_effort: str | None = None
     parallel_tool_calls: bool | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    service_tier: str | None = None
+    verbosity: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    store: bool | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
 
 
 class ToolSpec(msgspec.Struct, frozen=True):
@@ -88,6 +97,8 @@ class ModelRequest(msgspec.Struct, frozen=True):
     @ivar reasoning: The model is known to think before it answers.
     @ivar caller: For a provider in which calls wait for each other: among whom to
         take turns; see L{ICaller.shareKey}.
+    @ivar cacheKey: The same for all requests of one conversation, so that a provider
+        finds what it has cached; empty for none.
     """
 
     model: str
@@ -100,6 +111,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     contextWindow: int | None = None
     reasoning: bool = False
     caller: str = ""
+    cacheKey: str = ""
 
 
 class ModelReply(msgspec.Struct, frozen=True):
@@ -137,6 +149,13 @@ class IModelCall(IPushProducer):
         """
         The tokens spent, as far as the provider has reported them.  It is valid at any
         time, also after a failure: an answer that broke off has its price.
+        """
+    )
+
+    ignoredParams: Sequence[str] = Attribute(
+        """
+        The fields of the request that are not sent, since this model would refuse or
+        ignore them, by OpenAI's names.  Valid as soon as the call is made.
         """
     )
 

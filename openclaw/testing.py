@@ -43,11 +43,13 @@ class ScriptedCall:
     @ivar paused: Is the reader slow?
     @ivar cancelled: Was the call cancelled?
     @ivar usage: The tokens spent so far; a test may set it before a failure.
+    @ivar ignoredParams: Fields that are not sent; a test may set them.
     """
 
     def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
         self.request = request
         self.usage = NO_USAGE
+        self.ignoredParams: Sequence[str] = ()
         self.paused = False
         self.cancelled = False
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())

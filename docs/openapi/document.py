@@ -137,6 +137,7 @@ _RETRIES = ("retry-after", "retry-after-ms", "x-should-retry")
 _ERRORS: dict[int, tuple[str, tuple[str, ...]]] = {
     400: ("The request is wrong; `param` names the field.", ()),
     401: ("No credential, or not a valid one.", ("www-authenticate",)),
+    402: ("The account with the model provider has no money left.", ()),
     403: ("A valid credential that may not do this.", ()),
     404: ("Not found, or disabled.", ()),
     405: ("The path has other methods.", ("allow",)),
@@ -155,7 +156,7 @@ _ERRORS: dict[int, tuple[str, tuple[str, ...]]] = {
 }
 _ANYWHERE = (400, 403, 404, 405, 408, 413, 414, 417, 429, 431, 500, 503)
 _CALLERS = tuple(sorted({401, *_ANYWHERE}))
-_MODELS = tuple(sorted({409, 499, 502, 504, *_CALLERS}))
+_MODELS = tuple(sorted({402, 409, 499, 502, 504, *_CALLERS}))
 
 
 def document() -> Node:

@@ -4,6 +4,7 @@ failures.
 """
 
 from collections.abc import Awaitable, Sequence
+from hashlib import sha256
 
 import msgspec
 from twisted.internet.task import deferLater
@@ -210,6 +211,7 @@ class ModelCalls:
                 settings.contextWindow if settings is not None else None,
                 settings is not None and settings.reasoning,
                 request.shareKey,
+                _cacheKey(request),
             ),
             listener,
         )
@@ -226,6 +228,8 @@ class ModelCalls:
         services.refusedKeys.check(provider)
         self.model = model
         self._call = call = provider.ask(question, listener)
+        # A plug-in's call may be older than this attribute.
+        self._request.ignoredParams.append(getattr(call, "ignoredParams", ()))
         if self._paused:
             call.pauseProducing()
         try:
@@ -259,3 +263,12 @@ class ModelCalls:
         self._paused = False
         if self._call is not None:
             self._call.resumeProducing()
+
+
+def _cacheKey(request: RunRequest) -> str:
+    """
+    Return what names a session to a provider, and to nobody else.
+    """
+    if not request.stateful:
+        return ""
+    return sha256(request.sessionKey.encode("utf-8", "replace")).hexdigest()[:32]

@@ -56,6 +56,9 @@ class RunRequest:
     @ivar arrivedAt: The time when it had arrived, by the reactor's clock.  Default:
         when the run starts.
     @ivar runID: The run's ID in logs and headers.
+    @ivar ignoredParams: The fields of the request that are not used, and those that
+        were not sent to a model: a list for each call of a model, which is filled while
+        the run continues.
     """
 
     agent: AgentSettings
@@ -75,6 +78,7 @@ class RunRequest:
     requestID: str | None = None
     arrivedAt: float | None = None
     runID: str = field(default_factory=makeRunID)
+    ignoredParams: list[Sequence[str]] = field(default_factory=list)
 
     @property
     def offeredClientTools(self) -> Sequence[ToolSpec]:

@@ -4,7 +4,7 @@ Parse request bodies, with errors that name the invalid field.
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeGuard, TypeVar
 
 import msgspec
@@ -197,9 +197,9 @@ MAX_NAMES = 32
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def setIgnoredHeader(response: ResponseWriter, ignored: Sequence[str]) -> None:
+def setIgnoredHeader(response: ResponseWriter, ignored: Iterable[str]) -> None:
     """
-    List the unused fields of a request in a header of the response. Only names names
+    List the unused fields of a request in a header of the response. Only plain names
     are listed, as clients choose them.
     """
     names = [name for name in ignored if _PLAIN_NAME.fullmatch(name)]

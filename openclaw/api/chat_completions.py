@@ -170,6 +170,7 @@ class ChatCompletions:
         if mayBranch(headers, run):
             run = await self._selectBranch(live, run, caller)
         setIgnoredHeader(request.response, chat.ignored)
+        run.ignoredParams.append(chat.ignored)
         if chat.remoteImages:
             acquire = partial(live.doorkeeper.state.quotas.acquireRun, caller)
             run = await self._fetchImages(run, live.config, chat, acquire)
@@ -248,12 +249,12 @@ class ChatCompletions:
         if not wireFormat.stream:
             subscription = record.subscribe(encoder.collect)
             self._startRun(response, record, fingerprint, acquire)
-            return _respondWhole(request, encoder, subscription)
+            return _respondWhole(request, encoder, subscription, run)
         endpoint = live.config.gateway.http.endpoints.chatCompletions
         stream = CompletionStream(
             sink=response,
             encoder=encoder,
-            openHeaders=partial(setStreamHeaders, response),
+            openHeaders=partial(_openStream, response, run),
             keepAliveSeconds=endpoint.keepAliveSeconds,
             reactor=self._reactor,
         )
@@ -302,10 +303,28 @@ def _limitConcurrency(reactor: Any, capacity: int, activity: str) -> FairSemapho
     )
 
 
+def _openStream(response: ResponseWriter, run: RunRequest) -> None:
+    setStreamHeaders(response)
+    _setIgnoredHeader(response, run)
+
+
+def _setIgnoredHeader(response: ResponseWriter, run: RunRequest) -> None:
+    names = set().union(*run.ignoredParams)
+    if names:
+        setIgnoredHeader(response, sorted(names))
+
+
 async def _respondWhole(
-    request: ApiRequest, encoder: CompletionEncoder, subscription: RunSubscription
+    request: ApiRequest,
+    encoder: CompletionEncoder,
+    subscription: RunSubscription,
+    run: RunRequest,
 ) -> None:
-    request.respond(encoder.encodeCompletion(await subscription.done))
+    try:
+        result = await subscription.done
+    finally:
+        _setIgnoredHeader(request.response, run)
+    request.respond(encoder.encodeCompletion(result))
 
 
 def _acquireLimits(

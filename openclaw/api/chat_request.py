@@ -2,6 +2,7 @@
 Decode and validate chat completion requests, without I/O.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from openclaw.api.chat_schema import (
     LargeRequest,
     LogitBias,
     RawMessages,
+    ResponseFormat,
     WireMessage,
 )
 from openclaw.api.client_tools import parseToolChoice, parseTools
@@ -52,10 +54,12 @@ MAX_PASSTHROUGH_VALUES = 10_000
 Limit of values in a field that is passed on, other than C{tools}.
 """
 
+_ENTRY = re.compile(r"\[\d+\]")
 _decodeRawMessages = msgspec.json.Decoder(RawMessages).decode
 _decodeMessage = msgspec.json.Decoder(WireMessage).decode
 _decodeStop = msgspec.json.Decoder(str | list[str]).decode
 _decodeBias = msgspec.json.Decoder(LogitBias).decode
+_decodeFormat = msgspec.json.Decoder(ResponseFormat).decode
 _decodeObject = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -188,18 +192,77 @@ def _passthroughObject(raw: RawField, field: str) -> RawObject | None:
     return RawObject(bytes(raw), field)
 
 
+def _parseFormat(raw: RawField) -> RawObject | None:
+    """
+    Check a C{response_format}.  The messages are OpenClaw's.
+    """
+    if not isPresent(raw):
+        return None
+    field = "response_format"
+    checkPassthrough(bytes(raw), field, MAX_PASSTHROUGH_VALUES)
+    if not bytes(raw).lstrip().startswith(b"{"):
+        raise _invalidFormat("response_format must be an object")
+    wanted = decodeField(_decodeFormat, raw, field)
+    if wanted.type not in ("text", "json_object", "json_schema"):
+        raise _invalidFormat(
+            "response_format.type must be text, json_object, or json_schema",
+            "response_format.type",
+        )
+    if wanted.type == "json_schema":
+        if wanted.json_schema is None:
+            raise _invalidFormat(
+                "response_format.json_schema is required", "response_format.json_schema"
+            )
+        if not isPresent(wanted.json_schema.schema):
+            raise _invalidFormat(
+                "response_format.json_schema.schema is required",
+                "response_format.json_schema.schema",
+            )
+    return RawObject(bytes(raw), field)
+
+
+def _invalidFormat(fault: str, param: str = "response_format") -> InvalidRequest:
+    return InvalidRequest(f"Invalid response_format: {fault}", param=param)
+
+
+def _parseStop(raw: RawField) -> str | tuple[str, ...] | None:
+    """
+    Check the stop sequences.  The messages are OpenClaw's.
+    """
+    if not isPresent(raw):
+        return None
+    fault, param = "", "stop"
+    checkPassthrough(bytes(raw), param, MAX_PASSTHROUGH_VALUES)
+    try:
+        stop = _decodeStop(raw)
+    except msgspec.ValidationError as error:
+        fault = "stop must be a string or array of strings"
+        entry = _ENTRY.search(str(error))
+        if entry is not None:
+            fault = "stop entries must be non-empty strings"
+            param = f"stop{entry[0]}"
+    else:
+        entries = [stop] if isinstance(stop, str) else stop
+        if len(entries) > MAX_STOP_SEQUENCES:
+            fault = f"stop supports at most {MAX_STOP_SEQUENCES} sequences"
+        elif "" in entries:
+            fault = "stop entries must be non-empty strings"
+            param = "stop" if isinstance(stop, str) else f"stop[{entries.index('')}]"
+    if fault:
+        raise InvalidRequest(f"Invalid stop: {fault}", param=param)
+    return stop if isinstance(stop, str) else tuple(stop)
+
+
 def _sampling(request: ChatCompletionRequest) -> Sampling:
     fields: dict[str, Any] = {
         name: getattr(request, name) for name in Sampling.__struct_fields__
     }
-    fields["response_format"] = _passthroughObject(
-        request.response_format, "response_format"
-    )
+    fields["response_format"] = _parseFormat(request.response_format)
     fields["logit_bias"] = decodePassthrough(
         _decodeBias, request.logit_bias, "logit_bias", MAX_PASSTHROUGH_VALUES
     )
-    stop = decodePassthrough(_decodeStop, request.stop, "stop", MAX_STOP_SEQUENCES)
-    fields["stop"] = tuple(stop) if isinstance(stop, list) else stop
+    fields["metadata"] = _passthroughObject(request.metadata, "metadata")
+    fields["stop"] = _parseStop(request.stop)
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidRequest(
             "`top_logprobs` needs `logprobs: true`.", param="top_logprobs"

@@ -69,6 +69,24 @@ class WireMessage(Struct):
     tool_call_id: str | None = None
 
 
+class JSONSchemaFormat(Struct):
+    """
+    The schema of an answer in JSON.
+    """
+
+    schema: RawField = UNSET
+    name: str | None = None
+
+
+class ResponseFormat(Struct):
+    """
+    The format of an answer.
+    """
+
+    type: str | None = None
+    json_schema: JSONSchemaFormat | None = None
+
+
 class StreamOptions(Struct):
     """
     Options of a stream.
@@ -82,7 +100,7 @@ MAX_MESSAGES = 20_000
 Limit of messages: far above any context window, yet decoded in a few milliseconds.
 """
 
-MAX_STOP_SEQUENCES = 1000
+MAX_STOP_SEQUENCES = 4
 """
 Limit of stop sequences. OpenAI allows four.
 """
@@ -105,6 +123,7 @@ class ChatCompletionRequest(Struct):
     function_call: RawField = UNSET
     response_format: RawField = UNSET
     logit_bias: RawField = UNSET
+    metadata: RawField = UNSET
     stop: RawField = UNSET
     model: ModelName | None = None
     stream: bool | None = None
@@ -123,6 +142,13 @@ class ChatCompletionRequest(Struct):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     reasoning_effort: str | None = None
     parallel_tool_calls: bool | None = None
+    top_k: int | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    service_tier: str | None = None
+    verbosity: str | None = None
+    store: bool | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
 
 
 class LargeRequest(ChatCompletionRequest):

@@ -28,6 +28,7 @@ from openclaw.config.loading import LoadedConfig, findConfig, loadConfig, stateD
 from openclaw.config.models import (
     LOCAL_MODEL,
     LOCAL_PROVIDER,
+    Compat,
     LocalModel,
     Model,
     ModelChoice,
@@ -64,6 +65,7 @@ __all__ = [
     "Auth",
     "AuthMode",
     "ChatCompletions",
+    "Compat",
     "Config",
     "Endpoints",
     "ExecSettings",

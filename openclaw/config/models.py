@@ -4,7 +4,7 @@ The keys of C{models}: providers and their models.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
@@ -14,11 +14,14 @@ from openclaw.config.value_types import (
     ContextSize,
     Dialect,
     HeaderName,
+    MaxTokensField,
     Modality,
     ModelID,
     Parallel,
+    ParamName,
     ProviderName,
     Seconds,
+    ThinkingFormat,
     Threads,
     Tokens,
 )
@@ -81,6 +84,78 @@ class ModelChoice(Struct, frozen=True, kw_only=True):
     fallbacks: tuple[ModelRef, ...] = ()
 
 
+class Compat(Struct, frozen=True, kw_only=True):
+    """
+    Differences of a server, or of one model, from OpenAI's chat completions.  A key
+    that is not given is looked up in L{openclaw.models.profile_table}.
+
+    The names are OpenClaw's, but for C{contentBesideCalls}, C{requiresAlternation},
+    C{seedField} and the last five.
+
+    @ivar supportsStore: Accepts C{store}.
+    @ivar supportsPromptCacheKey: Accepts C{prompt_cache_key}.
+    @ivar supportsDeveloperRole: Takes the system prompt of reasoning models in the
+        role C{developer}.
+    @ivar supportsReasoningEffort: Accepts C{reasoning_effort}.
+    @ivar supportsUsageInStreaming: Accepts C{stream_options}.
+    @ivar supportsTools: Accepts C{tools}.
+    @ivar supportsStrictMode: Accepts C{strict} in a tool.
+    @ivar requiresStringContent: Takes text only as a string, not as a list of parts.
+    @ivar strictMessageKeys: Refuses members of messages that OpenAI does not have.
+    @ivar supportedReasoningEfforts: The values of C{reasoning_effort} that it has; the
+        nearest is sent for others.
+    @ivar reasoningEffortMap: Other words for values of C{reasoning_effort}.
+    @ivar maxTokensField: The field for the limit of an answer.
+    @ivar thinkingFormat: The form in which reasoning is switched on and off.
+    @ivar requiresToolResultName: Wants the tool's name in a result.
+    @ivar requiresAssistantAfterToolResult: Wants an assistant's message between a
+        tool's result and a user's message.
+    @ivar requiresThinkingAsText: Takes a model's thoughts back only as text.
+    @ivar requiresReasoningContentOnAssistantMessages: Wants C{reasoning_content},
+        empty if need be, in each assistant's message with tool calls.
+    @ivar requiresMistralToolIds: Takes ids of tool calls of nine letters and digits.
+    @ivar unsupportedToolSchemaKeywords: Keywords to leave out of the tools' JSON
+        Schemas.
+    @ivar contentBesideCalls: The C{content} beside tool calls if there is no text:
+        C{empty} is C{""}, C{null} is C{null}, C{absent} leaves it out.
+    @ivar requiresAlternation: Takes no two messages of one role in a row.
+    @ivar seedField: The field for C{seed}.
+    @ivar supportsToolChoice: Accepts C{tool_choice: required}.
+    @ivar supportsNamedToolChoice: Accepts a C{tool_choice} that names a tool.
+    @ivar supportsJsonObject: Accepts the C{response_format} C{json_object}.
+    @ivar supportsJsonSchema: Accepts the C{response_format} C{json_schema}.
+    @ivar supportsCacheControl: Accepts Anthropic's C{cache_control}.
+    """
+
+    supportsStore: bool | None = None
+    supportsPromptCacheKey: bool | None = None
+    supportsDeveloperRole: bool | None = None
+    supportsReasoningEffort: bool | None = None
+    supportsUsageInStreaming: bool | None = None
+    supportsTools: bool | None = None
+    supportsStrictMode: bool | None = None
+    requiresStringContent: bool | None = None
+    strictMessageKeys: bool | None = None
+    supportedReasoningEfforts: tuple[str, ...] | None = None
+    reasoningEffortMap: Mapping[str, str] | None = None
+    maxTokensField: MaxTokensField | None = None
+    thinkingFormat: ThinkingFormat | None = None
+    requiresToolResultName: bool | None = None
+    requiresAssistantAfterToolResult: bool | None = None
+    requiresThinkingAsText: bool | None = None
+    requiresReasoningContentOnAssistantMessages: bool | None = None
+    requiresMistralToolIds: bool | None = None
+    unsupportedToolSchemaKeywords: tuple[str, ...] | None = None
+    contentBesideCalls: Literal["empty", "null", "absent"] | None = None
+    requiresAlternation: bool | None = None
+    seedField: ParamName | None = None
+    supportsToolChoice: bool | None = None
+    supportsNamedToolChoice: bool | None = None
+    supportsJsonObject: bool | None = None
+    supportsJsonSchema: bool | None = None
+    supportsCacheControl: bool | None = None
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """
     A model of a provider.  In the file a plain string stands for C{id} alone.
@@ -91,6 +166,9 @@ class Model(Struct, frozen=True, kw_only=True):
     @ivar maxTokens: The limit of a completion, in tokens.  Default: unknown.
     @ivar input: The kinds of input.  Default: text.
     @ivar reasoning: It is a reasoning model.  Default: no.
+    @ivar compat: What is special about it; goes before the provider's.
+    @ivar dropParams: Fields that are not sent to it, beside the provider's.
+    @ivar extraBody: Fields to add to each request to it, beside the provider's.
     """
 
     shorthand: ClassVar[str] = "id"
@@ -102,6 +180,9 @@ class Model(Struct, frozen=True, kw_only=True):
     maxTokens: Tokens | None = None
     input: tuple[Modality, ...] = ("text",)
     reasoning: bool = False
+    compat: Compat = Compat()
+    dropParams: tuple[ParamName, ...] = ()
+    extraBody: Mapping[ParamName, Any] = {}
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -118,6 +199,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     @ivar timeoutSeconds: The limit of the time between two bytes of a response.
         Default: 120.
     @ivar models: Its models.  Empty, the default, allows any model id.
+    @ivar compat: What is special about it.  Default: looked up by its URL and name.
+    @ivar dropParams: Fields of requests that are not sent to it.  Default: none.
+    @ivar extraBody: Fields to add to the body of each request, in place of what is
+        there under that name; C{null} removes it.  Default: none.
     """
 
     baseUrl: BaseURL
@@ -127,6 +212,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     connectTimeoutSeconds: Seconds = 10
     timeoutSeconds: Seconds = 120
     models: tuple[Model, ...] = ()
+    compat: Compat = Compat()
+    dropParams: tuple[ParamName, ...] = ()
+    extraBody: Mapping[ParamName, Any] = {}
 
 
 class LocalModel(Struct, frozen=True, kw_only=True):

@@ -109,6 +109,24 @@ HeaderName = Annotated[
     ),
 ]
 
+ParamName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z",
+        description="the name of a field of a request",
+    ),
+]
+
+MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
+ThinkingFormat = Literal[
+    "openai",
+    "openrouter",
+    "deepseek",
+    "together",
+    "zai",
+    "qwen",
+    "qwen-chat-template",
+]
 AuthMode = Literal["token", "password", "none", "trusted-proxy"]
 Level = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["text", "json"]

@@ -8,39 +8,45 @@ from typing import Any
 
 import msgspec
 
+from openclaw.models.error_wordings import (
+    READ_CHARACTERS,
+    Meaning,
+    meaningOf,
+    optionalField,
+    rejectedFields,
+)
+
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|key|token)[-_][\w*.-]{6,}|\b[\w-]{32,}", re.I)
 _MESSAGE_CHARACTERS = 500
-_READ_CHARACTERS = 16 * 1024
+_MAX_DEPTH = 8
+_MAX_FAULTS = 5
 
-_TOO_LONG_CODES = frozenset(
+_TEXT_MEMBERS = (
+    "error",
+    "message",
+    "detail",
+    "msg",
+    "error_message",
+    "errors",
+    "error_description",
+    "title",
+)
+"""
+Members that may hold an error's words, the likeliest first.
+"""
+
+_CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code")
+
+_UNKNOWN_CODES = frozenset(
     {
-        "context_length_exceeded",  # OpenAI, Azure, Groq
-        "exceed_context_size_error",  # llama.cpp
-        "string_above_max_length",  # OpenAI, of one message
+        "extra_forbidden",  # pydantic: Mistral, FastAPI
+        "unknown_parameter",  # OpenAI
+        "unsupported_parameter",  # OpenAI
+        "unsupported_value",  # OpenAI
+        "wrong_api_format",  # Cerebras
+        "parameter_unknown",
     }
 )
-
-_TOO_LONG = re.compile(
-    r"maximum context length"  # OpenAI, Azure, DeepSeek, Mistral, OpenRouter, vLLM
-    r"|exceeds? (?:the |your |this )?(?:model'?s? )?context (?:window|length|limit)"
-    r"|prompt is too long"  # Anthropic
-    r"|input token count.{0,40}exceeds the maximum"  # Gemini
-    r"|exceeds the available context size"  # llama.cpp
-    r"|input \(\d+ tokens\) is too large to process"  # llama.cpp, of embeddings
-    r"|exceeded (?:max |model )?(?:context length|token limit)"  # Ollama, Moonshot
-    r"|(?:greater|longer) than the (?:model's )?context length"  # LM Studio, Together
-    r"|reduce the length of the messages"  # Groq
-    r"|maximum prompt length is"  # xAI
-    r"|input is too long for requested model"  # Bedrock
-    r"|context window exceeds limit"  # MiniMax
-    r"|prompt exceeds max length"  # Zhipu
-    r"|range of input length should be"  # Qwen
-    r"|context[ _]?(?:length|window)[ _]?exceeded",  # LiteLLM
-    re.I,
-)
-"""
-Wordings of a conversation that is too long, where providers have no code for it.
-"""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -49,13 +55,14 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
     @ivar message: Its words for the caller, in one short line without secrets; empty
         if there are none.
-    @ivar contextTooLong: The conversation is longer than the model can read.
-    @ivar keyRefused: It is about the gateway's key, whatever the status says.
+    @ivar meaning: Its meaning, whatever the status says, as far as it is known.
+    @ivar rejectedFields: Fields that the provider does not know, or not for this model,
+        and that can be left out; by OpenAI's names.
     """
 
     message: str = ""
-    contextTooLong: bool = False
-    keyRefused: bool = False
+    meaning: Meaning | None = None
+    rejectedFields: Sequence[str] = ()
 
 
 def parseErrorBody(body: bytes, secrets: Sequence[str] = ()) -> ErrorBody:
@@ -64,61 +71,117 @@ def parseErrorBody(body: bytes, secrets: Sequence[str] = ()) -> ErrorBody:
 
     @param secrets: What must not be shown where the provider's words quote it.
     """
-    try:
-        document: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    document = _decoded(body)
+    if document is None:
         return ErrorBody()
-    if isinstance(document, list) and document:
-        # Google's answers are lists where a stream was asked for.
-        document = document[0]
-    for name in ("error", "detail"):
-        if isinstance(document, dict) and name in document:
-            document = document[name]
-    described = document if isinstance(document, dict) else {"message": document}
-    message = described.get("message")
-    text = message if isinstance(message, str) else ""
+    text = _textOf(document)
+    members = list(_objects(document))
+    codes = [
+        code
+        for member in members
+        for name in _CODE_MEMBERS
+        if isinstance(code := member.get(name), str)
+    ]
+    fields = dict.fromkeys([*_fieldsNamed(members), *rejectedFields(text)])
     return ErrorBody(
-        _shown(text, secrets), _isTooLong(described, text), _isOfKey(described)
+        _shown(text, secrets),
+        meaningOf(codes, " ".join([text, *_hints(members)])),
+        tuple(fields),
     )
 
 
-def _isTooLong(described: dict[str, Any], message: str) -> bool:
-    for name in ("code", "type"):
-        code = described.get(name)
-        if isinstance(code, str) and code in _TOO_LONG_CODES:
-            return True
-    texts = (message[:_READ_CHARACTERS], _relayed(described))
-    return any(map(_TOO_LONG.search, texts))
+def _decoded(text: bytes | str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
-def _relayed(described: dict[str, Any]) -> str:
+def _textOf(value: Any, depth: int = 0) -> str:
     """
-    Return the message of the provider behind OpenRouter.
+    Return the words of an error, wherever they are.
+    """
+    if isinstance(value, str):
+        nested = _decoded(value) if value.lstrip()[:1] in ("{", "[") else None
+        return (nested is not None and _textOf(nested, depth + 1)) or value
+    if depth > _MAX_DEPTH:
+        return ""
+    if isinstance(value, list):
+        # Google's answers are lists where a stream was asked for; pydantic's errors
+        # are one for each field.
+        texts = [_textOf(each, depth + 1) for each in value[:_MAX_FAULTS]]
+        return "; ".join(dict.fromkeys(filter(None, texts)))
+    if not isinstance(value, dict):
+        return ""
+    text = next(
+        filter(None, (_textOf(value.get(name), depth + 1) for name in _TEXT_MEMBERS)),
+        "",
+    )
+    location = value.get("loc")
+    if text and isinstance(location, list):
+        text = f"{'.'.join(map(str, location[:_MAX_DEPTH]))}: {text}"
+    relayed = _relayed(value, depth)
+    return f"{text}: {relayed}" if text and relayed else text or relayed
+
+
+def _relayed(described: dict[str, Any], depth: int) -> str:
+    """
+    Return the words of the provider behind OpenRouter.
     """
     metadata = described.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    return raw[:_READ_CHARACTERS] if isinstance(raw, str) else ""
+    return _textOf(metadata.get("raw"), depth + 1) if isinstance(metadata, dict) else ""
 
 
-def _isOfKey(described: dict[str, Any]) -> bool:
+def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """
-    Google calls a wrong key an invalid argument.
+    Generate the objects of an error, the outermost first.
     """
-    return "API_KEY_INVALID" in _reasons(described)
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value = _decoded(value)
+    if isinstance(value, list):
+        for each in value[:_MAX_FAULTS]:
+            yield from _objects(each, depth + 1)
+    elif isinstance(value, dict):
+        yield value
+        for name in (*_TEXT_MEMBERS, "metadata", "details", "raw"):
+            if name in value:
+                yield from _objects(value[name], depth + 1)
 
 
-def _reasons(described: dict[str, Any]) -> Iterator[Any]:
-    details = described.get("details")
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict):
-            yield detail.get("reason")
+def _fieldsNamed(members: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """
+    Generate the fields that an error names beside a code.
+    """
+    for member in members:
+        codes = [member.get(name) for name in ("code", "type")]
+        if any(isinstance(c, str) and c in _UNKNOWN_CODES for c in codes):
+            location = member.get("loc")
+            param = member.get("param")
+            if isinstance(param, str):
+                location = re.split(r"[.\[\]]+", param.strip(".]"))
+            if isinstance(location, list):
+                field = optionalField(location)
+                if field is not None:
+                    yield field
+
+
+def _hints(members: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """
+    Generate the types of Google's details: one of them says when to try again.
+    """
+    for member in members:
+        kind = member.get("@type")
+        if isinstance(kind, str):
+            yield kind[:100]
 
 
 def _shown(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     # Only now: cut before, it could end with a part of a secret.
-    text = text[:_READ_CHARACTERS]
+    text = text[:READ_CHARACTERS]
     shown = _KEY_LIKE.sub("***", " ".join(text.split()))
     if len(shown) <= _MESSAGE_CHARACTERS:
         return shown

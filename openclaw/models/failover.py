@@ -19,6 +19,7 @@ from openclaw.errors import (
     RunCancelled,
     UpstreamAuthFailed,
     UpstreamError,
+    UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamRefused,
     UpstreamTimeout,
@@ -108,7 +109,9 @@ class Attempts:
 
         @raise OpenClawError: That error: there is no sense in another try.
         """
-        if isinstance(error, RunCancelled | InvalidRequest | UpstreamRefused):
+        if isinstance(error, RunCancelled | InvalidRequest) or (
+            isinstance(error, UpstreamRefused) and not error.concernsModel
+        ):
             raise error
         wait = self._waitFor(error)
         self._tries += 1
@@ -133,7 +136,12 @@ class Attempts:
         if isLimit and error.retryAfter is None:
             return None
         if isinstance(
-            error, UpstreamAuthFailed | UpstreamUnreachable | UpstreamTimeout
+            error,
+            UpstreamAuthFailed
+            | UpstreamMalformed
+            | UpstreamRefused
+            | UpstreamTimeout
+            | UpstreamUnreachable,
         ):
             return None
         if isinstance(error, UpstreamError) and error.shouldRetry is not False:

@@ -2,7 +2,7 @@
 A provider that is asked over HTTP, in whatever dialect.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, Protocol, cast
 
@@ -15,7 +15,7 @@ from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from openclaw.config import Secret
-from openclaw.errors import InvalidRequest, OpenClawError
+from openclaw.errors import InvalidRequest, OpenClawError, UpstreamRefused
 from openclaw.events import ModelListener
 from openclaw.interfaces import (
     EmbeddingReply,
@@ -34,9 +34,17 @@ from openclaw.models.embedding_calls import (
     WholeAnswer,
     readAnswer,
 )
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.provider_errors import providerError
+from openclaw.models.request_fitting import fitRequest
 from openclaw.models.thought_signatures import bindThoughts, selectThoughts
-from openclaw.models.upstream_call import Refusal, ReplyDecoder, Timeouts, UpstreamCall
+from openclaw.models.upstream_call import (
+    Adjust,
+    Refusal,
+    ReplyDecoder,
+    Timeouts,
+    UpstreamCall,
+)
 from openclaw.net.http_connection import Exchange, ResponseReceiver
 from openclaw.net.http_pool import HTTPPool, HTTPTarget
 
@@ -44,6 +52,15 @@ TARGETS = 64
 """
 Limit of a provider's paths that are cached; some APIs have one for each model.
 """
+
+PROFILES = 256
+"""
+Limit of a provider's models whose profiles are cached.
+"""
+
+
+def _unknown(model: str) -> Profile:
+    return DEFAULT_PROFILE
 
 
 class Dialect(Protocol):
@@ -61,10 +78,17 @@ class Dialect(Protocol):
         The headers that show the key, and others that every request has.
         """
 
-    def encode(self, request: ModelRequest) -> bytes:
+    def encode(
+        self, request: ModelRequest, profile: Profile = DEFAULT_PROFILE
+    ) -> bytes:
         """
-        The body.  Of thoughts and signatures the request has only what this model
-        itself gave, as the decoder found it.
+        Encode the body.  Of thoughts and signatures the request has only what this
+        model itself gave, as the decoder found it.
+
+        @param profile: What this model accepts.  The fields that it refuses are not in
+            the request any more.
+
+        @raise InvalidRequest: The API has no word for something in the request.
         """
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
@@ -93,9 +117,12 @@ class HTTPModelProvider:
         reactor: IReactorTime,
         log: Logger,
         embeddings: EmbeddingDialect | None = None,
+        profileOf: Callable[[str], Profile] = _unknown,
     ) -> None:
         """
         @param headers: What every request carries, the key included.
+
+        @param profileOf: Looks up the profile of a model by its id.
 
         @param embeddings: What it puts on the wire for embeddings, if it has any.
         """
@@ -111,6 +138,8 @@ class HTTPModelProvider:
         self._agent = agent
         # Headers are equal only to themselves here: there are two of them.
         self._target = lru_cache(maxsize=TARGETS)(self._makeTarget)
+        self._lookUpProfile = profileOf
+        self._profiles: dict[str, Profile] = {}
         self._timeouts = timeouts
         self._reactor = reactor
         self._log = log
@@ -126,15 +155,69 @@ class HTTPModelProvider:
             request, messages=selectThoughts(request.messages, owner)
         )
         try:
-            payload = self._dialect.encode(request)
+            payload, left = self._encode(request)
         except InvalidRequest as error:
             return FailedCall(error)
         decoder = self._dialect.decoder(self.name, self._refusal)
         path = self._dialect.path(request)
-        call = self._call(path, payload, decoder, listener, self._headers)
+
+        def adjust(error: OpenClawError) -> bytes | None:
+            again = self._adjusted(request, payload, error)
+            if again is None:
+                return None
+            ignored[:] = again[1]
+            return again[0]
+
+        call = self._call(path, payload, decoder, listener, self._headers, adjust)
+        call.ignoredParams = ignored = list(left)
         call.done.addCallback(bindThoughts, owner)
         call.start()
         return call
+
+    def _profileOf(self, model: str) -> Profile:
+        profile = self._profiles.get(model)
+        if profile is None:
+            if len(self._profiles) >= PROFILES:
+                self._profiles.clear()
+            profile = self._profiles[model] = self._lookUpProfile(model)
+        return profile
+
+    def _encode(self, request: ModelRequest) -> tuple[bytes, Sequence[str]]:
+        """
+        @return: The body, and the names of the caller's fields that are not in it.
+        """
+        profile = self._profileOf(request.model)
+        request, ignored = fitRequest(request, profile)
+        return self._dialect.encode(request, profile), ignored
+
+    def _adjusted(
+        self, request: ModelRequest, payload: bytes, error: OpenClawError
+    ) -> tuple[bytes, Sequence[str]] | None:
+        """
+        Encode a request without the fields for which it was refused, and remember
+        those.
+
+        @return: C{None} if nothing can be left out.
+        """
+        if not isinstance(error, UpstreamRefused) or not error.rejectedFields:
+            return None
+        before = profile = self._profileOf(request.model)
+        for field in error.rejectedFields:
+            profile = profile.without(field)
+        self._profiles[request.model] = profile
+        again = self._encode(request)
+        if again[0] == payload:
+            self._profiles[request.model] = before
+            return None
+        self._log.warn(
+            "Provider {provider} refuses {fields} for the model {model}. From now on"
+            " they are left out; dropParams or compat in its configuration spares the"
+            " first refusal.",
+            provider=self.name,
+            fields=", ".join(error.rejectedFields),
+            model=request.model,
+        )
+        return again
 
     def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
         """
@@ -190,6 +273,7 @@ class HTTPModelProvider:
         decoder: ReplyDecoder,
         listener: ModelListener,
         headers: Headers,
+        adjust: Adjust | None = None,
     ) -> UpstreamCall:
         call = UpstreamCall(
             provider=self.name,
@@ -202,6 +286,7 @@ class HTTPModelProvider:
             timeouts=self._timeouts,
             reactor=self._reactor,
             log=self._log,
+            adjust=adjust,
         )
         self._calls.add(call)
         return call
@@ -256,6 +341,7 @@ class FailedCall:
     """
 
     usage: Usage = NO_USAGE
+    ignoredParams: Sequence[str] = ()
 
     def __init__(self, error: OpenClawError) -> None:
         self.done: Deferred[ModelReply] = fail(error)

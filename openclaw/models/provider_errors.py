@@ -13,11 +13,14 @@ from openclaw.errors import (
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
+    UpstreamModelNotFound,
+    UpstreamOutOfFunds,
     UpstreamRateLimited,
     UpstreamRefused,
     UpstreamTruncated,
 )
 from openclaw.models.error_bodies import parseErrorBody
+from openclaw.models.error_wordings import Meaning
 from openclaw.net.content_coding import ContentError
 from openclaw.net.http_connection import UnrequestedCoding
 
@@ -38,7 +41,18 @@ def providerError(
     """
     complaint = parseErrorBody(body, secrets)
     said = f" It says: {complaint.message}" if complaint.message else ""
-    if status in (401, 403) or complaint.keyRefused:
+    meaning = complaint.meaning
+    if meaning is Meaning.MONEY or status == 402:
+        return UpstreamOutOfFunds(
+            f"Provider {provider!r} wants to be paid.{said}",
+            429 if status == 429 else 402,
+        )
+    if meaning is Meaning.UNKNOWN_MODEL and status not in (401, 429):
+        return UpstreamModelNotFound(
+            f"Provider {provider!r} does not have the model.{said}"
+        )
+    isIncapable = meaning is Meaning.INCAPABLE and status not in (401, 429)
+    if (status in (401, 403) and not isIncapable) or meaning is Meaning.KEY:
         # The provider's own words may quote the key.
         return UpstreamAuthFailed(
             f"Provider {provider!r} refused the gateway's key.", shouldRetry=False
@@ -48,14 +62,17 @@ def providerError(
             f"Provider {provider!r} is over its rate limit.{said}",
             retryAfter=_retryAfter(headers),
         )
-    if complaint.contextTooLong:
+    if meaning is Meaning.TOO_LONG:
         # Some say so with a status of 500, or within a stream without any.
         return ContextTooLong(
             f"Provider {provider!r} refused the request: the conversation is longer"
             f" than the model can read.{said}"
         )
-    if status in (400, 413, 422):
-        return UpstreamRefused(f"Provider {provider!r} refused the request.{said}")
+    if isIncapable or status in (400, 413, 422):
+        refused = UpstreamRefused(f"Provider {provider!r} refused the request.{said}")
+        refused.rejectedFields = complaint.rejectedFields
+        refused.concernsModel = isIncapable or bool(complaint.rejectedFields)
+        return refused
     return UpstreamError(
         f"Provider {provider!r} answered with status {status}.{said}",
         retryAfter=_retryAfter(headers) if status == 503 else None,

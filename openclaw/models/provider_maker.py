@@ -4,6 +4,7 @@ dialect.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -15,6 +16,8 @@ from openclaw import __version__
 from openclaw.config import Provider, Secret
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
 from openclaw.models.embedding_calls import EmbeddingDialect
+from openclaw.models.profile_table import ROWS
+from openclaw.models.profiles import resolveProfile
 from openclaw.models.provider import Dialect, HTTPModelProvider
 from openclaw.models.upstream_call import Timeouts
 from openclaw.net.http_pool import HTTPPool
@@ -60,6 +63,7 @@ class HTTPProviderMaker:
             timeouts=timeouts,
             reactor=reactor,
             log=log,
+            profileOf=partial(resolveProfile, ROWS, name, settings),
         )
 
 

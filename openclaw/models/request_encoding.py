@@ -12,8 +12,24 @@ import msgspec
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, Sampling
 from openclaw.messages import ImagePart, ToolCall, ToolMessage
+from openclaw.models.profiles import Profile
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SHORT_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+
+
+def encodeBody(body: dict[str, Any], profile: Profile) -> bytes:
+    """
+    Encode the body of a request: without what the profile omits, and with what it adds.
+    """
+    for name in profile.omitted:
+        body.pop(name, None)
+    for name, value in profile.extraBody.items():
+        if value is None:
+            body.pop(name, None)
+        else:
+            body[name] = value
+    return msgspec.json.encode(body)
 
 
 def refuseFields(sampling: Sampling, refused: Mapping[str, Any], api: str) -> None:
@@ -85,6 +101,16 @@ def callID(id: str) -> str:
     if _CALL_ID.fullmatch(id):
         return id
     return f"call_{sha256(id.encode()).hexdigest()[:24]}"
+
+
+def shortCallID(id: str) -> str:
+    """
+    Return a call's id in the form of Mistral's: nine letters and digits.  The same id
+    always becomes the same.
+    """
+    if _SHORT_CALL_ID.fullmatch(id):
+        return id
+    return sha256(id.encode()).hexdigest()[:9]
 
 
 def resultText(message: ToolMessage) -> str:

@@ -19,9 +19,6 @@ def refuseUnsupported(request: ModelRequest, api: str) -> None:
     @raise openclaw.errors.InvalidRequest: The request has such a field.
     """
     refused: dict[str, Any] = {"logit_bias": {}, "logprobs": False, "top_logprobs": 0}
-    if request.tools and request.toolChoice != "none":
-        # These models may always call several tools at once.
-        refused["parallel_tool_calls"] = True
     refuseFields(request.sampling, refused, api)
 
 

@@ -115,7 +115,8 @@ TRANSITIONS: Mapping[Phase, Collection[Phase]] = {
     # A pooled connection that is lost now is replaced by a new one, once.
     Phase.SENT: (Phase.CONNECTING, Phase.ANSWERING, Phase.REFUSING, Phase.ENDED),
     Phase.ANSWERING: (Phase.ENDED,),
-    Phase.REFUSING: (Phase.ENDED,),
+    # What was refused can be asked for in another way, once.
+    Phase.REFUSING: (Phase.CONNECTING, Phase.ENDED),
     Phase.ENDED: (Phase.CLOSED,),
     Phase.CLOSED: (),
 }
@@ -134,6 +135,7 @@ _CONNECT_ERRORS: Mapping[type[Exception], str] = {
 
 Send = Callable[[bytes, ResponseReceiver, bool], Exchange]
 Refusal = Callable[[int, Headers, bytes], OpenClawError]
+Adjust = Callable[[OpenClawError], bytes | None]
 
 
 @implementer(IModelCall)
@@ -155,6 +157,7 @@ class UpstreamCall:
         timeouts: Timeouts,
         reactor: IReactorTime,
         log: Logger,
+        adjust: Adjust | None = None,
     ) -> None:
         """
         @param send: Sends a request with a body, for a receiver; with the third
@@ -162,6 +165,8 @@ class UpstreamCall:
         @param refusal: Makes an error from the status, headers and body of a response.
         @param closed: Called once the call has neither a connection nor a timer,
             shortly before or after C{done} fires.
+        @param adjust: Called once if the provider refuses the request: returns another
+            body to send, or C{None} if the error stands.
         """
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._provider = provider
@@ -174,6 +179,8 @@ class UpstreamCall:
         self._timeouts = timeouts
         self._reactor = reactor
         self._log = log
+        self._adjust = adjust
+        self.ignoredParams: Sequence[str] = ()
         self._phase = Phase.CONNECTING
         self._paused = False
         self._retried = False
@@ -250,6 +257,7 @@ class UpstreamCall:
             self._refused = (status, headers, bytearray())
             self._enter(Phase.REFUSING)
             return
+        self._adjust = None
         self._enter(Phase.ANSWERING)
         if self._paused:
             self.pauseProducing()
@@ -285,11 +293,26 @@ class UpstreamCall:
     def responseEnded(self) -> None:
         self._exchange = None
         if self._phase is Phase.REFUSING:
-            self._fail(self._makeRefusal())
+            self._refuse()
         elif self._phase is Phase.ENDED:
             self._close()
         else:
             self._finish()
+
+    def _refuse(self) -> None:
+        """
+        Fail with the provider's reason, or ask in another way.
+        """
+        error = self._makeRefusal()
+        adjust, self._adjust = self._adjust, None
+        payload = None if adjust is None else adjust(error)
+        if payload is None:
+            self._fail(error)
+            return
+        self._payload = payload
+        self._refused = None
+        self._enter(Phase.CONNECTING)
+        self.start()
 
     def _listenerFailed(self) -> None:
         self._log.failure("The listener of a model call failed")
@@ -335,6 +358,7 @@ class UpstreamCall:
     def _fail(self, error: OpenClawError) -> None:
         self._enter(Phase.ENDED)
         self._payload = b""
+        self._adjust = None
         self.disconnect()
         self.done.errback(Failure(error))
         if self._exchange is None:

@@ -188,6 +188,7 @@ class PlainCall:
     """
 
     usage = NO_USAGE
+    ignoredParams = ()
 
     def __init__(self) -> None:
         self.done: Deferred[ModelReply] = Deferred()

@@ -58,6 +58,26 @@ messages = st.one_of(
     ),
 )
 
+entries = texts.filter(bool)
+"""
+Stop sequences.
+"""
+
+formats = st.builds(
+    lambda more, wanted: {**more, **wanted},
+    st.dictionaries(texts, anything, max_size=2),
+    st.one_of(
+        st.sampled_from([{"type": "text"}, {"type": "json_object"}]),
+        st.builds(
+            lambda schema: {"type": "json_schema", "json_schema": {"schema": schema}},
+            st.dictionaries(texts, anything, max_size=2),
+        ),
+    ),
+).filter(lambda wanted: wanted["type"] == "json_schema" or "json_schema" not in wanted)
+"""
+Formats of responses.
+"""
+
 sampling = st.fixed_dictionaries(
     {},
     optional={
@@ -68,11 +88,16 @@ sampling = st.fixed_dictionaries(
         "frequency_penalty": st.none() | st.floats(-2, 2),
         "presence_penalty": st.none() | st.floats(-2, 2),
         "seed": st.none() | st.integers(-(2**70), 2**70),
-        "stop": st.none() | texts | st.lists(texts, max_size=4),
-        "response_format": st.none() | st.dictionaries(texts, anything, max_size=2),
+        "stop": st.none() | entries | st.lists(entries, max_size=4),
+        "response_format": st.none() | formats,
         "logit_bias": st.none() | st.dictionaries(texts, st.floats(-100, 100)),
         "reasoning_effort": st.none() | texts,
         "parallel_tool_calls": st.none() | st.booleans(),
+        "top_k": st.none() | st.integers(-1, 100),
+        "min_p": st.none() | st.floats(0, 1),
+        "service_tier": st.none() | texts,
+        "metadata": st.none() | st.dictionaries(texts, texts, max_size=2),
+        "store": st.none() | st.booleans(),
     },
 )
 

@@ -53,11 +53,11 @@ class HeaderTests(GatewayTestCase):
         """
         Fields without effect are named; plain names only, and not without end.
         """
-        odd = {"store": True, "metadata": {}, "a\r\nb: c": 1, "\u00e4": 1, "": 1}
+        odd = {"modalities": [], "audio": {}, "a\r\nb: c": 1, "\u00e4": 1, "": 1}
         for body in ({**HELLO, **odd}, {**STREAMED, **odd}):
             answer = self.answered(body)
             self.assertEqual(
-                answer.headers["x-openclaw-ignored-params"], "metadata, store"
+                answer.headers["x-openclaw-ignored-params"], "audio, modalities"
             )
         many = {f"field{number:03}": 1 for number in range(100)}
         named = self.answered({**HELLO, **many}).headers["x-openclaw-ignored-params"]

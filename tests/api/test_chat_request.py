@@ -48,7 +48,7 @@ class PlainTests(SynchronousTestCase):
         A field that is C{null} is as good as absent, also an unknown one.
         """
         nothing = dict.fromkeys(KNOWN_FIELDS - {"messages"})
-        self.assertEqual(asking(**nothing, metadata=None), asking())
+        self.assertEqual(asking(**nothing, zebra=None), asking())
 
     def test_nullWithBlanks(self):
         """
@@ -95,12 +95,20 @@ class PlainTests(SynchronousTestCase):
             "presence_penalty": 2,
             "seed": -(2**63),
             "stop": ["a", "b"],
-            "response_format": {"type": "json_schema", "json_schema": {"x": [1]}},
+            "response_format": {"type": "json_schema", "json_schema": {"schema": {}}},
             "logit_bias": {"5": -100},
             "logprobs": True,
             "top_logprobs": 20,
             "reasoning_effort": "low",
             "parallel_tool_calls": False,
+            "top_k": 40,
+            "min_p": 0.05,
+            "service_tier": "flex",
+            "verbosity": "low",
+            "metadata": {"a": "b"},
+            "store": False,
+            "safety_identifier": "x",
+            "prompt_cache_key": "y",
         }
         self.assertEqual(fields.keys(), set(Sampling.__struct_fields__))
         found = msgspec.to_builtins(asking(**fields).sampling, enc_hook=dict)
@@ -116,8 +124,8 @@ class PlainTests(SynchronousTestCase):
         """
         The caller can be told which fields had no effect.
         """
-        asked = asking(store=True, metadata={}, zebra=0, model="openclaw")
-        self.assertEqual(asked.ignored, ["metadata", "store", "zebra"])
+        asked = asking(audio={}, modalities=[], zebra=0, model="openclaw")
+        self.assertEqual(asked.ignored, ["audio", "modalities", "zebra"])
 
     @given(valid)
     def test_anyValidRequest(self, document):

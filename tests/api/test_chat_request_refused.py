@@ -128,9 +128,6 @@ class FieldTests(RefusedTestCase):
             "temperature": "hot",
             "max_tokens": 1.5,
             "seed": "x",
-            "stop": 3,
-            "stop[1]": ["a", 3],
-            "response_format": "json",
             "logit_bias": [],
             "logprobs": 1,
             "reasoning_effort": 3,
@@ -141,6 +138,51 @@ class FieldTests(RefusedTestCase):
             if inner:
                 body[field] = {inner: value}
             self.assertParam(name, body)
+
+    def test_stop(self):
+        """
+        At most four stop sequences, each of which could come; the messages are
+        OpenClaw's.
+        """
+        kinds = "stop must be a string or array of strings"
+        entries = "stop entries must be non-empty strings"
+        for value, param, fault in (
+            (3, "stop", kinds),
+            ({}, "stop", kinds),
+            (["a", 3], "stop[1]", entries),
+            ("", "stop", entries),
+            (["a", ""], "stop[1]", entries),
+            (list("abcde"), "stop", "stop supports at most 4 sequences"),
+        ):
+            error = self.refused({"messages": [HI], "stop": value})
+            self.assertEqual(error.param, param)
+            self.assertEqual(error.message, f"Invalid stop: {fault}")
+
+    def test_responseFormat(self):
+        """
+        A format of a known type, and a schema with its schema; the messages are
+        OpenClaw's.
+        """
+        kinds = "response_format.type must be text, json_object, or json_schema"
+        for value, param, fault in (
+            ("json", "response_format", "response_format must be an object"),
+            ([], "response_format", "response_format must be an object"),
+            ({}, "response_format.type", kinds),
+            ({"type": "grammar"}, "response_format.type", kinds),
+            (
+                {"type": "json_schema"},
+                "response_format.json_schema",
+                "response_format.json_schema is required",
+            ),
+            (
+                {"type": "json_schema", "json_schema": {"name": "x"}},
+                "response_format.json_schema.schema",
+                "response_format.json_schema.schema is required",
+            ),
+        ):
+            error = self.refused({"messages": [HI], "response_format": value})
+            self.assertEqual(error.param, param)
+            self.assertEqual(error.message, f"Invalid response_format: {fault}")
 
     def test_kindInMapping(self):
         """

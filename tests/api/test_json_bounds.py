@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.api import body_parsing, json_bounds
 from openclaw.api.body_parsing import MAX_FIELDS, checkUTF8
 from openclaw.api.chat_request import MAX_PASSTHROUGH_VALUES
-from openclaw.api.chat_schema import MAX_MESSAGES, MAX_STOP_SEQUENCES
+from openclaw.api.chat_schema import MAX_MESSAGES
 from openclaw.api.client_tools import MAX_CHOICE_VALUES, MAX_TOOL_VALUES
 from openclaw.api.embeddings import MAX_INPUTS, parseEmbeddingsRequest
 from openclaw.api.json_bounds import (
@@ -305,7 +305,7 @@ class BoundTests(SynchronousTestCase):
             ("tools", MAX_TOOL_VALUES),
             ("response_format", MAX_PASSTHROUGH_VALUES),
             ("logit_bias", MAX_PASSTHROUGH_VALUES),
-            ("stop", MAX_STOP_SEQUENCES),
+            ("stop", MAX_PASSTHROUGH_VALUES),
             ("tool_choice", MAX_CHOICE_VALUES),
         ):
             body = b'{%b,"%b":%b}' % (SAID, name.encode(), many(b"[]", most))
@@ -394,7 +394,7 @@ class BoundTests(SynchronousTestCase):
         """
         A number that has no value is the caller's mistake, when somebody looks.
         """
-        body = b'{%b,"response_format":{"a":1e999}}' % SAID
+        body = b'{%b,"response_format":{"type":"text","a":1e999}}' % SAID
         wanted = chatRequestOf(body).sampling.response_format
         error = self.assertRaises(InvalidRequest, wanted.get, "type")
         self.assertEqual(error.param, "response_format")

@@ -208,6 +208,7 @@ class CallInMemory:
     def __init__(self, request, listener):
         self.done = Deferred()
         self.usage = NO_USAGE
+        self.ignoredParams = ()
         self.request = request
         self.listener = listener
         self.paused = False

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from openclaw.config import Provider
 from openclaw.errors import InvalidRequest
 from openclaw.interfaces import ModelRequest, Sampling, ToolSpec
 from openclaw.messages import (
@@ -19,7 +20,10 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
+from openclaw.models.profile_table import ROWS
+from openclaw.models.profiles import Profile, resolveProfile
 from openclaw.models.provider import Dialect
+from openclaw.models.request_fitting import fitRequest
 
 PIXEL = ImagePart("image/png", "iVBORw0KGgo=")
 
@@ -80,6 +84,46 @@ def encoded(dialect: Dialect, *messages: Message, **more: Any) -> Any:
     return msgspec.json.decode(dialect.encode(request))
 
 
+def profileOf(
+    model: str = "m",
+    name: str = "vendor",
+    baseUrl: str = "https://vendor.test/v1",
+    api: str = "openai-completions",
+    **settings: Any,
+) -> Profile:
+    """
+    Look up the profile of a model of a provider.
+
+    @param settings: More of the provider's configuration.
+    """
+    return resolveProfile(
+        ROWS, name, Provider(baseUrl=baseUrl, api=api, **settings), model
+    )
+
+
+def fitted(
+    dialect: Dialect,
+    *messages: Message,
+    profile: Profile | None = None,
+    api: str = "openai-completions",
+    **more: Any,
+) -> tuple[Any, Sequence[str]]:
+    """
+    Fit a request to a profile and encode it, as a provider does.
+
+    @param profile: Default: that of an unknown provider of the API.
+    @param more: Fields of the request.
+
+    @return: The body, and the names of the fields that are left out.
+    """
+    said = messages or (UserMessage("Hello"),)
+    request = ModelRequest(**{"model": "m", "system": "", "messages": said} | more)
+    if profile is None:
+        profile = profileOf(request.model, api=api)
+    request, ignored = fitRequest(request, profile)
+    return msgspec.json.decode(dialect.encode(request, profile)), ignored
+
+
 def sampled(dialect: Dialect, **fields: Any) -> Any:
     """
     Encode a request with these sampling fields.
@@ -122,5 +166,7 @@ __all__ = [
     "SCHEMA_FORMAT",
     "TOOL",
     "encoded",
+    "fitted",
+    "profileOf",
     "sampled",
 ]

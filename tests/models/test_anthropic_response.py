@@ -8,9 +8,11 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.errors import (
+    ContextTooLong,
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
+    UpstreamOutOfFunds,
     UpstreamRateLimited,
     UpstreamRefused,
     UpstreamTruncated,
@@ -318,9 +320,9 @@ class ErrorTests(SynchronousTestCase):
             "invalid_request_error": UpstreamRefused,
             "authentication_error": UpstreamAuthFailed,
             "permission_error": UpstreamAuthFailed,
-            "request_too_large": UpstreamRefused,
+            "request_too_large": ContextTooLong,
             "rate_limit_error": UpstreamRateLimited,
-            "billing_error": UpstreamError,
+            "billing_error": UpstreamOutOfFunds,
             "not_found_error": UpstreamError,
             "api_error": UpstreamError,
             "timeout_error": UpstreamError,

@@ -16,6 +16,7 @@ from openclaw.errors import (
     UpstreamRefused,
 )
 from openclaw.models.error_bodies import ErrorBody, parseErrorBody
+from openclaw.models.error_wordings import Meaning
 from openclaw.models.provider_errors import providerError
 
 TOO_LONG = {
@@ -310,7 +311,7 @@ class TooLongTests(SynchronousTestCase):
         message = parseErrorBody(msgspec.json.encode(TOO_LONG[name][1])).message
         body = {"error": {"message": f"{more} {message.upper()} {more}"}}
         known = parseErrorBody(msgspec.json.encode({"error": {"message": message}}))
-        if known.contextTooLong:
+        if known.meaning is Meaning.TOO_LONG:
             self.assertIs(type(refused(status, body)), ContextTooLong)
 
 
@@ -381,4 +382,4 @@ class FormTests(SynchronousTestCase):
         """
         Any bytes are a complaint, if an empty one.
         """
-        self.assertFalse(parseErrorBody(body).contextTooLong)
+        self.assertIsNone(parseErrorBody(body).meaning)

@@ -19,6 +19,8 @@ from openclaw.errors import (
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
+    UpstreamModelNotFound,
+    UpstreamOutOfFunds,
     UpstreamRateLimited,
     UpstreamRefused,
     UpstreamTimeout,
@@ -69,9 +71,19 @@ class RetryTests(SynchronousTestCase):
         for error in (
             UpstreamError("It broke."),
             UpstreamTruncated("It broke off."),
-            UpstreamMalformed("It makes no sense."),
         ):
             self.assertEqual(waits(attempts(A), error), [0.5, 1.0])
+
+    def test_repeatable(self) -> None:
+        """
+        A model is not asked again for what it would only repeat.
+        """
+        for error in (
+            UpstreamMalformed("It makes no sense."),
+            UpstreamOutOfFunds("It wants money."),
+            UpstreamModelNotFound("There is no such model."),
+        ):
+            self.assertEqual(waits(attempts(A), error), [])
 
     def test_jitter(self) -> None:
         """

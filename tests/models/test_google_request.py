@@ -112,11 +112,13 @@ class ConversationTests(SynchronousTestCase):
 
     def test_silentModel(self) -> None:
         """
-        A turn in which the model said nothing is left out, as the API wants it.
+        A turn in which the model said nothing is left out, and those beside it are
+        joined, as the API wants it.
         """
         body = encoded(UserMessage("a"), AssistantMessage(""), UserMessage("b"))
-        roles = [content["role"] for content in body["contents"]]
-        self.assertEqual(roles, ["user", "user"])
+        self.assertEqual(
+            body["contents"], [{"role": "user", "parts": [{"text": "a\n\nb"}]}]
+        )
 
     def test_malformedArguments(self) -> None:
         """
@@ -277,8 +279,6 @@ class RequestTests(RequestTestCase):
         self.assertRefuses(
             "reasoning_effort", model="gemini-3-pro", sampling=unthinking
         )
-        single = Sampling(parallel_tool_calls=False)
-        self.assertRefuses("parallel_tool_calls", sampling=single, tools=[WEATHER])
 
     def test_idle(self) -> None:
         """

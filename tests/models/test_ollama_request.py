@@ -24,8 +24,15 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.dialects.ollama.chat import Ollama
+from openclaw.models.request_fitting import MUST_CALL
 from tests.models import model_requests
-from tests.models.model_requests import SCHEMA, WEATHER, RequestTestCase
+from tests.models.model_requests import (
+    SCHEMA,
+    TOOL,
+    WEATHER,
+    RequestTestCase,
+    fitted,
+)
 
 DIALECT = Ollama()
 encoded = partial(model_requests.encoded, DIALECT, model="qwen3")
@@ -215,11 +222,29 @@ class RequestTests(RequestTestCase):
 
     def test_toolChoice(self) -> None:
         """
-        A model that must not call tools is not shown any.  It can't be forced to.
+        A model that must not call tools is not shown any.
         """
         self.assertNotIn("tools", self.choosing("none"))
+
+    def test_forcedTool(self) -> None:
+        """
+        The API can't force a call: the model is told to make one, and of a named tool
+        alone.
+        """
         for choice in ("required", NamedTool("weather")):
-            self.assertRefuses("tool_choice", tools=[WEATHER], toolChoice=choice)
+            body, ignored = fitted(
+                Ollama(),
+                api="ollama",
+                tools=[WEATHER, TOOL],
+                toolChoice=choice,
+                system="Be kind.",
+            )
+            named = [tool["function"]["name"] for tool in body["tools"]]
+            self.assertEqual(
+                named, ["weather"] if choice != "required" else ["weather", "read"]
+            )
+            self.assertEqual(body["messages"][0]["content"], f"Be kind.\n\n{MUST_CALL}")
+            self.assertEqual(ignored, ["tool_choice"])
 
     def test_format(self) -> None:
         """
@@ -262,8 +287,6 @@ class RequestTests(RequestTestCase):
             ("response_format", {"type": "grammar"}),
         ):
             self.assertRefuses(field, sampling=Sampling(**{field: value}))
-        single = Sampling(parallel_tool_calls=False)
-        self.assertRefuses("parallel_tool_calls", sampling=single, tools=[WEATHER])
 
     def test_idle(self) -> None:
         """

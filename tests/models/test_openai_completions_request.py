@@ -15,6 +15,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.dialects.openai_completions.response import OpenAICompletions
+from tests.models.model_requests import profileOf
 
 
 class RequestTests(SynchronousTestCase):
@@ -146,11 +147,15 @@ class RequestTests(SynchronousTestCase):
             ("olmo-3", False),
         ):
             request = ModelRequest(model, "", [], Sampling(max_tokens=5))
-            body = msgspec.json.decode(OpenAICompletions().encode(request))
+            body = msgspec.json.decode(
+                OpenAICompletions().encode(request, profileOf(model=model))
+            )
             self.assertEqual(body.get("max_completion_tokens"), 5 if newer else None)
             self.assertEqual(body.get("max_tokens"), None if newer else 5)
         both = Sampling(max_tokens=5, max_completion_tokens=6)
-        body = OpenAICompletions().encode(ModelRequest("o3", "", [], both))
+        body = OpenAICompletions().encode(
+            ModelRequest("o3", "", [], both), profileOf(model="o3")
+        )
         self.assertEqual(msgspec.json.decode(body)["max_completion_tokens"], 6)
 
     def test_thoughts(self) -> None:

@@ -74,7 +74,7 @@ class ConversationTests(SynchronousTestCase):
                             },
                         ],
                     },
-                    {"role": "assistant", "content": "I look."},
+                    {"type": "message", "role": "assistant", "content": "I look."},
                     {
                         "type": "function_call",
                         "call_id": "call_1",
@@ -98,7 +98,7 @@ class ConversationTests(SynchronousTestCase):
                         "output": "",
                     },
                     {"role": "user", "content": "Well?"},
-                    {"role": "assistant", "content": "A cat."},
+                    {"type": "message", "role": "assistant", "content": "A cat."},
                 ],
             },
         )

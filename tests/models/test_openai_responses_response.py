@@ -12,6 +12,7 @@ from openclaw.errors import (
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamMalformed,
+    UpstreamOutOfFunds,
     UpstreamRateLimited,
     UpstreamRefused,
 )
@@ -305,7 +306,7 @@ class ErrorTests(SynchronousTestCase):
             "context_length_exceeded": ContextTooLong,
             "image_too_large": UpstreamRefused,
             "rate_limit_exceeded": UpstreamRateLimited,
-            "insufficient_quota": UpstreamRateLimited,
+            "insufficient_quota": UpstreamOutOfFunds,
             "invalid_api_key": UpstreamAuthFailed,
             "server_is_overloaded": UpstreamError,
             "unheard_of": UpstreamError,

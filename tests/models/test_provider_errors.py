@@ -80,7 +80,7 @@ class StatusTests(SynchronousTestCase):
         """
         Whatever else is no answer will be none the next time.
         """
-        statuses = [201, 204, 206, 301, 302, 307, 402, 404, 405, 408, 451]
+        statuses = [201, 204, 206, 301, 302, 307, 404, 405, 408, 451]
         self.assertMeans(statuses, UpstreamError, 502, shouldRetry=False)
         self.assertIn("status 404", refusal(404).message)
 

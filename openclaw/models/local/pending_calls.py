@@ -2,6 +2,8 @@
 Calls that wait until the embedded model is loaded.
 """
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -36,6 +38,13 @@ class PendingCall:
     @property
     def usage(self) -> Usage:
         return NO_USAGE if self._call is None else self._call.usage
+
+    @property
+    def ignoredParams(self) -> Sequence[str]:
+        """
+        Known once the call is made.
+        """
+        return () if self._call is None else self._call.ignoredParams
 
     def start(self, provider: IModelProvider) -> None:
         """

@@ -27,6 +27,7 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import (
     argumentsOf,
     callID,
@@ -66,7 +67,8 @@ _REFUSED: dict[str, Any] = {
 """
 Fields without a counterpart in the API, with the values that ask for nothing. Mapped
 are C{temperature}, C{top_p}, C{max_tokens}, C{max_completion_tokens}, C{stop},
-C{reasoning_effort}, C{parallel_tool_calls}, and C{response_format} with a schema.
+C{reasoning_effort}, C{parallel_tool_calls}, C{top_k}, C{service_tier},
+C{safety_identifier}, and C{response_format} with a schema.
 """
 
 _EFFORTS = {"minimal": "low"}
@@ -81,6 +83,11 @@ the API takes.
 """
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+
+_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+"""
+Values of C{service_tier}, as the API has them; others mean its default.
+"""
 
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 
@@ -161,19 +168,22 @@ def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
     return turns
 
 
-def _tool(tool: ToolSpec) -> dict[str, Any]:
+def _tool(tool: ToolSpec, profile: Profile) -> dict[str, Any]:
     encoded: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
         "input_schema": {"type": "object", **tool.parameters},
     }
-    if tool.strict:
+    if tool.strict and profile.supportsStrictMode:
         encoded["strict"] = True
     return encoded
 
 
 def _toolFields(
-    tools: Sequence[ToolSpec], choice: ToolChoice, parallel: bool | None
+    tools: Sequence[ToolSpec],
+    choice: ToolChoice,
+    parallel: bool | None,
+    profile: Profile,
 ) -> dict[str, Any]:
     if not tools:
         return {}
@@ -184,7 +194,7 @@ def _toolFields(
     )
     if parallel is False and choice != "none":
         encoded["disable_parallel_tool_use"] = True
-    return {"tools": [_tool(tool) for tool in tools], "tool_choice": encoded}
+    return {"tools": [_tool(tool, profile) for tool in tools], "tool_choice": encoded}
 
 
 # How much to think.
@@ -206,6 +216,7 @@ def _mayThink(request: ModelRequest) -> bool:
     return (
         sampling.temperature in (None, 1)
         and (sampling.top_p is None or sampling.top_p >= 0.95)
+        and sampling.top_k is None
         and (not request.tools or request.toolChoice in ("auto", "none"))
     )
 
@@ -260,10 +271,16 @@ def _outputConfig(request: ModelRequest) -> dict[str, Any]:
 
 def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     refuseFields(sampling, _REFUSED, API)
+    user = sampling.safety_identifier
     return omitNone(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
-        stop_sequences=stopSequences(sampling) or None,
+        top_k=sampling.top_k,
+        # The API refuses those that are blank.
+        stop_sequences=[each for each in stopSequences(sampling) if each.strip()]
+        or None,
+        service_tier=_TIERS.get(sampling.service_tier or ""),
+        metadata=None if user is None else {"user_id": user},
     )
 
 
@@ -273,7 +290,20 @@ def _withoutThoughts(message: Message) -> Message:
     return message
 
 
-def bodyOf(request: ModelRequest) -> dict[str, Any]:
+def _markCached(body: dict[str, Any]) -> None:
+    """
+    Set the four breakpoints of U{https://platform.claude.com/docs/en/build-with-claude/prompt-caching}:
+    behind the tools, the system prompt, and the two newest turns of the user, so that
+    each request finds what the one before it has written.
+    """
+    blocks = [body[name][-1] for name in ("tools", "system") if body.get(name)]
+    turns = [turn for turn in body["messages"] if turn["role"] == "user"]
+    blocks += [turn["content"][-1] for turn in turns[-2:]]
+    for block in blocks:
+        block["cache_control"] = {"type": "ephemeral"}
+
+
+def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[str, Any]:
     """
     Build the body of a streaming request.
 
@@ -297,11 +327,17 @@ def bodyOf(request: ModelRequest) -> dict[str, Any]:
         "stream": True,
     }
     if request.system.strip():
-        body["system"] = request.system
+        body["system"] = (
+            _text(request.system) if profile.supportsCacheControl else request.system
+        )
     body |= _samplingFields(sampling)
     if thinking is not None:
         body["thinking"] = thinking
     if output := _outputConfig(request):
         body["output_config"] = output
-    body |= _toolFields(request.tools, request.toolChoice, sampling.parallel_tool_calls)
+    body |= _toolFields(
+        request.tools, request.toolChoice, sampling.parallel_tool_calls, profile
+    )
+    if profile.supportsCacheControl:
+        _markCached(body)
     return body

@@ -1,17 +1,17 @@
 """
-A conversation in the Gemini API's form.
+A request in the form of the Gemini API.
 
-Follows U{https://ai.google.dev/api/caching#Content} and, for what seals a model's
+Follows U{https://ai.google.dev/api/generate-content} and, for the signatures of
 thoughts, U{https://ai.google.dev/gemini-api/docs/thought-signatures}.
 """
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from openclaw.interfaces import ModelRequest
+from openclaw.interfaces import ModelRequest, NamedTool, ToolSpec
 from openclaw.messages import (
     AssistantMessage,
     ImagePart,
@@ -21,8 +21,22 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.request_encoding import argumentsOf
-from openclaw.models.translation import mapToolNames
+from openclaw.models.message_fitting import fitMessages
+from openclaw.models.profiles import DEFAULT_PROFILE
+from openclaw.models.request_encoding import (
+    argumentsOf,
+    outputLimit,
+    stopSequences,
+    unsupported,
+)
+from openclaw.models.translation import (
+    mapToolNames,
+    omitNone,
+    parseResponseFormat,
+    refuseUnsupported,
+)
+
+API = "google-generative-ai"
 
 MAX_SIGNATURES = 1000
 """
@@ -38,6 +52,12 @@ NO_SIGNATURE = "skip_thought_signature_validator"
 """
 The value that the API takes in place of a signature that is not known, or not known any
 more.
+"""
+
+
+ALTERNATING = DEFAULT_PROFILE.adjusted(requiresAlternation=True)
+"""
+The turns of the user and the model alternate.
 """
 
 
@@ -96,7 +116,7 @@ class Conversation:
         """
         @param signatures: Those of calls that come without, as far as they are known.
         """
-        self._messages = request.messages
+        self._messages = fitMessages(request.messages, ALTERNATING)
         self._signatures = signatures
         self._sealed = _sealsThoughts(request.model)
         self._names = mapToolNames(request.messages)
@@ -156,3 +176,90 @@ def _wirePart(part: TextPart | ImagePart) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"text": part.text}
     return {"inlineData": {"mimeType": part.mediaType, "data": part.data}}
+
+
+def _wireTool(tool: ToolSpec) -> dict[str, Any]:
+    declared: dict[str, Any] = {"name": tool.name, "description": tool.description}
+    schema = {name: each for name, each in tool.parameters.items() if name != "$schema"}
+    if schema.get("properties") or schema.keys() - {
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+    }:
+        declared["parametersJsonSchema"] = schema
+    # Else the tool has no parameters, which is said by leaving them out.
+    return declared
+
+
+def _calling(request: ModelRequest) -> dict[str, Any]:
+    match request.toolChoice:
+        case NamedTool(name=name):
+            return {"mode": "ANY", "allowedFunctionNames": [name]}
+        case "required":
+            return {"mode": "ANY"}
+        case "none":
+            return {"mode": "NONE"}
+        case "auto":
+            return {"mode": "AUTO"}
+
+
+_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
+_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
+"""
+C{reasoning_effort} in tokens, as Google's own OpenAI endpoint takes it.
+"""
+
+
+def _thinking(request: ModelRequest) -> dict[str, Any] | None:
+    """
+    Build the thinking options, and ask for the thoughts: models that don't think refuse
+    either.
+    """
+    effort = request.sampling.reasoning_effort
+    if effort is None:
+        return {"includeThoughts": True} if request.reasoning else None
+    leveled = (generation(request.model) or 3) > 2
+    known: Mapping[str, object] = _LEVELS if leveled else _BUDGETS
+    if effort not in known:
+        raise unsupported("reasoning_effort", API, effort)
+    name = "thinkingLevel" if leveled else "thinkingBudget"
+    return {name: known[effort], "includeThoughts": effort != "none"}
+
+
+def _generationConfig(request: ModelRequest) -> dict[str, Any]:
+    asked = request.sampling
+    wanted = parseResponseFormat(asked, API)
+    return omitNone(
+        temperature=asked.temperature,
+        topP=asked.top_p,
+        maxOutputTokens=outputLimit(request),
+        frequencyPenalty=asked.frequency_penalty,
+        presencePenalty=asked.presence_penalty,
+        seed=asked.seed,
+        topK=asked.top_k,
+        stopSequences=stopSequences(asked) or None,
+        responseMimeType=None if wanted is None else "application/json",
+        responseJsonSchema=None if wanted == "json" else wanted,
+        thinkingConfig=_thinking(request),
+    )
+
+
+def bodyOf(request: ModelRequest, signatures: ThoughtSignatures) -> dict[str, Any]:
+    """
+    Build the body of a request.
+
+    @raise openclaw.errors.InvalidRequest: The API has no word for something in it.
+    """
+    refuseUnsupported(request, API)
+    body: dict[str, Any] = {"contents": Conversation(request, signatures).contents()}
+    if request.system:
+        body["systemInstruction"] = {"parts": [{"text": request.system}]}
+    if request.tools:
+        declared = [_wireTool(tool) for tool in request.tools]
+        body["tools"] = [{"functionDeclarations": declared}]
+        body["toolConfig"] = {"functionCallingConfig": _calling(request)}
+    config = _generationConfig(request)
+    if config:
+        body["generationConfig"] = config
+    return body

@@ -10,7 +10,7 @@ Schemas go out as C{parametersJsonSchema} and C{responseJsonSchema}, which take 
 Schema as it is; C{parameters} takes a small part of it and refuses all else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -18,19 +18,16 @@ import msgspec
 
 from openclaw.config import Secret
 from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
-from openclaw.interfaces import ModelReply, ModelRequest, NamedTool, ToolSpec
+from openclaw.interfaces import ModelReply, ModelRequest
 from openclaw.messages import FinishReason, Usage
 from openclaw.models.dialects.google_generative_ai.request import (
-    Conversation,
     ThoughtSignatures,
-    generation,
+    bodyOf,
 )
-from openclaw.models.request_encoding import outputLimit, stopSequences, unsupported
-from openclaw.models.translation import omitNone, parseResponseFormat, refuseUnsupported
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
+from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 from openclaw.models.whole_calls import WholeCallsReply
-
-API = "google-generative-ai"
 
 # What comes back, as far as it is read.
 
@@ -183,72 +180,6 @@ def _neutral(usage: _Usage) -> Usage:
 # What is sent.
 
 
-def _wireTool(tool: ToolSpec) -> dict[str, Any]:
-    declared: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    schema = {name: each for name, each in tool.parameters.items() if name != "$schema"}
-    if schema.get("properties") or schema.keys() - {
-        "type",
-        "properties",
-        "required",
-        "additionalProperties",
-    }:
-        declared["parametersJsonSchema"] = schema
-    # Else the tool has no parameters, which is said by leaving them out.
-    return declared
-
-
-def _calling(request: ModelRequest) -> dict[str, Any]:
-    match request.toolChoice:
-        case NamedTool(name=name):
-            return {"mode": "ANY", "allowedFunctionNames": [name]}
-        case "required":
-            return {"mode": "ANY"}
-        case "none":
-            return {"mode": "NONE"}
-        case "auto":
-            return {"mode": "AUTO"}
-
-
-_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
-_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-"""
-C{reasoning_effort} in tokens, as Google's own OpenAI endpoint takes it.
-"""
-
-
-def _thinking(request: ModelRequest) -> dict[str, Any] | None:
-    """
-    Build the thinking options, and ask for the thoughts: models that don't think refuse
-    either.
-    """
-    effort = request.sampling.reasoning_effort
-    if effort is None:
-        return {"includeThoughts": True} if request.reasoning else None
-    leveled = (generation(request.model) or 3) > 2
-    known: Mapping[str, object] = _LEVELS if leveled else _BUDGETS
-    if effort not in known:
-        raise unsupported("reasoning_effort", API, effort)
-    name = "thinkingLevel" if leveled else "thinkingBudget"
-    return {name: known[effort], "includeThoughts": effort != "none"}
-
-
-def _generationConfig(request: ModelRequest) -> dict[str, Any]:
-    asked = request.sampling
-    wanted = parseResponseFormat(asked, API)
-    return omitNone(
-        temperature=asked.temperature,
-        topP=asked.top_p,
-        maxOutputTokens=outputLimit(request),
-        frequencyPenalty=asked.frequency_penalty,
-        presencePenalty=asked.presence_penalty,
-        seed=asked.seed,
-        stopSequences=stopSequences(asked) or None,
-        responseMimeType=None if wanted is None else "application/json",
-        responseJsonSchema=None if wanted == "json" else wanted,
-        thinkingConfig=_thinking(request),
-    )
-
-
 class GoogleGenerativeAI:
     """
     Asked with C{POST {baseUrl}/models/{model}:streamGenerateContent}; see
@@ -279,26 +210,10 @@ class GoogleGenerativeAI:
             headers.append(("X-Goog-Api-Key", key.reveal()))
         return headers
 
-    def encode(self, request: ModelRequest) -> bytes:
-        """
-        The JSON body.
-
-        @raise openclaw.errors.InvalidRequest: It asks for what the API can't do.
-        """
-        refuseUnsupported(request, API)
-        body: dict[str, Any] = {
-            "contents": Conversation(request, self._signatures).contents()
-        }
-        if request.system:
-            body["systemInstruction"] = {"parts": [{"text": request.system}]}
-        if request.tools:
-            declared = [_wireTool(tool) for tool in request.tools]
-            body["tools"] = [{"functionDeclarations": declared}]
-            body["toolConfig"] = {"functionCallingConfig": _calling(request)}
-        config = _generationConfig(request)
-        if config:
-            body["generationConfig"] = config
-        return msgspec.json.encode(body)
+    def encode(
+        self, request: ModelRequest, profile: Profile = DEFAULT_PROFILE
+    ) -> bytes:
+        return encodeBody(bodyOf(request, self._signatures), profile)
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
         """

@@ -25,8 +25,11 @@ from openclaw.messages import (
     Usage,
     UserMessage,
 )
+from openclaw.models.message_fitting import fitMessages
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import (
     argumentsOf,
+    encodeBody,
     outputLimit,
     resultText,
     stopSequences,
@@ -141,6 +144,8 @@ def _options(request: ModelRequest) -> dict[str, Any]:
         seed=asked.seed,
         frequency_penalty=asked.frequency_penalty,
         presence_penalty=asked.presence_penalty,
+        top_k=asked.top_k,
+        min_p=asked.min_p,
         stop=stopSequences(asked) or None,
         # Left out, it is a few thousand tokens, and what is more is cut off unsaid.
         num_ctx=request.contextWindow,
@@ -168,10 +173,9 @@ def _think(request: ModelRequest) -> bool | str | None:
 
 
 def _wireTools(request: ModelRequest) -> list[dict[str, Any]]:
-    if not request.tools or request.toolChoice == "none":
+    # The API has no other word for "none".
+    if request.toolChoice == "none":
         return []
-    if request.toolChoice != "auto":
-        raise unsupported("tool_choice", API)
     return [
         {
             "type": "function",
@@ -205,18 +209,18 @@ class Ollama:
             headers.append(("Authorization", f"Bearer {key.reveal()}"))
         return headers
 
-    def encode(self, request: ModelRequest) -> bytes:
-        """
-        The JSON body that asks for a stream.
-
-        @raise openclaw.errors.InvalidRequest: It asks for what the API can't do.
-        """
+    def encode(
+        self, request: ModelRequest, profile: Profile = DEFAULT_PROFILE
+    ) -> bytes:
         refuseUnsupported(request, API)
         names = mapToolNames(request.messages)
-        said = [_wireMessage(message, names) for message in request.messages]
+        said = [
+            _wireMessage(message, names)
+            for message in fitMessages(request.messages, profile)
+        ]
         if request.system:
             said.insert(0, {"role": "system", "content": request.system})
-        return msgspec.json.encode(
+        return encodeBody(
             omitNone(
                 model=request.model,
                 messages=said,
@@ -225,7 +229,8 @@ class Ollama:
                 think=_think(request),
                 format=parseResponseFormat(request.sampling, API),
                 options=_options(request) or None,
-            )
+            ),
+            profile,
         )
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:

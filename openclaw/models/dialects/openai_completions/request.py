@@ -1,10 +1,11 @@
 """
 Requests of the C{openai-completions} dialect: OpenAI's chat completions as a provider.
 
-Follows U{https://platform.openai.com/docs/api-reference/chat}.
+Follows U{https://platform.openai.com/docs/api-reference/chat}, and the profile of the
+provider where that differs.
 """
 
-import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -14,12 +15,21 @@ from openclaw.messages import (
     AssistantMessage,
     Message,
     TextPart,
+    ToolCall,
     ToolMessage,
     UserMessage,
 )
-from openclaw.models.request_encoding import dataURI, resultText
+from openclaw.models.message_fitting import fitMessages, isFitting
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
+from openclaw.models.request_encoding import dataURI, resultText, shortCallID
+from openclaw.models.translation import mapToolNames
 from openclaw.raw_json import wireForm
 from openclaw.transcript import PlainTranscript
+
+CACHED = {"type": "ephemeral"}
+"""
+Anthropic's C{cache_control}, as OpenRouter passes it on.
+"""
 
 
 class _Function(msgspec.Struct):
@@ -33,37 +43,108 @@ class _ToolCall(msgspec.Struct):
     type: Literal["function"] = "function"
 
 
+_Content = str | list[dict[str, Any]]
+
+
 class _Said(msgspec.Struct, omit_defaults=True):
     role: str
-    content: str | list[dict[str, Any]]
+    content: _Content | msgspec.UnsetType | None
     tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
 
-def _wireMessages(request: ModelRequest) -> list[_Said | Message] | msgspec.Raw:
-    said: list[_Said | Message] = []
-    if request.system:
-        said.append(_Said("system", request.system))
-    if isinstance(request.messages, PlainTranscript):
-        # It may be long, so it is copied only once.
-        encoded = request.messages.encoded
-        system = b",".join(map(msgspec.json.encode, said))
-        comma = b"," if system and encoded else b""
-        return msgspec.Raw(b"".join((b"[", system, comma, encoded, b"]")))
-    said += map(_wireMessage, request.messages)
-    return said
+class _Messages:
+    """
+    Puts the messages of one request into the API's form.
+    """
 
+    def __init__(self, request: ModelRequest, profile: Profile) -> None:
+        self._request = request
+        self._profile = profile
+        self._names = (
+            mapToolNames(request.messages) if profile.requiresToolResultName else {}
+        )
 
-def _wireMessage(message: Message) -> _Said | Message:
-    # Most are on the wire as they are in a transcript, and there can be a thousand.
-    if isinstance(message, UserMessage):
-        return message if isinstance(message.content, str) else _withParts(message)
-    if isinstance(message, ToolMessage):
+    def wire(self) -> list[_Said | Message] | msgspec.Raw:
+        """
+        Return all messages, the system prompt first.
+        """
+        messages, profile = self._request.messages, self._profile
+        said = self._system()
+        if (
+            isinstance(messages, PlainTranscript)
+            and isFitting(messages, profile)
+            and not profile.supportsCacheControl
+        ):
+            # It may be long, so it is copied only once.
+            encoded = messages.encoded
+            system = b",".join(map(msgspec.json.encode, said))
+            comma = b"," if system and encoded else b""
+            return msgspec.Raw(b"".join((b"[", system, comma, encoded, b"]")))
+        said += map(self._message, fitMessages(messages, profile))
+        if profile.supportsCacheControl:
+            _markCached(said)
+        return said
+
+    def _system(self) -> list[_Said | Message]:
+        if not self._request.system:
+            return []
+        isDeveloper = self._profile.supportsDeveloperRole and self._request.reasoning
+        role = "developer" if isDeveloper else "system"
+        return [_Said(role, self._request.system)]
+
+    def _message(self, message: Message) -> _Said | Message:
+        # Most are on the wire as they are in a transcript, and there can be a thousand.
+        if isinstance(message, UserMessage):
+            return message if isinstance(message.content, str) else _withParts(message)
+        if isinstance(message, ToolMessage):
+            return self._result(message)
+        if message.tool_calls or message.thoughts:
+            return self._withCalls(message)
+        return message
+
+    def _result(self, message: ToolMessage) -> _Said | Message:
+        profile = self._profile
+        if profile.requiresToolResultName or profile.requiresMistralToolIds:
+            return _Said(
+                "tool",
+                resultText(message),
+                tool_call_id=self._callID(message.tool_call_id),
+                name=self._names.get(message.tool_call_id),
+            )
         if message.isError:
             return ToolMessage(message.tool_call_id, resultText(message))
         return message
-    return _withCalls(message) if message.tool_calls or message.thoughts else message
+
+    def _callID(self, id: str) -> str:
+        return shortCallID(id) if self._profile.requiresMistralToolIds else id
+
+    def _call(self, call: ToolCall) -> _ToolCall:
+        return _ToolCall(self._callID(call.id), _Function(call.name, call.arguments))
+
+    def _withCalls(self, message: AssistantMessage) -> _Said:
+        profile = self._profile
+        calls = [self._call(call) for call in message.tool_calls]
+        content: _Content | msgspec.UnsetType | None = message.content
+        fields = {thought.signature: thought.text for thought in message.thoughts}
+        if profile.requiresThinkingAsText and fields:
+            content = "\n\n".join(filter(None, [*fields.values(), message.content]))
+        if profile.strictMessageKeys or profile.requiresThinkingAsText:
+            fields = {}
+        if profile.requiresReasoningContentOnAssistantMessages and calls:
+            fields.setdefault("reasoning_content", "")
+        if calls and not content and profile.contentBesideCalls != "empty":
+            content = None if profile.contentBesideCalls == "null" else msgspec.UNSET
+        return _Said(
+            "assistant",
+            content,
+            calls or None,
+            reasoning_content=fields.get("reasoning_content"),
+            reasoning=fields.get("reasoning"),
+        )
 
 
 def _withParts(message: UserMessage) -> _Said:
@@ -79,68 +160,114 @@ def _withParts(message: UserMessage) -> _Said:
     )
 
 
-def _withCalls(message: AssistantMessage) -> _Said:
-    calls = message.tool_calls
-    wanted = [_ToolCall(c.id, _Function(c.name, c.arguments)) for c in calls]
-    fields = {thought.signature: thought.text for thought in message.thoughts}
-    return _Said(
-        "assistant",
-        message.content,
-        wanted or None,
-        reasoning_content=fields.get("reasoning_content"),
-        reasoning=fields.get("reasoning"),
+def _markCached(said: list[_Said | Message]) -> None:
+    """
+    Mark the system prompt and the newest user's message as worth caching, as
+    U{https://openrouter.ai/docs/features/prompt-caching} has it.
+    """
+    newest = max(
+        (i for i, each in enumerate(said) if _roleOf(each) == "user"), default=None
     )
+    for index in {0, newest} - {None}:
+        assert index is not None
+        each = said[index] if said else None
+        if _roleOf(each) not in ("system", "developer", "user"):
+            continue
+        content: Any = each.content  # type: ignore[union-attr]
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        *others, last = content
+        said[index] = _Said(_roleOf(each), [*others, {**last, "cache_control": CACHED}])
 
 
-def _wireTool(tool: ToolSpec) -> dict[str, Any]:
+def _roleOf(said: _Said | Message | None) -> str:
+    if isinstance(said, _Said):
+        return said.role
+    return "user" if isinstance(said, UserMessage) else ""
+
+
+def _wireTool(tool: ToolSpec, profile: Profile) -> dict[str, Any]:
     function: dict[str, Any] = {
         "name": tool.name,
         "parameters": wireForm(tool.parameters),
     }
     if tool.description:
         function["description"] = tool.description
-    if tool.strict is not None:
+    if tool.strict is not None and profile.supportsStrictMode:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
-_TAKES_NO_MAX_TOKENS = re.compile(r"(?:openai/)?(?:o\d|gpt-(?:[5-9]|\d\d))")
-"""
-Models of OpenAI's that know the bound by its newer name only.  Other servers may
-know the older one only.
-"""
+def _reasoningFields(effort: str, form: str) -> dict[str, Any]:
+    """
+    Build the fields that say how much to reason.
+
+    @param form: See C{thinkingFormat} of L{openclaw.config.Compat}.
+    """
+    isOn = effort != "none"
+    match form:
+        case "openrouter":
+            return {"reasoning": {"effort": effort}}
+        case "together":
+            return {"reasoning": {"enabled": isOn}}
+        case "deepseek" | "zai":
+            return {"thinking": {"type": "enabled" if isOn else "disabled"}}
+        case "qwen":
+            return {"enable_thinking": isOn}
+        case "qwen-chat-template":
+            return {"chat_template_kwargs": {"enable_thinking": isOn}}
+    return {"reasoning_effort": effort}
 
 
-def _samplingFields(request: ModelRequest) -> dict[str, Any]:
+def _samplingFields(request: ModelRequest, profile: Profile) -> dict[str, Any]:
     sampling = request.sampling
     fields: dict[str, Any] = {
         name: wireForm(value)
         for name in sampling.__struct_fields__
         if (value := getattr(sampling, name)) is not None
     }
-    if "max_tokens" in fields and _TAKES_NO_MAX_TOKENS.match(request.model):
-        older = fields.pop("max_tokens")
-        fields.setdefault("max_completion_tokens", older)
+    limitField = profile.maxTokensField
+    if limitField is not None:
+        limits = [
+            fields.pop(name, None) for name in ("max_completion_tokens", "max_tokens")
+        ]
+        limit = limits[1] if limits[0] is None else limits[0]
+        if limit is not None:
+            fields[limitField] = limit
+    if "seed" in fields and profile.seedField != "seed":
+        fields[profile.seedField] = fields.pop("seed")
+    if "reasoning_effort" in fields:
+        effort = fields.pop("reasoning_effort")
+        fields |= _reasoningFields(effort, profile.thinkingFormat)
+    if profile.supportsPromptCacheKey and request.cacheKey:
+        fields.setdefault("prompt_cache_key", request.cacheKey)
     return fields
 
 
-def bodyOf(request: ModelRequest) -> dict[str, Any]:
+def _toolFields(request: ModelRequest, profile: Profile) -> dict[str, Any]:
+    tools: Iterable[ToolSpec] = request.tools
+    fields: dict[str, Any] = {"tools": [_wireTool(tool, profile) for tool in tools]}
+    choice = request.toolChoice
+    if isinstance(choice, NamedTool):
+        function = {"name": choice.name}
+        fields["tool_choice"] = {"type": "function", "function": function}
+    elif choice != "auto":
+        fields["tool_choice"] = choice
+    return fields
+
+
+def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[str, Any]:
     """
     Return the JSON body that asks for a stream with usage.
     """
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": _wireMessages(request),
+        "messages": _Messages(request, profile).wire(),
         "stream": True,
-        "stream_options": {"include_usage": True},
     }
-    body |= _samplingFields(request)
+    if profile.supportsUsageInStreaming:
+        body["stream_options"] = {"include_usage": True}
+    body |= _samplingFields(request, profile)
     if request.tools:
-        body["tools"] = [_wireTool(tool) for tool in request.tools]
-        choice = request.toolChoice
-        if isinstance(choice, NamedTool):
-            function = {"name": choice.name}
-            body["tool_choice"] = {"type": "function", "function": function}
-        elif choice != "auto":
-            body["tool_choice"] = choice
+        body |= _toolFields(request, profile)
     return body

@@ -17,7 +17,9 @@ from openclaw.errors import UpstreamTruncated
 from openclaw.interfaces import ModelReply, ModelRequest
 from openclaw.messages import FinishReason, Usage
 from openclaw.models.dialects.openai_completions.request import bodyOf
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.reply_decoding import StreamedReply
+from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 
 # What comes back, as far as it is read.
@@ -199,8 +201,10 @@ class OpenAICompletions:
             return [accept]
         return [accept, ("Authorization", f"Bearer {key.reveal()}")]
 
-    def encode(self, request: ModelRequest) -> bytes:
-        return msgspec.json.encode(bodyOf(request))
+    def encode(
+        self, request: ModelRequest, profile: Profile = DEFAULT_PROFILE
+    ) -> bytes:
+        return encodeBody(bodyOf(request, profile), profile)
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
         return ChatCompletionDecoder(provider, refusal)

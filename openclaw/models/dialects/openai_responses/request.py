@@ -5,14 +5,13 @@ Follows U{https://platform.openai.com/docs/api-reference/responses/create} and, 
 what a model thinks, U{https://platform.openai.com/docs/guides/reasoning}.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openclaw.interfaces import (
     ModelRequest,
     NamedTool,
     Sampling,
-    ToolChoice,
     ToolSpec,
 )
 from openclaw.messages import (
@@ -24,6 +23,8 @@ from openclaw.messages import (
     ToolMessage,
     UserMessage,
 )
+from openclaw.models.message_fitting import fitMessages
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import (
     callID,
     dataURI,
@@ -35,6 +36,11 @@ from openclaw.models.translation import omitNone
 from openclaw.raw_json import wireForm
 
 API = "openai-responses"
+
+MIN_OUTPUT_TOKENS = 16
+"""
+The least C{max_output_tokens} that the API accepts.
+"""
 
 _REFUSED: dict[str, Any] = {
     "frequency_penalty": 0,
@@ -81,7 +87,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
                     "encrypted_content": thought.signature,
                 }
             if text:
-                yield {"role": "assistant", "content": text}
+                yield {"type": "message", "role": "assistant", "content": text}
             for call in calls:
                 yield {
                     "type": "function_call",
@@ -97,24 +103,25 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
             }
 
 
-def _tool(tool: ToolSpec) -> dict[str, Any]:
+def _tool(tool: ToolSpec, profile: Profile) -> dict[str, Any]:
     return {
         "type": "function",
         "name": tool.name,
         "description": tool.description,
         "parameters": wireForm(tool.parameters),
         # Left out, it would mean yes here.
-        "strict": bool(tool.strict),
+        **({"strict": bool(tool.strict)} if profile.supportsStrictMode else {}),
     }
 
 
 def _toolFields(
-    tools: Sequence[ToolSpec], choice: ToolChoice, parallel: bool | None
+    request: ModelRequest, parallel: bool | None, profile: Profile
 ) -> dict[str, Any]:
-    if not tools:
+    choice = request.toolChoice
+    if not request.tools:
         return {}
     fields: dict[str, Any] = {
-        "tools": [_tool(tool) for tool in tools],
+        "tools": [_tool(tool, profile) for tool in request.tools],
         "tool_choice": (
             {"type": "function", "name": choice.name}
             if isinstance(choice, NamedTool)
@@ -128,13 +135,38 @@ def _toolFields(
 
 def _samplingFields(sampling: Sampling) -> dict[str, Any]:
     refuseFields(sampling, _REFUSED, API)
-    effort, wanted = sampling.reasoning_effort, sampling.response_format
+    wanted, metadata = sampling.response_format, sampling.metadata
+    text = omitNone(
+        format=None if wanted is None else _format(wanted),
+        verbosity=sampling.verbosity,
+    )
     return omitNone(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
-        reasoning=None if effort is None else {"effort": effort},
-        text=None if wanted is None else {"format": _format(wanted)},
+        text=text or None,
+        service_tier=sampling.service_tier,
+        metadata=None if metadata is None else wireForm(metadata),
+        store=sampling.store,
+        safety_identifier=sampling.safety_identifier,
+        prompt_cache_key=sampling.prompt_cache_key,
     )
+
+
+def _reasoningFields(request: ModelRequest) -> dict[str, Any]:
+    """
+    Ask for the reasoning, its summary, and the cipher that goes back in the next
+    request.
+    """
+    effort = request.sampling.reasoning_effort
+    if effort is None and not request.reasoning:
+        # Models that don't reason refuse these.
+        return {}
+    # A summary is for the reader, whom only the configuration promises one.
+    summary = "auto" if request.reasoning and effort != "none" else None
+    return {
+        "include": ["reasoning.encrypted_content"],
+        **omitNone(reasoning=omitNone(effort=effort, summary=summary) or None),
+    }
 
 
 def _format(wanted: Mapping[str, Any]) -> Any:
@@ -147,16 +179,17 @@ def _format(wanted: Mapping[str, Any]) -> Any:
     return {"type": "json_schema", **described}
 
 
-def bodyOf(request: ModelRequest) -> dict[str, Any]:
+def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[str, Any]:
     """
     Build the body of a streaming request.
 
-    @raise openclaw.errors.InvalidRequest: The request wants what the API can't do.
+    @raise openclaw.errors.InvalidRequest: The API has no word for something in it.
     """
     sampling = request.sampling
+    messages = fitMessages(request.messages, profile)
     body: dict[str, Any] = {
         "model": request.model,
-        "input": [item for said in request.messages for item in _items(said)],
+        "input": [item for said in messages for item in _items(said)],
         "store": False,
         "stream": True,
     }
@@ -164,10 +197,10 @@ def bodyOf(request: ModelRequest) -> dict[str, Any]:
         body["instructions"] = request.system
     limit = outputLimit(request)
     if limit is not None:
-        body["max_output_tokens"] = limit
-    if request.reasoning or sampling.reasoning_effort is not None:
-        # Models that don't think refuse it.
-        body["include"] = ["reasoning.encrypted_content"]
+        body["max_output_tokens"] = max(limit, MIN_OUTPUT_TOKENS)
+    if profile.supportsPromptCacheKey and request.cacheKey:
+        body["prompt_cache_key"] = request.cacheKey
+    body |= _reasoningFields(request)
     body |= _samplingFields(sampling)
-    body |= _toolFields(request.tools, request.toolChoice, sampling.parallel_tool_calls)
+    body |= _toolFields(request, sampling.parallel_tool_calls, profile)
     return body

@@ -16,7 +16,9 @@ from openclaw.errors import OpenClawError
 from openclaw.interfaces import ModelRequest
 from openclaw.messages import Usage
 from openclaw.models.dialects.openai_responses.request import bodyOf
+from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.reply_decoding import StreamedReply
+from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal
 
 # What comes back, as far as it is read.
@@ -260,13 +262,10 @@ class OpenAIResponses:
             headers.append(("Authorization", f"Bearer {key.reveal()}"))
         return headers
 
-    def encode(self, request: ModelRequest) -> bytes:
-        """
-        The JSON body that asks for a stream.
-
-        @raise openclaw.errors.InvalidRequest: It wants what the API can't do.
-        """
-        return msgspec.json.encode(bodyOf(request))
+    def encode(
+        self, request: ModelRequest, profile: Profile = DEFAULT_PROFILE
+    ) -> bytes:
+        return encodeBody(bodyOf(request, profile), profile)
 
     def decoder(self, provider: str, refusal: Refusal) -> ResponseDecoder:
         """
