@@ -25,11 +25,11 @@ from openclaw.net.batched_writes import (
 
 class Socket(Connection):
     """
-    A transport whose kernel is the test.
+    A transport with a simulated kernel buffer.
 
-    @ivar sent: What the kernel took, an entry for each time it was asked.
-    @ivar room: How many bytes it still takes; C{None} is any number.
-    @ivar fault: What it says instead.
+    @ivar sent: The bytes accepted by each call.
+    @ivar room: The bytes that the buffer accepts; C{None} for any number.
+    @ivar fault: An error to return instead.
     """
 
     def __init__(self, case: SynchronousTestCase, reactor: MemoryReactorClock) -> None:
@@ -43,9 +43,6 @@ class Socket(Connection):
         self.fault: BaseException | None = None
 
     def writeSomeData(self, data: bytes) -> int | BaseException:
-        """
-        Send.
-        """
         if self.fault is not None:
             return self.fault
         taken = bytes(data)[: self.room]
@@ -57,47 +54,35 @@ class Socket(Connection):
 
 class Producer:
     """
-    Knows whether its reader is slow.
+    A producer that records whether it is paused.
     """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
     def pauseProducing(self) -> None:
-        """
-        The reader is slow.
-        """
         self.calls.append("pause")
 
     def resumeProducing(self) -> None:
-        """
-        The reader has caught up.
-        """
         self.calls.append("resume")
 
     def stopProducing(self) -> None:
-        """
-        The reader is gone.
-        """
         self.calls.append("stop")
 
 
 class WritesTests(SynchronousTestCase):
     """
-    WriteBatcher that follow from a read are sent when the read is over.
+    Writes within a read are sent when the read is over.
     """
 
     def setUp(self) -> None:
-        """
-        Have a connection that was adopted.
-        """
         self.reactor = MemoryReactorClock()
         self.batcher = batcherFor(self.reactor)
         self.socket, self.transport = self.adopted()
 
     def adopted(self) -> tuple[Socket, BatchingTransport]:
         """
-        One more connection.
+        Make another connection with a batching transport.
         """
         socket = Socket(self, self.reactor)
         protocol = Protocol()
@@ -108,7 +93,7 @@ class WritesTests(SynchronousTestCase):
 
     def turn(self) -> None:
         """
-        Let the reactor have its turn, in which all sockets can be written to.
+        Run an iteration of the reactor in which all sockets are writable.
         """
         for writer in list(self.reactor.writers):
             why = writer.doWrite()
@@ -117,13 +102,14 @@ class WritesTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        It is what it says.
+        It provides its interface.
         """
         self.assertTrue(verifyObject(ITCPTransport, self.transport))
 
     def test_together(self) -> None:
         """
-        It goes out in one piece, with no turn of the reactor, and not before.
+        They are sent as one piece, without an iteration of the reactor, and not
+        earlier.
         """
 
         def read(data: bytes) -> None:
@@ -137,7 +123,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_several(self) -> None:
         """
-        A read of one may be written to others.
+        A read from one connection may write to others.
         """
         socket, transport = self.adopted()
         self.batcher.run(lambda: (self.transport.write(b"a"), transport.write(b"b")))
@@ -145,7 +131,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_withinRead(self) -> None:
         """
-        A read may lead to another, which is a part of it.
+        A nested read is part of the outer one.
         """
 
         def inner() -> None:
@@ -158,7 +144,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_readFails(self) -> None:
         """
-        WriteBatcher of a read that fails are sent all the same.
+        Writes of a read that raises are sent, too.
         """
 
         def read() -> None:
@@ -170,7 +156,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_outsideReads(self) -> None:
         """
-        All else goes the reactor's way.
+        Other writes are passed to the real transport.
         """
         self.transport.write(b"a")
         self.assertEqual(self.socket.sent, [])
@@ -181,8 +167,8 @@ class WritesTests(SynchronousTestCase):
 
     def test_kernelIsFull(self) -> None:
         """
-        Bytes that the kernel does not take go the reactor's way, and so do later ones,
-        in their order.
+        Bytes that the kernel does not accept are passed to the real transport, and so
+        are later ones, in order.
         """
         self.socket.room = 2
         self.batcher.run(self.transport.write, b"abc")
@@ -199,8 +185,8 @@ class WritesTests(SynchronousTestCase):
 
     def test_backPressure(self) -> None:
         """
-        A producer that writes on and on is paused when the kernel is full, in the
-        middle of the read, and resumed when it is not.
+        A producer is paused when the kernel's buffer is full, within the read, and
+        resumed later.
         """
         producer = Producer()
         self.transport.registerProducer(producer, True)
@@ -221,7 +207,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_closedBehind(self) -> None:
         """
-        Closing comes behind what was written.
+        Closing happens after what was written.
         """
 
         def read() -> None:
@@ -236,7 +222,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_halfClosedBehind(self) -> None:
         """
-        So does closing one half.
+        So does closing the write half.
         """
         self.socket.room = 1
 
@@ -253,7 +239,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_aborted(self) -> None:
         """
-        WriteBatcher before an abort are lost.
+        Writes before an abort are dropped.
         """
 
         def read() -> None:
@@ -265,7 +251,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        That the connection is lost is for the reactor to find out.
+        The reactor detects a lost connection.
         """
         self.socket.fault = CONNECTION_LOST
         self.batcher.run(self.transport.write, b"a")
@@ -276,7 +262,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_oneFails(self) -> None:
         """
-        A transport with a fault of its own keeps nobody from sending for long.
+        An error of one transport does not keep others from sending.
         """
         socket, transport = self.adopted()
         self.patch(socket, "writeSomeData", lambda data: 1 // 0)
@@ -289,7 +275,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """
-        Nothing is sent on a connection that is gone by then.
+        Nothing is sent on a closed connection.
         """
 
         def read() -> None:
@@ -302,7 +288,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        A transport without a socket is left as it is.
+        A transport without a socket is not wrapped.
         """
         protocol, transport = Protocol(), StringTransport()
         protocol.transport = transport
@@ -311,7 +297,7 @@ class WritesTests(SynchronousTestCase):
 
     def test_theRealOne(self) -> None:
         """
-        Otherwise it is the real transport.
+        Other attributes are those of the real transport.
         """
         self.transport.startReading()
         self.assertEqual(self.reactor.readers, {self.socket})
@@ -320,12 +306,12 @@ class WritesTests(SynchronousTestCase):
 
 class SharedTests(SynchronousTestCase):
     """
-    Each reactor has its own.
+    Each reactor has a batcher of its own.
     """
 
     def test_same(self) -> None:
         """
-        A second call for the same reactor returns the same.
+        Repeated calls for a reactor return the same one.
         """
         one, two = MemoryReactorClock(), MemoryReactorClock()
         self.assertIs(batcherFor(one), batcherFor(one))
@@ -334,7 +320,7 @@ class SharedTests(SynchronousTestCase):
 
     def test_forgotten(self) -> None:
         """
-        It goes with its reactor.
+        It is freed with its reactor.
         """
         reactor = MemoryReactorClock()
         kept = ref(batcherFor(reactor))

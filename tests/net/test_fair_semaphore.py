@@ -15,13 +15,13 @@ from openclaw.net.fair_semaphore import SHARE_RATIO, FairSemaphore, SemaphoreLim
 
 class Refused(Exception):
     """
-    There is no room.
+    The semaphore's refusal.
     """
 
 
 class AnyOrderTests(SynchronousTestCase):
     """
-    The promises hold in whatever order things happen.
+    The guarantees hold in any order of events.
     """
 
     @given(
@@ -37,9 +37,9 @@ class AnyOrderTests(SynchronousTestCase):
     )
     def test_anyOrder(self, steps, capacity, waiting) -> None:
         """
-        Never do more hold or wait than may; nobody holds more than their share when
-        they are given one; a caller's own requests are served in their order; and
-        whoever holds nothing waits only while nothing is free.
+        The limits of holders and waiters are never exceeded; no caller is granted more
+        than their share; a caller's own requests are served in order; and a caller
+        without a slot waits only while none is free.
         """
         clock = Clock()
         bounds = SemaphoreLimits(capacity=capacity, waiting=waiting, waitSeconds=10.0)
@@ -108,12 +108,12 @@ class AnyOrderTests(SynchronousTestCase):
 
 class FairSemaphoreTests(SynchronousTestCase):
     """
-    Greedy callers beside polite ones.
+    Greedy callers leave a share for others.
     """
 
     def test_alone(self) -> None:
         """
-        One caller ends at three quarters, also of a small resource.
+        A single caller gets three quarters, also of a small resource.
         """
         for capacity, share in ((1, 1), (2, 1), (4, 3), (16, 12), (256, 192)):
             semaphore = FairSemaphore(Clock(), SemaphoreLimits(capacity=capacity))
@@ -123,7 +123,7 @@ class FairSemaphoreTests(SynchronousTestCase):
 
     def test_manyGreedy(self) -> None:
         """
-        Several greedy callers end with the same, and leave something for others, too.
+        Several greedy callers get equal shares, and leave some for others.
         """
         semaphore = FairSemaphore(Clock(), SemaphoreLimits(capacity=64))
         for _ in range(100):

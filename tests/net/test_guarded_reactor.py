@@ -65,20 +65,20 @@ PRIVATE = [
 
 class PublicTests(SynchronousTestCase):
     """
-    Addresses of the public Internet are told from all others.
+    Public and other addresses are distinguished.
     """
 
     def test_public(self):
         """
-        Those of machines that anybody can reach are.
+        Global unicast addresses are public.
         """
         for address in PUBLIC:
             self.assertTrue(isPublic(address), address)
 
     def test_private(self):
         """
-        Those of this machine, its neighbours and its cloud are not, and neither are
-        those that hide one of them in another form.
+        Loopback, private, link-local and cloud-internal addresses are not, nor are IPv6
+        addresses that embed one.
         """
         for address in PRIVATE:
             self.assertFalse(isPublic(address), address)
@@ -91,7 +91,7 @@ class PublicTests(SynchronousTestCase):
     )
     def test_disguised(self, network, number):
         """
-        An IPv4 address that is not public is none in any dress of IPv6.
+        A private IPv4 address is not public in any IPv6 notation.
         """
         inner = int(network[0]) | (number & int(network.hostmask))
         self.assertFalse(isPublic(str(IP4(inner))))
@@ -107,7 +107,7 @@ class GuardTests(SynchronousTestCase):
 
     def guard(self, **how):
         """
-        A guard over a reactor in memory.
+        Make a guard with a reactor in memory.
         """
         self.reactor = MemoryReactorClock()
         given = {"allowPrivate": False, "maxBytes": 10, **how}
@@ -115,7 +115,7 @@ class GuardTests(SynchronousTestCase):
 
     def test_interfaces(self):
         """
-        It is as much of a reactor as it says.
+        It provides its interfaces.
         """
         guard = self.guard()
         for interface in [IReactorPluggableNameResolver, IReactorTCP, IReactorTime]:
@@ -123,7 +123,7 @@ class GuardTests(SynchronousTestCase):
 
     def test_refuses(self):
         """
-        Nobody gets a connection to another address, or to a name.
+        Other addresses, and names, are refused.
         """
         guard = self.guard()
         for host in ["127.0.0.1", "::1", "localhost", "example.com"]:
@@ -151,7 +151,7 @@ class GuardTests(SynchronousTestCase):
 
     def test_notItsBusiness(self):
         """
-        A guard listens to nobody, and leaves the resolver as it is.
+        Listening and installing a resolver are not supported.
         """
         guard = self.guard()
         self.assertRaises(NotImplementedError, guard.listenTCP, 0, None)

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.net.http_connection}, by a provider whose server says what it wants.
+Tests of L{openclaw.net.http_connection}, with a provider and scripted responses.
 """
 
 from gzip import compress
@@ -31,27 +31,24 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 def chunk(data: bytes) -> bytes:
     """
-    Data as a chunk of the transfer coding.
+    Encode data as a chunk of the transfer coding.
     """
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class RawTestCase(ProviderTestCase):
     """
-    A provider whose server is the test.
+    A provider with scripted responses.
     """
 
     def setUp(self) -> None:
-        """
-        Ask.
-        """
         super().setUp()
         self.server: RawServer = self.serveRaw()
         self.call: IModelCall = self.asked()
 
     def send(self, *pieces: bytes) -> None:
         """
-        Have each of them be a read of its own.
+        Deliver each piece as a read of its own.
         """
         for piece in pieces:
             self.server.write(piece)
@@ -59,14 +56,14 @@ class RawTestCase(ProviderTestCase):
 
     def assertHello(self) -> None:
         """
-        Assert that the answer is there.
+        Assert that the reply is complete.
         """
         self.assertEqual(self.successResultOf(self.call.done).text, "Hello")
         self.assertEqual(self.text, "Hello")
 
     def assertKept(self, kept: bool) -> None:
         """
-        Assert that the connection is used for another call, or that it is not.
+        Assert whether the connection is used for another call.
         """
         self.network.flush()
         self.asked()
@@ -75,7 +72,7 @@ class RawTestCase(ProviderTestCase):
 
 class AnswerTests(RawTestCase):
     """
-    An answer is understood in every form that HTTP has for it.
+    A response is parsed in every form of HTTP.
     """
 
     @settings(max_examples=60)
@@ -93,7 +90,7 @@ class AnswerTests(RawTestCase):
     )
     def test_anyPieces(self, given: tuple[bytes, list[int]]) -> None:
         """
-        However its bytes are cut.
+        Any splits of the bytes give the same reply.
         """
         self.setUp()
         self.send(*[piece for piece in cut(*given) if piece])
@@ -101,7 +98,7 @@ class AnswerTests(RawTestCase):
 
     def test_compressedInPieces(self) -> None:
         """
-        Also when it is compressed.
+        So do splits of compressed content.
         """
         data = compress(WHOLE)
         self.send(CHUNKED[:-2] + b"Content-Encoding: x-gzip\r\n\r\n")
@@ -110,7 +107,7 @@ class AnswerTests(RawTestCase):
 
     def test_severalMembers(self) -> None:
         """
-        Also in several parts that are compressed one by one.
+        So do several gzip members.
         """
         data = compress(WHOLE[:40]) + compress(b"") + compress(WHOLE[40:])
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n")
@@ -119,7 +116,7 @@ class AnswerTests(RawTestCase):
 
     def test_cutCompressed(self) -> None:
         """
-        A compressed body that is cut off is not a whole answer.
+        A truncated compressed body is an error.
         """
         data = compress(WHOLE)[:-12]
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(data))
@@ -128,7 +125,7 @@ class AnswerTests(RawTestCase):
 
     def test_wronglyCompressed(self) -> None:
         """
-        A body that only claims to be compressed breaks off.
+        A body that is not compressed as declared is an error.
         """
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(WHOLE))
         self.failureOf(self.call, UpstreamTruncated)
@@ -136,8 +133,7 @@ class AnswerTests(RawTestCase):
 
     def test_otherCodings(self) -> None:
         """
-        A coding that is not known, and more than one, is an error that names
-        it, not garbage.
+        An unsupported coding, or more than one, is an error that names it.
         """
         twice = compress(compress(WHOLE))
         for coding in (
@@ -158,8 +154,8 @@ class AnswerTests(RawTestCase):
 
     def test_damagedEnd(self) -> None:
         """
-        Compressed data without its checksum, or with a wrong one, is an error, though
-        all of the text can be read; so is data behind it.
+        Compressed data with a missing or wrong checksum, or followed by other data, is
+        an error, though its text is complete.
         """
         data = compress(WHOLE)
         wrong = data[:-8] + bytes([data[-8] ^ 1]) + data[-7:]
@@ -173,7 +169,7 @@ class AnswerTests(RawTestCase):
 
     def test_closedWithinCompressed(self) -> None:
         """
-        So is a body that ends with the connection, and not with its checksum.
+        So is compressed data that ends with the connection, without its checksum.
         """
         self.send(b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
         self.send(compress(WHOLE)[:30])
@@ -184,7 +180,7 @@ class AnswerTests(RawTestCase):
 
     def test_damagedRefusal(self) -> None:
         """
-        A refusal is told as such, though its body can't be read.
+        An error response keeps its meaning, though its body is damaged.
         """
         self.send(
             b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nContent-Encoding: gzip\r\n"
@@ -195,7 +191,7 @@ class AnswerTests(RawTestCase):
 
     def test_manyMembers(self) -> None:
         """
-        A stream may have any number of members, if they come one after the other.
+        A stream may have any number of members over several reads.
         """
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n")
         for _ in range(3 * MAX_MEMBERS):
@@ -205,7 +201,7 @@ class AnswerTests(RawTestCase):
 
     def test_bombInNextMember(self) -> None:
         """
-        It may also come behind a part that fills the bound exactly.
+        A bomb after a member that reaches the limit exactly is detected.
         """
         full = compress(bytes(MAX_INFLATED_BYTES))
         bomb = compress(bytes(4 * MAX_INFLATED_BYTES))
@@ -215,7 +211,7 @@ class AnswerTests(RawTestCase):
 
     def test_bomb(self) -> None:
         """
-        A body that inflates to far more than itself breaks off.
+        A body that inflates beyond the limit is an error.
         """
         bomb = compress(bytes(4 * MAX_INFLATED_BYTES))
         self.send(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(bomb))
@@ -224,7 +220,7 @@ class AnswerTests(RawTestCase):
 
     def test_headersOfRefusal(self) -> None:
         """
-        A refusal has its headers, not those of an answer that came before.
+        An error response has its own headers, not those of an earlier response.
         """
         self.send(
             b"HTTP/1.1 103 Early\r\nRetry-After: 1\r\n\r\n"
@@ -235,19 +231,19 @@ class AnswerTests(RawTestCase):
 
 class KeepingTests(RawTestCase):
     """
-    A connection is used again if both sides are sure where the answer ended.
+    A connection is reused if both sides agree on the end of the response.
     """
 
     def test_kept(self) -> None:
         """
-        As usual.
+        This is the usual case.
         """
         self.send(CHUNKED, chunk(WHOLE), b"0\r\n\r\n")
         self.assertKept(True)
 
     def test_unwilling(self) -> None:
         """
-        The server does not want to.
+        The server closes the connection.
         """
         for head in (HEAD + b"Connection: close\r\n", b"HTTP/1.0 200 OK\r\n"):
             self.setUp()
@@ -258,7 +254,7 @@ class KeepingTests(RawTestCase):
 
     def test_secondAnswer(self) -> None:
         """
-        Another whole answer in the same read is not taken for a part of the first.
+        A second response in the same read is not part of the first.
         """
         length = b"Content-Length: %d\r\n\r\n" % len(WHOLE)
         refusal = b"HTTP/1.1 500 No\r\n" + length + WHOLE
@@ -268,8 +264,7 @@ class KeepingTests(RawTestCase):
 
     def test_moreThanAsked(self) -> None:
         """
-        There is something behind the answer, which nobody asked for: at once, or
-        later.
+        Data after the response, at once or later, closes the connection.
         """
         for pieces in ([b"0\r\n\r\nHTTP/1.1 200 OK\r\n"], [b"0\r\n\r\n", b"HTTP"]):
             self.setUp()
@@ -280,26 +275,26 @@ class KeepingTests(RawTestCase):
 
 class FaultTests(RawTestCase):
     """
-    Answers that are not HTTP, or have no end.
+    Invalid and endless responses are errors.
     """
 
     def assertRefused(self, kind: type[OpenClawError]) -> None:
         """
-        Assert that the call fails, and leaves nothing.
+        Assert that the call fails and leaves nothing open.
         """
         self.failureOf(self.call, kind)
         self.assertNothingLeft()
 
     def test_twoLengths(self) -> None:
         """
-        An answer of which another program could understand another length.
+        A response with an ambiguous length.
         """
         self.send(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n", chunk(WHOLE))
         self.assertRefused(UpstreamUnreachable)
 
     def test_otherProtocol(self) -> None:
         """
-        The server wants to speak something else.
+        The server switches protocols.
         """
         self.send(
             b"HTTP/1.1 101 Yes\r\nUpgrade: ws\r\nConnection: upgrade\r\n\r\nx" + CHUNKED
@@ -308,7 +303,7 @@ class FaultTests(RawTestCase):
 
     def test_brokenChunk(self) -> None:
         """
-        The transfer coding makes no sense: what came before it was said.
+        The transfer coding is invalid; the data before it is delivered.
         """
         self.send(CHUNKED, chunk(HELLO), b"zz\r\n")
         self.assertRefused(UpstreamTruncated)
@@ -316,7 +311,7 @@ class FaultTests(RawTestCase):
 
     def test_endlessHeaders(self) -> None:
         """
-        Headers have a bound, be they many or be it one.
+        Headers are limited, by number and by size.
         """
         for begin, more in ((b"", b"A: b\r\n"), (b"A: ", b"bbbbbb")):
             self.setUp()
@@ -330,7 +325,7 @@ class FaultTests(RawTestCase):
 
     def test_endlessTrailer(self) -> None:
         """
-        So have those behind a body.
+        So are trailers.
         """
         self.send(CHUNKED, chunk(HELLO), b"0\r\n")
         sent = 0
@@ -341,7 +336,7 @@ class FaultTests(RawTestCase):
 
     def test_endlessFraming(self) -> None:
         """
-        So has what frames the chunks of a body, even if each brings some of it.
+        So is the framing of chunks, even if each contains data.
         """
         self.send(CHUNKED, chunk(HELLO))
         framed = b"1;" + b"x" * 2**16 + b"\r\n\n\r\n"

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.net.http_pool}, by the providers that use them.
+Tests of L{openclaw.net.http_pool}, with providers.
 """
 
 from gc import collect
@@ -30,7 +30,7 @@ from tests.models.provider_case import ProviderTestCase
 
 def answer(call: ServedCall) -> None:
     """
-    Answer as a model does.
+    Send a model's response.
     """
     call.say("Good", " day")
     call.finish()
@@ -38,67 +38,64 @@ def answer(call: ServedCall) -> None:
 
 class Socket(StringTransport):
     """
-    A connection that keeps what was written.
+    A transport that records what is written.
     """
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """
-        There is no delay.
+        Do nothing.
         """
 
 
 class Indifferent:
     """
-    Asks, and does not care.
+    A receiver that ignores the response.
     """
 
     def connected(self) -> None:
         """
-        There is a connection.
+        Do nothing.
         """
 
     def headersReceived(self, status: int, headers: object) -> None:
         """
-        There is an answer.
+        Do nothing.
         """
 
     def dataReceived(self, data: bytes) -> None:
         """
-        There is more of it.
+        Do nothing.
         """
 
     def responseEnded(self) -> None:
         """
-        That was all.
+        Do nothing.
         """
 
     def failed(self, reason: object) -> None:
         """
-        There is none.
+        Do nothing.
         """
 
 
 class EndpointTests(SynchronousTestCase):
     """
-    Addresses are looked at once.
+    Targets are prepared once.
     """
 
     def setUp(self) -> None:
-        """
-        Have a network that takes connections and says nothing.
-        """
         self.reactor = MemoryReactorClock()
         self.agent = HTTPPool(self.reactor)
 
     def ask(self, url: str) -> None:
         """
-        Ask for a page, with no interest in it.
+        Send a request, and ignore the response.
         """
         self.agent.post(self.agent.makeTarget(url, Headers()), b"", Indifferent())
 
     def test_eachItsOwn(self) -> None:
         """
-        Each scheme, host and port has its own endpoint, and the clock is the call's.
+        Each scheme, host and port has its own endpoint, without a time-out of its own.
         """
         self.ask("http://127.0.0.1:81/a")
         self.ask("http://127.0.0.1:82/a")
@@ -110,7 +107,7 @@ class EndpointTests(SynchronousTestCase):
 
     def test_encrypted(self) -> None:
         """
-        https begins with a TLS handshake.
+        https starts with a TLS handshake.
         """
         self.ask("https://127.0.0.1/v1")
         host, port, factory, *_ = self.reactor.tcpClients[0]
@@ -122,14 +119,14 @@ class EndpointTests(SynchronousTestCase):
 
     def test_otherScheme(self) -> None:
         """
-        There is no other.
+        Other schemes are refused.
         """
         with self.assertRaises(SchemeNotSupported):
             self.agent.makeTarget("gopher://127.0.0.1/", Headers())
 
     def test_names(self) -> None:
         """
-        The Host header is that of a browser.
+        The Host header is like a browser's.
         """
         for url, host, path in (
             ("http://model.test/v1/x", b"model.test", b"/v1/x"),
@@ -145,7 +142,7 @@ class EndpointTests(SynchronousTestCase):
 
     def test_headersAreLines(self) -> None:
         """
-        No configured header can bring others along.
+        A configured header cannot inject others.
         """
         headers = Headers({"X-Made": ["a\r\nX-More: b"]})
         head = self.agent.makeTarget("http://model.test/", headers).head
@@ -154,19 +151,16 @@ class EndpointTests(SynchronousTestCase):
 
 class ReuseTests(ProviderTestCase):
     """
-    A connection is used again, for to make one takes time.
+    Connections are reused.
     """
 
     def setUp(self) -> None:
-        """
-        Have a model that answers by itself.
-        """
         super().setUp()
         self.model.answer = answer
 
     def assertAnswered(self, *calls: IModelCall) -> None:
         """
-        Assert that the model answers these calls.
+        Assert that these calls succeed.
         """
         self.network.flush()
         for call in calls:
@@ -174,7 +168,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_oneAfterTheOther(self) -> None:
         """
-        Calls that follow each other share one connection.
+        Consecutive calls share one connection.
         """
         for _ in range(5):
             self.assertAnswered(self.ask())
@@ -183,8 +177,8 @@ class ReuseTests(ProviderTestCase):
 
     def test_askedFromReply(self) -> None:
         """
-        A call that is made when the reply comes makes a connection of its own, for
-        the first is not quite free yet; from then on there are two.
+        A call made from within the reply opens a second connection, since the first is
+        not idle yet.
         """
         calls = []
         self.ask().done.addCallback(lambda reply: calls.append(self.ask()))
@@ -195,7 +189,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_manyAtOnce(self) -> None:
         """
-        As many connections as the provider may keep are kept.
+        Idle connections are kept up to the limit.
         """
         for _ in range(3):
             self.assertAnswered(*[self.ask() for _ in range(IDLE_CONNECTIONS)])
@@ -203,7 +197,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_moreThanAreKept(self) -> None:
         """
-        No call waits for a connection; those too many are closed.
+        No call waits for a connection; surplus connections are closed.
         """
         self.assertAnswered(*[self.ask() for _ in range(IDLE_CONNECTIONS + 3)])
         self.network.flush()
@@ -211,7 +205,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_afterRefusal(self) -> None:
         """
-        A refusal does not cost the connection.
+        A connection is reused after an error response.
         """
         self.model.answer = lambda call: call.refuse(401)
         for _ in range(3):
@@ -220,7 +214,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_afterBrokenAnswer(self) -> None:
         """
-        Nor does an answer that ends too early, but in good order.
+        A connection is reused after a truncated reply in a complete response.
         """
         self.model.answer = lambda call: (call.say("Good"), call.end())
         for _ in range(3):
@@ -229,7 +223,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_afterCancelling(self) -> None:
         """
-        A connection on which a model may still speak is not used again.
+        A connection is not reused after a cancelled call.
         """
         self.model.answer = lambda call: call.say("Good")
         call = self.asked()
@@ -241,7 +235,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_idle(self) -> None:
         """
-        A connection that nobody uses is closed after a while.
+        An idle connection is closed after a while.
         """
         self.assertAnswered(self.ask())
         self.network.wait(IDLE_SECONDS - 1)
@@ -251,7 +245,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_forgotten(self) -> None:
         """
-        A call that is over takes no memory any more, however it ended.
+        An ended call is freed, however it ended.
         """
         kept = []
         for end in (answer, ServedCall.cut, ServedCall.end):
@@ -265,7 +259,7 @@ class ReuseTests(ProviderTestCase):
 
     def test_noNoise(self) -> None:
         """
-        A connection is nothing to fill the log with.
+        Connections are not logged.
         """
         lines: list[dict] = []
         globalLogPublisher.addObserver(lines.append)
@@ -276,8 +270,8 @@ class ReuseTests(ProviderTestCase):
 
     def test_otherProvider(self) -> None:
         """
-        Providers share no connections, not even to the same place: what one is
-        configured to show is not for the other.
+        Providers share no connections, not even to the same address, since their
+        credentials differ.
         """
         self.assertAnswered(self.ask())
         self.provider = self.makeProvider()
@@ -287,20 +281,17 @@ class ReuseTests(ProviderTestCase):
 
 class StaleConnectionTests(ProviderTestCase):
     """
-    A provider may close an idle connection just when a question goes out on it.
+    A provider may close an idle connection just when a request is sent on it.
     """
 
     def setUp(self) -> None:
-        """
-        Have an idle connection.
-        """
         super().setUp()
         self.model.answer = answer
         self.successResultOf(self.asked().done)
 
     def test_askedAgain(self) -> None:
         """
-        The question is asked again, on a new connection.
+        The request is repeated on a new connection.
         """
         self.network.links[0].server.loseConnection()
         call = self.asked()
@@ -311,8 +302,8 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_manyStale(self) -> None:
         """
-        A provider that starts anew closes all connections at once: the question is
-        not asked on one of the others.
+        The request is not repeated on another idle connection, since a restarted
+        provider has closed them all.
         """
         calls = [self.ask() for _ in range(3)]
         self.network.flush()
@@ -327,7 +318,7 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_onceOnly(self) -> None:
         """
-        A provider that hangs up on the new connection too does not want to answer.
+        The request is repeated only once.
         """
         self.model.answer = lambda call: call.cut()
         call = self.asked()
@@ -338,8 +329,7 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_notOnNewConnection(self) -> None:
         """
-        On a new connection the question is asked once: the model may have begun to
-        work on it.
+        A request on a new connection is not repeated, since the model may have started.
         """
         self.assertCloses()
         self.model.answer = lambda call: call.cut()
@@ -350,7 +340,7 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_notOnceAnswered(self) -> None:
         """
-        When an answer has begun the question is not asked again.
+        A request is not repeated after a part of the response.
         """
         self.model.answer = lambda call: call.say("Good")
         call = self.asked()
@@ -361,7 +351,7 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_noticedInTime(self) -> None:
         """
-        When the close is known before, the connection is not used at all.
+        A connection that was closed while idle is not used.
         """
         self.network.links[0].server.loseConnection()
         self.network.flush()
@@ -370,7 +360,7 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_closedSince(self) -> None:
         """
-        Nor is it closed again when the provider is.
+        It is not closed again with the provider.
         """
         self.network.links[0].server.loseConnection()
         self.network.flush()
@@ -378,7 +368,7 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_cancelledWhileAskedAgain(self) -> None:
         """
-        The second attempt can be cancelled like the first.
+        The repeated request can be cancelled.
         """
         self.network.links[0].server.loseConnection()
         self.network.listen(80, None)
@@ -390,12 +380,12 @@ class StaleConnectionTests(ProviderTestCase):
 
     def test_clocksBeginAnew(self) -> None:
         """
-        The second attempt has a connection to make, and the time for it.
+        The repeated request has its own connect time-out.
         """
         self.network.links[0].server.loseConnection()
         self.network.listen(80, None)
         call = self.asked()
-        self.network.wait(self.clocks.connect - 0.25)
+        self.network.wait(self.timeouts.connect - 0.25)
         self.assertNoResult(call.done)
         self.network.advance(0.25)
         self.assertEqual(

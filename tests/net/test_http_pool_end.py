@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.net.http_pool}: how connections end.
+Tests of L{openclaw.net.http_pool}: closing connections.
 """
 
 from twisted.internet.defer import CancelledError
@@ -17,7 +17,7 @@ from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
 
 def answer(call: ServedCall) -> None:
     """
-    Answer as a model does.
+    Send a model's response.
     """
     call.say("Good", " day")
     call.finish()
@@ -25,12 +25,12 @@ def answer(call: ServedCall) -> None:
 
 class LingerTests(ProviderTestCase):
     """
-    Some servers leave the connection open behind C{[DONE]} and do not end the body.
+    Some servers do not end the body after C{[DONE]}.
     """
 
     def finished(self) -> IModelCall:
         """
-        A call with its reply, and a body that has no end yet.
+        Make a call with a complete reply and an incomplete body.
         """
         self.server = self.serveRaw()
         call = self.asked()
@@ -43,7 +43,8 @@ class LingerTests(ProviderTestCase):
 
     def test_closed(self) -> None:
         """
-        Nobody waits for the end, and after a moment the socket is closed.
+        The reply does not wait for the end, and the connection is closed after a
+        moment.
         """
         self.finished()
         self.network.wait(LINGER_SECONDS - 0.25)
@@ -53,7 +54,7 @@ class LingerTests(ProviderTestCase):
 
     def test_restIsIgnored(self) -> None:
         """
-        Bytes behind the end are ignored, and buy no time.
+        Bytes after the reply are ignored, and do not extend the time-out.
         """
         self.finished()
         self.events.clear()
@@ -65,7 +66,7 @@ class LingerTests(ProviderTestCase):
 
     def test_endComesLate(self) -> None:
         """
-        If the end does come the connection is kept.
+        If the body ends in time, the connection is kept.
         """
         self.finished()
         self.network.wait(LINGER_SECONDS / 2)
@@ -76,8 +77,7 @@ class LingerTests(ProviderTestCase):
 
     def test_closeDelimited(self) -> None:
         """
-        A body that has no end but that of the connection is whole at C{[DONE]} as
-        well.
+        A body delimited by the end of the connection is complete at C{[DONE]}, too.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -90,18 +90,18 @@ class LingerTests(ProviderTestCase):
 
 class CloseTests(ProviderTestCase):
     """
-    A provider that is no longer needed lets go of its connections.
+    A closed provider closes its connections.
     """
 
     def test_unused(self) -> None:
         """
-        There may be none.
+        A provider without connections can be closed.
         """
         self.assertCloses()
 
     def test_idle(self) -> None:
         """
-        Idle ones are closed at once, without waiting for the other side's farewell.
+        Idle connections are closed at once, without an orderly shutdown.
         """
         self.model.answer = answer
         calls = [self.ask() for _ in range(3)]
@@ -114,7 +114,7 @@ class CloseTests(ProviderTestCase):
 
     def test_waitsForCalls(self) -> None:
         """
-        A call under way comes to its end; then its connection goes too.
+        A call in progress ends normally; then its connection is closed.
         """
         call = self.asked()
         self.served.say("Good")
@@ -131,8 +131,8 @@ class CloseTests(ProviderTestCase):
 
     def test_waitsForLaterCalls(self) -> None:
         """
-        Calls that begin meanwhile, as the next part of an embedding, are waited for,
-        too: nothing is left in the end.
+        Calls started meanwhile, such as the next part of an embedding, are waited for,
+        too.
         """
         self.asked()
         first = self.served
@@ -148,7 +148,7 @@ class CloseTests(ProviderTestCase):
 
     def test_closedAgain(self) -> None:
         """
-        A close that was given up can be repeated.
+        A cancelled close can be repeated.
         """
         self.asked()
         closing = self.provider.close()
@@ -163,7 +163,7 @@ class CloseTests(ProviderTestCase):
 
     def test_callsThatFail(self) -> None:
         """
-        Calls under way may also fail, each in its own way.
+        Calls in progress may fail, each in its own way.
         """
         for end in (ServedCall.end, ServedCall.cut, lambda call: call.refuse(500)):
             self.provider = self.makeProvider()
@@ -177,7 +177,7 @@ class CloseTests(ProviderTestCase):
 
     def test_callsThatAreCancelled(self) -> None:
         """
-        Or be cancelled, even all at once.
+        Calls in progress may be cancelled, even all at once.
         """
         calls = [self.asked() for _ in range(3)]
         closing = self.provider.close()
@@ -190,7 +190,7 @@ class CloseTests(ProviderTestCase):
 
     def test_afterFailedCalls(self) -> None:
         """
-        Calls that never got a connection are not waited for.
+        Calls that never had a connection are not waited for.
         """
         self.provider = self.makeProvider("http://model.test:81/v1")
         calls = [self.asked() for _ in range(3)]
@@ -201,7 +201,7 @@ class CloseTests(ProviderTestCase):
 
     def test_lingering(self) -> None:
         """
-        Sockets that are only left open in case they can be used again are closed.
+        Lingering connections are closed.
         """
         calls = [self.asked() for _ in range(3)]
         for served in self.model.calls:
@@ -213,7 +213,7 @@ class CloseTests(ProviderTestCase):
 
     def test_twice(self) -> None:
         """
-        Closing twice is as good as once.
+        Closing twice has no further effect.
         """
         call = self.asked()
         closings = [self.provider.close(), self.provider.close()]
@@ -226,7 +226,7 @@ class CloseTests(ProviderTestCase):
 
     def test_fromReply(self) -> None:
         """
-        It may be done as soon as the reply is there.
+        Closing is possible from within the reply.
         """
         closings = []
         call = self.asked()

@@ -22,13 +22,10 @@ from tests.integration.certificates import writeCertificate
 
 class EndpointStringTests(SynchronousTestCase):
     """
-    An operator says in Twisted's words where to listen.
+    Endpoint strings are parsed.
     """
 
     def setUp(self) -> None:
-        """
-        Have a reactor that notes who listens.
-        """
         self.reactor = MemoryReactor()
 
     def backlogOf(self, description: str) -> int:
@@ -43,26 +40,26 @@ class EndpointStringTests(SynchronousTestCase):
 
     def test_backlog(self) -> None:
         """
-        Of callers who come together many can wait, whatever the kind of port.
+        The default backlog is large for every kind of TCP port.
         """
         for description in ("tcp:80", "tcp:80:interface=127.0.0.1", "tcp6:80"):
             self.assertEqual(self.backlogOf(description), BACKLOG)
 
     def test_backlogOfSocketFile(self) -> None:
         """
-        Also at a socket in the file system.
+        It is large for UNIX sockets, too.
         """
         self.assertEqual(self.backlogOf("unix:/run/openclaw.sock"), BACKLOG)
 
     def test_backlogGiven(self) -> None:
         """
-        A backlog that is given wins.
+        An explicit backlog takes precedence.
         """
         self.assertEqual(self.backlogOf("tcp:80:backlog=7"), 7)
 
     def test_nonsense(self) -> None:
         """
-        An error quotes the operator's own words.
+        The error message quotes the string.
         """
         with self.assertRaises(StartError) as caught:
             parseEndpoint("tcp:eighty", self.reactor)
@@ -71,13 +68,13 @@ class EndpointStringTests(SynchronousTestCase):
 
 class KeyTests(SynchronousTestCase):
     """
-    An endpoint string that names a private key.
+    Private keys of endpoint strings are checked.
     """
 
     def test_passPhrase(self) -> None:
         """
         A key with a pass phrase is refused, also behind a wrapper and with escaped
-        characters: OpenSSL would ask the terminal.
+        characters: OpenSSL would ask on the terminal.
         """
         folder = Path(self.mktemp()) / "a:b"
         folder.mkdir(parents=True)

@@ -13,7 +13,7 @@ from tests.models.event_reading import cut, places
 
 def linesIn(*pieces: bytes) -> list[bytes]:
     """
-    Read a whole body.
+    Decode a whole body.
     """
     decoder = LineDecoder()
     lines = [line for piece in pieces for line in decoder.feed(piece)]
@@ -22,18 +22,18 @@ def linesIn(*pieces: bytes) -> list[bytes]:
 
 class LineDecoderTests(SynchronousTestCase):
     """
-    A body is cut into its lines.
+    A body is split into lines.
     """
 
     def test_everyEnd(self) -> None:
         """
-        Lines may end with LF, CRLF or the body; blank ones are passed over.
+        Lines may end with LF, CRLF or the body; blank ones are skipped.
         """
         self.assertEqual(linesIn(b"{}\n\r\n[]\r\n \n1"), [b"{}", b"[]", b"1"])
 
     def test_atOnce(self) -> None:
         """
-        A line is there as soon as its end is, and no sooner.
+        A line is returned as soon as it is complete.
         """
         decoder = LineDecoder()
         self.assertEqual(decoder.feed(b'{"a":'), [])
@@ -43,8 +43,8 @@ class LineDecoderTests(SynchronousTestCase):
 
     def test_tooLong(self) -> None:
         """
-        A line without an end is not waited for until memory is full, be it in one
-        piece or in many; long bodies of short lines are fine.
+        An incomplete line is limited, in one read or many; long bodies of short lines
+        are not.
         """
         decoder = LineDecoder(maxLineBytes=4)
         for _ in range(3):
@@ -57,7 +57,7 @@ class LineDecoderTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"{}"])), places(40))
     def test_everyCut(self, parts: list[bytes], where: list[int]) -> None:
         """
-        The cuts of a body into reads make no difference.
+        The result does not depend on the reads.
         """
         body = b"".join(parts)
         self.assertEqual(linesIn(*cut(body, where)), linesIn(body))

@@ -59,13 +59,10 @@ INVALID = (
 
 class ProxyProtocolTests(SynchronousTestCase):
     """
-    Bytes of a connection behind C{haproxy:}.
+    Headers of the PROXY protocol are parsed.
     """
 
     def setUp(self) -> None:
-        """
-        Have a clock.
-        """
         self.clock = Clock()
 
     def connect(self):
@@ -85,7 +82,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_everySplit(self) -> None:
         """
-        However a header is cut, its address is found, and what follows is passed on.
+        A header is parsed in any splits, and the data after it is passed on.
         """
         rest = b"GET / HTTP/1.1\r\n"
         for header, address in VALID.items():
@@ -118,7 +115,7 @@ class ProxyProtocolTests(SynchronousTestCase):
     )
     def test_anything(self, start: bytes, rubbish: list[bytes]) -> None:
         """
-        Whatever comes, nothing is raised.
+        Arbitrary data raises no exception.
         """
         protocol, _ = self.connect()
         protocol.dataReceived(start[:-1])
@@ -127,7 +124,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_unfinished(self) -> None:
         """
-        A header that does not end is cut, however much of it came and whenever.
+        An incomplete header times out, whatever was received.
         """
         for header in (b"", *VALID):
             protocol, transport = self.connect()
@@ -140,7 +137,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_left(self) -> None:
         """
-        A disconnect before the header leaves nothing behind.
+        A disconnect before the header leaves no timer.
         """
         protocol, _ = self.connect()
         protocol.connectionLost()

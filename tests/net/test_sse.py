@@ -27,7 +27,7 @@ Lines that say nothing about a payload.
 
 def payloadsOf(*pieces: bytes) -> list[bytes]:
     """
-    The payloads of a whole stream.
+    Decode a whole stream.
     """
     decoder = EventStreamDecoder()
     found = [payload for piece in pieces for payload in decoder.feed(piece)]
@@ -37,7 +37,7 @@ def payloadsOf(*pieces: bytes) -> list[bytes]:
 @st.composite
 def streams(draw) -> tuple[list[bytes], bytes]:
     """
-    Some payloads, and a stream that carries them in one of the many ways there are.
+    Draw payloads, and a stream that encodes them.
     """
     payloads, stream = [], b""
     for fields in draw(st.lists(st.lists(LINE, min_size=1, max_size=3), max_size=5)):
@@ -59,14 +59,13 @@ def streams(draw) -> tuple[list[bytes], bytes]:
 
 class AnySplitTests(SynchronousTestCase):
     """
-    The cuts of a stream into reads make no difference.
+    The result does not depend on the reads.
     """
 
     @given(streams().flatmap(lambda s: st.tuples(st.just(s), places(len(s[1])))))
     def test_payloads(self, case) -> None:
         """
-        Whatever the line ends, comments and other fields, and wherever the reads
-        end: what was sent comes out.
+        The payloads are decoded with any line ends, comments, other fields and reads.
         """
         (payloads, stream), where = case
         self.assertEqual(payloadsOf(*cut(stream, where)), payloads)
@@ -74,7 +73,7 @@ class AnySplitTests(SynchronousTestCase):
     @given(st.text(alphabet="data: \r\nx").map(str.encode), st.data())
     def test_anyBytes(self, stream: bytes, data: st.DataObject) -> None:
         """
-        A malformed stream is at least understood the same way each time.
+        A malformed stream gives the same result for any reads.
         """
         where = data.draw(places(len(stream)))
         self.assertEqual(payloadsOf(*cut(stream, where)), payloadsOf(stream))
@@ -82,12 +81,12 @@ class AnySplitTests(SynchronousTestCase):
 
 class FieldTests(SynchronousTestCase):
     """
-    Of an event its data is kept, and nothing else.
+    Only the data of an event is kept.
     """
 
     def test_oneEvent(self) -> None:
         """
-        An event is known as soon as its blank line is there.
+        An event is returned as soon as its blank line is complete.
         """
         decoder = EventStreamDecoder()
         self.assertEqual(decoder.feed(b"data: a\n"), [])
@@ -96,7 +95,7 @@ class FieldTests(SynchronousTestCase):
 
     def test_carriageReturns(self) -> None:
         """
-        Lines may end as on Windows.
+        Lines may end with CRLF.
         """
         self.assertEqual(payloadsOf(b"data: a\r\n\r\ndata: b\r\n\r\n"), [b"a", b"b"])
 
@@ -108,48 +107,47 @@ class FieldTests(SynchronousTestCase):
 
     def test_comments(self) -> None:
         """
-        A provider may send comments to keep the connection alive, between events
-        and within them.
+        Comments between and within events are skipped.
         """
         stream = b": wait\n\n:\n\ndata: a\n: wait\n\n"
         self.assertEqual(payloadsOf(stream), [b"a"])
 
     def test_otherFields(self) -> None:
         """
-        The name, the id and the retry time of an event are passed over, and do not
-        make an event by themselves.
+        The fields C{event}, C{id} and C{retry} are skipped, and are not an event by
+        themselves.
         """
         stream = b"retry: 10\n\nevent: message\nid: 7\ndata: a\n\nid: 8\n\n"
         self.assertEqual(payloadsOf(stream), [b"a"])
 
     def test_severalLines(self) -> None:
         """
-        The lines of one event make one payload.
+        The data lines of one event are joined.
         """
         self.assertEqual(payloadsOf(b"data: a\ndata:\ndata: b\n\n"), [b"a\n\nb"])
 
     def test_emptyEvent(self) -> None:
         """
-        An event with empty data is one.
+        An event with empty data is returned.
         """
         self.assertEqual(payloadsOf(b"data:\n\n"), [b""])
 
 
 class EndTests(SynchronousTestCase):
     """
-    A provider may close the connection without the last blank line.
+    A provider may omit the last blank line.
     """
 
     def test_unfinishedEvent(self) -> None:
         """
-        The last event counts.
+        The last event is returned.
         """
         for end in (b"", b"\n", b"\r", b"\r\n"):
             self.assertEqual(payloadsOf(b"data: a\n\ndata: b" + end), [b"a", b"b"])
 
     def test_nothingLeft(self) -> None:
         """
-        Without a beginning there is no end.
+        Without an incomplete event nothing is returned.
         """
         for stream in (b"", b"\n", b"data: a\n\n", b": wait"):
             decoder = EventStreamDecoder()
@@ -159,18 +157,15 @@ class EndTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     """
-    A provider can't fill the memory with one event that never ends.
+    An incomplete event is limited.
     """
 
     def setUp(self) -> None:
-        """
-        Make a decoder with a small limit.
-        """
         self.decoder = EventStreamDecoder(maxEventBytes=20)
 
     def test_longLine(self) -> None:
         """
-        A line that does not end is given up, however it comes.
+        A line without an end exceeds the limit, in any reads.
         """
         for piece in (b"data: " + b"x" * 20, b"x"):
             decoder = EventStreamDecoder(maxEventBytes=20)
@@ -180,7 +175,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_manyLines(self) -> None:
         """
-        So are lines without end.
+        So do lines without a blank one.
         """
         with self.assertRaises(EventTooLong):
             for _ in range(4):
@@ -188,14 +183,14 @@ class LimitTests(SynchronousTestCase):
 
     def test_upToTheLimit(self) -> None:
         """
-        Lines and events up to the limit are read.
+        Lines and events up to the limit are accepted.
         """
         self.assertEqual(self.decoder.feed(b"data: " + b"x" * 14), [])
         self.assertEqual(self.decoder.feed(b"\n\n"), [b"x" * 14])
 
     def test_eachEventAnew(self) -> None:
         """
-        The limit is one for each event, not for the stream.
+        The limit is for each event, not for the stream.
         """
         for _ in range(9):
             self.assertEqual(self.decoder.feed(b"data: 123456\n"), [])
@@ -205,7 +200,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_ordinaryLimit(self) -> None:
         """
-        By default an event may be as large as a model could ever make it.
+        The default limit is above any event of a model.
         """
         self.assertGreaterEqual(MAX_EVENT_BYTES, 1024 * 1024)
         payload = b"x" * 1024 * 1024

@@ -18,15 +18,12 @@ class FairThreadsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Threads that begin nothing by themselves.
-        """
         self.net = Internet()
         self.done: list[str] = []
 
     def work(self, caller: str) -> "Deferred[None]":
         """
-        A tool call of somebody.
+        Run a tool call of a caller.
         """
         context = ToolContext(
             agentID="main",
@@ -43,8 +40,8 @@ class FairThreadsTests(SynchronousTestCase):
 
     def test_greedy(self) -> None:
         """
-        However many calls a caller makes, they leave a thread for another's; and
-        those that wait take turns.
+        A caller with many calls leaves a thread for others, and waiting callers take
+        turns.
         """
         for _ in range(24):
             self.work("greedy")
@@ -60,8 +57,7 @@ class FairThreadsTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        Work that waits for its turn never begins once it is cancelled, and the next
-        in turn has it.
+        Cancelled work that waits is never started, and the next in turn is.
         """
         calls = [self.work("ann") for _ in range(TOOL_THREADS + 1)]
         calls[TOOL_THREADS - 1].cancel()

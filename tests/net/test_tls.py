@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.net.tls}: certificates that somebody renews.
+Tests of L{openclaw.net.tls}: renewed certificates.
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.integration.certificates import writeCertificate
 @contextmanager
 def forbiddenTerminal(case):
     """
-    Fail if anybody opens the terminal, as OpenSSL does to ask for a pass phrase.
+    Fail if the terminal is opened, as OpenSSL does to ask for a pass phrase.
     """
     opened = []
 
@@ -45,13 +45,10 @@ def forbiddenTerminal(case):
 
 class RenewedCertificateTests(SynchronousTestCase):
     """
-    The files change, and the connections that come then get what is new.
+    New connections get the renewed certificate.
     """
 
     def setUp(self):
-        """
-        Load a certificate, and have two others ready.
-        """
         self.folder = Path(self.mktemp())
         self.others = [self.folder / name for name in ("second", "third")]
         for other in self.others:
@@ -66,14 +63,14 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def renew(self, other, *names):
         """
-        Put files in the place of those that are there.
+        Replace the files.
         """
         for name in names or ("cert.pem", "key.pem"):
             (other / name).replace(self.folder / name)
 
     def shown(self):
         """
-        The certificate that the next caller sees.
+        Return the certificate of the next connection.
         """
         connection = self.certificate.serverConnectionForTLS(None)
         shown = Certificate(connection.get_certificate())
@@ -81,13 +78,13 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_interface(self):
         """
-        It is what Twisted's TLS asks for connections.
+        It provides its interface.
         """
         verifyObject(IOpenSSLServerConnectionCreator, self.certificate)
 
     def test_soon(self):
         """
-        The files are looked at when somebody connects, but not for each of them.
+        The files are checked at a new connection, but not at each.
         """
         self.clock.advance(CHECK_SECONDS)
         self.assertEqual(self.shown(), self.first)
@@ -100,7 +97,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_atOnce(self):
         """
-        A reload on request need not wait.
+        An explicit reload does not wait.
         """
         self.renew(self.others[0])
         self.certificate.renew()
@@ -109,8 +106,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_broken(self):
         """
-        Files that can't be used change nothing, and are complained about once; when
-        they are mended, they are taken up.
+        Unusable files change nothing and are logged once; once repaired, they are used.
         """
         self.cert.write_bytes(b"no certificate")
         for _ in range(3):
@@ -124,7 +120,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def lock(self, key):
         """
-        Give a key a pass phrase.
+        Encrypt a key with a pass phrase.
         """
         loaded = load_pem_private_key(key.read_bytes(), None)
         for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
@@ -134,7 +130,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_passPhrase(self):
         """
-        A renewed key that has a pass phrase is refused, and nobody is asked for it.
+        A renewed key with a pass phrase is refused without a prompt.
         """
         locked = list(self.lock(self.others[0] / "key.pem"))
         self.renew(self.others[0], "cert.pem")
@@ -160,7 +156,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_expired(self):
         """
-        A renewed certificate that has expired is taken up, with a warning.
+        A renewed certificate that has expired is used, with a warning.
         """
         writeCertificate(self.others[0], -1)
         self.renew(self.others[0])
@@ -170,7 +166,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_expiredChain(self):
         """
-        So is one whose chain has expired: callers refuse that as well.
+        So is one whose chain has expired, which clients refuse as well.
         """
         issuer = self.folder / "issuer"
         issuer.mkdir()
@@ -184,7 +180,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_fifo(self):
         """
-        A key that has become a FIFO is refused, and nobody waits for its writer.
+        A key that has become a FIFO is refused without blocking.
         """
         self.key.unlink()
         os.mkfifo(self.key)
@@ -194,7 +190,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_oneFile(self):
         """
-        Certificate and key may be in one file, whichever comes first.
+        Certificate and key may be in one file, in any order.
         """
         cert, key = self.cert.read_bytes(), self.key.read_bytes()
         both = self.folder / "both.pem"
@@ -204,8 +200,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_oneAfterTheOther(self):
         """
-        In the moment when one file is new and the other is not, the old certificate
-        stays.
+        While only one file is new, the old certificate stays in use.
         """
         self.renew(self.others[0], "cert.pem")
         self.certificate.renew()
@@ -216,7 +211,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_gone(self):
         """
-        Files that are gone, or come back as they were, are no reason to stop.
+        Missing files, and files that come back unchanged, do not stop the server.
         """
         self.key.rename(self.folder / "away")
         self.certificate.renew()
@@ -227,7 +222,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
     def test_atTheStart(self):
         """
-        At the start a broken certificate is an error.
+        At the start a damaged certificate is an error.
         """
         self.cert.write_bytes(b"no certificate")
         with self.assertRaises(StartError):
@@ -236,7 +231,7 @@ class RenewedCertificateTests(SynchronousTestCase):
 
 class OddFileTests(SynchronousTestCase):
     """
-    A file that can't be read as a whole.
+    Files that cannot be read completely are refused.
     """
 
     def test_refused(self) -> None:
@@ -260,13 +255,10 @@ class OddFileTests(SynchronousTestCase):
 
 class KeyKindTests(SynchronousTestCase):
     """
-    Certificates with keys of each kind.
+    Keys of each type are supported.
     """
 
     def setUp(self):
-        """
-        Make one of each.
-        """
         self.folder = Path(self.mktemp())
         keys = {
             "rsa": rsa.generate_private_key(65537, 2048),
@@ -281,7 +273,7 @@ class KeyKindTests(SynchronousTestCase):
 
     def test_pairs(self):
         """
-        A key goes with its own certificate and with no other, whatever the kinds.
+        A key matches its own certificate only, whatever their types.
         """
         for one, (cert, _) in self.files.items():
             for other, (_, key) in self.files.items():
@@ -294,7 +286,7 @@ class KeyKindTests(SynchronousTestCase):
 
     def test_small(self):
         """
-        A key that OpenSSL takes for too small is refused for that.
+        A key that OpenSSL considers too small is refused for that reason.
         """
         folder = self.folder / "small"
         folder.mkdir()

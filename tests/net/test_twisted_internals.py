@@ -1,6 +1,6 @@
 """
-Tests of L{openclaw.net.twisted_internals}.  When one fails with a new Twisted, that
-module has to follow.
+Tests of L{openclaw.net.twisted_internals}.  If one fails with a new release of Twisted,
+that module has to be adapted.
 """
 
 import os
@@ -32,19 +32,19 @@ PROJECT = Path(__file__).parents[2]
 
 class VersionTests(SynchronousTestCase):
     """
-    No Twisted is used that this was not tried with.
+    The installed Twisted is one that was tested.
     """
 
     def test_installed(self) -> None:
         """
-        The installed Twisted is one of those.
+        The installed release is in the list.
         """
         self.assertIn(f"{version.major}.{version.minor}", TRIED_VERSIONS)
 
     def test_bounds(self) -> None:
         """
-        C{pyproject.toml} allows the oldest of them, and what comes before the next
-        major version of the newest.
+        C{pyproject.toml} allows the oldest release of the list, up to the next major
+        version of the newest.
         """
         project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
         above = int(TRIED_VERSIONS[-1].partition(".")[0]) + 1
@@ -55,24 +55,24 @@ class VersionTests(SynchronousTestCase):
 
 class SilentRequest(Request):
     """
-    A request that is answered when the test says so.
+    A request without a response.
     """
 
     def process(self) -> None:
         """
-        Wait.
+        Do nothing.
         """
 
 
 class Channel(ExtensibleHTTPChannel):
     """
-    Remembers what it was asked.
+    A channel that records the calls of its hooks.
 
     @ivar announced: The headers that delimit the body, and whether each is the first.
-    @ivar trailers: The lines behind each body.
+    @ivar trailers: The trailers of each body.
     @ivar bad: The number of bad requests.
-    @ivar within: C{isReceiving}, as it was at each line.
-    @ivar accepts: The answer to each question.
+    @ivar within: The value of C{isReceiving} at each line.
+    @ivar accepts: The return value of the hooks.
     """
 
     requestFactory = SilentRequest
@@ -86,42 +86,27 @@ class Channel(ExtensibleHTTPChannel):
         self.accepts = True
 
     def lineReceived(self, line: bytes) -> None:
-        """
-        See L{ExtensibleHTTPChannel}.
-        """
         self.within.append(self.isReceiving)
         super().lineReceived(line)
 
     def badRequest(self) -> None:
-        """
-        See L{ExtensibleHTTPChannel.badRequest}.
-        """
         self.bad += 1
 
     def bodyAnnounced(self, header: bytes, value: bytes, isFirst: bool) -> bool:
-        """
-        See L{ExtensibleHTTPChannel.bodyAnnounced}.
-        """
         self.announced.append((header, value, isFirst))
         return self.accepts
 
     def trailersReceived(self, trailers: Sequence[bytes]) -> bool:
-        """
-        See L{ExtensibleHTTPChannel.trailersReceived}.
-        """
         self.trailers.append([bytes(line) for line in trailers])
         return self.accepts
 
 
 class ChannelTests(SynchronousTestCase):
     """
-    An HTTP connection shows its state, and asks.
+    An HTTP connection exposes its state, and calls its hooks.
     """
 
     def setUp(self) -> None:
-        """
-        Connect one.
-        """
         self.channel = self.connected(Channel())
 
     def connected(self, channel: ExtensibleHTTPChannel) -> ExtensibleHTTPChannel:
@@ -135,7 +120,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_firstLine(self) -> None:
         """
-        The parts of the first line are known from its end to that of the request.
+        The parts of the request line are available until the end of the request.
         """
         channel = self.channel
         self.assertEqual((channel.method, channel.hasInput), (b"", False))
@@ -151,7 +136,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_target(self) -> None:
         """
-        A target that was replaced is what the request is for.
+        A replaced target is that of the request.
         """
         self.channel.dataReceived(b"GET http://a/b HTTP/1.1\r\n")
         self.channel.target = b"/b"
@@ -161,7 +146,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_receiving(self) -> None:
         """
-        Work within a read can be told from work at another time.
+        C{isReceiving} is true only within a read.
         """
         self.channel.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
         self.assertEqual(self.channel.within, [True, True])
@@ -169,7 +154,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_ahead(self) -> None:
         """
-        A request that comes before the answer to the one before it waits for that.
+        A pipelined request waits for the response to the previous one.
         """
         channel = self.channel
         channel.dataReceived(b"GET /1 HTTP/1.1\r\n")
@@ -185,7 +170,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_reading(self) -> None:
         """
-        The transport can be paused.
+        Reading can be paused.
         """
         self.channel.pauseReading()
         self.assertEqual(self.transport.producerState, "paused")
@@ -194,7 +179,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """
-        It is known whether the transport takes more of an answer.
+        C{isWriteBlocked} shows whether the transport accepts more data.
         """
         self.assertFalse(self.channel.isWriteBlocked)
         self.channel.pauseProducing()
@@ -204,8 +189,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_largeHeaders(self) -> None:
         """
-        Headers are too large by their size or their number, and the next request begins
-        anew.
+        Headers are too large by size or by number, counted for each request.
         """
         self.channel.maxHeaders = 2
         self.channel.dataReceived(b"GET / HTTP/1.1\r\na: 1\r\nb: 2\r\n\r\n")
@@ -222,7 +206,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_badRequest(self) -> None:
         """
-        Nonsense is the subclass's to answer, or Twisted's.
+        The subclass or Twisted responds to a malformed request.
         """
         self.channel.dataReceived(b"nonsense\r\n")
         self.assertEqual(self.channel.bad, 1)
@@ -232,7 +216,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_body(self) -> None:
         """
-        Each header that delimits a body is asked about, once.
+        The hook is called once for each header that delimits a body.
         """
         self.channel.dataReceived(
             b"POST / HTTP/1.1\r\nContent-Length: 3\r\n"
@@ -248,7 +232,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_refusedBody(self) -> None:
         """
-        A body that is refused is nobody's, and no header.
+        A refused body is neither received nor parsed as headers.
         """
         self.channel.accepts = False
         self.channel.dataReceived(b"POST / HTTP/1.1\r\nContent-Length: 3\r\na: b\r\n")
@@ -258,7 +242,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_trailers(self) -> None:
         """
-        The lines behind the chunks are shown before the request is complete.
+        Trailers are passed to the hook before the request is complete.
         """
         sent = (
             b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -276,12 +260,12 @@ class ChannelTests(SynchronousTestCase):
 
 class TransportTests(SynchronousTestCase):
     """
-    The rest of what is private.
+    The other private names work.
     """
 
     def test_unsentBytes(self) -> None:
         """
-        Bytes are unsent until the socket has taken them.
+        Bytes are unsent until the socket has accepted them.
         """
         ours, theirs = socketpair()
         self.addCleanup(ours.close)
@@ -307,8 +291,8 @@ class TransportTests(SynchronousTestCase):
 
     def test_adoptedPort(self) -> None:
         """
-        A socket that listens already is read from, and its file stays when it is
-        closed here.
+        A listening socket accepts connections, and its file stays when it is closed
+        here.
         """
         path = self.mktemp()
         listening = socket(AF_UNIX, SOCK_STREAM)

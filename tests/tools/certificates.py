@@ -1,5 +1,5 @@
 """
-A certificate for a host, signed by itself.
+Self-signed certificates for a host.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,9 @@ from twisted.internet.ssl import PrivateCertificate
 
 def certificateFor(host, names=True):
     """
-    Make one that is good for an hour.
+    Make a certificate that is valid for an hour.
 
-    @param names: Does it say for which hosts it is?
+    @param names: Whether it has a subject alternative name.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])

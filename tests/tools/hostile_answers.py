@@ -1,5 +1,5 @@
 """
-Whole HTTP answers of hostile servers, for Hypothesis.
+HTTP responses of hostile servers, for Hypothesis.
 """
 
 import gzip
@@ -91,7 +91,7 @@ _ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"])
 @st.composite
 def hostileAnswers(draw):
     """
-    Draw an answer: plausible parts in any order, or any bytes.
+    Draw a response: plausible parts in any order, or any bytes.
     """
     end = draw(_ENDS)
     lines = [draw(_STATUS), *draw(st.lists(_HEADERS, max_size=6))]

@@ -1,9 +1,9 @@
 """
-An Internet of our own, for L{openclaw.tools.web_fetch}.
+A simulated Internet for L{openclaw.tools.web_fetch}.
 
 The servers are real, on loopback.  Their names resolve to public addresses, and the
-reactor that the tool is given takes connections to these to the servers: so what is
-tested is what goes over the wire, and also to which addresses.
+tool's reactor redirects connections to those addresses to the servers: so both the
+bytes on the wire and the addresses can be checked.
 """
 
 from twisted.internet import reactor
@@ -21,7 +21,7 @@ SITE = "93.184.216.34"
 
 def answer(body=b"", status=b"200 OK", **headers):
     """
-    An HTTP answer.
+    Build an HTTP response.
     """
     given = {"content_type": "text/plain", "content_length": len(body), **headers}
     lines = [
@@ -34,20 +34,13 @@ def answer(body=b"", status=b"200 OK", **headers):
 
 def redirect(location, status=b"302 Found"):
     """
-    An answer that sends whoever asks elsewhere.
+    Build a redirect.
     """
     return answer(status=status, location=location)
 
 
 class Conversation(Protocol):
-    """
-    One connection of the server.
-    """
-
     def connectionMade(self):
-        """
-        Be known.
-        """
         self.received = b""
         self.factory.conversations.append(self)
         self.factory.open.add(self)
@@ -55,9 +48,6 @@ class Conversation(Protocol):
             self.transport.write(self.factory.greeting)
 
     def dataReceived(self, data):
-        """
-        Answer a whole request.
-        """
         self.received += data
         if b"\r\n\r\n" in self.received:
             path = self.received.split(b" ")[1].decode()
@@ -66,9 +56,6 @@ class Conversation(Protocol):
                 self.transport.write(reply)
 
     def connectionLost(self, reason):
-        """
-        Be gone.
-        """
         self.factory.open.discard(self)
         if not self.factory.open and self.factory.closed is not None:
             self.factory.closed.callback(None)
@@ -77,11 +64,11 @@ class Conversation(Protocol):
 
 class Server(Factory):
     """
-    A server.
+    An HTTP server.
 
-    @ivar pages: Answers by path; who asks for another one gets none.
-    @ivar conversations: All connections there were.
-    @ivar open: Those that are open.
+    @ivar pages: Responses by path; requests of other paths get no response.
+    @ivar conversations: All connections so far.
+    @ivar open: The open connections.
     """
 
     noisy = False
@@ -94,7 +81,7 @@ class Server(Factory):
 
     def allClosed(self):
         """
-        Fires when no connection is open.
+        Return a Deferred that fires when no connection is open.
         """
         result = Deferred()
         if self.open:
@@ -107,10 +94,10 @@ class Server(Factory):
 @implementer(IHostnameResolver, IReactorPluggableNameResolver)
 class Net:
     """
-    A reactor over an Internet of our own.
+    A reactor with a simulated Internet.
 
-    @ivar hosts: The addresses of names.  A function is called for them each time.
-    @ivar routes: Loopback ports of servers, by the address and port of theirs.
+    @ivar hosts: The addresses of names.  A function is called for each look-up.
+    @ivar routes: Loopback ports of servers, by simulated address and port.
     @ivar connected: The addresses and ports that were connected to.
     """
 
@@ -124,9 +111,6 @@ class Net:
         return getattr(reactor, name)
 
     def resolveHostName(self, receiver, hostName, portNumber=0, *rest):
-        """
-        See L{IHostnameResolver}.
-        """
         self.asked.append(hostName)
         if self.unresolved:
             return
@@ -140,7 +124,7 @@ class Net:
 
     def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):
         """
-        Connect to a server that is said to be there.
+        Connect to the server of a simulated address.
         """
         self.connected.append((host, port))
         # Nobody listens on port 1 of this machine.
@@ -154,9 +138,6 @@ class FetchTestCase(ToolTestCase):
     """
 
     def setUp(self):
-        """
-        Start it.
-        """
         super().setUp()
         self.net = Net()
         self.server = self.serve(SITE, 80)
@@ -182,6 +163,6 @@ class FetchTestCase(ToolTestCase):
 
     def page(self, body, **headers):
         """
-        Let the server have a page at C{/}.
+        Serve a page at C{/}.
         """
         self.server.pages["/"] = answer(body, **headers)

@@ -37,14 +37,11 @@ class ReaderTestCase(SynchronousTestCase):
     """
 
     def setUp(self):
-        """
-        Make it.
-        """
         self.reader = ArgumentReader(SCHEMA)
 
     def refusal(self, text):
         """
-        Return the error that the model gets.
+        Return the error message for the model.
         """
         with self.assertRaises(ToolError) as caught:
             self.reader.read(text)
@@ -53,12 +50,12 @@ class ReaderTestCase(SynchronousTestCase):
 
 class GoodTests(ReaderTestCase):
     """
-    Arguments as the schema asks for are read.
+    Valid arguments are parsed.
     """
 
     def test_values(self):
         """
-        They become what they say, with nothing added.
+        They are returned unchanged, without defaults.
         """
         self.assertEqual(
             self.reader.read(' {"path": "a", "data": {"lines": ["x"]}} '),
@@ -67,7 +64,7 @@ class GoodTests(ReaderTestCase):
 
     def test_nothing(self):
         """
-        Some models write nothing where there are no arguments.
+        Empty text stands for no arguments.
         """
         reader = ArgumentReader({"type": "object", "properties": {}})
         for text in ["", " \n", "{}"]:
@@ -76,12 +73,12 @@ class GoodTests(ReaderTestCase):
 
 class BadTests(ReaderTestCase):
     """
-    The model is told what is wrong with its arguments, and where.
+    The error message says what is wrong with the arguments, and where.
     """
 
     def test_place(self):
         """
-        The message names the place and the rule, and repeats no value.
+        The message names the field and the rule, and repeats no value.
         """
         for arguments, told in [
             ({}, "arguments must contain ['path'] properties"),
@@ -102,7 +99,7 @@ class BadTests(ReaderTestCase):
 
     def test_unknown(self):
         """
-        An argument that there is not is named.
+        The message names an unknown argument.
         """
         told = self.refusal('{"path": "a", "colour": "red"}')
         self.assertIn("colour", told)
@@ -110,14 +107,14 @@ class BadTests(ReaderTestCase):
 
     def test_noJSON(self):
         """
-        Invalid JSON is reported with the position of the mistake.
+        Invalid JSON is reported with the position of the error.
         """
         for text in ['{"path": "a"', "path=a", '{"path": NaN}', '{"path": "\\ud800"}']:
             self.assertIn("The arguments are not valid JSON: ", self.refusal(text))
 
     def test_deep(self):
         """
-        Arguments that are nested without end are no trouble.
+        Deeply nested arguments are refused.
         """
         self.assertIn("The arguments", self.refusal("[" * 100_000))
         self.assertIn("The arguments", self.refusal("[" * 900 + "]" * 900))
@@ -125,7 +122,7 @@ class BadTests(ReaderTestCase):
     @given(st.text() | JSON.map(json.dumps))
     def test_anything(self, text):
         """
-        Whatever a model writes, it is read or the model is told.
+        Any text is parsed or refused with a L{ToolError}.
         """
         try:
             arguments = self.reader.read(text)
@@ -137,12 +134,13 @@ class BadTests(ReaderTestCase):
 
 class SchemaTests(SynchronousTestCase):
     """
-    A schema that can't be used is noticed when the tool is found.
+    An unusable schema is refused when the tool is found.
     """
 
     def test_bad(self):
         """
-        Not of an object, not a schema, or one that would be fetched from elsewhere.
+        A schema that is not of an object, not valid, or refers to another document is
+        refused.
         """
         for schema in [
             {},
@@ -157,7 +155,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_own(self):
         """
-        Reading leaves the schema as it was.
+        The schema is not modified.
         """
         before = json.dumps(SCHEMA)
         ArgumentReader(SCHEMA).read('{"path": "a"}')

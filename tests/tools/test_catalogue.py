@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.tools.catalogue}, and what holds for every tool.
+Tests for L{openclaw.tools.catalogue}, and the contract of every tool.
 """
 
 import os
@@ -34,7 +34,7 @@ OURS = {
 @implementer(ITool)
 class GreetTool:
     """
-    A tool such as a plug-in adds.
+    A tool of a plug-in.
     """
 
     def __init__(self, **changes):
@@ -46,9 +46,6 @@ class GreetTool:
             setattr(self, name, value)
 
     def run(self, arguments, context):
-        """
-        See L{ITool}.
-        """
         return succeed("Hello.")
 
 
@@ -58,17 +55,10 @@ class CatalogueTestCase(SynchronousTestCase):
     """
 
     def setUp(self):
-        """
-        Nothing is logged yet, and nobody has looked for tools.
-        """
         self.logged = []
         self.looked = 0
 
     def catalogue(self, *tools):
-        """
-        Make it.
-        """
-
         def find():
             self.looked += 1
             return iter(tools)
@@ -79,27 +69,24 @@ class CatalogueTestCase(SynchronousTestCase):
 
 class InstalledTests(SynchronousTestCase):
     """
-    Our tools are plug-ins like everybody's.
+    The built-in tools are plug-ins.
     """
 
     def setUp(self):
-        """
-        Look at what is installed.
-        """
         self.logged = []
         self.found = Catalogue(log=Logger(observer=self.logged.append))
 
     def test_found(self):
         """
-        All of them are found, and no trouble.
+        All of them are found, and nothing is logged.
         """
         self.assertLessEqual(OURS, set(self.found.tools()))
         self.assertEqual(self.logged, [])
 
     def test_contract(self):
         """
-        Each is a tool, has words for the model, and a schema that says what each
-        argument is and takes no others.
+        Each provides L{ITool}, and has a description and a schema that describes each
+        argument and accepts no others.
         """
         self.assertTrue(self.found.tools())
         for name, tool in self.found.tools().items():
@@ -120,14 +107,14 @@ class InstalledTests(SynchronousTestCase):
 
     def test_flags(self):
         """
-        Those that change things say so.
+        Tools that change something are not marked read-only.
         """
         changing = {n for n in OURS if not self.found.tools()[n].readOnly}
         self.assertEqual(changing, {"edit", "exec", "write"})
 
     def test_spec(self):
         """
-        A model sees the name, the words and the schema.
+        A model gets the name, the description and the schema.
         """
         spec, tool = self.found.spec("read"), self.found.tools()["read"]
         self.assertEqual(spec.name, "read")
@@ -136,7 +123,7 @@ class InstalledTests(SynchronousTestCase):
 
     def test_reader(self):
         """
-        A tool's arguments are read by its own schema, which is compiled once.
+        A tool's arguments are validated by its own schema, which is compiled once.
         """
         reader = self.found.reader("read")
         self.assertEqual(reader.read('{"path": "a"}'), {"path": "a"})
@@ -171,12 +158,12 @@ print(*Catalogue(log=Logger()).tools())
 
 class PlugInTests(SynchronousTestCase):
     """
-    Anybody can add a tool.
+    Plug-ins can add tools.
     """
 
     def test_found(self):
         """
-        A module in another distribution's C{openclaw/plugins} is enough.
+        A module in another distribution's C{openclaw/plugins} is found.
         """
         place = Path(self.mktemp()).absolute()
         (place / "openclaw" / "plugins").mkdir(parents=True)
@@ -195,12 +182,12 @@ class PlugInTests(SynchronousTestCase):
 
 class FindingTests(CatalogueTestCase):
     """
-    Tools are looked for when they are needed, and looked at.
+    Tools are searched for at the first use, and checked.
     """
 
     def test_once(self):
         """
-        Nobody looks before they are asked for, nor a second time.
+        They are searched for once.
         """
         catalogue = self.catalogue(GreetTool())
         self.assertEqual(self.looked, 0)
@@ -210,7 +197,7 @@ class FindingTests(CatalogueTestCase):
 
     def test_duplicate(self):
         """
-        Of two tools with one name the first counts, and the operator is told.
+        Of two tools with one name the first is used, and a warning is logged.
         """
         first = GreetTool()
         catalogue = self.catalogue(first, GreetTool())
@@ -220,8 +207,7 @@ class FindingTests(CatalogueTestCase):
 
     def test_invalid(self):
         """
-        An object that is not a proper tool is left out, the operator is told why, and
-        the others are there.
+        An invalid tool is left out with a logged error, and the others are available.
         """
         faulty = [
             (object(), "Does not declaratively implement"),

@@ -47,13 +47,10 @@ NO_PATH = "it is not a valid path"
 
 class WorkspaceTestCase(SynchronousTestCase):
     """
-    A workspace beside a secret.
+    A workspace, and a secret file outside of it.
     """
 
     def setUp(self):
-        """
-        Make both.
-        """
         top = Path(self.mktemp()).absolute()
         self.root = top / "workspace"
         (self.root / "sub").mkdir(parents=True)
@@ -74,7 +71,7 @@ class WorkspaceTestCase(SynchronousTestCase):
 
     def assertRefused(self, path, why):
         """
-        Assert that no way leads to a path: not to read, list or make it.
+        Assert that a path can be neither read, listed nor created.
         """
         for attempt in [
             self.contents,
@@ -89,7 +86,7 @@ class WorkspaceTestCase(SynchronousTestCase):
 
 class InsideTests(WorkspaceTestCase):
     """
-    Paths within the workspace are reached, however they are written.
+    Paths within the workspace are found in any spelling.
     """
 
     def test_relative(self):
@@ -102,13 +99,14 @@ class InsideTests(WorkspaceTestCase):
 
     def test_absolute(self):
         """
-        An absolute path of the workspace is one too: models are told where it is.
+        Absolute paths within the workspace are accepted.
         """
         self.assertEqual(self.contents(f"{self.root}/sub/file"), "inner")
 
     def test_rootBehindLink(self):
         """
-        The workspace itself may be behind a link, and be named either way.
+        The workspace may be reached through a link, and absolute paths may use either
+        name.
         """
         link = self.root.parent / "link"
         link.symlink_to(self.root)
@@ -118,7 +116,7 @@ class InsideTests(WorkspaceTestCase):
 
     def test_root(self):
         """
-        The workspace is a directory like others.
+        The workspace itself can be opened.
         """
         for path in [".", "sub/..", str(self.root), f"{self.root}/"]:
             with self.space.directory(path) as directory:
@@ -126,7 +124,7 @@ class InsideTests(WorkspaceTestCase):
 
     def test_unicode(self):
         """
-        Names may be in any script, and need not be in one.
+        Names may be in any script, and may be invalid Unicode.
         """
         for name in ["Füße", "文件", "a b\n", "-rf", "~", os.fsdecode(b"\xff\xfe")]:
             (self.root / name).write_text("this one")
@@ -134,8 +132,8 @@ class InsideTests(WorkspaceTestCase):
 
     def test_links(self):
         """
-        Links that stay in the workspace work, relative and absolute ones, to files
-        and to directories.
+        Links within the workspace work: relative and absolute ones, to files and
+        directories.
         """
         (self.root / "a").symlink_to("sub")
         (self.root / "sub" / "b").symlink_to("../file")
@@ -150,7 +148,7 @@ class InsideTests(WorkspaceTestCase):
 
     def test_missing(self):
         """
-        A new file can be made in a directory that exists.
+        A new file can be created in an existing directory.
         """
         with self.space.target("sub/new") as place:
             self.assertEqual(place.name, "new")
@@ -163,12 +161,12 @@ class InsideTests(WorkspaceTestCase):
 
 class EscapeTests(WorkspaceTestCase):
     """
-    Paths outside can't be reached, however they are written.
+    Paths outside of the workspace are refused in any spelling.
     """
 
     def test_parents(self):
         """
-        Dots don't lead out.
+        C{..} does not leave the workspace.
         """
         for path in [
             "..",
@@ -181,7 +179,7 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_absolute(self):
         """
-        An absolute path of elsewhere is refused, also one that begins alike.
+        Other absolute paths are refused, also with a common prefix.
         """
         beside = Path(f"{self.root}2")
         beside.mkdir()
@@ -190,8 +188,8 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_links(self):
         """
-        Links that lead out are refused: to a file, to a directory, by dots, to a
-        link that leads out, and to what does not exist.
+        Links out of the workspace are refused: to a file, to a directory, with C{..},
+        to another such link, and to a missing file.
         """
         (self.root / "file2").symlink_to(self.outside / "file")
         (self.root / "dir").symlink_to(self.outside)
@@ -204,7 +202,7 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_proc(self):
         """
-        The ways out that Linux has for every process are no ways out here.
+        The links in C{/proc} of every process are refused.
         """
         for target in ["/proc/self/root", "/proc/self/cwd", "/proc/self/fd"]:
             link = self.root / "link"
@@ -215,7 +213,7 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_circles(self):
         """
-        Links in a circle end somewhere.
+        Circular links are refused.
         """
         (self.root / "a").symlink_to("b")
         (self.root / "b").symlink_to("a")
@@ -224,7 +222,7 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_manyLinks(self):
         """
-        As many links as the system follows, and no more.
+        As many links as Linux follows are followed, and no more.
         """
         (self.root / "0").symlink_to("file")
         for number in range(MAX_LINKS):
@@ -234,14 +232,14 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_noPaths(self):
         """
-        Some strings are no paths.
+        Invalid paths are refused.
         """
         for path in ["", "a\0b", "\0", "a/" * 3000, "\ud800"]:
             self.assertRefused(path, NO_PATH)
 
     def test_deep(self):
         """
-        The depth is bounded: each level costs an open file.
+        The depth is limited, since each level costs an open file.
         """
         deep = "/".join(["d"] * (MAX_DEPTH + 2))
         (self.root / deep).mkdir(parents=True)
@@ -249,8 +247,8 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_swappedDirectory(self):
         """
-        A directory that is swapped for a link to the outside, over and over while
-        files are opened, never leads there.
+        A directory that is repeatedly replaced by a link to the outside never leads
+        there.
         """
         (self.root / "d").mkdir()
         (self.root / "d" / "file").write_text("own")
@@ -258,14 +256,14 @@ class EscapeTests(WorkspaceTestCase):
 
     def test_swappedFile(self):
         """
-        Neither does a file.
+        A file that is repeatedly replaced by a link to the outside never leads there.
         """
         (self.root / "f").write_text("own")
         self.assertNeverOutside(SWAP_FILE, "f")
 
     def assertNeverOutside(self, script, path):
         """
-        Assert that only what is inside is read, while another process swaps.
+        Assert that only files inside are read while another process replaces them.
         """
         swapping = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", script, str(self.outside)],
@@ -301,7 +299,7 @@ class EscapeTests(WorkspaceTestCase):
     )
     def test_anyPath(self, parts):
         """
-        No path at all gets out.
+        No path leaves the workspace.
         """
         for name, target in [("out", "../outside"), ("in", "sub"), ("up", "sub/..")]:
             if not os.path.lexists(self.root / name):
@@ -315,12 +313,12 @@ class EscapeTests(WorkspaceTestCase):
 
 class KindTests(WorkspaceTestCase):
     """
-    Only regular files are opened as files.
+    Only regular files are opened.
     """
 
     def refusal(self, path):
         """
-        Why a path is refused as a file.
+        Return the reason why a path is refused.
         """
         with self.assertRaises(PathRefused) as caught:
             self.contents(path)
@@ -328,21 +326,21 @@ class KindTests(WorkspaceTestCase):
 
     def test_directory(self):
         """
-        A directory is no file.
+        A directory is refused.
         """
         self.assertEqual(self.refusal("sub"), "it is a directory")
         self.assertEqual(self.refusal("."), "it is a directory")
 
     def test_pipe(self):
         """
-        A pipe would hang whoever opens it.
+        A pipe is refused, since opening it could block.
         """
         os.mkfifo(self.root / "pipe")
         self.assertEqual(self.refusal("pipe"), "it is not a regular file")
 
     def test_fileAsDirectory(self):
         """
-        A file holds nothing.
+        A path below a file is refused.
         """
         with self.assertRaises(NotADirectoryError):
             self.contents("file/x")

@@ -33,14 +33,14 @@ class ExecTestCase(ToolTestCase):
 
     def tearDown(self):
         """
-        Nothing is left of any command.
+        Check that no process is left.
         """
         self.assertEqual(childProcesses(), [])
         self.assertEqual(sleepers(), [])
 
     def exec(self, command, settings=None, **more):
         """
-        Call it.
+        Call the tool.
         """
         arguments = {"command": command, **more}
         return ExecTool().run(
@@ -50,7 +50,7 @@ class ExecTestCase(ToolTestCase):
 
 def sleepers():
     """
-    The processes of this machine that one of these tests would have left.
+    Return the processes that a test may have left.
     """
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
@@ -65,12 +65,12 @@ def sleepers():
 
 class CommandTests(ExecTestCase):
     """
-    A command runs in the workspace, and the model sees what it said.
+    A command runs in the workspace, and its output is returned.
     """
 
     async def test_output(self):
         """
-        Standard output and error come in their order, with the exit status.
+        Standard output and error are returned in order, with the exit status.
         """
         self.put("a.txt", "text")
         told = await self.exec("cat a.txt; echo; echo oops >&2; echo after; exit 3")
@@ -78,26 +78,26 @@ class CommandTests(ExecTestCase):
 
     async def test_silent(self):
         """
-        A command that says nothing still ends with its status.
+        The exit status is returned without output, too.
         """
         self.assertEqual(await self.exec("true"), "[exit status 0]")
 
     async def test_directory(self):
         """
-        It is in the workspace.
+        The command runs in the workspace.
         """
         told = await self.exec("pwd -P")
         self.assertEqual(told, f"{self.workspace.resolve()}\n[exit status 0]")
 
     async def test_noInput(self):
         """
-        It has no input to wait for.
+        Standard input is empty.
         """
         self.assertEqual(await self.exec("cat; wc -c"), "0\n[exit status 0]")
 
     async def test_signal(self):
         """
-        A command that was killed is said to be.
+        The result names the signal that killed the command.
         """
         for name in ["SIGKILL", "SIGTERM", "SIGSEGV"]:
             told = await self.exec(f"kill -{name[3:]} $$")
@@ -105,28 +105,28 @@ class CommandTests(ExecTestCase):
 
     async def test_pipes(self):
         """
-        Pipes in a command end as in any shell: nobody has switched SIGPIPE off.
+        SIGPIPE has its default action.
         """
         told = await self.exec("yes | head -n 1; trap")
         self.assertEqual(told, "y\n[exit status 0]")
 
     async def test_badBytes(self):
         """
-        Bytes that are not text are shown as well as can be.
+        Invalid UTF-8 is replaced.
         """
         told = await self.exec(r"printf '\377ok'")
         self.assertEqual(told, "\ufffdok\n[exit status 0]")
 
     async def test_unicode(self):
         """
-        A command may be in any script.
+        A command may contain any script.
         """
         told = await self.exec("echo 'Füße 文件'")
         self.assertEqual(told, "Füße 文件\n[exit status 0]")
 
     async def test_noSuchCommand(self):
         """
-        The shell says what it could not find.
+        The shell's error message is returned.
         """
         told = await self.exec("no-such-command-here")
         self.assertIn("not found", told)
@@ -134,7 +134,7 @@ class CommandTests(ExecTestCase):
 
     async def test_workspaceGone(self):
         """
-        Without the directory there is no command.
+        A missing workspace is an error.
         """
         self.workspace.rmdir()
         told = await self.exec("echo x")
@@ -142,14 +142,14 @@ class CommandTests(ExecTestCase):
 
     async def test_nul(self):
         """
-        A NUL would end the command early for the system.
+        A NUL character is refused.
         """
         told = await self.failing(self.exec("echo a\0b"))
         self.assertEqual(told, "A command cannot contain a NUL character.")
 
     async def test_noWorkspace(self):
         """
-        An agent without a workspace runs no commands.
+        An agent without a workspace cannot run commands.
         """
         call = ExecTool().run({"command": "id"}, self.context(workspace=None))
         self.assertEqual(await self.failing(call), "This agent has no workspace.")
@@ -157,12 +157,12 @@ class CommandTests(ExecTestCase):
 
 class SecretsTests(ExecTestCase):
     """
-    The daemon's environment stays the daemon's.
+    The daemon's environment is not passed on.
     """
 
     async def test_environment(self):
         """
-        A command sees the usual variables, and no others unless they are set free.
+        A command has the usual variables, and others only if they are configured.
         """
         self.addCleanup(os.environ.pop, "OPENCLAW_GATEWAY_TOKEN")
         self.addCleanup(os.environ.pop, "PROJECT_NAME")
@@ -178,7 +178,7 @@ class SecretsTests(ExecTestCase):
 
     async def test_descriptors(self):
         """
-        A command has no open file but its own three.
+        A command has only its three standard descriptors.
         """
         with open(self.outside / "secret") as file:
             os.set_inheritable(file.fileno(), True)
@@ -188,12 +188,12 @@ class SecretsTests(ExecTestCase):
 
 class BoundsTests(ExecTestCase):
     """
-    A command has bounds.
+    Time and output of a command are limited.
     """
 
     async def test_longOutput(self):
         """
-        The beginning and the end are kept.
+        The beginning and the end of long output are kept.
         """
         told = await self.exec("seq 1 100000", {"maxOutputBytes": 20})
         self.assertEqual(
@@ -204,21 +204,21 @@ class BoundsTests(ExecTestCase):
 
     async def test_flood(self):
         """
-        A command that never stops writing is ended.
+        A command that writes too much is stopped.
         """
         told = await self.failing(self.exec("yes", {"maxOutputBytes": 4}))
         self.assertTrue(told.endswith("[stopped: it wrote too much]"), told)
 
     async def test_timeout(self):
         """
-        A command that takes too long is ended; what it said is told.
+        A command that takes too long is stopped; its output is returned.
         """
         told = await self.failing(self.exec(f"echo x; {SLEEP}", timeout=0.3))
         self.assertEqual(told, "x\n[stopped: it took longer than 0.3 s]")
 
     async def test_timeoutBound(self):
         """
-        The model can't have more time than is configured.
+        The model's time-out is limited by the configuration.
         """
         told = await self.failing(
             self.exec(SLEEP, {"maxTimeoutSeconds": 0.2}, timeout=9999)
@@ -234,7 +234,7 @@ class BoundsTests(ExecTestCase):
 
     async def test_politeEnd(self):
         """
-        A command that is ended can tidy up.
+        A stopped command can clean up after SIGTERM.
         """
         command = "trap 'echo tidy; exit' TERM; echo x; while :; do sleep 0.01; done"
         told = await self.failing(self.exec(command, timeout=0.3))
@@ -243,12 +243,12 @@ class BoundsTests(ExecTestCase):
 
 class NothingLeftTests(ExecTestCase):
     """
-    When a command has ended, all that came from it has.  The tearDown looks.
+    No process is left when a command has ended.  The tearDown checks it.
     """
 
     async def test_background(self):
         """
-        Processes that the shell leaves in the background end with it.
+        Background processes of the shell are killed.
         """
         told = await self.exec(f"{SLEEP} & echo $!")
         pid = int(told.split()[0])
@@ -256,8 +256,7 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_daemons(self):
         """
-        Also what has left the group, the session and all its parents, and holds no
-        pipe of ours.
+        So are processes that have left the group and session and hold no pipe.
         """
         told = await self.exec(
             f"mkfifo ready; setsid sh -c '({SLEEP} >/dev/null 2>&1 & echo $! >ready)'"
@@ -268,7 +267,7 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_stubbornDaemons(self):
         """
-        Also what does not want to end.
+        So are those that ignore SIGTERM.
         """
         told = await self.exec(
             "mkfifo ready; setsid sh -c"
@@ -279,7 +278,7 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_killedKeeper(self):
         """
-        A command that kills the process that watches it ends with that.
+        A command that kills its reaper is killed, too.
         """
         told = await self.exec(f"echo x; kill -9 $PPID; {SLEEP}")
         self.assertEqual(told, "x\n[ended by SIGKILL]")
@@ -293,14 +292,13 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_cancelAtOnce(self):
         """
-        A command that is cancelled before it began leaves nothing.
+        A command that is cancelled before it starts leaves nothing.
         """
         await self.cancelling(self.exec(SLEEP))
 
     async def test_cancelRunning(self):
         """
-        A command that is cancelled has ended, with all its children, when the call
-        has.
+        A cancelled call ends after the command and its children have ended.
         """
         for command in [SLEEP, f"{SLEEP} | cat", f"({STUBBORN}) & wait"]:
             call = self.exec(command)
@@ -311,7 +309,7 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_cancelTwice(self):
         """
-        Nobody gets out of the waiting by cancelling again.
+        A second cancellation does not end the wait.
         """
         call = self.exec(STUBBORN)
         await appearing(sleepers)
@@ -324,7 +322,7 @@ class NothingLeftTests(ExecTestCase):
 
     async def test_daemonDies(self):
         """
-        If the daemon is killed, its commands end too.
+        If the daemon is killed, its commands are, too.
         """
         script = (
             "import subprocess, sys, os, signal\n"
@@ -343,13 +341,13 @@ class NothingLeftTests(ExecTestCase):
 
 class OutputTests(SynchronousTestCase):
     """
-    The beginning and the end of an output are kept, however it comes.
+    The beginning and the end of output are kept, in any chunks.
     """
 
     @given(st.lists(st.binary(max_size=20)), st.integers(1, 40))
     def test_bounded(self, pieces, limit):
         """
-        No more than the limit is kept, and what is kept is in its place.
+        No more than the limit is kept, in order.
         """
         output = BoundedOutput(limit)
         for piece in pieces:
@@ -374,6 +372,6 @@ class OutputTests(SynchronousTestCase):
     )
     def test_scrubbed(self, environ):
         """
-        Only what is on the list passes.
+        Only the listed variables are passed on.
         """
         self.assertLessEqual(set(scrubEnvironment(environ)), {"PATH", "LC_ALL"})

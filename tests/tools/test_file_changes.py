@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.tools.file_tools}: what is changed.
+Tests for L{openclaw.tools.file_tools}: changing files.
 """
 
 import os
@@ -27,12 +27,12 @@ from tests.tools.tool_case import openFiles
 
 class WriteTests(FileToolTestCase):
     """
-    A file is written as a whole or not at all.
+    A file is written completely or not at all.
     """
 
     async def test_new(self):
         """
-        A new file is made, with the directories it is in.
+        A new file is created, with its parent directories.
         """
         told = await self.write("a/b/c.txt", "Füße")
         self.assertEqual(told, "Created a/b/c.txt: 6 bytes.")
@@ -44,7 +44,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_replaced(self):
         """
-        A file that is there is replaced, keeps its mode, and nothing stays beside.
+        An existing file is replaced and keeps its mode; no temporary file is left.
         """
         path = self.put("run.sh", "old and long")
         path.chmod(0o750)
@@ -56,7 +56,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_throughLink(self):
         """
-        A link inside the workspace stays a link; its file is written.
+        A link within the workspace stays, and its target is written.
         """
         path = self.put("real", "old")
         (self.workspace / "link").symlink_to("real")
@@ -66,7 +66,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_outside(self):
         """
-        Nothing outside is made or changed: not by dots, an absolute path, a link to
+        Nothing outside is created or changed: not by C{..}, an absolute path, a link to
         a file or to a directory, or a hard link.
         """
         secret = self.outside / "secret"
@@ -84,7 +84,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_notAFile(self):
         """
-        Only a regular file is replaced by one.
+        Only a regular file can be replaced.
         """
         self.put("d/x", "")
         os.mkfifo(self.workspace / "pipe")
@@ -95,7 +95,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_diskFails(self):
         """
-        When a file can't be written, the old one is still whole and nothing is left.
+        After a failed write the old file is complete and no temporary file is left.
         """
         self.put("a", "old")
         told = await self.failing(self.write("a", "new", sync=self._fail))
@@ -108,8 +108,8 @@ class WriteTests(FileToolTestCase):
 
     async def test_lateCancel(self):
         """
-        A write that is cancelled while it is on its way to the disk ends with the
-        old file whole, nothing beside it, and only then.
+        A write that is cancelled during its sync leaves the old file and no temporary
+        file, and ends only then.
         """
         self.put("a", "old")
         writing, going = Deferred(), Event()
@@ -133,7 +133,7 @@ class WriteTests(FileToolTestCase):
 
     async def test_earlyCancel(self):
         """
-        A write that waits for a thread is forgotten at once.
+        A write that waits for a thread ends at once when it is cancelled.
         """
         going = Event()
         busy = [
@@ -153,7 +153,7 @@ class WriteTests(FileToolTestCase):
 
 class StoppedWriteTests(SynchronousTestCase):
     """
-    A write that is told to stop changes nothing.
+    A stopped write changes nothing.
     """
 
     def test_stopped(self):
@@ -172,12 +172,13 @@ class StoppedWriteTests(SynchronousTestCase):
 
 class EditTests(FileToolTestCase):
     """
-    Text is replaced where it is found.
+    Text is replaced.
     """
 
     async def test_once(self):
         """
-        A piece that is there once is replaced; all else stays, bad bytes included.
+        A text that occurs once is replaced; everything else stays, including invalid
+        bytes.
         """
         path = self.put("a", b"one\r\ntwo\xff\nthree")
         path.chmod(0o600)
@@ -188,7 +189,7 @@ class EditTests(FileToolTestCase):
 
     async def test_ambiguous(self):
         """
-        A piece that is there twice is not replaced, unless everywhere.
+        A text that occurs twice is only replaced with C{replaceAll}.
         """
         path = self.put("a", "x y x")
         told = await self.failing(self.edit("a", "x", "z"))
@@ -200,7 +201,7 @@ class EditTests(FileToolTestCase):
 
     async def test_missing(self):
         """
-        A piece that is not there is told, and so is a file that is not.
+        A missing text and a missing file are errors.
         """
         self.put("a", "text")
         told = await self.failing(self.edit("a", "Text", "x"))
@@ -211,7 +212,7 @@ class EditTests(FileToolTestCase):
 
     async def test_lineEnds(self):
         """
-        A model's plain line ends find those of DOS, which stay.
+        A model's LF matches CRLF in the file, which stays.
         """
         path = self.put("a", b"1\r\n2\r\n3\r\n")
         await self.edit("a", "1\n2\n", "one\ntwo\n")
@@ -219,7 +220,7 @@ class EditTests(FileToolTestCase):
 
     async def test_tooLarge(self):
         """
-        A very large file is left alone.
+        A very large file is refused.
         """
         path = self.put("a", "x")
         os.truncate(path, MAX_EDIT_BYTES + 1)
@@ -229,7 +230,7 @@ class EditTests(FileToolTestCase):
     @given(st.binary(), st.binary(min_size=1), st.binary(), st.binary())
     def test_exactly(self, before, old, new, after):
         """
-        Exactly the piece is replaced.
+        Only the given text is replaced.
         """
         data = before + old + after
         found, put, count = _matchLineEnds(data, old, new)

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.tools.file_tools}: what is shown.
+Tests for L{openclaw.tools.file_tools}: reading files and directories.
 """
 
 import os
@@ -25,19 +25,19 @@ from tests.tools.tool_case import ToolTestCase
 
 class ReadTests(FileToolTestCase):
     """
-    Text is shown as it is, in pieces if it is long.
+    Text is returned unchanged, in parts if it is long.
     """
 
     async def test_whole(self):
         """
-        A short file is shown to the letter.
+        A short file is returned completely.
         """
         self.put("a.txt", "one\n  two\r\nthree")
         self.assertEqual(await self.read("a.txt"), "one\n  two\r\nthree")
 
     async def test_pieces(self):
         """
-        A piece says where the next one begins, and the last one doesn't.
+        A part says where the next one begins, except for the last one.
         """
         self.put("a.txt", "1\n2\n3\n4\n5\n")
         self.assertEqual(
@@ -48,7 +48,7 @@ class ReadTests(FileToolTestCase):
 
     async def test_manyLines(self):
         """
-        Without a limit there is one.
+        There is a default limit.
         """
         self.put("a.txt", "x\n" * (MAX_LINES + 1))
         text = await self.read("a.txt")
@@ -56,7 +56,7 @@ class ReadTests(FileToolTestCase):
 
     async def test_longLine(self):
         """
-        A line that is too long is cut, and the rest can't fill anybody's memory.
+        A long line is truncated, and not read completely.
         """
         self.put("a.txt", "x" * (MAX_TEXT_BYTES + 5))
         text = await self.read("a.txt")
@@ -65,7 +65,7 @@ class ReadTests(FileToolTestCase):
 
     async def test_hugeFile(self):
         """
-        The beginning of a huge file can be read; what is too far in can't.
+        The beginning of a huge file can be read; lines too far into it cannot.
         """
         path = self.put("huge", "first\n")
         with path.open("ab") as file:
@@ -79,7 +79,7 @@ class ReadTests(FileToolTestCase):
 
     async def test_beyond(self):
         """
-        An offset beyond the end is told.
+        An offset beyond the end is an error.
         """
         self.put("a.txt", "1\n2\n")
         told = await self.failing(self.read("a.txt", offset=9))
@@ -87,14 +87,14 @@ class ReadTests(FileToolTestCase):
 
     async def test_empty(self):
         """
-        An empty file is told from no answer.
+        An empty file gives a note.
         """
         self.put("a.txt")
         self.assertEqual(await self.read("a.txt"), "[the file is empty]")
 
     async def test_binary(self):
         """
-        A binary file is said to be one.
+        A binary file is an error.
         """
         self.put("a.bin", b"\x7fELF\0\1\2")
         told = await self.failing(self.read("a.bin"))
@@ -102,14 +102,14 @@ class ReadTests(FileToolTestCase):
 
     async def test_otherEncoding(self):
         """
-        Text in another encoding is shown as well as can be.
+        Invalid UTF-8 is replaced.
         """
         self.put("a.txt", b"caf\xe9\n")
         self.assertEqual(await self.read("a.txt"), "caf\ufffd\n")
 
     async def test_unreadable(self):
         """
-        The model is told why it can't have a file, and no path of the machine.
+        The error message says why a file cannot be read, without absolute paths.
         """
         self.put("d/x", "")
         (self.workspace / "link").symlink_to(self.outside / "secret")
@@ -125,7 +125,7 @@ class ReadTests(FileToolTestCase):
 
     async def test_noWorkspace(self):
         """
-        An agent without a workspace has no files.
+        An agent without a workspace cannot read files.
         """
         context = self.context(workspace=None)
         told = await self.failing(ReadTool().run({"path": "a"}, context))
@@ -137,7 +137,7 @@ class ReadTests(FileToolTestCase):
     )
     def test_piecesAddUp(self, text, limit):
         """
-        Whoever follows the offsets reads all of the file, once.
+        Following the offsets reads the whole file exactly once.
         """
         self.put("a.txt", text)
         space = Workspace(self.workspace)
@@ -160,7 +160,7 @@ class ListTests(FileToolTestCase):
 
     async def test_kinds(self):
         """
-        Each entry is on a line that shows what it is.
+        Each entry has a line that shows its kind.
         """
         self.put("b.txt", "12345")
         self.put("a/x")
@@ -170,13 +170,13 @@ class ListTests(FileToolTestCase):
 
     async def test_empty(self):
         """
-        An empty directory is told from no answer.
+        An empty directory gives a note.
         """
         self.assertEqual(await self.ls(path="."), "[the directory is empty]")
 
     async def test_strangeNames(self):
         """
-        A name can't pass for two lines, or break the answer.
+        A name cannot span lines or break the result.
         """
         self.put("a\nb")
         self.put("文件")
@@ -185,7 +185,7 @@ class ListTests(FileToolTestCase):
 
     async def test_many(self):
         """
-        A very full directory is cut.
+        The list of a very full directory is truncated.
         """
         for number in range(MAX_ENTRIES + 3):
             self.put(f"{number:05}")
@@ -204,7 +204,7 @@ class ListTests(FileToolTestCase):
 
     async def test_file(self):
         """
-        A file is no directory.
+        A file cannot be listed.
         """
         self.put("a")
         self.assertEqual(await self.failing(self.ls(path="a")), "a: Not a directory")
@@ -212,12 +212,12 @@ class ListTests(FileToolTestCase):
 
 class ThreadTests(ToolTestCase):
     """
-    Failures in a thread come back as they are.
+    Errors in a thread are raised unchanged.
     """
 
     def test_failure(self):
         """
-        The model is told by the same error that the thread raised.
+        The call fails with the error that the thread raised.
         """
         call = ReadTool().run({"path": "none"}, self.context())
         return self.assertFailure(call, ToolError)

@@ -25,14 +25,14 @@ class GrepTestCase(ToolTestCase):
 
     def tearDown(self):
         """
-        Nothing is left of any search.
+        Check that no process is left.
         """
         self.assertEqual(childProcesses(), [])
         self.assertEqual(openFiles(self.workspace), [])
 
     def grep(self, pattern, settings=None, **more):
         """
-        Call it.
+        Call the tool.
         """
         arguments = {"pattern": pattern, **more}
         return GrepTool().run(arguments, self.context(settings=settings))
@@ -40,12 +40,12 @@ class GrepTestCase(ToolTestCase):
 
 class FindingTests(GrepTestCase):
     """
-    Lines are found where they are.
+    Matching lines are found.
     """
 
     async def test_tree(self):
         """
-        Matches are shown in an order that stays, with their place.
+        Matches are sorted, with their paths and line numbers.
         """
         self.put("b/y.txt", "no\nneedle 2\n")
         self.put("b/x.txt", "needle 1")
@@ -57,8 +57,7 @@ class FindingTests(GrepTestCase):
 
     async def test_below(self):
         """
-        A search can begin at a directory or be of one file; places are still of the
-        workspace.
+        A search can be of a directory or a file; paths stay relative to the workspace.
         """
         self.put("a.txt", "needle")
         self.put("b/c/x.txt", "needle")
@@ -68,15 +67,15 @@ class FindingTests(GrepTestCase):
 
     async def test_nothing(self):
         """
-        Nothing found is told from no answer.
+        No match gives a note.
         """
         self.put("a.txt", "hay")
         self.assertEqual(await self.grep("needle"), "[nothing found]")
 
     async def test_expression(self):
         """
-        A pattern is a regular expression, unless it is literal; case counts unless
-        it is ignored.
+        A pattern is a regular expression unless it is literal, and case-sensitive
+        unless case is ignored.
         """
         self.put("a.txt", "a.c\nabc\nA.C\n")
         self.assertEqual(await self.grep("^a.c"), "a.txt:1:a.c\na.txt:2:abc")
@@ -88,7 +87,7 @@ class FindingTests(GrepTestCase):
 
     async def test_include(self):
         """
-        The files can be chosen by name or by path.
+        Files can be selected by name or path.
         """
         self.put("a.py", "needle")
         self.put("a.txt", "needle")
@@ -100,14 +99,14 @@ class FindingTests(GrepTestCase):
 
     async def test_wrongExpression(self):
         """
-        The model is told what is wrong with its pattern.
+        The error message says what is wrong with the pattern.
         """
         told = await self.failing(self.grep("(a"))
         self.assertIn("not a valid regular expression: missing )", told)
 
     async def test_unicode(self):
         """
-        Names and text may be in any script; a name can't pass for two lines.
+        Names and text may be in any script; a name cannot span lines.
         """
         self.put("文件\n.txt", "Füße")
         (self.workspace / os.fsdecode(b"\xff")).write_bytes(b"F\xfc\xdfe F\xc3\xbc")
@@ -119,12 +118,12 @@ class FindingTests(GrepTestCase):
 
 class BoundsTests(GrepTestCase):
     """
-    A search has an end.
+    A search is limited.
     """
 
     async def test_count(self):
         """
-        Only so many lines are shown.
+        The number of lines is limited.
         """
         self.put("a.txt", "x\n" * (MAX_FOUND + 1))
         lines = (await self.grep("x")).split("\n")
@@ -136,7 +135,7 @@ class BoundsTests(GrepTestCase):
 
     async def test_size(self):
         """
-        Long lines are cut, and so is the whole.
+        Long lines are truncated, and the output is limited.
         """
         self.put("a.txt", ("x" * 10_000 + "\n") * MAX_FOUND)
         text = await self.grep("x", limit=MAX_FOUND)
@@ -145,8 +144,8 @@ class BoundsTests(GrepTestCase):
 
     async def test_leftOut(self):
         """
-        Binary and very large files, pipes and version control are left out; of the
-        first two it is said how many.
+        Binary and very large files, pipes and version control are skipped; the first
+        two are counted.
         """
         self.put("a.bin", b"needle\0")
         os.truncate(self.put("b.log", "needle"), MAX_FILE_BYTES + 1)
@@ -160,7 +159,7 @@ class BoundsTests(GrepTestCase):
 
     async def test_catastrophe(self):
         """
-        A pattern that would take for ever is ended; what was found is kept.
+        A pattern that takes forever is stopped; its matches so far are returned.
         """
         self.put("a.txt", "aaa\n")
         self.put("b.txt", "a" * 60 + "b\n")
@@ -171,7 +170,7 @@ class BoundsTests(GrepTestCase):
 
     async def test_fruitlessCatastrophe(self):
         """
-        If nothing was found in time, the call failed.
+        Without a match before the time-out, the call fails.
         """
         self.put("b.txt", "a" * 60 + "b\n")
         told = await self.failing(self.grep(CATASTROPHE, {"timeoutSeconds": 0.3}))
@@ -179,8 +178,7 @@ class BoundsTests(GrepTestCase):
 
     async def test_cancel(self):
         """
-        A search that is cancelled, at once or while it runs, has ended when the call
-        has.
+        A cancelled search, waiting or running, has ended when the call has.
         """
         self.put("b.txt", "a" * 60 + "b\n")
         await self.cancelling(self.grep(CATASTROPHE))
@@ -197,7 +195,7 @@ class ConfinedTests(GrepTestCase):
 
     async def test_outside(self):
         """
-        No path leads out.
+        Paths outside of the workspace are refused.
         """
         (self.workspace / "dir").symlink_to(self.outside)
         (self.workspace / "file").symlink_to(self.outside / "secret")
@@ -207,7 +205,7 @@ class ConfinedTests(GrepTestCase):
 
     async def test_links(self):
         """
-        Links that are met on the way are not followed.
+        Links below the start are not followed.
         """
         (self.workspace / "dir").symlink_to(self.outside)
         (self.workspace / "file").symlink_to(self.outside / "secret")
@@ -215,7 +213,7 @@ class ConfinedTests(GrepTestCase):
 
     async def test_missing(self):
         """
-        A path that is not there is told.
+        A missing path is an error.
         """
         told = await self.failing(self.grep("x", path="none"))
         self.assertEqual(told, "none: No such file or directory")

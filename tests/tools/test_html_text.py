@@ -26,12 +26,12 @@ PAGE = """<!DOCTYPE html>
 
 class ReadableTests(SynchronousTestCase):
     """
-    A page becomes text that is easy to read.
+    HTML is rendered as readable text.
     """
 
     def test_page(self):
         """
-        Title, words, links, lists and tables are there; scripts and styles aren't.
+        Title, text, links, lists and tables are included; scripts and styles are not.
         """
         text = renderHTML(PAGE)
         self.assertTrue(text.startswith("A title\n\n"), text)
@@ -44,21 +44,21 @@ class ReadableTests(SynchronousTestCase):
 
     def test_declared(self):
         """
-        A page that names its encoding can be read though it is decoded already.
+        An encoding declaration in decoded HTML is ignored.
         """
         text = renderHTML('<?xml version="1.0" encoding="latin-1"?><p>Füße</p>')
         self.assertEqual(text.strip(), "Füße")
 
     def test_nothing(self):
         """
-        A page without text has none.
+        A page without text gives an empty text.
         """
         for page in ["", " ", "<html></html>", "<!-- -->", "<p>"]:
             self.assertEqual(renderHTML(page), "")
 
     def test_hostile(self):
         """
-        Pages made to break readers don't.
+        Hostile pages are rendered without an error.
         """
         for piece in [
             "<div>",
@@ -74,19 +74,19 @@ class ReadableTests(SynchronousTestCase):
     @given(st.text())
     def test_anything(self, text):
         """
-        Whatever comes, there is an answer.
+        Any input gives a text.
         """
         self.assertIsInstance(renderHTML(text), str)
 
 
 class DecodedTests(SynchronousTestCase):
     """
-    Bytes become the text that was meant.
+    Bytes are decoded with the right charset.
     """
 
     def test_header(self):
         """
-        The encoding of the header wins.
+        The header's charset takes precedence.
         """
         for charset in ["utf-8", "iso-8859-15", "koi8-r", "shift_jis", "utf-16-le"]:
             text = "Фи" if charset == "koi8-r" else "no" if "jis" in charset else "Fü"
@@ -94,7 +94,7 @@ class DecodedTests(SynchronousTestCase):
 
     def test_mark(self):
         """
-        A byte order mark counts more.
+        A byte order mark takes precedence over the header.
         """
         self.assertEqual(
             decodeText(codecs.BOM_UTF8 + "ü".encode(), "koi8-r", True), "ü"
@@ -103,7 +103,7 @@ class DecodedTests(SynchronousTestCase):
 
     def test_meta(self):
         """
-        The encoding in the HTML counts if there is no other.
+        HTML's charset is used if there is no other.
         """
         page = '<meta charset="koi8-r">Ф'
         self.assertEqual(decodeText(page.encode("koi8-r"), None, True), page)
@@ -111,13 +111,13 @@ class DecodedTests(SynchronousTestCase):
 
     def test_windows(self):
         """
-        Pages that say Latin-1 mean what browsers take it for.
+        Latin-1 is decoded as Windows-1252, as in browsers.
         """
         self.assertEqual(decodeText(b"\x93x\x94", "ISO-8859-1", False), "\u201cx\u201d")
 
     def test_nonsense(self):
         """
-        A charset that is none, or that Python uses for other things, is passed over.
+        Unknown charsets, and Python's codecs that are not charsets, are ignored.
         """
         for charset in [
             "no-such",
@@ -133,19 +133,19 @@ class DecodedTests(SynchronousTestCase):
     @given(st.binary(), CHARSETS | st.text(max_size=9) | st.none(), st.booleans())
     def test_anything(self, data, charset, html):
         """
-        Whatever comes, there is an answer.
+        Any input gives a text.
         """
         self.assertIsInstance(decodeText(data, charset, html), str)
 
 
 class TypeTests(SynchronousTestCase):
     """
-    Text is told from the rest.
+    Media types are classified.
     """
 
     def test_text(self):
         """
-        Text types are read, others aren't.
+        Text types are accepted, others are not.
         """
         for said in [
             "text/html",
@@ -166,7 +166,7 @@ class TypeTests(SynchronousTestCase):
 
     def test_charset(self):
         """
-        The charset is found, quoted or not.
+        The charset is parsed, quoted or not.
         """
         for said in ["text/plain;charset=utf-8", 'text/plain; x=y; charset="utf-8"']:
             self.assertEqual(mediaType(said), ("text/plain", "utf-8"))
@@ -175,7 +175,7 @@ class TypeTests(SynchronousTestCase):
     @given(st.text())
     def test_anything(self, said):
         """
-        Whatever a header says, there is an answer.
+        Any header can be parsed.
         """
         kind, charset = mediaType(said)
         self.assertIsInstance(kind, str)

@@ -1,6 +1,6 @@
 """
-Tests of the tools for files with what is very large: nothing is built, read or listed
-beyond its bound.
+Tests of the tools for files with very large input: nothing is built, read or listed
+beyond its limit.
 """
 
 import os
@@ -26,13 +26,13 @@ from tests.tools.file_case import FileToolTestCase
 
 class EditTests(FileToolTestCase):
     """
-    The size of what comes of it is known before it is made.
+    The size of the result is computed before it is built.
     """
 
     async def test_tooLarge(self):
         """
-        A replacement that would make the file too large is refused with the figure,
-        and the file stays.
+        A replacement that would make the file too large is refused with the size, and
+        the file stays.
         """
         path = self.put("a.txt", "x" * MAX_EDIT_BYTES)
         told = await self.failing(self.edit("a.txt", "x", "y" * 300, replaceAll=True))
@@ -43,7 +43,7 @@ class EditTests(FileToolTestCase):
 
     async def test_fits(self):
         """
-        One that just fits is made.
+        A result of exactly the limit is written.
         """
         path = self.put("a.txt", "ab" * 1000)
         self.patch(files, "MAX_EDIT_BYTES", 3000)
@@ -54,7 +54,7 @@ class EditTests(FileToolTestCase):
 
     async def test_write(self):
         """
-        So much can be written, too, and no more.
+        A file of exactly the limit can be written, and no larger one.
         """
         self.patch(contents, "MAX_EDIT_BYTES", 3000)
         await self.write("a.txt", "x" * 3000)
@@ -65,19 +65,16 @@ class EditTests(FileToolTestCase):
 
 class ReadTests(FileToolTestCase):
     """
-    Lines are counted a block at a time.
+    Lines are counted by blocks.
     """
 
     def lines(self, path: str, first: int, count: int = 1, stop=None) -> str:
-        """
-        Read some lines.
-        """
         space = Workspace(self.workspace)
         return readLines(space, path, first, count, stop or Event())
 
     def sparse(self, size: int) -> Path:
         """
-        A file of text at its beginning, and of nothing behind it.
+        Make a sparse file with text at its beginning.
         """
         path = self.put("large", "x" * 10_000)
         os.truncate(path, size)
@@ -85,7 +82,7 @@ class ReadTests(FileToolTestCase):
 
     def test_sparse(self):
         """
-        The size of a file does not matter: it is read as far as needed.
+        A file is read only as far as needed.
         """
         self.sparse(10 * 2**30)
         error = self.assertRaises(ToolError, self.lines, "large", 10**9)
@@ -95,14 +92,14 @@ class ReadTests(FileToolTestCase):
 
     def test_longLine(self):
         """
-        The line behind a very long one is found.
+        The line after a very long one is found.
         """
         self.put("a.txt", "x" * (3 * BLOCK_BYTES) + "\nnext\n")
         self.assertEqual(self.lines("a.txt", 2), "next\n")
 
     def test_far(self):
         """
-        So is one far behind, and the last one, with and without its end.
+        A line far into the file is found, and the last one, with and without its end.
         """
         count = 1_000_000
         self.put("a.txt", "\n" * (count - 1) + "last")
@@ -115,7 +112,7 @@ class ReadTests(FileToolTestCase):
 
     def test_hugeNumbers(self):
         """
-        Numbers of any size are numbers of lines.
+        Line numbers of any size are accepted.
         """
         self.put("a.txt", "1\n2")
         self.assertEqual(self.lines("a.txt", 1, 10**30), "1\n2")
@@ -123,7 +120,7 @@ class ReadTests(FileToolTestCase):
 
     def test_stopped(self):
         """
-        It stops between two blocks.
+        Reading can be stopped between two blocks.
         """
         self.sparse(MAX_SCAN_BYTES)
         stop = Event()
@@ -137,7 +134,7 @@ class ReadTests(FileToolTestCase):
     )
     def test_blocks(self, lines, first, size):
         """
-        Wherever blocks end, a line is found where it is.
+        Lines are found for any block size.
         """
         self.patch(contents, "BLOCK_BYTES", size)
         self.put("a.txt", "\n".join([*lines, "end"]))
@@ -151,12 +148,12 @@ class ReadTests(FileToolTestCase):
 
 class ListTests(FileToolTestCase):
     """
-    Of a very large directory some names are shown.
+    Some names of a very large directory are returned.
     """
 
     async def test_bounded(self):
         """
-        No more entries are looked at than there may be; that there are more is said.
+        The number of entries read is limited, and the result says so.
         """
         self.patch(files, "MAX_SCANNED", 20)
         self.patch(files, "MAX_ENTRIES", 10)

@@ -27,12 +27,12 @@ PROFILES = st.sampled_from(["none", "readonly", "coding", "full"])
 
 class ProfileTests(SynchronousTestCase):
     """
-    A profile gives an agent its tools.
+    A profile grants tools.
     """
 
     def test_profiles(self):
         """
-        Each gives more than the one before.
+        Each grants more than the one before.
         """
         for profile, expected in [
             ("none", ()),
@@ -53,19 +53,19 @@ class ProfileTests(SynchronousTestCase):
 
     def test_exist(self):
         """
-        The profiles name tools that there are.
+        The tools of the profiles exist.
         """
         self.assertLessEqual(READONLY | CODING, set(Catalogue(log=Logger()).tools()))
 
 
 class ListTests(SynchronousTestCase):
     """
-    Lists change what a profile gives.
+    Lists modify a profile.
     """
 
     def test_allow(self):
         """
-        More can be allowed, also a plug-in's tool.
+        Further tools can be allowed, including plug-ins.
         """
         self.assertEqual(allowedTools(TOOLS, "none", ["plug_in"]), ("plug_in",))
         self.assertEqual(
@@ -82,8 +82,8 @@ class ListTests(SynchronousTestCase):
     @given(PROFILES, NAMES, NAMES)
     def test_rules(self, profile, allow, deny):
         """
-        Nobody has what is denied or what does not exist; everybody has what is
-        allowed and not denied.
+        Denied and unknown tools are never granted; tools that are allowed and not
+        denied always are.
         """
         found = set(allowedTools(TOOLS, profile, allow, deny))
         self.assertFalse(found & set(deny))
@@ -93,18 +93,15 @@ class ListTests(SynchronousTestCase):
 
 class NameTests(SynchronousTestCase):
     """
-    A name in the configuration that no tool has is a fault.
+    An unknown name of a tool in the configuration is an error.
     """
 
     def setUp(self):
-        """
-        Nobody has looked for tools yet.
-        """
         self.looked = 0
 
     def faults(self, **members):
         """
-        Return the faults of a configuration.
+        Return the errors of a configuration.
         """
 
         def find():
@@ -115,7 +112,7 @@ class NameTests(SynchronousTestCase):
 
     def test_everyList(self):
         """
-        Each is named with its key, wherever it stands.
+        Each is reported with its key, in any list.
         """
         gateway = Gateway(tools=ReachableTools(allow=("a",), deny=("ls", "b")))
         agents = Agents(
@@ -146,7 +143,7 @@ class NameTests(SynchronousTestCase):
 
     def test_plugIn(self):
         """
-        A plug-in's tool has a name like any other.
+        Names of plug-ins are accepted.
         """
         tools = ReachableTools(allow=("plug_in",))
         self.assertEqual(self.faults(gateway=Gateway(tools=tools)), [])

@@ -39,9 +39,6 @@ class SessionsTestCase(ToolTestCase):
     """
 
     async def setUp(self):
-        """
-        Fill it.
-        """
         super().setUp()
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
@@ -55,7 +52,7 @@ class SessionsTestCase(ToolTestCase):
 
     async def say(self, agentID, key, messages):
         """
-        Let something be said.
+        Store a turn.
         """
         claim = Claim(key, "run")
         await self.store.beginTurn(claim, agentID, messages, messages)
@@ -79,12 +76,12 @@ class SessionsTestCase(ToolTestCase):
 
 class ListTests(SessionsTestCase):
     """
-    An agent sees which sessions it has.
+    An agent can list its sessions.
     """
 
     async def test_own(self):
         """
-        Its own are there, the latest first, and nobody else's.
+        Only its own sessions are listed, the latest first.
         """
         self.assertEqual(
             await self.call(SessionsListTool()),
@@ -94,14 +91,14 @@ class ListTests(SessionsTestCase):
 
     async def test_limit(self):
         """
-        It says how many are not shown.
+        The number of sessions that are left out is shown.
         """
         told = await self.call(SessionsListTool(), limit=1)
         self.assertEqual(told.split("\n")[1:], ["[1 more are not shown]"])
 
     async def test_none(self):
         """
-        No sessions are told from no answer.
+        No sessions give a note.
         """
         store = MemorySessionStore(clock=self.clock)
         await store.open()
@@ -111,31 +108,28 @@ class ListTests(SessionsTestCase):
 
     async def test_cancel(self):
         """
-        A list that is cancelled is not waited for.
+        A cancelled call ends at once.
         """
         await self.cancelling(self.call(SessionsListTool(), _Silent()))
 
 
 class _Silent:
     """
-    A store that is busy.
+    A store that never responds.
     """
 
     def sessions(self, agentID=None, prefix="", most=None):
-        """
-        See L{openclaw.interfaces.ISessionStore}.
-        """
         return Deferred()
 
 
 class HistoryTests(SessionsTestCase):
     """
-    An agent reads what was said in its sessions.
+    An agent can read its sessions.
     """
 
     async def test_all(self):
         """
-        Each message is there with who said it; a call's arguments are not.
+        Each message is shown with its role; a call's arguments are not.
         """
         self.assertEqual(
             await self.history("agent:main:a"),
@@ -147,7 +141,7 @@ class HistoryTests(SessionsTestCase):
 
     async def test_failedTool(self) -> None:
         """
-        A call that failed can be told from one whose result speaks of an error.
+        A failed call is marked, also if another result mentions an error.
         """
         talk = [
             TALK[0],
@@ -160,7 +154,7 @@ class HistoryTests(SessionsTestCase):
 
     async def test_last(self):
         """
-        The last ones are shown, and how many there are before.
+        The last messages are shown, and the number of earlier ones.
         """
         self.assertEqual(
             await self.history("agent:main:a", limit=1),
@@ -169,7 +163,7 @@ class HistoryTests(SessionsTestCase):
 
     async def test_others(self):
         """
-        Sessions of others are as good as none.
+        Sessions of others are reported as missing.
         """
         for key in ["agent:other:a", "agent:main:none", "AGENT:OTHER:A", "x"]:
             told = await self.failing(self.history(key))
@@ -177,7 +171,7 @@ class HistoryTests(SessionsTestCase):
 
     async def test_long(self):
         """
-        Long messages are cut, and so is the whole.
+        Long messages are truncated, and the total is limited.
         """
         long = [UserMessage(content="x" * (MAX_MESSAGE_CHARACTERS + 1))] * 100
         await self.say("main", "agent:main:long", long)
@@ -197,13 +191,12 @@ class HistoryTests(SessionsTestCase):
 
 class BoundTests(SessionsTestCase):
     """
-    These tools read a bounded amount of the store.
+    These tools read a limited part of the store.
     """
 
     async def test_history(self):
         """
-        No transcript is read as a whole, and no list of sessions, to show the end of
-        one.
+        Neither a whole transcript nor the list of sessions is read for the end of one.
         """
         store = _Bounded(self.store)
         long = [UserMessage("x" * 1_000_000)] * 30
@@ -216,7 +209,7 @@ class BoundTests(SessionsTestCase):
 
     async def test_list(self):
         """
-        Of very many sessions not all are counted.
+        Not all of very many sessions are counted.
         """
         self.patch(session_tools, "MAX_COUNTED", 4)
         for number in range(10):
@@ -237,43 +230,34 @@ class BoundTests(SessionsTestCase):
 
 class _Bounded:
     """
-    A store that has none of the methods which read all that there is.
+    A store without the methods that are not limited.
     """
 
     def __init__(self, store):
         self.store, self.asked = store, []
 
     def tail(self, sessionKey, most):
-        """
-        See L{openclaw.interfaces.ISessionStore}.
-        """
         self.asked.append(("tail", sessionKey, most))
         return self.store.tail(sessionKey, most)
 
     def sessions(self, agentID, prefix, most):
-        """
-        See L{openclaw.interfaces.ISessionStore}.
-        """
         self.asked.append(("sessions", agentID, prefix, most))
         return self.store.sessions(agentID, prefix, most)
 
 
 class NamespaceTests(SessionsTestCase):
     """
-    An agent that works for one of several callers sees the sessions of that one.
+    An agent used by several callers sees only the current caller's sessions.
     """
 
     async def setUp(self):
-        """
-        Let two callers and the operator talk to the agent.
-        """
         await super().setUp()
         for key in ("token:ci:a", "token:ci-2:a", "user:ann:a"):
             await self.say("main", f"agent:main:{key}", [UserMessage(content="Mine.")])
 
     async def test_list(self):
         """
-        Only theirs are listed, and others are not even counted.
+        Only those are listed and counted.
         """
         for namespace in ("token:ci", "token:ci-2", "user:ann"):
             told = await self.call(SessionsListTool(), namespace=namespace)
@@ -284,7 +268,7 @@ class NamespaceTests(SessionsTestCase):
 
     async def test_history(self):
         """
-        Only theirs can be read.
+        Only those can be read.
         """
         key = "agent:main:token:ci:a"
         told = await self.history(key, namespace="token:ci")
@@ -297,7 +281,7 @@ class NamespaceTests(SessionsTestCase):
 
     async def test_operator(self):
         """
-        The operator sees them all.
+        The operator sees all sessions.
         """
         told = await self.call(SessionsListTool())
         self.assertEqual(len(told.split("\n")), 5)

@@ -35,7 +35,7 @@ class LeftoverTests(FileToolTestCase):
 
     def begin(self, path: str) -> subprocess.Popen:
         """
-        Let another process begin to write a file.
+        Start to write a file in another process.
         """
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(self.workspace), path],
@@ -49,7 +49,7 @@ class LeftoverTests(FileToolTestCase):
 
     def files(self) -> list[str]:
         """
-        All files of the workspace.
+        Return all files of the workspace.
         """
         found = []
         for folder, _, names in os.walk(self.workspace):
@@ -58,8 +58,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_killed(self) -> None:
         """
-        Wherever in the workspace they are, they are found, but not before the process
-        is dead.
+        They are found in any directory, but only after the process is dead.
         """
         for path in ("a.txt", "sub/deep/a.txt"):
             process = self.begin(path)
@@ -74,7 +73,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_nothingStays(self) -> None:
         """
-        A process that is not killed removes them, however it ends.
+        A process that is not killed removes them itself.
         """
         self.put("sub/b.txt", "")
         with Workspace(self.workspace).target("sub/a.txt") as place:
@@ -88,7 +87,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_others(self) -> None:
         """
-        Other files stay, whatever they are called; what is no file stays, too.
+        Other files stay, with any name; so does anything that is not a file.
         """
         self.put(".openclaw-notes.tmp", "")
         self.put(f"{STEM}.tmp.txt", "")
@@ -102,7 +101,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_withoutNote(self) -> None:
         """
-        One in the workspace itself that no note is about is removed.
+        A temporary file in the root without a note is removed.
         """
         self.put(f"{STEM}.tmp", "half")
         self.assertEqual(removeLeftovers(self.workspace), 1)
@@ -110,8 +109,8 @@ class LeftoverTests(FileToolTestCase):
 
     def test_lies(self) -> None:
         """
-        A note that somebody else wrote leads to nothing but a temporary file of the
-        same name within the workspace.
+        A forged note leads only to a temporary file of the same stem within the
+        workspace.
         """
         outside = self.workspace.parent / f"{STEM}.tmp"
         outside.write_text("mine")
@@ -134,7 +133,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_linkedNote(self) -> None:
         """
-        A note that is a link is none.
+        A note that is a link is ignored.
         """
         self.put("sub/real", f"{STEM}.tmp")
         (self.workspace / f"{STEM}.note").symlink_to("sub/real")
@@ -143,7 +142,7 @@ class LeftoverTests(FileToolTestCase):
 
     def test_locked(self) -> None:
         """
-        A lock that another open file holds is respected within a process, too.
+        A lock of another open file of the same process is respected, too.
         """
         note = self.put(f"{STEM}.note", f"{STEM}.tmp")
         self.put(f"{STEM}.tmp", "half")

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.tools.web_fetch}: what is read, and how it ends.
+Tests for L{openclaw.tools.web_fetch}: results, limits and cancellation.
 """
 
 import gzip
@@ -11,12 +11,12 @@ from tests.tools.tool_case import appearing
 
 class ReadingTests(FetchTestCase):
     """
-    Pages are read.
+    Pages are fetched.
     """
 
     async def test_plain(self):
         """
-        Text comes as it is, below its address; the connection is closed.
+        Text is returned unchanged after its URL; the connection is closed.
         """
         self.page("Füße\n".encode())
         told = await self.fetch("http://site.example")
@@ -25,8 +25,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_request(self):
         """
-        The server is asked for what the URL says, by its name, and is told no
-        secrets and no fragment.
+        The request has the URL's path and host, without secrets or the fragment.
         """
         self.server.pages["/a%20b?c=d"] = answer(b"x")
         await self.fetch("http://Site.Example/a b?c=d#e")
@@ -41,7 +40,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_html(self):
         """
-        HTML comes as text.
+        HTML is converted to text.
         """
         page = "<title>T</title><p>Ein <b>Fuß</b><script>no</script>"
         self.page(page.encode("latin-1"), content_type="text/html; charset=latin-1")
@@ -50,7 +49,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_json(self):
         """
-        JSON comes as it is.
+        JSON is returned unchanged.
         """
         self.page(b'{"a": 1}', content_type="application/json")
         told = await self.fetch("http://site.example/")
@@ -58,7 +57,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_compressed(self):
         """
-        A page can come compressed.
+        A compressed page is decoded.
         """
         self.page(gzip.compress(b"text"), content_encoding="gzip")
         told = await self.fetch("http://site.example/")
@@ -78,7 +77,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_empty(self):
         """
-        An empty page is told from no answer.
+        An empty page gives a note.
         """
         self.page(b"")
         told = await self.fetch("http://site.example/")
@@ -86,7 +85,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_notText(self):
         """
-        A content that is not text is not read, whatever its type says.
+        Binary content is refused, whatever its media type.
         """
         self.page(b"\x89PNG", content_type="image/png")
         told = await self.failing(self.fetch("http://site.example/"))
@@ -97,7 +96,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_refusedByServer(self):
         """
-        The model is told what the server answers.
+        The error message contains the status.
         """
         self.page(b"x", status=b"404 Not Found")
         told = await self.failing(self.fetch("http://site.example/"))
@@ -105,7 +104,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_broken(self):
         """
-        A server that does not speak HTTP is an error that says so.
+        A response that is not HTTP is an error.
         """
         self.server.greeting = b"220 mail.example ESMTP\r\n"
         told = await self.failing(self.fetch("http://site.example/"))
@@ -113,7 +112,7 @@ class ReadingTests(FetchTestCase):
 
     async def test_nobodyThere(self):
         """
-        A host that is not there, or does not answer, is told.
+        An unknown host and a refused connection are errors.
         """
         told = await self.failing(self.fetch("http://none.example/"))
         self.assertEqual(told, "There is no host none.example.")
@@ -124,13 +123,13 @@ class ReadingTests(FetchTestCase):
 
 class RedirectTests(FetchTestCase):
     """
-    Redirects are followed, within bounds.
+    Redirects are followed, up to a limit.
     """
 
     async def test_followed(self):
         """
-        Each kind of redirect leads on, relative ones too; the model is told where to,
-        and each connection is closed.
+        Each kind of redirect is followed, also relative ones; the result has the final
+        URL, and each connection is closed.
         """
         self.net.hosts["other.example"] = [SITE]
         self.server.pages["/x/y"] = answer(b"there")
@@ -143,7 +142,7 @@ class RedirectTests(FetchTestCase):
 
     async def test_bounded(self):
         """
-        Redirects in a circle end.
+        Circular redirects are an error.
         """
         self.server.pages["/"] = redirect("/")
         told = await self.failing(self.fetch("http://site.example/"))
@@ -153,13 +152,12 @@ class RedirectTests(FetchTestCase):
 
 class BoundsTests(FetchTestCase):
     """
-    No server can keep us, or fill our memory.
+    Time and size are limited.
     """
 
     async def test_longPage(self):
         """
-        Of a long page the beginning is read, and the connection is closed though
-        the server would go on.
+        The beginning of a long page is read, and the connection is closed.
         """
         self.page(b"x" * 1000, content_length=1 << 40)
         told = await self.fetch("http://site.example/", maxBytes=100)
@@ -172,7 +170,7 @@ class BoundsTests(FetchTestCase):
 
     async def test_longText(self):
         """
-        The model gets only so much.
+        The text is truncated.
         """
         self.page(b"x" * 1000)
         told = await self.fetch("http://site.example/", maxCharacters=10)
@@ -182,7 +180,7 @@ class BoundsTests(FetchTestCase):
 
     async def test_bomb(self):
         """
-        A page that is small until it is unpacked is bounded too.
+        The limit applies to decoded content.
         """
         self.page(gzip.compress(b"x" * 5_000_000), content_encoding="gzip")
         told = await self.fetch("http://site.example/", maxBytes=100)
@@ -190,7 +188,7 @@ class BoundsTests(FetchTestCase):
 
     async def test_endlessHeaders(self):
         """
-        A server that only ever sends headers is left.
+        Endless headers are an error.
         """
         self.server.greeting = b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 400_000
         told = await self.failing(self.fetch("http://site.example/"))
@@ -199,7 +197,7 @@ class BoundsTests(FetchTestCase):
 
     async def test_tooSlow(self):
         """
-        A server that does not answer in time, or not to the end, is left.
+        A server that does not respond in time, or not completely, is an error.
         """
         self.server.pages["/cut"] = answer(b"x", content_length=9)
         for path in ["silent", "cut"]:
@@ -211,7 +209,7 @@ class BoundsTests(FetchTestCase):
 
     async def test_resolverTooSlow(self):
         """
-        A name that takes for ever to look up is given up.
+        The time-out includes name resolution.
         """
         self.net.unresolved = True
         told = await self.failing(
@@ -221,7 +219,7 @@ class BoundsTests(FetchTestCase):
 
     async def test_cutShort(self):
         """
-        A page that breaks off is shown as far as it came, and said to be cut.
+        A truncated page is returned with a note.
         """
         self.page(b"text", content_length=9)
         call = self.fetch("http://site.example/")
@@ -237,12 +235,12 @@ class BoundsTests(FetchTestCase):
 
 class CancelTests(FetchTestCase):
     """
-    A fetch that is cancelled closes its socket, in every phase.
+    A cancelled fetch closes its connection in every phase.
     """
 
     async def test_resolving(self):
         """
-        While the name is looked up.
+        During name resolution.
         """
         self.net.unresolved = True
         call = self.fetch("http://site.example/")
@@ -252,7 +250,7 @@ class CancelTests(FetchTestCase):
 
     async def test_connecting(self):
         """
-        While it connects.
+        During connecting.
         """
         call = self.fetch("http://site.example/")
         self.assertEqual(self.net.connected, [(SITE, 80)])
@@ -261,7 +259,7 @@ class CancelTests(FetchTestCase):
 
     async def test_waiting(self):
         """
-        While it waits for an answer.
+        While it waits for a response.
         """
         call = self.fetch("http://site.example/silent")
         await appearing(lambda: self.server.open)
@@ -270,7 +268,7 @@ class CancelTests(FetchTestCase):
 
     async def test_reading(self):
         """
-        While the page arrives.
+        While it reads the page.
         """
         self.page(b"x", content_length=9)
         call = self.fetch("http://site.example/")
@@ -282,7 +280,7 @@ class CancelTests(FetchTestCase):
 
     async def test_tls(self):
         """
-        While TLS is made, with somebody who does not answer.
+        During a TLS handshake without a reply.
         """
         server = self.serve(SITE, 443)
         call = self.fetch("https://site.example/")

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.tools.web_fetch}: content codings, and headers of any bytes.
+Tests for L{openclaw.tools.web_fetch}: content codings, and headers with any bytes.
 """
 
 import gzip
@@ -20,7 +20,7 @@ URL = "http://site.example/"
 
 def raw(data):
     """
-    Compress without a header.
+    Compress without a zlib header.
     """
     compressor = zlib.compressobj(wbits=-15)
     return compressor.compress(data) + compressor.flush()
@@ -28,9 +28,9 @@ def raw(data):
 
 def decode(coding, *pieces):
     """
-    Decode content that comes in these pieces.
+    Decode content in pieces.
 
-    @return: What each step gave.
+    @return: The output of each step.
     """
     decoder, steps = ContentDecoder([coding]), []
     for piece in pieces:
@@ -61,7 +61,7 @@ class DecoderTests(SynchronousTestCase):
     )
     def test_whole(self, coding, data, size):
         """
-        However it is cut, all is read.
+        Content in any pieces is decoded completely.
         """
         name, compress = coding
         packed = compress(data)
@@ -70,7 +70,7 @@ class DecoderTests(SynchronousTestCase):
 
     def test_steps(self):
         """
-        No step gives more than L{PIECE_BYTES}.
+        No step returns more than L{PIECE_BYTES}.
         """
         steps = decode(b"gzip", gzip.compress(b"x" * 5_000_000))
         self.assertEqual(sum(map(len, steps)), 5_000_000)
@@ -78,8 +78,8 @@ class DecoderTests(SynchronousTestCase):
 
     def test_broken(self):
         """
-        A body that is cut, damaged or followed by other bytes is refused, each cut of
-        it.
+        Content that is truncated anywhere, damaged, or followed by other bytes is
+        refused.
         """
         for name, compress in [
             (b"gzip", gzip.compress),
@@ -96,7 +96,7 @@ class DecoderTests(SynchronousTestCase):
 
     def test_manyMembers(self):
         """
-        Members without content come to an end.
+        The number of empty members is limited.
         """
         member = gzip.compress(b"")
         decode(b"gzip", member * MAX_MEMBERS)
@@ -105,12 +105,12 @@ class DecoderTests(SynchronousTestCase):
 
 class CodingTests(FetchTestCase):
     """
-    One content coding is undone.
+    One content coding is decoded.
     """
 
     async def test_read(self):
         """
-        Each known one is, several members too.
+        Each supported coding is decoded, also with several members.
         """
         for coding, body in [
             ("gzip", gzip.compress(b"te") + gzip.compress(b"xt")),
@@ -125,7 +125,7 @@ class CodingTests(FetchTestCase):
 
     async def test_refused(self):
         """
-        Others are told, and nothing of them is decoded: a bomb in a bomb neither.
+        Others are errors, and not decoded at all, such as nested bombs.
         """
         bomb = gzip.compress(gzip.compress(b"x" * 5_000_000))
         for coding, why in [
@@ -144,7 +144,7 @@ class CodingTests(FetchTestCase):
 
     async def test_broken(self):
         """
-        No part is shown of content that is broken.
+        No part of damaged content is shown.
         """
         packed = gzip.compress(b"text" * 1000)
         for body, why in [
@@ -160,7 +160,7 @@ class CodingTests(FetchTestCase):
 
     async def test_bounded(self):
         """
-        Decoding ends with C{maxBytes}, though the server would go on.
+        Decoding stops at C{maxBytes}.
         """
         bomb = gzip.compress(b"x" * 50_000_000)
         self.page(bomb, content_encoding="gzip", content_length=1 << 40)
@@ -171,12 +171,12 @@ class CodingTests(FetchTestCase):
 
 class HeaderTests(FetchTestCase):
     """
-    Headers may hold any byte.
+    Headers may contain any byte.
     """
 
     async def test_anyByte(self):
         """
-        Whatever is in a header, the page is read or refused with a reason.
+        With any header, the page is returned or refused with a reason.
         """
         for name in ("Content-Type", "Set-Cookie", "Server", "Refresh"):
             for value in (b"text/plain; a=\xff\x80", b"text/plain; a=\xc3\xbc\0"):
@@ -188,7 +188,7 @@ class HeaderTests(FetchTestCase):
 
     async def test_location(self):
         """
-        So may the place where a page is found.
+        C{Location} may contain any byte.
         """
         for location, path in [
             (b"/\xff", "/%C3%BF"),
@@ -207,13 +207,10 @@ class HeaderTests(FetchTestCase):
 
 class ReadTests(FetchTestCase):
     """
-    No server brings much at a time, nor many headers.
+    Reads and headers are limited.
     """
 
     def setUp(self):
-        """
-        Note the sizes of reads.
-        """
         super().setUp()
         self.sizes, connect = [], self.net.connectTCP
 
@@ -231,7 +228,7 @@ class ReadTests(FetchTestCase):
 
     async def test_size(self):
         """
-        A page comes in small reads.
+        A page is received in small reads.
         """
         self.page(b"x" * 100_000)
         await self.fetch(URL)
@@ -240,7 +237,7 @@ class ReadTests(FetchTestCase):
 
     async def test_headers(self):
         """
-        Headers are read up to their bound, not up to that of a page.
+        Headers have a limit of their own, lower than that of the content.
         """
         self.server.greeting = b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000
         told = await self.failing(self.fetch(URL))
@@ -251,13 +248,12 @@ class ReadTests(FetchTestCase):
 
 class MalformedTests(FetchTestCase):
     """
-    No answer is worse than an error for the model.
+    A malformed response is an error for the model.
     """
 
     async def test_refused(self):
         """
-        An answer that is not HTTP is an error that says so, and is not logged as a
-        fault of ours.
+        A response that is not HTTP is an error, and not logged as an internal one.
         """
         ok = b"HTTP/1.1 200 OK\r\n"
         answers = [

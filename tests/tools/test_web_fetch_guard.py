@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.tools.web_fetch}: what may be reached.
+Tests for L{openclaw.tools.web_fetch}: permitted addresses and URLs.
 """
 
 import os
@@ -17,12 +17,12 @@ from tests.tools.local_internet import SITE, FetchTestCase, answer, redirect
 
 class GuardTests(FetchTestCase):
     """
-    Only what is public is reached.
+    Only public addresses are connected to.
     """
 
     async def assertNotReached(self, url):
         """
-        Assert that nobody was connected to.
+        Assert that nothing was connected to.
         """
         told = await self.failing(self.fetch(url))
         self.assertIn("is not on the public Internet", told)
@@ -30,8 +30,7 @@ class GuardTests(FetchTestCase):
 
     async def test_private(self):
         """
-        A name that resolves to an address that is not public is refused, and so is
-        such an address itself.
+        Private addresses are refused, by name and by address.
         """
         for address in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fe80::1"]:
             self.net.hosts["inner.example"] = [address]
@@ -42,7 +41,7 @@ class GuardTests(FetchTestCase):
 
     async def test_oddlyWritten(self):
         """
-        Other ways to write an address are no ways around.
+        Unusual spellings of addresses are refused, too.
         """
         for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost"]:
             self.net.hosts[host] = ["127.0.0.1"]
@@ -50,7 +49,7 @@ class GuardTests(FetchTestCase):
 
     async def test_mixed(self):
         """
-        Of a name's addresses only the public ones are used.
+        Only the public addresses of a name are used.
         """
         self.net.hosts["site.example"] = ["127.0.0.1", SITE, "10.0.0.1", "::1"]
         self.page(b"x")
@@ -59,7 +58,7 @@ class GuardTests(FetchTestCase):
 
     async def test_rebinding(self):
         """
-        A name is looked up once: what it resolves to next does not matter.
+        A name is resolved once, so that later changes have no effect.
         """
         answers = [[SITE], ["127.0.0.1"]]
         self.net.hosts["site.example"] = lambda: answers.pop(0)
@@ -70,8 +69,8 @@ class GuardTests(FetchTestCase):
 
     async def test_redirectInside(self):
         """
-        A redirect to what is not public is refused, be it by address or by name; so
-        is one to another port, scheme or with a password.
+        Redirects to private addresses, other ports or schemes, or URLs with passwords
+        are refused.
         """
         self.net.hosts["inner.example"] = self.net.hosts["127.0.0.1"] = ["127.0.0.1"]
         for location, why in [
@@ -91,7 +90,7 @@ class GuardTests(FetchTestCase):
 
     async def test_redirectRebinding(self):
         """
-        A redirect to the same name looks it up, and checks it, again.
+        A redirect to the same name resolves and checks it again.
         """
         answers = [[SITE], ["127.0.0.1"]]
         self.net.hosts["site.example"] = lambda: answers.pop(0)
@@ -102,7 +101,7 @@ class GuardTests(FetchTestCase):
 
     async def test_allowed(self):
         """
-        When the settings allow it, private addresses and other ports are reached.
+        Private addresses and other ports can be allowed by the configuration.
         """
         server = self.serve("127.0.0.1", 8080)
         server.pages["/"] = answer(b"inner")
@@ -115,13 +114,10 @@ class GuardTests(FetchTestCase):
 
 class TLSTests(FetchTestCase):
     """
-    A certificate must be that of the host in the URL, from somebody we trust.
+    A certificate must be trusted and match the URL's host.
     """
 
     def setUp(self):
-        """
-        Start a server with a certificate for C{site.example}.
-        """
         super().setUp()
         self.certificate = certificateFor("site.example")
 
@@ -135,7 +131,7 @@ class TLSTests(FetchTestCase):
 
     def trust(self):
         """
-        Trust whoever made the certificate.
+        Trust the test's certificate.
         """
         path = self.mktemp()
         with open(path, "wb") as file:
@@ -145,8 +141,7 @@ class TLSTests(FetchTestCase):
 
     async def test_trusted(self):
         """
-        The certificate is checked for the name, though the connection is made to an
-        address.
+        The certificate is checked for the name, though the connection is to an address.
         """
         self.trust()
         told = await self.fetch("https://site.example/")
@@ -166,8 +161,7 @@ class TLSTests(FetchTestCase):
 
     async def test_noNames(self):
         """
-        A certificate that says no host is refused, be it trusted or not; nothing is
-        logged as an error.
+        A certificate without names is refused, trusted or not; no error is logged.
         """
         for trusted in (True, False):
             self.certificate = certificateFor("site.example", names=False)
@@ -186,7 +180,7 @@ class TLSTests(FetchTestCase):
 
     async def test_untrusted(self):
         """
-        A certificate that nobody vouches for is refused.
+        An untrusted certificate is refused.
         """
         told = await self.failing(self.fetch("https://site.example/"))
         self.assertEqual(told, "https://site.example/ gives no valid HTTP response.")
@@ -200,8 +194,8 @@ class URLTests(SynchronousTestCase):
 
     def test_refused(self):
         """
-        Other schemes, other ports, passwords and nonsense are refused before
-        anything else is done.
+        Other schemes and ports, passwords and invalid URLs are refused before any
+        request.
         """
         for url, why in [
             ("ftp://site.example/", "Only http and https"),
@@ -227,7 +221,7 @@ class URLTests(SynchronousTestCase):
 
     def test_accepted(self):
         """
-        Web addresses are made fit for the wire.
+        Valid URLs are normalized.
         """
         for url, expected in [
             (" HTTP://Site.Example ", "http://site.example/"),
@@ -242,7 +236,7 @@ class URLTests(SynchronousTestCase):
     @given(st.text() | st.text().map("http://{}".format))
     def test_anything(self, text):
         """
-        Whatever a model writes, it is a URL or the model is told.
+        Any text is parsed or refused with a L{ToolError}.
         """
         try:
             url = parseURL(text, (80, 443))

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.net.fetching}: whole answers of hostile servers.
+Tests for L{openclaw.net.fetching}: responses of hostile servers.
 """
 
 from hypothesis import given, settings
@@ -28,16 +28,15 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 class HostileTests(SynchronousTestCase):
     """
-    A fetch ends with a page or with a L{ToolError}, and logs no error.
+    A fetch ends with a document or a L{ToolError}, and logs no error.
     """
 
     def fetched(self, answer, close=True):
         """
-        Fetch from a server that sends this to every request.
+        Fetch from a server that sends the same response to every request.
 
-        @param close: Does it close the connection then?
-
-        @return: The L{FetchedDocument}, or the words of the error.
+        @param close: Whether it then closes the connection.
+        @return: The L{FetchedDocument}, or the error message.
         """
         net, server = Internet(), RawServer()
         net.listen(80, server)
@@ -70,7 +69,7 @@ class HostileTests(SynchronousTestCase):
     @given(hostileAnswers(), st.booleans())
     def test_anyAnswer(self, answer, close):
         """
-        Any answer, also of a server that keeps the connection open.
+        Any response, also of a server that keeps the connection open.
         """
         outcome = self.fetched(answer, close)
         if isinstance(outcome, FetchedDocument):
@@ -81,7 +80,7 @@ class HostileTests(SynchronousTestCase):
 
     def test_printable(self):
         """
-        Messages repeat no control character of a server.
+        Messages contain no control character of a response.
         """
         for head in (
             b"HTTP/1.1 200 OK\r\nContent-Encoding: \x00\x1b[2J\r\n\r\n",
@@ -94,7 +93,7 @@ class HostileTests(SynchronousTestCase):
 
     def test_chunks(self):
         """
-        A page is not whole if its chunks are damaged or cut off.
+        A page with damaged or truncated chunks is not complete.
         """
         whole = b"4\r\ntext\r\n0\r\n\r\n"
         self.assertTrue(self.fetched(CHUNKED + whole).whole)
@@ -111,7 +110,7 @@ class HostileTests(SynchronousTestCase):
 
     def test_length(self):
         """
-        Nor if it is shorter than it was to be.
+        Nor is one that is shorter than its C{Content-Length}.
         """
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
         for body in (b"", b"text"):

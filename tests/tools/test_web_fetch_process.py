@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.tools.web_fetch}: the process that makes text of a page.
+Tests of L{openclaw.tools.web_fetch}: the process that extracts the text of a page.
 """
 
 from pathlib import Path
@@ -21,27 +21,27 @@ SIZE = 200_000
 
 def filled(piece: str) -> bytes:
     """
-    Repeat a piece of HTML up to the size of a large page.
+    Repeat HTML up to the size of a large page.
     """
     return (piece * (SIZE // len(piece))).encode()
 
 
 class PageTests(TestCase):
     """
-    Pages of strangers.
+    Text is extracted from untrusted pages.
     """
 
     timeout = 60
 
     async def text(self, page: bytes, kind: str = "text/html") -> tuple[str, int]:
         """
-        Make text of a page.
+        Extract the text of a page.
         """
         return await extractPageText(reactor, page, kind, None, LIMIT)
 
     async def test_usual(self) -> None:
         """
-        The text of a page, and of what is no HTML.
+        The text of HTML and of plain text is returned.
         """
         found = await self.text("<p>Grüße, <b>alle</b>".encode())
         self.assertEqual(found, ("Grüße, alle", 0))
@@ -49,14 +49,14 @@ class PageTests(TestCase):
 
     async def test_long(self) -> None:
         """
-        Of a long text the beginning comes, and the number of characters that do not.
+        A long text is truncated, and the number of left-out characters is returned.
         """
         text, left = await self.text(("ü" * 70_000).encode(), "text/plain")
         self.assertEqual((text, left), ("ü" * LIMIT, 20_000))
 
     async def test_binary(self) -> None:
         """
-        A content that is not text is an error.
+        Binary content is an error.
         """
         with self.assertRaises(ToolError) as caught:
             await self.text(b"a\0b")
@@ -64,8 +64,8 @@ class PageTests(TestCase):
 
     async def test_shapes(self) -> None:
         """
-        Pages of any shape give text within the bounds, or say why not; what is nested
-        too deeply is said to be left out.
+        Pages of any shape give a text within the limits, or an error; content nested
+        too deeply is left out with a note.
         """
         for piece in (
             "<ul><li>x",
@@ -94,7 +94,7 @@ class PageTests(TestCase):
 
     async def test_memoryOfParser(self) -> None:
         """
-        So is what takes too much while it is parsed, and not before.
+        So is one whose parser needs too much.
         """
         self.patch(web_fetch, "MEMORY_BYTES", 420 * 1024 * 1024)
         self.patch(web_fetch, "MEMORY_PER_BYTE", 0)
@@ -104,7 +104,7 @@ class PageTests(TestCase):
 
     async def test_reasons(self) -> None:
         """
-        Whatever ends the process, the error says what it was.
+        The error message says why the process ended.
         """
         kill = "import os, signal\nos.kill(os.getpid(), signal.{})"
         for program, words in (
@@ -129,7 +129,7 @@ class PageTests(TestCase):
 
     async def test_lowerLimit(self) -> None:
         """
-        A daemon that has a lower limit itself hands it on.
+        A lower limit of the daemon itself applies, too.
         """
         page = web_fetch.PAGE_PROGRAM.read_text()
         child = Path(self.mktemp())
@@ -140,7 +140,7 @@ class PageTests(TestCase):
 
     async def test_time(self) -> None:
         """
-        So is what takes too long.
+        A page that takes too long is an error.
         """
         self.patch(web_fetch, "SECONDS", 0.01)
         with self.assertRaises(ToolError) as caught:
@@ -150,13 +150,10 @@ class PageTests(TestCase):
 
 class WaitingTests(FetchTestCase):
     """
-    The line of pages that wait for such a process.
+    The queue of pages is limited.
     """
 
     def setUp(self) -> None:
-        """
-        Let one process be at once, and let it never end by itself.
-        """
         super().setUp()
         self.page(b"<p>hi", content_type="text/html")
         self.tool = WebFetchTool()
@@ -167,14 +164,14 @@ class WaitingTests(FetchTestCase):
 
     def call(self, sessionKey: str = "a") -> "Deferred[str]":
         """
-        Call the one tool that there is.
+        Call the tool.
         """
         context = self.context(reactor=self.net, sessionKey=sessionKey, settings={})
         return self.tool.run({"url": "http://site.example/"}, context)
 
     async def test_many(self) -> None:
         """
-        It has a bound; who is one too many is told so at once.
+        A call beyond the limit fails at once.
         """
         self.patch(web_fetch, "MAX_WAITING", 1)
         first = self.call()
@@ -191,7 +188,7 @@ class WaitingTests(FetchTestCase):
 
     async def test_long(self) -> None:
         """
-        Nobody waits in it for ever.
+        A call fails after the longest wait.
         """
         self.patch(web_fetch, "WAIT_SECONDS", 0.01)
         first = self.call()

@@ -17,16 +17,12 @@ from openclaw.sessions.store.memory import MemorySessionStore
 
 class ToolTestCase(TestCase):
     """
-    An agent with a workspace, and a world outside of it.
+    An agent with a workspace, and files outside of it.
 
-    @ivar outside: A directory that is none of the agent's business, with a file
-        C{secret} in it.
+    @ivar outside: A directory outside of the workspace, with a file C{secret}.
     """
 
     def setUp(self):
-        """
-        Make the directories.
-        """
         top = Path(self.mktemp()).absolute()
         self.workspace = top / "workspace"
         self.workspace.mkdir(parents=True)
@@ -52,7 +48,7 @@ class ToolTestCase(TestCase):
 
     def put(self, name, contents=""):
         """
-        Put a file into the workspace.
+        Write a file into the workspace.
 
         @return: Its path.
         """
@@ -64,13 +60,13 @@ class ToolTestCase(TestCase):
 
     def names(self):
         """
-        The names of all that is in the workspace.
+        Return the names of everything in the workspace.
         """
         return sorted(os.listdir(self.workspace))
 
     async def failing(self, deferred):
         """
-        Return the error that a model gets for a call that fails.
+        Return the error message of a call that fails.
         """
         try:
             result = await deferred
@@ -92,7 +88,7 @@ class ToolTestCase(TestCase):
 
 def openFiles(directory):
     """
-    The files and directories below a directory that this process has open.
+    Return the open files and directories below a directory.
     """
     found = []
     for name in os.listdir("/proc/self/fd"):
@@ -107,7 +103,7 @@ def openFiles(directory):
 
 def childProcesses():
     """
-    The commands of all processes that come from this one.
+    Return the commands of all descendants of this process.
     """
     parents, commands = {}, {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
@@ -128,9 +124,9 @@ def childProcesses():
 
 async def appearing(look, clock=reactor, seconds=10):
     """
-    Look, between turns of the reactor, until there is something.
+    Wait until a function returns a true value, between iterations of the reactor.
 
-    @return: What there is.
+    @return: The value.
     """
     deadline = clock.seconds() + seconds
     while not (found := look()):
