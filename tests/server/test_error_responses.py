@@ -53,6 +53,8 @@ TOLD = {
     "UpstreamAuthFailed": (502, "upstream_error", "upstream_auth_failed"),
     "UpstreamError": (502, "upstream_error", "upstream_error"),
     "UpstreamMalformed": (502, "upstream_error", "upstream_malformed"),
+    "UpstreamModelNotFound": (404, WRONG, "model_not_found"),
+    "UpstreamOutOfFunds": (402, "insufficient_quota", "insufficient_quota"),
     "UpstreamTooLarge": (502, "upstream_error", "upstream_too_large"),
     "UpstreamRateLimited": (429, "rate_limit_error", "upstream_rate_limited"),
     "UpstreamRefused": (400, WRONG, "upstream_refused"),
@@ -103,7 +105,12 @@ class AnswerTests(SynchronousTestCase):
             )
             self.assertEqual(
                 told,
-                {"message": "No.", "type": kind.type, "param": None, "code": kind.code},
+                {
+                    "message": "No.",
+                    "type": kind.type,
+                    "param": error.param,
+                    "code": kind.code,
+                },
             )
 
     def test_told(self):
@@ -121,6 +128,13 @@ class AnswerTests(SynchronousTestCase):
                 (status, kind, code),
                 name,
             )
+
+    def test_param(self):
+        """
+        An error names the field at fault, if its kind knows one.
+        """
+        _, told = answered(errors.UpstreamModelNotFound("No."))
+        self.assertEqual(told["param"], "model")
 
     def test_members(self):
         """
