@@ -1,5 +1,5 @@
 """
-The audit log: refused credentials, changes of named tokens, and the agents' tool calls.
+The audit log: rejected credentials, changes of named tokens, and tool calls.
 
 Its lines are a part of the daemon's log, in the namespace L{NAMESPACE} and whatever
 C{logging.level} is; C{logging.auditFile} has them in a file of their own, too.

@@ -1,5 +1,5 @@
 """
-Providers, sessions and runs, composed.
+Build providers, session store and runtime from a configuration.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """
-From a configuration to what holds: the part of a gateway that a reload replaces.
+Build the live configuration, and replace it at a reload.
 """
 
 import os

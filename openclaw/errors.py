@@ -1,5 +1,5 @@
 """
-The tree of errors, each with the type, code and status it has in OpenAI's terms::
+The errors of OpenClaw, each with its type, code and HTTP status in OpenAI's terms::
 
     OpenClawError
     ├── InvalidRequest         400  the caller's request is wrong; names the field

@@ -1,5 +1,5 @@
 """
-Events of a run, as its one listener is told.
+Events of a run, as its listener receives them.
 
 The set is closed.  Events come synchronously and in batches: all that one read
 of the upstream socket brought is one batch, so a listener can answer it with one

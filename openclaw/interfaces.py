@@ -1,5 +1,5 @@
 """
-Every zope Interface of OpenClaw: the map of what can be replaced.
+Every zope Interface of OpenClaw: the parts that can be replaced.
 
 Methods that can take time return a Deferred.  What is given to them and what
 comes back is the vocabulary of L{openclaw.messages}, L{openclaw.events} and

@@ -1,5 +1,5 @@
 """
-Counts the values and the escapes of a JSON text before it is decoded.
+Count the values and escapes of a JSON text before it is decoded.
 
 Decoded, a text of many small values takes thirty times its size, and makes Python's
 collector look through all of them: 16 MB of C{[],[],…} took 1.4 s.

@@ -1,5 +1,5 @@
 """
-The daemon's log as JSON: one object a line.
+The daemon's log as JSON: one object per line.
 
 As text it is Twisted's own; so are the choices between a file, standard output and
 syslog, which hold for both.

@@ -1,5 +1,5 @@
 """
-Is all that a configuration names installed?  Asked before anything is started.
+Check at the start that everything a configuration names is installed.
 """
 
 from twisted.logger import Logger

@@ -1,6 +1,5 @@
 """
-Files that hold secrets, or decide who may come in: read only if nobody else can have
-put them there.
+Read files that hold secrets or grant access, if no other user can have written them.
 """
 
 import os

@@ -1,5 +1,5 @@
 """
-JSON objects that are passed on as they came, such as the schemas of a client's tools.
+JSON objects that are passed on unparsed, such as the schemas of a client's tools.
 """
 
 from collections.abc import Iterator, Mapping

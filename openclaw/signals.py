@@ -1,5 +1,5 @@
 """
-The signals that a daemon listens to.
+Handle the daemon's signals.
 """
 
 import signal

@@ -1,6 +1,5 @@
 """
-The banner that the daemon logs once it is ready: all that a newcomer needs for a first
-call.
+The banner that the daemon logs once it is ready, with an example request.
 """
 
 from collections.abc import Sequence

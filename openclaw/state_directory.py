@@ -1,5 +1,5 @@
 """
-The state directory: where the daemon keeps what must outlive it.
+The state directory, with the files that outlive the daemon.
 """
 
 import os

@@ -1,5 +1,5 @@
 """
-C{twistd openclaw}: a gateway as the one thing that a process does.
+C{twistd openclaw}: the gateway as the only service of a process.
 """
 
 # Each import below takes its time, in which a SIGHUP would end the process.

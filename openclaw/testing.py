@@ -1,5 +1,5 @@
 """
-Doubles for tests of what is built on OpenClaw: models that say what they are told.
+Doubles for tests of code that uses OpenClaw: scripted models, and a session store.
 
 L{ScriptedProvider} stands in for a model provider within the process, without any
 I/O; L{ScriptedModelServer} is one on the network, which speaks OpenAI's streaming

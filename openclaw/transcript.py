@@ -1,5 +1,5 @@
 """
-A conversation of texts alone, as it is kept.
+A conversation of plain texts, kept as the JSON that OpenAI's API takes.
 
 Most are: without tools, images or thoughts.  Then the JSON in which messages are kept
 is what OpenAI's API takes, too, and neither has to be made of the other: a session

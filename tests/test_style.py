@@ -18,6 +18,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass
 
+from docs.modules import PAGE, layers, updated
+
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = PROJECT / "openclaw"
 # The other folders with Python code.
@@ -234,6 +236,17 @@ class StyleTests(SynchronousTestCase):
         counts = Counter(stem for stem in stems if stem not in CONVENTIONAL)
         found = {stem: count for stem, count in counts.items() if count > 1}
         self.assertLessEqual(len(found), MOST_HOMONYMS, found)
+
+    def test_architectureListsModules(self) -> None:
+        """
+        The list of modules in docs/architecture.md is current, and has all of them.
+        C{python -m docs.modules} updates it.
+        """
+        page = PAGE.read_text("utf-8")
+        self.assertEqual(page, updated(page), "Run: python -m docs.modules")
+        listed = {name for layer in layers() for name in layer}
+        top = {name.split("/")[1].removesuffix(".py") for name, _ in self.modules}
+        self.assertEqual(listed, top - {"__init__"})
 
     def test_privateNamesOfTwisted(self) -> None:
         """

@@ -1,6 +1,5 @@
 """
-The part of a conversation that is sent to the model: all of it, or, if it exceeds the
-model's context window, a summary and the newest messages.
+The part of a conversation that fits into the model's context window.
 """
 
 from collections.abc import Sequence

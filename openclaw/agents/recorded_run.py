@@ -1,6 +1,5 @@
 """
-Runs with any number of listeners.  A recorded run can be followed from the beginning at
-any time.
+Runs with any number of listeners, each of which gets all events from the beginning.
 
 A client may reconnect, or its library may repeat a request; neither should make an
 agent work twice.

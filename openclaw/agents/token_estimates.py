@@ -1,6 +1,7 @@
 """
-Estimates of token counts.  Only the provider can count a model's tokens, at the cost of
-a call.
+Estimates of token counts.
+
+Only the provider can count a model's tokens, at the cost of a call.
 """
 
 from collections.abc import Iterable, Sequence

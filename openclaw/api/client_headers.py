@@ -1,7 +1,6 @@
 """
-Parse the headers of a request for a run: OpenClaw's own, OpenAI's, and those of chat
-programs, which name the chat that a request belongs to, or a background task such as
-generating a title.
+Parse the headers of a request for a run: OpenClaw's, OpenAI's, and those of chat
+programs.
 
 Chat programs fill such headers from templates. An unfilled one, such as C{{{CHAT_ID}}},
 counts as absent, as does an empty one.

@@ -1,6 +1,5 @@
 """
-Limits of JSON that are checked on its bytes, before decoding: an empty array takes
-three bytes of a body, and sixty as a Python object.
+Limits of JSON that are checked on its bytes, before decoding.
 
 The checks work on slices of a body, since each call into C holds the GIL.
 """

@@ -1,5 +1,5 @@
 """
-The wordings of providers' errors, by their meaning.
+Patterns in the texts of providers' errors, by their meaning.
 
 Each names the servers that use it.  Where to look for more: C{overflow.ts} of pi,
 C{exception_mapping_utils.py} of LiteLLM, and the providers' lists of error codes.

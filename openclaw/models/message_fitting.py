@@ -1,5 +1,5 @@
 """
-Fits a conversation to a profile: leaves out empty messages and joins neighbours.
+Fit a conversation to a profile: leave out empty messages and join neighbours.
 """
 
 import re

@@ -1,5 +1,5 @@
 """
-The table of what families of models accept, wherever they are.
+The table of what each family of models accepts, at any provider.
 
 As in L{openclaw.models.profile_table}: later rows go first, and each names its source.
 """

@@ -1,5 +1,5 @@
 """
-The table of what providers accept.
+The table of what each provider accepts.
 
 Rows apply from top to bottom; later ones go first.  Each names its source.  What a
 provider ignores without an error is listed, too, so that the caller is told.

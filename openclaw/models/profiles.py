@@ -1,5 +1,5 @@
 """
-Profiles: the differences of a provider and model from the API whose dialect they speak.
+Profiles: how a provider and model differ from the API whose dialect they speak.
 
 A profile is made of rows of data (see L{openclaw.models.profile_table}) and of the
 configuration, which goes first.

@@ -1,5 +1,5 @@
 """
-A provider that is asked over HTTP, in whatever dialect.
+A provider over HTTP, in any dialect.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
 """
-Errors of a provider's HTTP status, as the caller gets them.
+Translate a provider's HTTP errors to ours.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,5 @@
 """
-Makes the providers that are asked over HTTP: all that a plug-in needs for one more
-dialect.
+Make providers over HTTP: all that a plug-in needs for one more dialect.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """
-Decoding of answers, as far as the dialects have it in common, without I/O.
+Decoding of responses: the part that dialects share, without I/O.
 """
 
 from abc import ABC, abstractmethod

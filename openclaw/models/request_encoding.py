@@ -1,5 +1,5 @@
 """
-Encoding of requests, as far as the dialects have it in common.
+Encoding of requests: the part that dialects share.
 """
 
 import re

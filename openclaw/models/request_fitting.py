@@ -1,5 +1,5 @@
 """
-Fits a request to a profile: leaves out what the model refuses, and says what that was.
+Fit a request to a profile: leave out what the model rejects, and report that.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,5 @@
 """
-Tells a model's C{<think>} block from its answer, without I/O.
+Separate a model's C{<think>} block from its answer, without I/O.
 """
 
 import re

@@ -1,5 +1,5 @@
 """
-Binding of a model's thoughts to the provider and model that made them.
+Bind a model's thoughts to the provider and model that made them.
 
 A signature that a provider requires with later requests is opaque, and refused by other
 models and by the same API elsewhere.  So it is stored with the model's name, and sent

@@ -1,5 +1,5 @@
 """
-Tool calls as models write them: pieces in, whole calls out, without I/O.
+Assemble tool calls from the pieces in which models send them, without I/O.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
 """
 Networking that knows nothing of agents: HTTP clients, streams of JSON, TLS, listening,
-and the fair division of what is scarce.
+and fair limits.
 """

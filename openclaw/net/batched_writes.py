@@ -1,6 +1,5 @@
 """
-Batching of the writes of one reactor event, such as a read or the result of a thread,
-and sending them as soon as the event is over.
+Batch the writes of one reactor event, and send them as soon as it is over.
 
 Twisted's transports first ask the reactor whether a socket is writable, and send in the
 reactor's next iteration.  Nearly always it is: asking costs two system calls and an

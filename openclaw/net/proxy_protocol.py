@@ -1,6 +1,5 @@
 """
-The PROXY protocol, versions 1 and 2, with which a proxy tells the address of its
-client.
+The PROXY protocol, versions 1 and 2, with which a proxy sends its client's address.
 
 U{https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt}.  Twisted's own
 C{haproxy:} endpoints wait for an unfinished header forever, refuse C{PROXY UNKNOWN}

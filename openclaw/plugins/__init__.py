@@ -1,5 +1,5 @@
 """
-The place of plug-ins: tools, model providers and whatever else has an Interface.
+The package in which C{twisted.plugin} finds tools, model providers and other plug-ins.
 
 Other distributions put modules into a directory C{openclaw/plugins}, without an
 C{__init__.py}, anywhere on C{sys.path}; see L{twisted.plugin}.

@@ -1,6 +1,7 @@
 """
-Our own ways to reach models.  Made of strings: a dialect is imported when a provider
-speaks it.
+The dialects that OpenClaw ships, registered as plug-ins.
+
+They are registered by name, since a dialect is imported when a provider speaks it.
 """
 
 from openclaw.models.provider_maker import HTTPProviderMaker

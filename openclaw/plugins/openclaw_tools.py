@@ -1,5 +1,5 @@
 """
-Our own tools.
+The tools that OpenClaw ships, registered as plug-ins.
 """
 
 from openclaw.tools.exec_tool import ExecTool

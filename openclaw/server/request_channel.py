@@ -1,5 +1,5 @@
 """
-The parts of a connection, and of its site, that requests use.
+The interface of a connection, and of its site, as requests use it.
 """
 
 from collections.abc import Callable

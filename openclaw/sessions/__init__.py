@@ -1,3 +1,3 @@
 """
-Conversations that last: their keys, and the store that keeps them.
+Sessions: their keys, and the store of their transcripts.
 """

@@ -1,5 +1,5 @@
 """
-The names of conversations.
+The keys of sessions, and the callers who may use them.
 
 A session key is C{agent:<agent id>:<name>}.  Callers may name a session, a C{user}
 names one, and a call with neither gets a key that is used once.

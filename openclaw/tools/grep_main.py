@@ -1,5 +1,5 @@
 """
-Search files for text.
+The program that searches files for text.
 
 This file is a program: C{python -I -S grep_main.py JOB}.  It runs in a process of its
 own because a regular expression can take forever, holds Python's global lock while it

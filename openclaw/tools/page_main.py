@@ -1,6 +1,7 @@
 """
-The program that extracts the text of a fetched page.  Run by
-L{openclaw.tools.web_fetch}.
+The program that extracts the text of a fetched page.
+
+L{openclaw.tools.web_fetch} runs it.
 
 Pages are not trusted: they are parsed and laid out in a process of its own, with limits
 of memory and time, so that no page can block or fill the daemon.

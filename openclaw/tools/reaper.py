@@ -1,5 +1,5 @@
 """
-Run one command, and leave no process of it behind.
+The program that runs one command, and leaves no process of it behind.
 
 This file is a program: C{python -I -S reaper.py GRACE DIRECTORY COMMAND...}.  It leads
 a new session and process group, runs the command in it, and waits.  When the command

@@ -1,3 +1,3 @@
 """
-More than one process behind the same ports.
+Several processes behind the same ports.
 """

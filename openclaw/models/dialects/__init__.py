@@ -1,3 +1,3 @@
 """
-Wire forms of providers, a package each: requests out, answers in, without I/O.
+The wire formats of providers, a package each: requests out, responses in, without I/O.
 """

@@ -1,5 +1,5 @@
 """
-Parsing of llama.cpp's log.
+Parse llama.cpp's log.
 
 Its lines look like C{0.00.003.234 I srv init: build_info…}: a time, a letter for the
 level, a text.  Some lines have neither time nor level.

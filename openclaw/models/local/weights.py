@@ -1,5 +1,5 @@
 """
-Locating the embedded model's engine and weights without loading either.
+Locate the embedded model's engine and weights without loading either.
 """
 
 from collections.abc import Callable

@@ -1,3 +1,3 @@
 """
-Transcripts on disk.
+The session store.
 """

@@ -1,5 +1,5 @@
 """
-Finds out that a store fails, or works again, also when no run tries it.
+Detect that a store fails, or works again, also when no run uses it.
 """
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime

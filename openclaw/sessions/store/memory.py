@@ -1,5 +1,5 @@
 """
-The session store in memory: for tests, and for those who want nothing kept.
+The session store in memory, for tests and for gateways that keep nothing.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
 """
-Outlines of sessions: what is read to tell one session from another.
+Outlines of sessions: the texts that tell one session from another.
 """
 
 from collections.abc import Iterable

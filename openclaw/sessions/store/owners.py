@@ -1,6 +1,5 @@
 """
-The owner of a claim: a store object in a process on a machine; and whether that process
-is known to be dead.
+The owner of a claim: a store in a process, and the check that this process is dead.
 
 A daemon that was killed leaves its claims behind.  Knowing that it is dead lets the
 next one take them over at once, instead of after C{leaseSeconds}.  Where this can't

@@ -1,5 +1,5 @@
 """
-The database file: making it, and bringing its schema up to date.
+Create the database file, and migrate its schema.
 
 The schema is in C{schema/*.sql}, numbered from C{0001}; the number of the last one
 that was run is in SQLite's C{user_version}.  All here blocks, and belongs in a

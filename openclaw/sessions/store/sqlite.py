@@ -1,5 +1,5 @@
 """
-The session store in one SQLite file.
+The session store in an SQLite file.
 
 SQLite blocks, so it works in a thread of its own.  It is one thread because SQLite
 has one writer at a time anyway, and because one thread keeps the order: what is

@@ -1,5 +1,5 @@
 """
-Every SQL statement about sessions, and the transactions made of them.
+All SQL statements about sessions, and the transactions that use them.
 
 Nothing here knows a thread or a reactor: it works on a L{sqlite3.Connection} and
 blocks.

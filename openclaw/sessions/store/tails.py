@@ -1,5 +1,5 @@
 """
-Ends of sessions: what is read to show what was said last.
+The last messages of sessions, without the rest.
 """
 
 import re

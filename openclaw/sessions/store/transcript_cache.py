@@ -1,6 +1,5 @@
 """
-The transcripts of the sessions that were used last, so that a turn need not read what
-the turn before it wrote.
+A cache of the transcripts that were used last.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 """
-A request in the form of Anthropic's Messages API.
+Build requests of Anthropic's Messages API.
 
 Follows U{https://platform.claude.com/docs/en/api/messages} and, for what a model
 thinks, U{https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking} and

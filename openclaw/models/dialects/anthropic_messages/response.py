@@ -1,5 +1,5 @@
 """
-The C{anthropic-messages} dialect: Anthropic's Messages API.
+The C{anthropic-messages} dialect: decode responses of Anthropic's Messages API.
 
 Follows U{https://platform.claude.com/docs/en/api/messages}, with
 U{https://platform.claude.com/docs/en/build-with-claude/streaming} for the answer and

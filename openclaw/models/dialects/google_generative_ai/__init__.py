@@ -1,3 +1,3 @@
 """
-Google's Generative Language API, which Gemini speaks.
+Google's Gemini API.
 """

@@ -1,5 +1,5 @@
 """
-Embeddings of Google's Generative Language API.
+Embeddings of the Gemini API.
 
 Follows U{https://ai.google.dev/api/embeddings}.
 """

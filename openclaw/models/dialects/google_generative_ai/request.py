@@ -1,5 +1,5 @@
 """
-A request in the form of the Gemini API.
+Build requests of the Gemini API.
 
 Follows U{https://ai.google.dev/api/generate-content} and, for the signatures of
 thoughts, U{https://ai.google.dev/gemini-api/docs/thought-signatures}.

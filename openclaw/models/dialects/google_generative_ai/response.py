@@ -1,5 +1,5 @@
 """
-The C{google-generative-ai} dialect: the Gemini API as a provider.
+The C{google-generative-ai} dialect: decode responses of the Gemini API.
 
 Follows U{https://ai.google.dev/api/generate-content} (C{v1beta}), and for the rest
 U{https://ai.google.dev/gemini-api/docs/function-calling} and

@@ -1,5 +1,5 @@
 """
-The C{ollama} dialect: Ollama's native API as a provider.
+The C{ollama} dialect: requests and responses of Ollama's native API.
 
 Follows U{https://docs.ollama.com/api/chat} and, for errors within a stream,
 U{https://docs.ollama.com/api/errors}; thinking and tools as in

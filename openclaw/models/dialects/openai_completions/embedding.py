@@ -1,5 +1,5 @@
 """
-OpenAI's embeddings, which C{openai-completions} and C{openai-responses} have in common.
+Embeddings of OpenAI's API, for C{openai-completions} and C{openai-responses}.
 
 Follows U{https://platform.openai.com/docs/api-reference/embeddings}.  What the caller
 wants is what the provider is asked for, since not every server knows base64; either

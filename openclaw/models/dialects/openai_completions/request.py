@@ -1,5 +1,5 @@
 """
-Requests of the C{openai-completions} dialect: OpenAI's chat completions as a provider.
+Build requests of the C{openai-completions} dialect.
 
 Follows U{https://platform.openai.com/docs/api-reference/chat}, and the profile of the
 provider where that differs.

@@ -1,5 +1,5 @@
 """
-Answers of the C{openai-completions} dialect: OpenAI's chat completions as a provider.
+Decode responses of the C{openai-completions} dialect.
 
 Follows U{https://platform.openai.com/docs/api-reference/chat}, and is lenient where
 the many servers that speak it are sloppy: fields may be C{null} or missing,

@@ -1,5 +1,5 @@
 """
-A request in the form of OpenAI's Responses API.
+Build requests of OpenAI's Responses API.
 
 Follows U{https://platform.openai.com/docs/api-reference/responses/create} and, for
 what a model thinks, U{https://platform.openai.com/docs/guides/reasoning}.

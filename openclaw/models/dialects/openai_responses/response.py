@@ -1,6 +1,5 @@
 """
-The C{openai-responses} dialect: OpenAI's Responses API, used without its memory: the
-provider stores nothing, and gets the whole conversation each time.
+The C{openai-responses} dialect: decode responses of OpenAI's Responses API.
 
 Follows U{https://platform.openai.com/docs/api-reference/responses}, with
 U{https://platform.openai.com/docs/api-reference/responses-streaming} for the answer.
