@@ -48,9 +48,6 @@ class InProcessBackend:
         self._log = log
 
     async def start(self) -> None:
-        """
-        See L{Backend.start}.
-        """
         await self._composition.start()
 
     async def reload(self) -> None:
@@ -59,9 +56,6 @@ class InProcessBackend:
         """
 
     async def drain(self, seconds: float) -> None:
-        """
-        See L{Backend.drain}.
-        """
         runtime = self._composition.runtime
         if runtime.runs:
             self._log.info(
@@ -72,7 +66,4 @@ class InProcessBackend:
         await runtime.drain(seconds)
 
     def cancelRuns(self) -> None:
-        """
-        See L{Backend.cancelRuns}.
-        """
         self._composition.runtime.cancelAll()

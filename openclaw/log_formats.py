@@ -104,9 +104,6 @@ class SyslogLines:
         self._write = write
 
     def __call__(self, event: LogEvent) -> None:
-        """
-        See L{ILogObserver}.
-        """
         level = event.get("log_level")
         priority = PRIORITIES.get(level, syslog.LOG_INFO)
         # A zero byte can't be in there: JSON escapes it.

@@ -103,9 +103,6 @@ class ScriptedCall:
             self.done.errback(Failure(error))
 
     def cancel(self) -> None:
-        """
-        See L{IModelCall.cancel}.
-        """
         if not self.done.called:
             self.cancelled = True
             self.fail(RunCancelled("The run was cancelled."))
@@ -179,26 +176,17 @@ class ScriptedProvider:
     closed: bool = False
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
-        """
-        See L{IModelProvider.ask}.
-        """
         call = ScriptedCall(request, listener)
         self.calls.append(call)
         self.answer(call)
         return call
 
     def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
-        """
-        See L{IEmbedder.embed}.
-        """
         call = ScriptedEmbedding(request)
         self.embeddings.append(call)
         return call.done
 
     def close(self) -> "Deferred[None]":
-        """
-        See L{IModelProvider.close}.
-        """
         self.closed = True
         return succeed(None)
 

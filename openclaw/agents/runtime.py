@@ -151,9 +151,6 @@ class Runtime:
         return self._embeddings.startCall(call)
 
     def outline(self, sessionKey: str) -> "Deferred[Outline]":
-        """
-        See L{ISessionStore.outline}.
-        """
         return self._store.outline(sessionKey)
 
     def countRuns(self) -> tuple[int, int]:

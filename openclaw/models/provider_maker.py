@@ -42,9 +42,6 @@ class HTTPProviderMaker:
     def makeProvider(
         self, name: str, settings: Provider, reactor: Any, log: Logger
     ) -> IModelProvider:
-        """
-        See L{IModelProviderMaker.makeProvider}.
-        """
         dialect: Dialect = namedAny(self.dialect)()
         embeddings: EmbeddingDialect | None = None
         if self.embeddings is not None:

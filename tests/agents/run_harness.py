@@ -99,15 +99,9 @@ class HeldStore:
         return result
 
     def open(self) -> Deferred[None]:
-        """
-        See L{ISessionStore.open}.
-        """
         return self._do("open")
 
     def close(self) -> Deferred[None]:
-        """
-        See L{ISessionStore.close}.
-        """
         return self._do("close")
 
     def beginTurn(
@@ -117,9 +111,6 @@ class HeldStore:
         opening: Sequence[Message],
         following: Sequence[Message],
     ) -> Deferred[Conversation | None]:
-        """
-        See L{ISessionStore.beginTurn}.
-        """
         return self._do("beginTurn", claim, agentID, opening, following)
 
     def endTurn(
@@ -128,41 +119,23 @@ class HeldStore:
         messages: Sequence[Message],
         summary: Summary | None = None,
     ) -> Deferred[None]:
-        """
-        See L{ISessionStore.endTurn}.
-        """
         return self._do("endTurn", claim, messages, summary)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
-        """
-        See L{ISessionStore.renew}.
-        """
         return self._do("renew", claims)
 
     def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
-        """
-        See L{ISessionStore.transcript}.
-        """
         return self.inner.transcript(sessionKey)
 
     def outline(self, sessionKey: str) -> Deferred[Outline]:
-        """
-        See L{ISessionStore.outline}.
-        """
         return self.inner.outline(sessionKey)
 
     def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
-        """
-        See L{ISessionStore.tail}.
-        """
         return self.inner.tail(sessionKey, most)
 
     def sessions(
         self, agentID: str | None = None, prefix: str = "", most: int | None = None
     ) -> Deferred[Sequence[SessionInfo]]:
-        """
-        See L{ISessionStore.sessions}.
-        """
         return self.inner.sessions(agentID, prefix, most)
 
 

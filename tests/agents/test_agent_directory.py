@@ -38,9 +38,6 @@ class NamespacedCaller:
         return True
 
     def mayUse(self, agentID: str) -> bool:
-        """
-        See L{ICaller.mayUse}.
-        """
         return agentID in self.usableIDs
 
     def narrowed(self, scopes: Any) -> "NamespacedCaller":

@@ -43,9 +43,6 @@ class NamedOnly:
         }
 
     def run(self, arguments: Mapping[str, Any], context: ToolContext) -> Deferred[str]:
-        """
-        See L{ITool.run}.
-        """
         return succeed("Done.")
 
 

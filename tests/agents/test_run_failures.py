@@ -195,9 +195,6 @@ class PlainCall:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """
-        See L{IModelCall.cancel}.
-        """
         self.cancelled = True
         self.done.errback(Failure(RunCancelled("The run was cancelled.")))
 
@@ -212,9 +209,6 @@ class PlainCall:
         """
 
     def stopProducing(self) -> None:
-        """
-        See L{IModelCall.stopProducing}.
-        """
         self.cancel()
 
 
@@ -229,15 +223,9 @@ class PlainProvider:
     call: PlainCall
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> PlainCall:
-        """
-        See L{IModelProvider.ask}.
-        """
         return self.call
 
     def close(self) -> Deferred[None]:
-        """
-        See L{IModelProvider.close}.
-        """
         return succeed(None)
 
 

@@ -32,9 +32,6 @@ class Look:
     readOnly = True
 
     def run(self, arguments: Any, context: Any) -> Deferred[str]:
-        """
-        See L{ITool.run}.
-        """
         return succeed("seen")
 
 

@@ -49,9 +49,6 @@ class Tool:
         self.given = []
 
     def run(self, arguments, context):
-        """
-        See L{ITool.run}.
-        """
         self.given.append(arguments)
         self.running.append(Deferred())
         return self.running[-1]
@@ -65,9 +62,6 @@ class SlowToStop(Tool):
     """
 
     def run(self, arguments, context):
-        """
-        See L{ITool.run}.
-        """
         self.tidied = Deferred()
         return Deferred.fromCoroutine(self._run(super().run(arguments, context)))
 

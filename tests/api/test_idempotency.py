@@ -305,9 +305,6 @@ class Change:
         self.name, self.readOnly = name, readOnly
 
     def run(self, arguments, context):
-        """
-        See L{ITool.run}.
-        """
         return succeed("done")
 
 

@@ -35,9 +35,6 @@ class Ponder:
     readOnly = True
 
     def run(self, arguments, context):
-        """
-        See L{ITool.run}.
-        """
         return succeed("Done.")
 
 

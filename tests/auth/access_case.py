@@ -51,9 +51,6 @@ class SlowChecker:
         self.cancelled = 0
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
-        """
-        See L{ICredentialsChecker.requestAvatarId}.
-        """
         self.asked.append(Deferred(self._cancel))
         return self.asked[-1]
 
@@ -70,9 +67,6 @@ class BrokenChecker:
     credentialInterfaces = (IUsernamePassword,)
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
-        """
-        See L{ICredentialsChecker.requestAvatarId}.
-        """
         raise LookupError(f"no directory for {credentials.password!r}")
 
 

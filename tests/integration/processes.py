@@ -108,9 +108,6 @@ class Watch:
         """
 
     def logPrefix(self) -> str:
-        """
-        See L{IReadDescriptor}.
-        """
         return "watch"
 
 

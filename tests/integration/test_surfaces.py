@@ -125,9 +125,6 @@ class _ToSocket:
         self._path = path
 
     def endpointForURI(self, uri: object) -> IStreamClientEndpoint:
-        """
-        See L{IAgentEndpointFactory.endpointForURI}.
-        """
         return UNIXClientEndpoint(reactor, self._path)
 
 

@@ -263,9 +263,6 @@ class PlugIn:
     def makeProvider(
         self, name: str, settings: object, reactor: object, log: Logger
     ) -> IModelProvider:
-        """
-        See L{IModelProviderMaker.makeProvider}.
-        """
         if self.fault is not None:
             raise self.fault
         self.given = [name, settings, reactor, log]

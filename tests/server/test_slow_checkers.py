@@ -36,9 +36,6 @@ class SlowChecker:
         self.asked = []
 
     def requestAvatarId(self, credentials):
-        """
-        See L{ICredentialsChecker.requestAvatarId}.
-        """
         self.asked.append(Deferred())
         return self.asked[-1]
 
@@ -256,9 +253,6 @@ class BrokenAccessCheck:
     """
 
     def admit(self, request):
-        """
-        See L{openclaw.server.request_channel.Access.admit}.
-        """
         return Admission(caller=fail(ValueError("secret")), bodyBytes=LIMIT)
 
 

@@ -17,9 +17,6 @@ class MemoryContractTests(SessionStoreContract, TestCase):
     """
 
     def makeStore(self, clock: Clock) -> MemorySessionStore:
-        """
-        See L{SessionStoreContract.makeStore}.
-        """
         return MemorySessionStore(clock=clock)
 
 

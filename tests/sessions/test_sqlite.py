@@ -35,9 +35,6 @@ class SQLiteContractTests(SessionStoreContract, TestCase):
     """
 
     def makeStore(self, clock: Clock) -> SQLiteSessionStore:
-        """
-        See L{SessionStoreContract.makeStore}.
-        """
         path = Path(self.mktemp()) / "sessions.sqlite"
         return SQLiteSessionStore(
             reactor=reactor,

@@ -143,15 +143,9 @@ class LocalModelProvider:
         )
 
     def unavailableReason(self) -> str | None:
-        """
-        See L{Engine.unavailableReason}.
-        """
         return self._chatEngine.unavailableReason()
 
     def start(self) -> None:
-        """
-        See L{Engine.start}.
-        """
         self._chatEngine.start()
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:

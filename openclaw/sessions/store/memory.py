@@ -95,9 +95,6 @@ class MemorySessionStore:
         self._claims: dict[str, tuple[str, float]] = {}  # key: (run, expiry)
 
     def open(self) -> Deferred[None]:
-        """
-        See L{ISessionStore.open}.
-        """
         return execute(self._open)
 
     def _open(self) -> None:
@@ -106,9 +103,6 @@ class MemorySessionStore:
         self._isOpen = True
 
     def close(self) -> Deferred[None]:
-        """
-        See L{ISessionStore.close}.
-        """
         self._isOpen = False
         self._claims.clear()
         return succeed(None)
@@ -120,9 +114,6 @@ class MemorySessionStore:
         opening: Sequence[Message],
         following: Sequence[Message],
     ) -> Deferred[Conversation | None]:
-        """
-        See L{ISessionStore.beginTurn}.
-        """
         return self._do(self._beginTurn, claim, agentID, opening, following)
 
     def _beginTurn(
@@ -151,9 +142,6 @@ class MemorySessionStore:
     def endTurn(
         self, claim: Claim, messages: Sequence[Message], summary: Summary | None = None
     ) -> Deferred[None]:
-        """
-        See L{ISessionStore.endTurn}.
-        """
         return self._do(self._endTurn, claim, messages, summary)
 
     def _endTurn(
@@ -170,9 +158,6 @@ class MemorySessionStore:
         self._append(session, messages)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
-        """
-        See L{ISessionStore.renew}.
-        """
         return self._do(self._renew, claims)
 
     def _renew(self, claims: Sequence[Claim]) -> None:
@@ -182,9 +167,6 @@ class MemorySessionStore:
                 self._claims[claim.sessionKey] = (claim.runID, expiresAt)
 
     def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
-        """
-        See L{ISessionStore.transcript}.
-        """
         return self._do(self._transcript, sessionKey)
 
     def _transcript(self, sessionKey: str) -> Sequence[Message]:
@@ -194,15 +176,9 @@ class MemorySessionStore:
     fault: str | None = None
 
     def probe(self) -> "Deferred[None]":
-        """
-        See L{ISessionStore.probe}.
-        """
         return succeed(None)
 
     def outline(self, sessionKey: str) -> Deferred[Outline]:
-        """
-        See L{ISessionStore.outline}.
-        """
         return self._do(self._outline, sessionKey)
 
     def _outline(self, sessionKey: str) -> Outline:
@@ -222,9 +198,6 @@ class MemorySessionStore:
         return outlineOf(rows, first if known else None)
 
     def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
-        """
-        See L{ISessionStore.tail}.
-        """
         return self._do(self._tail, sessionKey, most)
 
     def _tail(self, sessionKey: str, most: int) -> Tail:
@@ -238,9 +211,6 @@ class MemorySessionStore:
     def sessions(
         self, agentID: str | None = None, prefix: str = "", most: int | None = None
     ) -> Deferred[Sequence[SessionInfo]]:
-        """
-        See L{ISessionStore.sessions}.
-        """
         return self._do(self._infos, agentID, prefix, most)
 
     def _infos(

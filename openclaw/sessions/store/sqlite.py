@@ -208,9 +208,6 @@ class SQLiteSessionStore:
         return done
 
     def close(self) -> Deferred[None]:
-        """
-        See L{ISessionStore.close}.
-        """
         pool, self._pool = self._pool, None
         access, self._access = self._access, None
         if pool is not None:
@@ -242,9 +239,6 @@ class SQLiteSessionStore:
         opening: Sequence[Message],
         following: Sequence[Message],
     ) -> Deferred[Conversation | None]:
-        """
-        See L{ISessionStore.beginTurn}.
-        """
         return self._transact(
             lambda access, connection, now: access.beginTurn(
                 connection, now, claim, agentID, opening, following
@@ -255,9 +249,6 @@ class SQLiteSessionStore:
     def endTurn(
         self, claim: Claim, messages: Sequence[Message], summary: Summary | None = None
     ) -> Deferred[None]:
-        """
-        See L{ISessionStore.endTurn}.
-        """
         return self._transact(
             lambda access, connection, now: access.endTurn(
                 connection, now, claim, messages, summary
@@ -266,9 +257,6 @@ class SQLiteSessionStore:
         )
 
     def probe(self) -> Deferred[None]:
-        """
-        See L{ISessionStore.probe}.
-        """
         if self._pool is None or self._access is None:
             return succeed(None)
         probing = Deferred.fromCoroutine(self._probe(self._pool, self._access))
@@ -301,33 +289,21 @@ class SQLiteSessionStore:
         checkFile(self._path)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
-        """
-        See L{ISessionStore.renew}.
-        """
         return self._transact(
             lambda access, connection, _: access.renew(connection, claims)
         )
 
     def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
-        """
-        See L{ISessionStore.transcript}.
-        """
         return self._transact(
             lambda access, connection, now: access.transcript(connection, sessionKey)
         )
 
     def outline(self, sessionKey: str) -> Deferred[Outline]:
-        """
-        See L{ISessionStore.outline}.
-        """
         return self._transact(
             lambda access, connection, now: access.outline(connection, sessionKey)
         )
 
     def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
-        """
-        See L{ISessionStore.tail}.
-        """
         return self._transact(
             lambda access, connection, now: access.tail(connection, sessionKey, most)
         )
@@ -335,9 +311,6 @@ class SQLiteSessionStore:
     def sessions(
         self, agentID: str | None = None, prefix: str = "", most: int | None = None
     ) -> Deferred[Sequence[SessionInfo]]:
-        """
-        See L{ISessionStore.sessions}.
-        """
         return self._transact(
             lambda access, connection, now: access.sessions(
                 connection, agentID, prefix, most

@@ -253,9 +253,6 @@ class SessionAccess:
             connection.execute(SUMMARISE, row)
 
     def renew(self, connection: sqlite3.Connection, claims: Sequence[Claim]) -> None:
-        """
-        See L{openclaw.interfaces.ISessionStore.renew}.
-        """
         connection.execute(BEGIN)
         owner = str(self.owner)
         expiresAt = self.uptime() + self.leaseSeconds
@@ -274,9 +271,6 @@ class SessionAccess:
     def transcript(
         self, connection: sqlite3.Connection, sessionKey: str
     ) -> Sequence[Message]:
-        """
-        See L{openclaw.interfaces.ISessionStore.transcript}.
-        """
         connection.execute("BEGIN")  # two reads that must see the same state
         session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
@@ -285,9 +279,6 @@ class SessionAccess:
         return _decoded(bodies or b"", sessionKey, length)
 
     def outline(self, connection: sqlite3.Connection, sessionKey: str) -> Outline:
-        """
-        See L{openclaw.interfaces.ISessionStore.outline}.
-        """
         connection.execute("BEGIN")
         session, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
@@ -301,9 +292,6 @@ class SessionAccess:
         )
 
     def tail(self, connection: sqlite3.Connection, sessionKey: str, most: int) -> Tail:
-        """
-        See L{openclaw.interfaces.ISessionStore.tail}.
-        """
         connection.execute("BEGIN")
         session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
@@ -323,9 +311,6 @@ class SessionAccess:
         prefix: str,
         most: int | None,
     ) -> Sequence[SessionInfo]:
-        """
-        See L{openclaw.interfaces.ISessionStore.sessions}.
-        """
         bounds = (agentID, prefix, -1 if most is None else most)
         rows = connection.execute(SESSIONS, bounds)
         return tuple(SessionInfo(*row) for row in rows)
