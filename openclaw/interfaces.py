@@ -520,15 +520,15 @@ class ISessionStore(Interface):
         L{openclaw.sessions.store.outlines.OUTLINE_CHARACTERS}, and whole answers.
         """
 
-    def tail(sessionKey: str, most: int) -> "Deferred[Tail]":
+    def tail(sessionKey: str, limit: int) -> "Deferred[Tail]":
         """
         Return the newest messages of a session, without reading the rest.
 
-        @param most: The most messages; fewer if they are long.
+        @param limit: Messages; fewer are returned if they are long.
         """
 
     def sessions(
-        agentID: str | None = None, prefix: str = "", most: int | None = None
+        agentID: str | None = None, prefix: str = "", limit: int | None = None
     ) -> "Deferred[Sequence[SessionInfo]]":
         """
         The sessions (of one agent), the most lately used first.  Reads no
@@ -536,7 +536,7 @@ class ISessionStore(Interface):
 
         @param prefix: How their keys begin.
 
-        @param most: The most sessions; C{None} for all.
+        @param limit: Sessions; C{None} for all.
         """
 
     fault: "str | None" = Attribute(

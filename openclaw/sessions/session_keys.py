@@ -1,12 +1,12 @@
 """
 The keys of sessions, and the callers who may use them.
 
-A session key is C{agent:<agent id>:<name>}.  Callers may name a session, a C{user}
-names one, and a call with neither gets a key that is used once.
+A session key is C{agent:<agent id>:<name>}.  The name comes from the request's session
+header or from its C{user}; a request without either gets a key that is used once.
 
-Callers who have a namespace, such as C{token:ci} or C{user:ann}, are at home in
-C{agent:<agent id>:<namespace>:<name>}, and nowhere else.  A namespace is a kind and a
-name with one colon in between, so none is the beginning of another one.
+A caller with a namespace, such as C{token:ci} or C{user:ann}, may use only keys of the
+form C{agent:<agent id>:<namespace>:<name>}.  A namespace is a kind and a name,
+separated by the only colon, so none is a prefix of another.
 """
 
 from uuid import uuid4
@@ -16,68 +16,63 @@ from openclaw.errors import InvalidRequest, PermissionDenied
 MAX_NAME_CHARACTERS = 512
 RESERVED = ("subagent:", "cron:", "acp:", "harness:")
 """
-Prefixes of the names that only the gateway itself may use.
+Prefixes of names that are reserved for the gateway.
 """
 
 OPERATOR = ""
 """
-The namespace of who may see all sessions.
+The namespace of callers who may use all sessions.
 """
 
 SESSION_HEADER = "x-openclaw-session-key"
 
 
-def _home(agentID: str, namespace: str) -> str:
-    """
-    Return the prefix of the keys of a namespace.
-    """
+def _keyPrefix(agentID: str, namespace: str) -> str:
     return f"agent:{agentID}:{namespace}:" if namespace else f"agent:{agentID}:"
 
 
 def visiblePrefix(namespace: str, agentID: str) -> str:
     """
-    Return the prefix of the keys of an agent's sessions that the holders of a
-    namespace may see.
+    Return the prefix of the keys of an agent's sessions that callers with a namespace
+    may use.
     """
-    return _home(agentID, namespace) if namespace else ""
+    return _keyPrefix(agentID, namespace) if namespace else ""
 
 
-def mayVisit(namespace: str, agentID: str, key: str) -> bool:
+def mayAccess(namespace: str, agentID: str, key: str) -> bool:
     """
-    Is this session of an agent one that the holders of a namespace may see?
+    Return whether callers with a namespace may use a session of an agent.
     """
     return key.startswith(visiblePrefix(namespace, agentID))
 
 
 def statelessKey(agentID: str, namespace: str) -> str:
     """
-    A key for a run that leaves nothing behind.
+    Return a new key for a run that is not stored.
     """
-    return f"{_home(agentID, namespace)}openai:{uuid4()}"
+    return f"{_keyPrefix(agentID, namespace)}openai:{uuid4()}"
 
 
 def userKey(agentID: str, user: str, namespace: str) -> str | None:
     """
-    The key of a caller's conversation with one user.
+    Return the key of a caller's session for a request's C{user}.
 
-    @param user: The request's C{user}, of which case matters but outer blanks don't.
+    @param user: Its case matters; surrounding blanks do not.
 
-    @param namespace: The caller's.
+    @return: C{None} if the user is blank.
 
-    @return: C{None} when nothing is left of it.
-
-    @raise InvalidRequest: It is too long or has control characters.
+    @raise InvalidRequest: The user is too long or has control characters.
     """
     name = user.strip()
     if not name:
         return None
     _check(name, "user", "user")
-    return f"{_home(agentID, namespace)}openai-user:{name}"
+    return f"{_keyPrefix(agentID, namespace)}openai-user:{name}"
 
 
 def agentOfKey(key: str) -> str | None:
     """
-    The agent that a key names, or C{None} for a bare name.
+    Return the agent id in a key, or C{None} for a bare name.
     """
     kind, _, rest = key.strip().partition(":")
     agentID, colon, _ = rest.partition(":")
@@ -88,49 +83,44 @@ def agentOfKey(key: str) -> str | None:
 
 def namedKey(agentID: str, key: str, namespace: str) -> str:
     """
-    The key for a session that the caller named.
+    Return the key for a session that the caller named.
 
     @param key: A bare name, or a whole key of this agent.
-
-    @param namespace: The caller's.
 
     @raise InvalidRequest: The name is reserved, empty, too long, or has control
         characters.
 
-    @raise PermissionDenied: It is a whole key, and in no home of the caller's.  What
-        there is behind the key has no part in that.
+    @raise PermissionDenied: It is a whole key outside of the caller's namespace,
+        whether or not such a session exists.
     """
     key = key.strip()
     if agentOfKey(key) is not None:
         key = key.split(":", 2)[2].strip()
         if namespace:
-            key = _atHome(key, namespace)
+            key = _stripNamespace(key, namespace)
     if not key:
         raise InvalidRequest("The session key is empty.", param=SESSION_HEADER)
     _check(key, "session key", SESSION_HEADER)
     if key.lower().startswith(RESERVED):
         raise InvalidRequest(
-            "This session key is reserved: the gateway's own begin with"
-            f" {', '.join(f'`{prefix}`' for prefix in RESERVED)}.",
+            "This session key is reserved. Keys that begin with"
+            f" {', '.join(f'`{prefix}`' for prefix in RESERVED)} are the gateway's.",
             param=SESSION_HEADER,
             code="reserved_session_key",
         )
-    return f"{_home(agentID, namespace)}{key}"
+    return f"{_keyPrefix(agentID, namespace)}{key}"
 
 
-def _atHome(name: str, namespace: str) -> str:
-    """
-    Return the part of a whole key behind the namespace.
-    """
-    home = f"{namespace}:"
-    if not name.startswith(home):
+def _stripNamespace(name: str, namespace: str) -> str:
+    prefix = f"{namespace}:"
+    if not name.startswith(prefix):
         raise PermissionDenied(
-            "You may name your own sessions only: by a bare name, or by the key that"
-            f" `{SESSION_HEADER}` of an answer has.",
+            "You may use only your own sessions: give a bare name, or a key from the"
+            f" `{SESSION_HEADER}` header of a response.",
             param=SESSION_HEADER,
             code="session_not_yours",
         )
-    return name.removeprefix(home).strip()
+    return name.removeprefix(prefix).strip()
 
 
 def _check(name: str, what: str, param: str) -> None:

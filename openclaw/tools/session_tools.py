@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from openclaw.interfaces import ITool, SessionInfo, Tail, ToolContext, ToolError
 from openclaw.messages import AssistantMessage, Message, ToolMessage, UserMessage
-from openclaw.sessions.session_keys import mayVisit, visiblePrefix
+from openclaw.sessions.session_keys import mayAccess, visiblePrefix
 
 DEFAULT_SESSIONS = 20
 MAX_SESSIONS = 100
@@ -117,7 +117,7 @@ class SessionsHistoryTool:
         # The agent in a key is the client's claim; the store's is authoritative.
         tail = await context.sessions.tail(key, limit)
         isOwn = tail.agentID == context.agentID
-        if not isOwn or not mayVisit(context.namespace, context.agentID, key):
+        if not isOwn or not mayAccess(context.namespace, context.agentID, key):
             raise ToolError("You have no such session.")
         return formatMessages(tail)
 

@@ -21,13 +21,13 @@ class KnowsDeadTests(SynchronousTestCase):
         """
         Start a process that waits for its input to end, to be an owner's.
         """
-        self.here = Owner.here()
+        self.here = Owner.current()
         self.child = subprocess.Popen(
             [
                 sys.executable,
                 "-c",
                 "from openclaw.sessions.store.owners import Owner\n"
-                "print(Owner.here(), flush=True)\n"
+                "print(Owner.current(), flush=True)\n"
                 "input()",
             ],
             stdin=subprocess.PIPE,
@@ -42,7 +42,7 @@ class KnowsDeadTests(SynchronousTestCase):
         """
         An owner whose process runs is alive.
         """
-        self.assertFalse(self.here.knowsDead(self.other))
+        self.assertFalse(self.here.isProcessGone(self.other))
 
     def test_killed(self) -> None:
         """
@@ -51,24 +51,24 @@ class KnowsDeadTests(SynchronousTestCase):
         """
         self.child.kill()
         os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOWAIT)
-        self.assertTrue(self.here.knowsDead(self.other))
+        self.assertTrue(self.here.isProcessGone(self.other))
         self.child.wait()
-        self.assertTrue(self.here.knowsDead(self.other))
+        self.assertTrue(self.here.isProcessGone(self.other))
 
     def test_sameProcess(self) -> None:
         """
         Two stores of one process are two owners, both alive.
         """
-        other = Owner.here()
+        other = Owner.current()
         self.assertNotEqual(str(other), str(self.here))
-        self.assertFalse(self.here.knowsDead(str(other)))
+        self.assertFalse(self.here.isProcessGone(str(other)))
 
     def test_numberUsedAgain(self) -> None:
         """
         A process that has a dead one's number is not taken for it.
         """
         earlier = replace(self.here, started="1")
-        self.assertTrue(self.here.knowsDead(str(earlier)))
+        self.assertTrue(self.here.isProcessGone(str(earlier)))
 
     def test_startUnknown(self) -> None:
         """
@@ -76,7 +76,7 @@ class KnowsDeadTests(SynchronousTestCase):
         as the owner.
         """
         earlier = replace(self.here, started="")
-        self.assertFalse(self.here.knowsDead(str(earlier)))
+        self.assertFalse(self.here.isProcessGone(str(earlier)))
 
     def test_elsewhere(self) -> None:
         """
@@ -85,11 +85,11 @@ class KnowsDeadTests(SynchronousTestCase):
         self.child.kill()
         self.child.wait()
         elsewhere = replace(self.here, host="elsewhere/1")
-        self.assertFalse(elsewhere.knowsDead(self.other))
+        self.assertFalse(elsewhere.isProcessGone(self.other))
 
     def test_noOwner(self) -> None:
         """
         A text that names no owner is not known to be dead.
         """
         for text in ["", "a:b", f"{self.here.host}:x:1:n", f"{self.here.host}:0:1:n"]:
-            self.assertFalse(self.here.knowsDead(text), text)
+            self.assertFalse(self.here.isProcessGone(text), text)

@@ -15,11 +15,11 @@ import tests
 from openclaw.errors import StoreError
 from openclaw.sessions.store.schema import (
     SchemaStep,
-    createPrivately,
+    createPrivateFile,
     schemaSteps,
+    schemaVersion,
     switchToWAL,
     upgrade,
-    versionOf,
 )
 
 FIRST = SchemaStep(version=1, sql="CREATE TABLE words (word TEXT);")
@@ -106,7 +106,7 @@ class UpgradeTests(SchemaTestCase):
         """
         done = upgrade(self.connection, self.path, [FIRST, SECOND, THIRD])
         self.assertEqual((done.old, done.new, done.backup), (0, 3, None))
-        self.assertEqual(versionOf(self.connection), 3)
+        self.assertEqual(schemaVersion(self.connection), 3)
         self.assertEqual(list(self.directory.iterdir()), [self.path])
 
     def test_current(self) -> None:
@@ -149,7 +149,7 @@ class UpgradeTests(SchemaTestCase):
         self.assertEqual(S_IMODE(done.backup.stat().st_mode), 0o600)
         backup = self.connect(done.backup)
         self.assertEqual(self.words(backup), [("one",)])
-        self.assertEqual(versionOf(backup), 1)
+        self.assertEqual(schemaVersion(backup), 1)
 
     def test_backupsAreKept(self) -> None:
         """
@@ -173,7 +173,7 @@ class UpgradeTests(SchemaTestCase):
         with self.assertRaises(sqlite3.OperationalError):
             upgrade(self.connection, self.path, [FIRST, SECOND, BROKEN])
         self.assertFalse(self.connection.in_transaction)
-        self.assertEqual(versionOf(self.connection), 2)
+        self.assertEqual(schemaVersion(self.connection), 2)
         self.assertEqual(self.words(self.connection), [("one", None)])
 
     def test_newer(self) -> None:
@@ -183,7 +183,7 @@ class UpgradeTests(SchemaTestCase):
         upgrade(self.connection, self.path, [FIRST, SECOND])
         with self.assertRaises(StoreError):
             upgrade(self.connection, self.path, [FIRST])
-        self.assertEqual(versionOf(self.connection), 2)
+        self.assertEqual(schemaVersion(self.connection), 2)
         self.assertEqual(list(self.directory.iterdir()), [self.path])
 
     def test_foreign(self) -> None:
@@ -193,7 +193,7 @@ class UpgradeTests(SchemaTestCase):
         self.connection.execute("CREATE TABLE sessions (cookie TEXT)")
         with self.assertRaises(StoreError):
             upgrade(self.connection, self.path, [FIRST])
-        self.assertEqual(versionOf(self.connection), 0)
+        self.assertEqual(schemaVersion(self.connection), 0)
 
 
 class SwitchToWALTests(SchemaTestCase):
@@ -229,7 +229,7 @@ class CreatePrivatelyTests(SchemaTestCase):
         """
         self.addCleanup(os.umask, os.umask(0))
         path = self.directory / "new.sqlite"
-        createPrivately(path)
+        createPrivateFile(path)
         self.assertEqual(S_IMODE(path.stat().st_mode), 0o600)
 
     def test_existing(self) -> None:
@@ -239,6 +239,6 @@ class CreatePrivatelyTests(SchemaTestCase):
         path = self.directory / "old.sqlite"
         path.write_text("something")
         path.chmod(0o640)
-        createPrivately(path)
+        createPrivateFile(path)
         self.assertEqual(path.read_text(), "something")
         self.assertEqual(S_IMODE(path.stat().st_mode), 0o640)

@@ -17,7 +17,7 @@ from openclaw.sessions.session_keys import (
     RESERVED,
     SESSION_HEADER,
     agentOfKey,
-    mayVisit,
+    mayAccess,
     namedKey,
     statelessKey,
     userKey,
@@ -348,9 +348,9 @@ class NamespaceTests(SynchronousTestCase):
                     continue
                 if key is None:
                     continue
-                self.assertTrue(mayVisit(own, agent, key))
+                self.assertTrue(mayAccess(own, agent, key))
                 if other:
-                    self.assertFalse(mayVisit(other, agent, key))
+                    self.assertFalse(mayAccess(other, agent, key))
 
     def test_others(self) -> None:
         """
@@ -397,7 +397,7 @@ class NamespaceTests(SynchronousTestCase):
             self.assertEqual(namespace.count(":"), 1)
             self.assertTrue(namespace.isprintable())
             self.assertFalse(
-                mayVisit("user:ann", "main", namedKey("main", "x", namespace))
+                mayAccess("user:ann", "main", namedKey("main", "x", namespace))
             )
 
     def test_operator(self) -> None:
@@ -405,4 +405,4 @@ class NamespaceTests(SynchronousTestCase):
         The operator sees all.
         """
         for key in ("agent:main:x", "agent:main:token:ci:x", "agent:main:user:ann:x"):
-            self.assertTrue(mayVisit(OPERATOR, "main", key))
+            self.assertTrue(mayAccess(OPERATOR, "main", key))

@@ -27,7 +27,7 @@ class AccessTestCase(SynchronousTestCase):
         Make an empty database in memory.
         """
         self.access = SessionAccess(
-            owner=Owner.here(), leaseSeconds=15.0, uptime=Clock().seconds
+            owner=Owner.current(), leaseSeconds=15.0, uptime=Clock().seconds
         )
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.addCleanup(self.connection.close)

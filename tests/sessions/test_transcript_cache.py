@@ -4,7 +4,7 @@ Tests of L{openclaw.sessions.store.transcript_cache}.
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.sessions.store.transcript_cache import ENTRY_BYTES, Recent
+from openclaw.sessions.store.transcript_cache import ENTRY_BYTES, TranscriptCache
 
 
 class RecentTests(SynchronousTestCase):
@@ -16,7 +16,7 @@ class RecentTests(SynchronousTestCase):
         """
         It counts once the transaction is committed.
         """
-        recent = Recent()
+        recent = TranscriptCache()
         recent.stage(1, 0, 2, [b"a"])
         self.assertIsNone(recent.find(1, 0, 2))
         recent.settle(True)
@@ -26,7 +26,7 @@ class RecentTests(SynchronousTestCase):
         """
         And never if that is rolled back, nor with the next one.
         """
-        recent = Recent()
+        recent = TranscriptCache()
         recent.stage(1, 0, 2, [b"a"])
         recent.settle(False)
         recent.settle(True)
@@ -36,7 +36,7 @@ class RecentTests(SynchronousTestCase):
         """
         Another process may have added to the session, or summarised it.
         """
-        recent = Recent()
+        recent = TranscriptCache()
         recent.stage(1, 0, 2, [b"a"])
         recent.settle(True)
         self.assertIsNone(recent.find(1, 0, 4))
@@ -48,8 +48,8 @@ class RecentTests(SynchronousTestCase):
         There is a bound to all of them; the longest unused go first, and one that is
         too long is not kept at all.
         """
-        most = 3 * ENTRY_BYTES + 10
-        recent = Recent(most=most)
+        limit = 3 * ENTRY_BYTES + 10
+        recent = TranscriptCache(limit=limit)
         for session, encoded in ((1, b"1234"), (2, b"1234"), (1, b"12345"), (3, b"1")):
             recent.stage(session, 0, len(encoded), [encoded])
             recent.settle(True)
@@ -61,15 +61,15 @@ class RecentTests(SynchronousTestCase):
         self.assertIsNone(recent.find(2, 0, 4))
         self.assertEqual(recent.find(1, 0, 5), (b"12345",))
         self.assertEqual(recent.find(4, 0, 4), (b"12", b"34"))
-        recent.stage(5, 0, most, [b"x" * most])
+        recent.stage(5, 0, limit, [b"x" * limit])
         recent.settle(True)
-        self.assertIsNone(recent.find(5, 0, most))
+        self.assertIsNone(recent.find(5, 0, limit))
 
     def test_small(self) -> None:
         """
         However short they are, there is a bound to how many are kept.
         """
-        recent = Recent(most=10 * ENTRY_BYTES)
+        recent = TranscriptCache(limit=10 * ENTRY_BYTES)
         for session in range(20):
             recent.stage(session, 0, 0, [])
             recent.settle(True)

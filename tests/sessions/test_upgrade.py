@@ -7,7 +7,7 @@ from contextlib import closing
 
 from openclaw.interfaces import Claim, Summary
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage
-from openclaw.sessions.store.schema import schemaSteps, upgrade, versionOf
+from openclaw.sessions.store.schema import schemaSteps, schemaVersion, upgrade
 from tests.contracts.store_opening import AGAIN, ANSWER, HELLO
 from tests.sessions.store_case import SQLiteTestCase
 
@@ -111,7 +111,7 @@ class FromVersion1Tests(SQLiteTestCase):
         backup = self.path.with_name(f"{self.path.name}.v1.1.backup")
         self.assertIn(str(backup), self.logged[-1])
         with closing(sqlite3.connect(backup)) as connection:
-            self.assertEqual(versionOf(connection), 1)
+            self.assertEqual(schemaVersion(connection), 1)
             rows = connection.execute("SELECT count(*) FROM messages").fetchone()
             self.assertEqual(rows, (7,))
             with self.assertRaises(sqlite3.OperationalError):

@@ -118,7 +118,7 @@ class _Silent:
     A store that never responds.
     """
 
-    def sessions(self, agentID=None, prefix="", most=None):
+    def sessions(self, agentID=None, prefix="", limit=None):
         return Deferred()
 
 
@@ -236,13 +236,13 @@ class _Bounded:
     def __init__(self, store):
         self.store, self.asked = store, []
 
-    def tail(self, sessionKey, most):
-        self.asked.append(("tail", sessionKey, most))
-        return self.store.tail(sessionKey, most)
+    def tail(self, sessionKey, limit):
+        self.asked.append(("tail", sessionKey, limit))
+        return self.store.tail(sessionKey, limit)
 
-    def sessions(self, agentID, prefix, most):
-        self.asked.append(("sessions", agentID, prefix, most))
-        return self.store.sessions(agentID, prefix, most)
+    def sessions(self, agentID, prefix, limit):
+        self.asked.append(("sessions", agentID, prefix, limit))
+        return self.store.sessions(agentID, prefix, limit)
 
 
 class NamespaceTests(SessionsTestCase):

@@ -8,14 +8,16 @@ from openclaw.interfaces import ISessionStore
 
 PROBE_SECONDS = 2.0
 """
-Least time between two probes, in seconds.  It is no less than the first one took: a
-large file takes seconds to read.
+Least time between two probes, in seconds.
+
+The pause is also at least as long as the last probe took: a large file takes seconds to
+read.
 """
 
 
 class FaultWatch:
     """
-    Probes a store from time to time.
+    A timer that probes a store while it runs.
     """
 
     def __init__(self, store: ISessionStore, clock: IReactorTime) -> None:
@@ -25,31 +27,25 @@ class FaultWatch:
         self._runs = False
 
     def start(self) -> None:
-        """
-        Begin to watch.
-        """
         self._runs = True
-        self._wait(PROBE_SECONDS)
+        self._schedule(PROBE_SECONDS)
 
     def stop(self) -> None:
-        """
-        Watch no longer.
-        """
         self._runs = False
         if self._next is not None:
             self._next.cancel()
             self._next = None
 
-    def _wait(self, seconds: float) -> None:
+    def _schedule(self, seconds: float) -> None:
         if self._runs:
-            self._next = self._clock.callLater(seconds, self._look)
+            self._next = self._clock.callLater(seconds, self._probe)
 
-    def _look(self) -> None:
+    def _probe(self) -> None:
         self._next = None
-        began = self._clock.seconds()
+        startedAt = self._clock.seconds()
 
         def probed(_: None) -> None:
-            took = self._clock.seconds() - began
-            self._wait(max(PROBE_SECONDS, took))
+            elapsed = self._clock.seconds() - startedAt
+            self._schedule(max(PROBE_SECONDS, elapsed))
 
         self._store.probe().addCallback(probed)

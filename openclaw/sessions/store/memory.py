@@ -23,8 +23,8 @@ from openclaw.interfaces import (
     Tail,
 )
 from openclaw.messages import Message, ToolMessage, UserMessage
-from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
-from openclaw.sessions.store.tails import newest
+from openclaw.sessions.store.outlines import FIRST_CHARACTERS, buildOutline
+from openclaw.sessions.store.tails import takeNewest
 from openclaw.sessions.store.validation import (
     MAX_LOADED_BYTES,
     MAX_LOADED_MESSAGES,
@@ -39,11 +39,8 @@ T = TypeVar("T")
 @dataclass(kw_only=True)
 class _Session:
     """
-    One conversation.
-
-    @ivar messages: All that was said.
-    @ivar sizes: How many bytes each of them takes as JSON.
-    @ivar summary: The newest one.
+    @ivar sizes: The bytes of each message as JSON.
+    @ivar summary: The newest summary.
     """
 
     agentID: str
@@ -56,37 +53,35 @@ class _Session:
     @property
     def summarised(self) -> int:
         """
-        Return the number of messages that the summary stands for.
+        Return the number of messages that the summary replaces.
         """
         return 0 if self.summary is None else self.summary.messageCount
 
     def firstLoaded(self) -> int:
         """
-        The index of the oldest message that a turn is shown.
+        Return the index of the oldest message that is loaded for a turn.
         """
-        first, room = len(self.messages), MAX_LOADED_BYTES
+        first, left = len(self.messages), MAX_LOADED_BYTES
         oldest = max(self.summarised, first - MAX_LOADED_MESSAGES)
-        while first > oldest and self.sizes[first - 1] <= room:
+        while first > oldest and self.sizes[first - 1] <= left:
             first -= 1
-            room -= self.sizes[first]
+            left -= self.sizes[first]
         return first
 
 
 @implementer(ISessionStore)
 class MemorySessionStore:
     """
-    Transcripts in memory.  Every Deferred it returns has fired already.
+    Transcripts in memory.  Every Deferred that it returns has already fired.
 
-    What was said stays while the object lives, also when it is closed and opened
-    again.
+    Closing and reopening the store does not lose messages.
 
     @ivar leaseSeconds: See L{ISessionStore.leaseSeconds}.
     """
 
     def __init__(self, *, clock: IReactorTime, leaseSeconds: float = 15.0) -> None:
         """
-        @param clock: What tells the time.
-        @param leaseSeconds: How long a claim lasts without being renewed.
+        @param leaseSeconds: The life of a claim that is not renewed.
         """
         self.leaseSeconds = leaseSeconds
         self._clock = clock
@@ -114,7 +109,7 @@ class MemorySessionStore:
         opening: Sequence[Message],
         following: Sequence[Message],
     ) -> Deferred[Conversation | None]:
-        return self._do(self._beginTurn, claim, agentID, opening, following)
+        return self._transact(self._beginTurn, claim, agentID, opening, following)
 
     def _beginTurn(
         self,
@@ -142,7 +137,7 @@ class MemorySessionStore:
     def endTurn(
         self, claim: Claim, messages: Sequence[Message], summary: Summary | None = None
     ) -> Deferred[None]:
-        return self._do(self._endTurn, claim, messages, summary)
+        return self._transact(self._endTurn, claim, messages, summary)
 
     def _endTurn(
         self, claim: Claim, messages: Sequence[Message], summary: Summary | None
@@ -158,7 +153,7 @@ class MemorySessionStore:
         self._append(session, messages)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
-        return self._do(self._renew, claims)
+        return self._transact(self._renew, claims)
 
     def _renew(self, claims: Sequence[Claim]) -> None:
         expiresAt = self._clock.seconds() + self.leaseSeconds
@@ -167,7 +162,7 @@ class MemorySessionStore:
                 self._claims[claim.sessionKey] = (claim.runID, expiresAt)
 
     def transcript(self, sessionKey: str) -> Deferred[Sequence[Message]]:
-        return self._do(self._transcript, sessionKey)
+        return self._transact(self._transcript, sessionKey)
 
     def _transcript(self, sessionKey: str) -> Sequence[Message]:
         session = self._sessions.get(sessionKey)
@@ -179,7 +174,7 @@ class MemorySessionStore:
         return succeed(None)
 
     def outline(self, sessionKey: str) -> Deferred[Outline]:
-        return self._do(self._outline, sessionKey)
+        return self._transact(self._outline, sessionKey)
 
     def _outline(self, sessionKey: str) -> Outline:
         session = self._sessions.get(sessionKey)
@@ -195,26 +190,26 @@ class MemorySessionStore:
         first = session.messages[0]
         short = session.sizes[0] <= FIRST_CHARACTERS
         known = short and isinstance(first, UserMessage)
-        return outlineOf(rows, first if known else None)
+        return buildOutline(rows, first if known else None)
 
-    def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
-        return self._do(self._tail, sessionKey, most)
+    def tail(self, sessionKey: str, limit: int) -> Deferred[Tail]:
+        return self._transact(self._tail, sessionKey, limit)
 
-    def _tail(self, sessionKey: str, most: int) -> Tail:
+    def _tail(self, sessionKey: str, limit: int) -> Tail:
         session = self._sessions.get(sessionKey)
         if session is None:
             return Tail()
         rows = zip(reversed(session.sizes), reversed(session.messages), strict=True)
-        messages = newest(islice(rows, most))
+        messages = takeNewest(islice(rows, limit))
         return Tail(session.agentID, len(session.messages), messages)
 
     def sessions(
-        self, agentID: str | None = None, prefix: str = "", most: int | None = None
+        self, agentID: str | None = None, prefix: str = "", limit: int | None = None
     ) -> Deferred[Sequence[SessionInfo]]:
-        return self._do(self._infos, agentID, prefix, most)
+        return self._transact(self._infos, agentID, prefix, limit)
 
     def _infos(
-        self, agentID: str | None, prefix: str, most: int | None
+        self, agentID: str | None, prefix: str, limit: int | None
     ) -> Sequence[SessionInfo]:
         infos = sorted(
             (
@@ -231,13 +226,13 @@ class MemorySessionStore:
             ),
             key=lambda info: (-info.updatedAt, info.sessionKey),
         )
-        return infos[:most]
+        return infos[:limit]
 
-    def _do(
+    def _transact(
         self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
         """
-        Do one transaction, if the store is open.
+        Run one transaction, if the store is open.
         """
         if not self._isOpen:
             return fail(StoreError("The session store is not open."))
@@ -245,13 +240,14 @@ class MemorySessionStore:
 
     def _holds(self, claim: Claim) -> bool:
         """
-        Has nobody taken this claim over or given it back?
+        Return whether the claim has neither expired and been taken over, nor been
+        released.
         """
         return self._claims.get(claim.sessionKey, ("", 0.0))[0] == claim.runID
 
     def _append(self, session: _Session, messages: Sequence[Message]) -> None:
         """
-        Add messages to a session; adding none is no use of it.
+        Add messages to a session.  Adding none does not count as use of the session.
         """
         if messages:
             session.messages.extend(messages)

@@ -1,10 +1,9 @@
 """
 The owner of a claim: a store in a process, and the check that this process is dead.
 
-A daemon that was killed leaves its claims behind.  Knowing that it is dead lets the
-next one take them over at once, instead of after C{leaseSeconds}.  Where this can't
-be known for certain the owner counts as alive: a claim must never be taken from a
-run that goes on.
+A killed daemon leaves its claims behind.  If its process is known to be dead, the next
+daemon takes them over immediately, instead of after C{leaseSeconds}.  If that is not
+certain, the owner counts as alive: a claim must never be taken from a running run.
 """
 
 import os
@@ -17,14 +16,14 @@ from pathlib import Path
 @dataclass(frozen=True, kw_only=True)
 class Owner:
     """
-    One open store in one process.  Its text form is what the C{owner} column keeps.
+    An open store in a process.  The C{owner} column has its text form.
 
-    @ivar host: The place in which C{pid} means something.
-    @ivar pid: The process.
-    @ivar started: When the process started, in the kernel's own count, or the empty
-        string where that can't be had.  It tells a process from an earlier one that
-        had the same number, as the daemon in a restarted container has.
-    @ivar nonce: Different for every store object.
+    @ivar host: The host and process namespace in which C{pid} is valid.
+    @ivar pid: The process id.
+    @ivar started: The kernel's start time of the process, or the empty string if it is
+        not known.  It distinguishes a process from an earlier one with the same id,
+        such as the daemon of a restarted container.
+    @ivar nonce: A random text, different for every store object.
     """
 
     host: str
@@ -33,27 +32,27 @@ class Owner:
     nonce: str
 
     @classmethod
-    def here(cls) -> "Owner":
+    def current(cls) -> "Owner":
         """
-        A new owner in this process.  To be called after any fork.
+        Create an owner for this process.  Call this after any fork.
         """
         pid = os.getpid()
         return cls(
             host=_host(),
             pid=pid,
-            started=_startOf(pid) or "",
+            started=_startTime(pid) or "",
             nonce=secrets.token_hex(8),
         )
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}:{self.started}:{self.nonce}"
 
-    def knowsDead(self, other: str) -> bool:
+    def isProcessGone(self, other: str) -> bool:
         """
-        Is the process of another owner certainly gone?
+        Return whether the process of another owner is certainly gone.
 
-        @param other: The text form of an L{Owner}.  Of an owner elsewhere, or a
-            text that is none, nothing is known.
+        @param other: The text form of an L{Owner}.  The result is C{False} for an owner
+            on another host, and for an invalid text.
         """
         try:
             host, pidText, started, _ = other.rsplit(":", 3)
@@ -62,7 +61,7 @@ class Owner:
             return False
         if host != self.host or pid <= 0:
             return False
-        startedNow = _startOf(pid)
+        startedNow = _startTime(pid)
         if startedNow is None:
             return True
         return bool(started and startedNow) and started != startedNow
@@ -70,8 +69,8 @@ class Owner:
 
 def _host() -> str:
     """
-    The host's name and, where there are such, the process namespace: two containers
-    can have one name, but not each other's processes.
+    Return the host's name and, on Linux, the process namespace: two containers can have
+    the same name, but do not share processes.
     """
     try:
         namespace = str(os.stat("/proc/self/ns/pid").st_ino)
@@ -80,23 +79,23 @@ def _host() -> str:
     return f"{socket.gethostname()}/{namespace}"
 
 
-def _startOf(pid: int) -> str | None:
+def _startTime(pid: int) -> str | None:
     """
-    When a process started, in the kernel's own count.
+    Return the kernel's start time of a process.
 
-    @return: C{None} when there is no such process, or only its body, not yet
-        buried; the empty string when it lives but its start can't be known.
+    @return: C{None} if the process does not exist or is a zombie; the empty string if
+        it lives, and its start is not known.
     """
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return None
     except PermissionError:
-        pass  # it lives, as somebody else
+        pass  # it lives, and belongs to another user
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return ""  # a system without /proc, or one that hides other people's
+        return ""  # a system without /proc, or one that hides other users' processes
     # pid (name) state ppid ...; the name may hold blanks and brackets
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else fields[19]

@@ -1,9 +1,8 @@
 """
 Create the database file, and migrate its schema.
 
-The schema is in C{schema/*.sql}, numbered from C{0001}; the number of the last one
-that was run is in SQLite's C{user_version}.  All here blocks, and belongs in a
-thread.
+The schema is in C{schema/*.sql}, numbered from C{0001}; SQLite's C{user_version} is the
+number of the last file that was applied.  All functions block: call them in a thread.
 """
 
 import fcntl
@@ -21,7 +20,7 @@ from openclaw.errors import StoreError
 @dataclass(frozen=True, kw_only=True)
 class SchemaStep:
     """
-    A step of the schema, from version C{version - 1} to C{version}.
+    A migration from version C{version - 1} to C{version}.
 
     @ivar sql: Statements, without any that begins or ends a transaction.
     """
@@ -33,11 +32,11 @@ class SchemaStep:
 @dataclass(frozen=True, kw_only=True)
 class Upgrade:
     """
-    The outcome of L{upgrade}.
+    The result of L{upgrade}.
 
-    @ivar old: The version found; 0 is an empty database.
-    @ivar new: The version now.
-    @ivar backup: The copy of the database as it was, if it was not empty.
+    @ivar old: The version before; 0 for an empty database.
+    @ivar new: The version after.
+    @ivar backup: The copy of the old database, if it was not empty.
     """
 
     old: int
@@ -47,7 +46,7 @@ class Upgrade:
 
 def schemaSteps() -> Sequence[SchemaStep]:
     """
-    The steps of the installed package, first to last.
+    Return the migrations of the installed package, in order.
     """
     folder = Path(__file__).parent / "schema"
     return sorted(
@@ -63,13 +62,13 @@ def schemaSteps() -> Sequence[SchemaStep]:
 
 
 @contextmanager
-def openingAlone(path: Path) -> Iterator[None]:
+def migrationLock(path: Path) -> Iterator[None]:
     """
-    Let no other process make or upgrade a database here meanwhile.  SQLite's own
-    locks can't be waited for while a new database is turned to WAL: it just fails.
+    Exclude other processes from creating or migrating the database.  SQLite's own locks
+    do not suffice: switching a new database to WAL fails instead of waiting.
 
-    The lock is on the directory: it leaves no file behind, and a process that is
-    killed lets go of it.
+    The lock is on the directory: it leaves no file behind, and the kernel releases it
+    when the process is killed.
     """
     directory = os.open(path.parent, os.O_RDONLY)
     try:
@@ -79,17 +78,16 @@ def openingAlone(path: Path) -> Iterator[None]:
         os.close(directory)
 
 
-def createPrivately(path: Path) -> None:
+def createPrivateFile(path: Path) -> None:
     """
-    Make an empty file that only its owner can read, if there is none; SQLite gives
-    the files that it puts beside it the same mode.  A file that exists keeps its
-    mode.
+    Create an empty file with mode 0600, unless it exists.  SQLite creates the files
+    beside it with the same mode.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        # Not opened to look at it: closing it again would drop the locks that
-        # another store of this process has on it.
+        # It must not be opened here: closing it would drop the locks that another
+        # store of this process has on it.
         pass
 
 
@@ -97,16 +95,16 @@ def upgrade(
     connection: sqlite3.Connection, path: Path, steps: Sequence[SchemaStep]
 ) -> Upgrade:
     """
-    Run the steps that a database has not seen yet, each in one transaction.
+    Apply the migrations that a database lacks, each in a transaction.
 
     @param connection: A connection with C{isolation_level=None}.
-    @param path: Where the database is; the backup goes beside it.
-    @param steps: All there are, first to last.
+    @param path: The database's file; the backup is created beside it.
+    @param steps: All migrations, in order.
 
-    @raise StoreError: If the database is newer than the steps, or not ours.
-    @raise sqlite3.Error: If it can't be read or written.
+    @raise StoreError: The database is newer than the migrations, or another program's.
+    @raise sqlite3.Error: It can't be read or written.
     """
-    old = versionOf(connection)
+    old = schemaVersion(connection)
     new = steps[-1].version
     if old > new:
         raise StoreError(
@@ -120,24 +118,26 @@ def upgrade(
         backup = _backUp(connection, path, old)
     for step in steps[old:]:
         _run(connection, step)
-    _tryToWrite(connection)
+    _checkWritable(connection)
     return Upgrade(old=old, new=new, backup=backup)
 
 
 def switchToWAL(connection: sqlite3.Connection) -> None:
     """
-    Let readers and the writer work at the same time.  The database keeps this.
+    Switch to a write-ahead log, so that readers and the writer work at the same time.
+    The database keeps this setting.
 
-    @raise sqlite3.Error: If it can't be, as on most file systems over a network.
+    @raise sqlite3.Error: The file system does not support it, as most network file
+        systems.
     """
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise sqlite3.OperationalError("this file system can't have a WAL")
 
 
-def versionOf(connection: sqlite3.Connection) -> int:
+def schemaVersion(connection: sqlite3.Connection) -> int:
     """
-    The version of a database's schema; 0 for an empty one.
+    Return the version of a database's schema; 0 for an empty one.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
@@ -145,29 +145,23 @@ def versionOf(connection: sqlite3.Connection) -> int:
 
 def checkFile(path: Path) -> None:
     """
-    Read all of a database, through a connection of its own.
+    Read a whole database, with a separate connection.
 
-    @raise sqlite3.Error: It is damaged, is not there, or has another schema.
+    @raise sqlite3.Error: It is damaged, missing, or has another schema.
     """
     address = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(address, uri=True)) as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        version = versionOf(connection)
+        version = schemaVersion(connection)
     if found != "ok" or version != schemaSteps()[-1].version:
         raise sqlite3.DatabaseError(found)
 
 
 def _isEmpty(connection: sqlite3.Connection) -> bool:
-    """
-    Is nothing in the database?
-    """
     return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
 
 def _run(connection: sqlite3.Connection, step: SchemaStep) -> None:
-    """
-    Run one step, wholly or not at all.
-    """
     try:
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{step.sql}\n"
@@ -178,21 +172,21 @@ def _run(connection: sqlite3.Connection, step: SchemaStep) -> None:
         raise
 
 
-def _tryToWrite(connection: sqlite3.Connection) -> None:
+def _checkWritable(connection: sqlite3.Connection) -> None:
     """
-    Learn now, and not in the first turn, that the database can't be written.
-    BEGIN IMMEDIATE alone does not tell: of a read-only file it begins to read.
+    Fail now, and not in the first turn, if the database can't be written.
+    BEGIN IMMEDIATE alone does not fail on a read-only file.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(f"PRAGMA user_version = {versionOf(connection)}")
+        connection.execute(f"PRAGMA user_version = {schemaVersion(connection)}")
     finally:
         connection.rollback()
 
 
 def _backUp(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     """
-    Copy the database to a new file beside it; no older copy is overwritten.
+    Copy the database to a new file beside it, without overwriting older copies.
     """
     for number in count(1):
         copy = path.with_name(f"{path.name}.v{version}.{number}.backup")

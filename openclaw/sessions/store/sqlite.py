@@ -1,10 +1,9 @@
 """
 The session store in an SQLite file.
 
-SQLite blocks, so it works in a thread of its own.  It is one thread because SQLite
-has one writer at a time anyway, and because one thread keeps the order: what is
-asked for first is done first, and what is asked for last, closing, comes when all
-else is done.
+SQLite blocks, so it has a thread of its own.  One thread suffices, since SQLite has
+only one writer at a time, and it keeps the order of calls: closing comes after
+everything else.
 """
 
 import sqlite3
@@ -37,12 +36,12 @@ from openclaw.sessions.store.owners import Owner
 from openclaw.sessions.store.schema import (
     Upgrade,
     checkFile,
-    createPrivately,
-    openingAlone,
+    createPrivateFile,
+    migrationLock,
     schemaSteps,
+    schemaVersion,
     switchToWAL,
     upgrade,
-    versionOf,
 )
 from openclaw.sessions.store.statements import SessionAccess
 
@@ -50,28 +49,27 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 """
-Seconds that a transaction waits for one of another process. Less than a lease, so that
-claims are renewed in time.
+Limit of the wait for another process's transaction, in seconds.  It is shorter than a
+lease, so that claims are renewed in time.
 """
 
-TELL_SECONDS = 10.0
+LOG_SECONDS = 10.0
 """
-Least time between two log lines about a store that goes on failing, in seconds.
+Least time between two log lines about a failing store, in seconds.
 """
 
-FAULTS = (sqlite3.Error, OSError, UnicodeError)
+STORAGE_ERRORS = (sqlite3.Error, OSError, UnicodeError)
 """
-Errors of SQLite, of the file system and of text that is not Unicode.
+Errors of SQLite, of the file system, and of text that is not Unicode.
 """
 
 
 @implementer(ISessionStore)
 class SQLiteSessionStore:
     """
-    Transcripts in a SQLite file.
+    Transcripts in an SQLite file.
 
-    Several processes can share the file.  A store that was closed can be opened
-    again.
+    Several processes can share the file.  A closed store can be opened again.
 
     @ivar leaseSeconds: See L{ISessionStore.leaseSeconds}.
     """
@@ -87,14 +85,14 @@ class SQLiteSessionStore:
         leaseSeconds: float = 15.0,
     ) -> None:
         """
-        @param reactor: Where Deferreds fire.  It must also be an
-            L{twisted.internet.interfaces.IReactorCore}; nothing is done before it
-            runs.
+        @param reactor: The reactor in whose thread Deferreds fire.  It must also
+            provide L{twisted.internet.interfaces.IReactorCore}; no work starts before
+            it runs.
         @param now: The time of day, in seconds since the epoch.
-        @param uptime: The machine's monotonic clock, in seconds.  All processes that
-            share the file must read the same one.
-        @param path: The file.  It is made if there is none, and so is its directory.
-        @param leaseSeconds: How long a claim lasts without being renewed.
+        @param uptime: The machine's monotonic clock, in seconds, the same for all
+            processes that share the file.
+        @param path: The file, which is created with its directory if necessary.
+        @param leaseSeconds: The life of a claim that is not renewed.
         """
         self.leaseSeconds = leaseSeconds
         self._reactor = reactor
@@ -107,14 +105,14 @@ class SQLiteSessionStore:
         self.fault: str | None = None
         self._isDamaged = False
         self._file: object = None
-        self._toldAt = float("-inf")
+        self._loggedAt = float("-inf")
         self._closing: Deferred[None] = succeed(None)
         self._awaitingOpen: list[Deferred[None]] = []
 
     def open(self) -> Deferred[None]:
         """
-        See L{ISessionStore.open}.  A directory that is made is private (0700), and
-        so is the file (0600).  What is asked for meanwhile waits.
+        Open the store.  New directories have mode 0700, and a new file 0600.  Calls of
+        other methods wait until the store is open.
 
         @return: Fails with a L{StoreError} that names the file and the reason.
         """
@@ -123,9 +121,6 @@ class SQLiteSessionStore:
         return result
 
     def _opened(self, outcome: Failure | None, result: Deferred[None]) -> None:
-        """
-        Opening has come to its end, a good or a bad one.
-        """
         result.callback(outcome)
         waiting, self._awaitingOpen = self._awaitingOpen, []
         for each in waiting:
@@ -139,7 +134,7 @@ class SQLiteSessionStore:
             self._path,
             timeout=BUSY_SECONDS,
             isolation_level=None,  # transactions begin where the SQL says so
-            check_same_thread=False,  # a reactor that stops closes from its own
+            check_same_thread=False,  # a stopping reactor closes it in its own thread
             cp_min=1,
             cp_max=1,
             cp_reactor=self._reactor,
@@ -152,7 +147,7 @@ class SQLiteSessionStore:
         except Exception as error:
             if self._pool is pool:
                 await self.close()
-            if isinstance(error, FAULTS):
+            if isinstance(error, STORAGE_ERRORS):
                 raise StoreError(
                     f"The session store {self._path} can't be opened: {error}"
                 ) from error
@@ -167,8 +162,8 @@ class SQLiteSessionStore:
                 new=done.new,
                 backup=str(done.backup),
             )
-        # The owner is made here and not in __init__: a daemon may have forked since
-        self._access = self._accessFor(Owner.here())
+        # Not in __init__: a daemon may have forked since then.
+        self._access = self._accessFor(Owner.current())
 
     def _accessFor(self, owner: Owner) -> SessionAccess:
         return SessionAccess(
@@ -177,18 +172,18 @@ class SQLiteSessionStore:
 
     def _connected(self, connection: sqlite3.Connection) -> None:
         """
-        In the thread: a connection was made.
+        Configure a new connection.  Runs in the thread.
         """
         _configure(connection)
         self._file = _fileAt(self._path)
 
-    def _checkPlace(self) -> None:
+    def _checkFileIdentity(self) -> None:
         """
-        See that the open file still has its name: what is written into another would be
-        lost with this process.  One that has the name now can't be taken up: the
-        write-ahead log beside it may be that of the open one.
+        Check that the open file still has its name: if it was moved or deleted, writes
+        to it would be lost with this process.  A new file of that name can't be opened
+        instead: the write-ahead log beside it may belong to the old file.
 
-        @raise sqlite3.OperationalError: It has not.
+        @raise sqlite3.OperationalError: The name is gone, or belongs to another file.
         """
         if _fileAt(self._path) != self._file:
             raise sqlite3.OperationalError(
@@ -197,11 +192,11 @@ class SQLiteSessionStore:
 
     def _prepare(self, pool: ConnectionPool) -> Upgrade:
         """
-        In the thread: make the file, connect to it and upgrade it.
+        Create the file, connect to it and migrate it.  Runs in the thread.
         """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with openingAlone(self._path):
-            createPrivately(self._path)
+        with migrationLock(self._path):
+            createPrivateFile(self._path)
             connection = pool.connect()
             done = upgrade(connection, self._path, schemaSteps())
             switchToWAL(connection)
@@ -211,23 +206,25 @@ class SQLiteSessionStore:
         pool, self._pool = self._pool, None
         access, self._access = self._access, None
         if pool is not None:
-            self._closing = Deferred.fromCoroutine(self._shut(pool, access))
+            self._closing = Deferred.fromCoroutine(self._closePool(pool, access))
         closed: Deferred[None] = Deferred()
         self._closing.addBoth(closed.callback)
         return closed
 
-    async def _shut(self, pool: ConnectionPool, access: SessionAccess | None) -> None:
+    async def _closePool(
+        self, pool: ConnectionPool, access: SessionAccess | None
+    ) -> None:
         """
-        Let go of all that C{open} made.
+        Release claims and close the connection.
 
-        @param access: C{None} if opening did not succeed.
+        @param access: C{None} if opening failed.
         """
         if access is not None:
             try:
-                await pool.runWithConnection(access.giveAllBack)
+                await pool.runWithConnection(access.releaseAll)
             except sqlite3.Error as error:
                 self._log.error(
-                    "Claims could not be given back: {reason}", reason=str(error)
+                    "Claims could not be released: {reason}", reason=str(error)
                 )
         await deferToThreadPool(self._reactor, pool.threadpool, _disconnect, pool)
         pool.close()
@@ -264,28 +261,28 @@ class SQLiteSessionStore:
 
     async def _probe(self, pool: ConnectionPool, access: SessionAccess) -> None:
         if self._isDamaged:
-            # Not in the store's own thread: sessions whose part of the file is whole
-            # go on meanwhile.
+            # Not in the store's own thread: sessions in undamaged parts of the file
+            # remain usable meanwhile.
             reactor: Any = self._reactor
             await deferToThreadPool(reactor, reactor.getThreadPool(), self._checkFile)
             if self._pool is not pool:
                 return
-            # The connection knows pages of the damaged file, and the access texts.
+            # The connection caches pages of the damaged file, and the access texts.
             await deferToThreadPool(reactor, pool.threadpool, _disconnect, pool)
             if self._access is access:
                 self._access = self._accessFor(access.owner)
         failed = self.fault is not None
 
         def look(access: SessionAccess, connection: Any, now: float) -> None:
-            version = versionOf(connection)
+            version = schemaVersion(connection)
             if failed:
-                # It is what it was, and is written all the same.
+                # The value stays the same, but it is written.
                 connection.execute(f"PRAGMA user_version = {version}")
 
         await self._transact(look, writes=failed)
 
     def _checkFile(self) -> None:
-        self._checkPlace()
+        self._checkFileIdentity()
         checkFile(self._path)
 
     def renew(self, claims: Sequence[Claim]) -> Deferred[None]:
@@ -303,17 +300,17 @@ class SQLiteSessionStore:
             lambda access, connection, now: access.outline(connection, sessionKey)
         )
 
-    def tail(self, sessionKey: str, most: int) -> Deferred[Tail]:
+    def tail(self, sessionKey: str, limit: int) -> Deferred[Tail]:
         return self._transact(
-            lambda access, connection, now: access.tail(connection, sessionKey, most)
+            lambda access, connection, now: access.tail(connection, sessionKey, limit)
         )
 
     def sessions(
-        self, agentID: str | None = None, prefix: str = "", most: int | None = None
+        self, agentID: str | None = None, prefix: str = "", limit: int | None = None
     ) -> Deferred[Sequence[SessionInfo]]:
         return self._transact(
             lambda access, connection, now: access.sessions(
-                connection, agentID, prefix, most
+                connection, agentID, prefix, limit
             )
         )
 
@@ -324,11 +321,11 @@ class SQLiteSessionStore:
         writes: bool = False,
     ) -> Deferred[T]:
         """
-        Do one transaction in the thread.
+        Run one transaction in the thread.
 
-        @param work: Called with the access, the connection and the time at which
-            the work was asked for, which is before any time spent in waiting.
-        @param writes: That it succeeds shows that turns can be kept.
+        @param work: Called with the access, the connection, and the time of this call,
+            in seconds since the epoch.
+        @param writes: Whether its success ends a recorded fault.
         """
         pool, access = self._pool, self._access
         if pool is not None and access is None:
@@ -342,7 +339,7 @@ class SQLiteSessionStore:
         def transaction(connection: Any) -> T:
             committed = False
             try:
-                self._checkPlace()
+                self._checkFileIdentity()
                 result = work(access, connection, now)
                 connection.commit()
                 committed = True
@@ -350,41 +347,41 @@ class SQLiteSessionStore:
                 access.recent.settle(committed)
             return result
 
-        # It can't be stopped: to cancel this stops the waiting, and nothing else.
+        # A transaction can't be stopped: cancelling this ends only the wait for it.
         result: Deferred[T] = Deferred()
 
-        def tell(outcome: T | Failure) -> None:
+        def finish(outcome: T | Failure) -> None:
             if writes and self.fault is not None and not isinstance(outcome, Failure):
                 self._log.info("The session store works again.")
                 self.fault, self._isDamaged = None, False
-            # What comes of it is sent at once: two turns of the reactor less.
+            # Writes caused by the result are sent two reactor iterations earlier.
             batcherFor(self._reactor).run(result.callback, outcome)
 
-        pool.runWithConnection(transaction).addErrback(self._failed).addBoth(tell)
+        pool.runWithConnection(transaction).addErrback(self._failed).addBoth(finish)
         return result
 
     def _failed(self, failure: Failure) -> None:
         """
-        Tell the operator what is wrong, and the caller that something is.
+        Log the reason for the operator, and fail with a general error for the caller.
         """
-        failure.trap(*FAULTS)
+        failure.trap(*STORAGE_ERRORS)
         error = failure.value
         isNew = self.fault is None
-        # What the system is out of may come back; what is damaged stays so.
+        # A lack of space or memory may end by itself; damage does not.
         isDamaged = type(error) is sqlite3.DatabaseError
         if isDamaged or isinstance(error, sqlite3.OperationalError | OSError):
-            # All else is about what one caller said.
+            # Other errors are about the data of one call.
             self.fault = f"the session store fails: {error}"
             self._isDamaged = self._isDamaged or isDamaged
-        if isNew or self._uptime() - self._toldAt >= TELL_SECONDS:
-            self._toldAt = self._uptime()
+        if isNew or self._uptime() - self._loggedAt >= LOG_SECONDS:
+            self._loggedAt = self._uptime()
             self._log.error("The session store failed: {reason}", reason=str(error))
         raise StoreError("The session store can't be read or written.") from error
 
 
 def _fileAt(path: Path) -> tuple[int, int] | None:
     """
-    Return the identity of the file that has a name now, if any has it.
+    Return the device and inode of a file, or C{None} if it does not exist.
     """
     try:
         found = path.stat()
@@ -395,13 +392,12 @@ def _fileAt(path: Path) -> tuple[int, int] | None:
 
 def _configure(connection: sqlite3.Connection) -> None:
     """
-    Set what a database does not keep.
+    Apply the settings that a database does not store.
 
-    NORMAL: with a WAL, a commit is with the operating system when it returns, so
-    the death of this process loses nothing.  A power cut can take the last commits,
-    though never a part of one.  FULL would keep them too, for a sync of the disk in
-    each of a request's two transactions; and all sessions would wait for these, one
-    after the other.
+    C{synchronous = NORMAL}: with a WAL, the operating system has a commit when it
+    returns, so the death of this process loses nothing.  A power failure can lose the
+    last commits, though never a part of one.  FULL would keep them too, but sync the
+    disk in each of a request's two transactions, and all sessions would wait for that.
     """
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -413,7 +409,7 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 def _disconnect(pool: ConnectionPool) -> None:
     """
-    In the thread: close its connection, if it has one.  SQLite then moves the WAL
-    into the database, which is no work for the reactor's thread.
+    Close the thread's connection, if it has one.  SQLite then moves the WAL into the
+    database, which would block the reactor.
     """
     pool.disconnect(pool.connections.get(pool.threadID()))

@@ -1,8 +1,8 @@
 """
 All SQL statements about sessions, and the transactions that use them.
 
-Nothing here knows a thread or a reactor: it works on a L{sqlite3.Connection} and
-blocks.
+This module works on a L{sqlite3.Connection} and blocks; it uses no thread and no
+reactor.
 """
 
 import sqlite3
@@ -14,10 +14,10 @@ import msgspec
 from openclaw.errors import StoreError
 from openclaw.interfaces import Claim, Conversation, Outline, SessionInfo, Summary, Tail
 from openclaw.messages import Message, UserMessage
-from openclaw.sessions.store.outlines import FIRST_CHARACTERS, outlineOf
+from openclaw.sessions.store.outlines import FIRST_CHARACTERS, buildOutline
 from openclaw.sessions.store.owners import Owner
-from openclaw.sessions.store.tails import LONG_CHARACTERS, newest, shortened
-from openclaw.sessions.store.transcript_cache import Recent
+from openclaw.sessions.store.tails import LONG_CHARACTERS, decodeTruncated, takeNewest
+from openclaw.sessions.store.transcript_cache import TranscriptCache
 from openclaw.sessions.store.validation import (
     MAX_LOADED_BYTES,
     MAX_LOADED_MESSAGES,
@@ -28,22 +28,22 @@ from openclaw.transcript import PlainTranscript, isPlain
 
 BEGIN = "BEGIN IMMEDIATE"
 """
-Waits for other writers here, where waiting works, and not at the first write after
-a read, where SQLite can only fail.
+SQLite waits for other writers at this statement; at the first write after a read it
+would fail instead.
 """
 
 FIND = """
 SELECT sessions.id, sessions.message_count, claims.owner, claims.expires_at,
        summaries.message_count, summaries.text
-FROM (SELECT ? AS session_key) AS wanted
-LEFT JOIN sessions ON sessions.session_key = wanted.session_key
-LEFT JOIN claims ON claims.session_key = wanted.session_key
+FROM (SELECT ? AS session_key) AS requested
+LEFT JOIN sessions ON sessions.session_key = requested.session_key
+LEFT JOIN claims ON claims.session_key = requested.session_key
 LEFT JOIN summaries ON summaries.session = sessions.id AND summaries.number = (
     SELECT max(number) FROM summaries WHERE session = sessions.id
 )
 """
 """
-One row, with NULL for what there is not.
+One row, with NULL for a missing session, claim or summary.
 """
 
 AGENT = "SELECT agent_id FROM sessions WHERE id = ?"
@@ -87,9 +87,9 @@ FROM (
 )
 """
 """
-One row, whatever the length: the GIL is given up and fought for again at each row
-that is fetched.  The order is that of the primary key, which the scan follows.
-As a BLOB, so that text which is not UTF-8 comes as far as the decoder.
+One row for all messages, because the GIL is released and acquired again for each row
+that is fetched.  The scan follows the order of the primary key.  The result is a BLOB,
+so that text which is not UTF-8 reaches the decoder.
 """
 
 FIRST_LOADED = """
@@ -105,8 +105,8 @@ WITH RECURSIVE loaded (position, bytes) AS (
 SELECT min(position) FROM loaded WHERE bytes <= ?4
 """
 """
-From the newest message back, as long as there is room.  What is older is not read, and
-a message that is missing counts nothing: whoever reads the rest finds out.
+The position of the oldest message that fits, counted from the newest.  Older messages
+are not read.  A missing message counts as empty: reading the messages detects it.
 """
 
 NEWEST = """
@@ -116,7 +116,7 @@ WHERE session = ? AND body NOT LIKE '{"role":"tool"%'
 ORDER BY position DESC
 """
 """
-The way in which messages are encoded puts the role first.
+Relies on the encoding of messages, in which the role comes first.
 """
 
 FIRST = """
@@ -150,19 +150,18 @@ DECODER = msgspec.json.Decoder(tuple[Message, ...])
 @dataclass(frozen=True, kw_only=True)
 class SessionAccess:
     """
-    The statements of one owner. Each method is the whole of one transaction; its caller
-    commits, or rolls back if it raises.
+    The transactions of one owner, each a method.  The caller commits, or rolls back if
+    the method raises, and then calls C{recent.settle}.
 
-    @ivar owner: In whose name claims are taken.
-    @ivar leaseSeconds: How long they last, the same for all owners.
-    @ivar uptime: The machine's monotonic clock, in seconds, by which they end.
-    @ivar recent: What need not be read.  Who calls a transaction tells how it ended.
+    @ivar leaseSeconds: The life of a claim, the same for all owners.
+    @ivar uptime: The machine's monotonic clock, in seconds, for the expiry of claims.
+    @ivar recent: Transcripts that need not be read again.
     """
 
     owner: Owner
     leaseSeconds: float
     uptime: Callable[[], float]
-    recent: Recent = field(default_factory=Recent)
+    recent: TranscriptCache = field(default_factory=TranscriptCache)
 
     def beginTurn(
         self,
@@ -208,7 +207,7 @@ class SessionAccess:
             if found is None:
                 first = _firstLoaded(connection, session, start, length)
                 found = _readBodies(connection, session, first, None)
-            visible = _decoded(found or b"", key, end - first)
+            visible = _decodeBodies(found or b"", key, end - first)
             checkResults(visible, len(visible) - len(messages))
         if first == start and isinstance(visible, PlainTranscript):
             pieces = [visible.encoded] if visible else []
@@ -261,9 +260,9 @@ class SessionAccess:
             [(expiresAt, claim.sessionKey, claim.runID, owner) for claim in claims],
         )
 
-    def giveAllBack(self, connection: sqlite3.Connection) -> None:
+    def releaseAll(self, connection: sqlite3.Connection) -> None:
         """
-        Give back every claim of this owner.
+        Release every claim of this owner.
         """
         connection.execute(BEGIN)
         connection.execute(GIVE_ALL_BACK, (str(self.owner),))
@@ -271,12 +270,12 @@ class SessionAccess:
     def transcript(
         self, connection: sqlite3.Connection, sessionKey: str
     ) -> Sequence[Message]:
-        connection.execute("BEGIN")  # two reads that must see the same state
+        connection.execute("BEGIN")  # both reads must see the same state
         session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
             return ()
         bodies = _readBodies(connection, session, 0, None)
-        return _decoded(bodies or b"", sessionKey, length)
+        return _decodeBodies(bodies or b"", sessionKey, length)
 
     def outline(self, connection: sqlite3.Connection, sessionKey: str) -> Outline:
         connection.execute("BEGIN")
@@ -284,22 +283,22 @@ class SessionAccess:
         if session is None:
             return Outline()
         found = connection.execute(FIRST, (FIRST_CHARACTERS, session)).fetchone()
-        first = _message(found[0], sessionKey) if found and found[0] else None
+        first = _decodeMessage(found[0], sessionKey) if found and found[0] else None
         rows = connection.execute(NEWEST, (session,))
-        return outlineOf(
-            ((size, body and _message(body, sessionKey)) for size, body in rows),
+        return buildOutline(
+            ((size, body and _decodeMessage(body, sessionKey)) for size, body in rows),
             first if isinstance(first, UserMessage) else None,
         )
 
-    def tail(self, connection: sqlite3.Connection, sessionKey: str, most: int) -> Tail:
+    def tail(self, connection: sqlite3.Connection, sessionKey: str, limit: int) -> Tail:
         connection.execute("BEGIN")
         session, length, *_ = connection.execute(FIND, (sessionKey,)).fetchone()
         if session is None:
             return Tail()
         (agentID,) = connection.execute(AGENT, (session,)).fetchone()
-        rows = connection.execute(TAIL, (session, LONG_CHARACTERS, most))
-        messages = newest(
-            (size, _message(body, sessionKey, isLong=size > LONG_CHARACTERS))
+        rows = connection.execute(TAIL, (session, LONG_CHARACTERS, limit))
+        messages = takeNewest(
+            (size, _decodeMessage(body, sessionKey, isLong=size > LONG_CHARACTERS))
             for size, body in rows
         )
         return Tail(agentID, length, messages)
@@ -309,31 +308,31 @@ class SessionAccess:
         connection: sqlite3.Connection,
         agentID: str | None,
         prefix: str,
-        most: int | None,
+        limit: int | None,
     ) -> Sequence[SessionInfo]:
-        bounds = (agentID, prefix, -1 if most is None else most)
+        bounds = (agentID, prefix, -1 if limit is None else limit)
         rows = connection.execute(SESSIONS, bounds)
         return tuple(SessionInfo(*row) for row in rows)
 
     def _isFree(self, owner: str, expiresAt: float) -> bool:
         """
-        Can a claim that another run took be taken over?
+        Return whether another run's claim can be taken over.
         """
         now = self.uptime()
-        # One that would last longer than any is of before the machine's last start.
-        lasts = now <= expiresAt <= now + self.leaseSeconds
-        return not lasts or self.owner.knowsDead(owner)
+        # An expiry beyond a full lease dates from before the machine's last boot.
+        isValid = now <= expiresAt <= now + self.leaseSeconds
+        return not isValid or self.owner.isProcessGone(owner)
 
 
 def _firstLoaded(
     connection: sqlite3.Connection, session: int, start: int, length: int
 ) -> int:
     """
-    Find the oldest message of a session that is loaded.
+    Find the position of the oldest message that is loaded for a turn.
 
-    @param start: The oldest that could be.
+    @param start: The position of the oldest candidate.
 
-    @param length: How many messages there are, before a turn adds its own.
+    @param length: The number of messages before the turn adds its own.
     """
     if length <= start:
         return start
@@ -353,9 +352,9 @@ def _append(
     """
     Add messages to a session.
 
-    @param position: Where the first one goes.
+    @param position: The position of the first one.
 
-    @return: Each as it is kept.
+    @return: Each as stored JSON.
     """
     bodies = [ENCODER.encode(message) for message in messages]
     connection.executemany(
@@ -372,22 +371,21 @@ def _readBodies(
     connection: sqlite3.Connection,
     session: int,
     start: int,
-    most: int | None = MAX_LOADED_BYTES,
+    limit: int | None = MAX_LOADED_BYTES,
 ) -> bytes | None:
     """
-    Read the messages of a session, as they are kept, with a comma between two.
+    Read the messages of a session as stored JSON, joined by commas.
 
-    @param start: The position of the first one to read.
+    @param start: The position of the first one.
 
-    @param most: The most bytes.  SQLite itself stops there, so that nothing has to be
-        measured first.
+    @param limit: Bytes.  SQLite enforces it, so that nothing has to be measured first.
 
-    @return: C{None} if there are more.
+    @return: C{None} if there are more bytes.
     """
-    if most is None:
+    if limit is None:
         (bodies,) = connection.execute(TRANSCRIPT, (session, start)).fetchone()
         return bodies or b""
-    usual = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+    usual = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
     try:
         return _readBodies(connection, session, start, None)
     except sqlite3.DataError as error:
@@ -398,27 +396,25 @@ def _readBodies(
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
 
 
-def _message(body: str, sessionKey: str, *, isLong: bool = False) -> Message:
+def _decodeMessage(body: str, sessionKey: str, *, isLong: bool = False) -> Message:
     """
-    @param isLong: Is this perhaps only its beginning?
+    @param isLong: Whether C{body} may be only the beginning of the message.
 
-    @raise StoreError: It can't be understood.
+    @raise StoreError: It is not a message.
     """
     try:
-        return shortened(body) if isLong else MESSAGE_DECODER.decode(body)
+        return decodeTruncated(body) if isLong else MESSAGE_DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StoreError(f"The transcript of {sessionKey} is damaged.") from error
 
 
-def _decoded(bodies: bytes, sessionKey: str, count: int) -> Sequence[Message]:
+def _decodeBodies(bodies: bytes, sessionKey: str, count: int) -> Sequence[Message]:
     """
-    Decode messages, and see that they are all there.
+    Decode messages, and check their number.
 
-    @return: A L{PlainTranscript} if that is what they are.
+    @return: A L{PlainTranscript} if they are plain texts.
 
-    @param count: How many there must be.
-
-    @raise StoreError: If some are missing or can't be understood.
+    @raise StoreError: Messages are missing or can't be decoded.
     """
     try:
         messages = DECODER.decode(b"[%b]" % bodies)

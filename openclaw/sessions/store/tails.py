@@ -19,7 +19,7 @@ from openclaw.sessions.store.outlines import READ_CHARACTERS
 
 LONG_CHARACTERS = 64 * 1024
 """
-Of a message whose JSON is longer than this, only the beginning is read.
+Limit of a message's JSON; only the beginning of a longer one is read.
 """
 
 _STRING = r'((?:[^"\\]++|\\(?:[^u]|u[0-9a-fA-F]{4}))*+)'
@@ -30,7 +30,7 @@ _decodeText = msgspec.json.Decoder(str).decode
 
 class _Part(msgspec.Struct):
     """
-    A part of what a user said, of which the data of images is passed over.
+    A part of a user's message, without the data of images.
     """
 
     type: str
@@ -44,14 +44,14 @@ class _Parts(msgspec.Struct):
 _decodeParts = msgspec.json.Decoder(_Parts).decode
 
 
-def newest(rows: Iterable[tuple[int, Message]]) -> list[Message]:
+def takeNewest(rows: Iterable[tuple[int, Message]]) -> list[Message]:
     """
-    Take messages while they are not too much.
+    Take messages until they exceed L{READ_CHARACTERS}.
 
-    @param rows: The newest first: the length of each in characters, and what it is.
-        They are not read further than it takes.
+    @param rows: The length in characters of each message, and the message, newest
+        first.  Only as many as needed are read.
 
-    @return: The oldest first.
+    @return: The messages, oldest first.
     """
     found: list[Message] = []
     read = 0
@@ -63,21 +63,20 @@ def newest(rows: Iterable[tuple[int, Message]]) -> list[Message]:
     return found[::-1]
 
 
-def shortened(body: str) -> Message:
+def decodeTruncated(body: str) -> Message:
     """
     Decode the beginning of a long message.
 
-    @param body: As many characters of it as were read; all of them where its content
-        is a list of parts.
+    @param body: The beginning of its JSON; all of it if its content is a list of parts.
 
-    @return: Its role, and the beginning of its text; or its texts, and images without
-        their data.
+    @return: A message with the beginning of the text, or with all parts, but without
+        the data of images.
 
-    @raise msgspec.DecodeError: It can't be understood.
+    @raise msgspec.DecodeError: It is not a message.
     """
     found = _CONTENT.match(body)
     if found is None:
-        # The name of the call that it answers is longer than what was read.
+        # The id of the call that it answers is longer than the part that was read.
         return ToolMessage("", "")
     if body.startswith("[", found.end()):
         parts = _decodeParts(body).content
@@ -87,8 +86,8 @@ def shortened(body: str) -> Message:
                 for part in parts
             )
         )
-    begun = _TEXT.match(body, found.end())
-    text = _decodeText(f'"{begun[1]}"') if begun is not None else ""
+    beginning = _TEXT.match(body, found.end())
+    text = _decodeText(f'"{beginning[1]}"') if beginning is not None else ""
     match found[1]:
         case "user":
             return UserMessage(text)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 
 MOST_BYTES = 8 * 1024 * 1024
 """
-Limit of the bytes of all of them.
+Limit of the cache's size.
 """
 
 ENTRY_BYTES = 512
 """
-Bytes charged for each beside its text.
+Bytes counted for each transcript in addition to its text.
 """
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Entry:
     start: int
     length: int
     pieces: Sequence[bytes]
@@ -25,27 +25,27 @@ class _Kept:
 
 
 @dataclass
-class Recent:
+class TranscriptCache:
     """
-    Of sessions that are texts alone (see L{openclaw.transcript.PlainTranscript}), what
-    is shown of them.  Other processes may have added to a session meanwhile: since
-    transcripts only grow, their length tells.
+    The visible parts of plain-text sessions (see
+    L{openclaw.transcript.PlainTranscript}).  Other processes may have added messages
+    meanwhile: since transcripts only grow, their length shows that.
 
-    What a transaction adds counts once that is committed.
+    Additions of a transaction become visible when it is committed.
     """
 
-    most: int = MOST_BYTES
-    _kept: dict[int, _Kept] = field(default_factory=dict, init=False)
+    limit: int = MOST_BYTES
+    _kept: dict[int, _Entry] = field(default_factory=dict, init=False)
     _bytes: int = field(default=0, init=False)
-    _staged: dict[int, _Kept] = field(default_factory=dict, init=False)
+    _staged: dict[int, _Entry] = field(default_factory=dict, init=False)
 
     def find(self, session: int, start: int, length: int) -> Sequence[bytes] | None:
         """
-        The known part of a session: JSON, to be joined by commas.
+        Return the cached part of a session: JSON, to be joined by commas.
 
-        @param start: The position of the first message that is shown.
+        @param start: The position of the first visible message.
 
-        @param length: How many messages the session has in all.
+        @param length: The number of all messages in the session.
         """
         kept = self._kept.get(session)
         if kept is None or (kept.start, kept.length) != (start, length):
@@ -56,24 +56,24 @@ class Recent:
         self, session: int, start: int, length: int, pieces: Sequence[bytes]
     ) -> None:
         """
-        Keep this if the transaction is committed.
+        Add an entry if the transaction is committed.
         """
         size = ENTRY_BYTES + sum(map(len, pieces))
-        self._staged[session] = _Kept(start, length, tuple(pieces), size)
+        self._staged[session] = _Entry(start, length, tuple(pieces), size)
 
     def settle(self, committed: bool) -> None:
         """
-        The transaction is over.
+        Add or discard the staged entries at the end of the transaction.
         """
         staged, self._staged = self._staged, {}
         if not committed:
             return
         for session, new in staged.items():
             self._drop(session)
-            # The latest stand last.
+            # Dictionaries keep this order: the oldest entry comes first.
             self._kept[session] = new
             self._bytes += new.size
-        while self._bytes > self.most:
+        while self._bytes > self.limit:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, session: int) -> None:

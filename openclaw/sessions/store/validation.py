@@ -10,27 +10,27 @@ from openclaw.messages import Message, strayResult
 
 MAX_LOADED_BYTES = 16 * 1024 * 1024
 """
-Bytes of a session that are loaded for a turn: the largest image and what was said about
-it, or four million tokens.
+Limit of the bytes of a session that are loaded for a turn: the largest image with the
+messages about it, or four million tokens.
 """
 
 MAX_LOADED_MESSAGES = 20_000
 
 SHOWN_ID_LENGTH = 64
 """
-Characters of a tool call's id that an error repeats. It is the caller's own text, of
-any length.
+Limit of the characters of a tool call's id in an error.  The caller may have sent an id
+of any length.
 """
 
 
 def checkResults(messages: Sequence[Message], start: int) -> None:
     """
-    Refuse results of tools that answer no call.
+    Reject tool results without a call.
 
-    @param messages: What is visible of a session, what is new included.
-    @param start: Where the new messages begin.
+    @param messages: The visible messages of a session, including the new ones.
+    @param start: The index of the first new message.
 
-    @raise InvalidRequest: If one of the new messages is such a result.
+    @raise InvalidRequest: A new message is a result without a call.
     """
     stray = strayResult(messages, start)
     if stray is None:
@@ -47,13 +47,13 @@ def checkResults(messages: Sequence[Message], start: int) -> None:
 
 def checkSummary(summary: Summary, latest: int, length: int) -> None:
     """
-    Refuse a summary of what was never said, and one that would bring back what an
-    earlier one stands for.
+    Reject a summary of more messages than the session has, or of fewer than the newest
+    summary.
 
-    @param latest: How many messages the session's newest summary stands for.
-    @param length: How many messages there are.
+    @param latest: The number of messages that the newest summary replaces.
+    @param length: The number of messages in the session.
 
-    @raise StoreError: If it is one of these.
+    @raise StoreError: The summary is rejected.
     """
     if not latest <= summary.messageCount <= length:
         raise StoreError("The summary does not fit the session's transcript.")

@@ -1,18 +1,17 @@
--- Conversations, what was said in them, and which run holds which.
+-- Sessions, their messages, and the claims of runs on them.
 -- Times are seconds since the epoch.
 
--- One row for each conversation.
 CREATE TABLE sessions (
     id            INTEGER PRIMARY KEY,
     session_key   TEXT NOT NULL UNIQUE,
     agent_id      TEXT NOT NULL,
     created_at    REAL NOT NULL,
     updated_at    REAL NOT NULL,
-    message_count INTEGER NOT NULL  -- where the next message goes; saves counting them
+    message_count INTEGER NOT NULL  -- the position of the next message; saves counting
 );
 
--- What was said.  Rows are added and never changed.  WITHOUT ROWID keeps the
--- messages of a session side by side, so a transcript is one scan of a range.
+-- Rows are added and never changed.  WITHOUT ROWID stores the messages of a session
+-- next to each other, so a transcript is one scan of a range.
 CREATE TABLE messages (
     session    INTEGER NOT NULL REFERENCES sessions (id),
     position   INTEGER NOT NULL,  -- 0, 1, 2, ... without gaps
@@ -22,7 +21,7 @@ CREATE TABLE messages (
     PRIMARY KEY (session, position)
 ) WITHOUT ROWID;
 
--- The runs that hold a session now.  A row goes when its turn ends.
+-- The runs that currently use a session.  The row is deleted when the turn ends.
 CREATE TABLE claims (
     session_key TEXT PRIMARY KEY,
     run_id      TEXT NOT NULL,
