@@ -8,7 +8,7 @@ from openclaw.config import LoadedConfig
 from openclaw.errors import ConfigError
 from openclaw.models.registry import checkDialects
 from openclaw.tools.catalogue import Catalogue
-from openclaw.tools.policy import checkToolNames
+from openclaw.tools.policy import checkImplicitDefault, checkToolNames
 
 
 def checkInstalled(loaded: LoadedConfig, log: Logger) -> None:
@@ -21,9 +21,11 @@ def checkInstalled(loaded: LoadedConfig, log: Logger) -> None:
     @raise ConfigError: Something is missing; all of it is named.
     """
     config = loaded.config
+    tools = Catalogue(log=log).tools
     errors = [
-        *checkToolNames(config, Catalogue(log=log).tools),
+        *checkToolNames(config, tools),
         *checkDialects(config, log),
+        *checkImplicitDefault(config, tools),
     ]
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"

@@ -47,7 +47,11 @@ from openclaw.server.access import AccessCheck
 from openclaw.server.limits import openFileLimit
 from openclaw.server.request_channel import Access
 from openclaw.server.site import GatewaySite
-from openclaw.startup_banner import startupBanner
+from openclaw.startup_banner import (
+    describeAgentChanges,
+    describeAgents,
+    startupBanner,
+)
 from openclaw.state_directory import Adopt, prepareState
 from openclaw.workers.shared_ports import isShareable
 from openclaw.workers.topology import SingleProcess, Topology
@@ -196,7 +200,7 @@ class GatewayService(Service):
                 error=error.message,
             )
             return
-        before, self._live = self._live.config, live
+        replaced, self._live = self._live, live
         self._loaded = loaded
         self._applySettings(loaded)
         await self._backend.reload()
@@ -206,7 +210,10 @@ class GatewayService(Service):
         if self._launch.member is not None:
             return  # The daemon logs this for all workers.
         self._log.info("The configuration was reloaded: {path}", path=loaded.path)
-        for key in keysNeedingRestart(before, loaded.config):
+        self._log.info("agents: {agents}", agents=describeAgents(live.directory))
+        for change in describeAgentChanges(replaced.directory, live.directory):
+            self._log.warn("agents: {change}", change=change)
+        for key in keysNeedingRestart(replaced.config, loaded.config):
             self._log.warn("{key} changed; this takes effect at a restart", key=key)
 
     def _checkEmptied(self, loaded: LoadedConfig) -> None:

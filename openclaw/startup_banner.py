@@ -1,11 +1,12 @@
 """
-The banner that the daemon logs once it is ready, with an example request.
+Log lines for people: the banner once the daemon is ready, and the agents at a reload.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
+from openclaw.agents.agent_directory import AgentDirectory
 from openclaw.api.routes import CHAT_COMPLETIONS
 from openclaw.config import ResolvedCredential
 from openclaw.server.live_config import LiveConfig
@@ -35,24 +36,47 @@ def startupBanner(
             f" off: to enable it, set {CHAT_COMPLETIONS.key} to true in"
             f" {live.path or state / 'openclaw.yaml'}"
         )
-    directory = live.directory
-    agents = ", ".join(
-        f"{agent.id}{' (default)' if agent.id == directory.defaultID else ''}"
-        f" on {agent.model.primary}"
-        for agent in directory.agents.values()
-    )
     others = [f"also at {', '.join(urls[1:])}"] if urls[1:] else []
     return "\n".join(
         [
             f"Ready at {urls[0]}/v1",
             *others,
             f"callers show: {shown}",
-            f"agents: {agents}",
+            f"agents: {describeAgents(live.directory)}",
             "try:",
             f"curl -sS {_target(urls[0])}/v1/chat/completions{header}"
             f" -H 'Content-Type: application/json' -d '{EXAMPLE}'",
         ]
     )
+
+
+def describeAgents(directory: AgentDirectory) -> str:
+    """
+    List the agents and their models on one line.
+    """
+    return ", ".join(
+        f"{agent.id}{' (default)' if agent.id == directory.defaultID else ''}"
+        f" on {agent.model.primary}"
+        for agent in directory.agents.values()
+    )
+
+
+def describeAgentChanges(before: AgentDirectory, after: AgentDirectory) -> list[str]:
+    """
+    List the agents that a reload added or removed, and a new default.
+    """
+    added = [each for each in after.agents if each not in before.agents]
+    removed = [each for each in before.agents if each not in after.agents]
+    changes = []
+    if added:
+        changes.append(f"added {', '.join(added)}")
+    if removed:
+        changes.append(f"removed {', '.join(removed)}")
+    if before.defaultID != after.defaultID:
+        changes.append(
+            f"the default is now {after.defaultID}, it was {before.defaultID}"
+        )
+    return changes
 
 
 def _target(url: str) -> str:

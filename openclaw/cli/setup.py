@@ -28,6 +28,9 @@ gateway:
 agents:
   defaults:
     model: local/smollm2-135m-instruct
+  # An agent is an entry here, with its id.  Requests that name none get main.
+  entries:
+    main: {}
 
 models:
   local:

@@ -2,11 +2,13 @@
 The settings of agents, with all defaults applied.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from openclaw.config.agents import AgentDefaults, AgentEntry, Agents
+from openclaw.config.findings import childPath, itemPath
 from openclaw.config.models import LOCAL_MODEL, LOCAL_PROVIDER, ModelChoice, ModelRef
 from openclaw.config.tools import ToolPolicy
 from openclaw.config.value_types import ToolProfile
@@ -63,6 +65,16 @@ def entriesByID(agents: Agents) -> dict[str, AgentEntry]:
     """
     listed = {agent.id: agent for agent in agents.list}
     return {**listed, **agents.entries} or {MAIN_AGENT: AgentEntry()}
+
+
+def locateEntries(agents: Agents) -> Iterator[tuple[str, str, AgentEntry]]:
+    """
+    Yield each entry with the path of its key and its agent's id.
+    """
+    for index, agent in enumerate(agents.list):
+        yield itemPath("agents.list", index), agent.id, agent
+    for agentID, entry in agents.entries.items():
+        yield childPath("agents.entries", agentID), agentID, entry
 
 
 def defaultAgentID(agents: Agents) -> str:

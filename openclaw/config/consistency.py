@@ -2,11 +2,10 @@
 Check the keys of a configuration that depend on each other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from openclaw.config.agent_settings import entriesByID
-from openclaw.config.agents import AgentEntry
-from openclaw.config.findings import Findings, childPath, itemPath
+from openclaw.config.agent_settings import entriesByID, locateEntries
+from openclaw.config.findings import Findings, childPath
 from openclaw.config.gateway_credential import PASSWORD_VARIABLE, resolveCredential
 from openclaw.config.models import LOCAL_PROVIDER, ModelRef
 from openclaw.config.root import Config
@@ -111,20 +110,10 @@ def _checkBodies(config: Config, findings: Findings) -> None:
         findings.addError(bound, f"{most} is less than {key}, which is {largest}")
 
 
-def _agentEntries(config: Config) -> Iterator[tuple[str, str, AgentEntry]]:
-    """
-    Yield each agent with the path of its entry and its id.
-    """
-    for index, agent in enumerate(config.agents.list):
-        yield itemPath("agents.list", index), agent.id, agent
-    for agentID, entry in config.agents.entries.items():
-        yield childPath("agents.entries", agentID), agentID, entry
-
-
 def _checkAgents(config: Config, findings: Findings) -> None:
     taken: dict[str, str] = {}
     marked: str | None = None
-    for path, agentID, entry in _agentEntries(config):
+    for path, agentID, entry in locateEntries(config.agents):
         if not agentID:
             continue
         if agentID in taken:

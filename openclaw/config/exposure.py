@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from errno import ELOOP
 from pathlib import Path
 
-from openclaw.config.agent_settings import entriesByID
-from openclaw.config.findings import childPath, itemPath
+from openclaw.config.agent_settings import locateEntries
+from openclaw.config.findings import childPath
 from openclaw.config.root import Config
 from openclaw.private_files import accessWarning
 
@@ -125,19 +125,14 @@ def _workspaces(config: Config) -> Iterator[tuple[str, Path]]:
     """
     Yield the workspaces in use, each with the key that names it.
     """
-    agents = config.agents
-    keys = {
-        agent.id: itemPath("agents.list", index)
-        for index, agent in enumerate(agents.list)
-    }
-    keys |= {
-        agentID: childPath("agents.entries", agentID) for agentID in agents.entries
-    }
-    for agentID, entry in entriesByID(agents).items():
+    defaults = config.agents.defaults
+    entries = list(locateEntries(config.agents))
+    for path, _, entry in entries:
         if entry.workspace is not None:
-            yield childPath(keys[agentID], "workspace"), entry.workspace
-        elif agents.defaults.workspace is not None:
-            yield "agents.defaults.workspace", agents.defaults.workspace
+            yield childPath(path, "workspace"), entry.workspace
+    inherits = not entries or any(entry.workspace is None for _, _, entry in entries)
+    if defaults.workspace is not None and inherits:
+        yield "agents.defaults.workspace", defaults.workspace
 
 
 def _privateFiles(config: Config, path: Path | None) -> Iterator[tuple[str, Path]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Literal
 
 from openclaw.config import Config, ReachableTools, ToolPolicy
+from openclaw.config.agent_settings import MAIN_AGENT, entriesByID, locateEntries
 from openclaw.config.findings import childPath, itemPath
 
 Profile = Literal["none", "readonly", "coding", "full"]
@@ -74,6 +75,36 @@ def checkToolNames(config: Config, tools: Callable[[], Collection[str]]) -> list
     ]
 
 
+def checkImplicitDefault(
+    config: Config, tools: Callable[[], Collection[str]]
+) -> list[str]:
+    """
+    Find a default agent that nobody chose and that may do more than read.  Requests
+    that name no agent would get its tools, although its entry says nothing of that.
+
+    @param tools: As in L{checkToolNames}.
+    @return: One line, which begins with the key of the agent; or nothing.
+    """
+    agents = config.agents
+    agentID = config.defaultAgentID()
+    if agentID == MAIN_AGENT or entriesByID(agents)[agentID].default:
+        return []
+    (selection,) = (a.tools for a in config.agentSettings() if a.id == agentID)
+    known = tools() if selection.profile == "full" else CODING.union(selection.allow)
+    names = allowedTools(
+        sorted(known), selection.profile, selection.allow, selection.deny
+    )
+    risky = [name for name in names if name not in READONLY]
+    if not risky:
+        return []
+    (path,) = (path for path, each, _ in locateEntries(agents) if each == agentID)
+    return [
+        f'{path}: no agent has "default: true", and there is no agent "{MAIN_AGENT}",'
+        f' so requests that name no agent would get "{agentID}" and its tools'
+        f' {", ".join(risky)}; add an agent "{MAIN_AGENT}", or set "default: true" here'
+    ]
+
+
 def _findNames(config: Config) -> Iterator[tuple[str, str]]:
     """
     Find the names of tools in a configuration, with the paths of their keys.
@@ -82,10 +113,8 @@ def _findNames(config: Config) -> Iterator[tuple[str, str]]:
         "gateway.tools": config.gateway.tools,
         "agents.defaults.tools": config.agents.defaults.tools,
     }
-    for index, agent in enumerate(config.agents.list):
-        policies[f"{itemPath('agents.list', index)}.tools"] = agent.tools
-    for agentID, entry in config.agents.entries.items():
-        policies[f"{childPath('agents.entries', agentID)}.tools"] = entry.tools
+    for entryPath, _, entry in locateEntries(config.agents):
+        policies[childPath(entryPath, "tools")] = entry.tools
     for path, policy in policies.items():
         for key, names in (("allow", policy.allow), ("deny", policy.deny)):
             for index, name in enumerate(names or ()):

@@ -96,11 +96,13 @@ class AcceptedTests(ReloadTestCase):
     async def test_agent(self) -> None:
         """
         An agent that was added can be asked, with what it is told to be; the model
-        list has it.
+        list has it, and the log says so.
         """
         self.assertEqual(await self.status(model="openclaw/poet"), 400)
         poet = {"model": "scripted/words", "systemPrompt": "You are a poet."}
+        logged = self.daemon.nextLine("agents: added poet")
         await self.reload({"agents": {"entries": {"main": {}, "poet": poet}}})
+        await logged
         self.assertEqual(await self.status(model="openclaw/poet"), 200)
         system = self.upstream.calls[-1].body["messages"][0]
         self.assertEqual(system["role"], "system")

@@ -18,7 +18,13 @@ from openclaw.config import (
     ToolPolicy,
 )
 from openclaw.tools.catalogue import Catalogue
-from openclaw.tools.policy import CODING, READONLY, allowedTools, checkToolNames
+from openclaw.tools.policy import (
+    CODING,
+    READONLY,
+    allowedTools,
+    checkImplicitDefault,
+    checkToolNames,
+)
 
 TOOLS = ["read", "ls", "write", "exec", "web_fetch", "plug_in"]
 NAMES = st.lists(st.sampled_from([*TOOLS, "gone"]))
@@ -157,3 +163,63 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(self.faults(gateway=Gateway(tools=tools)), [])
         self.assertEqual(self.faults(), [])
         self.assertEqual(self.looked, 0)
+
+
+class ImplicitDefaultTests(SynchronousTestCase):
+    """
+    An agent that became the default without being named so may only read.
+    """
+
+    def check(self, defaults=None, **entries):
+        """
+        Return what is wrong with these agents.
+
+        @param entries: Agents by id; each is an entry, or the profile of its tools.
+        """
+        agents = Agents(
+            defaults=AgentDefaults(tools=defaults or ToolPolicy()),
+            entries={
+                name: AgentEntry(tools=ToolPolicy(profile=each))
+                if isinstance(each, str)
+                else each
+                for name, each in entries.items()
+            },
+        )
+        return checkImplicitDefault(Config(agents=agents), lambda: [*CODING, "plug_in"])
+
+    def test_refused(self):
+        """
+        The line names the agent's key, its tools and both ways out.
+        """
+        (line,) = self.check(ops="coding", other="none")
+        self.assertTrue(line.startswith("agents.entries.ops: no agent has"), line)
+        self.assertIn("edit, exec, web_fetch, write;", line)
+        self.assertIn('add an agent "main", or set "default: true" here', line)
+
+    def test_kinds(self):
+        """
+        The tools may come from a profile, from C{allow} or from the defaults.
+        """
+        granting = ToolPolicy(allow=("exec",))
+        withoutOwn = ToolPolicy(profile="full", deny=tuple(CODING))
+        self.assertEqual(len(self.check(ops=AgentEntry(tools=granting))), 1)
+        self.assertEqual(len(self.check(defaults=granting, ops="none")), 1)
+        self.assertIn("plug_in", self.check(ops=AgentEntry(tools=withoutOwn))[0])
+        listed = Agents(list=(ListedAgent(id="ops", tools=granting),))
+        (line,) = checkImplicitDefault(Config(agents=listed), list)
+        self.assertTrue(line.startswith("agents.list[0]: "), line)
+
+    def test_accepted(self):
+        """
+        The main agent and one that is named as the default may have any tools, and
+        others that only read need not be named.
+        """
+        denied = ToolPolicy(profile="coding", deny=tuple(CODING - READONLY))
+        self.assertEqual(self.check(), [])
+        self.assertEqual(self.check(ToolPolicy(profile="full")), [])
+        self.assertEqual(self.check(ops="coding", main="none"), [])
+        self.assertEqual(self.check(main="full"), [])
+        chosen = AgentEntry(default=True, tools=ToolPolicy(profile="full"))
+        self.assertEqual(self.check(ops=chosen), [])
+        self.assertEqual(self.check(ops="readonly"), [])
+        self.assertEqual(self.check(ops=AgentEntry(tools=denied)), [])
