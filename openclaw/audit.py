@@ -1,8 +1,8 @@
 """
 The audit log: rejected credentials, changes of named tokens, and tool calls.
 
-Its lines are a part of the daemon's log, in the namespace L{NAMESPACE} and whatever
-C{logging.level} is; C{logging.auditFile} has them in a file of their own, too.
+Its lines are part of the daemon's log at any C{logging.level}, in the namespace
+L{NAMESPACE}.  With C{logging.auditFile}, a separate file has them, too.
 """
 
 import os
@@ -20,7 +20,7 @@ NAMESPACE = "openclaw.audit"
 
 def auditLogger(log: Logger) -> Logger:
     """
-    Return the logger of audit lines that goes where another logger goes.
+    Return a logger for audit lines with the observer of another logger.
     """
     return Logger(namespace=NAMESPACE, observer=log.observer)
 
@@ -28,8 +28,8 @@ def auditLogger(log: Logger) -> Logger:
 @implementer(ILogObserver)
 class AuditFile:
     """
-    Appends audit lines to a file, and opens it anew when it was renamed or removed, as
-    logrotate does.
+    An observer that appends audit lines to a file.  It reopens the file after it was
+    renamed or removed, as by logrotate.
     """
 
     def __init__(self, path: Path, *, asJSON: bool) -> None:
@@ -48,7 +48,7 @@ class AuditFile:
 
     def __call__(self, event: LogEvent) -> None:
         """
-        Write the event, if it is one for the audit.
+        Write the event, if it is an audit line.
         """
         if event.get("log_namespace") != NAMESPACE:
             return
@@ -79,9 +79,6 @@ class AuditFile:
         return self._file
 
     def close(self) -> None:
-        """
-        Close the file.
-        """
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -2,51 +2,52 @@
 The errors of OpenClaw, each with its type, code and HTTP status in OpenAI's terms::
 
     OpenClawError
-    ├── InvalidRequest         400  the caller's request is wrong; names the field
-    │   ├── MalformedRequest   400  … it is not even HTTP, or not safely so
-    │   ├── AddressTooLong     414  … its path is too long
-    │   ├── ExpectationFailed  417  … it expects what there is not
-    │   └── HeadersTooLarge    431  … its headers are too large, or too many
-    ├── AuthenticationFailed   401  no credential, or not a valid one
-    ├── PermissionDenied       403  a valid credential that may not do this
-    │   └── ProxyRequired      403  it must come by a proxy that is trusted
-    ├── NotFound               404  no such path, model or endpoint
-    ├── MethodNotAllowed       405  the path exists, the method does not
-    ├── RequestTimeout         408  the request did not come in time
-    ├── IdempotencyConflict    409  the key was used for another request
-    ├── BodyTooLarge           413  more than the configured limit
-    ├── TooManyAttempts        429  too many credentials that were not valid
-    ├── Busy                   429  bounded waiting came to its bound
-    │   ├── QuotaExceeded      429  as much as this caller may have
-    │   └── SessionBusy        429  another run has had the session for too long
-    ├── InternalError          500  our own fault
-    ├── UpstreamError          502  a model provider failed
-    │   ├── UpstreamUnreachable      no connection to it
-    │   ├── UpstreamAuthFailed       it refused our key
-    │   ├── UpstreamRateLimited 429  it asks us to slow down
-    │   ├── UpstreamOutOfFunds 402   it wants to be paid
-    │   ├── UpstreamModelNotFound 404  it has no such model
-    │   ├── UpstreamRefused    400   it calls the request wrong
-    │   │   └── ContextTooLong 400   … because the model can't read that much
-    │   ├── UpstreamTruncated        its answer broke off
-    │   ├── UpstreamMalformed        its answer makes no sense
-    │   │   └── UpstreamTooLarge     … because it is larger than any answer may be
-    │   ├── UpstreamTimeout    504   one of the three clocks ran out
-    │   ├── EmptyReply               it had nothing to say, twice
-    │   ├── ToolLoop                 it calls tools without an end
-    │   └── ToolChoiceUnmet          it did not call the tool that it had to
-    ├── Unavailable            503  not now
-    │   ├── Crowded            503  there is no room for more connections or bodies
-    │   ├── ShuttingDown       503  the daemon drains
-    │   └── ModelUnavailable   503  the embedded model can't be run here
-    ├── RunCancelled           499  the caller is gone, or somebody stopped the run
-    ├── ConfigError                 the configuration is wrong; every fault in it
-    ├── StoreError             500  the session store failed
-    ├── TokenFileError              the named tokens can't be read or written
-    └── StartError                  the daemon can't start; one line says why
+    ├── InvalidRequest             400
+    │   ├── MalformedRequest       400
+    │   ├── AddressTooLong         414
+    │   ├── ExpectationFailed      417
+    │   └── HeadersTooLarge        431
+    ├── AuthenticationFailed       401
+    ├── PermissionDenied           403
+    │   └── ProxyRequired          403
+    ├── NotFound                   404
+    ├── MethodNotAllowed           405
+    ├── RequestTimeout             408
+    ├── IdempotencyConflict        409
+    ├── BodyTooLarge               413
+    ├── TooManyAttempts            429
+    ├── Busy                       429
+    │   ├── QuotaExceeded          429
+    │   └── SessionBusy            429
+    ├── InternalError              500
+    ├── UpstreamError              502
+    │   ├── UpstreamUnreachable    502
+    │   ├── UpstreamAuthFailed     502
+    │   ├── UpstreamRateLimited    429
+    │   ├── UpstreamOutOfFunds     402
+    │   ├── UpstreamModelNotFound  404
+    │   ├── UpstreamRefused        400
+    │   │   └── ContextTooLong     400
+    │   ├── UpstreamTruncated      502
+    │   ├── UpstreamMalformed      502
+    │   │   └── UpstreamTooLarge   502
+    │   ├── UpstreamTimeout        504
+    │   ├── EmptyReply             502
+    │   ├── ToolLoop               502
+    │   └── ToolChoiceUnmet        502
+    ├── Unavailable                503
+    │   ├── CapacityExceeded       503
+    │   ├── ShuttingDown           503
+    │   └── ModelUnavailable       503
+    ├── RunCancelled               499
+    ├── StoreError                 500
+    ├── ConfigError
+    ├── TokenFileError
+    └── StartError
 
-Only L{openclaw.server.error_responses} turns these into HTTP, only L{openclaw.cli} into
-exit codes.  Messages are for the caller: they name no secret, path or internal.
+Only L{openclaw.server.error_responses} translates these to HTTP, and only
+L{openclaw.cli} to exit codes.  Messages are for the caller: they contain no secret,
+path or internal detail.
 """
 
 from collections.abc import Sequence
@@ -54,15 +55,15 @@ from collections.abc import Sequence
 
 class OpenClawError(Exception):
     """
-    The root of all of ours.
+    The base class of all errors.
 
     @cvar status: The HTTP status.
     @cvar type: OpenAI's C{error.type}.
     @ivar message: One or two sentences for the caller.
-    @ivar code: OpenAI's C{error.code}: what a program tells this error by.
-    @ivar param: The field of the request that is at fault, if one is.
-    @ivar retryAfter: Seconds after which to try again, if that makes sense.
-    @ivar shouldRetry: C{False} tells the SDKs never to send the request again.
+    @ivar code: OpenAI's C{error.code}, by which programs distinguish errors.
+    @ivar param: The invalid field of the request, if there is one.
+    @ivar retryAfter: Seconds to wait before a retry, if a retry may succeed.
+    @ivar shouldRetry: C{False} keeps the SDKs from retrying.
     """
 
     status: int = 500
@@ -89,7 +90,7 @@ class OpenClawError(Exception):
 
 class InvalidRequest(OpenClawError):
     """
-    The request is wrong; C{param} says where.
+    The request is invalid; C{param} names the field.
     """
 
     status = 400
@@ -98,25 +99,21 @@ class InvalidRequest(OpenClawError):
 
 class MalformedRequest(InvalidRequest):
     """
-    This is no HTTP, or it can be understood in more than one way.  Nothing that
-    comes behind it can be understood either.
+    The bytes are not HTTP, or are ambiguous, so that the connection can't be used any
+    more.
     """
 
     code = "malformed_request"
 
 
 class AddressTooLong(InvalidRequest):
-    """
-    The path is too long.
-    """
-
     status = 414
     code = "uri_too_long"
 
 
 class ExpectationFailed(InvalidRequest):
     """
-    The request's C{Expect} asks for something else than C{100-continue}.
+    The request's C{Expect} is not C{100-continue}.
     """
 
     status = 417
@@ -134,7 +131,7 @@ class HeadersTooLarge(InvalidRequest):
 
 class AuthenticationFailed(OpenClawError):
     """
-    There is no credential, or it is not valid.
+    The credential is missing or invalid.
     """
 
     status = 401
@@ -144,7 +141,7 @@ class AuthenticationFailed(OpenClawError):
 
 class PermissionDenied(OpenClawError):
     """
-    The credential is valid but may not do this.
+    The credential is valid, and does not permit this.
     """
 
     status = 403
@@ -154,7 +151,7 @@ class PermissionDenied(OpenClawError):
 
 class ProxyRequired(PermissionDenied):
     """
-    Only a trusted proxy can say who asks, and none did.
+    The gateway accepts users only from a trusted proxy, and the request has none.
     """
 
     code = "proxy_attribution_required"
@@ -162,7 +159,7 @@ class ProxyRequired(PermissionDenied):
 
 class NotFound(OpenClawError):
     """
-    Nothing is there.
+    The path, model or resource does not exist.
     """
 
     status = 404
@@ -174,7 +171,7 @@ class MethodNotAllowed(OpenClawError):
     """
     The path exists, but not with this method.
 
-    @ivar allowed: The methods that do exist.
+    @ivar allowed: The methods of the path.
     """
 
     status = 405
@@ -198,7 +195,7 @@ class IdempotencyConflict(OpenClawError):
 
 class RequestTimeout(OpenClawError):
     """
-    The headers or the body did not come in time.
+    The headers or the body did not arrive in time.
     """
 
     status = 408
@@ -218,7 +215,7 @@ class BodyTooLarge(OpenClawError):
 
 class TooManyAttempts(OpenClawError):
     """
-    The address has shown too many credentials that are not valid.
+    The address has sent too many invalid credentials.
     """
 
     status = 429
@@ -228,7 +225,7 @@ class TooManyAttempts(OpenClawError):
 
 class Busy(OpenClawError):
     """
-    As many runs as may wait are waiting.
+    The queue of runs is full, or the wait in it took too long.
     """
 
     status = 429
@@ -238,8 +235,7 @@ class Busy(OpenClawError):
 
 class QuotaExceeded(Busy):
     """
-    The caller has as much as they may have; C{code} says of what:
-    C{token_concurrency} or C{token_rate}.
+    The caller has used up a quota: C{code} is C{token_concurrency} or C{token_rate}.
     """
 
     code = "token_rate"
@@ -247,7 +243,7 @@ class QuotaExceeded(Busy):
 
 class SessionBusy(Busy):
     """
-    The session has a run in progress, and the wait for it came to its bound.
+    The session has a run in progress, and the wait for it took too long.
     """
 
     code = "session_busy"
@@ -255,7 +251,7 @@ class SessionBusy(Busy):
 
 class InternalError(OpenClawError):
     """
-    Our own fault.
+    An error of the gateway itself.
     """
 
     code = "internal_error"
@@ -273,7 +269,7 @@ class UpstreamError(OpenClawError):
 
 class UpstreamUnreachable(UpstreamError):
     """
-    No connection could be made, or it was lost before an answer began.
+    The connection failed, or was lost before the response began.
     """
 
     code = "upstream_unreachable"
@@ -281,7 +277,7 @@ class UpstreamUnreachable(UpstreamError):
 
 class UpstreamAuthFailed(UpstreamError):
     """
-    The provider refused our key.
+    The provider rejected the configured API key.
     """
 
     code = "upstream_auth_failed"
@@ -289,7 +285,7 @@ class UpstreamAuthFailed(UpstreamError):
 
 class UpstreamRateLimited(UpstreamError):
     """
-    The provider asks us to slow down.
+    The provider's rate limit is exceeded.
     """
 
     status = 429
@@ -299,8 +295,8 @@ class UpstreamRateLimited(UpstreamError):
 
 class UpstreamOutOfFunds(UpstreamError):
     """
-    The account with the provider has no money or no credits left.  The status is 402,
-    or 429 if that is the provider's.
+    The provider's account has no credits left.  The status is 402, or 429 if that is
+    the provider's.
     """
 
     status = 402
@@ -327,10 +323,10 @@ class UpstreamModelNotFound(UpstreamError):
 
 class UpstreamRefused(UpstreamError):
     """
-    The provider calls the request wrong: some field that was passed on to it.
+    The provider rejected the request because of a field that was passed on to it.
 
-    @ivar rejectedFields: The fields that it does not know, or not for this model, and
-        that can be left out; by OpenAI's names.
+    @ivar rejectedFields: The optional fields that the provider or the model does not
+        support, by OpenAI's names.
     @ivar concernsModel: Another model may accept the request.
     """
 
@@ -343,7 +339,7 @@ class UpstreamRefused(UpstreamError):
 
 class ContextTooLong(UpstreamRefused):
     """
-    The conversation is longer than the model can read.
+    The conversation exceeds the model's context window.
     """
 
     code = "context_length_exceeded"
@@ -351,7 +347,7 @@ class ContextTooLong(UpstreamRefused):
 
 class UpstreamTruncated(UpstreamError):
     """
-    The answer broke off before the provider said why it stopped.
+    The response ended without a finish reason.
     """
 
     code = "upstream_truncated"
@@ -359,7 +355,7 @@ class UpstreamTruncated(UpstreamError):
 
 class UpstreamMalformed(UpstreamError):
     """
-    The provider sent something that can't be read.
+    The response is not in the provider's wire format.
     """
 
     code = "upstream_malformed"
@@ -367,8 +363,8 @@ class UpstreamMalformed(UpstreamError):
 
 class UpstreamTooLarge(UpstreamMalformed):
     """
-    The answer is larger than any may be.  Asking the same model again would cost as
-    much again: C{shouldRetry} is C{False}.
+    The response exceeds the limit.  A retry would cost the same again, so
+    C{shouldRetry} is C{False}.
     """
 
     code = "upstream_too_large"
@@ -379,8 +375,8 @@ class UpstreamTooLarge(UpstreamMalformed):
 
 class UpstreamTimeout(UpstreamError):
     """
-    A clock ran out; C{code} says which: C{upstream_connect_timeout},
-    C{upstream_idle_timeout} or C{run_timeout}.
+    A time-out; C{code} is C{upstream_connect_timeout}, C{upstream_idle_timeout} or
+    C{run_timeout}.
     """
 
     status = 504
@@ -390,7 +386,7 @@ class UpstreamTimeout(UpstreamError):
 
 class EmptyReply(UpstreamError):
     """
-    The model said nothing, also when asked a second time.
+    The model's reply was empty, and so was that to a retry.
     """
 
     code = "empty_reply"
@@ -398,8 +394,8 @@ class EmptyReply(UpstreamError):
 
 class ToolLoop(UpstreamError):
     """
-    The model does not come to an end; C{code} says what it was stopped for:
-    C{max_model_calls}, C{repeated_tool_call} or C{max_run_size}.
+    The run exceeded a limit of its tool loop: C{code} is C{max_model_calls},
+    C{repeated_tool_call} or C{max_run_size}.
     """
 
     code = "max_model_calls"
@@ -407,7 +403,7 @@ class ToolLoop(UpstreamError):
 
 class ToolChoiceUnmet(UpstreamError):
     """
-    The caller asked for a tool call, and the model made none.
+    The caller required a tool call, and the model made none.
     """
 
     code = "tool_choice_unmet"
@@ -415,16 +411,16 @@ class ToolChoiceUnmet(UpstreamError):
 
 class Unavailable(OpenClawError):
     """
-    This can't be served now.
+    The service is temporarily unavailable.
     """
 
     status = 503
     code = "unavailable"
 
 
-class Crowded(Unavailable):
+class CapacityExceeded(Unavailable):
     """
-    There is no room for one more connection, or for one more body.
+    The limit of connections, or of the memory for bodies, is reached.
     """
 
     code = "gateway_crowded"
@@ -440,7 +436,7 @@ class ShuttingDown(Unavailable):
 
 class ModelUnavailable(Unavailable):
     """
-    The embedded model can't be run on this machine as it is set up.
+    The embedded model can't run on this machine.
     """
 
     code = "model_unavailable"
@@ -448,7 +444,7 @@ class ModelUnavailable(Unavailable):
 
 class RunCancelled(OpenClawError):
     """
-    Nobody waits for this run any longer, or it was stopped by one who may.
+    The run was cancelled, or its client has disconnected.
     """
 
     status = 499
@@ -457,9 +453,9 @@ class RunCancelled(OpenClawError):
 
 class ConfigError(OpenClawError):
     """
-    The configuration is wrong.
+    The configuration is invalid.
 
-    @ivar errors: Every fault found, each one line that begins with its key path.
+    @ivar errors: All errors, one line each, which begins with the key's path.
     """
 
     code = "invalid_config"
@@ -491,50 +487,3 @@ class StartError(OpenClawError):
     """
 
     code = "start_error"
-
-
-__all__ = [
-    "AddressTooLong",
-    "AuthenticationFailed",
-    "BodyTooLarge",
-    "Busy",
-    "ConfigError",
-    "ContextTooLong",
-    "Crowded",
-    "EmptyReply",
-    "ExpectationFailed",
-    "HeadersTooLarge",
-    "IdempotencyConflict",
-    "InternalError",
-    "InvalidRequest",
-    "MalformedRequest",
-    "MethodNotAllowed",
-    "ModelUnavailable",
-    "NotFound",
-    "OpenClawError",
-    "PermissionDenied",
-    "ProxyRequired",
-    "QuotaExceeded",
-    "RequestTimeout",
-    "RunCancelled",
-    "SessionBusy",
-    "ShuttingDown",
-    "StartError",
-    "StoreError",
-    "TokenFileError",
-    "TooManyAttempts",
-    "ToolChoiceUnmet",
-    "ToolLoop",
-    "Unavailable",
-    "UpstreamAuthFailed",
-    "UpstreamError",
-    "UpstreamMalformed",
-    "UpstreamModelNotFound",
-    "UpstreamOutOfFunds",
-    "UpstreamRateLimited",
-    "UpstreamRefused",
-    "UpstreamTimeout",
-    "UpstreamTooLarge",
-    "UpstreamTruncated",
-    "UpstreamUnreachable",
-]

@@ -1,10 +1,9 @@
 """
 Events of a run, as its listener receives them.
 
-The set is closed.  Events come synchronously and in batches: all that one read
-of the upstream socket brought is one batch, so a listener can answer it with one
-write.  How the run ended is no event: it is what
-L{openclaw.agents.run.AgentRun.done} fires with.
+Events are pushed synchronously and in batches: one batch has the events of one read of
+the upstream socket, so that a listener can write them at once.  The end of a run is not
+an event: L{openclaw.agents.run.AgentRun.done} fires.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +13,14 @@ import msgspec
 
 class RunStarted(msgspec.Struct, frozen=True, gc=False):
     """
-    The run left the queue: it has its session and is about to ask the model.
-    Always the first event, and sent once.
+    The run has left the queue and claimed its session.  Always the first event, and
+    sent once.
     """
 
 
 class TextDelta(msgspec.Struct, frozen=True, gc=False):
     """
-    The model said some more of its answer.
+    The next piece of the model's answer.
     """
 
     text: str
@@ -29,7 +28,7 @@ class TextDelta(msgspec.Struct, frozen=True, gc=False):
 
 class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     """
-    The model thought aloud; no part of the answer.
+    The next piece of the model's reasoning, which is not part of the answer.
     """
 
     text: str
@@ -37,12 +36,11 @@ class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
 
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
     """
-    The model wrote some more of a tool call.  From a run these are the client's own
-    calls only.
+    The next piece of a tool call.  Runs send only calls of the client's tools.
 
-    @ivar index: Which of the answer's calls it is, from 0.
-    @ivar id: The call's id, with its first delta; C{None} with the others.
-    @ivar name: The function's name, with the first delta; C{None} with the others.
+    @ivar index: The index of the call in the answer, from 0.
+    @ivar id: The call's id in its first delta; C{None} in the others.
+    @ivar name: The function's name in the first delta; C{None} in the others.
     @ivar arguments: The next piece of the arguments' JSON text, which may be empty.
     """
 
@@ -54,12 +52,11 @@ class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
 
 class ToolProgress(msgspec.Struct, frozen=True, gc=False):
     """
-    One of the agent's own tools began its work, or ended it.
+    The start or the end of a call of the agent's own tools.
 
     @ivar id: The call's id.
     @ivar tool: The tool's name.
-    @ivar outcome: How it ended: C{ok}, C{refused} or C{failed}; C{None} when it
-        begins.
+    @ivar outcome: C{ok}, C{refused} or C{failed} at the end; C{None} at the start.
     """
 
     id: str
@@ -70,20 +67,8 @@ class ToolProgress(msgspec.Struct, frozen=True, gc=False):
 RunEvent = RunStarted | TextDelta | ReasoningDelta | ToolCallDelta | ToolProgress
 ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta
 """
-The events that a model call can produce; a run passes them on as they are.
+The events of a model call, which a run passes on unchanged.
 """
 
 RunListener = Callable[[Sequence[RunEvent]], None]
 ModelListener = Callable[[Sequence[ModelEvent]], None]
-
-__all__ = [
-    "ModelEvent",
-    "ModelListener",
-    "ReasoningDelta",
-    "RunEvent",
-    "RunListener",
-    "RunStarted",
-    "TextDelta",
-    "ToolCallDelta",
-    "ToolProgress",
-]

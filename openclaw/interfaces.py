@@ -1,9 +1,8 @@
 """
 Every zope Interface of OpenClaw: the parts that can be replaced.
 
-Methods that can take time return a Deferred.  What is given to them and what
-comes back is the vocabulary of L{openclaw.messages}, L{openclaw.events} and
-L{openclaw.errors}.
+Methods that can take time return a Deferred.  Arguments and results are those of
+L{openclaw.messages}, L{openclaw.events} and L{openclaw.errors}.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +24,8 @@ from openclaw.messages import FinishReason, Message, Thought, ToolCall, Usage
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    Sampling parameters. The names, ranges and meanings are those of OpenAI's chat
-    completions, and of the servers that have C{top_k} and C{min_p}; a field that is
-    C{None} is not sent.
+    Sampling parameters, with the names, ranges and meanings of OpenAI's chat
+    completions, and C{top_k} and C{min_p} of other servers.  C{None} is not sent.
     """
 
     temperature: float | None = None
@@ -56,10 +54,10 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ToolSpec(msgspec.Struct, frozen=True):
     """
-    A tool as a model sees it.
+    The description of a tool for a model.
 
-    @ivar parameters: The JSON Schema of its arguments, an object's.
-    @ivar strict: OpenAI's wish that arguments follow the schema to the letter.
+    @ivar parameters: The JSON Schema of the arguments, which are an object.
+    @ivar strict: OpenAI's C{strict}: the arguments must follow the schema exactly.
     """
 
     name: str
@@ -70,7 +68,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
 
 class NamedTool(msgspec.Struct, frozen=True):
     """
-    The wish that the model calls this one tool.
+    The requirement that the model calls this tool.
     """
 
     name: str
@@ -78,27 +76,26 @@ class NamedTool(msgspec.Struct, frozen=True):
 
 ToolChoice = Literal["auto", "none", "required"] | NamedTool
 """
-The tools that a model may call; C{required} means any of them, but one.
+OpenAI's C{tool_choice}; C{required} means at least one call of any tool.
 """
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
     """
-    One question to a model.
+    A request to a model.
 
-    @ivar model: The provider's own id of the model.
-    @ivar system: The system prompt, or the empty string for none.
+    @ivar model: The provider's id of the model.
+    @ivar system: The system prompt; may be empty.
     @ivar messages: The conversation, oldest first.
-    @ivar tools: What the model may call.
-    @ivar maxOutputTokens: The most that this model can answer, where that is
-        configured; some dialects must name a bound.
-    @ivar contextWindow: How much this model can read, in tokens, where that is
-        configured.
-    @ivar reasoning: The model is known to think before it answers.
-    @ivar caller: For a provider in which calls wait for each other: among whom to
-        take turns; see L{ICaller.shareKey}.
-    @ivar cacheKey: The same for all requests of one conversation, so that a provider
-        finds what it has cached; empty for none.
+    @ivar tools: The tools that the model may call.
+    @ivar maxOutputTokens: The model's output limit, if it is configured; some dialects
+        require a limit.
+    @ivar contextWindow: The model's context window in tokens, if it is configured.
+    @ivar reasoning: Whether the model is known to reason before it answers.
+    @ivar caller: The key by which a provider with a queue shares its capacity; see
+        L{ICaller.shareKey}.
+    @ivar cacheKey: The key of the provider's prompt cache, the same for all requests of
+        a conversation; may be empty.
     """
 
     model: str
@@ -116,11 +113,11 @@ class ModelRequest(msgspec.Struct, frozen=True):
 
 class ModelReply(msgspec.Struct, frozen=True):
     """
-    A model's answer.
+    A model's complete reply.
 
-    @ivar text: All of the answer: the L{openclaw.events.TextDelta}s, joined.
-    @ivar toolCalls: The calls that the L{openclaw.events.ToolCallDelta}s add up to.
-    @ivar thoughts: What the provider wants back in the next request.
+    @ivar text: The text of all L{openclaw.events.TextDelta}s.
+    @ivar toolCalls: The calls of all L{openclaw.events.ToolCallDelta}s.
+    @ivar thoughts: The reasoning that the provider requires back in the next request.
     """
 
     text: str
@@ -132,72 +129,71 @@ class ModelReply(msgspec.Struct, frozen=True):
 
 class IModelCall(IPushProducer):
     """
-    One question on its way to a model and back.
+    A call of a model in progress.
 
-    Pausing stops the reading of the upstream socket, so that a reader who is slow
-    makes the model wait instead of filling memory.
+    Pausing it stops reading from the upstream socket, so that a slow client does not
+    fill the memory.
     """
 
     done: "Deferred[ModelReply]" = Attribute(
         """
-        A L{Deferred} that fires once: with a L{ModelReply} after the last event,
-        or with an L{openclaw.errors.OpenClawError}.
+        A L{Deferred} that fires once: with a L{ModelReply} after the last event, or
+        with an L{openclaw.errors.OpenClawError}.
         """
     )
 
     usage: Usage = Attribute(
         """
-        The tokens spent, as far as the provider has reported them.  It is valid at any
-        time, also after a failure: an answer that broke off has its price.
+        The token counts that the provider has reported so far.  They are valid at any
+        time, also after a failure: a truncated answer is charged, too.
         """
     )
 
     ignoredParams: Sequence[str] = Attribute(
         """
-        The fields of the request that are not sent, since this model would refuse or
-        ignore them, by OpenAI's names.  Valid as soon as the call is made.
+        The fields of the request that are not sent, since this model would reject or
+        ignore them, by OpenAI's names.  Valid as soon as the call exists.
         """
     )
 
     def cancel() -> None:
         """
-        Stop the model: close the upstream socket now, in whatever phase the call
-        is.  No event follows, and C{done} fails with
-        L{openclaw.errors.RunCancelled}.  Does nothing once C{done} has fired.
+        Close the upstream socket immediately, in any phase of the call.  No event
+        follows, and C{done} fails with L{openclaw.errors.RunCancelled}.  Does nothing
+        after C{done} has fired.
         """
 
 
 class IModelProvider(Interface):
     """
-    A provider of models. One for each entry of C{models.providers}.
+    A provider of models, one for each entry of C{models.providers}.
     """
 
     name: str = Attribute(
         """
-        The name that stands before the C{/} in C{provider/model}.
+        The name before the C{/} in C{provider/model}.
         """
     )
 
     def ask(request: ModelRequest, listener: ModelListener) -> IModelCall:
         """
-        Ask a model.  Failures of the provider are reported through the call's
-        C{done}; this method raises only for programming errors.
+        Call a model.  The call's C{done} reports failures of the provider; this method
+        raises only for programming errors.
 
-        @param listener: Called with each batch of events, synchronously, from
-            within the reactor's read of the upstream socket.
+        @param listener: Called with each batch of events, synchronously, during the
+            reactor's read of the upstream socket.
         """
 
     def close() -> "Deferred[None]":
         """
-        Let go of what is idle (pooled connections, a child process) as soon as no
-        call needs it.
+        Close pooled connections and child processes as soon as no call needs them.
         """
 
 
 Vector = bytes | Sequence[float]
 """
-An embedding: its numbers, or the same as OpenAI's base64 stands for, 32 bits each and
-little-endian.
+An embedding: its numbers, or their bytes as in OpenAI's base64 form, little-endian and
+32 bits each.
 """
 
 
@@ -205,10 +201,10 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
     """
     Texts to embed.
 
-    @ivar model: The provider's own id of the model.
-    @ivar inputs: The texts, each as it is or as the model's tokens; none is empty.
-    @ivar dimensions: How long the vectors shall be; C{None} leaves it to the model.
-    @ivar base64: The caller wants base64, so that no other form need be made.
+    @ivar model: The provider's id of the model.
+    @ivar inputs: The texts, each as a string or as the model's tokens; none is empty.
+    @ivar dimensions: The length of the vectors; C{None} is the model's default.
+    @ivar base64: Whether the caller requested base64, so that bytes suffice.
     @ivar caller: As in L{ModelRequest}.
     """
 
@@ -223,8 +219,9 @@ class EmbeddingReply(msgspec.Struct, frozen=True):
     """
     The embeddings of texts.
 
-    @ivar vectors: One for each input, in the same order, all of one length.
-    @ivar promptTokens: What was read, in tokens; 0 where the provider does not say.
+    @ivar vectors: One for each input, in the same order, all of the same length.
+    @ivar promptTokens: The tokens of the inputs; 0 if the provider does not report
+        them.
     """
 
     vectors: Sequence[Vector]
@@ -241,19 +238,19 @@ class IEmbedder(Interface):
         Embed texts.
 
         @return: Fails with an L{openclaw.errors.OpenClawError}.  Cancelling it closes
-            the upstream socket at once.
+            the upstream socket immediately.
         """
 
 
 class IModelProviderMaker(IPlugin):
     """
-    One way to reach models: what C{models.providers.<name>.api} names.  Makers are
-    found by L{twisted.plugin} in C{openclaw.plugins}.
+    A factory of providers, selected by C{models.providers.<name>.api}.
+    L{twisted.plugin} finds makers in C{openclaw.plugins}.
     """
 
     api: str = Attribute(
         """
-        What the configuration calls it: lower-case letters, digits and C{-}.
+        The maker's name in the configuration: lower-case letters, digits and C{-}.
         """
     )
 
@@ -261,37 +258,37 @@ class IModelProviderMaker(IPlugin):
         name: str, settings: Any, reactor: Any, log: Logger
     ) -> IModelProvider:
         """
-        Make a provider.  It connects to nobody before it is asked.
+        Make a provider.  It must not connect before its first call.
 
-        @param name: What the configuration calls it.
-        @param settings: What the configuration says of it, an
-            L{openclaw.config.Provider}.
-        @param reactor: A whole one: time, TCP, processes and threads.
-        @param log: For the provider's own troubles; never for keys or texts.
+        @param name: The provider's name in the configuration.
+        @param settings: The provider's configuration, an L{openclaw.config.Provider}.
+        @param reactor: A full reactor: time, TCP, processes and threads.
+        @param log: For the provider's own errors; never for keys or texts.
 
-        @raise ValueError: The settings are wrong; the message says how.
+        @raise ValueError: The settings are invalid; the message gives the reason.
         """
 
 
 class ToolError(Exception):
     """
-    A tool could not do what it was asked.  The model is told, by a result whose
-    C{isError} is set, and may try something else; the run goes on.
+    A tool call failed.  The model gets a result with C{isError} and this text, and the
+    run continues.
     """
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolContext:
     """
-    The circumstances of a tool call.
+    The environment of a tool call.
 
-    @ivar namespace: Whose sessions the run may see, as in L{ICaller}.
-    @ivar reactor: A whole one: time, TCP, processes and threads.
+    @ivar namespace: The namespace of the sessions that the run may read; see
+        L{ICaller}.
+    @ivar reactor: A full reactor: time, TCP, processes and threads.
     @ivar workspace: The agent's directory, or C{None} if it has none.
     @ivar sessions: The session store, for reading.
-    @ivar settings: What C{tools.<name>} of the configuration says for this tool.
-    @ivar log: For the tool's own troubles; never for arguments or results.
-    @ivar shareKey: Among whom threads are divided; see L{ICaller}.
+    @ivar settings: The settings under C{tools.<name>} of the configuration.
+    @ivar log: For the tool's own errors; never for arguments or results.
+    @ivar shareKey: The key by which threads are shared; see L{ICaller}.
     """
 
     agentID: str
@@ -308,53 +305,49 @@ class ToolContext:
 
 class ITool(IPlugin):
     """
-    Something that an agent can do.  Tools are found by L{twisted.plugin} in
-    C{openclaw.plugins}; one object serves all runs, at once.
+    A tool of agents.  L{twisted.plugin} finds tools in C{openclaw.plugins}; one object
+    serves all runs concurrently.
     """
 
     name: str = Attribute(
         """
-        What the model calls it: letters, digits, C{_} and C{-}.
+        The function name for the model: letters, digits, C{_} and C{-}.
         """
     )
 
     description: str = Attribute(
         """
-        What it does and when to use it, for the model.  The first line stands for
-        the whole in lists.
+        The tool's purpose and use, for the model.  Lists show the first line.
         """
     )
 
     parameters: Mapping[str, Any] = Attribute(
         """
-        The JSON Schema of its arguments, an object's.  Arguments are checked against
-        it before C{run} is called.
+        The JSON Schema of the arguments, which are an object.  Arguments are validated
+        before C{run} is called.
         """
     )
 
     readOnly: bool = Attribute(
         """
-        It changes nothing, anywhere: it may run beside others, and once too often.
+        Whether calls change nothing, so that they may run concurrently and be repeated.
         """
     )
 
     def run(arguments: Mapping[str, Any], context: ToolContext) -> "Deferred[str]":
         """
-        Do it.
+        Run the tool.
 
-        @return: What the model is told.  Fails with L{ToolError} for what the model
-            should know.  Cancelling it stops the work, and leaves nothing behind:
-            no process, no socket, no half-written file.
+        @return: The result for the model.  Fails with L{ToolError} for errors that the
+            model should see.  Cancelling it stops the work, and leaves no process,
+            socket or partly written file behind.
         """
 
 
 class Claim(msgspec.Struct, frozen=True):
     """
-    A run's hold on a session.  While one process holds it no other can begin a
-    turn there.
-
-    @ivar sessionKey: The session.
-    @ivar runID: The run that holds it.
+    A run's exclusive claim on a session.  While it is held, no other run in any process
+    can begin a turn of that session.
     """
 
     sessionKey: str
@@ -365,8 +358,7 @@ class Summary(msgspec.Struct, frozen=True):
     """
     A summary of the oldest part of a transcript that exceeds a model's context window.
 
-    @ivar text: The summary.
-    @ivar messageCount: How many messages, from the first one on, it stands for.
+    @ivar messageCount: The number of messages that it replaces, from the first one on.
     """
 
     text: str
@@ -375,12 +367,12 @@ class Summary(msgspec.Struct, frozen=True):
 
 class Conversation(msgspec.Struct, frozen=True):
     """
-    A session, as a run's turn begins.
+    A session at the beginning of a turn.
 
-    @ivar messages: What was said since the summary, oldest first.
-    @ivar summary: The newest summary of what was said before that, if there is one.
-    @ivar skipped: How many messages behind the summary were not loaded, the oldest,
-        because there is too much.
+    @ivar messages: The messages after the summary, oldest first.
+    @ivar summary: The newest summary of the messages before, if there is one.
+    @ivar skipped: The number of oldest messages after the summary that were not loaded,
+        because they exceed the limit.
     """
 
     messages: Sequence[Message]
@@ -390,13 +382,13 @@ class Conversation(msgspec.Struct, frozen=True):
 
 class Outline(msgspec.Struct, frozen=True):
     """
-    The assistant's part of the end of a session.
+    The assistant's messages at the end of a session.
 
-    @ivar messages: The newest messages, oldest first, from a user's on if these are
-        not all.  Of the users' the words are left out, and tools' results altogether.
-    @ivar complete: These are all.
-    @ivar first: The first message, if it is a user's and not a long one.
-    @ivar size: How much had to be read for this, in characters.
+    @ivar messages: The newest messages, oldest first; if they are not all, the first is
+        a user's.  Users' messages are empty, and tool results are left out.
+    @ivar complete: Whether the session has no older messages.
+    @ivar first: The first message of the session, if it is a user's and short.
+    @ivar size: The characters that were read for this.
     """
 
     messages: Sequence[Message] = ()
@@ -409,10 +401,10 @@ class Tail(msgspec.Struct, frozen=True):
     """
     The end of a session.
 
-    @ivar agentID: The agent whose session it is; C{None} if there is no such session.
+    @ivar agentID: The session's agent; C{None} if the session does not exist.
     @ivar messageCount: The number of messages in the transcript.
-    @ivar messages: The newest of them, oldest first.  Of a long one there may be only
-        the beginning of its text, without calls, and images without their data.
+    @ivar messages: The newest of them, oldest first.  A long one may have only the
+        beginning of its text, no calls, and images without data.
     """
 
     agentID: str | None = None
@@ -422,7 +414,7 @@ class Tail(msgspec.Struct, frozen=True):
 
 class SessionInfo(msgspec.Struct, frozen=True):
     """
-    A session as a list shows it.
+    An entry in a list of sessions.
 
     @ivar messageCount: The number of messages in the transcript.
     @ivar createdAt: Seconds since the epoch.
@@ -438,27 +430,26 @@ class SessionInfo(msgspec.Struct, frozen=True):
 
 class ISessionStore(Interface):
     """
-    Transcripts, kept.  They are append-only: nothing rewrites what was said.
+    A store of transcripts, which are append-only: messages are never rewritten.
 
-    Each method is one transaction.  Once its Deferred has fired, what it wrote
-    survives a crash of the process.  All fail with
-    L{openclaw.errors.StoreError} when the store itself does, or is not open.
+    Each method is one transaction.  Once its Deferred has fired, its writes survive a
+    crash of the process.  All fail with L{openclaw.errors.StoreError} if the store
+    fails or is not open.
 
-    Cancelling such a Deferred stops the waiting, not the work.  Who must know
-    whether a claim was had waits for C{beginTurn} to its end.
+    Cancelling such a Deferred ends the wait, not the transaction.  Callers that need to
+    know whether a claim was taken must let C{beginTurn} finish.
     """
 
     def open() -> "Deferred[None]":
         """
-        Make the store ready; create or upgrade its schema.  A schema newer than
-        this program is refused.
+        Open the store, and create or migrate its schema.  Fails if the schema is newer
+        than this program.
         """
 
     def close() -> "Deferred[None]":
         """
-        Finish what is under way, give back the claims that were taken through
-        this object, and let go of every thread, file and socket.  A store that is
-        not open stays so.
+        Finish the transactions in progress, release the claims of this object, and
+        close its threads, files and sockets.  Does nothing if the store is not open.
         """
 
     def beginTurn(
@@ -468,122 +459,113 @@ class ISessionStore(Interface):
         following: Sequence[Message],
     ) -> "Deferred[Conversation | None]":
         """
-        Take the claim and, if it could be had, append what the caller said.
+        Claim a session and append the caller's messages.
 
-        @param opening: What is appended when the session is new or empty.
-        @param following: What is appended when it already has a history.
+        @param opening: The messages to append to a new or empty session.
+        @param following: The messages to append to a session with messages.
 
-        @param agentID: Whose a new session is.  It stays with that agent.
+        @param agentID: The agent of a new session.  It never changes.
 
-        @return: The conversation with the new messages at its end, without what the
-            newest summary stands for, and of what was there before them only the
-            newest L{openclaw.sessions.store.validation.MAX_LOADED_BYTES} and
-            C{MAX_LOADED_MESSAGES}; or C{None}, with nothing written, while a run
-            holds the session, be it this one: a run begins a turn once.  Fails with
-            L{openclaw.errors.InvalidRequest}, with nothing written and no claim
-            taken, when a tool's result among what would be appended answers no call
-            that is without a result.
+        @return: The conversation with the new messages at its end.  It does not include
+            messages that the newest summary replaces, and of the older messages only
+            the newest within L{openclaw.sessions.store.validation.MAX_LOADED_BYTES} and
+            C{MAX_LOADED_MESSAGES}.  C{None}, with nothing written, if any run holds the
+            session, even this one.  Fails with L{openclaw.errors.InvalidRequest}, with
+            nothing written and no claim taken, if an appended tool result has no
+            unanswered call.
         """
 
     def endTurn(
         claim: Claim, messages: Sequence[Message], summary: Summary | None = None
     ) -> "Deferred[None]":
         """
-        Append what the run answered (nothing, for a run that failed) and give the
-        claim back.  Without the claim nothing is written and the Deferred fails.
+        Append the run's messages (none, for a failed run) and release the claim.
+        Without the claim nothing is written, and the Deferred fails.
 
-        @param summary: A new one.  It may stand for messages that are appended now;
-            the transcript keeps all that it stands for.
+        @param summary: A new summary, which may include messages that are appended now.
+            The transcript keeps the messages that it replaces.
         """
 
     def renew(claims: Sequence[Claim]) -> "Deferred[None]":
         """
-        Say that these claims are alive.  A claim that is not renewed for
-        C{leaseSeconds}, or whose process is known to be dead, can be taken over.
-        One that was taken over stays lost; one that was not is as good as ever.
+        Extend these claims.  A claim that is not renewed for C{leaseSeconds}, or whose
+        process is known to be dead, can be taken over.  Renewing a claim that was taken
+        over has no effect; one that merely expired becomes valid again.
         """
 
     leaseSeconds: float = Attribute(
         """
-        How long a claim lasts without being renewed.
+        The life of a claim that is not renewed, in seconds.
         """
     )
 
     def transcript(sessionKey: str) -> "Deferred[Sequence[Message]]":
         """
-        All that was said in a session, oldest first; empty for an unknown one.
+        Return all messages of a session, oldest first; none for an unknown one.
         """
 
     def outline(sessionKey: str) -> "Deferred[Outline]":
         """
-        Return the assistant's latest messages of a session: about
-        L{openclaw.sessions.store.outlines.OUTLINE_CHARACTERS}, and whole answers.
+        Return the assistant's newest messages of a session: whole answers, with a total
+        of about L{openclaw.sessions.store.outlines.OUTLINE_CHARACTERS}.
         """
 
     def tail(sessionKey: str, limit: int) -> "Deferred[Tail]":
         """
         Return the newest messages of a session, without reading the rest.
 
-        @param limit: Messages; fewer are returned if they are long.
+        @param limit: The number of messages; fewer are returned if they are long.
         """
 
     def sessions(
         agentID: str | None = None, prefix: str = "", limit: int | None = None
     ) -> "Deferred[Sequence[SessionInfo]]":
         """
-        The sessions (of one agent), the most lately used first.  Reads no
-        transcript.
+        List sessions, the most recently used first, without reading transcripts.
 
-        @param prefix: How their keys begin.
+        @param agentID: The agent; C{None} for all.
 
-        @param limit: Sessions; C{None} for all.
+        @param prefix: The beginning of the keys.
+
+        @param limit: The number of sessions; C{None} for all.
         """
 
     fault: "str | None" = Attribute(
         """
-        What keeps turns from being kept, in a few words for operators; C{None} while
-        they are.
+        The reason why turns can't be stored, in a few words for operators; C{None} if
+        they can.
         """
     )
 
     def probe() -> "Deferred[None]":
         """
-        Look whether what C{fault} says is over, or whether a fault can be seen without
-        writing anything.  Never fails.
+        Update C{fault}: check whether it has ended, or whether the store has failed
+        since.  Never fails.
         """
 
 
 class IBearerToken(ICredentials):
     """
-    The secret of an C{Authorization: Bearer} header.
+    The secret of an C{Authorization: Bearer} header, as it was sent.
     """
 
-    token: bytes = Attribute(
-        """
-        The secret as it was sent.
-        """
-    )
+    token: bytes = Attribute("")
 
 
 class INamedToken(ICredentials):
     """
-    The same of a token that may be one of those that have names.
+    The secret of an C{Authorization: Bearer} header that may be a named token.
     """
 
-    token: bytes = Attribute(
-        """
-        The token as it was sent.
-        """
-    )
+    token: bytes = Attribute("")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quota:
     """
-    Limits of a caller; C{None} is for no limit.
+    Limits of a caller; C{None} is no limit.
 
-    @ivar concurrentRuns: The runs at once.
-    @ivar requestsPerMinute: The requests in any 60 seconds.
+    @ivar requestsPerMinute: The number of requests in any 60 seconds.
     """
 
     concurrentRuns: int | None = None
@@ -592,8 +574,7 @@ class Quota:
 
 class ICaller(Interface):
     """
-    The avatar: who asks, and what they may do.  All that the gateway knows of a
-    credential once L{openclaw.auth} has checked it.
+    The avatar of an authenticated caller, with its permissions.
     """
 
     label: str = Attribute(
@@ -604,76 +585,44 @@ class ICaller(Interface):
 
     namespace: str = Attribute(
         """
-        What the names of the caller's sessions begin with, which are the only ones
-        that the caller may see and continue: such as C{token:ci} or C{user:ann}.
-        The empty string is the operator's, who may see and continue all.
+        The namespace of the sessions that the caller may use, such as C{token:ci} or
+        C{user:ann}.  The operator's is empty, and permits all sessions.
         """
     )
 
     quota: Quota = Attribute(
         """
-        How much of the gateway the caller may have, in all requests together of
-        those who have this label.
+        The limits of all callers with this label together.
         """
     )
 
     shareKey: str = Attribute(
         """
-        The identity by which the gateway's resources are divided among callers: the
-        label of a token or a user; for those who share a secret or need none, their
-        address.
+        The key by which the gateway's resources are shared fairly: the label of a token
+        or user; the address of a caller with the shared secret or without a credential.
         """
     )
 
     def hasScope(scope: str) -> bool:
         """
-        May this caller do what C{scope} (such as C{operator.write}) names?
+        Return whether the caller has a scope such as C{operator.write}.
         """
 
     def mayUse(agentID: str) -> bool:
         """
-        May this caller run the agent?
+        Return whether the caller may run the agent.
         """
 
     def mayNameModel(model: str, *, isOwn: bool) -> bool:
         """
-        May this caller name the model in C{x-openclaw-model}?
+        Return whether the caller may name a model in C{x-openclaw-model}.
 
         @param model: C{provider/id}.
 
-        @param isOwn: Is it configured for one of the caller's agents?
+        @param isOwn: Whether it is configured for one of the caller's agents.
         """
 
-    def narrowed(scopes: Sequence[str]) -> "ICaller":
+    def withScopes(scopes: Sequence[str]) -> "ICaller":
         """
-        The same caller with no more than these scopes.
+        Return the same caller with no other scopes than these.
         """
-
-
-__all__ = [
-    "Claim",
-    "Conversation",
-    "EmbeddingReply",
-    "EmbeddingRequest",
-    "IBearerToken",
-    "ICaller",
-    "IEmbedder",
-    "IModelCall",
-    "IModelProvider",
-    "IModelProviderMaker",
-    "INamedToken",
-    "ISessionStore",
-    "ITool",
-    "ModelReply",
-    "ModelRequest",
-    "NamedTool",
-    "Quota",
-    "Sampling",
-    "SessionInfo",
-    "Summary",
-    "ToolChoice",
-    "ToolContext",
-    "ToolError",
-    "ToolSpec",
-    "Vector",
-]

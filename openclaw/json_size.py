@@ -1,8 +1,8 @@
 """
 Count the values and escapes of a JSON text before it is decoded.
 
-Decoded, a text of many small values takes thirty times its size, and makes Python's
-collector look through all of them: 16 MB of C{[],[],…} took 1.4 s.
+A decoded text of many small values takes thirty times its size, and slows down the
+garbage collector: decoding 16 MB of C{[],[],…} took 1.4 s.
 """
 
 import re
@@ -10,13 +10,13 @@ from itertools import islice
 
 MOST_VALUES = 100_000
 """
-The most values in one text, about: objects, lists, and what they hold.
+Approximate limit of the values in one text: objects, arrays, and their members.
 """
 
 MOST_ESCAPES = 1_000_000
 """
-The most escapes in one text, of which each takes 4 ns to decode, and up to 10 ns to be
-written again.
+Limit of the escapes in one text.  Each takes 4 ns to decode, and up to 10 ns to encode
+again.
 """
 
 _MARK = re.compile(rb'"[^"]*"?|[\[{,]')
@@ -24,21 +24,21 @@ _MARK = re.compile(rb'"[^"]*"?|[\[{,]')
 
 def hasTooManyValues(payload: bytes, most: int = MOST_VALUES) -> bool:
     """
-    Does a JSON text hold more values than this?  Takes 10 ms at most for a text of
-    many values, and as long as it takes to copy one of long strings.
+    Return whether a JSON text has more than C{most} values.  This takes at most 10 ms
+    for a text of many values; for one of long strings, as long as copying it.
     """
     if payload.count(b",") + payload.count(b"[") + payload.count(b"{") <= most:
         return False
-    # Without escapes, the next quote is a string's end.
+    # Without escapes, the next quote ends a string.
     plain = payload.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Most values have a mark of their own and a comma.
+    # Most values have a character of their own and a comma.
     beyond = islice(_MARK.finditer(plain), 2 * most, None)
     return next(beyond, None) is not None
 
 
 def hasTooManyEscapes(payload: bytes, most: int = MOST_ESCAPES) -> bool:
     """
-    Do the strings of a JSON text hold more escapes than this?  An escaped backslash
-    counts for two.
+    Return whether a JSON text has more than C{most} escapes.  An escaped backslash
+    counts as two.
     """
     return len(payload) > most and payload.count(b"\\") > most

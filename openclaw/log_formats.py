@@ -1,8 +1,8 @@
 """
 The daemon's log as JSON: one object per line.
 
-As text it is Twisted's own; so are the choices between a file, standard output and
-syslog, which hold for both.
+Twisted itself writes the log as text.  Its options for a file, standard output and
+syslog apply to both formats.
 """
 
 import json
@@ -38,25 +38,26 @@ LEGACY = frozenset(
     {"format", "isError", "logLevel", "message", "system", "time", "why"}
 )
 """
-Keys that Twisted's older log adds to events, and those with a place of their own here.
+Keys that C{twisted.python.log} adds to events, and those of L{jsonLine} itself.
 """
 
 
 class IStructured(Interface):
     """
-    A field of an event that is several, once it is written as JSON.
+    A value of an event that becomes several fields of a JSON line.
     """
 
     def fields() -> dict[str, Any]:
         """
-        Their names and values, of JSON's types; C{message} stands for the event's own.
+        Return the fields' names and values, of JSON's types.  C{message} replaces the
+        event's message.
         """
 
 
 def jsonLine(event: LogEvent) -> str:
     """
-    One event as one line: time, level, namespace, message, the fields that it was
-    logged with, and the traceback of a failure.
+    Format an event as one line: time, level, namespace, message, the event's fields,
+    and the traceback of a failure.
     """
     level = event.get("log_level")
     line: dict[str, Any] = {
@@ -69,7 +70,7 @@ def jsonLine(event: LogEvent) -> str:
         if name.startswith("log_") or name in LEGACY:
             continue
         if isinstance(value, float) and not isfinite(value):
-            value = str(value)  # JSON has no word for it.
+            value = str(value)  # JSON can't express it.
         if value is None or isinstance(value, str | int | float):
             line.setdefault(name, value)
         elif IStructured.providedBy(value):
@@ -81,7 +82,7 @@ def jsonLine(event: LogEvent) -> str:
     failure = event.get("log_failure")
     if failure is not None:
         line["traceback"] = failure.getTraceback()
-    # Characters beyond ASCII are escaped: any terminal and any reader can take that.
+    # Characters beyond ASCII are escaped, for any terminal and any reader.
     return json.dumps(line) + "\n"
 
 
@@ -94,30 +95,30 @@ def _time(seconds: float | None) -> str | None:
 @implementer(ILogObserver)
 class SyslogLines:
     """
-    Writes such lines to syslog, each with the priority of its level.
+    An observer that writes JSON lines to syslog, with the priority of their level.
     """
 
     def __init__(self, write: Callable[[int, str], object] = syslog.syslog) -> None:
         """
-        @param write: Takes a priority and a line.
+        @param write: Called with a priority and a line.
         """
         self._write = write
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")
         priority = PRIORITIES.get(level, syslog.LOG_INFO)
-        # A zero byte can't be in there: JSON escapes it.
+        # The line has no zero byte: JSON escapes it.
         self._write(priority, jsonLine(event).rstrip("\n"))
 
 
 def jsonObserver(twistd: Mapping[str, Any], reactor: Any) -> ILogObserver | None:
     """
-    Return the observer that writes the log as JSON where twistd would write it as text.
+    Return an observer that writes the log as JSON to the destination of twistd's
+    options.
 
     @param twistd: twistd's own options.
 
-    @return: C{None} where that is not for us to say: the options name a logger of
-        their own, or are wrong.
+    @return: C{None} if the options name another logger, or are invalid.
     """
     name = twistd.get("logfile")
     if twistd.get("logger") or "nodaemon" not in twistd:
@@ -131,7 +132,7 @@ def jsonObserver(twistd: Mapping[str, Any], reactor: Any) -> ILogObserver | None
         return None
     file = LogFile.fromFullPath(name or "twistd.log")
     if not signal.getsignal(signal.SIGUSR1):
-        # As twistd does it for its own.
+        # As twistd does for its own log file.
         signal.signal(
             signal.SIGUSR1, lambda number, frame: reactor.callFromThread(file.rotate)
         )

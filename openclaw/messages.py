@@ -1,11 +1,10 @@
 """
 Provider-neutral messages, tool calls, and token usage.
 
-These are what a prompt is made of, what a transcript keeps (as JSON, tagged by
-C{role}) and what a model provider turns into its own wire form.  Nothing here
-knows a reactor, a database or HTTP.
+Prompts consist of these, transcripts contain them (as JSON, tagged by C{role}), and
+providers translate them to their own wire formats.
 
-None can hold itself, so the garbage collector need not look at the thousands of them.
+None can refer to itself, so they are exempt from garbage collection (C{gc=False}).
 """
 
 from collections.abc import Sequence
@@ -15,24 +14,24 @@ import msgspec
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 """
-Why a model stopped, in OpenAI's words.
+The reason for the end of a reply, in OpenAI's terms.
 """
 
 MOST_CALLS = 128
 """
-The most tool calls of one answer of a model.
+Limit of the tool calls in one reply of a model.
 """
 
 
 class ToolCall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
-    A model's wish to have a function called.
+    A function call requested by a model.
 
-    @ivar id: The upstream's id for this call.
+    @ivar id: The provider's id of this call.
     @ivar name: The function's name.
     @ivar arguments: The arguments as the model wrote them: JSON text, which may
         be malformed.
-    @ivar signature: What some providers want back with the call, to the letter.
+    @ivar signature: An opaque text that some providers require back with the call.
     """
 
     id: str
@@ -43,11 +42,11 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Thought(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
-    A model's thinking before tool calls, as far as its provider wants it back.
+    A model's reasoning before tool calls, if its provider requires it back.
 
-    @ivar text: What it thought; empty if the provider keeps that to itself.
-    @ivar signature: The provider's proof that these are its own words, or the
-        thought itself in its cipher; useless to all other providers.
+    @ivar text: The reasoning; empty if the provider does not show it.
+    @ivar signature: The provider's signature, or the encrypted reasoning.  Other
+        providers reject it.
     """
 
     text: str
@@ -55,18 +54,13 @@ class Thought(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class TextPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
-    """
-    Some text of what a person said.
-    """
-
     text: str
 
 
 class ImagePart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="image"):
     """
-    An image, as part of what a person said.
-
-    @ivar mediaType: Such as C{image/png}; looked up in the data, not believed.
+    @ivar mediaType: Such as C{image/png}; detected from the data, whatever the caller
+        declared.
     @ivar data: The image's bytes in base64.
     """
 
@@ -79,9 +73,9 @@ Part = TextPart | ImagePart
 
 class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
     """
-    A message of the person, or of the program in the person's place.
+    A message of the user.
 
-    @ivar content: Text, or parts in their order when there is more than text.
+    @ivar content: Text, or parts in order if there are images.
     """
 
     content: str | tuple[Part, ...]
@@ -89,7 +83,7 @@ class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="
     @property
     def text(self) -> str:
         """
-        The text alone, its parts joined by line ends.
+        Return the text parts, joined by line ends.
         """
         if isinstance(self.content, str):
             return self.content
@@ -98,9 +92,6 @@ class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="
 
     @property
     def images(self) -> "tuple[ImagePart, ...]":
-        """
-        The images alone.
-        """
         if isinstance(self.content, str):
             return ()
         return tuple(part for part in self.content if isinstance(part, ImagePart))
@@ -117,7 +108,7 @@ class AssistantMessage(
     """
     A message of the model, and its tool calls.
 
-    @ivar thoughts: What its provider wants back with it.
+    @ivar thoughts: The reasoning that its provider requires back with it.
     """
 
     content: str
@@ -137,9 +128,9 @@ class ToolMessage(
     The result of one tool call.
 
     @ivar tool_call_id: The L{ToolCall.id} that this answers.
-    @ivar content: The tool's text; of a failure, the reason.
-    @ivar isError: The call failed.  The text alone never says so: a log may begin with
-        C{Error:}.
+    @ivar content: The tool's output, or the reason of a failure.
+    @ivar isError: Whether the call failed.  The text does not show that: the output of
+        a successful call may begin with C{Error:}.
     """
 
     tool_call_id: str
@@ -149,29 +140,26 @@ class ToolMessage(
 
 Message = UserMessage | AssistantMessage | ToolMessage
 """
-One entry of a conversation.  System text is no message: it belongs to the prompt
-(see L{openclaw.interfaces.ModelRequest.system}).
+An entry of a conversation.  The system prompt is separate: see
+L{openclaw.interfaces.ModelRequest.system}.
 """
 
 
 def hasImages(messages: Sequence[Message]) -> bool:
-    """
-    Is there an image anywhere in a conversation?
-    """
     return any(isinstance(each, UserMessage) and each.images for each in messages)
 
 
 def strayResult(messages: Sequence[Message], start: int = 0) -> ToolMessage | None:
     """
-    Find a tool's result that answers no call.  Results directly follow the message
-    that made the calls, in any order; each call has one.  One that is repeated to the
-    letter does no harm: callers try again after a failure.
+    Find a tool result without a call.  Results directly follow the message with the
+    calls, in any order; each call has one.  An identical repetition of a result is
+    allowed: callers retry after a failure.
 
     @param messages: A conversation, oldest first.
-    @param start: Where to begin looking.  What comes before says only which calls
-        there are, and which of them have results.
+    @param start: The index of the first message to check.  Calls and results before it
+        are only matched.
 
-    @return: The first such result, or C{None} if there is none.
+    @return: The first such result, or C{None}.
     """
     if not any(isinstance(message, ToolMessage) for message in messages[start:]):
         return None
@@ -192,7 +180,7 @@ def strayResult(messages: Sequence[Message], start: int = 0) -> ToolMessage | No
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """
-    Tokens spent, as the upstream counted them; usages add up.
+    Token counts, as reported by the provider.
     """
 
     prompt_tokens: int = 0
@@ -210,24 +198,3 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 NO_USAGE = Usage()
-"""
-Nothing spent.
-"""
-
-__all__ = [
-    "MOST_CALLS",
-    "NO_USAGE",
-    "AssistantMessage",
-    "FinishReason",
-    "ImagePart",
-    "Message",
-    "Part",
-    "TextPart",
-    "Thought",
-    "ToolCall",
-    "ToolMessage",
-    "Usage",
-    "UserMessage",
-    "hasImages",
-    "strayResult",
-]

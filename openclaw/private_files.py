@@ -12,22 +12,23 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 class UnsafeFile(Exception):
     """
-    Somebody else may have written the file, or can read it, or it can't be read whole.
-    The text follows the file's name, as in C{has more than 5 bytes}.
+    The file may have been written by another user, can be read by others, or can't be
+    read whole.  The text continues a sentence that begins with the file's name, such as
+    C{has more than 5 bytes}.
     """
 
 
 def readPrivateFile(path: Path, maxBytes: int) -> tuple[bytes, os.stat_result]:
     """
     Read a file of the state directory.  Its owner must be this process's user, the
-    directory's or root, nobody else may write it, and it is a regular file: opening a
-    FIFO would wait for ever, and a link may lead to a file of somebody else's.
+    directory's owner or root; no other user may write it; and it must be a regular
+    file: opening a FIFO could wait forever, and a link may lead to another user's file.
 
-    @return: Its contents, and what the system says of it.
+    @return: The contents and the status of the file.
 
     @raise OSError: It can't be read.
 
-    @raise UnsafeFile: It is not to be used.
+    @raise UnsafeFile: It must not be used.
     """
     try:
         descriptor = os.open(path, _FLAGS | os.O_NOFOLLOW)
@@ -49,12 +50,12 @@ def readPrivateFile(path: Path, maxBytes: int) -> tuple[bytes, os.stat_result]:
 def readRegularFile(path: Path, maxBytes: int) -> bytes:
     """
     Read a file that an administrator named.  It may be a link, as in a directory of
-    Kubernetes secrets, but not a pipe or a device, which could keep the reactor waiting
-    or have no end.
+    Kubernetes secrets, but not a pipe or a device, which could block the reactor or
+    have no end.
 
     @raise OSError: It can't be read.
 
-    @raise UnsafeFile: It is no regular file, or larger than C{maxBytes}.
+    @raise UnsafeFile: It is not a regular file, or larger than C{maxBytes}.
     """
     descriptor = os.open(path, _FLAGS)
     try:
@@ -71,7 +72,7 @@ def _read(descriptor: int, status: os.stat_result, maxBytes: int) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise UnsafeFile("is no regular file")
     with open(descriptor, "rb", closefd=False) as file:
-        # The size may change while it is read, or be 0 as in /proc.
+        # The size may change during reading, or be 0 as in /proc.
         data = file.read(maxBytes + 1)
     if len(data) > maxBytes:
         raise UnsafeFile(f"has more than {maxBytes} bytes")
@@ -80,13 +81,13 @@ def _read(descriptor: int, status: os.stat_result, maxBytes: int) -> bytes:
 
 def accessWarning(path: Path, *, secret: bool) -> str | None:
     """
-    Tell if others can change a file or directory that an administrator named, or read
-    a secret there.  It is used all the same: credentials of systemd and secrets of
-    Kubernetes have groups and owners of their own.
+    Return a warning if other users can change a file or directory that an administrator
+    named, or can read a secret.  The file is used nevertheless: credentials of systemd
+    and secrets of Kubernetes have their own groups and owners.
 
-    @param secret: Is it for the daemon's eyes only?
+    @param secret: Whether only the daemon should be able to read it.
 
-    @return: A sentence, or C{None} if there is nothing to say, or no such file.
+    @return: A sentence, or C{None} if nothing is wrong or the file does not exist.
     """
     try:
         mode = os.stat(path).st_mode

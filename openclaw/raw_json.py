@@ -14,10 +14,10 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 class RawObject(Mapping[str, Any]):
     """
-    A JSON object that is decoded only if somebody looks into it.  Decoded, JSON takes
-    up to thirty times its size.
+    A JSON object that is decoded on access.  Decoded JSON takes up to thirty times its
+    size.
 
-    @ivar where: The field of the request that holds it.
+    @ivar where: The path of the request's field that contains it.
     """
 
     __slots__ = ("_raw", "where")
@@ -36,7 +36,7 @@ class RawObject(Mapping[str, Any]):
         try:
             return _decode(self._raw)
         except msgspec.DecodeError as error:
-            # What is passed over is not looked at as closely: 1e999 has no value.
+            # Skipping checks less than decoding: 1e999 has no value.
             raise InvalidRequest(
                 f"Invalid `{self.where}`: {error}.", param=self.where
             ) from None
@@ -50,22 +50,15 @@ class RawObject(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._decoded())
 
+    # Mapping's own versions of these would decode the object once per member.
+
     def keys(self) -> Any:
-        """
-        See C{Mapping.keys}.  This one, C{items} and C{values} decode the object once.
-        """
         return self._decoded().keys()
 
     def items(self) -> Any:
-        """
-        See C{Mapping.items}.
-        """
         return self._decoded().items()
 
     def values(self) -> Any:
-        """
-        See C{Mapping.values}.
-        """
         return self._decoded().values()
 
     def __eq__(self, other: object) -> bool:
@@ -84,6 +77,6 @@ class RawObject(Mapping[str, Any]):
 
 def wireForm(value: Any) -> Any:
     """
-    Return what an encoder takes for an object that may be a L{RawObject}.
+    Return the value to encode for an object that may be a L{RawObject}.
     """
     return value.wire() if isinstance(value, RawObject) else value

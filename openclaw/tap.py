@@ -230,6 +230,3 @@ def makeService(options: Options) -> IService:
     except (ConfigError, StartError) as error:
         _exit(error)
     return Daemon(gateway, reactor, twistd)
-
-
-__all__ = ["STATUS_BYTES", "Daemon", "Options", "makeService"]

@@ -1,9 +1,9 @@
 """
 A conversation of plain texts, kept as the JSON that OpenAI's API takes.
 
-Most are: without tools, images or thoughts.  Then the JSON in which messages are kept
-is what OpenAI's API takes, too, and neither has to be made of the other: a session
-costs the same at its five hundredth turn as at its fifth.
+Most conversations are: they have no tools, images or thoughts.  Their stored JSON is
+also what OpenAI's API takes, so it is sent without decoding, and the five hundredth
+turn of a session costs as much as the fifth.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ _decode = msgspec.json.Decoder(tuple[Message, ...]).decode
 
 def isPlain(messages: Sequence[Message]) -> bool:
     """
-    Are these texts alone?
+    Return whether messages are plain texts.
     """
     if isinstance(messages, PlainTranscript):
         return True
-    # Each turn looks at all that its caller brings: any() would take thrice the time.
+    # Each turn checks all messages of the request: any() takes three times as long.
     for message in messages:
         if type(message) is UserMessage:
             if type(message.content) is not str:
@@ -37,9 +37,9 @@ def isPlain(messages: Sequence[Message]) -> bool:
 
 class PlainTranscript(Sequence[Message]):
     """
-    Messages that are read only if somebody looks at them.
+    Messages that are decoded on first access.
 
-    @ivar encoded: Each as a JSON object, oldest first, with a comma between two.
+    @ivar encoded: The messages as JSON objects, oldest first, separated by commas.
     """
 
     __slots__ = ("_count", "_messages", "encoded")
@@ -48,9 +48,9 @@ class PlainTranscript(Sequence[Message]):
         self, encoded: bytes, count: int, messages: Sequence[Message] | None = None
     ) -> None:
         """
-        @param count: How many there are.
+        @param count: The number of messages.
 
-        @param messages: What they are, where that is known already.
+        @param messages: The decoded messages, if they are available.
         """
         self.encoded = encoded
         self._count = count
@@ -86,10 +86,10 @@ class PlainTranscript(Sequence[Message]):
 
 def encodedIfPlain(messages: Sequence[Message]) -> Sequence[Message]:
     """
-    Encode a conversation in advance, if it is texts alone.
+    Encode a conversation in advance, if it is plain texts.
     """
     if not isPlain(messages):
         return messages
-    # No map(): that would be one call, for all of which the GIL is held.
+    # Not with map(), which would hold the GIL for the whole conversation.
     encoded = b",".join([_encode(message) for message in messages])
     return PlainTranscript(encoded, len(messages), messages)

@@ -270,4 +270,4 @@ def _narrowScopes(caller: ICaller, headers: Headers) -> ICaller:
     lists = headers.getRawHeaders(SCOPES_HEADER.encode())
     if lists is None:
         return caller
-    return caller.narrowed(b" ".join(lists).decode("latin-1").replace(",", " ").split())
+    return caller.withScopes(b" ".join(lists).decode("latin-1").replace(",", " ").split())

@@ -79,7 +79,7 @@ class Operator:
     def mayNameModel(self, model: str, *, isOwn: bool) -> bool:
         return True
 
-    def narrowed(self, scopes: Sequence[str]) -> "Operator":
+    def withScopes(self, scopes: Sequence[str]) -> "Operator":
         kept = frozenset(scope for scope in scopes if self.hasScope(scope))
         return replace(self, scopes=kept)
 
@@ -125,7 +125,7 @@ class NamespacedCaller:
     def mayUse(self, agentID: str) -> bool:
         return self.agents is None or agentID in self.agents
 
-    def narrowed(self, scopes: Sequence[str]) -> "NamespacedCaller":
+    def withScopes(self, scopes: Sequence[str]) -> "NamespacedCaller":
         kept = frozenset(scope for scope in scopes if self.hasScope(scope))
         return replace(self, scopes=kept)
 

@@ -17,7 +17,7 @@ from twisted.web.http import NO_BODY_CODES
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
-from openclaw.errors import Crowded, OpenClawError, RequestTimeout
+from openclaw.errors import CapacityExceeded, OpenClawError, RequestTimeout
 from openclaw.interfaces import ICaller
 from openclaw.server.admission import LINGER_SECONDS, Admission
 from openclaw.server.error_responses import DEFAULT_HEADERS, setErrorResponse
@@ -402,8 +402,8 @@ class GatewayRequest(Request):
 _BODY_PENDING = (RequestState.BODY, RequestState.EARLY)
 
 
-def _tooManyRequestsError() -> Crowded:
-    return Crowded(
+def _tooManyRequestsError() -> CapacityExceeded:
+    return CapacityExceeded(
         "You have too many requests in progress. Try again soon.",
         retryAfter=RETRY_SECONDS,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 
-from openclaw.errors import BodyTooLarge, Crowded
+from openclaw.errors import BodyTooLarge, CapacityExceeded
 from openclaw.server.limits import FairBudget
 
 RETRY_SECONDS = 1.0
@@ -43,7 +43,7 @@ class RequestBody:
 
         @raise BodyTooLarge: The body is over its limit.
 
-        @raise Crowded: The budget is used up.
+        @raise CapacityExceeded: The budget is used up.
         """
         if not self.limit:
             return
@@ -51,7 +51,7 @@ class RequestBody:
         if not self._reserved:
             self._chargedTo = caller
         if not self._budget.acquire(self._chargedTo, len(data), self._reserved):
-            raise Crowded(
+            raise CapacityExceeded(
                 "Too many bytes of request bodies are in progress. Try again soon.",
                 retryAfter=RETRY_SECONDS,
             )

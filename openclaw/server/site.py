@@ -11,7 +11,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from openclaw.config import HTTP
-from openclaw.errors import Crowded
+from openclaw.errors import CapacityExceeded
 from openclaw.net.batched_writes import batcherFor
 from openclaw.server.channel import IDLE_SECONDS, GatewayChannel
 from openclaw.server.gateway_request import GatewayRequest
@@ -152,7 +152,7 @@ class GatewaySite(Site):
         return RejectedConnection(
             self.rejected,
             self.reactor,
-            Crowded(f"{reason} Try again soon.", retryAfter=RETRY_SECONDS),
+            CapacityExceeded(f"{reason} Try again soon.", retryAfter=RETRY_SECONDS),
         )
 
     def connectionOpened(self, connection: GatewayChannel) -> None:

@@ -40,7 +40,7 @@ class NamespacedCaller:
     def mayUse(self, agentID: str) -> bool:
         return agentID in self.usableIDs
 
-    def narrowed(self, scopes: Any) -> "NamespacedCaller":
+    def withScopes(self, scopes: Any) -> "NamespacedCaller":
         """
         The same.
         """

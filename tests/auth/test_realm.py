@@ -69,7 +69,7 @@ class ScopeTests(SynchronousTestCase):
         for scope in ("operator.read", "operator.write"):
             operator = Operator("somebody", frozenset({scope}))
             self.assertFalse(operator.hasScope("operator.metrics"))
-        collector = Operator("somebody").narrowed(["operator.metrics"])
+        collector = Operator("somebody").withScopes(["operator.metrics"])
         self.assertTrue(collector.hasScope("operator.metrics"))
         self.assertFalse(collector.hasScope("operator.read"))
 
@@ -77,7 +77,7 @@ class ScopeTests(SynchronousTestCase):
         """
         A caller can ask for less.
         """
-        reader = Operator("somebody").narrowed(["operator.read"])
+        reader = Operator("somebody").withScopes(["operator.read"])
         self.assertTrue(reader.hasScope("operator.read"))
         self.assertFalse(reader.hasScope("operator.write"))
         self.assertEqual(reader.label, "somebody")
@@ -87,19 +87,19 @@ class ScopeTests(SynchronousTestCase):
         An included scope can be asked for by its name.
         """
         writer = Operator("somebody", frozenset({"operator.write"}))
-        self.assertTrue(writer.narrowed(["operator.read"]).hasScope("operator.read"))
+        self.assertTrue(writer.withScopes(["operator.read"]).hasScope("operator.read"))
 
     @given(first=SCOPES, second=SCOPES)
     def test_neverMore(self, first, second) -> None:
         """
         Nobody ever gets more by asking.
         """
-        before = Operator("somebody").narrowed(first)
-        after = before.narrowed(second)
+        before = Operator("somebody").withScopes(first)
+        after = before.withScopes(second)
         for scope in [*OPERATOR_SCOPES, "", "root", "*"]:
             if after.hasScope(scope):
                 self.assertTrue(before.hasScope(scope))
-        self.assertFalse(before.narrowed([]).hasScope("operator.read"))
+        self.assertFalse(before.withScopes([]).hasScope("operator.read"))
 
     def test_agents(self) -> None:
         """
@@ -157,7 +157,7 @@ class GuestTests(SynchronousTestCase):
         before = NamespacedCaller(
             label="x", scopes=frozenset(first), agents=frozenset({"main"})
         )
-        after = before.narrowed(second)
+        after = before.withScopes(second)
         for scope in [*OPERATOR_SCOPES, "", "root", "*"]:
             if after.hasScope(scope):
                 self.assertTrue(before.hasScope(scope))

@@ -29,7 +29,6 @@ from openclaw.interfaces import (
 )
 from openclaw.models.local.caller_turns import FairSharingProvider
 from openclaw.models.local.engine import (
-    HEALTHY_SECONDS,
     Connect,
     Engine,
     State,
@@ -199,12 +198,3 @@ class LocalModelProvider:
         """
         closing = [self._chatEngine.close(), self._embeddingEngine.close()]
         return DeferredList(closing).addCallback(lambda _: None)
-
-
-__all__ = [
-    "EMBEDDING_TOKENS",
-    "HEALTHY_SECONDS",
-    "Connect",
-    "LocalModelProvider",
-    "State",
-]
