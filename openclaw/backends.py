@@ -12,37 +12,33 @@ from openclaw.composition import Composition
 
 class Backend(Protocol):
     """
-    Does a gateway's work: the process itself, or several others.
+    The part of a gateway that serves requests: this process, or several workers.
     """
 
     def start(self) -> Awaitable[None]:
         """
-        Make ready for requests.
+        Prepare for requests.
 
         @raise OpenClawError: They can't be served.
         """
 
     async def reload(self) -> None:
         """
-        The configuration has been read again, and is in force here.
+        Apply the new configuration, which this process has already loaded.
         """
 
     def drain(self, seconds: float) -> Awaitable[None]:
         """
-        Let runs in progress end for so long, then end them.
+        Wait for runs in progress, and cancel those that remain after C{seconds}.
         """
 
     def cancelRuns(self) -> None:
         """
-        Wait for them no longer.
+        Cancel the runs in progress.
         """
 
 
 class InProcessBackend:
-    """
-    The process itself.
-    """
-
     def __init__(self, composition: Composition, log: Logger) -> None:
         self._composition = composition
         self._log = log
@@ -51,9 +47,7 @@ class InProcessBackend:
         await self._composition.start()
 
     async def reload(self) -> None:
-        """
-        See L{Backend.reload}.
-        """
+        pass  # The composition is reconfigured by the service.
 
     async def drain(self, seconds: float) -> None:
         runtime = self._composition.runtime

@@ -28,10 +28,7 @@ STORE_NAME = "sessions.sqlite"
 
 class Composition:
     """
-    All that it takes to run agents.
-
-    @ivar runtime: Where runs begin.
-    @ivar agentTools: What each agent works with.
+    The providers, the session store and the runtime of a gateway.
     """
 
     def __init__(
@@ -45,13 +42,13 @@ class Composition:
         topology: Topology | None = None,
     ) -> None:
         """
-        Start nothing yet.
+        Build all parts without starting them.
 
         @param state: The state directory.
 
-        @param reactor: A whole one: time, TCP, processes and threads.
+        @param reactor: A full reactor: time, TCP, processes and threads.
 
-        @param topology: How this process shares with others; alone by default.
+        @param topology: The parts that workers share; a single process by default.
         """
         topology = topology or SingleProcess()
         self._config = config
@@ -80,13 +77,13 @@ class Composition:
 
     async def start(self) -> None:
         """
-        Make it ready for runs.
+        Open the store and prepare for runs.
 
         @raise openclaw.errors.StoreError: The session store can't be opened.
         """
         self.runtime.start()
         self.startLocal()
-        self._tidyWorkspaces()
+        self._removeTemporaryFiles()
         try:
             await self._store.open()
         except Exception:
@@ -95,16 +92,16 @@ class Composition:
         self._storeFault = None
         self._faultWatch.start()
 
-    def _tidyWorkspaces(self) -> None:
+    def _removeTemporaryFiles(self) -> None:
         """
-        Remove what the file tools of a killed daemon left.  Nothing waits for that.
+        Remove the temporary files of a killed daemon's file tools, in a thread.
         """
         agents = self._config.agentSettings()
         paths = {each.workspace for each in agents if each.workspace is not None}
         if not paths:
             return
 
-        def tidy(stop: Event) -> None:
+        def remove(stop: Event) -> None:
             for path in sorted(paths):
                 if count := removeLeftovers(path):
                     self._log.info(
@@ -113,13 +110,13 @@ class Composition:
                         path=str(path),
                     )
 
-        runInThread(self._reactor, tidy).addErrback(
+        runInThread(self._reactor, remove).addErrback(
             lambda failure: self._log.failure("Temporary files remain", failure)
         )
 
     def reconfigure(self, config: Config) -> None:
         """
-        Let another configuration hold for the runs to come.
+        Use another configuration for new runs.
         """
         retired = self._providers.configure(config)
         self._config = config
@@ -130,7 +127,7 @@ class Composition:
 
     def _retire(self, closing: "Deferred[None]") -> None:
         """
-        Keep an eye on a provider that still has calls.
+        Track the closing of a provider that may still have calls.
         """
         self._retired.add(closing)
 
@@ -143,8 +140,7 @@ class Composition:
 
     def failures(self) -> dict[str, str]:
         """
-        Return what keeps runs from succeeding: for each of
-        L{openclaw.metrics.exposition.PARTS} that fails, the reason.
+        Return the reason for each of L{openclaw.metrics.exposition.PARTS} that fails.
         """
         found = {}
         if self.runtime.draining:
@@ -157,9 +153,6 @@ class Composition:
         return found
 
     def failing(self) -> list[str]:
-        """
-        List the reasons that keep runs from succeeding.
-        """
         return list(self.failures().values())
 
     def _usesLocal(self) -> bool:
@@ -171,14 +164,11 @@ class Composition:
 
     @property
     def local(self) -> LocalModelProvider:
-        """
-        The embedded model.
-        """
         return self._providers.local
 
     def startLocal(self) -> None:
         """
-        Have the embedded model ready if an agent uses it.
+        Start the embedded model if an agent uses it.
         """
         if not self._usesLocal():
             return
@@ -190,7 +180,7 @@ class Composition:
 
     async def stop(self) -> None:
         """
-        End all runs, and let go of everything.
+        End all runs, and close providers and store.
         """
         await self.runtime.stop()
         self._faultWatch.stop()

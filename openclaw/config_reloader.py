@@ -41,12 +41,11 @@ class LaunchOptions:
     """
     The options that a gateway is launched with, apart from its configuration.
 
-    @ivar reactor: A whole one: time, TCP, processes and threads.
-    @ivar configOption: The configuration file that was asked for, if one was.
+    @ivar reactor: A full reactor: time, TCP, processes and threads.
+    @ivar configOption: The configuration file, if one was given.
     @ivar now: The time of day, in seconds since the epoch.
-    @ivar listen: Endpoint strings, which then hold instead of the configuration's
-        bind and port.
-    @ivar checkers: For HTTP Basic.
+    @ivar listen: Endpoint strings, instead of the configuration's bind and port.
+    @ivar checkers: Checkers for HTTP Basic.
     @ivar adopt: See L{openclaw.state_directory.Adopt}.
     @ivar member: The gateway's connection to the other workers, if there are several.
     """
@@ -63,7 +62,7 @@ class LaunchOptions:
 
 class ConfigReloader:
     """
-    Makes what holds, at the start and again with each reload.
+    Loads the configuration and builds the live configuration.
 
     @ivar state: The state directory.
     """
@@ -76,9 +75,9 @@ class ConfigReloader:
 
     def load(self) -> LoadedConfig:
         """
-        Find the configuration, which may not have been there before, and read it.
+        Find and load the configuration.  At a reload it may be another file.
 
-        @raise openclaw.errors.ConfigError: It is wrong.
+        @raise openclaw.errors.ConfigError: It is invalid.
         """
         environ = self._launch.environ
         path = findConfig(self._launch.configOption, environ)
@@ -94,16 +93,13 @@ class ConfigReloader:
         ]
 
     def credential(self, config: Config) -> ResolvedCredential:
-        """
-        Return the credential in force.
-        """
         return resolveCredential(config, self._launch.environ)
 
     def buildLiveConfig(self, loaded: LoadedConfig, state: AuthState) -> LiveConfig:
         """
         Build the live configuration.
 
-        @param state: What outlives the configuration.
+        @param state: The state of authentication, which survives a reload.
         """
         config = loaded.config
         return LiveConfig(
@@ -134,7 +130,7 @@ class ConfigReloader:
 
 def keysNeedingRestart(before: Config, after: Config) -> list[str]:
     """
-    The keys that changed and that a reload can't follow.
+    Return the changed keys that a reload can't apply.
     """
     pairs = {
         "gateway.port": (before.gateway.port, after.gateway.port),

@@ -25,9 +25,9 @@ MAX_WORKERS = 64
 
 def parseWorkers(text: str) -> int:
     """
-    A number of workers.
+    Parse a number of workers.
 
-    @raise ValueError: It is none.
+    @raise ValueError: It is not a number in the range.
     """
     number = int(text)
     if not 1 <= number <= MAX_WORKERS:
@@ -47,16 +47,16 @@ class Options(UsageOptions, AuthOptionMixin):
             "workers",
             "w",
             None,
-            "How many processes serve, instead of gateway.workers.",
+            "The number of worker processes, instead of gateway.workers.",
             parseWorkers,
         ],
     ]
     longdesc = (
-        "Runs the OpenClaw agent gateway. Without --config the file is looked for in"
-        " OPENCLAW_CONFIG_PATH, the state directory (OPENCLAW_STATE_DIR, by default"
-        " ~/.openclaw) and /etc/openclaw. --listen may be given several times; it"
-        " holds instead of the configuration's bind and port. With --auth, callers"
-        " may also use HTTP Basic."
+        "Runs the OpenClaw agent gateway. Without --config, the configuration is read"
+        " from OPENCLAW_CONFIG_PATH, the state directory (OPENCLAW_STATE_DIR, by"
+        " default ~/.openclaw) or /etc/openclaw. --listen may be given several times,"
+        " and replaces the configuration's bind and port. With --auth, callers may also"
+        " use HTTP Basic."
     )
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class Options(UsageOptions, AuthOptionMixin):
         """
         Parse a command line.
 
-        @raise UsageError: An option that has one value is given twice.  Without this
-            check the first would have no effect, and nothing would say so.
+        @raise UsageError: An option with a single value is given twice.  Twisted would
+            silently ignore the first.
         """
         self._checkTwice(sys.argv[1:] if options is None else options)
         super().parseOptions(options)
@@ -78,8 +78,8 @@ class Options(UsageOptions, AuthOptionMixin):
         try:
             found, _ = getopt(list(arguments), self.shortOpt, self.longOpt)
         except GetoptError:
-            return  # Twisted says so.
-        # Of names with dashes inside, only those of strcred's help are there.
+            return  # Twisted reports it.
+        # Names with dashes inside are missing here, except those of strcred's help.
         given = [self.synonyms.get(name.lstrip("-")) for name, _ in found]
         for parameter in self.optParameters:
             name = parameter[0]
@@ -110,8 +110,8 @@ class Options(UsageOptions, AuthOptionMixin):
 
     def postOptions(self) -> None:
         """
-        Twisted only warns of a password file that is not there, and its C{memory:}
-        keeps text, which equals no password that a caller sends.
+        Check the password files, for which Twisted only warns, and convert the
+        passwords of C{memory:} to bytes, like those that callers send.
 
         @raise UsageError: A password file can't be read.
         """
@@ -130,9 +130,9 @@ class Options(UsageOptions, AuthOptionMixin):
 
 def makeCheckers(descriptions: Sequence[str]) -> list[ICredentialsChecker]:
     """
-    Return the checkers of C{--auth}, in a process that has no command line.
+    Return the checkers for values of C{--auth}, in a process without a command line.
 
-    @raise UsageError: It stands for nothing.
+    @raise UsageError: A value is invalid.
     """
     options = Options()
     for description in descriptions:

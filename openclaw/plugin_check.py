@@ -13,12 +13,12 @@ from openclaw.tools.policy import checkImplicitDefault, checkToolNames
 
 def checkInstalled(loaded: LoadedConfig, log: Logger) -> None:
     """
-    Look for the model providers and the tools.  Does nothing in the daemon's own
-    process but import plug-ins, so it can run in a thread.
+    Check that the dialects and tools of a configuration exist.  This only imports
+    plug-ins, so it can run in a thread.
 
-    @param log: Is told of plug-ins that can't be used.
+    @param log: For plug-ins that can't be used.
 
-    @raise ConfigError: Something is missing; all of it is named.
+    @raise ConfigError: Some are missing; the error names all of them.
     """
     config = loaded.config
     tools = Catalogue(log=log).tools

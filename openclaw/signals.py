@@ -13,11 +13,10 @@ from twisted.application.service import Service
 
 def rememberHangups() -> None:
     """
-    Survive a SIGHUP that comes while the daemon starts, when Python would end the
-    process.  To be called first of all; L{SignalService} reloads for it then.
+    Remember a SIGHUP during the start, which would end the process, so that
+    L{SignalService} can reload for it later.  Call this first.
 
-    A process that is started with the signal ignored survives it from its first moment,
-    before this can be called.
+    For a SIGHUP before this call, start the process with the signal ignored.
     """
     if signal.getsignal(signal.SIGHUP) in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(signal.SIGHUP, _remember)
@@ -25,15 +24,15 @@ def rememberHangups() -> None:
 
 CONSOLE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """
-Signals that whoever ends or reloads a daemon may send to all of its processes.
+Signals that may be sent to all processes of a daemon to stop or reload it.
 """
 
 
 @contextmanager
 def blocked() -> Iterator[None]:
     """
-    Block L{CONSOLE} for this thread.  A process that is started meanwhile begins with
-    them blocked: none ends it before it can handle them, and it unblocks them then.
+    Block L{CONSOLE} for this thread.  A process that is started meanwhile inherits
+    that: these signals can't end it before it has installed handlers and unblocks them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, CONSOLE)
     try:
@@ -51,8 +50,9 @@ def _remember(number: int, frame: FrameType | None) -> None:
 
 class SignalService(Service):
     """
-    Reloads on SIGHUP; once the daemon stops, the next SIGTERM or SIGINT hurries it.
-    It is for a process that is all ours: signals belong to the whole of it.
+    Reloads on SIGHUP, and cancels runs on a SIGTERM or SIGINT while the daemon stops.
+    Signals are global, so this is only for a process of which the gateway is the main
+    service.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class SignalService(Service):
     ) -> None:
         self._reactor = reactor
         self._reload = reload
-        self._hurry = cancelRuns
+        self._cancelRuns = cancelRuns
 
     def startService(self) -> None:
         """
-        Listen to SIGHUP.  One that came since the configuration was read counts, too.
+        Handle SIGHUP, including one since L{rememberHangups}.
         """
         super().startService()
         self._handle(signal.SIGHUP, self._reload)
@@ -77,16 +77,16 @@ class SignalService(Service):
 
     def stopService(self) -> None:
         """
-        The first SIGTERM has come, and Twisted has no more use for the next.
+        Ignore SIGHUP, and let another SIGTERM or SIGINT cancel runs.
         """
         super().stopService()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self._handle(signal.SIGTERM, self._hurry)
-        self._handle(signal.SIGINT, self._hurry)
+        self._handle(signal.SIGTERM, self._cancelRuns)
+        self._handle(signal.SIGINT, self._cancelRuns)
 
     def _handle(self, number: int, action: Callable[[], object]) -> None:
         def received(_: int, frame: FrameType | None) -> None:
-            # A signal handler may do next to nothing itself.
+            # A signal handler may interrupt any code.
             self._reactor.callFromThread(action)
 
         signal.signal(number, received)

@@ -23,7 +23,7 @@ def startupBanner(
     state: Path,
 ) -> str:
     """
-    Some lines for the log.
+    Return the lines of the banner.
 
     @param urls: The base URLs of the ports.
 
@@ -32,7 +32,7 @@ def startupBanner(
     shown, header = _credential(credential, tokenFile(state))
     if not live.config.gateway.http.endpoints.chatCompletions.enabled:
         return (
-            f"Listening on {', '.join(urls)}; callers show {shown}. The endpoint is"
+            f"Listening on {', '.join(urls)}; credential: {shown}. The endpoint is"
             f" off: to enable it, set {CHAT_COMPLETIONS.key} to true in"
             f" {live.path or state / 'openclaw.yaml'}"
         )
@@ -41,7 +41,7 @@ def startupBanner(
         [
             f"Ready at {urls[0]}/v1",
             *others,
-            f"callers show: {shown}",
+            f"credential: {shown}",
             f"agents: {describeAgents(live.directory)}",
             "try:",
             f"curl -sS {_target(urls[0])}/v1/chat/completions{header}"
@@ -81,7 +81,7 @@ def describeAgentChanges(before: AgentDirectory, after: AgentDirectory) -> list[
 
 def _target(url: str) -> str:
     """
-    A base URL as curl wants it, which knows UNIX sockets by an option.
+    Return a base URL for curl, which has an option for UNIX sockets.
     """
     kind, _, rest = url.partition(":")
     if kind != "unix":
@@ -91,13 +91,13 @@ def _target(url: str) -> str:
 
 def _credential(credential: ResolvedCredential, path: Path) -> tuple[str, str]:
     """
-    @return: Where the credential is, and the header for curl that has it.
+    @return: The location of the credential, and curl's option that sends it.
     """
     mode, secret, source = credential
     if mode == "none":
-        return "nothing", ""
+        return "none", ""
     if mode == "trusted-proxy":
-        return "what a trusted proxy says of them", ""
+        return "the user header of a trusted proxy", ""
     if secret is None:
         return (
             f"the token in {path}",

@@ -14,7 +14,7 @@ from openclaw.private_files import UnsafeFile, readPrivateFile
 
 TOKEN_NAME = "gateway-token"
 """
-The file with the token that was made because none is configured.
+The file with the generated token, which is used if none is configured.
 """
 
 MAX_TOKEN_BYTES = 4096
@@ -27,9 +27,9 @@ Gives a file to the user that the daemon will run as.
 
 def prepareState(directory: Path, adopt: Adopt) -> None:
     """
-    Make the state directory, for its owner's eyes only.
+    Create the state directory with mode 0700.
 
-    @raise StartError: It can't be made or written.
+    @raise StartError: It can't be created or written.
     """
     try:
         if not directory.is_dir():
@@ -37,9 +37,9 @@ def prepareState(directory: Path, adopt: Adopt) -> None:
             adopt(directory)
     except OSError as error:
         raise StartError(
-            f"The state directory {directory} can't be made: {error.strerror}."
+            f"The state directory {directory} can't be created: {error.strerror}."
         ) from None
-    # Whoever this process acts as; that need not be who started it.
+    # For the effective user, who may differ from the one who started the process.
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
         raise StartError(
             f"The state directory {directory} can't be written by {_userName()}."
@@ -63,7 +63,7 @@ def tokenFile(directory: Path) -> Path:
 
 def loadOrCreateToken(directory: Path, adopt: Adopt) -> Secret:
     """
-    The token in the state directory; the first time, a random one is made.
+    Load the token from the state directory, or create a random one.
 
     @raise StartError: The file can't be read or written, or it is empty.
     """

@@ -2,7 +2,7 @@
 C{twistd openclaw}: the gateway as the only service of a process.
 """
 
-# Each import below takes its time, in which a SIGHUP would end the process.
+# The imports below take time, during which a SIGHUP would end the process.
 from openclaw.signals import SignalService, rememberHangups
 
 rememberHangups()
@@ -33,14 +33,13 @@ from openclaw.state_directory import prepareState
 
 STATUS_BYTES = 100
 """
-As much as twistd reads of why its daemon could not start.
+Limit of the error message that twistd reads from its daemon.
 """
 
 
 class Daemon(MultiService):
     """
-    The gateway with what only a process of its own needs: signals, a log, and an exit
-    that says what went wrong.
+    The gateway as the main service of a process, with signals, log and exit status.
     """
 
     _log = Logger(namespace="openclaw")
@@ -63,7 +62,7 @@ class Daemon(MultiService):
 
     def setServiceParent(self, parent: Any) -> None:
         """
-        Become a part of twistd's application, which is asked for a log.
+        Join twistd's application, and set its log observer.
         """
         super().setServiceParent(parent)
         if self._wantsJSON and isinstance(parent, Componentized):
@@ -74,19 +73,16 @@ class Daemon(MultiService):
 
     def privilegedStartService(self) -> None:
         """
-        Listen, or end the process with one line that says why not.
+        Listen, or exit with one line that gives the reason.
         """
         self._orExit(super().privilegedStartService)
 
     def startService(self) -> None:
-        """
-        Start.
-        """
-        self._gateway.ready.addCallbacks(self._settle, self._giveUp)
+        self._gateway.ready.addCallbacks(self._freezeGarbage, self._fail)
         if self._wantsJSON:
             self._log.warn(
-                "logging.format is without effect: the log of this process is set up by"
-                " the options of its command"
+                "logging.format has no effect: the options of this process's command"
+                " set up its log"
             )
         # twist has no privileged start.
         self._orExit(super().startService)
@@ -101,35 +97,32 @@ class Daemon(MultiService):
             pipe = self._twistd.get("statusPipe")
             if pipe is None:
                 _exit(error)
-            # To the log, and to the process that the shell waits for.
+            # To the log, and to the parent process, for which the shell waits.
             print(f"openclaw: {error}", file=sys.stderr)
             os.write(pipe, f"1 {error}".encode()[:STATUS_BYTES])
             os.close(pipe)
             sys.exit(1)
 
-    def _settle(self, _: None) -> None:
+    def _freezeGarbage(self, _: None) -> None:
         """
-        Exempt all that exists by now from garbage collection. Its longest pause falls
-        from 60 ms to 1.5 ms.
+        Exempt the objects of the start from garbage collection.  This reduces its
+        longest pause from 60 ms to 1.5 ms.
         """
         gc.collect()
         gc.freeze()
 
-    def _giveUp(self, failure: Failure) -> None:
-        """
-        The log has the reason by now, unless there is none but a signal.
-        """
-        if not self._gateway.running:
-            return
-        _stopWithStatus1(self._reactor)
+    def _fail(self, failure: Failure) -> None:
+        # The log has the reason already.  A stop during the start is not a failure.
+        if self._gateway.running:
+            _stopWithStatus1(self._reactor)
 
 
 def _stopWithStatus1(reactor: Any) -> None:
     """
-    Stop the daemon, and let its status tell that it failed.
+    Stop the daemon with exit status 1.
     """
     atexit.register(os._exit, 1)
-    # The start can fail before the reactor runs, which can't be stopped then.
+    # The start can fail before the reactor runs, and it can't be stopped then.
     reactor.callWhenRunning(reactor.stop)
 
 
@@ -137,9 +130,9 @@ def _exit(error: Exception) -> NoReturn:
     sys.exit(f"openclaw: {error}")
 
 
-def _adopter(twistd: Mapping[str, Any]) -> Callable[[Path], None]:
+def _makeAdopt(twistd: Mapping[str, Any]) -> Callable[[Path], None]:
     """
-    Files that are made as root belong to the user that the daemon will be.
+    Return a function that gives files created as root to the daemon's later user.
     """
     uid, gid = twistd.get("uid"), twistd.get("gid")
     if os.geteuid() != 0 or (uid is None and gid is None):
@@ -151,9 +144,9 @@ def _adopter(twistd: Mapping[str, Any]) -> Callable[[Path], None]:
 
 def _checkState(twistd: Mapping[str, Any]) -> None:
     """
-    Root can write everywhere; can the user that the daemon will be?
+    Check that the daemon's later user can write the state directory, as root can.
 
-    @raise StartError: The state directory is not theirs.
+    @raise StartError: The user can't.
     """
     uid, gid = twistd.get("uid"), twistd.get("gid")
     if os.geteuid() != 0 or uid is None:
@@ -169,19 +162,19 @@ def _checkState(twistd: Mapping[str, Any]) -> None:
 
 def _listensLater(listen: list[str], twistd: Mapping[str, Any]) -> bool:
     """
-    Must listening wait until the daemon has its own process?  A UNIX socket's lock
-    has the number of the process that made it.
+    Return whether listening must wait until the daemon has forked: the lock of a UNIX
+    socket contains the id of the process that created it.
     """
-    # twist has no such option, and never goes into the background.
+    # twist lacks this option, and never goes into the background.
     background = not twistd.get("nodaemon", True)
     return background and any(each.startswith("unix:") for each in listen)
 
 
-def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
+def _useWorkers(gateway: GatewayService, options: Options, reactor: Any) -> None:
     """
-    Have the work done by several processes.
+    Let worker processes serve the requests.
     """
-    # Late: a daemon that does it all by itself need not know them.
+    # Imported only if there are workers.
     from openclaw.workers.supervisor import WorkerOptions, WorkerSupervisor
 
     config = options["config"]
@@ -207,8 +200,8 @@ def _divide(gateway: GatewayService, options: Options, reactor: Any) -> None:
 
 def makeService(options: Options) -> IService:
     """
-    See L{twisted.application.service.IServiceMaker.makeService}.  What is wrong ends
-    the process here, before it becomes a daemon.
+    See L{twisted.application.service.IServiceMaker.makeService}.  Errors end the
+    process here, before it becomes a daemon.
     """
     from twisted.internet import reactor
 
@@ -220,11 +213,11 @@ def makeService(options: Options) -> IService:
             config=options["config"],
             listen=options["listen"],
             checkers=options.get("credCheckers") or (),
-            adopt=_adopter(twistd),
+            adopt=_makeAdopt(twistd),
         )
         _checkState(twistd)
         if (options["workers"] or gateway.config.gateway.workers) > 1:
-            _divide(gateway, options, reactor)
+            _useWorkers(gateway, options, reactor)
         if not _listensLater(options["listen"], twistd):
             gateway.privilegedStartService()
     except (ConfigError, StartError) as error:

@@ -1,10 +1,10 @@
 """
 Doubles for tests of code that uses OpenClaw: scripted models, and a session store.
 
-L{ScriptedProvider} stands in for a model provider within the process, without any
-I/O; L{ScriptedModelServer} is one on the network, which speaks OpenAI's streaming
-chat completions.  Both hand each call to the test, which plays the model.
-L{MemorySessionStore} keeps sessions without a database.
+L{ScriptedProvider} is a model provider in the process, without I/O;
+L{ScriptedModelServer} is one on the network, with OpenAI's streaming chat completions.
+Both pass each call to the test, which writes the replies.  L{MemorySessionStore} stores
+sessions without a database.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,13 +37,11 @@ from openclaw.sessions.store.memory import MemorySessionStore
 @implementer(IModelCall)
 class ScriptedCall:
     """
-    A call of a L{ScriptedProvider}.  The test is the model.
+    A call of a L{ScriptedProvider}, to which the test replies.
 
-    @ivar request: What was asked.
-    @ivar paused: Is the reader slow?
-    @ivar cancelled: Was the call cancelled?
-    @ivar usage: The tokens spent so far; a test may set it before a failure.
-    @ivar ignoredParams: Fields that are not sent; a test may set them.
+    @ivar paused: Whether the reader has paused the call.
+    @ivar usage: The token counts so far; a test may set them before a failure.
+    @ivar ignoredParams: The fields that are not sent; a test may set them.
     """
 
     def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
@@ -59,7 +57,7 @@ class ScriptedCall:
 
     def say(self, *texts: str) -> None:
         """
-        Say some pieces of the answer, as one batch.  After the end nobody listens.
+        Send pieces of the answer, as one batch.  Does nothing after the end.
         """
         if self.done.called:
             return
@@ -68,15 +66,15 @@ class ScriptedCall:
 
     def think(self, text: str) -> None:
         """
-        Think aloud.
+        Send a piece of reasoning.
         """
         if not self.done.called:
             self._listener([ReasoningDelta(text)])
 
     def callTool(self, callID: str, name: str, *argumentPieces: str) -> None:
         """
-        Call a tool.  Its id and name come first, then each piece of the arguments'
-        JSON text, a batch each.  It is for C{finish("tool_calls")} to end the turn.
+        Call a tool: send its id and name, and then each piece of the arguments' JSON
+        text, in separate batches.  C{finish("tool_calls")} ends the turn.
         """
         if self.done.called:
             return
@@ -91,14 +89,11 @@ class ScriptedCall:
         End the answer.
         """
         if not self.done.called:
-            said, calls = "".join(self._text), tuple(self._toolCalls)
+            text, calls = "".join(self._text), tuple(self._toolCalls)
             self.usage = usage
-            self.done.callback(ModelReply(said, reason, usage, calls))
+            self.done.callback(ModelReply(text, reason, usage, calls))
 
     def fail(self, error: OpenClawError) -> None:
-        """
-        Fail.
-        """
         if not self.done.called:
             self.done.errback(Failure(error))
 
@@ -108,31 +103,18 @@ class ScriptedCall:
             self.fail(RunCancelled("The run was cancelled."))
 
     def pauseProducing(self) -> None:
-        """
-        The reader is slow.
-        """
         self.paused = True
 
     def resumeProducing(self) -> None:
-        """
-        The reader has caught up.
-        """
         self.paused = False
 
     def stopProducing(self) -> None:
-        """
-        The reader is gone.
-        """
         self.cancel()
 
 
 class ScriptedEmbedding:
     """
-    A call for embeddings of a L{ScriptedProvider}.
-
-    @ivar request: What was asked.
-    @ivar done: Fires with the reply.
-    @ivar cancelled: Was the call cancelled?
+    A call for embeddings of a L{ScriptedProvider}, to which the test replies.
     """
 
     def __init__(self, request: EmbeddingRequest) -> None:
@@ -142,14 +124,11 @@ class ScriptedEmbedding:
 
     def give(self, *vectors: Vector, tokens: int = 0) -> None:
         """
-        Answer with these vectors.
+        Reply with these vectors.
         """
         self.done.callback(EmbeddingReply(vectors, tokens))
 
     def fail(self, error: OpenClawError) -> None:
-        """
-        Fail.
-        """
         self.done.errback(error)
 
     def _cancel(self) -> None:
@@ -164,8 +143,8 @@ class ScriptedProvider:
     A provider in the process.
 
     @ivar calls: All calls so far, oldest first.
-    @ivar answer: Called with each new call, to play the model; by default the test
-        does that itself, later.
+    @ivar answer: Called with each new call, to reply to it; by default the test replies
+        later.
     @ivar embeddings: All calls for embeddings so far.
     """
 
@@ -193,12 +172,12 @@ class ScriptedProvider:
 
 class ServedCall:
     """
-    A request to a L{ScriptedModelServer}.  The test is the model.
+    A request to a L{ScriptedModelServer}, to which the test responds.
 
-    @ivar path: What was asked for, such as C{/v1/chat/completions}.
+    @ivar path: The request's path, such as C{/v1/chat/completions}.
     @ivar body: The request's JSON.
-    @ivar headers: Its headers, by their names in lower case.
-    @ivar gone: Fires when the client has closed the connection before the end.
+    @ivar headers: The request's headers, by their lower-case names.
+    @ivar gone: Fires when the client closes the connection before the end.
     """
 
     def __init__(self, request: Request) -> None:
@@ -221,7 +200,7 @@ class ServedCall:
 
     def send(self, data: bytes) -> None:
         """
-        Send bytes of an event stream, as they are.
+        Send bytes of an event stream.
         """
         headers = self._request.responseHeaders
         if not headers.hasHeader("content-type"):
@@ -261,7 +240,7 @@ class ServedCall:
 
     def give(self, document: Any) -> None:
         """
-        Answer with one JSON document, as for embeddings.
+        Respond with a JSON document, as for embeddings.
         """
         self._request.setHeader("content-type", "application/json")
         self.send(msgspec.json.encode(document))
@@ -269,7 +248,7 @@ class ServedCall:
 
     def end(self) -> None:
         """
-        End the response, whatever was sent.
+        End the response.
         """
         self.ended = True
         self._request.finish()
@@ -282,7 +261,7 @@ class ServedCall:
         code: str | None = None,
     ) -> None:
         """
-        Answer with an error.
+        Respond with an error.
         """
         self._request.setResponseCode(status)
         for name, value in headers:
@@ -295,7 +274,7 @@ class ServedCall:
 
     def cut(self) -> None:
         """
-        Break the connection.
+        Abort the connection.
         """
         self.ended = True
         self._request.channel.forceAbortClient()
@@ -303,11 +282,11 @@ class ServedCall:
 
 class ScriptedModelServer(Resource):
     """
-    A provider on the network: put it into a L{twisted.web.server.Site}.  Any path
-    that ends in C{/chat/completions} or C{/embeddings} is served.
+    A provider on the network: the root of a L{twisted.web.server.Site}.  It serves all
+    paths that end in C{/chat/completions} or C{/embeddings}.
 
     @ivar calls: All calls so far, oldest first.
-    @ivar answer: Called with each new call, to play the model.
+    @ivar answer: Called with each new call, to respond to it.
     """
 
     isLeaf = True
@@ -329,9 +308,6 @@ class ScriptedModelServer(Resource):
         return awaited
 
     def render_POST(self, request: Request) -> int | bytes:
-        """
-        A call came.
-        """
         if not request.path.endswith((b"/chat/completions", b"/embeddings")):
             request.setResponseCode(404)
             return b""

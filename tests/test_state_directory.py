@@ -109,7 +109,7 @@ class DirectoryTests(StateTestCase):
         for directory in (file / "state", file):
             error = self.assertRaises(StartError, self.prepare, directory)
             self.assertIn(str(directory), error.message)
-            self.assertIn("can't be made", error.message)
+            self.assertIn("can't be created", error.message)
             self.assertEqual(len(error.message.splitlines()), 1)
         self.assertEqual(self.adopted, [])
 

@@ -270,4 +270,5 @@ def _narrowScopes(caller: ICaller, headers: Headers) -> ICaller:
     lists = headers.getRawHeaders(SCOPES_HEADER.encode())
     if lists is None:
         return caller
-    return caller.withScopes(b" ".join(lists).decode("latin-1").replace(",", " ").split())
+    scopes = b" ".join(lists).decode("latin-1").replace(",", " ")
+    return caller.withScopes(scopes.split())

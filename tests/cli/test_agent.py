@@ -298,7 +298,7 @@ class NoAnswerTests(TerminalTestCase):
         """
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "openclaw.yaml" / "x")
         config = str(self.state / "openclaw.yaml")
-        await self.assertRefused(self.run_(config=config), "can't be made")
+        await self.assertRefused(self.run_(config=config), "can't be created")
 
     async def test_noStore(self) -> None:
         """

@@ -207,7 +207,8 @@ class _RefusedStartTests:
         path = self.config / "state"
         program = self.launch(self.command(), OPENCLAW_STATE_DIR=str(path))
         await self.assertRefused(
-            program, rf"^openclaw: The state directory {path} can't be made: Not a dir"
+            program,
+            rf"^openclaw: The state directory {path} can't be created: Not a dir",
         )
 
     async def test_unknownOption(self) -> None:

@@ -300,7 +300,7 @@ class JSONLogTests(DaemonTestCase):
         program = self.start(
             *twist, "openclaw", "--config", str(config), "--listen", LOOPBACK
         )
-        await program.line("logging.format is without effect")
+        await program.line("logging.format has no effect")
         await program.stop()
 
     async def test_reload(self) -> None:

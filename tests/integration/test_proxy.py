@@ -77,7 +77,7 @@ class HeaderTests(ProxyTestCase):
         and the log says so.
         """
         daemon = await self.startDaemon(listen=[EVERYWHERE])
-        await daemon.line("callers show: what a trusted proxy says of them")
+        await daemon.line("credential: the user header of a trusted proxy")
         self.assertEqual(await self.code(daemon, ANN), (200, None))
         self.assertEqual(await self.code(daemon, {}), (401, "invalid_api_key"))
         twice = {**ANN, "x-forwarded-user": "bob@example.com"}

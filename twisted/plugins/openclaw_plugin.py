@@ -1,5 +1,5 @@
 """
-Tells twistd about C{openclaw}; made of strings, so listing it imports nothing.
+The C{openclaw} command of twistd, given by name so that listing it imports nothing.
 """
 
 from twisted.application.service import ServiceMaker
