@@ -54,14 +54,12 @@ class TurnOptions:
     """
     The options of the command.
 
-    @ivar config: The configuration file, or C{None} to search for it.
     @ivar json: Print one JSON document at the end, instead of the text as it arrives.
     """
 
     message: str
     agent: str | None = None
     sessionKey: str | None = None
-    config: str | None = None
     json: bool = False
 
 
@@ -95,9 +93,7 @@ class TurnCommand:
         @return: The exit status: 0, or 1 if the run failed.
         """
         try:
-            loaded = loadConfig(
-                findConfig(self._turn.config, self._environ), self._environ
-            )
+            loaded = loadConfig(findConfig(None, self._environ), self._environ)
             checkInstalled(loaded, self._log)
             config = loaded.config
             state = stateDirectory(self._environ)

@@ -9,7 +9,13 @@ from typing import TextIO
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
-from openclaw.config.loading import SYSTEM_PATH, LoadedConfig, findConfig, loadConfig
+from openclaw.config.loading import (
+    SYSTEM_PATH,
+    LoadedConfig,
+    findConfig,
+    loadConfig,
+    stateDirectory,
+)
 from openclaw.errors import ConfigError, StartError
 from openclaw.models.registry import Providers
 from openclaw.net.tls import serverContext, validityWarning
@@ -31,24 +37,24 @@ class _Warnings:
 
 
 def check(
-    path: str | None,
     environ: Mapping[str, str],
     stdout: TextIO,
     stderr: TextIO,
     system: Path = SYSTEM_PATH,
 ) -> int:
     """
-    Check the configuration that the daemon would read, or another file.
+    Check the configuration that the daemon would read.
 
-    @param path: The file, or C{None} to search for it as the daemon does.
+    @param environ: The environment of the daemon; it may name the file.
     @param stdout: Receives one line, if there is no error.
     @param stderr: Receives one line for each error and each warning.
     @param system: The file that is read if no other is found.
 
-    @return: The exit status: 0 if the daemon could start, else 1.
+    @return: The exit status: 0 if there is a file and the daemon could start with it,
+        else 1.
     """
     try:
-        loaded = loadConfig(findConfig(path, environ, system), environ)
+        loaded = loadConfig(findConfig(None, environ, system), environ)
         _checkInstalled(loaded, environ, Logger(observer=_Warnings(stderr)))
         _checkCertificate(loaded, stderr)
     except (ConfigError, StartError) as error:
@@ -57,9 +63,14 @@ def check(
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=stderr)
     if loaded.path is None:
-        print("no configuration file found; the defaults apply", file=stdout)
-    else:
-        print(f"{loaded.path}: no errors", file=stdout)
+        print(
+            f"There is no configuration file, neither in {stateDirectory(environ)} nor"
+            f" {system}; the daemon would start with the defaults. `openclaw setup`"
+            " writes one.",
+            file=stderr,
+        )
+        return 1
+    print(f"{loaded.path}: no errors", file=stdout)
     return 0
 
 

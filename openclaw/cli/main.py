@@ -10,6 +10,7 @@ from time import time
 from typing import Any
 
 from openclaw import __version__
+from openclaw.errors import OpenClawError
 
 
 class _StoreOnce(Action):
@@ -51,7 +52,15 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    agent = commands.add_parser("agent", help="run one turn of an agent")
+    location = _Parser(add_help=False)
+    location.add_argument(
+        "--state", metavar="DIRECTORY", help="the state directory of the daemon"
+    )
+    location.add_argument("--config", metavar="PATH", help="the configuration file")
+
+    agent = commands.add_parser(
+        "agent", parents=[location], help="run one turn of an agent"
+    )
     agent.add_argument(
         "-m", "--message", required=True, help="the user's message; - reads stdin"
     )
@@ -67,27 +76,32 @@ def _parser() -> ArgumentParser:
         action="store_true",
         help="run in this process (always the case so far)",
     )
-    agent.add_argument("--config", metavar="PATH", help="the configuration file")
     agent.set_defaults(run=_agent)
 
     config = commands.add_parser("config", help="inspect the configuration")
     actions = config.add_subparsers(required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="check the configuration for errors")
-    check.add_argument("path", nargs="?", metavar="PATH")
+    check = actions.add_parser(
+        "check", parents=[location], help="check the configuration for errors"
+    )
+    check.add_argument("path", nargs="?", metavar="PATH", help="the same as --config")
     check.set_defaults(run=_check)
 
-    _addToken(commands.add_parser("token", help="manage named tokens"))
+    _addToken(commands.add_parser("token", help="manage named tokens"), location)
 
     setup = commands.add_parser(
-        "setup", help="create a configuration and a token, if there are none"
+        "setup",
+        parents=[location],
+        help="create a configuration and a token, if there are none",
     )
     setup.set_defaults(run=_setUp)
     return parser
 
 
-def _addToken(token: ArgumentParser) -> None:
+def _addToken(token: ArgumentParser, location: ArgumentParser) -> None:
     actions = token.add_subparsers(required=True, metavar="ACTION")
-    add = actions.add_parser("add", help="create a token and print it")
+    add = actions.add_parser(
+        "add", parents=[location], help="create a token and print it"
+    )
     add.add_argument("label", help="its label: lower-case letters, digits and -")
     add.add_argument(
         "--agent",
@@ -118,10 +132,10 @@ def _addToken(token: ArgumentParser) -> None:
         "--expires", metavar="WHEN", help="30d, 12h or 2027-01-31 (default: never)"
     )
     add.set_defaults(run=_token)
-    listing = actions.add_parser("list", help="list tokens")
+    listing = actions.add_parser("list", parents=[location], help="list tokens")
     listing.add_argument("--json", action="store_true", help="print one JSON document")
     listing.set_defaults(run=_token)
-    revoke = actions.add_parser("revoke", help="revoke a token")
+    revoke = actions.add_parser("revoke", parents=[location], help="revoke a token")
     revoke.add_argument("label")
     revoke.set_defaults(run=_token)
     for action, name in ((add, "add"), (listing, "list"), (revoke, "revoke")):
@@ -131,10 +145,16 @@ def _addToken(token: ArgumentParser) -> None:
 # Subcommands import their modules late: --help takes 12 ms, `agent` 250 ms.
 
 
+def _locate(arguments: Namespace) -> dict[str, str]:
+    from openclaw.cli.location import locateDaemon
+
+    return locateDaemon(os.environ, state=arguments.state, config=arguments.config)
+
+
 def _token(arguments: Namespace) -> int:
     from openclaw.cli.token import TokenOptions, addToken, listTokens, revokeToken
 
-    environ = dict(os.environ)
+    environ = _locate(arguments)
     if arguments.action == "list":
         return listTokens(arguments.json, environ, time(), sys.stdout, sys.stderr)
     if arguments.action == "revoke":
@@ -153,6 +173,7 @@ def _token(arguments: Namespace) -> int:
 
 def _agent(arguments: Namespace) -> int:
     from openclaw.cli.agent import TurnOptions, runTurn
+    from openclaw.cli.location import describeLocation, isNamed
 
     try:
         message = sys.stdin.read() if arguments.message == "-" else arguments.message
@@ -167,22 +188,26 @@ def _agent(arguments: Namespace) -> int:
         message=message,
         agent=arguments.agent,
         sessionKey=arguments.session_key,
-        config=arguments.config,
         json=arguments.json,
     )
-    return runTurn(turn, dict(os.environ))
+    environ = _locate(arguments)
+    if not (arguments.state or arguments.config or isNamed(os.environ)):
+        print(f"openclaw: {describeLocation(environ)}", file=sys.stderr)
+    return runTurn(turn, environ)
 
 
 def _check(arguments: Namespace) -> int:
     from openclaw.cli.config import check
 
-    return check(arguments.path, dict(os.environ), sys.stdout, sys.stderr)
+    if arguments.path is not None:
+        arguments.config = arguments.path
+    return check(_locate(arguments), sys.stdout, sys.stderr)
 
 
 def _setUp(arguments: Namespace) -> int:
     from openclaw.cli.setup import setUp
 
-    return setUp(dict(os.environ), sys.stdout, sys.stderr)
+    return setUp(_locate(arguments), sys.stdout, sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -194,7 +219,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     @return: The exit status.
     """
     arguments = _parser().parse_args(argv)
-    status: int = arguments.run(arguments)
+    try:
+        status: int = arguments.run(arguments)
+    except OpenClawError as error:
+        print(f"openclaw: {error.message}", file=sys.stderr)
+        return 1
     return status
 
 

@@ -4,9 +4,11 @@ C{openclaw setup}: write a first configuration and token.
 
 import os
 from collections.abc import Mapping
+from shlex import quote
 from typing import TextIO
 
 from openclaw.config import findConfig, stateDirectory
+from openclaw.config.loading import STATE_VARIABLE
 from openclaw.errors import OpenClawError
 from openclaw.state_directory import loadOrCreateToken, prepareState, tokenFile
 
@@ -64,4 +66,9 @@ def setUp(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
         return 1
     print(f"configuration: {found}", file=stdout)
     print(f"token: {tokenFile(state)}", file=stdout)
+    print(
+        "for openclaw commands in other directories:"
+        f" export {STATE_VARIABLE}={quote(str(state))}",
+        file=stdout,
+    )
     return 0

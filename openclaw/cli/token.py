@@ -19,9 +19,11 @@ from openclaw.auth.named_tokens import (
     editTokens,
     generateToken,
     readTokens,
+    tokensPath,
 )
 from openclaw.auth.realm import OPERATOR_SCOPES
-from openclaw.config import stateDirectory
+from openclaw.config import findConfig, loadConfig, stateDirectory
+from openclaw.config.agent_settings import entriesByID
 from openclaw.errors import OpenClawError
 from openclaw.state_directory import prepareState
 
@@ -79,6 +81,7 @@ def addToken(
     token, digest = generateToken()
     try:
         kept = _buildToken(options, digest, now)
+        _checkAgents(kept.agents or (), environ, stderr)
         state = stateDirectory(environ)
         prepareState(state, lambda path: None)
         with editTokens(state) as tokens:
@@ -91,9 +94,34 @@ def addToken(
     except (OpenClawError, InvalidOption) as error:
         print(f"openclaw: {error}", file=stderr)
         return 1
+    print(f"openclaw: wrote {tokensPath(state)}", file=stderr)
     print(f"The token {kept.label!r}, which is not shown again:", file=stderr)
     print(token, file=stdout)
     return 0
+
+
+def _checkAgents(
+    agents: Sequence[str], environ: Mapping[str, str], stderr: TextIO
+) -> None:
+    """
+    @raise InvalidOption: The configuration has no such agent.
+    """
+    if not agents:
+        return
+    path = findConfig(None, environ)
+    if path is None:
+        print(
+            "openclaw: no configuration found, so --agent is not checked; --config"
+            " names the daemon's",
+            file=stderr,
+        )
+        return
+    known = entriesByID(loadConfig(path, environ).config.agents)
+    for agent in agents:
+        if agent not in known:
+            raise InvalidOption(
+                f"--agent: {path} has no agent {agent!r}; it has: {', '.join(known)}."
+            )
 
 
 def _buildToken(options: TokenOptions, digest: str, now: float) -> StoredToken:
@@ -189,10 +217,12 @@ def listTokens(
     @return: The exit status.
     """
     try:
-        tokens = readTokens(stateDirectory(environ)).values()
+        state = stateDirectory(environ)
+        tokens = readTokens(state).values()
     except OpenClawError as error:
         print(f"openclaw: {error}", file=stderr)
         return 1
+    print(f"openclaw: read {tokensPath(state)}", file=stderr)
     if asJSON:
         document = [_describeToken(token, now) for token in tokens]
         print(msgspec.json.format(msgspec.json.encode(document)).decode(), file=stdout)
@@ -200,7 +230,7 @@ def listTokens(
         for line in _table([_row(token, now) for token in tokens]):
             print(line, file=stdout)
     else:
-        print("There are no named tokens.", file=stderr)
+        print(f"There are no named tokens in {state}.", file=stderr)
     return 0
 
 
@@ -259,12 +289,14 @@ def revokeToken(
     @return: The exit status.
     """
     try:
-        with editTokens(stateDirectory(environ)) as tokens:
+        state = stateDirectory(environ)
+        with editTokens(state) as tokens:
             if label not in tokens.byLabel:
-                raise InvalidOption(f"There is no token {label!r}.")
+                raise InvalidOption(f"There is no token {label!r} in {state}.")
             tokens.revoke(label)
     except (OpenClawError, InvalidOption) as error:
         print(f"openclaw: {error}", file=stderr)
         return 1
+    print(f"openclaw: wrote {tokensPath(state)}", file=stderr)
     print(f"The token {label!r} is revoked.", file=stdout)
     return 0

@@ -77,8 +77,17 @@ def findConfig(
             if not os.path.exists(path):
                 raise ConfigError(f"{path}: does not exist (named by {source})")
             return path
-    folder = stateDirectory(environ)
-    candidates = [*(folder / f"openclaw{ending}" for ending in PARSERS), system]
+    return configIn(stateDirectory(environ)) or (
+        system if os.path.isfile(system) else None
+    )
+
+
+def configIn(folder: Path) -> Path | None:
+    """
+    Return the configuration file in a directory, if there is one: C{openclaw} with the
+    first of the known suffixes.
+    """
+    candidates = (folder / f"openclaw{ending}" for ending in PARSERS)
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 

@@ -54,13 +54,15 @@ class TerminalTestCase(ServedTestCase):
         super().setUp()
         self.stdout, self.stderr = Screen(), StringIO()
 
-    def terminal(self, message: str = "Hello.", **more) -> TurnCommand:
+    def terminal(self, message: str = "Hello.", environ=None, **more) -> TurnCommand:
         """
         A turn that was not taken yet.
+
+        @param environ: More variables of the environment.
         """
         return TurnCommand(
             TurnOptions(message=message, **more),
-            environ=self.environ,
+            environ={**self.environ, **environ} if environ else self.environ,
             reactor=reactor,
             stdout=self.stdout,
             stderr=self.stderr,
@@ -179,7 +181,9 @@ class AnswerTests(TerminalTestCase):
         """
         self.answering("Yes.")
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "new" / "state")
-        await self.run_(config=str(self.state / "openclaw.yaml"))
+        await self.run_(
+            environ={"OPENCLAW_CONFIG_PATH": str(self.state / "openclaw.yaml")}
+        )
         directory = self.state / "new" / "state"
         self.assertEqual(directory.stat().st_mode & 0o777, 0o700)
         (store,) = directory.glob("*.sqlite")
@@ -290,7 +294,9 @@ class NoAnswerTests(TerminalTestCase):
         A configuration that isn't there is named.
         """
         missing = str(self.state / "missing.yaml")
-        await self.assertRefused(self.run_(config=missing), missing)
+        await self.assertRefused(
+            self.run_(environ={"OPENCLAW_CONFIG_PATH": missing}), missing
+        )
 
     async def test_noStateDirectory(self) -> None:
         """
@@ -298,7 +304,9 @@ class NoAnswerTests(TerminalTestCase):
         """
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "openclaw.yaml" / "x")
         config = str(self.state / "openclaw.yaml")
-        await self.assertRefused(self.run_(config=config), "can't be created")
+        await self.assertRefused(
+            self.run_(environ={"OPENCLAW_CONFIG_PATH": config}), "can't be created"
+        )
 
     async def test_noStore(self) -> None:
         """

@@ -67,7 +67,13 @@ class FirstTimeTests(SetupTestCase):
         config, token = self.state / CONFIG_NAME, tokenFile(self.state)
         self.assertEqual(
             stdout.splitlines(),
-            [f"wrote {config}", f"configuration: {config}", f"token: {token}"],
+            [
+                f"wrote {config}",
+                f"configuration: {config}",
+                f"token: {token}",
+                "for openclaw commands in other directories:"
+                f" export OPENCLAW_STATE_DIR={self.state}",
+            ],
         )
         self.assertEqual(self.state.stat().st_mode & 0o777, 0o700)
         contents = self.contents()

@@ -36,6 +36,16 @@ class TokenTestCase(SynchronousTestCase):
         self.state = Path(self.mktemp()).absolute()
         self.environ = {"OPENCLAW_STATE_DIR": str(self.state)}
 
+    def configureAgents(self, *agents: str) -> None:
+        """
+        Write a configuration with these agents.
+        """
+        self.state.mkdir(mode=0o700)
+        entries: dict[str, object] = {agent: {} for agent in agents}
+        (self.state / "openclaw.yaml").write_text(
+            json.dumps({"agents": {"entries": entries}})
+        )
+
     def said(self, command, *arguments) -> tuple[int, str, str]:
         """
         Carry out a command.
@@ -95,6 +105,7 @@ class AddTests(TokenTestCase):
         """
         The given scopes are kept; without options a token has the least that is of use.
         """
+        self.configureAgents("main", "ops")
         self.add("plain")
         self.add(
             "full",
@@ -142,6 +153,9 @@ class AddTests(TokenTestCase):
             self.assertUnfit("--rpm", requestsPerMinute=text)
             self.assertUnfit("--max-concurrent", maxConcurrent=text)
         self.assertUnfit("--agent", agents=["a b"])
+        # Misspelt, it would be a token that opens nothing.
+        self.configureAgents("main", "ops")
+        self.assertUnfit("has no agent 'mian'; it has: main, ops.", agents=["mian"])
         self.assertUnfit("--scope", scopes=["root"])
         self.assertUnfit("--expires", expires="soon")
 
@@ -236,7 +250,9 @@ class ListTests(TokenTestCase):
         """
         Without tokens, or without a directory, that is what it says.
         """
-        self.assertEqual(self.listed(), (0, "", "There are no named tokens.\n"))
+        status, stdout, stderr = self.listed()
+        self.assertEqual((status, stdout), (0, ""))
+        self.assertIn(f"There are no named tokens in {self.state}.\n", stderr)
         self.assertEqual(self.listed(asJSON=True)[:2], (0, "[]\n"))
 
     def test_broken(self) -> None:
@@ -292,7 +308,7 @@ class CommandTests(TestCase):
         state = Path(self.mktemp()).absolute()
         outputs = []
         for arguments in (
-            ["add", "ci", "--agent", "main", "--agent", "ops", "--rpm", "5"],
+            ["add", "ci", "--agent", "main", "--rpm", "5"],
             ["list"],
             ["revoke", "ci"],
         ):
@@ -303,7 +319,7 @@ class CommandTests(TestCase):
             self.assertEqual(await command.ended, 0, command.stderr)
             outputs.append(command.stdout)
         self.assertTrue(outputs[0].startswith("oct_"))
-        self.assertIn("main,ops", outputs[1])
+        self.assertIn("main", outputs[1])
         self.assertEqual(readTokens(state), {})
 
 

@@ -35,7 +35,9 @@ class ConfigCheckTests(SynchronousTestCase):
             (self.folder / "openclaw.yaml").write_text(content)
         stdout, stderr = StringIO(), StringIO()
         environ = {"OPENCLAW_STATE_DIR": str(self.folder)}
-        status = check(path, environ, stdout, stderr, self.folder / "none.yaml")
+        if path is not None:
+            environ["OPENCLAW_CONFIG_PATH"] = path
+        status = check(environ, stdout, stderr, self.folder / "none.yaml")
         return status, stdout.getvalue().splitlines(), stderr.getvalue().splitlines()
 
     def test_aGoodFileIsOneLine(self):
@@ -47,14 +49,15 @@ class ConfigCheckTests(SynchronousTestCase):
             (0, [f"{self.folder}/openclaw.yaml: no errors"], []),
         )
 
-    def test_noFileIsFineToo(self):
+    def test_noFile(self):
         """
-        The line says that the defaults apply.
+        Without a file nothing was checked: the command fails, and says where it looked.
         """
-        self.assertEqual(
-            self.check(),
-            (0, ["no configuration file found; the defaults apply"], []),
-        )
+        status, out, (line,) = self.check()
+        self.assertEqual((status, out), (1, []))
+        for place in (str(self.folder), str(self.folder / "none.yaml")):
+            self.assertIn(place, line)
+        self.assertIn("openclaw setup", line)
 
     def test_certificate(self):
         """
