@@ -282,7 +282,9 @@ def _ownPaths() -> Node:
     """
     Describe the paths for monitoring.
     """
-    paths: Node = {}
+    paths: Node = {
+        "/": {"get": _get("getIndex", "Describe the gateway.", "Index", _ANYWHERE)}
+    }
     for path in ("/healthz", "/health"):
         name = f"get{path.removeprefix('/').capitalize()}"
         paths[path] = {

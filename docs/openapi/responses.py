@@ -287,6 +287,18 @@ class Ready(Struct):
     failing: list[str]
 
 
+class Index(Struct):
+    """
+    The description of the gateway, for people who open its address.
+    """
+
+    name: str
+    message: str
+    baseURL: str
+    models: str
+    health: str
+
+
 class Started(Struct):
     """
     The start of the gateway.  C{failing} is there only with status 503: the reasons why
@@ -306,6 +318,7 @@ ANSWERS: tuple[Any, ...] = (
     EmbeddingList,
     Error,
     Health,
+    Index,
     Model,
     ModelList,
     Ready,

@@ -116,7 +116,9 @@ class AgentDirectory:
             if name.startswith(prefix):
                 return self._requireUsable(name[len(prefix) :].strip(), caller, "model")
         raise InvalidRequest(
-            "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.",
+            "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`. Agents you may"
+            f" use: {self._listUsable(caller)}. For a client that insists on another"
+            " name, the configuration's `modelAliases` maps it to an agent.",
             param="model",
             code="model_not_found",
         )
@@ -127,12 +129,15 @@ class AgentDirectory:
         agent = self.agents.get(agentID)
         if agent is not None and caller.mayUse(agentID):
             return agent
-        usable = ", ".join(f"'{known}'" for known in self.usableIDs(caller)) or "none"
         raise InvalidRequest(
-            f"Unknown agent '{agentID}'. Agents you may use: {usable}.",
+            f"Unknown agent '{agentID}'. Agents you may use:"
+            f" {self._listUsable(caller)}.",
             param=param,
             code="unknown_agent",
         )
+
+    def _listUsable(self, caller: ICaller) -> str:
+        return ", ".join(f"'{known}'" for known in self.usableIDs(caller)) or "none"
 
     def usableIDs(self, caller: ICaller) -> list[str]:
         """

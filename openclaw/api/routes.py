@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from openclaw.api.chat_completions import ChatCompletions
 from openclaw.api.embeddings import Embeddings
 from openclaw.api.health import Health
+from openclaw.api.index import showIndex
 from openclaw.api.metrics_resource import MetricsResource
 from openclaw.api.model_list import Models
 from openclaw.api.runs import Runs
@@ -79,6 +80,7 @@ ROUTES: tuple[Route[Resources], ...] = (
         (METRICS,),
         isPublic=lambda http: http.endpoints.metrics.open,
     ),
+    Route("GET", "/", lambda api: showIndex),
     Route("GET", "/healthz", lambda api: api.health.live),
     Route("GET", "/health", lambda api: api.health.live),
     Route("GET", "/readyz", lambda api: api.health.ready),

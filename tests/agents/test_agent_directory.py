@@ -233,13 +233,15 @@ class NamedAgentTests(DirectoryTestCase):
 
     def test_otherModels(self) -> None:
         """
-        Any other model is refused with the words that clients know.
+        Any other model is refused with the words that clients know, and what to use.
         """
         for model in ("gpt-4o", "ops", "openclawx", "open claw", "openai/gpt-4o"):
             error = self.assertRefused("model", "model_not_found", model=model)
             self.assertEqual(
                 error.message,
-                "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.",
+                "Invalid `model`. Use `openclaw` or `openclaw/<agentId>`. Agents you"
+                " may use: 'main', 'ops', 'b-2'. For a client that insists on another"
+                " name, the configuration's `modelAliases` maps it to an agent.",
             )
 
 

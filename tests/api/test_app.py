@@ -49,6 +49,20 @@ class HealthTests(GatewayTestCase):
             self.assertEqual(answer.status, 200)
             self.assertEqual(answer.json, {"ok": True, "status": "live"})
 
+    def test_index(self):
+        """
+        The root says what answers here and where to go on; every path exists.
+        """
+        for path in ("/", "/?x"):
+            answer = self.answerTo("GET", path)
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(
+                (answer.json["name"], answer.json["baseURL"]),
+                ("OpenClaw for Twisted", "/v1"),
+            )
+        for name, status in (("models", 401), ("health", 200)):
+            self.assertEqual(self.answerTo("GET", answer.json[name]).status, status)
+
     def test_ready(self):
         """
         The gateway can serve.

@@ -84,7 +84,7 @@ class CompleteTests(SynchronousTestCase):
 
     def test_openToAll(self):
         """
-        Only what says whether the gateway is well needs no credential.
+        Only the index and the probes need no credential.
         """
         described = document()
         self.assertEqual(described["security"], [{"bearer": []}])
@@ -95,5 +95,5 @@ class CompleteTests(SynchronousTestCase):
                 for operation in item.values()
                 if "security" in operation
             },
-            {"/healthz", "/health", "/readyz", "/ready", "/startupz", "/startup"},
+            {"/", "/healthz", "/health", "/readyz", "/ready", "/startupz", "/startup"},
         )
