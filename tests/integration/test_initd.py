@@ -300,7 +300,7 @@ class RefusalTests(InitScriptTestCase):
         Without twistd there is nothing to start.
         """
         self.settle(OPENCLAW_TWISTD="/nowhere/twistd")
-        await self.assertRefused(5, "/nowhere/twistd is not there")
+        await self.assertRefused(5, "/nowhere/twistd does not exist")
 
     async def test_brokenStore(self) -> None:
         """
