@@ -19,9 +19,6 @@ NAMESPACE = "openclaw.audit"
 
 
 def auditLogger(log: Logger) -> Logger:
-    """
-    Return a logger for audit lines with the observer of another logger.
-    """
     return Logger(namespace=NAMESPACE, observer=log.observer)
 
 

@@ -36,10 +36,6 @@ def parseWorkers(text: str) -> int:
 
 
 class Options(UsageOptions, AuthOptionMixin):
-    """
-    The options of the command line.
-    """
-
     supportedInterfaces = (IUsernamePassword,)
     optParameters: ClassVar[list[list[Any]]] = [
         ["config", "c", None, "The configuration file, YAML or JSON5."],

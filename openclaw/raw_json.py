@@ -27,9 +27,6 @@ class RawObject(Mapping[str, Any]):
         self.where = where
 
     def wire(self) -> msgspec.Raw:
-        """
-        Return the object's JSON, for an encoder.
-        """
         return msgspec.Raw(self._raw)
 
     def _decoded(self) -> dict[str, Any]:
@@ -76,7 +73,4 @@ class RawObject(Mapping[str, Any]):
 
 
 def wireForm(value: Any) -> Any:
-    """
-    Return the value to encode for an object that may be a L{RawObject}.
-    """
     return value.wire() if isinstance(value, RawObject) else value

@@ -248,9 +248,6 @@ class GatewayService(Service):
 
     @property
     def local(self) -> LocalModelProvider:
-        """
-        Return the provider of the embedded model.
-        """
         return self._composition.local
 
     def prepareLocal(self) -> None:

@@ -55,9 +55,6 @@ def _userName() -> str:
 
 
 def tokenFile(directory: Path) -> Path:
-    """
-    Return the path of the generated token.
-    """
     return directory / TOKEN_NAME
 
 

@@ -65,9 +65,6 @@ class ScriptedCall:
         self._listener([TextDelta(text) for text in texts])
 
     def think(self, text: str) -> None:
-        """
-        Send a piece of reasoning.
-        """
         if not self.done.called:
             self._listener([ReasoningDelta(text)])
 
@@ -85,9 +82,6 @@ class ScriptedCall:
             self._listener([ToolCallDelta(index, None, None, piece)])
 
     def finish(self, reason: FinishReason = "stop", usage: Usage = NO_USAGE) -> None:
-        """
-        End the answer.
-        """
         if not self.done.called:
             text, calls = "".join(self._text), tuple(self._toolCalls)
             self.usage = usage
@@ -123,9 +117,6 @@ class ScriptedEmbedding:
         self.done: Deferred[EmbeddingReply] = Deferred(lambda _: self._cancel())
 
     def give(self, *vectors: Vector, tokens: int = 0) -> None:
-        """
-        Reply with these vectors.
-        """
         self.done.callback(EmbeddingReply(vectors, tokens))
 
     def fail(self, error: OpenClawError) -> None:
@@ -199,25 +190,16 @@ class ServedCall:
             self.gone.callback(None)
 
     def send(self, data: bytes) -> None:
-        """
-        Send bytes of an event stream.
-        """
         headers = self._request.responseHeaders
         if not headers.hasHeader("content-type"):
             headers.setRawHeaders("content-type", ["text/event-stream"])
         self._request.write(data)
 
     def chunk(self, **members: Any) -> None:
-        """
-        Send one chunk with these members.
-        """
         common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1}
         self.send(b"data: " + msgspec.json.encode({**common, **members}) + b"\n\n")
 
     def delta(self, finish_reason: str | None = None, **delta: Any) -> None:
-        """
-        Send one chunk with this delta.
-        """
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         self.chunk(choices=[choice])
 
@@ -239,17 +221,11 @@ class ServedCall:
         self.end()
 
     def give(self, document: Any) -> None:
-        """
-        Respond with a JSON document, as for embeddings.
-        """
         self._request.setHeader("content-type", "application/json")
         self.send(msgspec.json.encode(document))
         self.end()
 
     def end(self) -> None:
-        """
-        End the response.
-        """
         self.ended = True
         self._request.finish()
 
@@ -260,9 +236,6 @@ class ServedCall:
         headers: Sequence[tuple[str, str]] = (),
         code: str | None = None,
     ) -> None:
-        """
-        Respond with an error.
-        """
         self._request.setResponseCode(status)
         for name, value in headers:
             self._request.setHeader(name, value)
@@ -273,9 +246,6 @@ class ServedCall:
         self.end()
 
     def cut(self) -> None:
-        """
-        Abort the connection.
-        """
         self.ended = True
         self._request.channel.forceAbortClient()
 
@@ -300,9 +270,6 @@ class ScriptedModelServer(Resource):
         self._awaited: list[Deferred[ServedCall]] = []
 
     def nextCall(self) -> "Deferred[ServedCall]":
-        """
-        Wait for the next call.
-        """
         awaited: Deferred[ServedCall] = Deferred()
         self._awaited.append(awaited)
         return awaited

@@ -45,10 +45,6 @@ class AgentTarget(NamedTuple):
 
 @dataclass(frozen=True)
 class AgentDirectory:
-    """
-    The configured agents and their names.
-    """
-
     config: Config
     agents: Mapping[str, AgentSettings] = field(init=False)
     defaultID: str = field(init=False)
@@ -147,9 +143,6 @@ class AgentDirectory:
         return [agentID for agentID in self.agents if caller.mayUse(agentID)]
 
     def modelNames(self, caller: ICaller) -> list[str]:
-        """
-        Return the model names that a caller may use.
-        """
         usable = self.usableIDs(caller)
         names = list(DEFAULT_MODELS) if self.defaultID in usable else []
         return names + [f"openclaw/{agentID}" for agentID in usable]
@@ -178,9 +171,6 @@ class AgentDirectory:
         return found
 
     def _isOwnModel(self, model: ModelRef, caller: ICaller) -> bool:
-        """
-        Return whether a model is configured for one of the caller's agents.
-        """
         return any(
             model in (each.model.primary, *each.model.fallbacks, each.embeddingModel)
             for each in self.config.agentSettings()

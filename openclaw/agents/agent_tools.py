@@ -20,10 +20,6 @@ from openclaw.tools.policy import allowedTools
 
 @dataclass
 class AgentTools:
-    """
-    The tools and workspaces of all agents.
-    """
-
     catalogue: Catalogue
     log: Logger = field(default_factory=Logger)
     _refreshing: dict[str, "list[Deferred[None]]"] = field(

@@ -60,9 +60,6 @@ class Context:
         return conversation.messages
 
     def view(self, conversation: Sequence[Message]) -> Sequence[Message]:
-        """
-        Return the messages to send.
-        """
         shown = pairToolResults(
             conversation[self.start :] if self.start else conversation
         )

@@ -69,10 +69,6 @@ class EmbeddingCall:
 
 
 class EmbeddingRuns:
-    """
-    Creates embeddings.
-    """
-
     def __init__(
         self,
         *,

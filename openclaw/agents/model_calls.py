@@ -249,17 +249,11 @@ class ModelCalls:
     # Back-pressure
 
     def pause(self) -> None:
-        """
-        Pause the model's output.
-        """
         self._paused = True
         if self._call is not None:
             self._call.pauseProducing()
 
     def resume(self) -> None:
-        """
-        Resume the model's output.
-        """
         self._paused = False
         if self._call is not None:
             self._call.resumeProducing()

@@ -109,9 +109,6 @@ class RecordedRun:
         return subscription
 
     def unsubscribe(self, subscription: "RunSubscription") -> None:
-        """
-        Remove a subscription.
-        """
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self.updateFlow()

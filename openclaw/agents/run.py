@@ -186,9 +186,6 @@ class AgentRun:
         self.listener(events)
 
     async def _runTurn(self) -> RunResult:
-        """
-        Run a turn of a session.
-        """
         store = self.services.store
         conversation = await self._openTurn()
         messages = self._context.load(conversation)

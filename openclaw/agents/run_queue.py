@@ -102,9 +102,6 @@ class RunQueue:
         return waiting
 
     def releaseSession(self, sessionKey: str) -> None:
-        """
-        Release a session for the next run.
-        """
         # The next run may release the session from within its callback, and a queue can
         # be longer than the stack is deep: so this does not recurse.
         self._releases.append(partial(self._unlock, sessionKey))

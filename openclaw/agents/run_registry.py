@@ -106,9 +106,6 @@ class RunRegistry:
         return entry.record
 
     def add(self, asked: RequestFingerprint, record: RecordedRun) -> None:
-        """
-        Add a recorded run that has started.
-        """
         entry = _Entry(asked, record)
         self._running[record.request.runID] = entry
         self._byFingerprint[asked.caller, asked.fingerprint] = entry
@@ -119,9 +116,6 @@ class RunRegistry:
         run.ended.addBoth(self._ended, entry)
 
     def get(self, runID: str) -> RecordedRun | None:
-        """
-        Return a recorded run by its ID.
-        """
         self._evict()
         entry = self._running.get(runID) or self._endedRuns.get(runID)
         return entry.record if entry is not None else None
@@ -162,9 +156,6 @@ class RunRegistry:
             )
 
     def _remove(self, entry: _Entry) -> None:
-        """
-        Remove an ended run.
-        """
         asked = entry.asked
         if self._endedRuns.pop(entry.record.request.runID, None) is not None:
             self._sizes[asked.caller] -= entry.size

@@ -99,10 +99,6 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RunServices:
-    """
-    The services that a run needs.
-    """
-
     reactor: IReactorTime
     queue: RunQueue
     store: ISessionStore

@@ -192,9 +192,6 @@ class Runtime:
         )
 
     def cancelAll(self) -> None:
-        """
-        Cancel the runs in progress.
-        """
         self.draining = True
         for run in list(self.runs.values()):
             run.cancel(shuttingDown())

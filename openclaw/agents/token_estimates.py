@@ -24,18 +24,12 @@ Tokens that a message takes besides its text.
 
 
 def estimateText(text: str) -> int:
-    """
-    Estimate the tokens of a text.
-    """
     # isascii is O(1), and most text is ASCII.
     size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
     return size // BYTES_PER_TOKEN
 
 
 def estimateMessage(message: Message) -> int:
-    """
-    Estimate the tokens of a message.
-    """
     match message:
         case UserMessage():
             images = len(message.images) * IMAGE_TOKENS
@@ -50,9 +44,6 @@ def estimateMessage(message: Message) -> int:
 
 
 def estimateMessages(messages: Iterable[Message]) -> int:
-    """
-    Estimate the tokens of a conversation.
-    """
     return sum(map(estimateMessage, messages))
 
 
@@ -70,9 +61,6 @@ def fits(messages: Sequence[Message], room: int) -> bool:
 
 
 def estimateTools(tools: Sequence[ToolSpec]) -> int:
-    """
-    Estimate the tokens of the descriptions of tools.
-    """
     return sum(
         estimateText(tool.name + tool.description) + estimateText(str(tool.parameters))
         for tool in tools

@@ -40,17 +40,10 @@ The result of a failed call without a reason.
 
 @dataclass(frozen=True)
 class OfferedTool:
-    """
-    A tool of an agent.
-    """
-
     tool: ITool
     reader: ArgumentReader
 
     def spec(self) -> ToolSpec:
-        """
-        Return the tool's description for the model.
-        """
         return ToolSpec(self.tool.name, self.tool.description, self.tool.parameters)
 
 
@@ -139,9 +132,6 @@ class Toolbox:
         return [await self.schedule(partial(self._runCall, call)) for call in calls]
 
     async def _runCall(self, call: ToolCall) -> ToolMessage:
-        """
-        Run one call.
-        """
         # A tool may return normally when it is cancelled.
         self.check()
         offered = self.tools.get(call.name)

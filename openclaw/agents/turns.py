@@ -216,9 +216,6 @@ class TurnLoop:
         )
 
     def _countCharacters(self, size: int) -> None:
-        """
-        Count characters of this run.
-        """
         self._size += size
         if self._size > MAX_RUN_CHARACTERS:
             raise ToolLoop(

@@ -197,9 +197,6 @@ class Workspace:
         into: dict[str, _CachedFile],
         read: Callable[[int, _Stamp], _CachedFile],
     ) -> None:
-        """
-        Read a file if it has changed.
-        """
         full = self.path / path
         try:
             status = os.stat(full)
@@ -258,9 +255,6 @@ def _readText(descriptor: int, stamp: _Stamp) -> _CachedFile:
 
 
 def _readSkill(folder: str, path: str, descriptor: int, stamp: _Stamp) -> _CachedFile:
-    """
-    Read the front matter of a skill.
-    """
     data = b""
     while len(data) < MAX_FRONT_BYTES:
         block = os.read(descriptor, MAX_FRONT_BYTES - len(data))

@@ -132,9 +132,6 @@ def truncate(text: str) -> str:
 
 
 def isPresent(raw: RawField) -> TypeGuard[msgspec.Raw]:
-    """
-    Return whether a field is present and not C{null}.
-    """
     if raw is msgspec.UNSET:
         return False
     with memoryview(raw) as content:

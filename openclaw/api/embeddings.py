@@ -171,9 +171,6 @@ def _isToken(value: Any) -> bool:
 
 
 def encodeResponse(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
-    """
-    Encode the body of a response.
-    """
     # One vector at a time: Python numbers for all would take much memory.
     data = [
         msgspec.json.encode(
@@ -191,10 +188,6 @@ def encodeResponse(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
 
 
 class Embeddings:
-    """
-    The embeddings resource.
-    """
-
     def __init__(self, runtime: Runtime, reactor: Any) -> None:
         """
         @param reactor: A reactor with time and threads.

@@ -19,10 +19,6 @@ The topic on which workers exchange the reasons for not being ready.
 
 
 class Health:
-    """
-    The probe resources.
-    """
-
     def __init__(
         self,
         failing: Callable[[], Sequence[str]],

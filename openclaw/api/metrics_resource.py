@@ -18,10 +18,6 @@ The topic on which workers exchange their metrics.
 
 
 class MetricsResource:
-    """
-    The metrics resource.
-    """
-
     def __init__(
         self, page: MetricsPage, connections: Callable[[], int], peers: Peers
     ) -> None:

@@ -10,10 +10,6 @@ from openclaw.server.api_request import ApiRequest
 
 
 class Models:
-    """
-    The models resource.
-    """
-
     def __init__(self, created: int) -> None:
         """
         @param created: The creation time of all models, in seconds since the epoch;

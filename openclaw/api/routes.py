@@ -33,10 +33,6 @@ WRITE = "operator.write"
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """
-    The resources of the API.
-    """
-
     completions: ChatCompletions
     embeddings: Embeddings
     models: Models

@@ -61,10 +61,6 @@ class SharedSecretChecker:
 
 @implementer(ICredentialsChecker)
 class NamedTokenChecker:
-    """
-    Checks named tokens.
-    """
-
     credentialInterfaces = (INamedToken,)
 
     def __init__(self, tokens: NamedTokens) -> None:

@@ -252,9 +252,6 @@ def _hasTokenPrefix(token: bytes) -> bool:
 
 
 def _isNamedTokenHeader(authorization: bytes | None) -> bool:
-    """
-    Return whether an C{Authorization} header has the form of a named token.
-    """
     try:
         credentials = parseCredentials(authorization)
     except AuthenticationFailed:

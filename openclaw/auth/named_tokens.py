@@ -90,9 +90,6 @@ class StoredToken(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.caller}~{self.generation}"
 
     def isExpired(self, now: float) -> bool:
-        """
-        Return whether the token has expired.
-        """
         return self.expiresAt is not None and now >= self.expiresAt
 
 
@@ -150,9 +147,6 @@ def generateToken() -> tuple[str, str]:
 
 
 def tokensPath(state: Path) -> Path:
-    """
-    Return the path of the tokens file.
-    """
     return state / FILE_NAME
 
 

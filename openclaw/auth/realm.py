@@ -64,9 +64,6 @@ class Operator:
         return f"{self.label}@{self.address}"
 
     def withAddress(self, address: str) -> "Operator":
-        """
-        Return this caller with an address.
-        """
         # dataclasses.replace takes four times as long, on each request.
         return Operator(self.label, self.scopes, self.namespace, self.quota, address)
 
@@ -141,9 +138,6 @@ def user(name: bytes) -> NamespacedCaller:
 
 
 def callerOfToken(token: StoredToken) -> NamespacedCaller:
-    """
-    Return the caller for a token.
-    """
     return NamespacedCaller(
         label=token.caller,
         scopes=frozenset(token.scopes) & OPERATOR_SCOPES,

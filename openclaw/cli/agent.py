@@ -64,10 +64,6 @@ class TurnOptions:
 
 
 class TurnCommand:
-    """
-    Runs one turn and prints the answer.
-    """
-
     def __init__(
         self,
         turn: TurnOptions,

@@ -51,9 +51,6 @@ class Findings:
 
 
 def childPath(path: str, key: Hashable) -> str:
-    """
-    Return the path of a key in the mapping at C{path}.
-    """
     return f"{path}.{formatKey(key)}" if path else formatKey(key)
 
 

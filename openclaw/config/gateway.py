@@ -250,15 +250,9 @@ class Gateway(Struct, frozen=True, kw_only=True):
     tools: ReachableTools = ReachableTools()
 
     def interface(self) -> str:
-        """
-        Return the IP address to listen on.
-        """
         if self.bind == "custom" and self.customBindHost is not None:
             return self.customBindHost
         return {"loopback": "127.0.0.1", "lan": "0.0.0.0"}.get(self.bind, self.bind)
 
     def onLoopback(self) -> bool:
-        """
-        Return whether the gateway listens on loopback only.
-        """
         return ip_address(self.interface()).is_loopback

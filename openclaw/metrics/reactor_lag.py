@@ -16,10 +16,6 @@ up.
 
 
 class ReactorLag:
-    """
-    Measures each second by how much the reactor is late.
-    """
-
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
         self._timer: IDelayedCall | None = None

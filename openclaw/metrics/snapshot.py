@@ -30,9 +30,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     process: Mapping[str, float]
 
     def addTo(self, tally: Tally) -> None:
-        """
-        Add the counters and histograms to a tally.
-        """
         for name, entries in self.counts.items():
             counts: LabelledCounter[tuple[str, str]] = getattr(tally, name)
             for labels, amount in entries:
@@ -50,9 +47,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 def takeSnapshot(
     tally: Tally, gauges: Mapping[str, float], process: Mapping[str, float]
 ) -> Snapshot:
-    """
-    Take a snapshot of the metrics of this process.
-    """
     return Snapshot(
         counts={name: list(getattr(tally, name).sums.items()) for name in _COUNTS},
         durations={

@@ -58,9 +58,6 @@ class LabelledCounter(Generic[Key]):
         self._limit = limit
 
     def add(self, key: Key, amount: int = 1) -> None:
-        """
-        Add to the sum of a combination of labels.
-        """
         sums = self.sums
         if key not in sums:
             if len(sums) >= self._limit:
@@ -84,9 +81,6 @@ class DurationHistogram:
         self.sum = 0.0
 
     def add(self, seconds: float) -> None:
-        """
-        Add a duration.
-        """
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.sum += seconds
 
@@ -121,9 +115,6 @@ class Tally:
         self.embeddingDurations = DurationHistogram()
 
     def countRun(self, account: RunLogEntry) -> None:
-        """
-        Count a run that ended.
-        """
         agent, usage = account.agent, account.usage
         self.runs.add((agent, account.outcome))
         self.durations.add(account.totalSeconds)
@@ -139,22 +130,13 @@ class Tally:
                 self.tokens.add((agent, "reasoning"), usage.reasoning_tokens)
 
     def countEmbedding(self, account: EmbeddingLogEntry) -> None:
-        """
-        Count an embedding request that ended.
-        """
         self.embeddings.add((account.agent, account.outcome))
         self.embeddingDurations.add(account.totalSeconds)
         if account.tokens:
             self.tokens.add((account.agent, "embedding"), account.tokens)
 
     def countUpstreamError(self, provider: str, code: str | None) -> None:
-        """
-        Count a failed model call.
-        """
         self.upstreamErrors.add((provider, code or "unknown"))
 
     def countToolCall(self, tool: str, outcome: str) -> None:
-        """
-        Count a tool call that ended.
-        """
         self.toolCalls.add((tool, outcome))

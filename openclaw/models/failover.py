@@ -56,9 +56,6 @@ class RefusedKeys:
     _until: dict[str, tuple[IModelProvider, float]] = field(default_factory=dict)
 
     def remember(self, provider: IModelProvider) -> None:
-        """
-        It refused.
-        """
         until = self.reactor.seconds() + REMEMBERED_SECONDS
         self._until[provider.name] = (provider, until)
 

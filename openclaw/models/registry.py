@@ -115,9 +115,6 @@ class Providers:
         self._made: dict[str, tuple[Provider | LocalModel, IModelProvider]] = {}
 
     def get(self, name: str) -> IModelProvider | None:
-        """
-        Return a provider by name, if it is configured.
-        """
         made = self._made.get(name)
         return made[1] if made is not None else None
 
@@ -150,9 +147,6 @@ class Providers:
         return [each for _, each in before.values() if id(each) not in kept]
 
     def all(self) -> list[IModelProvider]:
-        """
-        Return all configured providers.
-        """
         return [provider for _, provider in self._made.values()]
 
     def _makeProviders(

@@ -102,9 +102,6 @@ class BatchingTransport:
         self.write(b"".join(data))
 
     def send(self) -> None:
-        """
-        Send what is batched.
-        """
         if not self._pieces:
             return
         data, real = b"".join(self._pieces), self._real

@@ -91,9 +91,6 @@ class FairSemaphore:
         self._granting = False
 
     def countHeld(self, caller: str) -> int:
-        """
-        Return the number that a caller holds.
-        """
         return self._held.get(caller, 0)
 
     def resize(self, limits: SemaphoreLimits) -> None:

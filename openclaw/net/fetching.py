@@ -162,10 +162,6 @@ async def _fetch(reactor: Any, url: str, options: FetchOptions) -> FetchedDocume
 
 
 class _Fetch:
-    """
-    One fetch, including its redirects.
-    """
-
     def __init__(self, reactor: Any, options: FetchOptions) -> None:
         self._terms = options
         self._reactor = reactor

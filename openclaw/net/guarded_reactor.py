@@ -138,9 +138,6 @@ class GuardedReactor:
         return _GuardedResolver(self._reactor.nameResolver, self)
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """
-        Not supported.
-        """
         raise NotImplementedError
 
     def permits(self, address: str) -> bool:
@@ -177,9 +174,6 @@ class GuardedReactor:
         return connector
 
     def listenTCP(self, *args: Any, **kwargs: Any) -> Any:
-        """
-        Not supported.
-        """
         raise NotImplementedError
 
     def abort(self) -> None:

@@ -51,10 +51,6 @@ class UnrequestedCoding(ContentError):
 
 
 class ResponseReceiver(Shape):
-    """
-    The receiver of a response.
-    """
-
     def connected(self) -> None:
         """
         The connection is established, and the request is being sent.
@@ -122,9 +118,6 @@ class Exchange:
         self._connecting = connecting.addCallbacks(self.attach, self._connectFailed)
 
     def attach(self, connection: "Connection") -> None:
-        """
-        Send the request on a connection.
-        """
         self._connecting = None
         self._connection = connection
         request, self.request = self.request, ()
@@ -136,9 +129,6 @@ class Exchange:
         self.receiver.failed(reason)
 
     def detach(self) -> None:
-        """
-        Drop the reference to the connection.
-        """
         self._connection = None
 
     def cancel(self) -> None:
@@ -214,9 +204,6 @@ class Connection(Protocol):
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
 
     def send(self, exchange: Exchange, request: Sequence[bytes]) -> None:
-        """
-        Send the request of an exchange.
-        """
         self._exchange = exchange
         exchange.receiver.connected()
         assert self.transport is not None
@@ -330,16 +317,10 @@ class Connection(Protocol):
     # Flow control and closing
 
     def pause(self) -> None:
-        """
-        Stop reading.
-        """
         assert self.transport is not None
         self.transport.pauseProducing()  # type: ignore[attr-defined]
 
     def resume(self) -> None:
-        """
-        Resume reading.
-        """
         assert self.transport is not None
         self.transport.resumeProducing()  # type: ignore[attr-defined]
 

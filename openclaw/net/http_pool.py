@@ -57,10 +57,6 @@ class HTTPTarget:
 
 @dataclass
 class _Pool:
-    """
-    The idle connections.
-    """
-
     reactor: IReactorTime
     _idle: dict[Address, list[Connection]] = field(default_factory=dict)
     _closing: "dict[Connection, Deferred[None]]" = field(default_factory=dict)
@@ -139,10 +135,6 @@ class _ConnectionFactory(Factory):
 
 
 class HTTPPool:
-    """
-    The HTTP client of one provider.
-    """
-
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
         self._batcher = batcherFor(reactor)

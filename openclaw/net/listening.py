@@ -220,9 +220,6 @@ class ListeningPorts:
         )
 
     def urls(self) -> list[str]:
-        """
-        Return the base URLs of the ports for a client on this machine.
-        """
         urls = []
         for port, (name, endpoint) in zip(self.ports, self.endpoints, strict=False):
             host = port.getHost()

@@ -46,9 +46,6 @@ class _FairThreadPool:
     def run(
         self, reactor: Any, caller: str, work: Callable[[Event], T]
     ) -> "Deferred[T]":
-        """
-        Run C{work}; see L{runInThread}.
-        """
         turns = self._turns.get(reactor)
         if turns is None:
             # No limit of waiters: tool calls and the memory for bodies have their own.

@@ -32,9 +32,6 @@ class ExtensibleHTTPChannel(HTTPChannel):
 
     @property
     def isReceiving(self) -> bool:
-        """
-        Return whether C{dataReceived} is running.
-        """
         return bool(self._busyReceiving)
 
     @property
@@ -66,9 +63,6 @@ class ExtensibleHTTPChannel(HTTPChannel):
         self._dataBuffer.append(data)
 
     def pauseReading(self) -> None:
-        """
-        Stop reading from the transport, if it can pause.
-        """
         self._networkProducer.pauseProducing()
 
     def resumeReading(self) -> None:

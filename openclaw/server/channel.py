@@ -246,9 +246,6 @@ class GatewayChannel(ExtensibleHTTPChannel):
         request.responseHeaders = Headers()
 
     def sendContinue(self) -> None:
-        """
-        Send C{100 Continue}.
-        """
         assert self.transport is not None
         self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -344,9 +341,6 @@ class GatewayChannel(ExtensibleHTTPChannel):
             self.loseConnection()
 
     def closeIdle(self) -> None:
-        """
-        Close an idle connection to accept another one.
-        """
         self._abortAfter(LINGER_SECONDS)
         self.loseConnection()
 

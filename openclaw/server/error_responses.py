@@ -122,9 +122,6 @@ def _errorHeaders(error: OpenClawError, body: bytes) -> list[tuple[bytes, bytes]
 def buildMethodNotAllowed(
     path: bytes, method: bytes, allowed: Collection[str]
 ) -> MethodNotAllowed:
-    """
-    Build the error for a path that has other methods.
-    """
     names = sorted(allowed)
     return MethodNotAllowed(
         f"{method.decode('latin-1')} is not allowed on {_truncatePath(path)};"
@@ -134,9 +131,6 @@ def buildMethodNotAllowed(
 
 
 def pathNotFound(path: bytes) -> NotFound:
-    """
-    Build the error for a path that has no route.
-    """
     where = _truncatePath(path)
     return NotFound(f"There is no endpoint at {where}.{_baseURLHint(where)}")
 

@@ -40,9 +40,6 @@ NO_HEADERS = Headers()
 
 
 def newRequestID() -> str:
-    """
-    Return a new request ID, for the log and for C{x-request-id}.
-    """
     return f"req_{token_hex(12)}"
 
 
@@ -336,9 +333,6 @@ class GatewayRequest(Request):
         return self._authentication
 
     def body(self) -> bytes:
-        """
-        Return the whole body.
-        """
         return self._body.value()
 
     def discardInput(self) -> None:

@@ -52,9 +52,6 @@ class FairBudget:
         return True
 
     def release(self, caller: str, count: int) -> None:
-        """
-        Release some of what a caller has acquired.
-        """
         self.used -= count
         self._usedBy[caller] -= count
         if not self._usedBy[caller]:

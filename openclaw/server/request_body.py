@@ -75,9 +75,6 @@ class RequestBody:
         self._content = BytesIO()
 
     def release(self) -> None:
-        """
-        Release the reserved memory.
-        """
         if self._reserved:
             self._budget.release(self._chargedTo, self._reserved)
             self._reserved = 0

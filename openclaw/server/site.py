@@ -91,9 +91,6 @@ class GatewaySite(Site):
         self._closed: Deferred[None] | None = None
 
     def acceptableProtocols(self) -> list[bytes]:
-        """
-        Return the protocols for TLS's ALPN.
-        """
         return [b"http/1.1"]
 
     def startFactory(self) -> None:
@@ -116,9 +113,6 @@ class GatewaySite(Site):
 
     @property
     def connectionLimit(self) -> int:
-        """
-        The limit of open connections.
-        """
         limit = self.settings().maxConnections
         if self._descriptors is not None:
             limit = min(limit, connectionLimitFor(self._descriptors))
@@ -156,9 +150,6 @@ class GatewaySite(Site):
         )
 
     def connectionOpened(self, connection: GatewayChannel) -> None:
-        """
-        Add a connection.
-        """
         self.connections.add(connection)
         self.idle[connection] = None
         self._connectionCounts.add(connection.origin)
@@ -168,9 +159,6 @@ class GatewaySite(Site):
             connection.onLoopback = (local.host, local.port) in self.loopback
 
     def connectionClosed(self, connection: GatewayChannel) -> None:
-        """
-        Remove a connection.
-        """
         self.connections.discard(connection)
         self.idle.pop(connection, None)
         self._connectionCounts.remove(connection.origin)

@@ -33,10 +33,6 @@ Linux accepts no argument of 128 KiB or more, and a character has up to four byt
 
 @implementer(ITool)
 class ExecTool:
-    """
-    Runs a shell command.
-    """
-
     name = "exec"
     description = (
         "Run a shell command in the workspace and see its output.\n"

@@ -61,10 +61,6 @@ def requireWorkspace(context: ToolContext) -> Path:
 
 @implementer(ITool)
 class ReadTool:
-    """
-    Reads text files.
-    """
-
     name = "read"
     description = (
         "Read a text file of the workspace.\n"
@@ -107,10 +103,6 @@ class ReadTool:
 
 @implementer(ITool)
 class WriteTool:
-    """
-    Creates and replaces files.
-    """
-
     name = "write"
     description = (
         "Create or replace a file in the workspace.\n"
@@ -151,10 +143,6 @@ class WriteTool:
 
 @implementer(ITool)
 class EditTool:
-    """
-    Replaces text in a file.
-    """
-
     name = "edit"
     description = (
         "Replace text in a file of the workspace.\n"
@@ -231,10 +219,6 @@ def _matchLineEnds(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, i
 
 @implementer(ITool)
 class ListTool:
-    """
-    Lists directories.
-    """
-
     name = "ls"
     description = (
         "List a directory of the workspace.\n"

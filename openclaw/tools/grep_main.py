@@ -36,10 +36,6 @@ Matches = Callable[[str], Any]
 
 
 class Search:
-    """
-    One search of a file or a directory tree.
-    """
-
     def __init__(self, matches: Matches, include: str | None, limit: int) -> None:
         """
         @param matches: Returns whether a line matches.

@@ -72,9 +72,6 @@ _TABLE_PARTS = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
 
 
 def isTextType(kind: str) -> bool:
-    """
-    Return whether text can be extracted from this media type.
-    """
     return (
         kind.startswith("text/")
         or kind in HTML_TYPES
@@ -208,9 +205,6 @@ def _limitDepth(tree: Any) -> None:
 
 
 def _limitIndents(tree: Any) -> None:
-    """
-    Limit the indents to L{MAX_INDENTS} levels.
-    """
     from lxml.etree import iterwalk
 
     deep, depth = [], 0

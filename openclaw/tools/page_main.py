@@ -48,9 +48,6 @@ def writeResult(head: dict[str, object], text: bytes = b"") -> None:
 
 
 def convertOrReport(job: dict[str, object]) -> None:
-    """
-    Convert the page, or write the error.
-    """
     try:
         convert(job)
     except MemoryError:

@@ -28,10 +28,6 @@ MAX_CHARACTERS = 40_000
 
 @implementer(ITool)
 class SessionsListTool:
-    """
-    Lists sessions.
-    """
-
     name = "sessions_list"
     description = (
         "List your own sessions, the most recently used first.\n"
@@ -76,10 +72,6 @@ def _formatSession(info: SessionInfo, current: str) -> str:
 
 @implementer(ITool)
 class SessionsHistoryTool:
-    """
-    Shows the messages of a session.
-    """
-
     name = "sessions_history"
     description = (
         "Read the last messages of one of your own sessions, oldest first.\n"
@@ -142,9 +134,6 @@ def formatMessages(tail: Tail) -> str:
 
 
 def _formatMessage(message: Message) -> str:
-    """
-    Format one message, truncated if it is long.
-    """
     if isinstance(message, UserMessage):
         text = message.text
         if message.images:

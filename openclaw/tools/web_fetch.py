@@ -70,10 +70,6 @@ _ACCEPT = "text/html, text/markdown, text/plain, application/json, application/x
 
 @implementer(ITool)
 class WebFetchTool:
-    """
-    Fetches a web page and returns its text.
-    """
-
     name = "web_fetch"
     description = (
         "Fetch a public web page or text by its URL and read it.\n"

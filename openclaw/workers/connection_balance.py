@@ -64,9 +64,6 @@ class ConnectionBalance:
 
 
 def loadFile(folder: Path) -> Path:
-    """
-    Return the path of the file in the workers' directory.
-    """
     return folder / "loads"
 
 

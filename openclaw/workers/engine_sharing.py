@@ -110,26 +110,17 @@ class EngineLease:
         self._send(LeaseEngine(self._requests, engine.embeddings))
 
     def received(self, answer: EngineLeased | EngineRefusedLease) -> None:
-        """
-        Handle a reply of the daemon.
-        """
         engine = self._engines.pop(answer.number, None)
         if engine is not None:
             engine.leaseReceived(answer)
 
     def setFailing(self, embeddings: bool, fails: bool) -> None:
-        """
-        Note whether the daemon can start the model.
-        """
         self._fails[embeddings] = fails
         for engine in self._created:
             if engine.embeddings == embeddings:
                 engine.fails = fails
 
     def engineExited(self, embeddings: bool) -> None:
-        """
-        Note that the process of the model has ended.
-        """
         self._created = [each for each in self._created if each.state != "closed"]
         for engine in self._created:
             if engine.embeddings == embeddings:

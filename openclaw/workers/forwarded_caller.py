@@ -48,9 +48,6 @@ class ForwardedCaller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def formatHeader(forwarded: ForwardedCaller, secret: str) -> bytes:
-    """
-    Encode the value of the header.
-    """
     document = urlsafe_b64encode(msgspec.json.encode(forwarded))
     return b"%b.%b" % (secret.encode(), document)
 

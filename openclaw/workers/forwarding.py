@@ -74,9 +74,6 @@ Hop-by-hop headers, and the credential, which was already checked.
 
 
 def workerSocket(folder: Path, number: int) -> Path:
-    """
-    Return the path of a worker's socket.
-    """
     return folder / f"{number}.socket"
 
 
@@ -101,9 +98,6 @@ class ForwardingAccess(AccessCheck):
         self._quotas = quotas
 
     def forwardedCallerOf(self, request: GatewayRequest) -> ForwardedCaller | None:
-        """
-        Return the caller of a forwarded request.
-        """
         value = request.getHeader(CALLER_HEADER.encode())
         return parseHeader(value, self._secret)
 
@@ -138,10 +132,6 @@ class _SocketEndpoints:
 
 @implementer(IBodyProducer)
 class _BytesProducer:
-    """
-    A request body in memory.
-    """
-
     def __init__(self, body: bytes) -> None:
         self.length = len(body)
         self._body = body
@@ -161,10 +151,6 @@ class _BytesProducer:
 
 
 class _ResponseRelay(Protocol):
-    """
-    Relays a response body to the client.
-    """
-
     def __init__(self, request: GatewayRequest) -> None:
         self.done: Deferred[None] = Deferred(lambda _: abortResponse(self.transport))
         self._request: Any = request
@@ -193,10 +179,6 @@ class _ResponseRelay(Protocol):
 
 @dataclass(eq=False)
 class RequestForwarder:
-    """
-    Forwards requests.
-    """
-
     folder: Path
     secret: str
     reactor: Any

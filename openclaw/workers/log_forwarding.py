@@ -75,9 +75,6 @@ class WorkerLogLine:
 
 
 def workerLogEvent(number: int, entry: Logged) -> LogEvent:
-    """
-    Convert a worker's log entry to an event.
-    """
     return {
         "log_time": entry.time,
         "log_level": LogLevel.levelWithName(entry.level),

@@ -78,20 +78,12 @@ class _BalancedAccept:
 
 
 class SharedPort(_BalancedAccept, tcp.Port):
-    """
-    A shared TCP port.
-    """
-
     def connectionLost(self, reason: Any) -> None:
         self._cancelTimer()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
 
 class SharedUNIXPort(_BalancedAccept, AdoptedUNIXPort):
-    """
-    A shared UNIX socket.
-    """
-
     def connectionLost(self, reason: Any) -> None:
         self._cancelTimer()
         super().connectionLost(reason)

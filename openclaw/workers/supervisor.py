@@ -204,9 +204,6 @@ class WorkerSupervisor:
     # One worker
 
     def spawn(self, number: int) -> WorkerProcess:
-        """
-        Start the process of a worker.
-        """
         ports = self._ports()
         settings = WorkerSettings(
             number=number,
@@ -262,9 +259,6 @@ class WorkerSupervisor:
         return later
 
     def seconds(self) -> float:
-        """
-        Return the reactor's time.
-        """
         now: float = self._reactor.seconds()
         return now
 

@@ -70,9 +70,6 @@ class Switchboard:
         self._pending: dict[int, _PendingQuery] = {}
 
     def received(self, number: int, message: msgspec.Struct) -> None:
-        """
-        Handle a message of a worker.
-        """
         match message:
             case RawBroadcast(topic, data):
                 for other in self._others(number):
@@ -114,9 +111,6 @@ class Switchboard:
         self._send(pending.sender, Replies(pending.number, pending.replies))
 
     def workerExited(self, number: int) -> None:
-        """
-        Stop waiting for the replies of a worker.
-        """
         for question, pending in list(self._pending.items()):
             pending.missing.discard(number)
             if not pending.missing:

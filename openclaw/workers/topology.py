@@ -59,10 +59,6 @@ class Topology(Protocol):
 
 
 class SingleProcess:
-    """
-    A gateway without workers.
-    """
-
     def __init__(self) -> None:
         self.peers: Peers = NoPeers()
         self.makeRunID: Callable[[], str] = makeRunID

@@ -63,9 +63,6 @@ class Channel(Protocol):
         self._decoder: MessageDecoder[FromDaemon] = MessageDecoder(FromDaemon)
 
     def send(self, message: msgspec.Struct) -> None:
-        """
-        Send a message to the daemon.
-        """
         if self.transport is not None:
             self.transport.write(encodeMessage(message))
 
@@ -159,9 +156,6 @@ class Worker:
         self._end()
 
     def received(self, message: FromDaemon) -> None:
-        """
-        Handle a message of the daemon.
-        """
         match message:
             case PeerBroadcast() | PeerQuery() | Replies():
                 self._peers.received(message)

@@ -331,7 +331,4 @@ _encoder = msgspec.json.Encoder()
 
 
 def encodeMessage(message: Struct) -> bytes:
-    """
-    Encode a message as a line.
-    """
     return _encoder.encode(message) + b"\n"

@@ -68,9 +68,6 @@ class WorkerPeers:
         self._answerers[topic] = answerer
 
     def received(self, message: PeerBroadcast | PeerQuery | Replies) -> None:
-        """
-        Handle a message from another worker.
-        """
         if isinstance(message, Replies):
             waiting = self._waiting.pop(message.number, None)
             if waiting is not None:

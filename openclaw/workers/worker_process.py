@@ -113,9 +113,6 @@ class WorkerProcess(ProcessProtocol):
             self.processEnded(Failure())
 
     def send(self, message: msgspec.Struct) -> None:
-        """
-        Send a message, if the worker still reads.
-        """
         if self._acceptsMessages and not self.ended.called:
             self.transport.writeToChild(FROM_DAEMON, encodeMessage(message))
 

@@ -47,10 +47,6 @@ the first text of that length.
 
 @implementer(IModelProvider, IEmbedder)
 class LocalModelProvider:
-    """
-    The embedded model.
-    """
-
     name: str = LOCAL_PROVIDER
 
     def __init__(
@@ -96,9 +92,6 @@ class LocalModelProvider:
         )
 
     def engine(self, embeddings: bool) -> Engine:
-        """
-        Return the engine for embeddings or for replies.
-        """
         return self._embeddingEngine if embeddings else self._chatEngine
 
     @property

@@ -47,9 +47,6 @@ class PendingCall:
         return () if self._call is None else self._call.ignoredParams
 
     def start(self, provider: IModelProvider) -> None:
-        """
-        Make the call.
-        """
         try:
             self._call = call = provider.ask(self._request, self._listener)
         except Exception:
@@ -61,9 +58,6 @@ class PendingCall:
         call.done.chainDeferred(self.done)
 
     def fail(self, error: OpenClawError) -> None:
-        """
-        Fail the call.
-        """
         if not self.done.called:
             self.done.errback(error)
 
@@ -98,9 +92,6 @@ class PendingEmbedding:
         self._call: Deferred[EmbeddingReply] | None = None
 
     def start(self, provider: IModelProvider) -> None:
-        """
-        Make the call.
-        """
         try:
             self._call = IEmbedder(provider).embed(self._request)
         except Exception:
@@ -110,9 +101,6 @@ class PendingEmbedding:
         self._call.chainDeferred(self.done)
 
     def fail(self, error: OpenClawError) -> None:
-        """
-        Fail the call.
-        """
         if not self.done.called:
             self.done.errback(error)
 

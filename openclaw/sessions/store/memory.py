@@ -231,9 +231,6 @@ class MemorySessionStore:
     def _transact(
         self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> Deferred[T]:
-        """
-        Run one transaction, if the store is open.
-        """
         if not self._isOpen:
             return fail(StoreError("The session store is not open."))
         return execute(work, *args, **kwargs)

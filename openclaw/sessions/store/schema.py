@@ -136,9 +136,6 @@ def switchToWAL(connection: sqlite3.Connection) -> None:
 
 
 def schemaVersion(connection: sqlite3.Connection) -> int:
-    """
-    Return the version of a database's schema; 0 for an empty one.
-    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
 

@@ -261,9 +261,6 @@ class SessionAccess:
         )
 
     def releaseAll(self, connection: sqlite3.Connection) -> None:
-        """
-        Release every claim of this owner.
-        """
         connection.execute(BEGIN)
         connection.execute(GIVE_ALL_BACK, (str(self.owner),))
 
