@@ -16,15 +16,19 @@ from zope.interface import implementer
 from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.net.threads import checkStop, runInToolThread
 from openclaw.tools.confinement import Workspace
+from openclaw.tools.edit_hints import describeNearest
 from openclaw.tools.file_contents import (
     MAX_EDIT_BYTES,
     Sync,
-    readLines,
     readWhole,
     replaceFile,
     toolErrorsFor,
 )
+from openclaw.tools.file_reading import readLines
 from openclaw.tools.grep_main import escapeName
+from openclaw.tools.printable import describeCharacter
+from openclaw.tools.text_edits import Edit, EditRefused, planEdit
+from openclaw.tools.text_encoding import BinaryData, detectEncoding
 
 MAX_LINES = 2000
 """
@@ -80,6 +84,12 @@ class ReadTool:
                 "minimum": 1,
                 "description": f"The most lines to read; default {MAX_LINES}.",
             },
+            "column": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "The first character of that line, from 1, to go on"
+                " within a long line.",
+            },
         },
         "required": ["path"],
         "additionalProperties": False,
@@ -96,6 +106,7 @@ class ReadTool:
                 arguments.get("offset", 1),
                 arguments.get("limit", MAX_LINES),
                 stop,
+                arguments.get("column", 1),
             )
 
         return runInToolThread(context, work)
@@ -134,9 +145,9 @@ class WriteTool:
                 toolErrorsFor(path),
                 workspace.target(path, makeParents=True) as target,
             ):
-                new = replaceFile(target, data, stop, self._sync)
-            done = "Created" if new else "Replaced"
-            return f"{done} {path}: {len(data)} bytes."
+                replaced = replaceFile(target, data, stop, self._sync)
+            done = "Created" if replaced.new else "Replaced"
+            return f"{done} {path}: {len(data)} bytes.{replaced}"
 
         return runInToolThread(context, work)
 
@@ -173,48 +184,64 @@ class EditTool:
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> "Deferred[str]":
         path = arguments["path"]
-        old = arguments["oldText"].encode("utf-8", "replace")
-        new = arguments["newText"].encode("utf-8", "replace")
+        old, new = arguments["oldText"], arguments["newText"]
         replaceAll = arguments.get("replaceAll", False)
 
         def work(stop: Event) -> str:
             workspace = Workspace(requireWorkspace(context))
             with toolErrorsFor(path), workspace.target(path) as target:
                 before = readWhole(target, path)
-                found, replacement, count = _matchLineEnds(before, old, new)
-                if not count:
-                    raise ToolError(f"{path}: oldText is not in the file")
-                if count > 1 and not replaceAll:
-                    raise ToolError(
-                        f"{path}: oldText occurs {count} times; include more of the"
-                        " surrounding text, or set replaceAll"
-                    )
-                size = len(before) + count * (len(replacement) - len(found))
-                if size > MAX_EDIT_BYTES:
-                    raise ToolError(
-                        f"{path}: it would have {size} bytes after {count}"
-                        f" replacements; the limit is {MAX_EDIT_BYTES}"
-                    )
-                replaceFile(target, before.replace(found, replacement), stop)
-            times = "once" if count == 1 else f"{count} times"
-            return f"Changed {path}: replaced {times}."
+                after, edit = _edit(before, path, old, new, replaceAll, stop)
+                replaced = replaceFile(target, after, stop)
+            times = "once" if edit.count == 1 else f"{edit.count} times"
+            overlap = ", from the left, since some overlap" if edit.overlapping else ""
+            return f"Changed {path}: replaced {times}{overlap}.{replaced}"
 
         return runInToolThread(context, work)
 
 
-def _matchLineEnds(data: bytes, old: bytes, new: bytes) -> tuple[bytes, bytes, int]:
+def _edit(
+    data: bytes, path: str, old: str, new: str, replaceAll: bool, stop: Event
+) -> tuple[bytes, Edit]:
     """
-    Adapt the line ends of an edit to those of the file.  Works on bytes, so that the
-    rest of the file stays as it is in any encoding.
+    Replace text in a file's contents, in the encoding of the file.
 
-    @return: The text to replace, its replacement, and the number of occurrences.
+    @raise ToolError: The text is not found, not unique, or can't be encoded, or the
+        result is too large.
     """
-    count = data.count(old)
-    if not count and b"\r\n" in data and b"\r" not in old:
-        # Models write LF, also for files that have CRLF.
-        old, new = (text.replace(b"\n", b"\r\n") for text in (old, new))
-        count = data.count(old)
-    return old, new, count
+    try:
+        encoding = detectEncoding(data)
+    except BinaryData:
+        raise ToolError(f"{path}: it is a binary file of {len(data)} bytes") from None
+    text = encoding.decode(data)
+    if not encoding.isUTF8 and (encoding.damaged or encoding.encode(text) != data):
+        raise ToolError(
+            f"{path}: it seems to be in {encoding.label}, but could not be written back"
+            " as it is; it can't be edited here"
+        )
+    try:
+        edit = planEdit(text, old, new, replaceAll, stop)
+    except EditRefused as error:
+        raise ToolError(f"{path}: {error}") from None
+    if not edit.count:
+        raise ToolError(
+            f"{path}: oldText is not in the file{describeNearest(text, old)}"
+        )
+    try:
+        grown = len(encoding.encode(edit.largest)) - len(encoding.encode(edit.old))
+    except UnicodeEncodeError as error:
+        character = describeCharacter(error.object[error.start])
+        raise ToolError(
+            f"{path}: it is in {encoding.label}, which does not have {character} of"
+            " newText"
+        ) from None
+    size = len(data) + edit.count * grown
+    if size > MAX_EDIT_BYTES:
+        raise ToolError(
+            f"{path}: it would have {size} bytes after {edit.count} replacements; the"
+            f" limit is {MAX_EDIT_BYTES}"
+        )
+    return encoding.encode(edit.apply(text)), edit
 
 
 @implementer(ITool)

@@ -3,17 +3,8 @@ Tests for L{openclaw.tools.file_tools}: reading files and directories.
 """
 
 import os
-from threading import Event
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from openclaw.interfaces import ToolError
-from openclaw.tools.confinement import Workspace
-from openclaw.tools.file_contents import (
-    MAX_TEXT_BYTES,
-    readLines,
-)
 from openclaw.tools.file_tools import (
     MAX_ENTRIES,
     MAX_LINES,
@@ -54,15 +45,6 @@ class ReadTests(FileToolTestCase):
         text = await self.read("a.txt")
         self.assertIn(f"go on with offset {MAX_LINES + 1};", text)
 
-    async def test_longLine(self):
-        """
-        A long line is truncated, and not read completely.
-        """
-        self.put("a.txt", "x" * (MAX_TEXT_BYTES + 5))
-        text = await self.read("a.txt")
-        self.assertTrue(text.startswith("x" * MAX_TEXT_BYTES + "\n["), text[-100:])
-        self.assertIn("[line 1 is too long and cut here", text)
-
     async def test_hugeFile(self):
         """
         The beginning of a huge file can be read; lines too far into it cannot.
@@ -100,13 +82,6 @@ class ReadTests(FileToolTestCase):
         told = await self.failing(self.read("a.bin"))
         self.assertEqual(told, "a.bin: it is a binary file of 7 bytes")
 
-    async def test_otherEncoding(self):
-        """
-        Invalid UTF-8 is replaced.
-        """
-        self.put("a.txt", b"caf\xe9\n")
-        self.assertEqual(await self.read("a.txt"), "caf\ufffd\n")
-
     async def test_unreadable(self):
         """
         The error message says why a file cannot be read, without absolute paths.
@@ -130,27 +105,6 @@ class ReadTests(FileToolTestCase):
         context = self.context(workspace=None)
         told = await self.failing(ReadTool().run({"path": "a"}, context))
         self.assertEqual(told, "This agent has no workspace.")
-
-    @given(
-        st.text(st.sampled_from("ab\n\r\u00e9"), max_size=40),
-        st.integers(1, 6),
-    )
-    def test_piecesAddUp(self, text, limit):
-        """
-        Following the offsets reads the whole file exactly once.
-        """
-        self.put("a.txt", text)
-        space = Workspace(self.workspace)
-        parts, offset = [], 1
-        while True:
-            shown = readLines(space, "a.txt", offset, limit, Event())
-            body, bracket, note = shown.rpartition("[lines")
-            parts.append(body if bracket else shown)
-            if not bracket:
-                break
-            offset = int(note.partition("offset ")[2].partition(";")[0])
-        joined = "".join(parts).replace("[the file is empty]", "")
-        self.assertEqual(joined, text)
 
 
 class ListTests(FileToolTestCase):

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from openclaw.interfaces import ToolError
 from openclaw.net.threads import Stopped
 from openclaw.tools import file_contents as contents
+from openclaw.tools import file_reading as reading
 from openclaw.tools import file_tools as files
 from openclaw.tools.confinement import Workspace
-from openclaw.tools.file_contents import (
+from openclaw.tools.file_contents import MAX_EDIT_BYTES
+from openclaw.tools.file_reading import (
     BLOCK_BYTES,
-    MAX_EDIT_BYTES,
     MAX_SCAN_BYTES,
+    MAX_TEXT_BYTES,
     readLines,
 )
 from tests.tools.file_case import FileToolTestCase
@@ -76,7 +78,7 @@ class ReadTests(FileToolTestCase):
         """
         Make a sparse file with text at its beginning.
         """
-        path = self.put("large", "x" * 10_000)
+        path = self.put("large", "x" * 100_000)
         os.truncate(path, size)
         return path
 
@@ -88,7 +90,8 @@ class ReadTests(FileToolTestCase):
         error = self.assertRaises(ToolError, self.lines, "large", 10**9)
         self.assertIn("too far into the file", str(error))
         shown = self.lines("large", 1)
-        self.assertIn("line 1 is too long and cut here", shown)
+        self.assertEqual(len(shown.partition("\n")[0]), MAX_TEXT_BYTES)
+        self.assertIn("go on with offset 1 and column 65537;", shown)
 
     def test_longLine(self):
         """
@@ -136,7 +139,7 @@ class ReadTests(FileToolTestCase):
         """
         Lines are found for any block size.
         """
-        self.patch(contents, "BLOCK_BYTES", size)
+        self.patch(reading, "BLOCK_BYTES", size)
         self.put("a.txt", "\n".join([*lines, "end"]))
         if first <= len(lines):
             shown = self.lines("a.txt", first)
