@@ -81,8 +81,12 @@ class ConfigReloader:
         """
         environ = self._launch.environ
         path = findConfig(self._launch.configOption, environ)
-        loaded = loadConfig(path, environ, self._passwordFiles())
-        checkInstalled(loaded, self._log)
+        loaded = loadConfig(
+            path,
+            environ,
+            self._passwordFiles(),
+            lambda config: checkInstalled(config, self._log),
+        )
         return replace(loaded, config=self._topology.divideLimits(loaded.config))
 
     def _passwordFiles(self) -> list[tuple[str, Path]]:

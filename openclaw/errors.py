@@ -460,8 +460,14 @@ class ConfigError(OpenClawError):
 
     code = "invalid_config"
 
-    def __init__(self, message: str, errors: Sequence[str] = ()) -> None:
-        super().__init__("\n".join([message, *(f"  {error}" for error in errors)]))
+    def __init__(
+        self, message: str, errors: Sequence[str] = (), warnings: Sequence[str] = ()
+    ) -> None:
+        """
+        @param warnings: Further lines, which may explain the errors.
+        """
+        lines = [*errors, *(f"warning: {warning}" for warning in warnings)]
+        super().__init__("\n".join([message, *(f"  {line}" for line in lines)]))
         self.errors = tuple(errors)
 
 

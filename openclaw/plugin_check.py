@@ -2,31 +2,26 @@
 Check at the start that everything a configuration names is installed.
 """
 
+from collections.abc import Iterator
+
 from twisted.logger import Logger
 
-from openclaw.config import LoadedConfig
-from openclaw.errors import ConfigError
+from openclaw.config import Config
 from openclaw.models.registry import checkDialects
 from openclaw.tools.catalogue import Catalogue
 from openclaw.tools.policy import checkImplicitDefault, checkToolNames
 
 
-def checkInstalled(loaded: LoadedConfig, log: Logger) -> None:
+def checkInstalled(config: Config, log: Logger) -> Iterator[str]:
     """
-    Check that the dialects and tools of a configuration exist.  This only imports
-    plug-ins, so it can run in a thread.
+    Look for the model providers and the tools, and check who gets the tools.  Does
+    nothing in the daemon's own process but import plug-ins, so it can run in a thread.
 
-    @param log: For plug-ins that can't be used.
+    @param log: Receives the plug-ins that can't be used.
 
-    @raise ConfigError: Some are missing; the error names all of them.
+    @return: A line for each error, which begins with its key.
     """
-    config = loaded.config
     tools = Catalogue(log=log).tools
-    errors = [
-        *checkToolNames(config, tools),
-        *checkDialects(config, log),
-        *checkImplicitDefault(config, tools),
-    ]
-    if errors:
-        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        raise ConfigError(f"{loaded.path}: {count}:", errors)
+    yield from checkToolNames(config, tools)
+    yield from checkDialects(config, log)
+    yield from checkImplicitDefault(config, tools)

@@ -89,9 +89,11 @@ class TurnCommand:
         @return: The exit status: 0, or 1 if the run failed.
         """
         try:
-            loaded = loadConfig(findConfig(None, self._environ), self._environ)
-            checkInstalled(loaded, self._log)
-            config = loaded.config
+            config = loadConfig(
+                findConfig(None, self._environ),
+                self._environ,
+                inspect=lambda config: checkInstalled(config, self._log),
+            ).config
             state = stateDirectory(self._environ)
             prepareState(state, lambda path: None)
             composition = Composition(

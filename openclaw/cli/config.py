@@ -2,16 +2,18 @@
 C{openclaw config check}: check a configuration without starting the daemon.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
+from openclaw.config import TOKEN_VARIABLE, Config, resolveCredential
+from openclaw.config.agent_settings import locateEntries
 from openclaw.config.loading import (
     SYSTEM_PATH,
-    LoadedConfig,
     findConfig,
     loadConfig,
     stateDirectory,
@@ -20,6 +22,7 @@ from openclaw.errors import ConfigError, StartError
 from openclaw.models.registry import Providers
 from openclaw.net.tls import serverContext, validityWarning
 from openclaw.plugin_check import checkInstalled
+from openclaw.tools.policy import NEED_WORKSPACE, allowedTools
 
 
 @implementer(ILogObserver)
@@ -53,11 +56,15 @@ def check(
     @return: The exit status: 0 if there is a file and the daemon could start with it,
         else 1.
     """
+    log = Logger(observer=_Warnings(stderr))
     try:
-        loaded = loadConfig(findConfig(None, environ, system), environ)
-        _checkInstalled(loaded, environ, Logger(observer=_Warnings(stderr)))
-        _checkCertificate(loaded, stderr)
-    except (ConfigError, StartError) as error:
+        loaded = loadConfig(
+            findConfig(None, environ, system),
+            environ,
+            inspect=lambda config: _inspect(config, environ, log),
+        )
+        _makeProviders(loaded.config, environ, log)
+    except ConfigError as error:
         print(error.message, file=stderr)
         return 1
     for warning in loaded.warnings:
@@ -74,32 +81,81 @@ def check(
     return 0
 
 
-def _checkInstalled(
-    loaded: LoadedConfig, environ: Mapping[str, str], log: Logger
-) -> None:
+def _inspect(config: Config, environ: Mapping[str, str], log: Logger) -> Iterator[str]:
     """
-    Check that all providers and tools in the configuration are installed, and accept
-    their settings.
+    Look for what would keep the daemon from starting, or an agent from working.
 
-    @raise ConfigError: Some are not, or do not.
+    @return: A line for each error, which begins with its key.
     """
-    checkInstalled(loaded, log)
-    if loaded.config.models.providers:
-        from twisted.internet import reactor
-
-        # This creates the providers like the daemon, and connects to none.
-        Providers(reactor, environ, log).configure(loaded.config)
+    yield from checkInstalled(config, log)
+    yield from _checkReach(config, environ)
+    yield from _checkCertificate(config, log)
+    yield from _checkWorkspaces(config)
 
 
-def _checkCertificate(loaded: LoadedConfig, stderr: TextIO) -> None:
+def _checkReach(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+    """
+    Look for a port that is open to other machines, with a generated token.
+    """
+    mode, secret, _ = resolveCredential(config, environ)
+    if mode == "token" and secret is None and not config.gateway.onLoopback():
+        yield (
+            "gateway.auth.token: missing; with this gateway.bind the token must be set,"
+            f" here or in the environment as {TOKEN_VARIABLE}, unless --listen names"
+            " other addresses"
+        )
+
+
+def _checkCertificate(config: Config, log: Logger) -> Iterator[str]:
     """
     Load the certificate and its key, if configured.
-
-    @raise StartError: They can't be used.
     """
-    tls = loaded.config.gateway.tls
-    if tls.certPath is not None and tls.keyPath is not None:
+    tls = config.gateway.tls
+    if tls.certPath is None or tls.keyPath is None:
+        return
+    try:
         serverContext(tls.certPath, tls.keyPath)
         warning = validityWarning(tls.certPath)
-        if warning is not None:
-            print(f"warning: {warning}", file=stderr)
+    except StartError as error:
+        yield f"gateway.tls: {error.message}"
+        return
+    if warning is not None:
+        log.warn("{warning}", warning=warning)
+
+
+def _checkWorkspaces(config: Config) -> Iterator[str]:
+    """
+    Look for agents with file tools whose workspace is missing or can't be used.
+    """
+    paths = {agentID: path for path, agentID, _ in locateEntries(config.agents)}
+    for agent in config.agentSettings():
+        policy = agent.tools
+        names = allowedTools(
+            sorted(NEED_WORKSPACE), policy.profile, policy.allow, policy.deny
+        )
+        problem = _workspaceProblem(agent.workspace)
+        if names and problem is not None:
+            key = paths.get(agent.id, "agents.defaults")
+            yield f"{key}.workspace: {problem}; the tools {', '.join(names)} need it"
+
+
+def _workspaceProblem(workspace: Path | None) -> str | None:
+    if workspace is None:
+        return "missing"
+    if not workspace.is_dir():
+        return f"{workspace} is not a directory"
+    if not os.access(workspace, os.R_OK | os.X_OK):
+        return f"{workspace} can't be read"
+    return None
+
+
+def _makeProviders(config: Config, environ: Mapping[str, str], log: Logger) -> None:
+    """
+    Create the providers like the daemon, and connect to none.
+
+    @raise ConfigError: A provider does not accept its settings.
+    """
+    if config.models.providers:
+        from twisted.internet import reactor
+
+        Providers(reactor, environ, log).configure(config)

@@ -4,7 +4,6 @@ Typed configuration, read from YAML and JSON5; every error names its key.
 
 from openclaw.config.agent_settings import MAIN_AGENT, AgentSettings, ToolSelection
 from openclaw.config.agents import AgentDefaults, AgentEntry, Agents, ListedAgent
-from openclaw.config.checking import check
 from openclaw.config.gateway import (
     CORS,
     HTTP,
@@ -94,7 +93,6 @@ __all__ = [
     "TrustedProxy",
     "WebFetchSettings",
     "WebTools",
-    "check",
     "findConfig",
     "loadConfig",
     "resolveCredential",

@@ -5,11 +5,10 @@ An unknown key is a warning, since configurations of other versions have keys th
 nothing here.  Its value is not checked.
 """
 
+import re
 from collections.abc import Hashable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec.structs import FieldInfo
@@ -22,6 +21,7 @@ from openclaw.config.findings import (
     describeValue,
     itemPath,
 )
+from openclaw.config.key_suggestions import isStruct, suggestKey, withoutNone
 from openclaw.config.models import ModelRef
 from openclaw.config.root import Config
 from openclaw.config.substitution import SubstitutionFailed, substitute
@@ -29,35 +29,46 @@ from openclaw.config.value_conversion import ConversionError, convert
 from openclaw.errors import ConfigError
 
 
-def check(
-    data: object,
-    environ: Mapping[str, str],
-    folder: Path,
-    origin: str = "the configuration",
-) -> tuple[Config, tuple[str, ...]]:
+def examine(
+    data: object, environ: Mapping[str, str], folder: Path
+) -> tuple[Config, Findings]:
     """
-    Convert and check a configuration.
+    Convert a configuration, and collect what is wrong with it.
 
     @param data: The parsed file: mappings, lists, strings, numbers, booleans and
         C{None}.
     @param environ: The environment, for C{${VAR}}, credentials and C{~}.
     @param folder: The base of relative paths.
-    @param origin: The name of the file, for the first line of the error.
 
-    @return: The configuration and the warnings, one line each.
-
-    @raise ConfigError: The configuration has errors; all are listed.
+    @return: The configuration, which may only be used if there is no error, and all
+        errors and warnings.
     """
     findings = Findings()
     walk = _Converter(findings, environ, folder)
     config: Config = walk.convertStruct("", {} if data is None else data, Config)
     checkConsistency(config, walk.references, environ, findings)
-    if findings.errors:
-        count = len(findings.errors)
-        summary = "1 error" if count == 1 else f"{count} errors"
-        raise ConfigError(f"{origin}: {summary}:", findings.errors)
-    return config, tuple(findings.warnings)
+    return config, findings
 
+
+def raiseErrors(findings: Findings, origin: str) -> None:
+    """
+    Raise an error that lists all findings, if one of them is an error.
+
+    @param origin: The name of the file, for the first line.
+
+    @raise ConfigError: There are errors.
+    """
+    if not findings.errors:
+        return
+    count = len(findings.errors)
+    summary = "1 error" if count == 1 else f"{count} errors"
+    raise ConfigError(f"{origin}: {summary}:", findings.errors, findings.warnings)
+
+
+_BARE_VARIABLE = re.compile(r"\$[A-Z_][A-Z0-9_]*")
+"""
+The name of a variable as a shell has it, but not this configuration.
+"""
 
 _INVALID = object()
 """
@@ -100,7 +111,7 @@ class _Converter:
         else:
             for key, content in data.items():
                 if key not in fields:
-                    self._warnUnknown(path, key, list(fields))
+                    self._warnUnknown(path, key, content, kind)
                 elif content is not None:
                     value = self._convertField(
                         childPath(path, key), content, fields[key]
@@ -119,7 +130,7 @@ class _Converter:
             values[name] = value
 
     def _convertField(self, path: str, data: object, field: FieldInfo) -> Any:
-        return self._convert(path, data, _withoutNone(field.type))
+        return self._convert(path, data, withoutNone(field.type))
 
     def _convert(self, path: str, data: object, kind: Any) -> Any:
         origin = get_origin(kind)
@@ -127,7 +138,7 @@ class _Converter:
             return self._convertList(path, data, get_args(kind)[0])
         if origin is Mapping:
             return self._convertMapping(path, data, *get_args(kind))
-        if _isStruct(kind):
+        if isStruct(kind):
             return self.convertStruct(path, data, kind)
         return self._convertLeaf(path, data, kind)
 
@@ -155,7 +166,7 @@ class _Converter:
                 self._findings.addError(
                     keyPath, "duplicates another key, which differs only in case"
                 )
-            if content is None and _isStruct(kind):
+            if content is None and isStruct(kind):
                 content = {}
             value = self._convert(keyPath, content, kind)
             if value is not _INVALID:
@@ -177,6 +188,12 @@ class _Converter:
         except ConversionError as error:
             self._findings.addError(path, str(error))
             return _INVALID
+        if isinstance(data, str) and _BARE_VARIABLE.fullmatch(data):
+            self._findings.addWarning(
+                path,
+                f'"{data}" is taken literally; for the variable, write'
+                f' "${{{data[1:]}}}"',
+            )
         if kind is ModelRef:
             self.references.append((path, value))
         return value
@@ -187,31 +204,6 @@ class _Converter:
         self._findings.addError(path, f"expected {describeType(kind)}, got {got}")
         return _INVALID
 
-    def _warnUnknown(self, path: str, key: Hashable, known: list[str]) -> None:
-        nearest = _closest(key, known) if isinstance(key, str) else None
-        advice = f'; did you mean "{nearest}"?' if nearest else ", ignored"
+    def _warnUnknown(self, path: str, key: Hashable, value: object, kind: Any) -> None:
+        advice = suggestKey(path, key, value, kind, Config)
         self._findings.addWarning(childPath(path, key), f"unknown key{advice}")
-
-
-def _withoutNone(kind: Any) -> Any:
-    """
-    Return the type of an optional field without C{None}.
-    """
-    if get_origin(kind) in (Union, UnionType):
-        (kind,) = (each for each in get_args(kind) if each is not NoneType)
-    return kind
-
-
-def _isStruct(kind: Any) -> bool:
-    return (
-        isinstance(kind, type)
-        and issubclass(kind, msgspec.Struct)
-        # Written as one string.
-        and kind is not ModelRef
-    )
-
-
-def _closest(key: str, known: list[str]) -> str | None:
-    folded = {name.lower(): name for name in known}
-    matches = get_close_matches(key.lower(), folded, n=1)
-    return folded[matches[0]] if matches else None

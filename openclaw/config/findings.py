@@ -39,6 +39,14 @@ class Findings:
         self._errorPaths.add(path)
         self.errors.append(f"{path}: {text}" if path else text)
 
+    def addLine(self, line: str) -> None:
+        """
+        Add an error whose line begins with the path already, unless the value at that
+        path is wrong anyway.
+        """
+        if not self.hasError(line.partition(": ")[0]):
+            self.errors.append(line)
+
     def addWarning(self, path: str, text: str) -> None:
         self.warnings.append(f"{path}: {text}")
 

@@ -3,13 +3,13 @@ Find and load the configuration.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from openclaw.config.checking import check
+from openclaw.config.checking import examine, raiseErrors
 from openclaw.config.exposure import accessWarnings, exposedFiles
 from openclaw.config.root import Config
 from openclaw.config.syntax import PARSERS, ConfigSyntaxError
@@ -95,6 +95,7 @@ def loadConfig(
     path: Path | None,
     environ: Mapping[str, str],
     others: Sequence[tuple[str, Path]] = (),
+    inspect: Callable[[Config], Iterable[str]] = lambda config: (),
 ) -> LoadedConfig:
     """
     Read and check a configuration.
@@ -103,28 +104,31 @@ def loadConfig(
     @param environ: The environment, for C{${VAR}}, credentials and C{~}.
     @param others: Files with secrets that the configuration does not name, with their
         names.
+    @param inspect: Returns further errors, one line each, which begins with the key.
+        Required values that had an error are C{None} in its argument.
 
     @raise ConfigError: The file can't be read, or has errors; all are listed.
     """
     state = stateDirectory(environ)
-    if path is None:
-        config = Config()
-        return LoadedConfig(
-            config=config, warnings=tuple(accessWarnings(config, None, state, others))
-        )
-    path = path.absolute()
-    data = _parseFile(path)
-    if not isinstance(data, dict | None):
-        raise ConfigError(f"{path}: must hold a mapping of keys at its top level")
-    config, warnings = check(data, environ, path.parent, str(path))
-    errors = exposedFiles(config, path, state, others)
-    if errors:
-        raise ConfigError("\n".join(f"{path}: {each}" for each in errors))
-    warnings += tuple(accessWarnings(config, path, state, others))
-    isEmpty = _isEmpty(data)
+    data: Any = None
+    folder, origin = state, "the default configuration"
+    if path is not None:
+        path = path.absolute()
+        folder, origin = path.parent, str(path)
+        data = _parseFile(path)
+        if not isinstance(data, dict | None):
+            raise ConfigError(f"{path}: must hold a mapping of keys at its top level")
+    config, findings = examine(data, environ, folder)
+    for line in (*exposedFiles(config, path, state, others), *inspect(config)):
+        findings.addLine(line)
+    raiseErrors(findings, origin)
+    warnings = [*findings.warnings, *accessWarnings(config, path, state, others)]
+    isEmpty = path is not None and _isEmpty(data)
     if isEmpty:
-        warnings += ("the file is empty: the built-in defaults apply",)
-    return LoadedConfig(config=config, warnings=warnings, path=path, isEmpty=isEmpty)
+        warnings.append("the file is empty: the built-in defaults apply")
+    return LoadedConfig(
+        config=config, warnings=tuple(warnings), path=path, isEmpty=isEmpty
+    )
 
 
 def _isEmpty(data: object) -> bool:

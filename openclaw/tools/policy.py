@@ -26,6 +26,12 @@ Tools for working on a project.  With C{exec}, the network is open anyway.
 """
 
 
+NEED_WORKSPACE = frozenset({"edit", "exec", "grep", "ls", "read", "write"})
+"""
+Tools that work in the agent's workspace.
+"""
+
+
 def allowedTools(
     tools: Iterable[str],
     profile: Profile,
@@ -89,7 +95,7 @@ def checkImplicitDefault(
     agentID = config.defaultAgentID()
     if agentID == MAIN_AGENT or entriesByID(agents)[agentID].default:
         return []
-    (selection,) = (a.tools for a in config.agentSettings() if a.id == agentID)
+    selection = next(a.tools for a in config.agentSettings() if a.id == agentID)
     known = tools() if selection.profile == "full" else CODING.union(selection.allow)
     names = allowedTools(
         sorted(known), selection.profile, selection.allow, selection.deny
@@ -97,7 +103,7 @@ def checkImplicitDefault(
     risky = [name for name in names if name not in READONLY]
     if not risky:
         return []
-    (path,) = (path for path, each, _ in locateEntries(agents) if each == agentID)
+    path = next(path for path, each, _ in locateEntries(agents) if each == agentID)
     return [
         f'{path}: no agent has "default: true", and there is no agent "{MAIN_AGENT}",'
         f' so requests that name no agent would get "{agentID}" and its tools'

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from openclaw.config import check
 from tests.auth.doorkeeper_doubles import addToken
+from tests.config.check_helpers import check
 from tests.server.memory_connection import Caller
 from tests.server.memory_gateway import AUTHORIZATION, HELLO, GatewayTestCase, configOf
 

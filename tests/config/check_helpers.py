@@ -4,11 +4,21 @@ Short ways to put plain data to the checker.
 
 from pathlib import Path
 
-from openclaw.config import check
+from openclaw.config.checking import examine, raiseErrors
 from openclaw.errors import ConfigError
 
 FOLDER = Path("/srv/config")
 ENVIRON = {"HOME": "/home/claw"}
+
+
+def check(data, environ, folder=FOLDER, origin="the configuration"):
+    """
+    Return the configuration that the data stands for, and the warnings; or raise what a
+    file with it would.
+    """
+    config, findings = examine(data, environ, folder)
+    raiseErrors(findings, origin)
+    return config, tuple(findings.warnings)
 
 
 def configOf(data, **environ):

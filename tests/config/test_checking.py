@@ -13,10 +13,9 @@ from openclaw.config import (
     ModelChoice,
     ModelRef,
     Secret,
-    check,
 )
 from openclaw.errors import ConfigError
-from tests.config.check_helpers import FOLDER, at, configOf, faultsOf, merged
+from tests.config.check_helpers import FOLDER, at, check, configOf, faultsOf, merged
 
 ENDPOINT = "gateway.http.endpoints.chatCompletions"
 PROVIDER = at("models.providers.example.baseUrl", "https://api.example.com/v1")

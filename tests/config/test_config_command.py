@@ -70,8 +70,9 @@ class ConfigCheckTests(SynchronousTestCase):
         _, other = writeCertificate(others)
         tls = "gateway: {{tls: {{certPath: {}, keyPath: {}}}}}"
         status, _, lines = self.check(tls.format(cert, other))
-        self.assertEqual((status, len(lines)), (1, 1))
-        self.assertIn("does not match", lines[0])
+        self.assertEqual((status, len(lines)), (1, 2))
+        self.assertIn("  gateway.tls: ", lines[1])
+        self.assertIn("does not match", lines[1])
         self.assertEqual(self.check(tls.format(cert, key))[0], 0)
 
     def test_validity(self):
@@ -144,7 +145,78 @@ class ConfigCheckTests(SynchronousTestCase):
         All of our own tools and dialects are there.
         """
         status, out, err = self.check(
-            "agents: {defaults: {tools: {allow: [exec], deny: [web_fetch]}}}\n"
+            f"agents: {{defaults: {{workspace: {self.workspace()},"
+            " tools: {allow: [exec], deny: [web_fetch]}}}\n"
             "models: {providers: {a: {api: ollama, baseUrl: 'http://a.test'}}}"
         )
         self.assertEqual((status, len(out), err), (0, 1, []))
+
+    def workspace(self):
+        """
+        Return a directory for an agent.
+        """
+        workspace = self.folder.with_name("workspace")
+        workspace.mkdir(exist_ok=True)
+        return workspace
+
+    def test_remote(self):
+        """
+        A port that others reach needs a configured credential, since the daemon would
+        not start with a generated token.
+        """
+        status, _, lines = self.check("gateway: {bind: lan}")
+        self.assertEqual((status, len(lines)), (1, 2))
+        self.assertIn("  gateway.auth.token: missing; ", lines[1])
+        self.assertEqual(self.check("gateway: {bind: lan, auth: {token: t}}")[0], 0)
+
+    def test_workspace(self):
+        """
+        An agent with file tools needs a directory that is there.
+        """
+        for agent, line in (
+            (
+                "{tools: {profile: coding}}",
+                "agents.entries.a.workspace: missing; the tools edit, exec, grep, ls,"
+                " read, write need it",
+            ),
+            (
+                "{workspace: /nowhere, tools: {allow: [read]}}",
+                "agents.entries.a.workspace: /nowhere is not a directory; the tools"
+                " read need it",
+            ),
+        ):
+            status, _, lines = self.check(
+                f"agents: {{entries: {{main: {{}}, a: {agent}}}}}"
+            )
+            self.assertEqual((status, lines[1:]), (1, [f"  {line}"]))
+        for agent in (
+            "{tools: {allow: [web_fetch]}}",
+            "{tools: {profile: readonly, deny: [grep, ls, read]}}",
+            f"{{workspace: {self.workspace()}, tools: {{profile: full}}}}",
+        ):
+            given = f"agents: {{entries: {{main: {{}}, a: {agent}}}}}"
+            self.assertEqual(self.check(given)[::2], (0, []), agent)
+
+    def test_everythingAtOnce(self):
+        """
+        Errors of all kinds are listed together, with the warnings, which may explain
+        them.
+        """
+        status, _, lines = self.check(
+            "gateway: {port: x, tls: {certPath: /nope, keyPath: /nope}}\n"
+            "agents: {entries: {main: {tools: {profile: coding, deny: [exce]}}}}\n"
+            "models: {providers: {a: {base_url: 'http://a.test'}}}"
+        )
+        self.assertEqual(status, 1)
+        self.assertEqual(
+            [line.partition(": ")[0].strip() for line in lines[1:]],
+            [
+                "gateway.port",
+                "models.providers.a.baseUrl",
+                "agents.entries.main.tools.deny[0]",
+                "gateway.tls",
+                "agents.entries.main.workspace",
+                "warning",
+            ],
+        )
+        self.assertIn('did you mean "baseUrl"?', lines[-1])

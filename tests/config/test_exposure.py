@@ -67,8 +67,8 @@ class ExposureTests(SynchronousTestCase):
                 "agents.defaults.workspace",
             ),
         ):
-            [line] = self.faults(f"agents: {text}").splitlines()
-            self.assertIn(f": {key}: {state} is inside the state directory", line)
+            _, line = self.faults(f"agents: {text}").splitlines()
+            self.assertIn(f"  {key}: {state} is inside the state directory", line)
 
     def test_links(self) -> None:
         """

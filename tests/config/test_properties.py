@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from openclaw.config import Config, Secret, check, loadConfig
+from openclaw.config import Config, Secret, loadConfig
 from openclaw.config.value_types import AgentID
 from openclaw.errors import ConfigError
-from tests.config.check_helpers import ENVIRON, FOLDER
+from tests.config.check_helpers import ENVIRON, FOLDER, check
 from tests.config.schema_walk import isMapping, present
 
 MARK = "hunter2"

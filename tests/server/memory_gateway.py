@@ -17,7 +17,7 @@ from openclaw.api.app import GatewayApp
 from openclaw.auth.client_address import TrustedProxies
 from openclaw.auth.doorkeeper import AuthPolicy, Doorkeeper
 from openclaw.auth.proxied_users import ProxiedUsers
-from openclaw.config import Secret, check
+from openclaw.config import Secret
 from openclaw.metrics.exposition import MetricsPage
 from openclaw.server.access import AccessCheck
 from openclaw.server.live_config import LiveConfig
@@ -25,6 +25,7 @@ from openclaw.server.site import GatewaySite
 from openclaw.testing import MemorySessionStore, ScriptedProvider
 from openclaw.tools.catalogue import Catalogue
 from tests.auth.doorkeeper_doubles import NOWHERE, accessStateOf
+from tests.config.check_helpers import check
 from tests.server.memory_connection import Caller
 
 EPOCH = 1_800_000_000
