@@ -256,11 +256,6 @@ def main() -> None:
     """
     Serve until the daemon stops this worker or ends.
     """
-    # A terminal sends its signals to all processes; the daemon handles them.  Ignored
-    # by handlers, since SIG_IGN would be inherited by the programs of tools.
-    _ignoreSignals()
-    # The daemon blocks them until the handlers are installed.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, CONSOLE)
     settings, rest = readSettings()
     for descriptor in (
         FROM_DAEMON,
@@ -286,11 +281,14 @@ def main() -> None:
 
 def _ignoreSignals() -> None:
     """
-    Install handlers without effect for the signals of a terminal.  Called again when
-    the reactor has installed its own.
+    Install handlers without effect for the signals of a terminal, which it sends to all
+    processes: the daemon handles them.  The daemon has blocked them until now, since
+    the reactor has installed handlers of its own meanwhile, which would stop it.
     """
     for number in CONSOLE:
+        # SIG_IGN would be inherited by the programs of tools.
         signal.signal(number, lambda number, frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CONSOLE)
 
 
 if __name__ == "__main__":
