@@ -76,7 +76,7 @@ def _checkProxies(config: Config, findings: Findings) -> None:
         return
     needs = 'missing; "gateway.auth.mode: trusted-proxy" needs'
     # An invalid address already has an error.
-    noted = any(addError.startswith(proxies) for addError in findings.errors)
+    noted = any(error.startswith(proxies) for error in findings.errors)
     if not gateway.trustedProxies and not noted:
         findings.addError(proxies, f"{needs} the addresses of the proxies")
     if gateway.auth.trustedProxy.userHeader is None and not findings.hasError(

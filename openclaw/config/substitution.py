@@ -42,7 +42,9 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
         if not found[0].endswith("}") or not _NAME.fullmatch(name):
             problems.append('"${" must be followed by a name and "}"; or write "$${"')
         elif name not in environ:
-            problems.append(f"the environment has no variable {name}")
+            problems.append(
+                f"the environment has no variable {name}; set it for the daemon and restart"
+            )
         else:
             return environ[name]
         return ""

@@ -5,6 +5,7 @@ The gateway's endpoints and listening ports.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from errno import EADDRINUSE
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,7 @@ from twisted.internet.endpoints import (
     TCP6ServerEndpoint,
     serverFromString,
 )
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
@@ -127,6 +129,21 @@ def parseEndpoint(description: str, reactor: IReactorCore) -> Endpoint:
         raise StartError(f"Can't listen on {description!r}: {reason}") from None
 
 
+def _listenProblem(description: str, error: object) -> str:
+    """
+    Return the reason why a port can't be opened, with its address if the description
+    does not have it.
+    """
+    if not isinstance(error, CannotListenError):
+        return str(error)
+    address = f"{error.interface}:{error.port}"
+    cause = error.socketError
+    reason = getattr(cause, "strerror", None) or str(cause)
+    if getattr(cause, "errno", None) == EADDRINUSE:
+        reason += ". Stop the program that has it, or set another gateway.port"
+    return f"{reason}." if address in description else f"{address}: {reason}."
+
+
 def _checkKey(description: str) -> None:
     """
     Check that a key has no pass phrase, for which OpenSSL would ask on the terminal.
@@ -167,11 +184,12 @@ class ListeningPorts:
             outcome: list[object] = []
             endpoint.listen(factory).addBoth(outcome.append)
             if not outcome:
-                raise StartError(f"ListeningPorts on {description!r} takes too long.")
+                raise StartError(f"Listening on {description!r} takes too long.")
             port = outcome[0]
             if not IListeningPort.providedBy(port):
                 self.stop()
-                reason = getattr(port, "value", port)
+                error = getattr(port, "value", port)
+                reason = _listenProblem(description, error)
                 raise StartError(f"Can't listen on {description!r}: {reason}")
             self.ports.append(port)
 

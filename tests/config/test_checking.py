@@ -352,7 +352,7 @@ class FaultTests(SynchronousTestCase):
         self.assertFault(
             "agents.defaults.systemPrompt",
             "I am ${NAME}",
-            "the environment has no variable NAME",
+            "the environment has no variable NAME; set it for the daemon and restart",
         )
 
     def test_badURLsAreRefused(self):

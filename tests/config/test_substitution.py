@@ -52,7 +52,11 @@ class SubstitutionTests(SynchronousTestCase):
         )
         self.assertEqual(
             error.problems,
-            ["the environment has no variable A", "the environment has no variable C"],
+            [
+                f"the environment has no variable {name}; set it for the daemon and"
+                " restart"
+                for name in ("A", "C")
+            ],
         )
 
     def test_otherSyntaxIsRefused(self):

@@ -171,6 +171,12 @@ class _RefusedStartTests:
             ["--listen", f"tcp:{port}:interface=127.0.0.1"],
             rf"^openclaw: Can't listen on .*127.0.0.1:{port}: .*Address already in use",
         )
+        self.configure({"gateway": {"port": int(port), "bind": "loopback"}})
+        await self.refused(
+            [],
+            rf"^openclaw: Can't listen on '127.0.0.1:{port}': Address already in use\."
+            r" Stop the program that has it, or set another gateway\.port\.",
+        )
 
     async def test_unknownEndpoint(self) -> None:
         """
