@@ -27,8 +27,8 @@ from openclaw.interfaces import (
     ModelReply,
     Vector,
 )
-from openclaw.messages import NO_USAGE, Usage
-from openclaw.models.reply_decoding import plausible
+from openclaw.messages import NO_USAGE, FinishReason, Usage
+from openclaw.models.answer_limits import plausible
 
 INPUT_BYTES = 128 * 1024
 """
@@ -95,6 +95,7 @@ class WholeAnswer:
     """
 
     usage: Usage = NO_USAGE
+    finishReason: FinishReason | None = None
 
     def __init__(self, provider: str, inputs: int) -> None:
         """

@@ -28,6 +28,7 @@ from openclaw.interfaces import (
     Vector,
 )
 from openclaw.messages import NO_USAGE, Usage
+from openclaw.models.call_phases import Timeouts
 from openclaw.models.embedding_calls import (
     LARGE_BYTES,
     EmbeddingDialect,
@@ -42,7 +43,6 @@ from openclaw.models.upstream_call import (
     Adjust,
     Refusal,
     ReplyDecoder,
-    Timeouts,
     UpstreamCall,
 )
 from openclaw.net.http_connection import Exchange, ResponseReceiver

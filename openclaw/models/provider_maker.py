@@ -14,11 +14,11 @@ from zope.interface import implementer
 from openclaw import __version__
 from openclaw.config import Provider, Secret
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
+from openclaw.models.call_phases import Timeouts
 from openclaw.models.embedding_calls import EmbeddingDialect
 from openclaw.models.profile_table import ROWS
 from openclaw.models.profiles import resolveProfile
 from openclaw.models.provider import Dialect, HTTPModelProvider
-from openclaw.models.upstream_call import Timeouts
 from openclaw.net.http_pool import HTTPPool
 
 

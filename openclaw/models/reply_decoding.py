@@ -3,7 +3,8 @@ Decoding of responses: the part that dialects share, without I/O.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -12,72 +13,31 @@ from twisted.web.http_headers import Headers
 from openclaw.errors import (
     OpenClawError,
     UpstreamMalformed,
-    UpstreamTooLarge,
-    UpstreamTruncated,
 )
-from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
+from openclaw.events import ModelEvent
 from openclaw.interfaces import ModelReply
 from openclaw.json_size import hasTooManyEscapes, hasTooManyValues
-from openclaw.messages import MOST_CALLS, NO_USAGE, FinishReason, Thought, Usage
-from openclaw.models.think_tags import ThinkingSplitter
-from openclaw.models.tool_calls import (
-    MOST_ARGUMENTS,
-    CallsTooLarge,
-    ToolCallAssembler,
+from openclaw.messages import NO_USAGE
+from openclaw.models.answer_content import AnswerContent
+from openclaw.models.answer_limits import (
+    LARGE_EVENT,
+    MOST_BYTES,
+    MOST_CONTENT,
+    MOST_EVENTS,
+    UNCOUNTED_BYTES,
 )
+from openclaw.models.lenient_json import parseLeniently, wellFormedJSON
+from openclaw.models.reported_errors import PINGS, findError, isPing, statusOf
 from openclaw.models.upstream_call import Refusal
-from openclaw.net.sse import MAX_EVENT_BYTES, EventStreamDecoder, EventTooLong
+from openclaw.net.sse import (
+    MAX_EVENT_BYTES,
+    ErrorEvent,
+    EventStreamDecoder,
+    EventTooLong,
+)
 
-MOST_BYTES = 128 * 1024 * 1024
-"""
-The largest body of an answer, with all that is passed over in it, such as comments.
-The longest that models can give today, of 128,000 tokens, has about 40 MB in the
-wordiest dialect.
-"""
-
-MOST_CONTENT = 16 * 1024 * 1024
-"""
-The most that an answer may say, in bytes or characters: text, thoughts, and the
-arguments of tool calls.
-"""
-
-MOST_EVENTS = 1_000_000
-"""
-The most events of an answer, also those that say nothing.
-"""
-
-UNCOUNTED_BYTES = 4 * 1024 * 1024
-"""
-A body of no more bytes can pass neither of these two limits: an event has eight bytes
-at least, and no byte of a body says more than two of content.
-"""
-
-MOST_THOUGHTS = 1024
-"""
-The most thoughts of an answer that a provider may want back.
-"""
-
-MOST_ITEMS = 10_000
-"""
-The most items or blocks of an answer that are told apart.
-"""
-
-LARGE_EVENT = 64 * 1024
-"""
-The values in an event of more bytes than this are counted before it is read.
-"""
-
-MOST_TOKENS = 2**53
-"""
-The largest count that every reader of JSON can tell from its neighbours.
-"""
-
-
-def plausible(count: int) -> int:
-    """
-    A provider's count of tokens if it can be one, else the nearest that can.
-    """
-    return min(max(0, count), MOST_TOKENS)
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HARMLESS = frozenset({b"", b"null", *(ping.encode() for ping in PINGS)})
 
 
 class Framing(Protocol):
@@ -98,7 +58,7 @@ class Framing(Protocol):
         """
 
 
-class StreamedReply(ABC):
+class StreamedReply(AnswerContent, ABC):
     """
     An answer in server-sent events, each of them a JSON object: bytes in, events
     out; see L{openclaw.models.upstream_call.ReplyDecoder}.
@@ -111,7 +71,8 @@ class StreamedReply(ABC):
     were cut, and C{reply} raises it.
 
     @ivar complete: Set by C{read} when nothing follows.
-    @ivar finishReason: Set by C{read} when the provider says why it stopped.
+    @ivar finishReason: Set by C{read} when the provider says why it stopped.  Only this
+        proves that an answer is whole.
     """
 
     def __init__(
@@ -124,22 +85,17 @@ class StreamedReply(ABC):
 
         @param lines: What cuts the body, where it is none of server-sent events.
         """
+        super().__init__(provider)
         self.complete = False
-        self.finishReason: FinishReason | None = None
-        self._usage = NO_USAGE
-        self.provider = provider
+        self._hasUnknown = False
+        self._isDone = False
         self._refusal = refusal
         self._stream: Framing = lines or EventStreamDecoder()
-        self._splitter = ThinkingSplitter()
-        self._calls = ToolCallAssembler()
-        self._thoughts: list[Thought] = []
-        self._content = 0
         self._eventCount = 0
-        # In UTF-8: each word as a string of its own would take ten times as much.
-        self._text = bytearray()
-        self._events: list[ModelEvent] = []
         self._unstreamed: bytearray | None = None
-        self._started = lines is not None
+        self._isStarted = False
+        self._start = b""
+        self._isLines = lines is not None
         self._received = 0
         self._error: OpenClawError | None = None
 
@@ -162,17 +118,8 @@ class StreamedReply(ABC):
         if self._received > MOST_BYTES:
             self._fail(self.tooLarge(f"of more than {MOST_BYTES} bytes"))
             return self._drain()
-        if not self._started:
-            start = data.lstrip()[:1]
-            if not start:
-                return []
-            self._started = True
-            if start == b"<":
-                # A web page: some other server answered.
-                self._fail(self.unreadable())
-                return []
-            if start in b"{[":
-                self._unstreamed = bytearray()
+        if not self._isStarted:
+            data = self._beginBody(data)
         if self._unstreamed is not None:
             self._unstreamed += data
             if len(self._unstreamed) > MAX_EVENT_BYTES:
@@ -189,6 +136,27 @@ class StreamedReply(ABC):
                 self._checkAmount(payloads)
         return self._drain()
 
+    def _beginBody(self, data: bytes) -> bytes:
+        """
+        Find out what kind of body this is.
+
+        @return: The body so far, without a byte order mark.
+        """
+        data = (self._start + data).lstrip()
+        if len(data) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(data):
+            self._start = data
+            return b""
+        data = data.removeprefix(BYTE_ORDER_MARK).lstrip()
+        self._start = b""
+        self._isStarted = bool(data)
+        if data[:1] == b"<":
+            # A web page: some other server answered.
+            self._fail(self.unreadable())
+            return b""
+        if data and data[0] in b"{[" and not self._isLines:
+            self._unstreamed = bytearray()
+        return data
+
     def _checkAmount(self, payloads: Sequence[bytes]) -> None:
         self._eventCount += len(payloads)
         if self._eventCount > MOST_EVENTS:
@@ -202,215 +170,125 @@ class StreamedReply(ABC):
         """
         if not self.complete:
             whole = self._unstreamed
-            self._readAll(self._stream.finish() if whole is None else [bytes(whole)])
+            left = self._stream.finish() if whole is None else [bytes(whole)]
+            self._readAll(filter(None, left))
             if type(self._error) is UpstreamMalformed:
                 # Half an object: the answer broke off.
                 self._error, self.complete = None, False
-        self._keep(self._splitter.finish())
-        reason = self.finishReason
-        if reason is None and self.complete and self._error is None:
-            reason = "stop"
-        if reason in ("stop", "tool_calls"):
+        self.endContent()
+        if self._error is None and self.finishReason in ("stop", "tool_calls"):
             for key in self._calls.lacking():
                 self.continueCall(key, "{}")
         return self._drain()
 
     def reply(self) -> ModelReply:
         """
-        The whole answer; a reason to stop, or the end mark, proves that it is whole.
+        The whole answer; only a reason to stop proves that it is whole.
         """
         if self._error is not None:
             raise self._error
-        if self.finishReason is None and not self.complete:
-            raise UpstreamTruncated(
-                f"The answer of provider {self.provider!r} broke off."
-            )
-        calls = self._calls.calls()
-        reason = self.finishReason or "stop"
-        if reason in ("stop", "tool_calls"):
-            # Some say the one and mean the other.
-            reason = "tool_calls" if calls else "stop"
-        return ModelReply(
-            text=self._text.decode(),
-            finishReason=reason,
-            usage=self.usage,
-            toolCalls=calls,
-            # After an answer that ends with words, nobody wants them back.
-            thoughts=tuple(self._thoughts) if calls else (),
-        )
+        if self.finishReason is None:
+            raise self.brokenOff()
+        return self.assemble(self.finishReason)
 
     # What a dialect tells
 
-    @property
-    def usage(self) -> Usage:
-        """
-        The usage so far. Set by C{read}; impossible counts are corrected.
-        """
-        return self._usage
-
-    @usage.setter
-    def usage(self, told: Usage) -> None:
-        counts = msgspec.structs.astuple(told)
-        self._usage = Usage(*map(plausible, counts))
-
-    def say(self, text: str) -> None:
-        """
-        The model said some more.
-        """
-        if self._splitter.passing:
-            # All but the first few words of an answer.
-            if text:
-                self._text += text.encode()
-                self._events.append(TextDelta(text))
-        else:
-            self._keep(self._splitter.feed(text))
-
-    def think(self, text: str) -> None:
-        """
-        The model thought some more.
-        """
-        if text:
-            self._content += len(text)
-            self._events.append(ReasoningDelta(text))
-
-    def keepThought(self, text: str, signature: str) -> None:
-        """
-        The provider wants this back with the calls that follow.
-
-        @param text: What of it was told by L{think}.
-        """
-        # Some sign what they have signed before: each time it is another copy.
-        self._content += len(text) + len(signature)
-        if len(self._thoughts) >= MOST_THOUGHTS:
-            raise self.tooLarge(f"with more than {MOST_THOUGHTS} thoughts")
-        if self._content > MOST_CONTENT:
-            raise self._sayingTooMuch()
-        self._thoughts.append(Thought(text, signature))
-
-    def beginCall(self, key: object, name: str | None, id: str | None) -> None:
-        """
-        The model begins a tool call.
-
-        @param key: What the dialect tells the call's pieces by.
-
-        @param id: The provider's id for it, if it has one.
-        """
-        if not name:
-            raise self.unreadable()
-        if self._calls.lacks(key):
-            # Whatever comes now under this key is not for the call that had it.
-            self.continueCall(key, "{}")
-        self._keep(self._splitter.finish())
-        self._content += len(name) + len(id or "")
-        try:
-            self._events.append(self._calls.begin(key, name, id))
-        except CallsTooLarge:
-            raise self.tooLarge(f"with more than {MOST_CALLS} tool calls") from None
-
-    def signCall(self, key: object, signature: str) -> None:
-        """
-        The provider wants this back with a call that has begun.
-        """
-        self._content += len(signature)
-        self._calls.sign(key, signature)
-
-    def knowsCall(self, key: object) -> bool:
-        """
-        Has this call begun?
-        """
-        return self._calls.knows(key)
-
-    def lacksArguments(self, key: object) -> bool:
-        """
-        Has this call begun, and nothing of its arguments come?
-        """
-        return self._calls.lacks(key)
-
-    def continueCall(self, key: object, arguments: str) -> None:
-        """
-        The model wrote some more of a call's arguments.
-        """
-        if not self._calls.knows(key):
-            raise self.unreadable()
-        if arguments:
-            self._content += len(arguments)
-            try:
-                self._events.append(self._calls.more(key, arguments))
-            except CallsTooLarge:
-                raise self.tooLarge(
-                    f"with a tool call of more than {MOST_ARGUMENTS} characters"
-                ) from None
-
-    def tooLarge(self, what: str) -> OpenClawError:
-        """
-        The error for an answer that is larger than any may be.
-
-        @param what: Continues "an answer".
-        """
-        return UpstreamTooLarge(f"Provider {self.provider!r} sent an answer {what}.")
-
-    def _sayingTooMuch(self) -> OpenClawError:
-        return self.tooLarge(f"that says more than {MOST_CONTENT} characters")
-
-    def noteItem(self, seen: set[int | None], index: int | None) -> None:
-        """
-        Remember an item of the answer by its index.
-        """
-        if len(seen) >= MOST_ITEMS:
-            raise self.tooLarge(f"of more than {MOST_ITEMS} items")
-        seen.add(index)
-
-    def unreadable(self) -> OpenClawError:
-        """
-        The error for what makes no sense.
-        """
-        return UpstreamMalformed(
-            f"Provider {self.provider!r} sent an invalid response."
-        )
-
-    def reported(self, status: int, error: Any) -> OpenClawError:
+    def reported(self, error: Any, status: int | None = None) -> OpenClawError:
         """
         The error that the provider reports within its answer.
 
-        @param status: The HTTP status that it would have had at the start.
-
         @param error: Its description, of JSON types.
+
+        @param status: The HTTP status that it would have had at the start, where the
+            description does not say it.
         """
-        body = msgspec.json.encode({"error": error})
+        if status is None:
+            status = statusOf(error)
+        body = msgspec.json.encode({"error": wellFormedJSON(error)})
         return self._refusal(status, Headers(), body)
+
+    def readUnknown(self, payload: bytes, known: Set[str] = frozenset()) -> None:
+        """
+        Understand an event in which nothing of an answer was found.
+
+        @param known: The members of events that may say nothing.
+        @raise OpenClawError: It is an error.
+        """
+        document = parseLeniently(payload)
+        error = findError(document)
+        if error is not None:
+            raise self.reported(error)
+        if document and not isPing(document) and not known & set(document):
+            self._hasUnknown = True
+
+    def readLate(self, payload: bytes) -> None:
+        """
+        Understand an event behind C{[DONE]}, of which only the usage counts.
+        """
 
     # How it is kept
 
-    def _readAll(self, payloads: Sequence[bytes]) -> None:
-        for payload in payloads:
+    def _readAll(self, payloads: Iterable[bytes]) -> None:
+        remaining = iter(payloads)
+        if self._isDone:
+            self._readBehind(remaining)
+        for payload in remaining:
             if self.complete:
                 break
-            if payload[:6] == b"[DONE]":
-                self.complete = True
-            elif payload[:1] == b"{" or payload.strip():
-                if hasTooManyEscapes(payload):
-                    self._fail(self.tooLarge("with an event of too many escapes"))
-                    break
-                if len(payload) > LARGE_EVENT and hasTooManyValues(payload):
-                    self._fail(self.tooLarge("with an event of too many values"))
-                    break
-                try:
+            if hasTooManyEscapes(payload):
+                self._fail(self.tooLarge("with an event of too many escapes"))
+                break
+            if len(payload) > LARGE_EVENT and hasTooManyValues(payload):
+                self._fail(self.tooLarge("with an event of too many values"))
+                break
+            try:
+                if payload[:1] == b"{" and type(payload) is bytes:
                     self.read(payload)
-                except OpenClawError as error:
-                    self._fail(error)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    self._fail(self.unreadable())
+                else:
+                    self._readOdd(payload)
+            except OpenClawError as error:
+                self._fail(error)
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                self._fail(self.unreadable())
+            if self._isDone:
+                self._readBehind(remaining)
+
+    def _readOdd(self, payload: bytes) -> None:
+        """
+        Read what is not a JSON object, or is named an error.
+        """
+        text = payload.strip()
+        if text[:6] == b"[DONE]":
+            self._isDone = True
+            # It proves the end of an answer, but not that there was one.
+            if self.hasContent and not self._hasUnknown:
+                self.finishReason = self.finishReason or "stop"
+            self.complete = self.finishReason is None
+        elif type(payload) is ErrorEvent:
+            raise self._namedError(text)
+        elif text.strip(b'"').lower() not in _HARMLESS:
+            self.read(payload)
+
+    def _readBehind(self, payloads: Iterable[bytes]) -> None:
+        """
+        Read what comes behind C{[DONE]}, where some servers send the usage.
+        """
+        for payload in payloads:
+            if len(payload) <= LARGE_EVENT:
+                with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+                    self.readLate(payload)
+        self.complete = self.complete or self._usage is not NO_USAGE
+
+    def _namedError(self, text: bytes) -> OpenClawError:
+        try:
+            document = parseLeniently(text)
+        except (msgspec.DecodeError, RecursionError):
+            if text[:1] in (b"{", b"["):
+                return self.unreadable()
+            document = text.decode("utf-8", "replace")
+        return self.reported(findError(document) or document)
 
     def _fail(self, error: OpenClawError) -> None:
-        self._error = error
+        if not self._isDone:
+            self._error = error
         self.complete = True
-
-    def _keep(self, events: Sequence[ModelEvent]) -> None:
-        for event in events:
-            if type(event) is TextDelta:
-                self._text += event.text.encode()
-        self._events += events
-
-    def _drain(self) -> list[ModelEvent]:
-        events, self._events = self._events, []
-        return events

@@ -4,9 +4,7 @@ One HTTP call to a model provider: its phases, time-outs and end.
 The wire format is handled by the dialect's L{ReplyDecoder}.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -34,7 +32,8 @@ from openclaw.errors import (
 )
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
-from openclaw.messages import Usage
+from openclaw.messages import FinishReason, Usage
+from openclaw.models.call_phases import TRANSITIONS, Phase, Timeouts
 from openclaw.models.provider_errors import damagedAnswer
 from openclaw.net.http_connection import Exchange, Header, ResponseReceiver
 
@@ -50,6 +49,19 @@ Some providers do not end the response; other connections return to the pool.
 """
 
 
+USAGE_SECONDS = 0.5
+"""
+Wait this long for the usage, or for the end of the response, once the provider has said
+why the model stopped, in seconds.  Some providers send neither.
+"""
+
+PINGED_IDLES = 5
+"""
+Bytes without any output, such as comments and pings, prolong the idle time-out to this
+many times its length.
+"""
+
+
 class ReplyDecoder(Protocol):
     """
     The dialect's part of a call: decodes the bytes of a response to events.
@@ -59,6 +71,12 @@ class ReplyDecoder(Protocol):
     """
     True once nothing more is to be read: the provider has ended the reply, reported an
     error, or sent invalid data.
+    """
+
+    finishReason: FinishReason | None
+    """
+    Set once the provider has said why the model stopped: the reply is whole, and at
+    most its usage follows.
     """
 
     usage: Usage
@@ -84,45 +102,6 @@ class ReplyDecoder(Protocol):
             truncated the reply.
         """
 
-
-@dataclass(frozen=True, kw_only=True)
-class Timeouts:
-    """
-    Time-outs in seconds: for the connection, and between two reads.
-    """
-
-    connect: float
-    idle: float
-
-
-class Phase(Enum):
-    """
-    The phases of a call: C{CONNECTING}; waiting for the response's headers; reading its
-    body; reading the body of an error response; C{done} has fired, and the connection
-    may still be open; closed.
-    """
-
-    CONNECTING = "connecting"
-    SENT = "sent"
-    ANSWERING = "answering"
-    REFUSING = "refusing"
-    ENDED = "ended"
-    CLOSED = "closed"
-
-
-TRANSITIONS: Mapping[Phase, Collection[Phase]] = {
-    Phase.CONNECTING: (Phase.SENT, Phase.ENDED),
-    # A pooled connection that is lost now is replaced by a new one, once.
-    Phase.SENT: (Phase.CONNECTING, Phase.ANSWERING, Phase.REFUSING, Phase.ENDED),
-    Phase.ANSWERING: (Phase.ENDED,),
-    # What was refused can be asked for in another way, once.
-    Phase.REFUSING: (Phase.CONNECTING, Phase.ENDED),
-    Phase.ENDED: (Phase.CLOSED,),
-    Phase.CLOSED: (),
-}
-"""
-The phases that may follow each phase.
-"""
 
 _FINISHED = (Phase.ENDED, Phase.CLOSED)
 _ANSWERING = Phase.ANSWERING  # 0.1 µs a chunk with Python 3.11.
@@ -187,7 +166,8 @@ class UpstreamCall:
         self._exchange: Exchange | None = None
         self._refused: tuple[int, Sequence[Header], bytearray] | None = None
         self._timer: IDelayedCall | None = None
-        self._lastDataAt = float("-inf")
+        self._isEnding = False
+        self._lastDataAt = self._lastOutputAt = float("-inf")
 
     @property
     def usage(self) -> Usage:
@@ -259,6 +239,7 @@ class UpstreamCall:
             return
         self._adjust = None
         self._enter(Phase.ANSWERING)
+        self._lastOutputAt = self._reactor.seconds()
         if self._paused:
             self.pauseProducing()
 
@@ -279,16 +260,23 @@ class UpstreamCall:
                     self._fail(self._makeRefusal())
             return
         # Checking this when the timer expires is cheaper than resetting the timer.
-        self._lastDataAt = self._reactor.seconds()
+        self._lastDataAt = now = self._reactor.seconds()
         decoder = self._decoder
         try:
             events = decoder.feed(data)
             if events:
+                self._lastOutputAt = now
                 self._listener(events)
         except Exception:
             self._listenerFailed()
-        if decoder.complete and (self._exchange is None or not self._exchange.damaged):
-            self._finish()
+        if decoder.complete:
+            if self._exchange is None or not self._exchange.damaged:
+                self._finish()
+        elif decoder.finishReason is not None and not self._isEnding:
+            self._isEnding = True
+            if self._phase is _ANSWERING and not self._paused:
+                self._clearTimer()
+                self._setTimer(USAGE_SECONDS)
 
     def responseEnded(self) -> None:
         self._exchange = None
@@ -395,7 +383,8 @@ class UpstreamCall:
         self._paused = False
         exchange = self._exchange
         if self._phase is Phase.ANSWERING and exchange is not None:
-            self._setTimer(self._timeouts.idle)
+            self._lastOutputAt = self._reactor.seconds()
+            self._setTimer(USAGE_SECONDS if self._isEnding else self._timeouts.idle)
             exchange.resumeProducing()
 
     def stopProducing(self) -> None:
@@ -420,13 +409,23 @@ class UpstreamCall:
 
     def _timerExpired(self) -> None:
         self._timer = None
-        left = self._lastDataAt + self._timeouts.idle - self._reactor.seconds()
         if self._phase is Phase.ENDED:
             self.disconnect()
-        elif left > 0:
+        elif (left := self._deadline() - self._reactor.seconds()) > 0:
             self._setTimer(left)
+        elif self._isEnding:
+            self._finish()
         else:
             self._fail(self._makeTimeout())
+
+    def _deadline(self) -> float:
+        """
+        Return the time at which the response has been silent for too long.
+        """
+        if self._isEnding:
+            return self._lastOutputAt + USAGE_SECONDS
+        idle = self._timeouts.idle
+        return min(self._lastDataAt + idle, self._lastOutputAt + PINGED_IDLES * idle)
 
     def _makeTimeout(self) -> OpenClawError:
         if self._phase is Phase.CONNECTING:
@@ -438,9 +437,12 @@ class UpstreamCall:
         if self._phase is Phase.REFUSING:
             # The status alone is enough for the error.
             return self._makeRefusal()
+        idle = self._timeouts.idle
+        what = f"was silent for {idle:g} s"
+        if self._lastDataAt + idle > self._reactor.seconds():
+            what = f"sent nothing but signs of life for {PINGED_IDLES * idle:g} s"
         return UpstreamTimeout(
-            f"Provider {self._provider!r} was silent for {self._timeouts.idle:g} s.",
-            code="upstream_idle_timeout",
+            f"Provider {self._provider!r} {what}.", code="upstream_idle_timeout"
         )
 
     def _makeUnreachable(self, what: str) -> OpenClawError:

@@ -2,11 +2,14 @@
 Decoding of server-sent events, without I/O.
 
 Follows U{https://html.spec.whatwg.org/multipage/server-sent-events.html}, as far as
-model providers use it: C{data} fields are kept, C{event}, C{id}, C{retry} and comments
-are skipped, and lines end with LF or CRLF.  More tolerant than the standard in two
-ways: the blank after the colon may be missing, and a last event without its blank line
-counts.
+model providers use it: C{data} fields are kept, C{id}, C{retry} and comments are
+skipped, of C{event} only an error's name counts, and lines end with LF or CRLF.  More
+tolerant than the standard in three ways: the blank after the colon may be missing, a
+last event without its blank line counts, and so does JSON outside of a C{data} field,
+as some servers send errors.
 """
+
+import re
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """
@@ -26,27 +29,46 @@ class EventTooLong(Exception):
     """
 
 
+class ErrorEvent(bytes):
+    """
+    The payload of an event that its name calls an error.
+    """
+
+
+_ERROR_NAME = re.compile(rb"error|exception", re.I)
+
+
 class EventStreamDecoder:
     """
     Splits a stream of bytes into the payloads of its events.
     """
 
-    __slots__ = ("_data", "_maxEventBytes", "_rest", "_waiting")
+    __slots__ = (
+        "_data",
+        "_isBare",
+        "_isError",
+        "_maxEventBytes",
+        "_rest",
+        "_waiting",
+    )
 
     def __init__(self, maxEventBytes: int = MAX_EVENT_BYTES) -> None:
         self._maxEventBytes = maxEventBytes
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._waiting = 0
+        self._isError = False
+        self._isBare = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """
         Add data to the stream.
 
-        @return: The payloads of the events completed by it.
+        @return: The payloads of the events completed by it.  Those that are named as
+            errors are L{ErrorEvent}s.
         @raise EventTooLong: The incomplete event is longer than a limit.
         """
-        if self._rest or self._data or b"\r" in data:
+        if self._rest or self._data or self._isError or b"\r" in data:
             return self._readLines(data)
         end = len(data) - 2
         if data.find(b"\n") == end and data[:6] == b"data: " and data[end:] == b"\n\n":
@@ -78,11 +100,22 @@ class EventStreamDecoder:
             if line[-1:] == b"\r":
                 line = line[:-1]
             if not line:
-                if fields:
-                    payloads.append(b"\n".join(fields))
+                if fields or self._isError:
+                    payload = b"\n".join(fields)
+                    payloads.append(ErrorEvent(payload) if self._isError else payload)
                     fields.clear()
+                    self._isError = self._isBare = False
             elif line[:5] == b"data:":
                 fields.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line[:6] == b"event:":
+                if _ERROR_NAME.search(line):
+                    self._isError = True
+            elif line[:6] == b"error:":  # llama.cpp
+                self._isError = True
+                fields.append(line[6:])
+            elif self._isBare or line[:1] == b"{":
+                self._isBare = True
+                fields.append(line)
         if fields or not lines:
             self._waiting += len(data)
         else:

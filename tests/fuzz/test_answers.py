@@ -17,6 +17,7 @@ from openclaw.api.embeddings import encodeResponse
 from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
 from openclaw.interfaces import EmbeddingRequest, ModelReply
 from openclaw.messages import MOST_CALLS
+from openclaw.models.answer_limits import MOST_BYTES, MOST_TOKENS
 from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
 from openclaw.models.dialects.google_generative_ai.embedding import GoogleEmbeddings
 from openclaw.models.dialects.google_generative_ai.response import GoogleGenerativeAI
@@ -28,7 +29,6 @@ from openclaw.models.dialects.openai_responses.response import OpenAIResponses
 from openclaw.models.embedding_calls import readAnswer
 from openclaw.models.provider import Dialect
 from openclaw.models.provider_errors import providerError
-from openclaw.models.reply_decoding import MOST_BYTES, MOST_TOKENS
 from openclaw.models.tool_calls import MOST_ARGUMENTS
 from openclaw.server.error_responses import buildErrorBody
 from tests.api.sse_reader import framesOf

@@ -5,7 +5,7 @@ Models and workspaces that make things large, and a daemon that stays small.
 import os
 
 from openclaw.messages import MOST_CALLS
-from openclaw.models.reply_decoding import MOST_CONTENT
+from openclaw.models.answer_limits import MOST_CONTENT
 from openclaw.testing import ServedCall
 from tests.integration.agent import AgentTestCase, calls, says, wants
 

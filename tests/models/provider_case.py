@@ -11,9 +11,9 @@ from openclaw.errors import OpenClawError
 from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, IModelProvider, ModelRequest
 from openclaw.messages import UserMessage
+from openclaw.models.call_phases import Timeouts
 from openclaw.models.dialects.openai_completions.response import OpenAICompletions
 from openclaw.models.provider import HTTPModelProvider
-from openclaw.models.upstream_call import Timeouts
 from openclaw.net.http_pool import HTTPPool
 from openclaw.testing import ScriptedModelServer, ServedCall
 from tests.models.memory_network import Network, RawServer, siteOf
@@ -37,6 +37,11 @@ The first word of one.
 DONE = b"data: [DONE]\n\n"
 """
 The end of one.
+"""
+
+COUNTED = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+"""
+The usage of one, as it comes before the end.
 """
 
 
@@ -152,4 +157,4 @@ class ProviderTestCase(SynchronousTestCase):
         self.assertNothingLeft()
 
 
-__all__ = ["DONE", "HEAD", "HELLO", "KEY", "ProviderTestCase"]
+__all__ = ["COUNTED", "DONE", "HEAD", "HELLO", "KEY", "ProviderTestCase"]

@@ -17,7 +17,8 @@ from openclaw.json_size import (
     hasTooManyValues,
 )
 from openclaw.messages import MOST_CALLS
-from openclaw.models import reply_decoding as replies
+from openclaw.models import answer_limits as limits
+from openclaw.models import reply_decoding
 from openclaw.models.dialects.anthropic_messages.response import AnthropicMessages
 from openclaw.models.dialects.google_generative_ai.request import (
     MAX_SIGNATURE_CHARACTERS,
@@ -139,21 +140,21 @@ class BoundsContract:
         So has all that is said.
         """
         wire = self.saying("x" * PIECE)
-        self.assertTooLarge([wire] * 100, replies.MOST_CONTENT + 4 * PIECE)
+        self.assertTooLarge([wire] * 100, limits.MOST_CONTENT + 4 * PIECE)
 
     def test_thoughts(self) -> None:
         """
         So has all that is thought.
         """
         wire = self.thinking("x" * PIECE)
-        self.assertTooLarge([wire] * 100, replies.MOST_CONTENT + 4 * PIECE)
+        self.assertTooLarge([wire] * 100, limits.MOST_CONTENT + 4 * PIECE)
 
     def test_events(self) -> None:
         """
         So have events that say nothing.
         """
-        self.patch(replies, "MOST_EVENTS", 1000)
-        self.patch(replies, "UNCOUNTED_BYTES", 0)
+        self.patch(reply_decoding, "MOST_EVENTS", 1000)
+        self.patch(reply_decoding, "UNCOUNTED_BYTES", 0)
         self.assertTooLarge([self.empty] * 2000, 1500 * len(self.empty))
 
     def test_escapes(self) -> None:
@@ -269,7 +270,7 @@ class OpenAIResponsesTests(BoundsContract, SynchronousTestCase):
             eventOf(
                 {"type": "response.output_text.delta", "delta": "", "output_index": i}
             )
-            for i in range(2 * replies.MOST_ITEMS)
+            for i in range(2 * limits.MOST_ITEMS)
         )
         self.assertTooLarge(wires, 2**21)
 
@@ -341,7 +342,7 @@ class AnthropicTests(BoundsContract, SynchronousTestCase):
                     "content_block": block,
                 }
             )
-            for i in range(2 * replies.MOST_ITEMS)
+            for i in range(2 * limits.MOST_ITEMS)
         )
         self.assertTooLarge(wires, 2**21)
 

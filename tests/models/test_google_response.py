@@ -13,6 +13,7 @@ from openclaw.errors import (
     UpstreamError,
     UpstreamMalformed,
     UpstreamRateLimited,
+    UpstreamTruncated,
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, ToolCall, Usage
@@ -187,10 +188,10 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_wrongType(self) -> None:
         """
-        JSON that is a response in part only is none.
+        A member of another type is as good as absent, and proves nothing.
         """
         end = understood(stream({"candidates": 7})).end
-        self.assertEqual(end[0], UpstreamMalformed)
+        self.assertEqual(end[0], UpstreamTruncated)
 
     def test_nulls(self) -> None:
         """
@@ -216,6 +217,11 @@ class OddAnswerTests(SynchronousTestCase):
             ("BLOCKLIST", "content_filter"),
             ("PROHIBITED_CONTENT", "content_filter"),
             ("SPII", "content_filter"),
+            ("MODEL_ARMOR", "content_filter"),
+            ("IMAGE_PROHIBITED_CONTENT", "content_filter"),
+            ("OTHER", "content_filter"),
+            ("NEXT_YEARS_REASON", "content_filter"),
+            ("MAX_OUTPUT_TOKENS", "length"),
         ):
             end = understood(stream(chunk({"text": "Hi"}, reason=said))).end
             self.assertEqual(end, ModelReply("Hi", reason, NO_USAGE))
@@ -227,11 +233,13 @@ class OddAnswerTests(SynchronousTestCase):
         for said, kind in (
             ("MALFORMED_FUNCTION_CALL", UpstreamMalformed),
             ("UNEXPECTED_TOOL_CALL", UpstreamError),
-            ("OTHER", UpstreamError),
+            ("MALFORMED_RESPONSE", UpstreamError),
+            ("TOO_MANY_TOOL_CALLS", UpstreamError),
         ):
             outcome = understood(stream(chunk({"text": "Hi"}, reason=said)))
             self.assertEqual((outcome.text, outcome.end[0]), ("Hi", kind))
-        self.assertEqual(outcome.end[1], "Provider 'vendor' gave the answer up: OTHER.")
+        end = understood(stream(chunk(reason="OTHER"))).end
+        self.assertEqual(end[1], "Provider 'vendor' gave the answer up: OTHER.")
 
     def test_lengthWins(self) -> None:
         """

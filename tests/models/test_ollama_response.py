@@ -12,6 +12,7 @@ from openclaw.errors import (
     UpstreamError,
     UpstreamMalformed,
     UpstreamRefused,
+    UpstreamTruncated,
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, ToolCall, Usage
@@ -178,9 +179,9 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_wrongType(self) -> None:
         """
-        JSON that is a line in part only is none.
+        A member of another type is as good as absent, and proves nothing.
         """
-        self.assertEqual(understood(b'{"message":7}\n').end[0], UpstreamMalformed)
+        self.assertEqual(understood(b'{"message":7}\n').end[0], UpstreamTruncated)
 
     def test_nulls(self) -> None:
         """

@@ -13,7 +13,6 @@ from openclaw.errors import (
     OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
-    UpstreamMalformed,
     UpstreamRateLimited,
     UpstreamTruncated,
 )
@@ -221,14 +220,15 @@ class MalformedTests(SynchronousTestCase):
 
     def test_wrongTypes(self) -> None:
         """
-        JSON that is a chunk in part only is none.
+        A member of another type is as good as absent, and proves nothing.
         """
         for payload in (
             {"choices": [{"delta": {"content": 1}}]},
             {"choices": {"delta": {}}},
         ):
-            outcome = understood(stream(payload, says("stop")))
-            self.assertEqual(outcome.end[0], UpstreamMalformed)
+            self.assertEqual(understood(stream(payload)).end[0], UpstreamTruncated)
+            outcome = understood(stream(payload, says("stop", content="Hi.")))
+            self.assertEqual(outcome.end, ModelReply("Hi.", "stop", NO_USAGE))
 
     def test_halfDocument(self) -> None:
         """

@@ -256,11 +256,21 @@ class NonsenseTests(SynchronousTestCase):
 
     def test_textThatIsNone(self) -> None:
         """
-        Text is text.
+        Text of another type is as good as absent.
         """
-        self.assertNonsense(says(3))
-        self.assertNonsense(done(0, {"type": "message", "content": 3}))
-        self.assertNonsense(done(0, {"type": "reasoning", "encrypted_content": 3}))
+        for odd in (
+            says(3),
+            done(0, {"type": "message", "content": 3}),
+            done(0, {"type": "reasoning", "encrypted_content": 3}),
+        ):
+            end = understood(events(odd, says("Yes"), ends())).end
+            self.assertEqual((end.text, end.thoughts), ("Yes", ()))
+
+    def test_argumentsThatAreNone(self) -> None:
+        """
+        Arguments of another type are not left out: the call would be another one.
+        """
+        self.assertNonsense(added(0, call(0, "read", 3)))
 
     def test_argumentsOfNoCall(self) -> None:
         """

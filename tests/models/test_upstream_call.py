@@ -17,7 +17,14 @@ from openclaw.interfaces import IModelCall, IModelProvider, ModelReply
 from openclaw.messages import NO_USAGE, Usage
 from tests.contracts.model_calls import ModelCallContract
 from tests.models.memory_network import Unresolved
-from tests.models.provider_case import DONE, HEAD, HELLO, KEY, ProviderTestCase
+from tests.models.provider_case import (
+    COUNTED,
+    DONE,
+    HEAD,
+    HELLO,
+    KEY,
+    ProviderTestCase,
+)
 
 
 class CallTests(ModelCallContract, ProviderTestCase):
@@ -314,7 +321,7 @@ class CancelTests(ProviderTestCase):
         """
         call = self.asked()
         self.served.say("Good day")
-        self.served.send(DONE)
+        self.served.send(COUNTED + DONE)
         self.network.flush()
         call.cancel()
         call.stopProducing()

@@ -11,9 +11,20 @@ from openclaw.errors import (
     UpstreamTimeout,
 )
 from openclaw.interfaces import IModelCall
-from openclaw.models.upstream_call import LINGER_SECONDS
+from openclaw.messages import Usage
+from openclaw.models.upstream_call import (
+    LINGER_SECONDS,
+    PINGED_IDLES,
+    USAGE_SECONDS,
+)
 from tests.models.memory_network import Unresolved
-from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
+from tests.models.provider_case import (
+    COUNTED,
+    DONE,
+    HEAD,
+    HELLO,
+    ProviderTestCase,
+)
 
 STEPS: dict[str, bytes | float | None] = {
     "head": HEAD + b"\r\n",
@@ -106,6 +117,24 @@ class ClockTests(ProviderTestCase):
         self.assertTimesOut(call, 60, "upstream_idle_timeout")
         self.assertEqual(self.text, "Hello")
 
+    def test_signsOfLifeOnly(self) -> None:
+        """
+        Signs of life without a word of an answer do not go on for ever.
+        """
+        for sign in (b": wait\n\n", b"data: ping\n\n", b'data: {"type":"ping"}\n\n'):
+            self.setUp()
+            call = self.asked()
+            self.served.send(HELLO)
+            for _ in range(PINGED_IDLES * 2 - 1):
+                self.network.wait(30)
+                self.assertNoResult(call.done)
+                self.served.send(sign)
+            self.network.wait(30)
+            error = self.failureOf(call, UpstreamTimeout)
+            self.assertEqual(error.code, "upstream_idle_timeout")
+            self.assertIn("signs of life for 300 s", error.message)
+            self.assertNothingLeft()
+
     def test_paused(self) -> None:
         """
         While our reader is slow the provider is not blamed; afterwards it has all
@@ -151,6 +180,102 @@ class ClockTests(ProviderTestCase):
         self.served.finish()
         self.network.flush()
         self.assertEqual(self.successResultOf(call.done).text, "word " * 100)
+
+
+class EndingTests(ProviderTestCase):
+    """
+    An answer whose end is proven succeeds, though the provider does not end the
+    response.
+    """
+
+    ENDS = {
+        "finish reason": b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+        "end mark": DONE,
+    }
+
+    def test_noUsage(self) -> None:
+        """
+        The usage is waited for, but not for long.
+        """
+        for name, end in self.ENDS.items():
+            self.setUp()
+            call = self.asked()
+            self.served.send(HELLO + end)
+            self.network.wait(USAGE_SECONDS / 2)
+            self.assertNoResult(call.done)
+            self.network.wait(USAGE_SECONDS / 2)
+            reply = self.successResultOf(call.done)
+            self.assertEqual((reply.text, reply.finishReason), ("Hello", "stop"), name)
+            self.network.wait(LINGER_SECONDS)
+            self.assertNothingLeft()
+
+    def test_heartbeats(self) -> None:
+        """
+        Heartbeats behind the end are not waited for.
+        """
+        for sign in (b": wait\n\n", b"data: ping\n\n", b"data: null\n\n", b"da"):
+            for name, end in self.ENDS.items():
+                self.setUp()
+                call = self.asked()
+                self.served.send(HELLO + end)
+                for _ in range(4):
+                    self.served.send(sign)
+                    self.network.wait(USAGE_SECONDS / 4)
+                self.assertEqual(self.successResultOf(call.done).text, "Hello", name)
+
+    def test_lateUsage(self) -> None:
+        """
+        Usage that comes in a read of its own is not missed, also behind the end mark.
+        """
+        for name, end in self.ENDS.items():
+            self.setUp()
+            call = self.asked()
+            self.served.send(HELLO + end)
+            self.network.flush()
+            self.served.send(COUNTED)
+            self.network.wait(USAGE_SECONDS)
+            self.assertEqual(self.successResultOf(call.done).usage, Usage(3, 1), name)
+
+    def test_endOfBody(self) -> None:
+        """
+        The end of the response ends the wait.
+        """
+        for end in self.ENDS.values():
+            self.setUp()
+            call = self.asked()
+            self.served.send(HELLO + end)
+            self.served.end()
+            self.network.flush()
+            self.assertEqual(self.successResultOf(call.done).text, "Hello")
+
+    def test_wordsBehindTheReason(self) -> None:
+        """
+        Some servers give a reason with each word: the wait begins with the last one.
+        """
+        call = self.asked()
+        word = (
+            b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+        )
+        for _ in range(5):
+            self.served.send(word)
+            self.network.wait(USAGE_SECONDS * 0.9)
+        self.network.wait(USAGE_SECONDS)
+        self.assertEqual(self.successResultOf(call.done).text, "aaaaa")
+
+    def test_paused(self) -> None:
+        """
+        The wait is suspended while the reader is slow.
+        """
+        call = self.asked()
+        self.served.send(HELLO)
+        self.network.flush()
+        call.pauseProducing()
+        self.served.send(self.ENDS["finish reason"])
+        self.network.wait(1000)
+        self.assertNoResult(call.done)
+        call.resumeProducing()
+        self.network.wait(USAGE_SECONDS)
+        self.assertEqual(self.successResultOf(call.done).text, "Hello")
 
 
 class BackPressureTests(ProviderTestCase):
@@ -234,7 +359,7 @@ class BackPressureTests(ProviderTestCase):
         call = self.ask(lambda events: call.pauseProducing())
         self.network.flush()
         self.served.say("a")
-        self.served.send(DONE)
+        self.served.send(COUNTED + DONE)
         self.network.flush()
         self.assertEqual(self.successResultOf(call.done).text, "a")
         self.served.end()

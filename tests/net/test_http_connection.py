@@ -23,9 +23,9 @@ from openclaw.net.http_connection import (
 )
 from tests.models.event_reading import cut, places
 from tests.models.memory_network import RawServer
-from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
+from tests.models.provider_case import COUNTED, DONE, HEAD, HELLO, ProviderTestCase
 
-WHOLE = HELLO + DONE
+WHOLE = HELLO + COUNTED + DONE
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -79,11 +79,11 @@ class AnswerTests(RawTestCase):
     @given(
         st.sampled_from(
             [
-                CHUNKED + chunk(HELLO) + chunk(DONE) + b"0\r\n\r\n",
+                CHUNKED + chunk(HELLO + COUNTED) + chunk(DONE) + b"0\r\n\r\n",
                 CHUNKED + chunk(WHOLE) + b"0\r\nExpires: never\r\n\r\n",
                 HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE,
                 b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" + CHUNKED + chunk(WHOLE),
-                HEAD.replace(b"\r", b"") + b"Content-Length: 99\n\n" + WHOLE,
+                HEAD.replace(b"\r", b"") + b"Content-Length: 999\n\n" + WHOLE,
                 b"HTTP/1.0 200 OK\r\n\r\n" + WHOLE,
             ]
         ).flatmap(lambda whole: st.tuples(st.just(whole), places(len(whole))))

@@ -12,7 +12,7 @@ from openclaw.errors import (
 from openclaw.interfaces import IModelCall
 from openclaw.models.upstream_call import LINGER_SECONDS
 from openclaw.testing import ServedCall
-from tests.models.provider_case import DONE, HEAD, HELLO, ProviderTestCase
+from tests.models.provider_case import COUNTED, DONE, HEAD, HELLO, ProviderTestCase
 
 
 def answer(call: ServedCall) -> None:
@@ -34,7 +34,7 @@ class LingerTests(ProviderTestCase):
         """
         self.server = self.serveRaw()
         call = self.asked()
-        data = HELLO + DONE
+        data = HELLO + COUNTED + DONE
         self.server.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         self.server.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.network.flush()
@@ -81,7 +81,7 @@ class LingerTests(ProviderTestCase):
         """
         server = self.serveRaw()
         call = self.asked()
-        server.write(b"HTTP/1.0 200 OK\r\n\r\n" + HELLO + DONE)
+        server.write(b"HTTP/1.0 200 OK\r\n\r\n" + HELLO + COUNTED + DONE)
         self.network.flush()
         self.assertEqual(self.successResultOf(call.done).text, "Hello")
         server.close()
@@ -205,7 +205,7 @@ class CloseTests(ProviderTestCase):
         """
         calls = [self.asked() for _ in range(3)]
         for served in self.model.calls:
-            served.send(DONE)
+            served.send(HELLO + COUNTED + DONE)
         self.network.flush()
         for call in calls:
             self.successResultOf(call.done)

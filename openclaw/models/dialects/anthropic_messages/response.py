@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from openclaw.config import Secret
-from openclaw.errors import OpenClawError
 from openclaw.interfaces import ModelRequest
-from openclaw.messages import FinishReason, Usage
 from openclaw.models.dialects.anthropic_messages.request import REDACTED, bodyOf
+from openclaw.models.finish_reasons import isFailure, nearestReason
+from openclaw.models.lenient_json import LenientDecoder, textOf
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.request_encoding import encodeBody
@@ -39,13 +39,14 @@ class _Usage(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
+    id: str | None = None
     usage: _Usage | None = None
 
 
 class _Block(msgspec.Struct):
-    type: str
-    text: str | None = None
-    thinking: str | None = None
+    type: str | None = None
+    text: Any = None
+    thinking: Any = None
     signature: str | None = None
     data: str | None = None
     id: str | None = None
@@ -55,15 +56,15 @@ class _Block(msgspec.Struct):
 
 class _Delta(msgspec.Struct):
     type: str | None = None
-    text: str | None = None
-    thinking: str | None = None
+    text: Any = None
+    thinking: Any = None
     signature: str | None = None
     partial_json: str | None = None
     stop_reason: str | None = None
 
 
 class _Event(msgspec.Struct):
-    type: str
+    type: str | None = None
     index: int | None = None
     message: _Message | None = None
     content_block: _Block | None = None
@@ -73,36 +74,14 @@ class _Event(msgspec.Struct):
 
 
 class _Unstreamed(msgspec.Struct):
-    content: list[_Block]
+    content: list[_Block | str] | str | None = None
     stop_reason: str | None = None
     usage: _Usage | None = None
 
 
-_FINISH: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "content_filter",
-    "tool_use": "tool_calls",
-}
-"""
-Stop reasons in OpenAI's words; all else means C{stop}.
-"""
-
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""
-The HTTP status that each type of error has when it comes before the answer.
-"""
+_EVENT = LenientDecoder(_Event)
+_decodeEvent = _EVENT.decode
+_UNSTREAMED = LenientDecoder(_Unstreamed)
 
 
 class MessagesDecoder(StreamedReply):
@@ -112,7 +91,7 @@ class MessagesDecoder(StreamedReply):
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
         super().__init__(provider, refusal)
-        self._decode = msgspec.json.Decoder(_Event).decode
+        self._messageID: str | None = None
         self._others: set[int | None] = set()
         self._thought = bytearray()
 
@@ -120,94 +99,114 @@ class MessagesDecoder(StreamedReply):
         """
         Understand one event.  Unknown ones are passed over, as the API asks for.
         """
-        event = self._decode(payload)
+        try:
+            event = _decodeEvent(payload)
+        except (msgspec.DecodeError, UnicodeError):
+            event = _EVENT.decodeLeniently(payload)
         match event.type:
             case "content_block_delta" if event.delta is not None:
                 self._continue(event.index, event.delta)
             case "content_block_start" if event.content_block is not None:
                 self._begin(event.index, event.content_block)
             case "message_start" if event.message is not None:
-                self._count(event.message.usage)
+                self._startMessage(event.message)
             case "message_delta":
                 self._count(event.usage)
                 self._stop(event.delta.stop_reason if event.delta else None)
             case "message_stop":
-                self.complete = True
+                self._end()
             case "message":
-                self._readWhole(msgspec.json.decode(payload, type=_Unstreamed))
-            case "error":
-                raise self._reported(event.error)
+                self._readWhole(_UNSTREAMED.read(payload))
+            case "content_block_delta" | "content_block_start" | "content_block_stop":
+                pass
+            case _:
+                self.readUnknown(payload)
+
+    def _startMessage(self, message: _Message) -> None:
+        """
+        Understand the start of a message.  Some proxies repeat it; another one would
+        not continue what was said.
+        """
+        isOther = message.id is not None and message.id != self._messageID
+        if self._messageID is not None and isOther and self.hasContent:
+            raise self.brokenOff()
+        self._messageID = message.id or self._messageID
+        self._count(message.usage)
 
     def _begin(self, index: int | None, block: _Block) -> None:
         match block.type:
             case "text":
-                self.say(block.text or "")
+                self.say(textOf(block.text))
             case "thinking":
                 self._thought.clear()
-                self._goOnThinking(block.thinking or "")
+                self._goOnThinking(block.thinking)
                 self._signThought(block.signature)
             case "redacted_thinking" if block.data:
                 self.keepThought("", REDACTED + block.data)
             case "tool_use":
                 self.beginCall(index, block.name, block.id)
                 if block.input:
-                    self.continueCall(index, msgspec.json.encode(block.input).decode())
+                    self.continueCall(index, self.argumentsText(block.input))
             case _:
                 self.noteItem(self._others, index)
 
     def _continue(self, index: int | None, delta: _Delta) -> None:
         match delta.type:
             case "text_delta":
-                self.say(delta.text or "")
+                self.say(delta.text if type(delta.text) is str else textOf(delta.text))
             case "thinking_delta":
-                self._goOnThinking(delta.thinking or "")
+                self._goOnThinking(delta.thinking)
             case "signature_delta":
                 self._signThought(delta.signature)
             case "input_json_delta" if index not in self._others:
                 self.continueCall(index, delta.partial_json or "")
 
-    def _goOnThinking(self, text: str) -> None:
-        self._thought += text.encode()
-        self.think(text)
+    def _goOnThinking(self, thought: Any) -> None:
+        self._thought += self.think(textOf(thought)).encode()
 
     def _signThought(self, signature: str | None) -> None:
         if signature:
             self.keepThought(self._thought.decode(), signature)
 
     def _stop(self, reason: str | None) -> None:
-        if reason is not None:
-            self.finishReason = _FINISH.get(reason, "stop")
+        if reason:
+            if isFailure(reason):
+                raise self.brokenOff()
+            self.finishReason = nearestReason(reason)
+
+    def _end(self) -> None:
+        self.finishReason = self.finishReason or "stop"
+        self.complete = True
 
     def _readWhole(self, message: _Unstreamed) -> None:
-        for index, block in enumerate(message.content):
-            self._begin(index, block)
+        content = message.content or ()
+        for index, block in enumerate([content] if type(content) is str else content):
+            if isinstance(block, str):
+                self.say(block)
+            else:
+                self._begin(index, block)
         self._count(message.usage)
         self._stop(message.stop_reason)
-        self.complete = True
+        self._end()
 
     def _count(self, usage: _Usage | None) -> None:
         # The counts grow: the last ones are right, but not all of them come twice.
         if usage is None:
             return
         details = usage.output_tokens_details or _OutputDetails()
-        cached = usage.cache_read_input_tokens or 0
         # What goes through the cache is not in input_tokens.
-        prompt = (
-            (usage.input_tokens or 0)
-            + (usage.cache_creation_input_tokens or 0)
-            + cached
+        prompts = (
+            usage.input_tokens,
+            usage.cache_creation_input_tokens,
+            usage.cache_read_input_tokens,
         )
-        before = self.usage
-        self.usage = Usage(
-            prompt_tokens=max(before.prompt_tokens, prompt),
-            completion_tokens=max(before.completion_tokens, usage.output_tokens or 0),
-            cached_tokens=max(before.cached_tokens, cached),
-            reasoning_tokens=max(before.reasoning_tokens, details.thinking_tokens or 0),
+        told = [count for count in prompts if count is not None]
+        self.countAtLeast(
+            sum(told) if told else None,
+            usage.output_tokens,
+            usage.cache_read_input_tokens,
+            details.thinking_tokens,
         )
-
-    def _reported(self, error: Any) -> OpenClawError:
-        kind = error.get("type") if isinstance(error, dict) else None
-        return self.reported(_STATUS.get(str(kind), 500), error)
 
 
 class AnthropicMessages:

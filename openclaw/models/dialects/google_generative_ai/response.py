@@ -17,13 +17,14 @@ from urllib.parse import quote
 import msgspec
 
 from openclaw.config import Secret
-from openclaw.errors import OpenClawError, UpstreamError, UpstreamMalformed
-from openclaw.interfaces import ModelReply, ModelRequest
-from openclaw.messages import FinishReason, Usage
+from openclaw.errors import UpstreamError, UpstreamMalformed
+from openclaw.interfaces import ModelRequest
 from openclaw.models.dialects.google_generative_ai.request import (
     ThoughtSignatures,
     bodyOf,
 )
+from openclaw.models.finish_reasons import isFailure, nearestReason
+from openclaw.models.lenient_json import LenientDecoder, textOf
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
@@ -33,13 +34,13 @@ from openclaw.models.whole_calls import WholeCallsReply
 
 
 class _FunctionCall(msgspec.Struct):
-    name: str
+    name: str | None = None
     args: msgspec.Raw = msgspec.Raw()
     id: str | None = None
 
 
 class _Part(msgspec.Struct, rename="camel"):
-    text: str | None = None
+    text: Any = None
     thought: bool | None = None
     thought_signature: str | None = None
     function_call: _FunctionCall | None = None
@@ -50,6 +51,7 @@ class _Content(msgspec.Struct):
 
 
 class _Candidate(msgspec.Struct, rename="camel"):
+    index: int | None = None
     content: _Content | None = None
     finish_reason: str | None = None
 
@@ -73,21 +75,22 @@ class _Chunk(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
-_FINISH: dict[str, FinishReason] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    "SAFETY": "content_filter",
-    "RECITATION": "content_filter",
-    "LANGUAGE": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "SPII": "content_filter",
-    "IMAGE_SAFETY": "content_filter",
-    "IMAGE_PROHIBITED_CONTENT": "content_filter",
-    "IMAGE_RECITATION": "content_filter",
-}
+_UNTOLD = ("OTHER", "FINISH_REASON_UNSPECIFIED")
+_CHUNK = LenientDecoder(_Chunk)
+_decodeChunk = _CHUNK.decode
+_CHUNKS: LenientDecoder[list[_Chunk]] = LenientDecoder(list[_Chunk])
+_KNOWN = frozenset(
+    {
+        "candidates",
+        "createTime",
+        "modelVersion",
+        "promptFeedback",
+        "responseId",
+        "usageMetadata",
+    }
+)
 """
-C{Candidate.FinishReason} in OpenAI's words.  What is left out is a failure.
+Members of chunks that may say nothing.
 """
 
 
@@ -104,77 +107,95 @@ class GenerateContentDecoder(WholeCallsReply):
         @param signatures: Where those of the calls are left.
         """
         super().__init__(provider, refusal)
-        self._decode = msgspec.json.Decoder(_Chunk | list[_Chunk]).decode
         self._signatures = signatures
-        self._failure: str | None = None
 
     def read(self, payload: bytes) -> None:
         """
         Understand one C{GenerateContentResponse}, or several.
         """
-        said = self._decode(payload)
-        for chunk in said if isinstance(said, list) else [said]:
-            if chunk.error is not None:
-                raise self._reported(chunk.error)
-            if chunk.usage_metadata is not None:
-                self.usage = _neutral(chunk.usage_metadata)
-            if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
-                self.finishReason = "content_filter"
-            if chunk.candidates:
-                self._readCandidate(chunk.candidates[0])
+        if payload.lstrip()[:1] == b"[":
+            chunks = _CHUNKS.read(payload)
+            for chunk in chunks:
+                self._readChunk(chunk)
+            if not chunks:
+                raise self.unreadable()
+            return
+        try:
+            chunk = _decodeChunk(payload)
+        except (msgspec.DecodeError, UnicodeError):
+            chunk = _CHUNK.decodeLeniently(payload)
+        if not self._readChunk(chunk):
+            self.readUnknown(payload, _KNOWN)
 
-    def reply(self) -> ModelReply:
+    def _readChunk(self, chunk: _Chunk) -> bool:
         """
-        The whole answer.
-
-        @raise UpstreamError: The model did not come to an end of its own.
+        @return: There was something of an answer in it.
         """
-        if self._failure == "MALFORMED_FUNCTION_CALL":
-            raise UpstreamMalformed(
-                f"The model of provider {self.provider!r} wrote a tool call that can't"
-                " be read."
-            )
-        if self._failure is not None:
-            raise UpstreamError(
-                f"Provider {self.provider!r} gave the answer up: {self._failure[:50]}."
-            )
-        return super().reply()
+        if chunk.error:
+            raise self.reported(chunk.error)
+        if chunk.usage_metadata is not None:
+            self._count(chunk.usage_metadata)
+        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
+            self.finishReason = "content_filter"
+        for candidate in chunk.candidates or ():
+            # No more than one was asked for.
+            if not candidate.index:
+                self._readCandidate(candidate)
+                break
+        return bool(chunk.candidates or chunk.usage_metadata)
 
     def _readCandidate(self, candidate: _Candidate) -> None:
         parts = candidate.content.parts if candidate.content else None
         for part in parts or ():
-            if part.function_call is not None:
-                self._readCall(part.function_call, part.thought_signature)
+            call = part.function_call
+            if call is not None and (call.name or bytes(call.args)):
+                self._readCall(call, part.thought_signature)
             elif part.text:
-                (self.think if part.thought else self.say)(part.text)
-        reason = candidate.finish_reason
-        if reason in _FINISH:
-            self.finishReason = _FINISH[reason]
-        elif reason:
-            self._failure = reason
+                text = part.text if type(part.text) is str else textOf(part.text)
+                (self.think if part.thought else self.say)(text)
+        if candidate.finish_reason:
+            self._stop(candidate.finish_reason)
+
+    def _stop(self, reason: str) -> None:
+        """
+        Understand C{Candidate.FinishReason}.  New reasons come nearly every month, and
+        only two mean that the model came to an end of its own.
+
+        @raise UpstreamError: It failed.
+        """
+        if reason == "MALFORMED_FUNCTION_CALL":
+            raise UpstreamMalformed(
+                f"The model of provider {self.provider!r} wrote a tool call that can't"
+                " be read."
+            )
+        if isFailure(reason) or (reason in _UNTOLD and not self.hasContent):
+            raise UpstreamError(
+                f"Provider {self.provider!r} gave the answer up: {reason[:50]}."
+            )
+        self.finishReason = nearestReason(reason, "content_filter")
 
     def _readCall(self, call: _FunctionCall, signature: str | None) -> None:
+        if not call.name:
+            raise self.unreadable()
         callID = self.addCall(call.name, call.id, call.args, signature)
         if signature:
             self._signatures.keep(callID, call.name, signature)
 
-    def _reported(self, error: Any) -> OpenClawError:
-        status = error.get("code") if isinstance(error, dict) else None
-        if not isinstance(status, int) or status < 400:
-            status = 500
-        return self.reported(status, error)
-
-
-def _neutral(usage: _Usage) -> Usage:
-    thoughts = usage.thoughts_token_count or 0
-    return Usage(
-        prompt_tokens=(usage.prompt_token_count or 0)
-        + (usage.tool_use_prompt_token_count or 0),
+    def _count(self, usage: _Usage) -> None:
+        prompts = (usage.prompt_token_count, usage.tool_use_prompt_token_count)
         # Google counts the thoughts beside the answer, OpenAI within it.
-        completion_tokens=(usage.candidates_token_count or 0) + thoughts,
-        cached_tokens=usage.cached_content_token_count or 0,
-        reasoning_tokens=thoughts,
-    )
+        answers = (usage.candidates_token_count, usage.thoughts_token_count)
+        self.countAtLeast(
+            _sum(prompts),
+            _sum(answers),
+            usage.cached_content_token_count,
+            usage.thoughts_token_count,
+        )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 # What is sent.

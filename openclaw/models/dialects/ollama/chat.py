@@ -22,9 +22,10 @@ from openclaw.messages import (
     Message,
     ToolCall,
     ToolMessage,
-    Usage,
     UserMessage,
 )
+from openclaw.models.finish_reasons import isFailure, nearestReason
+from openclaw.models.lenient_json import LenientDecoder, textOf
 from openclaw.models.message_fitting import fitMessages
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import (
@@ -52,18 +53,18 @@ API = "ollama"
 
 
 class _CalledFunction(msgspec.Struct):
-    name: str
+    name: str | None = None
     arguments: msgspec.Raw = msgspec.Raw()
 
 
 class _CalledTool(msgspec.Struct):
-    function: _CalledFunction
+    function: _CalledFunction | None = None
     id: str | None = None
 
 
 class _Said(msgspec.Struct):
-    content: str | None = None
-    thinking: str | None = None
+    content: Any = None
+    thinking: Any = None
     tool_calls: list[_CalledTool] | None = None
 
 
@@ -76,6 +77,13 @@ class _Line(msgspec.Struct):
     error: Any = None
 
 
+_LINE = LenientDecoder(_Line)
+_KNOWN = frozenset({"created_at", "message", "model"})
+"""
+Members of lines that may say nothing.
+"""
+
+
 class OllamaDecoder(WholeCallsReply):
     """
     An answer's bytes in, events out.
@@ -83,28 +91,36 @@ class OllamaDecoder(WholeCallsReply):
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
         super().__init__(provider, refusal, LineDecoder())
-        self._decode = msgspec.json.Decoder(_Line).decode
 
     def read(self, payload: bytes) -> None:
         """
         Understand one line; the one that is done is the last.
         """
-        line = self._decode(payload)
-        if line.error is not None:
-            raise self.reported(500, line.error)
+        line = _LINE.read(payload)
+        if line.error:
+            raise self.reported(line.error)
         if line.message is not None:
-            self.think(line.message.thinking or "")
-            if line.message.content:
-                self.say(line.message.content)
-            for tool in line.message.tool_calls or ():
-                self.addCall(tool.function.name, tool.id, tool.function.arguments)
+            self._readMessage(line.message)
+        elif not line.done:
+            self.readUnknown(payload, _KNOWN)
         if line.done:
-            self.finishReason = "length" if line.done_reason == "length" else "stop"
-            self.usage = Usage(
-                prompt_tokens=line.prompt_eval_count or 0,
-                completion_tokens=line.eval_count or 0,
-            )
+            self.countAtLeast(line.prompt_eval_count, line.eval_count)
+            reason = line.done_reason or "stop"
+            if isFailure(reason):
+                raise self.brokenOff()
+            self.finishReason = nearestReason(reason)
             self.complete = True
+
+    def _readMessage(self, message: _Said) -> None:
+        self.think(textOf(message.thinking))
+        if message.content:
+            self.say(textOf(message.content))
+        for tool in message.tool_calls or ():
+            function = tool.function
+            if function is not None:
+                if not function.name:
+                    raise self.unreadable()
+                self.addCall(function.name, tool.id, function.arguments)
 
 
 # What is sent.

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from openclaw.config import Secret
-from openclaw.errors import UpstreamTruncated
 from openclaw.interfaces import ModelReply, ModelRequest
-from openclaw.messages import FinishReason, Usage
 from openclaw.models.dialects.openai_completions.request import bodyOf
+from openclaw.models.finish_reasons import isFailure, nearestReason
+from openclaw.models.lenient_json import LenientDecoder, textOf
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.request_encoding import encodeBody
@@ -36,13 +36,15 @@ class _CompletionDetails(msgspec.Struct):
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None  # Moonshot
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
 class _FunctionDelta(msgspec.Struct):
     name: str | None = None
-    arguments: str | dict[str, Any] | None = None
+    arguments: Any = None
 
 
 class _CallDelta(msgspec.Struct):
@@ -51,46 +53,49 @@ class _CallDelta(msgspec.Struct):
     function: _FunctionDelta | None = None
 
 
+_Written = str | list[Any] | dict[str, Any] | None
+"""
+Text, or parts of it.
+"""
+
+
 class _Text(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None  # DeepSeek, vLLM, llama.cpp
-    reasoning: str | None = None  # OpenRouter, Ollama
+    content: _Written = None
+    reasoning_content: _Written = None  # DeepSeek, vLLM, llama.cpp
+    reasoning: _Written = None  # OpenRouter, Ollama
+    reasoning_text: _Written = None  # GitHub Copilot
     tool_calls: list[_CallDelta] | None = None
 
 
 class _Choice(msgspec.Struct):
+    index: int | None = None
     delta: _Text | None = None
     message: _Text | None = None
     finish_reason: str | None = None
+    usage: _Usage | None = None  # Moonshot
+    error: Any = None  # OpenRouter
+
+
+class _Groq(msgspec.Struct):
+    usage: _Usage | None = None
+    error: Any = None
 
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
-    object: Any = None
-    message: Any = None
-    code: Any = None
+    x_groq: _Groq | None = None
 
 
-_FINISH: dict[str, FinishReason] = {
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "content_filter",
-}
+_KNOWN = frozenset({"choices", "created", "id", "model", "object", "usage", "x_groq"})
 """
-Finish reasons of providers, in OpenAI's words; all others mean C{stop}.
+Members of chunks that may say nothing.
 """
 
-_BROKEN_OFF = frozenset({"error", "abort", "insufficient_system_resource"})
-"""
-Finish reasons by which OpenRouter, vLLM and DeepSeek mark an answer that is not whole.
-"""
-
-
-_decodeChunk = msgspec.json.Decoder(_Chunk).decode
+_THOUGHTS = frozenset({"reasoning", "thinking"})
+_CHUNK = LenientDecoder(_Chunk)
+_decodeChunk = _CHUNK.decode
 
 
 class ChatCompletionDecoder(StreamedReply):
@@ -107,20 +112,37 @@ class ChatCompletionDecoder(StreamedReply):
         """
         Understand one chunk, or a whole completion.
         """
-        chunk = _decodeChunk(payload)
-        choice = chunk.choices[0] if chunk.choices else None
-        if choice is not None:
-            self._readChoice(choice)
+        try:
+            chunk = _decodeChunk(payload)
+        except (msgspec.DecodeError, UnicodeError):
+            chunk = _CHUNK.decodeLeniently(payload)
+        choice = None
+        if chunk.choices:
+            for choice in chunk.choices:
+                # No more than one was asked for.
+                if not choice.index:
+                    self._readChoice(choice, chunk.error)
+                    break
         if chunk.usage is not None:
-            self.usage = _neutral(chunk.usage)
+            self._count(chunk.usage)
         if chunk.error:
-            self._report(chunk.error)
-        if chunk.object == "error":  # vLLM
-            self._report({"code": chunk.code, "message": chunk.message})
-        if choice is not None and choice.finish_reason in _BROKEN_OFF:
-            raise UpstreamTruncated(
-                f"The answer of provider {self.provider!r} broke off."
-            )
+            raise self.reported(chunk.error)
+        if (groq := chunk.x_groq) is not None:
+            if groq.usage is not None:
+                self._count(groq.usage)
+            if groq.error:
+                raise self.reported(groq.error)
+        if choice is None and chunk.usage is None:
+            self.readUnknown(payload, _KNOWN)
+
+    def readLate(self, payload: bytes) -> None:
+        """
+        Understand a chunk behind the end mark.
+        """
+        chunk = _CHUNK.read(payload)
+        for each in (chunk, *(chunk.choices or ()), chunk.x_groq):
+            if each is not None and each.usage is not None:
+                self._count(each.usage)
 
     def reply(self) -> ModelReply:
         """
@@ -131,25 +153,49 @@ class ChatCompletionDecoder(StreamedReply):
             self.keepThought(self._thought.decode(), self._thoughtField)
         return super().reply()
 
-    def _readChoice(self, choice: _Choice) -> None:
+    def _readChoice(self, choice: _Choice, error: Any) -> None:
         said = choice.delta or choice.message
         if said is not None:
-            if said.reasoning_content:
-                self._think("reasoning_content", said.reasoning_content)
-            elif said.reasoning:
-                self._think("reasoning", said.reasoning)
-            if said.content:
-                self.say(said.content)
+            if thought := said.reasoning_content:
+                self._think("reasoning_content", thought)
+            elif thought := said.reasoning:
+                self._think("reasoning", thought)
+            elif thought := said.reasoning_text:
+                self._think("reasoning_text", thought)
+            if content := said.content:
+                if type(content) is str:
+                    self.say(content)
+                else:
+                    self._readParts(content)
             if said.tool_calls:
                 for position, call in enumerate(said.tool_calls):
                     self._readCall(call, position)
         if choice.finish_reason:
-            self.finishReason = _FINISH.get(choice.finish_reason, "stop")
+            self._stop(choice.finish_reason, error or choice.error)
+        if choice.usage is not None:
+            self._count(choice.usage)
 
-    def _think(self, field: str, text: str) -> None:
+    def _readParts(self, content: Any) -> None:
+        """
+        Understand content that consists of parts, as Mistral's does.
+        """
+        for part in content if isinstance(content, list) else [content]:
+            if isinstance(part, dict) and part.get("type") in _THOUGHTS:
+                self.think(textOf(part))
+            else:
+                self.say(textOf(part))
+
+    def _stop(self, reason: str, error: Any) -> None:
+        if error:
+            raise self.reported(error)
+        if isFailure(reason):
+            raise self.brokenOff()
+        self.finishReason = nearestReason(reason)
+
+    def _think(self, field: str, thought: Any) -> None:
+        text = self.think(thought if type(thought) is str else textOf(thought))
         self._thoughtField = field
         self._thought += text.encode()
-        self.think(text)
 
     def _readCall(self, call: _CallDelta, position: int) -> None:
         """
@@ -165,25 +211,23 @@ class ChatCompletionDecoder(StreamedReply):
             self.beginCall(key, function.name, call.id)
         arguments = function.arguments
         if arguments:
-            if not isinstance(arguments, str):
-                arguments = msgspec.json.encode(arguments).decode()
-            self.continueCall(key, arguments)
+            self.continueCall(key, self.argumentsText(arguments))
 
-    def _report(self, error: Any) -> None:
-        status = error.get("code") if isinstance(error, dict) else None
-        raise self.reported(
-            status if isinstance(status, int) and status >= 400 else 500, error
+    def _count(self, usage: _Usage) -> None:
+        """
+        Take the largest counts: some providers count all tokens so far in each chunk,
+        and others send zeros before or behind the right ones.
+        """
+        prompt = usage.prompt_tokens_details or _PromptDetails()
+        completion = usage.completion_tokens_details or _CompletionDetails()
+        self.countAtLeast(
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            prompt.cached_tokens
+            or usage.cached_tokens
+            or usage.prompt_cache_hit_tokens,
+            completion.reasoning_tokens,
         )
-
-
-def _neutral(usage: _Usage) -> Usage:
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-    return Usage(
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
-        cached_tokens=(prompt.cached_tokens or 0) if prompt else 0,
-        reasoning_tokens=(completion.reasoning_tokens or 0) if completion else 0,
-    )
 
 
 class OpenAICompletions:

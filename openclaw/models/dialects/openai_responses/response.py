@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from openclaw.config import Secret
-from openclaw.errors import OpenClawError
 from openclaw.interfaces import ModelRequest
-from openclaw.messages import Usage
 from openclaw.models.dialects.openai_responses.request import bodyOf
+from openclaw.models.finish_reasons import nearestReason
+from openclaw.models.lenient_json import LenientDecoder, textOf
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.request_encoding import encodeBody
@@ -36,11 +36,6 @@ class _Usage(msgspec.Struct):
     input_tokens_details: _InputDetails | None = None
     output_tokens: int | None = None
     output_tokens_details: _OutputDetails | None = None
-
-
-class _Said(msgspec.Struct):
-    text: str | None = None
-    refusal: str | None = None
 
 
 class _Item(msgspec.Struct):
@@ -76,44 +71,12 @@ class _Event(msgspec.Struct):
     delta: Any = None
     arguments: Any = None
     error: Any = None
-    code: Any = None
-    message: Any = None
 
 
-_STATUS = dict.fromkeys(
-    (
-        "bio_policy",
-        "context_length_exceeded",
-        "empty_image_file",
-        "failed_to_download_image",
-        "image_content_policy_violation",
-        "image_file_not_found",
-        "image_file_too_large",
-        "image_parse_error",
-        "image_too_large",
-        "image_too_small",
-        "invalid_base64_image",
-        "invalid_image",
-        "invalid_image_format",
-        "invalid_image_mode",
-        "invalid_image_url",
-        "invalid_prompt",
-        "invalid_request_error",
-        "misalignment_policy_violation",
-        "unsupported_image_media_type",
-    ),
-    400,
-) | {
-    "invalid_api_key": 401,
-    "insufficient_quota": 429,
-    "rate_limit_exceeded": 429,
-    "server_is_overloaded": 503,
-    "slow_down": 503,
-    "vector_store_timeout": 504,
-}
-"""
-The HTTP status that fits each code of error; all else is the provider's own fault.
-"""
+_EVENT = LenientDecoder(_Event)
+_decodeEvent = _EVENT.decode
+_RESPONSE = LenientDecoder(_Response)
+_NOT_WHOLE = ("incomplete", "failed", "cancelled", "in_progress", "queued")
 
 
 class ResponseDecoder(StreamedReply):
@@ -124,7 +87,6 @@ class ResponseDecoder(StreamedReply):
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
         super().__init__(provider, refusal)
-        self._decode = msgspec.json.Decoder(_Event).decode
         self._told: set[int | None] = set()
         self._kept: set[int | None] = set()
 
@@ -133,19 +95,22 @@ class ResponseDecoder(StreamedReply):
         Understand one event.  Those that say again what others have said, and those
         about what was not asked for, are passed over.
         """
-        event = self._decode(payload)
-        index = event.output_index
+        try:
+            event = _decodeEvent(payload)
+        except (msgspec.DecodeError, UnicodeError):
+            event = _EVENT.decodeLeniently(payload)
+        index, delta = event.output_index, event.delta
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":
                 self.noteItem(self._told, index)
-                self.say(self._string(event.delta))
+                self.say(delta if type(delta) is str else textOf(delta))
             case "response.function_call_arguments.delta":
-                self.continueCall(index, self._string(event.delta))
+                self.continueCall(index, self.argumentsText(delta))
             case (
                 "response.reasoning_text.delta"
                 | "response.reasoning_summary_text.delta"
             ):
-                self.think(self._string(event.delta))
+                self.think(textOf(delta))
             case "response.reasoning_summary_part.added" if event.summary_index:
                 self.think("\n\n")
             case "response.output_item.added" if event.item is not None:
@@ -153,28 +118,32 @@ class ResponseDecoder(StreamedReply):
                     self._beginCall(index, event.item)
             case "response.output_item.done" if event.item is not None:
                 self._readItem(index, event.item)
-            case "error":
-                raise self._reported(
-                    event.error or {"code": event.code, "message": event.message}
-                )
             case _:
                 self._readEnd(event, payload)
 
     def _readEnd(self, event: _Event, payload: bytes) -> None:
         match event.type:
-            case "response.completed" | "response.incomplete" | "response.failed":
+            case (
+                "response.completed"
+                | "response.incomplete"
+                | "response.failed"
+                | "response.cancelled"
+            ):
                 response = event.response or _Response()
                 status = event.type.removeprefix("response.")
+                if status == "completed" and response.status in _NOT_WHOLE:
+                    status = response.status
             case None if event.object == "response":
                 # It came whole, though a stream was asked for.
-                response = msgspec.json.decode(payload, type=_Response)
+                response = _RESPONSE.read(payload)
                 status = response.status or "completed"
-            case None if event.error is not None:
-                raise self._reported(event.error)
-            case _:
+            case str(name) if name.startswith("response.") and not event.error:
                 return
-        if status not in ("completed", "incomplete"):
-            raise self._reported(response.error)
+            case _:
+                self.readUnknown(payload)
+                return
+        if status not in ("completed", "incomplete") or response.error:
+            raise self.reported(response.error or {"type": status})
         self._end(response, status)
 
     def _end(self, response: _Response, status: str) -> None:
@@ -182,12 +151,13 @@ class ResponseDecoder(StreamedReply):
             for index, item in enumerate(response.output or ()):
                 self._readItem(index, item)
         if response.usage is not None:
-            self.usage = _neutral(response.usage)
+            self._count(response.usage)
         why = response.incomplete_details
-        if why is not None and why.reason == "content_filter":
-            self.finishReason = "content_filter"
+        if status == "completed":
+            self.finishReason = "stop"
         else:
-            self.finishReason = "stop" if status == "completed" else "length"
+            word = (why and why.reason) or "length"
+            self.finishReason = nearestReason(word, "length")
         self.complete = True
 
     def _readItem(self, index: int | None, item: _Item) -> None:
@@ -198,46 +168,34 @@ class ResponseDecoder(StreamedReply):
             if not self.knowsCall(index):
                 self._beginCall(index, item)
             elif self.lacksArguments(index):
-                self.continueCall(index, self._string(item.arguments))
+                self.continueCall(index, self.argumentsText(item.arguments))
         elif item.type == "reasoning" and index not in self._kept:
             self.noteItem(self._kept, index)
-            if sealed := self._string(item.encrypted_content):
+            if sealed := textOf(item.encrypted_content):
                 self.keepThought("", sealed)
         elif item.type == "message" and index not in self._told:
             self.noteItem(self._told, index)
-            for said in msgspec.convert(item.content or [], list[_Said]):
-                self.say(said.text or said.refusal or "")
+            self._readContent(item.content)
+
+    def _readContent(self, content: Any) -> None:
+        for part in content if isinstance(content, list) else [content]:
+            refusal = part.get("refusal") if isinstance(part, dict) else None
+            self.say(textOf(part) or textOf(refusal))
 
     def _beginCall(self, index: int | None, item: _Item) -> None:
         self.noteItem(self._told, index)
         self.beginCall(index, item.name, item.call_id or item.id)
-        self.continueCall(index, self._string(item.arguments))
+        self.continueCall(index, self.argumentsText(item.arguments))
 
-    def _string(self, value: Any) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            return value
-        raise self.unreadable()
-
-    def _reported(self, error: Any) -> OpenClawError:
-        described = error if isinstance(error, dict) else {}
-        for name in ("code", "type"):
-            status = _STATUS.get(str(described.get(name)))
-            if status is not None:
-                return self.reported(status, error)
-        return self.reported(500, error)
-
-
-def _neutral(usage: _Usage) -> Usage:
-    prompt = usage.input_tokens_details or _InputDetails()
-    completion = usage.output_tokens_details or _OutputDetails()
-    return Usage(
-        prompt_tokens=usage.input_tokens or 0,
-        completion_tokens=usage.output_tokens or 0,
-        cached_tokens=prompt.cached_tokens or 0,
-        reasoning_tokens=completion.reasoning_tokens or 0,
-    )
+    def _count(self, usage: _Usage) -> None:
+        prompt = usage.input_tokens_details or _InputDetails()
+        completion = usage.output_tokens_details or _OutputDetails()
+        self.countAtLeast(
+            usage.input_tokens,
+            usage.output_tokens,
+            prompt.cached_tokens,
+            completion.reasoning_tokens,
+        )
 
 
 class OpenAIResponses:

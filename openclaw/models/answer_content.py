@@ -1,0 +1,298 @@
+"""
+The content of an answer, as a dialect's decoder finds it piece by piece.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from openclaw.errors import (
+    OpenClawError,
+    UpstreamMalformed,
+    UpstreamTooLarge,
+    UpstreamTruncated,
+)
+from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
+from openclaw.interfaces import ModelReply
+from openclaw.messages import MOST_CALLS, NO_USAGE, FinishReason, Thought, Usage
+from openclaw.models.answer_limits import (
+    MOST_CONTENT,
+    MOST_ITEMS,
+    MOST_THOUGHTS,
+    plausible,
+)
+from openclaw.models.lenient_json import wellFormed, wellFormedJSON
+from openclaw.models.surrogates import SurrogateJoiner
+from openclaw.models.think_tags import ThinkingSplitter
+from openclaw.models.tool_calls import (
+    MOST_ARGUMENTS,
+    CallsTooLarge,
+    ToolCallAssembler,
+)
+
+_TEXT = "text"
+_THOUGHT = "thought"
+
+
+class AnswerContent:
+    """
+    Text, thoughts, tool calls and usage: pieces in, events and a whole reply out.
+
+    @ivar finishReason: The reason that the provider gives for having stopped.  Only
+        this proves that an answer is whole.
+    """
+
+    def __init__(self, provider: str) -> None:
+        """
+        @param provider: The provider's name, for messages.
+        """
+        self.finishReason: FinishReason | None = None
+        self.provider = provider
+        self._usage = NO_USAGE
+        self._splitter = ThinkingSplitter()
+        self._halves = SurrogateJoiner()
+        self._isPlain = False
+        self._calls = ToolCallAssembler()
+        self._thoughts: list[Thought] = []
+        self._content = 0
+        # In UTF-8: each word as a string of its own would take ten times as much.
+        self._text = bytearray()
+        self._events: list[ModelEvent] = []
+
+    @property
+    def hasContent(self) -> bool:
+        """
+        Has anything been said, thought or called?
+        """
+        return bool(self._text or self._content)
+
+    @property
+    def usage(self) -> Usage:
+        """
+        The usage so far. Set by C{read}; impossible counts are corrected.
+        """
+        return self._usage
+
+    @usage.setter
+    def usage(self, told: Usage) -> None:
+        counts = msgspec.structs.astuple(told)
+        self._usage = Usage(*map(plausible, counts))
+
+    def countAtLeast(
+        self,
+        prompt: int | None,
+        completion: int | None,
+        cached: int | None = None,
+        reasoning: int | None = None,
+    ) -> None:
+        """
+        Correct the usage by later counts.  Some providers count all tokens so far in
+        each event, and some send zeros before or behind the right counts.
+        """
+        told = (prompt, completion, cached, reasoning)
+        if any(count is not None for count in told):
+            before = msgspec.structs.astuple(self._usage)
+            self.usage = Usage(
+                *(max(was, count or 0) for was, count in zip(before, told, strict=True))
+            )
+
+    def say(self, text: str) -> None:
+        """
+        The model said some more.
+        """
+        if self._isPlain:
+            # All but the first few words of an answer.
+            if text:
+                try:
+                    self._text += text.encode()
+                except UnicodeEncodeError:
+                    self._sayInPieces(text)
+                else:
+                    self._events.append(TextDelta(text))
+        else:
+            self._sayInPieces(text)
+
+    def _sayInPieces(self, text: str) -> None:
+        self._keep(self._splitter.feed(self._halves.join(_TEXT, text)))
+        self._isPlain = self._splitter.passing and _TEXT not in self._halves
+
+    def think(self, text: str) -> str:
+        """
+        The model thought some more.
+
+        @return: What was told of it; half a character waits for the other half.
+        """
+        if text:
+            if self._halves or not text.isascii():
+                text = self._halves.join(_THOUGHT, text)
+                if not text:
+                    return ""
+            self._content += len(text)
+            self._events.append(ReasoningDelta(text))
+        return text
+
+    def keepThought(self, text: str, signature: str) -> None:
+        """
+        The provider wants this back with the calls that follow.
+
+        @param text: What of it was told by L{think}.
+        """
+        signature = wellFormed(signature)
+        # Some sign what they have signed before: each time it is another copy.
+        self._content += len(text) + len(signature)
+        if len(self._thoughts) >= MOST_THOUGHTS:
+            raise self.tooLarge(f"with more than {MOST_THOUGHTS} thoughts")
+        if self._content > MOST_CONTENT:
+            raise self._sayingTooMuch()
+        self._thoughts.append(Thought(text, signature))
+
+    def beginCall(self, key: object, name: str | None, id: str | None) -> None:
+        """
+        The model begins a tool call.
+
+        @param key: What the dialect tells the call's pieces by.
+
+        @param id: The provider's id for it, if it has one.
+        """
+        if not name:
+            raise self.unreadable()
+        if self._calls.lacks(key):
+            # Whatever comes now under this key is not for the call that had it.
+            self.continueCall(key, "{}")
+        self._keep(self._splitter.finish())
+        name, id = wellFormed(name), id and wellFormed(id)
+        self._content += len(name) + len(id or "")
+        try:
+            self._events.append(self._calls.begin(key, name, id))
+        except CallsTooLarge:
+            raise self.tooLarge(f"with more than {MOST_CALLS} tool calls") from None
+
+    def signCall(self, key: object, signature: str) -> None:
+        """
+        The provider wants this back with a call that has begun.
+        """
+        self._content += len(signature)
+        self._calls.sign(key, wellFormed(signature))
+
+    def knowsCall(self, key: object) -> bool:
+        """
+        Has this call begun?
+        """
+        return self._calls.knows(key)
+
+    def lacksArguments(self, key: object) -> bool:
+        """
+        Has this call begun, and nothing of its arguments come?
+        """
+        return self._calls.lacks(key)
+
+    def continueCall(self, key: object, arguments: str) -> None:
+        """
+        The model wrote some more of a call's arguments.
+        """
+        if not self._calls.knows(key):
+            raise self.unreadable()
+        if arguments and (self._halves or not arguments.isascii()):
+            arguments = self._halves.join(key, arguments)
+        if arguments:
+            self._content += len(arguments)
+            try:
+                self._events.append(self._calls.more(key, arguments))
+            except CallsTooLarge:
+                raise self.tooLarge(
+                    f"with a tool call of more than {MOST_ARGUMENTS} characters"
+                ) from None
+
+    def argumentsText(self, value: Any) -> str:
+        """
+        Return a piece of a call's arguments as the text that it is, or as JSON where a
+        server sends the object itself.
+
+        @raise UpstreamMalformed: It is neither; a call without it would be another.
+        """
+        if isinstance(value, str):
+            return value
+        if isinstance(value, dict):
+            return msgspec.json.encode(wellFormedJSON(value)).decode()
+        if value is None:
+            return ""
+        raise self.unreadable()
+
+    def tooLarge(self, what: str) -> OpenClawError:
+        """
+        The error for an answer that is larger than any may be.
+
+        @param what: Continues "an answer".
+        """
+        return UpstreamTooLarge(f"Provider {self.provider!r} sent an answer {what}.")
+
+    def _sayingTooMuch(self) -> OpenClawError:
+        return self.tooLarge(f"that says more than {MOST_CONTENT} characters")
+
+    def noteItem(self, seen: set[int | None], index: int | None) -> None:
+        """
+        Remember an item of the answer by its index.
+        """
+        if len(seen) >= MOST_ITEMS:
+            raise self.tooLarge(f"of more than {MOST_ITEMS} items")
+        seen.add(index)
+
+    def unreadable(self) -> OpenClawError:
+        """
+        The error for what makes no sense.
+        """
+        return UpstreamMalformed(
+            f"Provider {self.provider!r} sent an invalid response."
+        )
+
+    def brokenOff(self) -> OpenClawError:
+        """
+        The error for an answer that is not whole.
+        """
+        return UpstreamTruncated(f"The answer of provider {self.provider!r} broke off.")
+
+    def endContent(self) -> None:
+        """
+        Tell what was held back.
+        """
+        for key in list(self._halves):
+            # The other half did not come.
+            self._tellHalf(key)
+        self._keep(self._splitter.finish())
+
+    def _tellHalf(self, key: object) -> None:
+        half = self._halves.pop(key)
+        if key == _TEXT:
+            self.say(wellFormed(half))
+        elif key == _THOUGHT:
+            self.think(wellFormed(half))
+        else:
+            self.continueCall(key, wellFormed(half))
+
+    def assemble(self, reason: FinishReason) -> ModelReply:
+        """
+        Make a reply of all that was said.
+        """
+        calls = self._calls.calls()
+        if reason in ("stop", "tool_calls"):
+            # Some say the one and mean the other.
+            reason = "tool_calls" if calls else "stop"
+        return ModelReply(
+            text=self._text.decode(),
+            finishReason=reason,
+            usage=self.usage,
+            toolCalls=calls,
+            # After an answer that ends with words, nobody wants them back.
+            thoughts=tuple(self._thoughts) if calls else (),
+        )
+
+    def _keep(self, events: Sequence[ModelEvent]) -> None:
+        for event in events:
+            if type(event) is TextDelta:
+                self._text += event.text.encode()
+        self._events += events
+
+    def _drain(self) -> list[ModelEvent]:
+        events, self._events = self._events, []
+        return events
