@@ -43,7 +43,8 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
             problems.append('"${" must be followed by a name and "}"; or write "$${"')
         elif name not in environ:
             problems.append(
-                f"the environment has no variable {name}; set it for the daemon and restart"
+                f"the environment has no variable {name}; set it for the daemon and"
+                " restart"
             )
         else:
             return environ[name]
