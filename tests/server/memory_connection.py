@@ -19,14 +19,15 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 class Line(StringTransport):
     """
-    The gateway's end of a connection.  It ends as a TCP transport does: behind the
-    last bytes and never within the call that asks for it; and it tells its producer
-    before it tells its protocol.
+    The gateway's end of a connection.  Like a TCP transport, it reports the loss of the
+    connection after the last bytes and in a later reactor iteration, first to its
+    producer and then to its protocol.
 
-    @ivar writes: What each write sent, in their order.
-    @ivar stuck: Does the other side read nothing, so that no last bytes go out?
-    @ivar full: Is there no room for more, so that whoever writes is told to wait?
-    @ivar aborted: Was the connection cut?
+    @ivar writes: The bytes of each write, in order.
+    @ivar stuck: Whether the other side reads nothing, so that the last bytes are never
+        sent.
+    @ivar full: Whether the send buffer is full, so that producers are paused.
+    @ivar aborted: Whether the connection was aborted.
     """
 
     def __init__(self, protocol):
@@ -42,9 +43,6 @@ class Line(StringTransport):
         protocol.makeConnection(self)
 
     def write(self, data):
-        """
-        Send some bytes.
-        """
         if self.connected and not self.aborted and data:
             self.writes.append(data)
             super().write(data)
@@ -52,27 +50,21 @@ class Line(StringTransport):
                 self.producer.pauseProducing()
 
     def writeSequence(self, data):
-        """
-        Send some bytes at once.
-        """
         self.write(b"".join(data))
 
     def abortConnection(self):
-        """
-        Cut the connection.
-        """
         self.aborted = True
         super().abortConnection()
 
     def unregisterProducer(self):
         """
-        Forget the producer, if there is one.
+        Remove the producer, if there is one.
         """
         self.producer = self.streaming = None
 
     def settle(self):
         """
-        Let happen what a reactor would let happen next.
+        Run the events of the next reactor iterations.
         """
         if self.connected and self.aborted:
             self.end(ConnectionAborted())
@@ -81,7 +73,7 @@ class Line(StringTransport):
 
     def end(self, reason):
         """
-        The connection is gone.
+        Report the loss of the connection.
         """
         self.connected = False
         producer, self.producer = self.producer, None
@@ -95,8 +87,8 @@ class Answer:
     """
     An HTTP response.
 
-    @ivar headers: By their names in lower case.
-    @ivar complete: Is it all there, as far as HTTP can tell?
+    @ivar headers: By their lower-case names.
+    @ivar complete: Whether the response is complete, as far as HTTP shows that.
     """
 
     status: int
@@ -114,21 +106,21 @@ class Answer:
     @property
     def error(self):
         """
-        The error in the body.
+        Return the error in the body.
         """
         return self.json["error"]
 
     @property
     def frames(self) -> list[Frame]:
         """
-        The frames of an event stream so far.
+        Return the frames of an event stream so far.
         """
         return framesOf(self.body)
 
     @property
     def text(self) -> str:
         """
-        Return the text of the answer so far.
+        Return the text of the reply so far.
         """
         if not self.headers["content-type"].startswith("text/event-stream"):
             return self.json["choices"][0]["message"]["content"]
@@ -142,24 +134,21 @@ class Answer:
 
 class _Bytes(BytesIO):
     """
-    The file of a socket for L{HTTPResponse}, which may not close it.
+    The file of a socket for L{HTTPResponse}, which must not close it.
     """
 
     def makefile(self, mode):
-        """
-        The file of the socket.
-        """
         return self
 
     def close(self):
         """
-        Stay open: there may be another response behind this one.
+        Do nothing, since another response may follow.
         """
 
 
 class Caller:
     """
-    A client's end of a connection.
+    The client's end of a connection.
 
     @ivar line: The gateway's end.
     """
@@ -173,7 +162,7 @@ class Caller:
 
     def send(self, *pieces):
         """
-        Send bytes, each piece on its own.
+        Send bytes, each piece separately.
         """
         for piece in pieces:
             if self.line.connected and not self.line.disconnecting:
@@ -195,15 +184,15 @@ class Caller:
 
     def leave(self):
         """
-        Close the connection, or the sending half of it, which is the same to the
-        gateway.
+        Close the connection, or only the sending half, which the gateway can't
+        distinguish.
         """
         if self.line.connected:
             self.line.end(ConnectionDone())
 
     def reset(self):
         """
-        Break the connection.
+        Reset the connection.
         """
         if self.line.connected:
             self.line.end(ConnectionLost())
@@ -211,7 +200,7 @@ class Caller:
     @property
     def received(self):
         """
-        All bytes so far.
+        Return all bytes so far.
         """
         self.line.settle()
         return self.line.value()
@@ -219,7 +208,7 @@ class Caller:
     @property
     def closed(self):
         """
-        Has the gateway closed the connection?
+        Return whether the gateway has closed the connection.
         """
         self.line.settle()
         return not self.line.connected
@@ -227,7 +216,7 @@ class Caller:
     @property
     def answers(self):
         """
-        All responses so far.  Those with C{100 Continue} are passed over.
+        Return all responses so far, without those with C{100 Continue}.
         """
         read, received, found = _Bytes(self.received), self.received, []
         while read.tell() < len(received):
@@ -238,7 +227,7 @@ class Caller:
     @property
     def answer(self):
         """
-        The one response so far.
+        Return the only response so far.
         """
         [only] = self.answers
         return only
@@ -247,7 +236,7 @@ class Caller:
 def _readAnswer(read, method, closed):
     response = HTTPResponse(read, method=method)
     response.begin()
-    # Without a length or chunks, the end of the connection is the end of the body.
+    # Without a length or chunks, the end of the connection ends the body.
     complete = closed or response.chunked or response.length is not None
     try:
         body = response.read()

@@ -1,6 +1,6 @@
 """
-A whole gateway in memory: every part of it is the real one, but for the model, the
-session store, the clock and the connections.
+A complete gateway in memory: all parts are real, except for the model, the session
+store, the clock and the connections.
 """
 
 from pathlib import Path
@@ -47,21 +47,15 @@ def configOf(
     http=NOTHING,
 ):
     """
-    A configuration whose agents ask the scripted model.
+    Return a configuration whose agents use the scripted model.
 
-    @param endpoint: What it has for the endpoint, beside that it is enabled.
-
+    @param endpoint: Keys of the endpoint, in addition to C{enabled}.
     @param agents: The agents by id.
-
-    @param defaults: What it has for all agents.
-
-    @param session: What it has for sessions.
-
-    @param models: What it has about the models.
-
-    @param tools: What it has about tools.
-
-    @param http: What it has for all of HTTP.
+    @param defaults: Keys of C{agents.defaults}.
+    @param session: Keys of C{session}.
+    @param models: Keys of C{models}.
+    @param tools: Keys of C{tools}.
+    @param http: Keys of C{gateway.http}.
     """
     scripted = {"baseUrl": "http://model.example", "models": list(models)}
     chatCompletions = {"enabled": True, **endpoint}
@@ -82,15 +76,14 @@ def configOf(
 
 class MemoryGateway:
     """
-    The gateway.
+    A gateway in memory.
 
-    @ivar clock: Its time, which only tests move.
-    @ivar provider: Its models, which the tests play.
-    @ivar store: Where its sessions are.
-    @ivar failing: What C{/readyz} is to report.
-    @ivar logged: The text of what was logged.
-    @ivar failures: The tracebacks that were logged.  A test that expects some takes
-        them out.
+    @ivar clock: Its clock, which only tests advance.
+    @ivar provider: The provider, to whose calls tests reply.
+    @ivar store: The session store.
+    @ivar failing: The reasons that C{/readyz} reports.
+    @ivar logged: The text of the log.
+    @ivar failures: The tracebacks in the log.  A test that expects some removes them.
     """
 
     def __init__(
@@ -104,19 +97,12 @@ class MemoryGateway:
         store=None,
     ):
         """
-        Put it together.
-
         @param secret: The token, or C{None} for none.
-
-        @param checkers: For HTTP Basic.
-
-        @param tools: Those that are installed.
-
-        @param clock: More of a reactor than a clock, for tests that need it.
-
-        @param state: The directory of its named tokens.
-
-        @param store: One that is not in memory alone.
+        @param checkers: Checkers for HTTP Basic.
+        @param tools: The installed tools.
+        @param clock: A clock with more of a reactor, for tests that need it.
+        @param state: The directory of named tokens.
+        @param store: A session store other than the one in memory.
         """
         self.clock = clock or Clock()
         self.clock.advance(EPOCH)
@@ -156,7 +142,7 @@ class MemoryGateway:
 
     def stand(self, config):
         """
-        Let a configuration hold from now on, as after a reload.
+        Apply a configuration, as a reload does.
         """
         gateway, secret = config.gateway, self._secret
         mode = gateway.auth.mode or ("none" if secret is None else "token")
@@ -182,15 +168,15 @@ class MemoryGateway:
 
     def connect(self):
         """
-        A new connection.
+        Open a new connection.
         """
         return Caller(self.site)
 
     def get(self, path, *headers, method="GET"):
         """
-        Ask for something on a connection of its own, with the token.
+        Send a GET request on a new connection, with the token.
 
-        @return: The answer.
+        @return: The response.
         """
         caller = self.connect()
         caller.ask(method, path, [AUTHORIZATION, *headers])
@@ -198,11 +184,10 @@ class MemoryGateway:
 
     def post(self, body, *headers, path=COMPLETIONS):
         """
-        Ask for a completion on a connection of its own, with the token.
+        Send a completion request on a new connection, with the token.
 
-        @param body: JSON, as bytes or as what it stands for.
-
-        @return: The caller's end of the connection.
+        @param body: JSON, as bytes or as a value.
+        @return: The client's end of the connection.
         """
         caller = self.connect()
         self.ask(caller, body, *headers, path=path)
@@ -210,7 +195,7 @@ class MemoryGateway:
 
     def ask(self, caller, body, *headers, path=COMPLETIONS, version="1.1"):
         """
-        The same on a connection that there is already.
+        Send a completion request on an existing connection.
         """
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         caller.ask("POST", path, [AUTHORIZATION, *headers], raw, version)
@@ -218,29 +203,24 @@ class MemoryGateway:
     @property
     def call(self):
         """
-        The last call of the model.
+        Return the latest call of the model.
         """
         return self.provider.calls[-1]
 
 
 class GatewayTestCase(SynchronousTestCase):
     """
-    A test with a gateway, of which nothing may be left behind: no connection, no
-    run, no delayed call, and no traceback in the log.
-
-    @ivar gateway: The gateway.
+    A test case with a gateway, which must leave nothing behind: no connection, run,
+    delayed call or logged traceback.
     """
 
     def setUp(self):
-        """
-        Start a gateway.
-        """
         self.gateways = []
         self.gateway = self.start()
 
     def start(self, **settings):
         """
-        Start one more gateway; see L{MemoryGateway}.
+        Start another gateway; see L{MemoryGateway}.
         """
         gateway = MemoryGateway(**settings)
         self.successResultOf(gateway.store.open())
@@ -250,7 +230,7 @@ class GatewayTestCase(SynchronousTestCase):
 
     def tearDown(self):
         """
-        Stop all gateways as the daemon does.
+        Stop all gateways like the daemon.
         """
         for gateway in self.gateways:
             stopped = gateway.runtime.stop()
@@ -266,7 +246,7 @@ class GatewayTestCase(SynchronousTestCase):
 
     def answered(self, body, *headers, say=("Yes?",), **ending):
         """
-        The answer to a request, for which the model says this.
+        Return the response to a request, to which the model replies with C{text}.
         """
         caller = self.gateway.post(body, *headers)
         self.gateway.call.say(*say)
@@ -277,7 +257,7 @@ class GatewayTestCase(SynchronousTestCase):
 
     def assertRefused(self, answer, status, code, param=None):
         """
-        Assert that an answer is an error in OpenAI's shape.
+        Assert that a response is an error in OpenAI's format.
         """
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(

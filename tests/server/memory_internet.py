@@ -1,6 +1,6 @@
 """
-An Internet in memory, for a gateway to fetch from: a reactor with names, connections,
-and threads that do their work when a test says so.
+An Internet in memory, from which a gateway can fetch: a reactor with names,
+connections, and threads that run their work when a test says so.
 """
 
 from twisted.internet.address import IPv4Address
@@ -15,7 +15,7 @@ SITE = "93.184.216.34"
 
 class _Connector:
     """
-    A connection that is being made, or was.
+    A connection attempt, and its connection.
     """
 
     def __init__(self):
@@ -24,7 +24,7 @@ class _Connector:
     @property
     def state(self):
         """
-        As of a connector of Twisted's.
+        The state, as of Twisted's connectors.
         """
         if self.client is None:
             return "disconnected" if self.made.stoppedConnecting else "connecting"
@@ -33,13 +33,13 @@ class _Connector:
     @property
     def transport(self):
         """
-        The client's end.
+        Return the client's end.
         """
         return self.client.transport
 
     def stopConnecting(self):
         """
-        Give up.
+        Fail the attempt.
         """
         self.made.stopConnecting()
 
@@ -48,7 +48,7 @@ class _Threads:
     """
     A thread pool without threads.
 
-    @ivar work: What is to be done.
+    @ivar work: The pending work.
     """
 
     def __init__(self):
@@ -56,13 +56,13 @@ class _Threads:
 
     def callInThreadWithCallback(self, onResult, work, *args, **kwargs):
         """
-        Keep some work.
+        Queue some work.
         """
         self.work.append((onResult, work, args, kwargs))
 
     def run(self):
         """
-        Do it.
+        Run the queued work.
         """
         while self.work:
             onResult, work, args, kwargs = self.work.pop(0)
@@ -77,11 +77,11 @@ class _Threads:
 @implementer(IHostnameResolver)
 class Internet(Network):
     """
-    A whole reactor over such an Internet.
+    A reactor with such an Internet.
 
     @ivar hosts: The addresses of names.
-    @ivar connected: The addresses and ports that were connected to.
-    @ivar threads: Its thread pool.
+    @ivar connected: The addresses and ports of all connections.
+    @ivar threads: The thread pool.
     """
 
     def __init__(self):
@@ -92,18 +92,12 @@ class Internet(Network):
         self.nameResolver = self
 
     def resolveHostName(self, receiver, hostName, portNumber=0, *rest, **more):
-        """
-        Look for a name.
-        """
         receiver.resolutionBegan(None)
         for address in self.hosts.get(hostName, ()):
             receiver.addressResolved(IPv4Address("TCP", address, portNumber))
         receiver.resolutionComplete()
 
     def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):
-        """
-        Begin to open a connection.
-        """
         self.connected.append((host, port))
         connector = _Connector()
         build = factory.buildProtocol
@@ -117,14 +111,11 @@ class Internet(Network):
         return connector
 
     def getThreadPool(self):
-        """
-        The thread pool.
-        """
         return self.threads
 
     def callFromThread(self, callable, *args, **kwargs):
         """
-        Do something in the reactor's thread, which is this one.
+        Call a function, since this is the reactor's thread.
         """
         callable(*args, **kwargs)
 

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.access}: what is decided from the headers.
+Tests of L{openclaw.server.access}: decisions by the headers.
 """
 
 from hypothesis import given
@@ -27,7 +27,7 @@ SPELLINGS = (
     "/%2Fv1/chat/completions",
 )
 """
-The ways to write the path of the endpoint.
+Spellings of the endpoint's path.
 """
 
 MISSPELT = (
@@ -46,7 +46,7 @@ MISSPELT = (
     "/x?/healthz",
 )
 """
-Paths at which nothing is.
+Paths that do not exist.
 """
 
 IMPOSSIBLE = (
@@ -64,7 +64,7 @@ IMPOSSIBLE = (
     "?",
 )
 """
-Paths at which there can be nothing.
+Paths that can't exist.
 """
 
 COMPANIONS = (
@@ -78,7 +78,7 @@ COMPANIONS = (
     "/v1/runs/run_1/events",
 )
 """
-Paths that are off when the endpoint is.
+Paths that are disabled together with the endpoint.
 """
 
 PIECES = ["", "v1", "chat", "completions", "models", "openclaw", "main", "healthz", "x"]
@@ -92,12 +92,12 @@ paths = st.lists(
 
 class StrangerTests(GatewayTestCase):
     """
-    An unknown caller is refused before the body.
+    An unauthenticated caller is rejected before the body.
     """
 
     def statusOf(self, method, path, *headers):
         """
-        The status of an answer, from a connection of its own.
+        Return the status of the response to a request on a new connection.
         """
         caller = self.gateway.connect()
         caller.ask(method, path, headers)
@@ -105,7 +105,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_noPath(self):
         """
-        OPTIONS of the server as a whole is answered; CONNECT is refused.
+        C{OPTIONS *} is answered; CONNECT is rejected.
         """
         caller = self.gateway.connect()
         caller.ask("OPTIONS", "*")
@@ -117,8 +117,8 @@ class StrangerTests(GatewayTestCase):
 
     def test_absoluteForm(self):
         """
-        A request target in absolute form is served as its path would be, with a body
-        and behind another request, too.
+        A target in absolute form is handled like its path, also with a body and after
+        another request.
         """
         caller = self.gateway.connect()
         self.gateway.ask(caller, HELLO, path=f"http://gateway{COMPLETIONS}")
@@ -130,8 +130,8 @@ class StrangerTests(GatewayTestCase):
 
     def test_noCredential(self):
         """
-        No, an empty, a wrong, or another kind of credential is the same, and the
-        answer says what is needed.
+        A missing, empty, invalid or different credential gets the same response, which
+        names the required one.
         """
         for header in (
             None,
@@ -156,7 +156,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_spellingOfTheScheme(self):
         """
-        The scheme may be in any case, with any blanks round it.
+        The scheme may have any case and any surrounding blanks.
         """
         for scheme in ("bearer ", "BEARER   ", "  Bearer "):
             header = ("Authorization", f"{scheme}{TOKEN} ")
@@ -164,7 +164,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_everySpelling(self):
         """
-        However the path is written, the access check and the routes read it alike.
+        The access check and the routes interpret all spellings of a path alike.
         """
         for path in SPELLINGS:
             self.assertEqual(self.statusOf("POST", path), 401, path)
@@ -176,7 +176,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_models(self):
         """
-        The models are no stranger's business either.
+        The list of models also requires a credential.
         """
         for path in ("/v1/models", "/v1/models/", "/v1/models/openclaw", "//v1/models"):
             for method in ("GET", "HEAD"):
@@ -185,7 +185,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_pathFirst(self):
         """
-        An unknown path is 404 before any credential is asked for.
+        An unknown path is 404 before the credential is checked.
         """
         for path in MISSPELT:
             for headers in ([], [AUTHORIZATION]):
@@ -196,7 +196,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_methodSecond(self):
         """
-        So is a method that does not.
+        A method that the path lacks is 405 before the credential is checked.
         """
         for path in SPELLINGS:
             self.assertEqual(self.statusOf("GET", path), 405)
@@ -215,7 +215,7 @@ class StrangerTests(GatewayTestCase):
 
     def test_anyHost(self):
         """
-        The Host header does not matter here, be it no name at all.
+        The Host header does not matter here, even if it is invalid.
         """
         for host in ("", "a..b", "\xff", "x" * 300, ":", "[::1", "gateway:port", "*"):
             caller = self.gateway.connect()
@@ -226,14 +226,14 @@ class StrangerTests(GatewayTestCase):
     @given(st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"]), paths)
     def test_anyPath(self, method, path):
         """
-        No path leads past the access check, and none breaks it.
+        No path bypasses or breaks the access check.
         """
         caller = self.gateway.connect()
         caller.ask(method, path, [], b"{}")
         status = caller.answer.status
         self.assertIn("x-request-id", caller.answer.headers)
         if status == 200:
-            # The index is at the root, which a path can name in many ways.
+            # Many paths lead to the index at the root.
             member = "ok" if "healthz" in path else "baseURL"
             if method != "HEAD":
                 self.assertIn(member, caller.answer.json)
@@ -253,7 +253,8 @@ class StrangerTests(GatewayTestCase):
 
 class NoCredentialNeededTests(GatewayTestCase):
     """
-    With C{gateway.auth.mode: none} everybody is let in, within the scopes they name.
+    With C{gateway.auth.mode: none} all callers are accepted, with the scopes that they
+    name.
     """
 
     def setUp(self):
@@ -265,7 +266,7 @@ class NoCredentialNeededTests(GatewayTestCase):
 
     def answerTo(self, method, path, scopes=None):
         """
-        The answer to a request without a credential.
+        Return the response to a request without a credential.
         """
         caller = self.gateway.connect()
         headers = [] if scopes is None else [("x-openclaw-scopes", scopes)]
@@ -274,7 +275,7 @@ class NoCredentialNeededTests(GatewayTestCase):
 
     def test_everybody(self):
         """
-        Without scopes a caller may do everything.
+        Without scopes in the request, everything is permitted.
         """
         self.assertEqual(self.answerTo("GET", "/v1/models").status, 200)
         self.assertRefused(
@@ -283,7 +284,7 @@ class NoCredentialNeededTests(GatewayTestCase):
 
     def test_narrowed(self):
         """
-        A caller may renounce what they do not need; what is missing is named.
+        A caller can reduce its scopes; the error names the missing one.
         """
         for scopes, missing in [
             ("operator.read", ["operator.write"]),
@@ -309,7 +310,7 @@ class NoCredentialNeededTests(GatewayTestCase):
 
     def test_notWithToken(self):
         """
-        A caller with the token has its scopes; the header is for gateways without
+        A caller with the token has the token's scopes; the header only applies without
         authentication.
         """
         [closed, _] = self.gateways
@@ -319,7 +320,7 @@ class NoCredentialNeededTests(GatewayTestCase):
 
 class DisabledTests(GatewayTestCase):
     """
-    An endpoint that is off tells how to switch it on.
+    The error of a disabled endpoint names the key that enables it.
     """
 
     def setUp(self):
@@ -331,7 +332,7 @@ class DisabledTests(GatewayTestCase):
 
     def test_anyMethod(self):
         """
-        Whatever the method, the caller and the spelling, the answer names the key.
+        The error names the key for all methods, callers and spellings.
         """
         for path in (*SPELLINGS, *COMPANIONS):
             for method in ("GET", "POST", "DELETE"):
@@ -346,7 +347,7 @@ class DisabledTests(GatewayTestCase):
 
     def test_withoutTheBody(self):
         """
-        The answer does not wait for a body, nor does it invite one.
+        The response does not wait for a body, and is not preceded by C{100 Continue}.
         """
         caller = self.gateway.connect()
         caller.ask(
@@ -359,7 +360,7 @@ class DisabledTests(GatewayTestCase):
 
     def test_theRest(self):
         """
-        Other paths stay as they are.
+        Other paths are not affected.
         """
         self.assertEqual(self.gateway.get("/healthz").status, 200)
         for path in MISSPELT:

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.site}: the bounds of a body that is wanted.
+Tests of L{openclaw.server.site}: limits of bodies that are read.
 """
 
 from hypothesis import given
@@ -23,12 +23,12 @@ from tests.server.upload_case import (
 
 class LimitTests(BodyTestCase):
     """
-    A body has a greatest size, whatever the caller says of it.
+    A body has a maximum size, whether or not the request declares it.
     """
 
     def assertTooLarge(self):
         """
-        Assert that the answer is 413, and the connection is not to be used again.
+        Assert that the response is 413, and that the connection is closed afterwards.
         """
         self.assertRefused(self.caller.answer, 413, "request_too_large")
         self.assertIn(str(LIMIT), self.caller.answer.error["message"])
@@ -36,13 +36,13 @@ class LimitTests(BodyTestCase):
 
     def padded(self, size):
         """
-        A request of so many bytes.
+        Return a request of this many bytes.
         """
         return BODY + b" " * (size - len(BODY))
 
     def test_invited(self):
         """
-        A client that asks first whether to send its body is told to go on, once.
+        A client with C{Expect: 100-continue} gets C{100 Continue} once.
         """
         self.begin(AUTHORIZATION, EXPECT, length(len(BODY)))
         self.assertEqual(self.caller.received, CONTINUE)
@@ -52,7 +52,8 @@ class LimitTests(BodyTestCase):
 
     def test_declared(self):
         """
-        One byte too many is refused before the first one comes, without invitation.
+        A body that is one byte too large is rejected before its first byte, without
+        C{100 Continue}.
         """
         self.begin(AUTHORIZATION, EXPECT, length(LIMIT + 1))
         self.assertTooLarge()
@@ -64,8 +65,8 @@ class LimitTests(BodyTestCase):
 
     def test_counted(self):
         """
-        A body that does not tell its length is refused where it passes the limit,
-        and what came of it is dropped.
+        A body without a declared length is rejected when it exceeds the limit, and its
+        bytes are dropped.
         """
         self.begin(AUTHORIZATION, CHUNKED)
         self.caller.send(chunk(b"x" * LIMIT))
@@ -80,7 +81,7 @@ class LimitTests(BodyTestCase):
 
     def test_justFits(self):
         """
-        A body of exactly the greatest size is taken, in both forms.
+        A body of exactly the maximum size is accepted, in both forms.
         """
         self.begin(AUTHORIZATION, length(LIMIT))
         self.caller.send(self.padded(LIMIT))
@@ -93,7 +94,7 @@ class LimitTests(BodyTestCase):
 
     def test_strangerFirst(self):
         """
-        An unknown caller is told that, and not our limits.
+        An unauthenticated caller gets 401, not the limit.
         """
         self.begin(WRONG, length(LIMIT + 1))
         self.assertRefused(self.caller.answer, 401, "invalid_api_key")
@@ -101,7 +102,7 @@ class LimitTests(BodyTestCase):
     @given(st.data())
     def test_anySplit(self, data):
         """
-        However the network cuts a request into pieces, it is the same request.
+        The pieces in which a request arrives do not matter.
         """
         head = f"POST {COMPLETIONS} HTTP/1.1\r\nHost: gateway\r\n"
         head += f"{': '.join(AUTHORIZATION)}\r\n"
@@ -132,13 +133,13 @@ class LimitTests(BodyTestCase):
 
 class DeadlineTests(BodyTestCase):
     """
-    A body has a time within which it has to be there.
+    A body has a deadline.
     """
 
     def test_neverCompletes(self):
         """
-        A body that dribbles in is refused when its time is up, and the connection
-        ends soon after.
+        A slow body is rejected at its deadline, and the connection is closed soon
+        after.
         """
         self.begin(AUTHORIZATION, length(100))
         for _ in range(BODY_SECONDS - 1):
@@ -156,8 +157,7 @@ class DeadlineTests(BodyTestCase):
 
     def test_completeAfterTheAnswer(self):
         """
-        A body that is complete only after it was refused closes the connection in
-        order.
+        If a rejected body completes later, the connection is closed in order.
         """
         self.begin(AUTHORIZATION, length(len(BODY)))
         self.wait(BODY_SECONDS)
@@ -169,7 +169,7 @@ class DeadlineTests(BodyTestCase):
 
     def test_inTime(self):
         """
-        Once the body is there, the run may take longer than that.
+        When the body is complete, its deadline no longer applies to the run.
         """
         self.begin(AUTHORIZATION, length(len(BODY)))
         self.wait(BODY_SECONDS - 1)
@@ -179,7 +179,7 @@ class DeadlineTests(BodyTestCase):
 
     def test_callerLeaves(self):
         """
-        A caller who leaves in the middle of a body leaves nothing behind.
+        A disconnect during the body leaves nothing behind.
         """
         for leave in ("leave", "reset"):
             self.caller = self.gateway.connect()
@@ -193,7 +193,7 @@ class DeadlineTests(BodyTestCase):
 
     def test_malformedChunks(self):
         """
-        Chunks that make no sense end the connection, and the deadline with it.
+        Malformed chunks close the connection and cancel the deadline.
         """
         self.begin(AUTHORIZATION, CHUNKED)
         self.caller.send(b"zebra\r\n")

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.site}: bounds on connections, and on bodies in all.
+Tests of L{openclaw.server.site}: limits of connections and of memory for bodies.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from tests.server.memory_gateway import (
 
 def stranger(site, number=1):
     """
-    Somebody connects from another machine.
+    Connect from another machine.
 
     @return: The gateway's end of the connection.
     """
@@ -37,13 +37,10 @@ def stranger(site, number=1):
 
 class CrowdTestCase(GatewayTestCase):
     """
-    A gateway with room for few.
+    A gateway with low limits.
     """
 
     def setUp(self):
-        """
-        Configure that.
-        """
         super().setUp()
         limits = {
             "maxConnections": 4,
@@ -58,7 +55,7 @@ class CrowdTestCase(GatewayTestCase):
 
     def tearDown(self):
         """
-        Let everybody leave.
+        Close all connections.
         """
         for line in self.lines:
             if line.connected:
@@ -67,7 +64,7 @@ class CrowdTestCase(GatewayTestCase):
 
     def come(self, number=1):
         """
-        Somebody comes from the machine with this number.
+        Connect from the machine with this number.
         """
         line = stranger(self.site, number)
         self.lines.append(line)
@@ -75,7 +72,7 @@ class CrowdTestCase(GatewayTestCase):
 
     def assertTurnedAway(self, line):
         """
-        Assert that there was no room for them, and that they know.
+        Assert that the connection was rejected with a response.
         """
         self.assertIsInstance(line.protocol, RejectedConnection)
         caller = Caller.__new__(Caller)
@@ -88,13 +85,13 @@ class CrowdTestCase(GatewayTestCase):
 
 class AddressTests(CrowdTestCase):
     """
-    Nobody takes all the room.
+    The limit per address.
     """
 
     def test_oneMachine(self):
         """
-        A machine that has its share is told so; others still get in, and so does the
-        machine itself once it has left.
+        A machine over its limit is rejected; others are accepted, and so is the machine
+        after it has disconnected.
         """
         first, second = self.come(), self.come()
         self.assertTurnedAway(self.come())
@@ -105,7 +102,7 @@ class AddressTests(CrowdTestCase):
 
     def test_thisMachine(self):
         """
-        This machine's programs, such as a proxy in front, may have all.
+        Programs on this machine, such as a proxy, have no limit.
         """
         callers = [self.gateway.connect() for _ in range(4)]
         self.assertEqual(len(self.site.connections), 4)
@@ -115,12 +112,12 @@ class AddressTests(CrowdTestCase):
 
 class TokenTests(CrowdTestCase):
     """
-    Nor does a token, wherever it is used from.
+    The share of a token, from any address.
     """
 
     def setUp(self):
         """
-        Two have tokens.
+        Add two tokens.
         """
         super().setUp()
         state = Path(self.mktemp()).absolute()
@@ -132,7 +129,7 @@ class TokenTests(CrowdTestCase):
 
     def post(self, token, body=STREAMED):
         """
-        Ask with a token.
+        Send a request with a token.
         """
         caller = self.gateway.connect()
         header = ("Authorization", f"Bearer {token}")
@@ -141,8 +138,8 @@ class TokenTests(CrowdTestCase):
 
     def test_share(self):
         """
-        It has three quarters of the connections for its requests; one beyond them is
-        refused, and another caller has the rest.
+        A token can use three quarters of the connections for its requests; the next one
+        is rejected, and another caller can use the rest.
         """
         greedy, polite = self.tokens
         callers = [self.post(greedy) for _ in range(3)]
@@ -162,7 +159,7 @@ class TokenTests(CrowdTestCase):
 
     def test_over(self):
         """
-        An answered request takes no room.
+        Finished requests do not count.
         """
         for _ in range(8):
             caller = self.post(self.tokens[0], HELLO)
@@ -175,19 +172,19 @@ class TokenTests(CrowdTestCase):
 
 class RoomTests(CrowdTestCase):
     """
-    The connections in all.
+    The limit of all connections.
     """
 
     def busy(self):
         """
-        Somebody who has asked for a stream.
+        Start a stream.
         """
         return self.gateway.post(STREAMED)
 
     def test_longestIdleGoes(self):
         """
-        For a new one, the connection is closed that has been idle for longest, not
-        one that is in use.
+        For a new connection, the one that has been idle for longest is closed, and none
+        in use.
         """
         running = self.busy()
         callers = [self.gateway.connect() for _ in range(3)]
@@ -202,7 +199,7 @@ class RoomTests(CrowdTestCase):
 
     def test_allInUse(self):
         """
-        When all connections are in use, the newest is turned away.
+        If all connections are in use, the newest is rejected.
         """
         callers = [self.busy() for _ in range(4)]
         self.assertTurnedAway(self.come())
@@ -213,8 +210,8 @@ class RoomTests(CrowdTestCase):
 
     def test_manyAreTurnedAway(self):
         """
-        Of those who are turned away some are told so; for others not even that is
-        done.  Who does not close then is cut.
+        Some rejected connections get a response, and others are closed without one.
+        Those that the client does not close are aborted.
         """
         callers = [self.busy() for _ in range(4)]
         stuck = []
@@ -233,7 +230,7 @@ class RoomTests(CrowdTestCase):
 
     def test_descriptors(self):
         """
-        The operating system's bound counts, too, whatever is configured.
+        The operating system's limit applies, too.
         """
         site = GatewaySite(
             self.site.resource,
@@ -248,7 +245,7 @@ class RoomTests(CrowdTestCase):
 
 class BodyTests(CrowdTestCase):
     """
-    The bodies in all.
+    The limit of the memory for all bodies.
     """
 
     def begin(self, *headers):
@@ -261,7 +258,7 @@ class BodyTests(CrowdTestCase):
 
     def test_arrived(self):
         """
-        A body that has arrived keeps its room, and one that is announced has none.
+        The bytes that have arrived count, and those that are only declared do not.
         """
         callers = [self.begin(("Content-Length", "2000")) for _ in range(9)]
         self.assertEqual(self.site.bodyBudget.used, 0)
@@ -282,7 +279,7 @@ class BodyTests(CrowdTestCase):
 
     def test_tooLarge(self):
         """
-        A body that is announced as too large is refused at once.
+        A body that is declared as too large is rejected immediately.
         """
         late = self.begin(("Content-Length", "1000000"))
         self.assertRefused(late.answer, 413, "request_too_large")
@@ -290,7 +287,7 @@ class BodyTests(CrowdTestCase):
 
     def test_strangers(self):
         """
-        An unknown caller has no room.
+        Bodies of unauthenticated callers do not count.
         """
         caller = self.gateway.connect()
         caller.ask("POST", COMPLETIONS, [("Content-Length", "2000")])
@@ -299,8 +296,8 @@ class BodyTests(CrowdTestCase):
 
     def test_chunked(self):
         """
-        A body of unknown length takes room as it comes, and gives it back when it is
-        refused.
+        A body of unknown length counts as it arrives, and no longer when it is
+        rejected.
         """
         first = self.begin(("Content-Length", "2040"))
         first.send(b" " * 2039)
@@ -316,7 +313,7 @@ class BodyTests(CrowdTestCase):
 
     def test_untilTheEnd(self):
         """
-        A body is held as long as its run goes on.
+        A body counts as long as its run is in progress.
         """
         caller = self.gateway.post(STREAMED)
         self.assertGreater(self.site.bodyBudget.used, 0)
@@ -333,7 +330,7 @@ class PatienceTests(GatewayTestCase):
 
     def test_rate(self):
         """
-        A body that would be there in time, but comes too slowly, is not waited for.
+        A body that arrives too slowly is rejected before its deadline.
         """
         self.gateway = self.start(config=configOf(endpoint={"bodyTimeoutSeconds": 30}))
         fast, slow = self.gateway.connect(), self.gateway.connect()
@@ -357,7 +354,7 @@ class PatienceTests(GatewayTestCase):
 
     def test_headers(self):
         """
-        Headers have their time from the first byte on, whatever else comes.
+        The deadline of headers starts at their first byte.
         """
         caller = self.gateway.connect()
         self.gateway.clock.advance(15)
@@ -372,7 +369,7 @@ class PatienceTests(GatewayTestCase):
 
     def test_lastBytes(self):
         """
-        A client that asks for the last answer, and does not read it, is disconnected.
+        A client that does not read the end of the response is disconnected.
         """
         caller = self.gateway.connect()
         caller.line.stuck = True

@@ -21,12 +21,12 @@ from tests.server.memory_gateway import (
 
 class KeepAliveTests(GatewayTestCase):
     """
-    One connection can serve many requests.
+    A connection can serve many requests.
     """
 
     def ask(self, caller, body, say="Yes?"):
         """
-        Have a completion, to its end.
+        Complete a completion request.
         """
         calls = len(self.gateway.provider.calls)
         self.gateway.ask(caller, body)
@@ -36,8 +36,8 @@ class KeepAliveTests(GatewayTestCase):
 
     def test_manyRequests(self):
         """
-        Answers, streams and errors of every kind leave the connection as good as
-        new, and each has an id of its own.
+        Replies, streams and errors of all kinds leave the connection usable, and each
+        has its own id.
         """
         caller = self.gateway.connect()
         self.ask(caller, HELLO)
@@ -60,7 +60,8 @@ class KeepAliveTests(GatewayTestCase):
 
     def test_afterAFailedRun(self):
         """
-        So does a run that fails, before its first word or behind it.
+        A run that fails, before or after its first output, leaves the connection
+        usable.
         """
         caller = self.gateway.connect()
         for spoken in ([], ["Hm"]):
@@ -78,7 +79,7 @@ class KeepAliveTests(GatewayTestCase):
 
     def test_pipelined(self):
         """
-        Requests that are sent ahead are answered one after the other, in order.
+        Pipelined requests are answered one after the other, in order.
         """
         caller = self.gateway.connect()
         for say in "ab":
@@ -97,7 +98,7 @@ class KeepAliveTests(GatewayTestCase):
 
     def test_pipelinedTogether(self):
         """
-        They may come in one piece.
+        Pipelined requests may arrive in one piece.
         """
         caller = self.gateway.connect()
         caller.send(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n" * 3)
@@ -105,7 +106,7 @@ class KeepAliveTests(GatewayTestCase):
 
     def test_closeWhenAsked(self):
         """
-        A client that says it will close is taken at its word.
+        C{Connection: close} closes the connection.
         """
         caller = self.gateway.connect()
         caller.ask("GET", "/healthz", [("Connection", "close")])
@@ -114,8 +115,8 @@ class KeepAliveTests(GatewayTestCase):
 
     def test_idle(self):
         """
-        A connection without a request is closed after some time, and one that waits
-        for its answer is not.
+        A connection without a request is closed after some time; one that waits for its
+        response is not.
         """
         idle, busy = self.gateway.connect(), self.gateway.post(HELLO)
         idle.ask("GET", "/healthz")
@@ -131,7 +132,7 @@ class KeepAliveTests(GatewayTestCase):
 
 class OldTests(GatewayTestCase):
     """
-    HTTP/1.0 has no chunks: the end of the connection is the end of the answer.
+    In HTTP/1.0, which has no chunks, the end of the connection ends the response.
     """
 
     def ask(self, body):
@@ -144,7 +145,7 @@ class OldTests(GatewayTestCase):
 
     def test_whole(self):
         """
-        A plain answer has its length, and the connection closes behind it.
+        A plain response has its length, and the connection is closed afterwards.
         """
         caller = self.ask(HELLO)
         self.gateway.call.say("Yes?")
@@ -155,7 +156,7 @@ class OldTests(GatewayTestCase):
 
     def test_stream(self):
         """
-        A stream comes as it is, word by word, and ends with the connection.
+        A stream is sent piece by piece, and ends with the connection.
         """
         caller = self.ask(STREAMED)
         self.gateway.call.say("Yes?")
@@ -169,7 +170,7 @@ class OldTests(GatewayTestCase):
 
     def test_refused(self):
         """
-        An early refusal is in HTTP/1.0, too.
+        An early error is in HTTP/1.0, too.
         """
         caller = self.gateway.connect()
         caller.ask("POST", COMPLETIONS, [("Content-Length", "9")], version="1.0")
@@ -178,20 +179,19 @@ class OldTests(GatewayTestCase):
 
 class EndingTests(GatewayTestCase):
     """
-    The ends of connections.
+    The end of connections.
     """
 
     def test_halfClose(self):
         """
-        A client that closes its sending half is gone: a transport asks the protocol
-        whether it thinks otherwise, and ours does not.
+        A client that closes its sending half counts as disconnected.
         """
         caller = self.gateway.connect()
         self.assertFalse(IHalfCloseableProtocol.providedBy(caller.line.protocol))
 
     def test_known(self):
         """
-        The site knows the connections that are open, and forgets the others.
+        The site tracks open connections, and no others.
         """
         first, second = self.gateway.connect(), self.gateway.connect()
         self.assertEqual(len(self.gateway.site.connections), 2)
@@ -202,7 +202,7 @@ class EndingTests(GatewayTestCase):
 
     def test_leftInTheHeaders(self):
         """
-        A client that leaves in the middle of its headers leaves nothing behind.
+        A disconnect during the headers leaves nothing behind.
         """
         for piece in (b"GE", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n"):
             caller = self.gateway.connect()
@@ -212,13 +212,13 @@ class EndingTests(GatewayTestCase):
 
     def test_oneLanguage(self):
         """
-        TLS may negotiate only what the site speaks.
+        ALPN offers only HTTP/1.1.
         """
         self.assertEqual(self.gateway.site.acceptableProtocols(), [b"http/1.1"])
 
     def test_quiet(self):
         """
-        The site itself has no clock that ticks, and requests write no log.
+        The site has no delayed call, and requests write no log lines.
         """
         before = len(self.gateway.clock.getDelayedCalls())
         with capturedLogs() as captured:
@@ -234,12 +234,12 @@ class EndingTests(GatewayTestCase):
 
 class CloseTests(GatewayTestCase):
     """
-    When the daemon stops, the site closes what is open.
+    When the daemon stops, the site closes all connections.
     """
 
     def test_nothingOpen(self):
         """
-        Without connections it is closed at once.
+        Without connections, closing is immediate.
         """
         self.successResultOf(self.gateway.site.close())
 
@@ -259,7 +259,7 @@ class CloseTests(GatewayTestCase):
 
     def test_lastBytes(self):
         """
-        A caller who reads slowly has some time for the last bytes of the answer.
+        A slow client has some time to read the last bytes of the response.
         """
         caller = self.gateway.post(HELLO)
         caller.line.stuck = True
@@ -277,7 +277,7 @@ class CloseTests(GatewayTestCase):
 
     def test_cut(self):
         """
-        A client that does not read at all can't keep the daemon from stopping.
+        A client that does not read can't keep the daemon from stopping.
         """
         stuck, good = self.gateway.connect(), self.gateway.connect()
         stuck.line.stuck = True
@@ -291,7 +291,7 @@ class CloseTests(GatewayTestCase):
 
     def test_inTheMiddle(self):
         """
-        A request whose body is still coming, or that was refused, ends too.
+        Requests with an incomplete body, and rejected ones, are closed, too.
         """
         coming, refused = self.gateway.connect(), self.gateway.connect()
         coming.ask("POST", COMPLETIONS, [AUTHORIZATION, ("Content-Length", "9")])

@@ -28,15 +28,12 @@ ASKED = (
 
 class PageTestCase(GatewayTestCase):
     """
-    A gateway that a page may use.
+    A gateway that web pages of one origin may use.
     """
 
     origins = (PAGE, "http://localhost:3000")
 
     def setUp(self):
-        """
-        Configure that.
-        """
         super().setUp()
         cors = {"allowedOrigins": list(self.origins)}
         self.gateway = self.start(config=configOf(http={"cors": cors}))
@@ -52,12 +49,12 @@ class PageTestCase(GatewayTestCase):
 
 class PreflightTests(PageTestCase):
     """
-    A browser asks first.
+    Preflight requests of browsers.
     """
 
     def test_allowed(self):
         """
-        It may send what the SDKs send, and what it asks for besides.
+        The headers of the SDKs, and those in the preflight request, are allowed.
         """
         for path in (COMPLETIONS, "/v1/models", "/healthz"):
             answer = self.preflight(ORIGIN, METHOD, ASKED, path=path)
@@ -76,7 +73,7 @@ class PreflightTests(PageTestCase):
 
     def test_connectionGoesOn(self):
         """
-        The request follows on the same connection.
+        The actual request can use the same connection.
         """
         caller = self.gateway.connect()
         caller.ask("OPTIONS", COMPLETIONS, [ORIGIN, METHOD])
@@ -87,7 +84,7 @@ class PreflightTests(PageTestCase):
 
     def test_otherPages(self):
         """
-        Other pages may not.
+        Other origins are not allowed.
         """
         answer = self.preflight(OTHER, METHOD)
         self.assertRefused(answer, 403, "origin_not_allowed")
@@ -95,7 +92,7 @@ class PreflightTests(PageTestCase):
 
     def test_noPreflight(self):
         """
-        OPTIONS without all that makes a preflight is what it was: 405.
+        An OPTIONS request that is not a preflight request gets 405.
         """
         for headers in ([], [ORIGIN], [METHOD]):
             answer = self.preflight(*headers)
@@ -105,12 +102,12 @@ class PreflightTests(PageTestCase):
 
 class AnswerTests(PageTestCase):
     """
-    The answers themselves.
+    Responses to requests with an origin.
     """
 
     def assertReadable(self, answer):
         """
-        Assert that the page may read an answer, and the headers it needs.
+        Assert that the page may read a response with its headers.
         """
         headers = answer.headers
         self.assertEqual(headers["access-control-allow-origin"], PAGE)
@@ -131,7 +128,7 @@ class AnswerTests(PageTestCase):
 
     def test_every(self):
         """
-        The page may read answers, streams, and errors from wherever they come.
+        The page may read replies, streams, and errors of all layers.
         """
         self.assertReadable(self.answered(HELLO, ORIGIN))
         self.assertReadable(self.answered(STREAMED, ORIGIN))
@@ -147,7 +144,7 @@ class AnswerTests(PageTestCase):
 
     def test_otherPages(self):
         """
-        Other pages can't read them, and nothing on the way mixes them up.
+        Other pages can't read them, and C{Vary} keeps caches from mixing them up.
         """
         for headers in ([OTHER], []):
             answer = self.gateway.get("/v1/models", *headers)
@@ -158,14 +155,14 @@ class AnswerTests(PageTestCase):
 
 class AnyPageTests(PageTestCase):
     """
-    C{*}: any page that has the token.
+    The origin C{*}: any page that has the token.
     """
 
     origins = ("*",)
 
     def test_any(self):
         """
-        Any page may ask, and read.
+        Any page may send requests and read responses.
         """
         for origin in (ORIGIN, OTHER):
             answer = self.preflight(origin, METHOD)
@@ -177,12 +174,12 @@ class AnyPageTests(PageTestCase):
 
 class NoPageTests(GatewayTestCase):
     """
-    Nothing is configured.
+    No origin is configured.
     """
 
     def test_nothing(self):
         """
-        There is no word of CORS, and OPTIONS is 405.
+        Responses have no CORS headers, and OPTIONS is 405.
         """
         for answer in (
             self.gateway.get("/v1/models", ORIGIN),
@@ -196,12 +193,13 @@ class NoPageTests(GatewayTestCase):
 
 class PlainHeaderTests(GatewayTestCase):
     """
-    The headers for browsers in every answer.
+    The security headers of every response.
     """
 
     def test_every(self):
         """
-        Nothing is guessed, kept, or told on, unless a stream says otherwise.
+        Responses disable content sniffing, caching and referrers, except for a stream's
+        own cache header.
         """
         for answer in (
             self.answered(HELLO),
@@ -218,13 +216,13 @@ class PlainHeaderTests(GatewayTestCase):
 
 class AskedTests(SynchronousTestCase):
     """
-    The headers that a browser asks for are untrusted text.
+    The requested headers of a preflight request, which are untrusted.
     """
 
     @given(st.none() | st.binary(max_size=100))
     def test_anything(self, asked):
         """
-        Only plain names come back.
+        Only valid header names are returned.
         """
         headers = list(preflightHeaders(["GET"], asked))
         self.assertTrue(headers)

@@ -63,13 +63,13 @@ TOLD = {
     "UpstreamUnreachable": (502, "upstream_error", "upstream_unreachable"),
 }
 """
-Status, type and code of each error.
+The status, type and code of each error.
 """
 
 
 def answered(error):
     """
-    Return the answered request, and the error in its body.
+    Return the request after the error response, and the error in its body.
     """
     request = DummyRequest([b""])
     body = setErrorResponse(request, error)
@@ -79,19 +79,19 @@ def answered(error):
 
 class AnswerTests(SynchronousTestCase):
     """
-    An error becomes what the SDKs understand.
+    Errors have the format that the SDKs understand.
     """
 
     def header(self, request, name):
         """
-        A response header, or C{None}.
+        Return a response header, or C{None}.
         """
         values = request.responseHeaders.getRawHeaders(name)
         return None if values is None else "|".join(values)
 
     def test_everyError(self):
         """
-        Each error has a status of its own kind, and all members that the SDKs know.
+        Each error has a status of its kind, and all members that the SDKs read.
         """
         kinds = [
             each
@@ -119,7 +119,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_told(self):
         """
-        Status, type and code of an error stay what programs know.
+        Status, type and code of each error do not change, since programs rely on them.
         """
         for name, (status, kind, code) in TOLD.items():
             error = getattr(errors, name)
@@ -135,21 +135,21 @@ class AnswerTests(SynchronousTestCase):
 
     def test_param(self):
         """
-        An error names the field at fault, if its kind knows one.
+        An error has the name of the invalid field, if there is one.
         """
         _, told = answered(errors.UpstreamModelNotFound("No."))
         self.assertEqual(told["param"], "model")
 
     def test_members(self):
         """
-        The members of one error win over those of its kind.
+        The attributes of an error override those of its class.
         """
         _, told = answered(NotFound("No.", param="model", code="model_not_found"))
         self.assertEqual((told["param"], told["code"]), ("model", "model_not_found"))
 
     def test_whoAreYou(self):
         """
-        Only who is not known is asked for a credential.
+        Only authentication errors have C{WWW-Authenticate}.
         """
         request, _ = answered(AuthenticationFailed("No."))
         self.assertEqual(
@@ -160,14 +160,14 @@ class AnswerTests(SynchronousTestCase):
 
     def test_allow(self):
         """
-        A wrong method is told the right ones.
+        C{Allow} has the methods of the path.
         """
         request, _ = answered(MethodNotAllowed("No.", ["GET", "HEAD"]))
         self.assertEqual(self.header(request, "allow"), "GET, HEAD")
 
     def test_tooOften(self):
         """
-        A 429 always has a Retry-After.
+        A 429 always has a C{Retry-After}.
         """
         request, _ = answered(UpstreamRateLimited("No."))
         self.assertEqual(self.header(request, "retry-after"), "5")
@@ -175,7 +175,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_retryAfter(self):
         """
-        When to try again is said in whole seconds, never 0, and in milliseconds.
+        The time until a retry is given in whole seconds, never 0, and in milliseconds.
         """
         for seconds, whole, milliseconds in [
             (0, "1", "0"),
@@ -189,7 +189,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_shouldRetry(self):
         """
-        The SDKs can be told not to try again, or to do so.
+        C{x-should-retry} can prevent or cause retries of the SDKs.
         """
         for told, said in ((None, None), (True, "true"), (False, "false")):
             request, _ = answered(OpenClawError("No.", shouldRetry=told))
@@ -204,7 +204,7 @@ class RoutingTests(SynchronousTestCase):
 
     def test_noRoute(self):
         """
-        The path is named, whatever bytes it has.
+        The error has the path, with any bytes.
         """
         error = pathNotFound(b"/v2/x\xff")
         self.assertIsInstance(error, NotFound)
@@ -212,7 +212,7 @@ class RoutingTests(SynchronousTestCase):
 
     def test_baseURL(self):
         """
-        An error for a base URL with C{/v1} twice, or not at all, says so.
+        For a base URL with C{/v1} twice, or without it, the error says so.
         """
         for path, hint in [
             (b"/v1/v1/chat/completions", "contains `/v1` twice"),
@@ -226,7 +226,7 @@ class RoutingTests(SynchronousTestCase):
 
     def test_method(self):
         """
-        The methods are named in one order.
+        The error lists the methods in a fixed order.
         """
         error = buildMethodNotAllowed(b"/v1/models", b"DELETE", {"HEAD", "GET"})
         self.assertIsInstance(error, MethodNotAllowed)

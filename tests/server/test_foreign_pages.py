@@ -1,5 +1,5 @@
 """
-Requests that a web page has a browser send which adds the credential by itself.
+Requests of a web page to which the browser adds the credential itself.
 """
 
 from base64 import b64encode
@@ -42,12 +42,12 @@ BASIC = ("Authorization", f"Basic {b64encode(b'ada:pass').decode()}")
 
 class ForeignPageTests(GatewayTestCase):
     """
-    The ways to come in without a token of one's own.
+    The modes of authentication without a token of the gateway.
     """
 
     def refusals(self, gateway, *credential):
         """
-        Ask on all paths that need a caller, as foreign pages would.
+        Send requests on all paths that require a caller, as foreign pages would.
         """
         for headers in FOREIGN:
             for method, path in (
@@ -59,7 +59,7 @@ class ForeignPageTests(GatewayTestCase):
             ):
                 caller = gateway.connect()
                 lines = [*credential, *headers, ("Content-Type", "text/plain")]
-                # The body is not there yet: the answer does not wait for it.
+                # The response does not wait for the body, which has not arrived.
                 if method == "POST":
                     lines += [("Content-Length", "1000000")]
                 caller.ask(method, path, lines)
@@ -68,7 +68,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def successes(self, gateway, *credential):
         """
-        Ask as others do.
+        Send requests as other clients do.
         """
         for headers in GOOD:
             caller = gateway.connect()
@@ -77,7 +77,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_none(self):
         """
-        In the mode C{none}.
+        C{mode: none}.
         """
         gateway = self.start(secret=None, config=configOf(http=LISTED))
         self.refusals(gateway)
@@ -85,7 +85,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_anyOrigin(self):
         """
-        C{*} is for pages that show a token: it lets no page in without one.
+        C{*} only allows pages with a token: it accepts no page without one.
         """
         http = {"cors": {"allowedOrigins": ["*"]}}
         gateway = self.start(secret=None, config=configOf(http=http))
@@ -95,7 +95,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_basic(self):
         """
-        With HTTP Basic, which browsers remember.
+        HTTP Basic, whose credentials browsers remember.
         """
         checker = InMemoryUsernamePasswordDatabaseDontUse(ada=b"pass")
         gateway = self.start(config=configOf(http=LISTED), checkers=[checker])
@@ -104,7 +104,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_bearer(self):
         """
-        A token that the page itself holds is as good from anywhere.
+        A page may send a token that it has.
         """
         for gateway in (self.gateway, self.start(secret=None)):
             for headers in FOREIGN:
@@ -114,7 +114,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_harmless(self):
         """
-        Public information is told to any page.
+        Any page can read public information.
         """
         gateway = self.start(secret=None)
         for headers in FOREIGN:
@@ -124,7 +124,7 @@ class ForeignPageTests(GatewayTestCase):
 
     def test_ownPage(self):
         """
-        A page of the gateway's own host may ask for a run.
+        A page of the gateway's own host may start a run.
         """
         gateway = self.start(secret=None)
         caller = gateway.connect()

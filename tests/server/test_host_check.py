@@ -46,27 +46,27 @@ FOREIGN = (
 
 class HostTests(SynchronousTestCase):
     """
-    Names that lead here, and names that anybody can have lead here.
+    Host names that are always the gateway's, and those that anybody can register.
     """
 
     def test_ours(self):
         """
-        Addresses and C{localhost} are always right.
+        Addresses and C{localhost} are always allowed.
         """
         for host in OURS:
             self.assertTrue(isHostAllowed(host.encode(), ()), host)
 
     def test_foreign(self):
         """
-        Nothing else is, however much it looks like that.
+        Other names are rejected, even similar ones.
         """
         for host in FOREIGN:
             self.assertFalse(isHostAllowed(host.encode("latin-1"), ()), host)
 
     def test_configured(self):
         """
-        Configured names are right in any case and with any port; a pattern is for
-        what is below it.
+        Configured names match in any case and with any port; a pattern matches the
+        names below it.
         """
         allowed = ("gateway.example", "*.Inner.example")
         for host in (b"GATEWAY.example:1", b"a.inner.example", b"a.b.inner.example."):
@@ -77,7 +77,7 @@ class HostTests(SynchronousTestCase):
     @given(st.binary(max_size=40))
     def test_anything(self, header):
         """
-        No bytes break it, and what is found is plain.
+        No bytes break the check, and the resulting name is printable.
         """
         host = parseHost(header)
         isHostAllowed(header, ("*.example",))
@@ -88,7 +88,7 @@ class HostTests(SynchronousTestCase):
     @given(st.from_regex(r"[a-z]{1,9}(\.[a-z]{2,9}){1,3}", fullmatch=True))
     def test_names(self, name):
         """
-        No name that somebody could register is right by itself.
+        No name that can be registered is allowed by default.
         """
         if not name.endswith("localhost"):
             self.assertFalse(isHostAllowed(name.encode(), ()))
@@ -96,19 +96,19 @@ class HostTests(SynchronousTestCase):
 
 class LoopbackTests(GatewayTestCase):
     """
-    On a port of this machine alone, a web page can't pass itself off as the gateway.
+    On a loopback port, a web page can't impersonate the gateway.
     """
 
     def setUp(self):
         """
-        Let the port be such a one.
+        Start a gateway on such a port.
         """
         super().setUp()
         self.gateway.site.loopback = {(HERE.host, HERE.port)}
 
     def answerTo(self, host, where=HERE, path="/healthz"):
         """
-        The answer to a request for that host.
+        Return the response to a request for this host.
         """
         caller = self.gateway.connect()
         caller.leave()
@@ -124,14 +124,15 @@ class LoopbackTests(GatewayTestCase):
 
     def test_ours(self):
         """
-        A request to the gateway's own address is served.
+        Requests to the gateway's own addresses are served.
         """
         for host in OURS:
             self.assertEqual(self.answerTo(host).status, 200, host)
 
     def test_foreign(self):
         """
-        Others are told what to configure, on every path, with and without a token.
+        Other hosts get an error that names the key, on every path, with and without a
+        token.
         """
         for path in ("/healthz", "/v1/models", "/nowhere"):
             answer = self.answerTo("evil.example", path=path)
@@ -140,8 +141,8 @@ class LoopbackTests(GatewayTestCase):
 
     def test_absoluteForm(self):
         """
-        A request target may name the host, which then counts in place of the header's,
-        in both directions.
+        The host of a target in absolute form is used instead of the header's, whether
+        it is allowed or not.
         """
         for target, host, status in (
             ("http://localhost/v1/models", "evil.example", 200),
@@ -155,14 +156,14 @@ class LoopbackTests(GatewayTestCase):
 
     def test_elsewhere(self):
         """
-        A port that is open to others may be called anything, as may a socket.
+        On other ports and UNIX sockets, any name is allowed.
         """
         for where in (IPv4Address("TCP", "192.0.2.1", 80), UNIXAddress(b"/run/s")):
             self.assertEqual(self.answerTo("gateway.example", where).status, 200)
 
     def test_configured(self):
         """
-        Configured names hold at once, and for a port that is open to others as well.
+        Configured names apply immediately, and also to other ports.
         """
         self.gateway.stand(configOf(http={"allowedHosts": ["gateway.example"]}))
         for where in (HERE, IPv4Address("TCP", "192.0.2.1", 80)):

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.limits}: counting bytes and connections.
+Tests of L{openclaw.server.limits}: budgets of bytes and connections.
 """
 
 from ipaddress import ip_address
@@ -21,7 +21,7 @@ origins = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::", None])
 
 def at(host):
     """
-    The address of a caller.
+    Return the origin of an address.
     """
     kind = IPv6Address if ":" in host else IPv4Address
     return kind("TCP", host, 4711)
@@ -29,14 +29,14 @@ def at(host):
 
 class FairBudgetTests(SynchronousTestCase):
     """
-    Released room can be taken again.
+    Released amounts can be acquired again.
     """
 
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 50))))
     def test_neverTooMuch(self, wanted):
         """
-        Never more is given out than there is; whoever has some leaves some for others,
-        and somebody who has none can have all that is free.
+        The total is never exceeded; a caller that has some leaves a share for others,
+        and one that has none can acquire everything that is free.
         """
         budget, given_ = FairBudget(lambda: 100), []
         for caller, count in wanted:
@@ -57,7 +57,7 @@ class FairBudgetTests(SynchronousTestCase):
 
     def test_onlyBody(self):
         """
-        The only body of a caller may grow to all that there is, in any pieces.
+        A caller's only body may grow to the total, in any pieces.
         """
         budget = FairBudget(lambda: 100)
         for own in range(0, 100, 10):
@@ -66,7 +66,8 @@ class FairBudgetTests(SynchronousTestCase):
 
     def test_less(self):
         """
-        After the bound was lowered, nothing is given out until it is kept again.
+        After the total was lowered, nothing can be acquired until it is respected
+        again.
         """
         most = [100]
         budget = FairBudget(lambda: most[0])
@@ -79,14 +80,14 @@ class FairBudgetTests(SynchronousTestCase):
 
 class CrowdTests(SynchronousTestCase):
     """
-    Connections by where they come from.
+    Counts of connections by address.
     """
 
     @given(st.lists(origins))
     def test_counted(self, comers):
         """
-        Each is counted for its own address, this machine for none, and what is left
-        behind is nothing.
+        Each connection counts for its address, those of this machine for none, and
+        nothing remains at the end.
         """
         crowd = ConnectionCounts()
         for origin in comers:
@@ -100,7 +101,7 @@ class CrowdTests(SynchronousTestCase):
 
     def test_looking(self):
         """
-        To ask for an address takes no room.
+        Reading the count of an address stores nothing.
         """
         crowd = ConnectionCounts()
         self.assertEqual(crowd["192.0.2.1"], 0)
@@ -109,12 +110,12 @@ class CrowdTests(SynchronousTestCase):
 
 class OriginTests(SynchronousTestCase):
     """
-    The identity of callers by their addresses.
+    The origin of callers by their addresses.
     """
 
     def test_thisMachine(self):
         """
-        This machine's own programs are not counted, whatever way they come.
+        Programs on this machine are not counted, by any address.
         """
         for address in (
             at("127.0.0.1"),
@@ -128,7 +129,7 @@ class OriginTests(SynchronousTestCase):
 
     def test_networks(self):
         """
-        A network of 64 bits is one caller, and a scope makes no other of it.
+        A /64 network is one caller, and a scope id makes no difference.
         """
         one = addressBlock(at("2001:db8:1:2::1"))
         self.assertEqual(addressBlock(at("2001:db8:1:2:ffff::9")), one)
@@ -139,7 +140,7 @@ class OriginTests(SynchronousTestCase):
     @given(st.ip_addresses())
     def test_any(self, address):
         """
-        Every address has a place, and is counted unless it is this machine's.
+        Every address has an origin, and is counted unless it is this machine's.
         """
         found = addressBlock(at(str(address)))
         if found is not None:
@@ -156,7 +157,7 @@ class DescriptorTests(SynchronousTestCase):
     @given(st.integers(1, 10_000_000))
     def test_someAreLeft(self, descriptors):
         """
-        Runs need some, too; and there is always room for one connection.
+        Some descriptors are reserved for runs, and at least one connection is allowed.
         """
         most = connectionLimitFor(descriptors)
         self.assertGreaterEqual(most, 1)
@@ -164,6 +165,6 @@ class DescriptorTests(SynchronousTestCase):
 
     def test_usual(self):
         """
-        The usual bound leaves room for hundreds.
+        The usual limit allows hundreds of connections.
         """
         self.assertEqual(connectionLimitFor(1024), 768)

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.live_config}: what a reload changes, and what it does not.
+Tests of L{openclaw.server.live_config}: the effects of a reload.
 """
 
 import msgspec
@@ -16,12 +16,12 @@ from tests.server.memory_gateway import (
 
 class ReloadTests(GatewayTestCase):
     """
-    Requests see what holds when they come.
+    A request uses the configuration of its arrival.
     """
 
     def test_endpointOff(self):
         """
-        When the endpoint is switched off, runs in progress end as they began.
+        If the endpoint is disabled, runs in progress are not affected.
         """
         stream, whole = self.gateway.post(STREAMED), self.gateway.post(HELLO)
         self.gateway.provider.calls[0].say("Ye")
@@ -38,7 +38,7 @@ class ReloadTests(GatewayTestCase):
 
     def test_endpointOffDuringTheBody(self):
         """
-        A request whose headers were there before is answered as it began.
+        Requests whose headers have arrived are not affected, either.
         """
         caller = self.gateway.connect()
         body = msgspec.json.encode(HELLO)
@@ -52,7 +52,7 @@ class ReloadTests(GatewayTestCase):
 
     def test_agents(self):
         """
-        A new agent can be asked at once.
+        A new agent can be used immediately.
         """
         body = {**HELLO, "model": "openclaw/new"}
         self.assertEqual(self.gateway.post(body).answer.status, 400)
@@ -66,7 +66,7 @@ class ReloadTests(GatewayTestCase):
 
     def test_limits(self):
         """
-        A new limit holds for the next request on the same connection.
+        A new limit applies to the next request on the same connection.
         """
         caller = self.gateway.connect()
         body = b"[]" + b" " * 1024

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.channel}: any bytes at all.
+Tests of L{openclaw.server.channel}: arbitrary bytes.
 """
 
 from hypothesis import given
@@ -61,8 +61,8 @@ class RubbishTests(GatewayTestCase):
     @given(rubbish, st.data())
     def test_anything(self, sent, data):
         """
-        Whatever comes, however it is cut, each answer is whole and JSON, has an id,
-        and is no fault of ours; and others are served.
+        For any bytes in any pieces, each response is complete JSON, has an id, and is
+        not an internal error; and other clients are served.
         """
         whole = b"".join(sent)
         cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
@@ -88,7 +88,7 @@ class RubbishTests(GatewayTestCase):
     @given(st.data())
     def test_sameInPieces(self, data):
         """
-        The error of a request does not depend on how its bytes are cut.
+        The error does not depend on the pieces in which the bytes arrive.
         """
         whole = b"".join(data.draw(rubbish))
         cut = data.draw(st.integers(0, len(whole)))
@@ -104,12 +104,12 @@ class RubbishTests(GatewayTestCase):
 
 class TrailerTests(GatewayTestCase):
     """
-    Trailers behind the last chunk of a body.
+    Trailers after the last chunk of a body.
     """
 
     def answerTo(self, trailers):
         """
-        The answer to a request that ends with these.
+        Return the response to a request with these trailers.
         """
         caller = self.gateway.connect()
         caller.send(
@@ -121,14 +121,14 @@ class TrailerTests(GatewayTestCase):
 
     def test_headers(self):
         """
-        Headers are passed over: the body is read, and lacks something.
+        Valid trailers are ignored: the body is read, and is invalid.
         """
         for trailers in (b"", b"X-Sum: 1\r\n", b"a:\r\nb:\t c\xff \r\n"):
             self.assertRefused(self.answerTo(trailers), 400, None, "messages")
 
     def test_others(self):
         """
-        All else is refused: somebody on the way may have seen a request in it.
+        Other bytes are rejected: a proxy could have read a request from them.
         """
         for trailers in (
             b"GET /v1/models HTTP/1.1\r\n",
@@ -150,33 +150,30 @@ class TCPLine(Line):
     """
     The gateway's end of a TCP connection, which can be closed in one direction.
 
-    @ivar halfClosed: Was it?
+    @ivar halfClosed: Whether the gateway has closed its direction.
     """
 
     halfClosed = False
 
     def loseWriteConnection(self):
-        """
-        Send no more.
-        """
         self.halfClosed = True
 
     def setTcpNoDelay(self, enabled):
         """
-        See L{ITCPTransport.setTcpNoDelay}.
+        Do nothing.
         """
 
 
 class LastWordTests(GatewayTestCase):
     """
-    An answer to what can't be understood arrives.
+    The response to malformed bytes arrives.
     """
 
     def test_readOn(self):
         """
-        The connection is closed in one direction, and what still comes is read and
-        thrown away: otherwise the other side's system might drop the answer.  Who
-        does not close then is cut.
+        The connection is closed in one direction, and further bytes are read and
+        dropped: otherwise the client's system could drop the response.  If the client
+        does not close it, it is aborted.
         """
         caller = self.gateway.connect()
         caller.leave()
@@ -196,12 +193,13 @@ class LastWordTests(GatewayTestCase):
 
 class AheadTests(GatewayTestCase):
     """
-    Requests that are sent ahead.
+    Pipelined requests.
     """
 
     def test_inTurns(self):
         """
-        A few are answered at once, more when others had their turn, all in order.
+        A few are answered immediately, and more after other connections had their turn,
+        all in order.
         """
         caller = self.gateway.connect()
         count = 3 * MAX_CONSECUTIVE_REQUESTS
@@ -227,8 +225,8 @@ class AheadTests(GatewayTestCase):
 
     def test_cut(self):
         """
-        Behind a request that waits for its answer there is room for some bytes, and
-        reading never stops; with one more, the connection is cut and the run ends.
+        The bytes after a request in progress are limited, without a pause in reading;
+        with one byte more, the connection is aborted and the run cancelled.
         """
         caller = self.gateway.post(STREAMED)
         for _ in range(4):

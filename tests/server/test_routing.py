@@ -15,12 +15,12 @@ class Answers:
 
     async def read(self) -> None:
         """
-        Answer nothing.
+        Do nothing.
         """
 
     async def write(self) -> None:
         """
-        Answer nothing.
+        Do nothing.
         """
 
 
@@ -51,8 +51,8 @@ class MatchTests(SynchronousTestCase):
 
     def test_otherMethod(self) -> None:
         """
-        With another method there is a route all the same, since who switched it off
-        wants nobody to see it, and the error.
+        Another method has a route for the path, too, so that a disabled endpoint is
+        reported as disabled; and it has the error.
         """
         found = TABLE.match(b"DELETE", b"/things/one")
         self.assertEqual(found.endpoint, "GET /things/<name>")
@@ -62,7 +62,7 @@ class MatchTests(SynchronousTestCase):
 
     def test_variables(self) -> None:
         """
-        Escapes are undone, once.
+        Percent escapes are decoded once.
         """
         for path, value in (
             (b"/things/a%20b", "a b"),
@@ -77,7 +77,7 @@ class MatchTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        A path that is not in the table is not found.
+        A path outside of the table is not found.
         """
         for path in (b"/", b"/thing", b"/things//", b"/things/a/b", b"/Things"):
             with self.assertRaises(NotFound):
@@ -85,7 +85,7 @@ class MatchTests(SynchronousTestCase):
 
     def test_impossible(self) -> None:
         """
-        Some paths can be in no table.
+        Some paths can't be in any table.
         """
         for path in (b"*", b"things", b"", b"/%ff", b"/\xc3"):
             self.assertFalse(isValidPath(path), path)

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.site}: checkers that take their time.
+Tests of L{openclaw.server.site}: credentials checkers that take time.
 """
 
 import gc
@@ -25,9 +25,9 @@ LIMIT = 2048
 @implementer(ICredentialsChecker)
 class SlowChecker:
     """
-    A checker that answers when the test does.
+    A checker whose results tests determine later.
 
-    @ivar asked: The Deferreds of those who wait.
+    @ivar asked: The Deferreds of pending checks.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -41,13 +41,13 @@ class SlowChecker:
 
     def admit(self):
         """
-        Let the last one in.
+        Accept the last credential.
         """
         self.asked[-1].callback(b"anna")
 
     def refuse(self):
         """
-        Do not let the last one in.
+        Reject the last credential.
         """
         self.asked[-1].errback(UnauthorizedLogin())
 
@@ -71,11 +71,11 @@ class SlowTestCase(GatewayTestCase):
 
     def tearDown(self):
         """
-        Nothing may have failed unseen.
+        Check for unhandled errors.
         """
         self.caller.leave()
         super().tearDown()
-        # What failed unseen is told when it is forgotten.
+        # Unhandled errors in Deferreds are logged by garbage collection.
         del self.caller
         self.checker.asked.clear()
         gc.collect()
@@ -83,14 +83,14 @@ class SlowTestCase(GatewayTestCase):
 
     def begin(self, count=SIZE):
         """
-        Send the head of a request with a body of so many bytes.
+        Send the head of a request with a body of this length.
         """
         headers = [ANNA, ("Content-Length", str(count))]
         self.caller.ask("POST", COMPLETIONS, headers)
 
     def assertAnswered(self):
         """
-        Assert that the last request was answered with the model's words.
+        Assert that the last request got the model's reply.
         """
         self.gateway.call.say("Yes?")
         self.gateway.call.finish()
@@ -99,7 +99,7 @@ class SlowTestCase(GatewayTestCase):
 
 class LateTests(SlowTestCase):
     """
-    The body is there before the decision.
+    The body arrives before the decision.
     """
 
     def test_letIn(self):
@@ -114,8 +114,8 @@ class LateTests(SlowTestCase):
 
     def test_refused(self):
         """
-        The answer is 401; the connection can be used again, for the whole request
-        was read.
+        The response is 401; the connection stays usable, since the request was read
+        completely.
         """
         self.begin()
         self.caller.send(BODY)
@@ -128,7 +128,7 @@ class LateTests(SlowTestCase):
 
     def test_gone(self):
         """
-        The caller's leaving makes the decision unimportant.
+        After a disconnect the decision has no effect.
         """
         for decide in (self.checker.admit, self.checker.refuse):
             self.caller = self.gateway.connect()
@@ -142,7 +142,7 @@ class LateTests(SlowTestCase):
 
     def test_models(self):
         """
-        The list of the models, and each of them, is shown to no stranger.
+        The list of models, and each model, require a credential.
         """
         for path in ("/v1/models", "/v1/models/openclaw"):
             self.caller = self.gateway.connect()
@@ -151,9 +151,9 @@ class LateTests(SlowTestCase):
             self.checker.refuse()
             self.assertRefused(self.caller.answer, 401, "invalid_api_key")
 
-    def test_nobodyWaits(self):
+    def test_unknownPath(self):
         """
-        An unknown path is 404 before any credential is asked for.
+        An unknown path is 404 before any credential is checked.
         """
         self.caller.ask("GET", "/v1/models//x", [ANNA])
         self.assertRefused(self.caller.answer, 404, "not_found")
@@ -162,12 +162,12 @@ class LateTests(SlowTestCase):
 
 class EarlyTests(SlowTestCase):
     """
-    The decision is there before the body.
+    The decision comes before the complete body.
     """
 
     def test_letIn(self):
         """
-        The rest of the body is read as if nothing had been.
+        The rest of the body is read normally.
         """
         self.begin()
         self.caller.send(BODY[:5])
@@ -178,8 +178,7 @@ class EarlyTests(SlowTestCase):
 
     def test_refused(self):
         """
-        The answer comes at once; what came of the body is dropped, and so is what
-        still comes.
+        The response is immediate; the body so far is dropped, and so is the rest.
         """
         self.begin()
         self.caller.send(BODY[:5])
@@ -197,7 +196,7 @@ class EarlyTests(SlowTestCase):
 
     def test_gone(self):
         """
-        The caller's leaving in the middle of the body makes it unimportant.
+        After a disconnect during the body, the decision has no effect.
         """
         for decide in (self.checker.admit, self.checker.refuse):
             self.caller = self.gateway.connect()
@@ -215,7 +214,7 @@ class AnsweredTests(SlowTestCase):
 
     def test_tooLarge(self):
         """
-        A body that is too large is refused once, whatever is decided then.
+        A body that is too large is rejected once, whatever the decision.
         """
         for decide in (self.checker.admit, self.checker.refuse):
             self.caller = self.gateway.connect()
@@ -225,7 +224,7 @@ class AnsweredTests(SlowTestCase):
 
     def test_tooLargeAndRead(self):
         """
-        The same when the connection is closed by then.
+        The same applies if the connection is closed by then.
         """
         for decide in (self.checker.admit, self.checker.refuse):
             self.caller = self.gateway.connect()
@@ -237,7 +236,7 @@ class AnsweredTests(SlowTestCase):
 
     def test_tooLate(self):
         """
-        So it is with a body that took too long.
+        The same applies to a body after its deadline.
         """
         for decide in (self.checker.admit, self.checker.refuse):
             self.caller = self.gateway.connect()
@@ -249,7 +248,7 @@ class AnsweredTests(SlowTestCase):
 
 class BrokenAccessCheck:
     """
-    An access check that breaks.
+    An access check that raises an exception.
     """
 
     def admit(self, request):
@@ -258,12 +257,12 @@ class BrokenAccessCheck:
 
 class BrokenTests(GatewayTestCase):
     """
-    An access check that breaks lets nobody in.
+    An access check that fails accepts no request.
     """
 
     def test_unexpected(self):
         """
-        An error that nobody foresaw is an error of ours, and is logged.
+        An unexpected exception is an internal error, and is logged.
         """
         site = GatewaySite(
             self.gateway.site.resource, BrokenAccessCheck(), self.gateway.clock

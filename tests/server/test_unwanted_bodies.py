@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.server.site}: bodies that nobody wants.
+Tests of L{openclaw.server.site}: bodies that are not read.
 """
 
 import gc
@@ -22,12 +22,12 @@ from tests.server.upload_case import (
 
 class StrangerTests(BodyTestCase):
     """
-    Nobody whom we do not know can make us take a body.
+    Bodies of unauthenticated callers are not buffered.
     """
 
     def assertTurnedAway(self):
         """
-        Assert that the answer is there, whole, before the body.
+        Assert that the response is complete before the body.
         """
         self.assertRefused(self.caller.answer, 401, "invalid_api_key")
         self.assertEqual(self.caller.answer.headers["connection"], "close")
@@ -36,7 +36,7 @@ class StrangerTests(BodyTestCase):
 
     def test_answeredAtOnce(self):
         """
-        A wrong token, or none, is answered when the headers are there.
+        With an invalid token, or none, the response follows the headers.
         """
         for headers in ([WRONG], []):
             self.caller = self.gateway.connect()
@@ -46,7 +46,7 @@ class StrangerTests(BodyTestCase):
 
     def test_noInvitation(self):
         """
-        A client that asks whether to send its body is not told to go on.
+        C{Expect: 100-continue} gets no C{100 Continue}.
         """
         self.begin(WRONG, EXPECT, length(LIMIT))
         self.assertTrue(self.caller.received.startswith(b"HTTP/1.1 401 "))
@@ -54,8 +54,7 @@ class StrangerTests(BodyTestCase):
 
     def test_nothingIsKept(self):
         """
-        Bytes of the body that come all the same are thrown away, and the connection
-        closes behind it.
+        Bytes of the body are dropped, and the connection is closed afterwards.
         """
         self.begin(WRONG, length(100_000))
         for _ in range(99):
@@ -69,7 +68,7 @@ class StrangerTests(BodyTestCase):
 
     def test_chunked(self):
         """
-        The same holds for a body whose length is not known.
+        The same applies to a body of unknown length.
         """
         self.begin(WRONG, CHUNKED)
         self.assertTurnedAway()
@@ -82,8 +81,7 @@ class StrangerTests(BodyTestCase):
 
     def test_lingerIsBounded(self):
         """
-        A client that goes on sending is disconnected after some seconds, however busily
-        it sends.
+        A client that continues to send is disconnected after some seconds.
         """
         self.begin(WRONG, CHUNKED)
         for _ in range(int(LINGER_SECONDS) - 1):
@@ -96,7 +94,7 @@ class StrangerTests(BodyTestCase):
 
     def test_smallBody(self):
         """
-        A small body that comes with its headers gets the same answer, and no other.
+        A small body that arrives with its headers gets the same single response.
         """
         self.caller.ask("POST", COMPLETIONS, [WRONG], BODY)
         self.assertRefused(self.caller.answer, 401, "invalid_api_key")
@@ -105,7 +103,7 @@ class StrangerTests(BodyTestCase):
 
     def test_nothingFollows(self):
         """
-        Bytes behind the refused request are not parsed, even with a valid token.
+        Bytes after the rejected request are not parsed, even with a valid token.
         """
         good = f"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
         self.caller.ask("POST", COMPLETIONS, [WRONG], BODY + good.encode())
@@ -121,8 +119,8 @@ class StrangerTests(BodyTestCase):
 
     def test_forgotten(self):
         """
-        A refused request is forgotten when it is over, not when Python next looks
-        for rubbish: guessing tokens fills no memory.
+        A rejected request is freed when it is over, without garbage collection, so that
+        guessing tokens does not fill the memory.
         """
         gc.disable()
         self.addCleanup(gc.enable)
@@ -135,12 +133,12 @@ class StrangerTests(BodyTestCase):
 
 class UnwantedTests(BodyTestCase):
     """
-    Bodies of requests that need none are not kept.
+    Bodies of requests that need none are dropped.
     """
 
     def test_thrownAway(self):
         """
-        A body for something that takes none changes nothing of the answer.
+        Such a body does not affect the response.
         """
         for path, status in (("/healthz", 405), ("/nowhere", 404)):
             self.caller = self.gateway.connect()
@@ -154,7 +152,7 @@ class UnwantedTests(BodyTestCase):
 
     def test_bounded(self):
         """
-        Such a body can't hold its connection for long.
+        Such a body can't keep its connection open for long.
         """
         self.begin(CHUNKED, path="/healthz")
         self.wait(LINGER_SECONDS)

@@ -16,27 +16,24 @@ BODY_SECONDS = 10
 
 def length(count):
     """
-    The header for a body of so many bytes.
+    Return the header for a body of this length.
     """
     return ("Content-Length", str(count))
 
 
 def chunk(data):
     """
-    A chunk of a chunked body.
+    Return a chunk of a chunked body.
     """
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class BodyTestCase(GatewayTestCase):
     """
-    A gateway with small limits, and a connection to it.
+    A test case with a gateway with low limits, and a connection to it.
     """
 
     def setUp(self):
-        """
-        Connect.
-        """
         super().setUp()
         self.gateway = self.start(
             config=configOf(
@@ -54,7 +51,7 @@ class BodyTestCase(GatewayTestCase):
     @property
     def request(self):
         """
-        The request in progress.
+        Return the request in progress.
         """
         [request] = [
             request
@@ -67,20 +64,20 @@ class BodyTestCase(GatewayTestCase):
     @property
     def buffered(self):
         """
-        The bytes of its body that the gateway keeps.
+        Return the buffered bytes of its body.
         """
         return self.request.body()
 
     def wait(self, seconds):
         """
-        Let time pass.
+        Advance the clock.
         """
         self.gateway.clock.advance(seconds)
         self.caller.line.settle()
 
     def assertAnswered(self):
         """
-        Assert that the request was answered with the model's words.
+        Assert that the request got the model's reply.
         """
         self.gateway.call.say("Yes?")
         self.gateway.call.finish()
