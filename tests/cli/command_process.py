@@ -1,5 +1,5 @@
 """
-The C{openclaw} command as a process of its own.
+The C{openclaw} command as a process.
 """
 
 import os
@@ -17,9 +17,9 @@ import tests
 
 class Command(ProcessProtocol):
     """
-    A run of the command.
+    A process of the command.
 
-    @ivar ended: Fires with its exit status, C{None} if a signal ended it.
+    @ivar ended: Fires with the exit status; C{None} if a signal ended it.
     """
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ class Command(ProcessProtocol):
         cls, environ: Mapping[str, str], *arguments: str, stdin: bytes | None = None
     ) -> "Command":
         """
-        Start it.
+        Start the process.
 
-        @param environ: What is added to this process's environment.
-        @param stdin: What it can read, if anything.
+        @param environ: Additions to this process's environment.
+        @param stdin: The standard input, if any.
         """
         command = cls()
         root = Path(tests.__file__).absolute().parent.parent
@@ -59,20 +59,20 @@ class Command(ProcessProtocol):
     @property
     def stdout(self) -> str:
         """
-        The standard output so far.
+        Return the standard output so far.
         """
         return self._out.decode()
 
     @property
     def stderr(self) -> str:
         """
-        The standard error so far.
+        Return the standard error so far.
         """
         return self._err.decode()
 
     def until(self, text: str) -> Deferred[None]:
         """
-        Wait until it has written this, and nothing else.
+        Wait until the output is exactly this.
         """
         awaited: Deferred[None] = Deferred()
         self._awaited.append((text, awaited))
@@ -81,7 +81,7 @@ class Command(ProcessProtocol):
 
     def interrupt(self) -> None:
         """
-        Press Ctrl-C.
+        Send SIGINT, like Ctrl-C.
         """
         self.transport.signalProcess("INT")
 
@@ -99,22 +99,13 @@ class Command(ProcessProtocol):
                 awaited.callback(None)
 
     def outReceived(self, data: bytes) -> None:
-        """
-        It wrote something.
-        """
         self._out += data
         self._check()
 
     def errReceived(self, data: bytes) -> None:
-        """
-        It complained.
-        """
         self._err += data
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        It is gone.
-        """
         self.ended.callback(reason.value.exitCode)
 
 

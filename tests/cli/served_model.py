@@ -1,5 +1,6 @@
 """
-A model on the network, played by the test, and a state directory that names it.
+A model on the network, to whose calls tests reply, and a state directory with its
+configuration.
 """
 
 from pathlib import Path
@@ -16,9 +17,9 @@ from openclaw.testing import ScriptedModelServer, ServedCall
 
 class Connections(WrappingFactory):
     """
-    Knows the connections of a server.
+    A factory that tracks its connections.
 
-    @ivar allGone: Fires, once C{close} was called, when there is none any more.
+    @ivar allGone: Fires after C{close}, when all connections are closed.
     """
 
     noisy = False
@@ -30,7 +31,7 @@ class Connections(WrappingFactory):
 
     def close(self) -> Deferred[None]:
         """
-        Break the connections that are still there.
+        Abort the open connections.
         """
         self._closing = True
         for connection in list(self.protocols):
@@ -39,9 +40,6 @@ class Connections(WrappingFactory):
         return self.allGone
 
     def unregisterProtocol(self, connection: ProtocolWrapper) -> None:
-        """
-        A connection is gone.
-        """
         super().unregisterProtocol(connection)
         self._check()
 
@@ -52,11 +50,11 @@ class Connections(WrappingFactory):
 
 class ServedTestCase(TestCase):
     """
-    A test case with a served model.
+    A test case with a model server.
 
-    @ivar model: The model.
+    @ivar model: The model server.
     @ivar state: A state directory, with a configuration for that model.
-    @ivar environ: An environment that names it.
+    @ivar environ: An environment with this state directory.
     """
 
     def setUp(self) -> None:
@@ -72,7 +70,7 @@ class ServedTestCase(TestCase):
 
     def serve(self, model: ScriptedModelServer) -> str:
         """
-        Serve a model on a port of its own until the end of the test.
+        Serve a model on a separate port until the end of the test.
 
         @return: The base URL of its API.
         """
@@ -90,7 +88,7 @@ class ServedTestCase(TestCase):
         """
         Write the configuration.
 
-        @param more: More of it, in YAML.
+        @param more: Further keys, in YAML.
         """
         path = self.state / "openclaw.yaml"
         path.write_text(
@@ -104,7 +102,7 @@ class ServedTestCase(TestCase):
 
     def answering(self, text: str) -> None:
         """
-        Have the model answer each question at once.
+        Let the model reply to each call immediately.
         """
 
         def answer(call: ServedCall) -> None:

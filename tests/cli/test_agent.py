@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.cli.agent}, within this process.
+Tests of L{openclaw.cli.agent} in this process.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.cli.served_model import ServedTestCase
 
 class Screen(StringIO):
     """
-    A terminal that tells when something can be read there.
+    The output of a terminal, on which tests can wait.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Screen(StringIO):
 
     def flush(self) -> None:
         """
-        The program wants to be read.
+        Check whether the awaited text is complete.
         """
         for text, awaited in list(self._awaited):
             if self.getvalue() == text:
@@ -48,17 +48,14 @@ class TerminalTestCase(ServedTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Have a terminal.
-        """
         super().setUp()
         self.stdout, self.stderr = Screen(), StringIO()
 
     def terminal(self, message: str = "Hello.", environ=None, **more) -> TurnCommand:
         """
-        A turn that was not taken yet.
+        Return a command that has not run yet.
 
-        @param environ: More variables of the environment.
+        @param environ: Further variables of the environment.
         """
         return TurnCommand(
             TurnOptions(message=message, **more),
@@ -70,13 +67,13 @@ class TerminalTestCase(ServedTestCase):
 
     def run_(self, message: str = "Hello.", **more) -> Deferred[int]:
         """
-        Take a turn.
+        Run the command.
         """
         return Deferred.fromCoroutine(self.terminal(message, **more).run())
 
     async def transcript(self, key: str) -> list[Message]:
         """
-        Return the kept transcript of a session.
+        Return the stored transcript of a session.
         """
         store = SQLiteSessionStore(
             reactor=reactor,
@@ -90,7 +87,7 @@ class TerminalTestCase(ServedTestCase):
 
     async def assertRefused(self, running: Deferred[int], *words: str) -> None:
         """
-        Assert that there is no answer, but one line that says why.
+        Assert that there is no answer, only one line with the reason.
         """
         self.assertEqual(await running, 1)
         self.assertEqual(self.stdout.getvalue(), "")
@@ -101,13 +98,12 @@ class TerminalTestCase(ServedTestCase):
 
 class AnswerTests(TerminalTestCase):
     """
-    The agent answers on the terminal.
+    The answer on the terminal.
     """
 
     async def test_streams(self) -> None:
         """
-        Its words are shown as they come, with a line break at the end and nothing
-        else.
+        The text is shown as it arrives, with a line break at the end.
         """
         asked = self.model.nextCall()
         running = self.run_()
@@ -122,7 +118,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_asks(self) -> None:
         """
-        The model is asked what was said, with the agent's prompt.
+        The model gets the message and the agent's prompt.
         """
         self.answering("Yes.")
         await self.run_("Are you there?", agent="OPS")
@@ -135,7 +131,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_conversation(self) -> None:
         """
-        Turns follow each other in the agent's main session.
+        Turns are added to the agent's main session.
         """
         self.answering("I am here.")
         await self.run_("Are you there?")
@@ -152,7 +148,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_sessionKey(self) -> None:
         """
-        A session can be named; a whole key names the agent too.
+        A session can be named; a whole key also selects the agent.
         """
         self.answering("Yes.")
         await self.run_("One.", sessionKey="Mine")
@@ -164,7 +160,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_thoughts(self) -> None:
         """
-        The model's thoughts are not shown.
+        The model's reasoning is not shown.
         """
         asked = self.model.nextCall()
         running = self.run_()
@@ -177,7 +173,7 @@ class AnswerTests(TerminalTestCase):
 
     async def test_private(self) -> None:
         """
-        Kept files are readable for their owner only.
+        Stored files are private.
         """
         self.answering("Yes.")
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "new" / "state")
@@ -192,12 +188,12 @@ class AnswerTests(TerminalTestCase):
 
 class DocumentTests(TerminalTestCase):
     """
-    A program wants the answer as JSON.
+    The answer as JSON.
     """
 
     async def test_document(self) -> None:
         """
-        One document, in one line, in the shape of the original's.
+        There is one document, in one line, in the format of the original.
         """
         self.answering("Hello you.")
         self.assertEqual(await self.run_(json=True, agent="ops", sessionKey="x"), 0)
@@ -239,12 +235,13 @@ class DocumentTests(TerminalTestCase):
 
 class NoAnswerTests(TerminalTestCase):
     """
-    There is no answer.
+    Runs without an answer.
     """
 
     async def test_model(self) -> None:
         """
-        The model refuses: the error says so, and the user's words are kept.
+        The model rejects the request: the error says so, and the user's message is
+        stored.
         """
         self.model.answer = lambda call: call.refuse(500)
         await self.assertRefused(self.run_("Hello?"), "served")
@@ -253,7 +250,7 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_cut(self) -> None:
         """
-        The model's answer breaks off: what came is shown, and then the error.
+        The model's answer is truncated: the received part is shown, and then the error.
         """
         asked = self.model.nextCall()
         running = self.run_()
@@ -267,8 +264,8 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_wrongTarget(self) -> None:
         """
-        An unknown agent, a reserved session, and one of another agent are refused
-        before anything is kept.
+        An unknown agent, a reserved session, and one of another agent are rejected
+        before anything is stored.
         """
         for request, word in (
             ({"agent": "ghost"}, "'main', 'ops'"),
@@ -282,7 +279,7 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_badConfiguration(self) -> None:
         """
-        A configuration with faults is refused with all of them.
+        All errors of the configuration are shown.
         """
         self.configure("gateway: {port: many}\nsession: {waitSeconds: -1}\n")
         self.assertEqual(await self.run_(), 1)
@@ -291,7 +288,7 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_noConfiguration(self) -> None:
         """
-        A configuration that isn't there is named.
+        The error names the missing configuration.
         """
         missing = str(self.state / "missing.yaml")
         await self.assertRefused(
@@ -300,7 +297,7 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_noStateDirectory(self) -> None:
         """
-        So is a state directory that can't be made.
+        The error names a state directory that can't be created.
         """
         self.environ["OPENCLAW_STATE_DIR"] = str(self.state / "openclaw.yaml" / "x")
         config = str(self.state / "openclaw.yaml")
@@ -310,7 +307,7 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_noStore(self) -> None:
         """
-        So is a session store that can't be opened.
+        The error names a session store that can't be opened.
         """
         (self.state / "sessions.sqlite").mkdir()
         await self.assertRefused(self.run_(), "sessions.sqlite")
@@ -318,7 +315,7 @@ class NoAnswerTests(TerminalTestCase):
 
     async def test_ownFault(self) -> None:
         """
-        When something fails that never should, the terminal shows what.
+        An unexpected exception is shown.
         """
         self.environ = None
         self.assertEqual(await self.run_(), 1)
@@ -327,12 +324,12 @@ class NoAnswerTests(TerminalTestCase):
 
 class InterruptTests(TerminalTestCase):
     """
-    The user has had enough.
+    Interrupts of a run.
     """
 
     async def test_whileSpeaking(self) -> None:
         """
-        The model is stopped, and the half answer not kept.
+        The model is stopped, and the incomplete answer is not stored.
         """
         asked = self.model.nextCall()
         terminal = self.terminal("Hello?")
@@ -349,8 +346,7 @@ class InterruptTests(TerminalTestCase):
 
     async def test_beforeTheRun(self) -> None:
         """
-        An interrupt before the run has begun is obeyed too: nothing is asked and
-        nothing kept.
+        An interrupt before the run has begun prevents the call, and nothing is stored.
         """
         terminal = self.terminal("Hello?")
         running = Deferred.fromCoroutine(terminal.run())
@@ -361,7 +357,7 @@ class InterruptTests(TerminalTestCase):
 
     async def test_afterTheEnd(self) -> None:
         """
-        An interrupt that comes too late leaves the answer.
+        An interrupt after the end has no effect.
         """
         self.answering("Yes.")
         terminal = self.terminal()

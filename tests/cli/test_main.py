@@ -15,14 +15,14 @@ from tests.cli.command_process import Command
 
 class UsageTests(SynchronousTestCase):
     """
-    The command line is understood, or its mistakes are named.
+    The command line and its errors.
     """
 
     def carryOut(self, *arguments: str) -> tuple[int | str | None, str, str]:
         """
-        Carry out a command line.
+        Run a command line.
 
-        @return: The exit status, and what it wrote to stdout and stderr.
+        @return: The exit status, stdout and stderr.
         """
         with (
             redirect_stdout(StringIO()) as stdout,
@@ -36,7 +36,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """
-        Wrong usage is exit status 2, and a line says what is wrong.
+        An error in the usage is exit status 2, with a line that describes it.
         """
         for arguments, words in (
             ([], "COMMAND"),
@@ -56,8 +56,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_twice(self) -> None:
         """
-        An option that has one value is refused the second time: the first would be
-        lost, without a word.
+        An option with a single value is rejected the second time.
         """
         for arguments in (
             ["token", "add", "ci", "--rpm", "1", "--rpm", "2"],
@@ -71,7 +70,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_help(self) -> None:
         """
-        Each command explains itself.
+        Each command has a help text.
         """
         for arguments in ([], ["agent"], ["config"], ["config", "check"], ["setup"]):
             status, stdout, stderr = self.carryOut(*arguments, "--help")
@@ -80,13 +79,13 @@ class UsageTests(SynchronousTestCase):
 
     def test_version(self) -> None:
         """
-        It says its version.
+        C{--version} prints the version.
         """
         self.assertEqual(self.carryOut("--version"), (0, f"{__version__}\n", ""))
 
     def test_check(self) -> None:
         """
-        C{config check} checks a file, and its exit status says what came of it.
+        C{config check} checks a file, and its exit status shows the result.
         """
         path = Path(self.mktemp()).with_suffix(".yaml").absolute()
         path.write_text("gateway: {port: 1}\n")
@@ -101,7 +100,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_emptyMessage(self) -> None:
         """
-        An empty message is refused before anything is done.
+        An empty message is rejected before anything else.
         """
         self.assertEqual(
             self.carryOut("agent", "--message", " \n"),
@@ -127,8 +126,7 @@ class ProcessTests(TestCase):
 
     async def test_firstStart(self) -> None:
         """
-        After C{setup}, C{config check} has nothing to complain about; doing both
-        again changes nothing.
+        After C{setup}, C{config check} finds no error; repeating both changes nothing.
         """
         state = Path(self.mktemp()).absolute()
         for _ in range(2):
@@ -140,7 +138,7 @@ class ProcessTests(TestCase):
 
     async def test_failure(self) -> None:
         """
-        A failure is seen in the exit status.
+        A failure has an exit status.
         """
         path = Path(self.mktemp()).absolute()
         path.write_text("")

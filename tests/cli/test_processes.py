@@ -1,5 +1,5 @@
 """
-Tests of C{openclaw agent} as a user runs it: in processes of its own.
+Tests of C{openclaw agent} in separate processes.
 """
 
 import json
@@ -28,7 +28,7 @@ class CommandTestCase(ServedTestCase):
 
     def said(self, call: ServedCall) -> list[str]:
         """
-        The conversation that a model was asked about.
+        Return the messages of a model call.
         """
         return [each["content"] for each in call.body["messages"][1:]]
 
@@ -40,7 +40,7 @@ class TurnTests(CommandTestCase):
 
     async def test_streams(self) -> None:
         """
-        The words reach the terminal while the model still speaks.
+        The text reaches the terminal while the model generates.
         """
         asked = self.model.nextCall()
         command = self.start("--message", "Hello?")
@@ -57,7 +57,7 @@ class TurnTests(CommandTestCase):
 
     async def test_options(self) -> None:
         """
-        The options are understood, and the message can be piped in, in any language.
+        The options work, and the message can be piped in, in any language.
         """
         self.answering("Schön.")
         command = self.start(
@@ -74,7 +74,7 @@ class TurnTests(CommandTestCase):
 
     async def test_failure(self) -> None:
         """
-        Without an answer the exit status says so, and one line says why.
+        Without an answer the exit status is not 0, and one line has the reason.
         """
         self.model.answer = lambda call: call.refuse(401)
         command = self.start("--message", "Hello?")
@@ -84,7 +84,7 @@ class TurnTests(CommandTestCase):
 
     async def test_noMessage(self) -> None:
         """
-        An empty message is refused, and so is one that is no text.
+        An empty message is rejected, and so are bytes that are not text.
         """
         commands = [
             self.start("--message", " "),
@@ -109,7 +109,8 @@ class InterruptTests(CommandTestCase):
 
     async def check(self, command: Command, call: ServedCall, shown: str) -> None:
         """
-        Interrupt a command, and assert that it stops the model and says what it is.
+        Interrupt a command, and assert that it stops the model and exits with the
+        signal's status.
         """
         command.interrupt()
         await call.gone
@@ -119,8 +120,8 @@ class InterruptTests(CommandTestCase):
 
     async def test_whileSpeaking(self) -> None:
         """
-        While the model speaks: its socket is closed, and the session can be used
-        again at once.  What the user had said is in it.
+        During the answer: the socket is closed, and the session can be used
+        immediately.  It has the user's message.
         """
         asked = self.model.nextCall()
         command = self.start("--message", "Hello?")
@@ -135,7 +136,7 @@ class InterruptTests(CommandTestCase):
 
     async def test_beforeTheFirstWord(self) -> None:
         """
-        Before it has said anything.
+        Before the first output.
         """
         asked = self.model.nextCall()
         command = self.start("--message", "Hello?", "--json")
@@ -144,13 +145,13 @@ class InterruptTests(CommandTestCase):
 
 class SharingTests(CommandTestCase):
     """
-    Processes share a session.
+    Processes that share a session.
     """
 
     async def test_atTheSameTime(self) -> None:
         """
-        Two that talk in it at the same time come one after the other, each knows
-        what was said before it, and nothing is lost.
+        Concurrent runs are serialised, each gets the messages of the one before, and
+        nothing is lost.
         """
         open_: list[int] = []
 
@@ -175,8 +176,8 @@ class SharingTests(CommandTestCase):
 
     async def test_wait(self) -> None:
         """
-        One that finds the session taken waits for it, and does not interrupt the
-        other; when that takes too long it gives up, and says why.
+        A process waits for a session in use, without interrupting the other; after the
+        time limit it fails with the reason.
         """
         self.configure("session: {waitSeconds: 0.3}\n")
         asked = self.model.nextCall()
@@ -197,8 +198,8 @@ class SharingTests(CommandTestCase):
 
     async def test_killed(self) -> None:
         """
-        One that is killed in the middle of its turn leaves the session usable at
-        once, and what its user had said is in it.
+        After a kill during a turn the session can be used immediately, and has the
+        user's message.
         """
         asked = self.model.nextCall()
         first = self.start("--message", "One.")

@@ -20,9 +20,6 @@ class SetupTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Choose a directory.
-        """
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()
         self.state = self.home / "deep" / "state"
@@ -30,9 +27,9 @@ class SetupTestCase(SynchronousTestCase):
 
     def carryOut(self) -> tuple[int, str, str]:
         """
-        Do what the command does.
+        Run the command.
 
-        @return: The exit status, and what it wrote to stdout and stderr.
+        @return: The exit status, stdout and stderr.
         """
         stdout, stderr = StringIO(), StringIO()
         status = setUp(self.environ, stdout, stderr)
@@ -54,13 +51,13 @@ class SetupTestCase(SynchronousTestCase):
 
 class FirstTimeTests(SetupTestCase):
     """
-    Nothing is there yet.
+    The state directory does not exist.
     """
 
     def test_written(self) -> None:
         """
-        A configuration and a token are written for their owner's eyes only, and the
-        command says where; the token itself it does not show.
+        A private configuration and token are written, and the command prints their
+        paths, but not the token.
         """
         status, stdout, stderr = self.carryOut()
         self.assertEqual((status, stderr), (0, ""))
@@ -85,7 +82,7 @@ class FirstTimeTests(SetupTestCase):
 
     def test_home(self) -> None:
         """
-        Without a directory in the environment it is one in the user's home.
+        Without the environment variable, the directory is in the user's home.
         """
         self.environ = {"HOME": str(self.home)}
         self.assertEqual(self.carryOut()[0], 0)
@@ -93,8 +90,8 @@ class FirstTimeTests(SetupTestCase):
 
     def test_configuration(self) -> None:
         """
-        The written configuration can be read without a warning.  It enables the
-        endpoint on loopback, behind a token, with the embedded model.
+        The configuration has no warnings.  It enables the endpoint on loopback, with a
+        token and the embedded model.
         """
         self.carryOut()
         loaded = loadConfig(self.state / CONFIG_NAME, self.environ)
@@ -109,12 +106,12 @@ class FirstTimeTests(SetupTestCase):
 
 class SecondTimeTests(SetupTestCase):
     """
-    Something is there already.
+    Some files exist already.
     """
 
     def test_nothingChanges(self) -> None:
         """
-        The second time says the same, and changes nothing.
+        The second time has the same output, and changes nothing.
         """
         _, first, _ = self.carryOut()
         before = self.contents()
@@ -125,7 +122,7 @@ class SecondTimeTests(SetupTestCase):
 
     def test_ownConfiguration(self) -> None:
         """
-        A configuration of the user's is left as it is, whatever its ending; only the
+        The user's own configuration is not changed, whatever its extension; only the
         token is added.
         """
         self.state.mkdir(parents=True)
@@ -139,7 +136,7 @@ class SecondTimeTests(SetupTestCase):
 
     def test_configurationElsewhere(self) -> None:
         """
-        So is one that the environment names.
+        A configuration named by the environment is not changed, either.
         """
         own = self.home / "my.yaml"
         own.write_text("{}")
@@ -149,7 +146,7 @@ class SecondTimeTests(SetupTestCase):
 
     def test_ownToken(self) -> None:
         """
-        So is a token.
+        An existing token is not changed.
         """
         self.state.mkdir(parents=True)
         tokenFile(self.state).write_text("my-own")
@@ -161,12 +158,12 @@ class SecondTimeTests(SetupTestCase):
 
 class ImpossibleTests(SetupTestCase):
     """
-    It can't be done.
+    Failures.
     """
 
     def assertRefused(self, *words: str) -> None:
         """
-        Assert that one line says why, and that the exit status says that.
+        Assert that one line has the reason, and that the exit status is 1.
         """
         status, stdout, stderr = self.carryOut()
         self.assertEqual((status, stdout), (1, ""))
@@ -176,7 +173,7 @@ class ImpossibleTests(SetupTestCase):
 
     def test_directory(self) -> None:
         """
-        The state directory can't be made.
+        The state directory can't be created.
         """
         file = self.home / "file"
         file.write_text("")
@@ -192,14 +189,14 @@ class ImpossibleTests(SetupTestCase):
 
     def test_missing(self) -> None:
         """
-        The configuration that the environment names isn't there.
+        The configuration named by the environment does not exist.
         """
         self.environ["OPENCLAW_CONFIG_PATH"] = str(self.home / "missing.yaml")
         self.assertRefused("missing.yaml")
 
     def test_noHome(self) -> None:
         """
-        Nobody knows where the user's home is.
+        The user's home is unknown.
         """
         self.environ = {"OPENCLAW_STATE_DIR": "~nobody-of-this-name/state"}
         self.assertRefused("~nobody-of-this-name")

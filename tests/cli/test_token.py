@@ -26,13 +26,10 @@ DAY = 86_400
 
 class TokenTestCase(SynchronousTestCase):
     """
-    The command, with a state directory that is not there yet.
+    The command, with a state directory that does not exist yet.
     """
 
     def setUp(self) -> None:
-        """
-        Choose one.
-        """
         self.state = Path(self.mktemp()).absolute()
         self.environ = {"OPENCLAW_STATE_DIR": str(self.state)}
 
@@ -48,9 +45,9 @@ class TokenTestCase(SynchronousTestCase):
 
     def said(self, command, *arguments) -> tuple[int, str, str]:
         """
-        Carry out a command.
+        Run a command.
 
-        @return: The exit status, and what it wrote to stdout and stderr.
+        @return: The exit status, stdout and stderr.
         """
         stdout, stderr = StringIO(), StringIO()
         status = command(*arguments, stdout, stderr)
@@ -58,26 +55,26 @@ class TokenTestCase(SynchronousTestCase):
 
     def add(self, label: str = "ci", **more: object) -> tuple[int, str, str]:
         """
-        C{add}.
+        Run C{add}.
         """
         wanted = TokenOptions(label=label, **more)
         return self.said(addToken, wanted, self.environ, NOW)
 
     def listed(self, asJSON: bool = False, now: float = NOW) -> tuple[int, str, str]:
         """
-        C{list}.
+        Run C{list}.
         """
         return self.said(listTokens, asJSON, self.environ, now)
 
     def revoke(self, label: str) -> tuple[int, str, str]:
         """
-        C{revoke}.
+        Run C{revoke}.
         """
         return self.said(revokeToken, label, self.environ)
 
     def assertUnfit(self, reason: str, **wanted: object) -> None:
         """
-        Assert that no such token is made, and the reason is told.
+        Assert that no token is created, and the reason is printed.
         """
         status, stdout, stderr = self.add(**wanted)
         self.assertEqual((status, stdout), (1, ""))
@@ -87,13 +84,13 @@ class TokenTestCase(SynchronousTestCase):
 
 class AddTests(TokenTestCase):
     """
-    A token is made.
+    Adding a token.
     """
 
     def test_shown(self) -> None:
         """
-        The token is all that is on the standard output, so that a script can take
-        it; the directory is made if it has to be.
+        The token is the only standard output, for use in scripts; the directory is
+        created if necessary.
         """
         status, stdout, stderr = self.add()
         self.assertEqual(status, 0)
@@ -103,7 +100,7 @@ class AddTests(TokenTestCase):
 
     def test_kept(self) -> None:
         """
-        The given scopes are kept; without options a token has the least that is of use.
+        The given scopes are stored; by default a token has the minimum.
         """
         self.configureAgents("main", "ops")
         self.add("plain")
@@ -129,14 +126,14 @@ class AddTests(TokenTestCase):
 
     def test_labels(self) -> None:
         """
-        A label can be no other's namespace, path or line.
+        A label can't be another caller's namespace, a path or several lines.
         """
         for label in ("", "a" * 41, "CI", "a:b", "a b", "a/b", "a\n", "\u00e4", "a_b"):
             self.assertUnfit("label", label=label)
 
     def test_taken(self) -> None:
         """
-        A label is somebody's until their token is revoked.
+        A label is in use until its token is revoked.
         """
         self.add()
         before = tokensPath(self.state).read_text()
@@ -147,13 +144,13 @@ class AddTests(TokenTestCase):
 
     def test_unfit(self) -> None:
         """
-        Options that make no sense make no token.
+        Invalid options create no token.
         """
         for text in ("0", "-1", "1.5", "many", "", "1000000", "\u0663"):
             self.assertUnfit("--rpm", requestsPerMinute=text)
             self.assertUnfit("--max-concurrent", maxConcurrent=text)
         self.assertUnfit("--agent", agents=["a b"])
-        # Misspelt, it would be a token that opens nothing.
+        # A misspelt scope would create a token without permissions.
         self.configureAgents("main", "ops")
         self.assertUnfit("has no agent 'mian'; it has: main, ops.", agents=["mian"])
         self.assertUnfit("--scope", scopes=["root"])
@@ -162,7 +159,7 @@ class AddTests(TokenTestCase):
 
 class ExpiryTests(SynchronousTestCase):
     """
-    When a token ends.
+    The expiry of a token.
     """
 
     def test_spans(self) -> None:
@@ -179,14 +176,14 @@ class ExpiryTests(SynchronousTestCase):
 
     def test_dates(self) -> None:
         """
-        Or with the beginning of a day, or at a time, in UTC if nothing else is said.
+        At the beginning of a day, or at a time, in UTC by default.
         """
         for text in ("2027-01-31", "2027-01-31T00:00", "2027-01-31T01:00+01:00"):
             self.assertEqual(parseExpiry(text, NOW), 1_801_353_600)
 
     def test_unfit(self) -> None:
         """
-        Not in the past, and not behind the end of dates.
+        Not in the past, and not after the last date.
         """
         for text in (
             "",
@@ -204,12 +201,12 @@ class ExpiryTests(SynchronousTestCase):
 
 class ListTests(TokenTestCase):
     """
-    The tokens are shown.
+    Listing tokens.
     """
 
     def test_table(self) -> None:
         """
-        A line for each, with what it may do, and whether it is over.
+        A line for each has its permissions and expiry.
         """
         self.add("ci", agents=["main"], requestsPerMinute="60", expires="1d")
         self.add("cd", models=["a/b,c/*"])
@@ -235,7 +232,7 @@ class ListTests(TokenTestCase):
 
     def test_json(self) -> None:
         """
-        The same for programs; neither has the token or its digest.
+        The same as JSON; neither has the token or its digest.
         """
         _, token, _ = self.add("ci", expires="1d")
         status, text, _ = self.listed(asJSON=True)
@@ -248,7 +245,7 @@ class ListTests(TokenTestCase):
 
     def test_none(self) -> None:
         """
-        Without tokens, or without a directory, that is what it says.
+        Without tokens, or without a directory, the output says so.
         """
         status, stdout, stderr = self.listed()
         self.assertEqual((status, stdout), (0, ""))
@@ -257,7 +254,7 @@ class ListTests(TokenTestCase):
 
     def test_broken(self) -> None:
         """
-        A file that can't be understood is named.
+        The error names an invalid file.
         """
         self.state.mkdir()
         tokensPath(self.state).write_text("{")
@@ -269,12 +266,12 @@ class ListTests(TokenTestCase):
 
 class RevokeTests(TokenTestCase):
     """
-    A token is taken away.
+    Revoking a token.
     """
 
     def test_gone(self) -> None:
         """
-        It is there no longer, and its label is free; the others stay.
+        The token is removed, and its label is free; others are not changed.
         """
         self.add("ci")
         self.add("cd")
@@ -284,7 +281,7 @@ class RevokeTests(TokenTestCase):
 
     def test_unknown(self) -> None:
         """
-        Revoking an unknown token is an error that says to look again.
+        Revoking an unknown token is an error that refers to C{list}.
         """
         self.add("ci")
         for label in ("cl", "CI", ""):
@@ -296,14 +293,14 @@ class RevokeTests(TokenTestCase):
 
 class CommandTests(TestCase):
     """
-    The command as a process of its own.
+    The command as a process.
     """
 
     timeout = 60
 
     async def test_life(self) -> None:
         """
-        A token is made, listed and revoked.
+        A token is added, listed and revoked.
         """
         state = Path(self.mktemp()).absolute()
         outputs = []
@@ -325,7 +322,7 @@ class CommandTests(TestCase):
 
 class OwnerTests(TokenTestCase):
     """
-    The command is run by root, and the daemon is somebody else.
+    Root runs the command, and the daemon has another user.
     """
 
     if os.geteuid() != 0:
@@ -333,7 +330,7 @@ class OwnerTests(TokenTestCase):
 
     def test_owner(self) -> None:
         """
-        The file belongs to whom the directory belongs to.
+        The file gets the owner of the directory.
         """
         self.state.mkdir()
         os.chown(self.state, 4711, 4712)

@@ -1,6 +1,6 @@
 """
 The contracts of Interfaces: tests that every implementation must pass.
 
-A contract is a mixin; beside a L{TestCase} and with a way to make the thing it
-becomes that implementation's tests.
+A contract is a mixin.  Combined with a L{TestCase} and a method that creates an
+implementation, it becomes the implementation's tests.
 """

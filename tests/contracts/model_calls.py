@@ -1,5 +1,6 @@
 """
-The contract of L{openclaw.interfaces.IModelCall}, as far as every call keeps it alone.
+The contract of L{openclaw.interfaces.IModelCall}, without the parts that depend on the
+provider.
 """
 
 from zope.interface.verify import verifyObject
@@ -11,24 +12,24 @@ from openclaw.messages import NO_USAGE
 
 class ModelCallContract:
     """
-    To be mixed into a test case: the promises of every L{IModelCall}.
+    A mixin for test cases: the contract of every L{IModelCall}.
     """
 
     def makeCall(self) -> IModelCall:
         """
-        Make a call that has not been answered.
+        Make a call without a reply.
         """
         raise NotImplementedError
 
     def test_interface(self) -> None:
         """
-        It has all that the interface declares.
+        The call provides the interface.
         """
         self.assertTrue(verifyObject(IModelCall, self.makeCall()))
 
     def test_cancel(self) -> None:
         """
-        Cancelling ends it at once and for good, and what was spent is known even then.
+        Cancelling ends the call immediately, and the usage is known afterwards.
         """
         call = self.makeCall()
         self.assertEqual(call.usage, NO_USAGE)
@@ -40,7 +41,7 @@ class ModelCallContract:
 
     def test_pauseAfterTheEnd(self) -> None:
         """
-        A reader may become slow or quick when all is over.
+        Pausing and resuming after the end do nothing.
         """
         call = self.makeCall()
         call.stopProducing()

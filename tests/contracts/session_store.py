@@ -25,7 +25,7 @@ class SessionStoreContract(
     StoreListsSessions,
 ):
     """
-    The contract of every L{ISessionStore}.  C{makeStore} is to be defined.
+    The contract of every L{ISessionStore}.  Define C{makeStore}.
     """
 
 

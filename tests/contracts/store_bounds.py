@@ -1,6 +1,5 @@
 """
-The contract of a session store on bounds: it loads no more of a long session than can
-be shown.
+The contract of a session store on limits of loading.
 """
 
 from openclaw.interfaces import Summary
@@ -14,12 +13,12 @@ TOO_LARGE = UserMessage("x" * MAX_LOADED_BYTES)
 
 class StoreBoundsWhatIsLoaded(OpenStore):
     """
-    Of what was said before a turn, the newest part is loaded, up to a bound.
+    Of the messages before a turn, the newest are loaded, up to a limit.
     """
 
     async def assertLoaded(self, run, skipped, *messages, **given) -> None:
         """
-        Begin a turn, and assert what is loaded and how much is not.
+        Begin a turn, and assert which messages are loaded and how many are skipped.
         """
         conversation = await self.begin(run, **given)
         self.assertEqual(conversation.skipped, skipped)
@@ -27,8 +26,8 @@ class StoreBoundsWhatIsLoaded(OpenStore):
 
     async def test_bytes(self) -> None:
         """
-        Messages that do not fit are not loaded, and neither are older ones.  They are
-        kept, and the turn's own messages are always there.
+        Messages that do not fit, and older ones, are not loaded.  They remain stored,
+        and the turn's own messages are always included.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -45,7 +44,7 @@ class StoreBoundsWhatIsLoaded(OpenStore):
 
     async def test_newestIsTooLarge(self) -> None:
         """
-        Nothing is loaded where even the newest message does not fit.
+        No message is loaded if the newest does not fit.
         """
         await self.assertLoaded("1", 0, TOO_LARGE, opening=[TOO_LARGE])
         await self.end("1")
@@ -53,7 +52,7 @@ class StoreBoundsWhatIsLoaded(OpenStore):
 
     async def test_messages(self) -> None:
         """
-        The number of messages is bounded, too.
+        The number of messages is limited, too.
         """
         words = [UserMessage(str(number)) for number in range(MAX_LOADED_MESSAGES)]
         await self.assertLoaded("1", 0, *words, opening=words)
@@ -64,7 +63,7 @@ class StoreBoundsWhatIsLoaded(OpenStore):
 
     async def test_summary(self) -> None:
         """
-        Messages that a summary stands for do not count, and are not skipped.
+        Messages replaced by a summary do not count, and are not skipped.
         """
         await self.begin("1", opening=[LARGE])
         await self.end("1", AssistantMessage("Yes."))

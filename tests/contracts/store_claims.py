@@ -1,5 +1,5 @@
 """
-The contract of a session store on claims: it lets in one run at a time.
+The contract of a session store on claims: one run at a time.
 """
 
 from twisted.internet.defer import gatherResults
@@ -11,12 +11,12 @@ from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 class StoreHasClaims(OpenStore):
     """
-    One run at a time has a session.
+    A session belongs to one run at a time.
     """
 
     async def test_heldSession(self) -> None:
         """
-        While a run holds a session no other gets in, and nothing is written.
+        While a run holds a session no other can begin a turn, and nothing is written.
         """
         await self.begin("1")
         before = await self.store.sessions()
@@ -27,7 +27,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_holderBeginsAgain(self) -> None:
         """
-        A run begins its turn once: the second time its own claim is in the way.
+        A run can begin its turn only once: its own claim prevents the second time.
         """
         await self.begin("1")
         self.assertIsNone(await self.begin("1"))
@@ -36,14 +36,14 @@ class StoreHasClaims(OpenStore):
 
     async def test_otherSessionIsFree(self) -> None:
         """
-        No session waits for another.
+        Other sessions are not affected.
         """
         await self.begin("1", "a")
         self.assertEqual(await self.seen("2", "b"), [HELLO])
 
     async def test_endFreesSession(self) -> None:
         """
-        When a turn ends the next can begin, also by a run of the same name.
+        After a turn the next can begin, also by a run with the same id.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -51,7 +51,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_oneOfManyGetsIn(self) -> None:
         """
-        When many runs ask for a session at once, one gets it.
+        Of many concurrent runs, one gets the session.
         """
         results = await gatherResults([self.begin(str(run)) for run in range(10)])
         self.assertEqual(
@@ -61,7 +61,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_leaseLasts(self) -> None:
         """
-        A claim that nobody renews holds for all of its lease.
+        A claim that is not renewed lasts for its whole lease.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds)
@@ -69,7 +69,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_expiredClaim(self) -> None:
         """
-        A claim that was not renewed in time can be taken over.
+        An expired claim can be taken over.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds + 0.25)
@@ -77,7 +77,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_renewedClaims(self) -> None:
         """
-        Claims that are renewed hold for another lease, from then on.
+        Renewed claims last for another lease from then on.
         """
         claims = [Claim(key, "1") for key in ("a", "b", "c")]
         for claim in claims:
@@ -93,13 +93,13 @@ class StoreHasClaims(OpenStore):
 
     async def test_renewNothing(self) -> None:
         """
-        A daemon that is idle has no claims to renew.
+        Renewing no claims is allowed.
         """
         await self.store.renew([])
 
     async def test_lateRenewal(self) -> None:
         """
-        A claim that ran out, but that nobody took, is as good as ever once renewed.
+        An expired claim that was not taken over becomes valid again when it is renewed.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds * 2)
@@ -110,7 +110,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_lateEnd(self) -> None:
         """
-        A run that was slow to renew, but whose session nobody took, can answer.
+        A run with an expired claim that was not taken over can end its turn.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds * 2)
@@ -119,8 +119,8 @@ class StoreHasClaims(OpenStore):
 
     async def test_lostClaim(self) -> None:
         """
-        A run whose session was taken over can add nothing to it, and does not
-        disturb who has it now.
+        A run whose session was taken over can add nothing, and does not affect the new
+        holder.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds + 0.25)
@@ -133,8 +133,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_lostClaimIsNotRenewed(self) -> None:
         """
-        Renewing a claim that was lost neither brings it back nor lengthens the one
-        that came after it.
+        Renewing a lost claim neither restores it nor extends the new one.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds + 0.25)
@@ -148,7 +147,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_endTwice(self) -> None:
         """
-        A turn ends once.
+        A turn can be ended only once.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -158,7 +157,7 @@ class StoreHasClaims(OpenStore):
 
     async def test_endWithoutBeginning(self) -> None:
         """
-        Without a claim nothing is written, and no session comes into being.
+        Without a claim nothing is written, and no session is created.
         """
         with self.assertRaises(StoreError):
             await self.end("1", ANSWER)

@@ -1,5 +1,5 @@
 """
-The contract of a session store on keeping conversations.
+The contract of a session store on conversations.
 """
 
 from openclaw.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
@@ -8,19 +8,19 @@ from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 class StoreKeepsConversations(OpenStore):
     """
-    Messages are kept in their order.
+    Messages are stored in order.
     """
 
     async def test_unknownSession(self) -> None:
         """
-        Of a session that nobody began nothing was said.
+        An unknown session has no messages.
         """
         await self.assertKept()
         self.assertEqual(list(await self.store.sessions()), [])
 
     async def test_newSessionTakesOpening(self) -> None:
         """
-        A conversation begins with its opening, and the run gets it back.
+        A new session gets the opening messages, which the run gets back.
         """
         conversation = await self.seen("1", opening=(HELLO, ANSWER, AGAIN))
         self.assertEqual(conversation, [HELLO, ANSWER, AGAIN])
@@ -28,7 +28,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_answerIsAppended(self) -> None:
         """
-        The run's answer comes after its request.
+        The run's reply comes after its request.
         """
         await self.begin("1")
         await self.end("1", ANSWER, ANSWER)
@@ -36,8 +36,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_knownSessionTakesFollowing(self) -> None:
         """
-        A conversation that goes on takes only what is new, and the run gets all of
-        it.
+        An existing session gets only the new messages, and the run gets all of them.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -48,7 +47,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_emptySessionTakesOpening(self) -> None:
         """
-        A session in which nothing was said is still new.
+        A session without messages gets the opening messages.
         """
         self.assertEqual(await self.seen("1", opening=()), [])
         await self.end("1")
@@ -58,7 +57,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_nothingFollows(self) -> None:
         """
-        A turn can add nothing to a conversation.
+        A turn can add no message.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -68,7 +67,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_failedRun(self) -> None:
         """
-        When a run fails, what the person said stays, and the session is free.
+        After a failed run the user's message remains, and the session is free.
         """
         await self.begin("1")
         await self.end("1")
@@ -77,7 +76,8 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_everyKindOfMessage(self) -> None:
         """
-        Every message comes back as it was, odd characters, tool calls and all.
+        All kinds of messages come back unchanged, with unusual characters and tool
+        calls.
         """
         said = [
             UserMessage(content=""),
@@ -98,7 +98,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_longConversation(self) -> None:
         """
-        A conversation of many turns comes back in its order.
+        A conversation of many turns comes back in order.
         """
         said = []
         for number in range(60):
@@ -111,7 +111,7 @@ class StoreKeepsConversations(OpenStore):
 
     async def test_anyKey(self) -> None:
         """
-        Keys are told apart to the last character, whatever is in them.
+        Keys are distinguished by each character, whatever they contain.
         """
         keys = ["a", "A", "", " a", "a\0", "a\0b", "é", "e\u0301", "🦞", "%", "'", "_"]
         for key in keys:

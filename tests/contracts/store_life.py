@@ -11,19 +11,19 @@ from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 class StoreOpensAndCloses(OpenStore):
     """
-    A session store has a life.
+    A session store is opened and closed.
     """
 
     def test_interface(self) -> None:
         """
-        The store is what it says.
+        The store provides the interface.
         """
         verifyObject(ISessionStore, self.store)
         self.assertGreater(self.store.leaseSeconds, 0)
 
     async def assertRefuses(self, store: ISessionStore) -> None:
         """
-        Assert that a store does nothing.
+        Assert that a closed store rejects calls.
         """
         claim = Claim("agent:main:a", "1")
         for work in [
@@ -38,7 +38,7 @@ class StoreOpensAndCloses(OpenStore):
 
     async def test_notOpened(self) -> None:
         """
-        A store must be opened first; closing one that is not open does nothing.
+        A store must be opened first; closing it before does nothing.
         """
         store = self.makeStore(self.clock)
         await self.assertRefuses(store)
@@ -46,7 +46,7 @@ class StoreOpensAndCloses(OpenStore):
 
     async def test_openTwice(self) -> None:
         """
-        Opening an open store is a mistake that does no harm.
+        Opening an open store is an error without an effect.
         """
         with self.assertRaises(StoreError):
             await self.store.open()
@@ -55,7 +55,7 @@ class StoreOpensAndCloses(OpenStore):
 
     async def test_closed(self) -> None:
         """
-        A closed store refuses work, and can be closed again.
+        A closed store rejects calls, and can be closed again.
         """
         await self.begin("1")
         await self.store.close()
@@ -64,8 +64,8 @@ class StoreOpensAndCloses(OpenStore):
 
     async def test_reopened(self) -> None:
         """
-        A store that was closed can be opened again: what was said is still there,
-        and no claim is, since nobody is left who could end it.
+        A closed store can be opened again: the messages are still there, and claims are
+        not, since no run could end them.
         """
         await self.begin("1")
         await self.store.close()

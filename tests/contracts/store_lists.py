@@ -1,5 +1,5 @@
 """
-The contract of a session store on listing its sessions.
+The contract of a session store on lists of sessions.
 """
 
 from openclaw.interfaces import SessionInfo
@@ -8,12 +8,12 @@ from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 class StoreListsSessions(OpenStore):
     """
-    It can be told which conversations there are.
+    The store can list its sessions.
     """
 
     async def test_sessionInfo(self) -> None:
         """
-        A list says whose a session is, how long, how old, and when it was used.
+        An entry has the session's agent, length, creation and last use.
         """
         start = self.clock.seconds()
         await self.begin("1", opening=(HELLO, ANSWER, AGAIN))
@@ -26,8 +26,7 @@ class StoreListsSessions(OpenStore):
 
     async def test_sessionsInOrder(self) -> None:
         """
-        The session that was used last comes first; of those used at the same time,
-        the first in the alphabet.
+        Sessions are listed by their last use, newest first, and then alphabetically.
         """
         for key in ("c", "a", "d", "b"):
             await self.begin("1", key)
@@ -41,7 +40,7 @@ class StoreListsSessions(OpenStore):
 
     async def test_sessionsOfAgent(self) -> None:
         """
-        A list can be of one agent's sessions only; each stays with its first agent.
+        A list can be limited to an agent; a session never changes its first agent.
         """
         await self.begin("1", "a", agentID="main")
         await self.begin("1", "b", agentID="Main")
@@ -55,7 +54,7 @@ class StoreListsSessions(OpenStore):
 
     async def test_sessionsInPart(self) -> None:
         """
-        A list can be of those whose keys begin so, and of the latest alone.
+        A list can be limited to a prefix of keys, and to the newest sessions.
         """
         keys = ("a:%:1", "a:_:1", "a:x:1", "a:%:2", "A:%:3")
         for key in keys:

@@ -1,5 +1,5 @@
 """
-The beginning of the tests of every session store.
+The fixtures of all contracts of session stores.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ ANSWER = AssistantMessage(content="What can I do for you?")
 
 class OpenStore:
     """
-    A session store to be tested.
+    An open session store.
 
-    @ivar clock: The time as the store sees it; only tests move it.
-    @ivar store: An open store in which nothing is kept yet.
+    @ivar clock: The store's clock, which only tests advance.
+    @ivar store: An open store without sessions.
     """
 
     def makeStore(self, clock: Clock) -> ISessionStore:
         """
-        A new store, not yet open, in which nothing is kept.
+        Return a store without sessions that is not open yet.
         """
         raise NotImplementedError
 
     def setUp(self) -> Deferred[None]:
         """
-        Open a store, at some time that is not the epoch.
+        Open a store, at a time other than the epoch.
         """
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
@@ -54,9 +54,9 @@ class OpenStore:
 
     async def seen(self, run: str, *given, **more) -> list[Message]:
         """
-        Begin a turn, as C{begin} does.
+        Begin a turn like C{begin}.
 
-        @return: What the run gets to see of what was said.
+        @return: The messages that the run gets.
         """
         return list((await self.begin(run, *given, **more)).messages)
 
@@ -74,7 +74,7 @@ class OpenStore:
 
     async def assertKept(self, *messages: Message, key: str = "agent:main:a") -> None:
         """
-        Assert that a session's transcript is exactly this.
+        Assert that a session's transcript has exactly these messages.
         """
         kept = await self.store.transcript(key)
         self.assertEqual(list(kept), list(messages))

@@ -1,5 +1,5 @@
 """
-The contract of a session store on the outlines that tell one session from another.
+The contract of a session store on outlines.
 """
 
 from openclaw.interfaces import Outline
@@ -17,18 +17,18 @@ KEY = "agent:main:a"
 
 class StoreOutlinesSessions(OpenStore):
     """
-    An outline has what the assistant said lately.
+    An outline has the assistant's latest messages.
     """
 
     async def test_noOutline(self) -> None:
         """
-        Of no session there is an empty one.
+        The outline of an unknown session is empty.
         """
         self.assertEqual(await self.store.outline(KEY), Outline())
 
     async def test_outline(self) -> None:
         """
-        All the assistant's words are there, and of the user's only the first.
+        It has all of the assistant's texts, and only the first of the user's.
         """
         call = AssistantMessage("I look.", (ToolCall("c", "look", "{}"),))
         await self.begin("1")
@@ -41,7 +41,7 @@ class StoreOutlinesSessions(OpenStore):
 
     async def test_long(self) -> None:
         """
-        Of much only the newest is there: whole answers, and the longest whole, too.
+        Of a long session it has only the newest answers, complete, even a long one.
         """
         long = AssistantMessage("x" * OUTLINE_CHARACTERS)
         for number, answer in enumerate((ANSWER, ANSWER, long, ANSWER)):
@@ -54,8 +54,7 @@ class StoreOutlinesSessions(OpenStore):
 
     async def test_longWords(self) -> None:
         """
-        Words of users are looked through, up to a bound, and a long first message is
-        none of it.
+        Users' texts are read up to a limit, and a long first message is left out.
         """
         words = UserMessage("x" * (READ_CHARACTERS // 3))
         self.assertGreater(len(words.content), FIRST_CHARACTERS)

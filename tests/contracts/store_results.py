@@ -1,6 +1,5 @@
 """
-The contract of a session store on the results of tools: it takes only those that answer
-a call.
+The contract of a session store on tool results: each must have a call.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ RESULT_B = ToolMessage(tool_call_id="b", content="a cat")
 
 class StoreRefusesStrayResults(OpenStore):
     """
-    A result of a tool that answers no call is the caller's mistake.
+    A tool result without a call is the caller's error.
     """
 
     async def assertStray(
@@ -29,8 +28,8 @@ class StoreRefusesStrayResults(OpenStore):
         following: Sequence[Message] = (),
     ) -> None:
         """
-        Assert that a turn can't begin, because of the result of the call C{named};
-        and that nothing has happened.
+        Assert that a turn can't begin because of the result of the call C{named}, and
+        that nothing has changed.
         """
         before = await self.store.sessions()
         kept = await self.store.transcript("agent:main:a")
@@ -45,7 +44,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_results(self) -> None:
         """
-        Results may come in any order, some now and some in the next turn.
+        Results may come in any order, and in several turns.
         """
         await self.begin("1")
         await self.end("1", CALLS)
@@ -60,7 +59,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_failure(self) -> None:
         """
-        A call that failed is kept as one, and a text that speaks of an error is none.
+        A failed call stays one, and a text about an error is not a failure.
         """
         failed = ToolMessage(tool_call_id="a", content="no such file", isError=True)
         read = ToolMessage(tool_call_id="b", content="Error: disk full")
@@ -74,7 +73,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_noSuchCall(self) -> None:
         """
-        A result of a call that nobody made is refused, and so are those with it.
+        A result without a call is rejected together with the other messages.
         """
         await self.begin("1")
         await self.end("1", CALLS)
@@ -93,7 +92,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_repeatedResult(self) -> None:
         """
-        Whoever tries again after a failure sends the same result again, and may.
+        An identical result may be repeated, since callers retry after a failure.
         """
         await self.begin("1")
         await self.end("1", CALLS)
@@ -104,7 +103,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_lateResult(self) -> None:
         """
-        Once something else was said it is too late for a result.
+        A result after another message is rejected.
         """
         await self.begin("1")
         await self.end("1", CALLS, RESULT_A, ANSWER)
@@ -112,7 +111,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_resultFirst(self) -> None:
         """
-        No session begins with a result; the refused one does not come into being.
+        A session can't begin with a result, and is not created by one.
         """
         with self.assertRaises(InvalidRequest):
             await self.begin("1", opening=[RESULT_A])
@@ -123,15 +122,15 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_openingWithResults(self) -> None:
         """
-        A conversation that the caller brings along can have calls and results.
+        The opening messages of a caller can have calls and results.
         """
         opening = [HELLO, CALLS, RESULT_B, RESULT_A, ANSWER, AGAIN]
         self.assertEqual(await self.seen("1", opening=opening), opening)
 
     async def test_whatIsNotTakenIsNotLookedAt(self) -> None:
         """
-        Only what would be appended counts: the opening of a new session, and what
-        follows in an old one.
+        Only messages that would be appended are checked: the opening ones for a new
+        session, the following ones for an existing one.
         """
         await self.begin("1", following=[RESULT_A])
         await self.end("1")
@@ -141,7 +140,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_strayResultInThePast(self) -> None:
         """
-        A stray result that is already in a transcript is not blamed on today's caller.
+        A stray result that is already stored does not fail later turns.
         """
         await self.begin("1")
         await self.end("1", RESULT_A, CALLS)
@@ -152,8 +151,8 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_summarisedCall(self) -> None:
         """
-        A result of a call that only a summary stands for is refused: the model
-        would not see what it answers.
+        A result is rejected if its call was replaced by a summary, since the model
+        would not get the call.
         """
         await self.begin("1")
         await self.end("1", CALLS, summary=Summary("A greeting.", 2))
@@ -161,8 +160,8 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_heldSession(self) -> None:
         """
-        While a run holds the session nothing is known of what it will call, so the
-        next one waits, whatever it brings.
+        While a run holds the session its calls are not known yet, so the next run
+        waits, whatever its messages are.
         """
         await self.begin("1")
         self.assertIsNone(await self.begin("2", following=[RESULT_A]))
@@ -173,7 +172,7 @@ class StoreRefusesStrayResults(OpenStore):
 
     async def test_longID(self) -> None:
         """
-        The error does not grow with the id that it names.
+        The error's length does not depend on the id.
         """
         stray = ToolMessage(tool_call_id="\n" * 5_000, content="")
         with self.assertRaises(InvalidRequest) as caught:

@@ -1,6 +1,5 @@
 """
-The contract of a session store on keeping summaries beside the messages that they stand
-for.
+The contract of a session store on summaries.
 """
 
 from openclaw.errors import StoreError
@@ -11,16 +10,16 @@ from tests.contracts.store_opening import AGAIN, ANSWER, HELLO, OpenStore
 
 class StoreKeepsSummaries(OpenStore):
     """
-    A long conversation can have summaries.  A run sees the newest one in place of
-    what it stands for, and nothing is lost.
+    A run gets the newest summary in place of the messages that it replaces, which
+    remain stored.
     """
 
     async def assertSees(
         self, run: str, summary: Summary | None, *messages: Message, **given
     ) -> None:
         """
-        Begin a turn, as C{begin} does, and assert that the run gets this summary and
-        these messages.
+        Begin a turn like C{begin}, and assert that the run gets this summary and these
+        messages.
         """
         conversation = await self.begin(run, **given)
         self.assertEqual(conversation.summary, summary)
@@ -28,7 +27,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_none(self) -> None:
         """
-        A conversation has no summary until one is given.
+        A session has no summary at first.
         """
         await self.begin("1")
         await self.end("1", ANSWER)
@@ -36,7 +35,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_inPlaceOfMessages(self) -> None:
         """
-        The next run gets the summary and what came after it; the transcript keeps
+        The next run gets the summary and the messages after it; the transcript has
         everything.
         """
         summary = Summary("They said hello.", 1)
@@ -49,7 +48,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_stays(self) -> None:
         """
-        A summary stands until there is a newer one.
+        A summary is used until there is a newer one.
         """
         summary = Summary("They said hello.", 2)
         await self.begin("1")
@@ -60,8 +59,8 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_newest(self) -> None:
         """
-        Of several summaries the one that came last counts.  It counts from the
-        first message of all, and may stand for no more than the one before.
+        The last summary is used.  It counts from the first message on, and may replace
+        as many messages as the one before.
         """
         summaries = [Summary("one", 1), Summary("two", 3), Summary("three", 3)]
         for number, summary in enumerate(summaries):
@@ -72,7 +71,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_ofWhatIsAppendedNow(self) -> None:
         """
-        A summary may stand for all there is, what the run just said included.
+        A summary may include the messages that are appended with it.
         """
         summary = Summary("All of it.", 3)
         await self.begin("1")
@@ -83,8 +82,8 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_alone(self) -> None:
         """
-        A run that said nothing can leave a summary all the same.  That is no use of
-        the session: it does not become the most lately used.
+        A run without messages can add a summary.  This does not count as use of the
+        session.
         """
         await self.begin("1")
         before = await self.store.sessions()
@@ -96,7 +95,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_ofNothing(self) -> None:
         """
-        A summary can stand for nothing yet.
+        A summary may replace no message.
         """
         summary = Summary("", 0)
         await self.begin("1", opening=())
@@ -105,7 +104,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_otherSession(self) -> None:
         """
-        A summary is one session's.
+        A summary belongs to one session.
         """
         for key in ("a", "b"):
             await self.begin("1", key)
@@ -116,7 +115,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_oddText(self) -> None:
         """
-        A summary's text comes back as it was.
+        A summary's text comes back unchanged.
         """
         for text in ("nul \0, '\"`, \r\n, 🦞 e\u0301", "x" * 300_000):
             await self.begin("1")
@@ -126,8 +125,8 @@ class StoreKeepsSummaries(OpenStore):
 
     async def assertMisfit(self, summary: Summary) -> None:
         """
-        Assert that a turn can't end with this summary, that nothing is written,
-        and that the run still holds its session.
+        Assert that a turn can't end with this summary, that nothing is written, and
+        that the run still holds its session.
         """
         kept = await self.store.transcript("agent:main:a")
         with self.assertRaises(StoreError):
@@ -137,7 +136,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_tooMuch(self) -> None:
         """
-        A summary can't stand for what was never said.
+        A summary can't replace more messages than there are.
         """
         await self.begin("held")
         await self.assertMisfit(Summary("", 3))
@@ -147,7 +146,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_tooLittle(self) -> None:
         """
-        A summary can't bring back what an earlier one stands for.
+        A summary can't replace fewer messages than the one before.
         """
         await self.begin("1")
         await self.end("1", ANSWER, summary=Summary("first", 2))
@@ -158,7 +157,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_lostClaim(self) -> None:
         """
-        A run that lost its session can't leave a summary there.
+        A run that lost its session can't add a summary.
         """
         await self.begin("1")
         self.clock.advance(self.store.leaseSeconds + 0.25)
@@ -170,7 +169,7 @@ class StoreKeepsSummaries(OpenStore):
 
     async def test_reopened(self) -> None:
         """
-        A summary is still there when the store is opened again.
+        A summary is still there after the store was reopened.
         """
         await self.begin("1")
         await self.end("1", ANSWER, summary=Summary("kept", 2))

@@ -1,5 +1,5 @@
 """
-The contract of a session store on the ends of its sessions.
+The contract of a session store on the ends of sessions.
 """
 
 from openclaw.interfaces import Tail
@@ -21,7 +21,7 @@ KEY = "agent:main:a"
 
 def textOf(message: Message) -> str:
     """
-    The text of a message of any kind.
+    Return the text of a message of any kind.
     """
     return message.text if isinstance(message, UserMessage) else message.content
 
@@ -33,14 +33,14 @@ class StoreReadsTails(OpenStore):
 
     async def test_noTail(self) -> None:
         """
-        Of no session there is an empty one, of nobody.
+        An unknown session has an empty tail without an agent.
         """
         self.assertEqual(await self.store.tail(KEY, 10), Tail())
 
     async def test_tail(self) -> None:
         """
-        It has the newest messages, oldest first, and says whose the session is, and
-        how many there are in all.
+        It has the newest messages, oldest first, the agent, and the number of all
+        messages.
         """
         call = AssistantMessage("I look.", (ToolCall("c", "look", "{}"),))
         told = ToolMessage("c", "The sky.")
@@ -56,8 +56,8 @@ class StoreReadsTails(OpenStore):
 
     async def test_longMessages(self) -> None:
         """
-        Of a long message there is the beginning, wherever its escapes and letters
-        stand, with its role.
+        A long message is shortened, wherever escapes and multi-byte characters are, and
+        has its role.
         """
         number = 0
         for text in (
@@ -82,7 +82,7 @@ class StoreReadsTails(OpenStore):
 
     async def test_longCall(self) -> None:
         """
-        Also where something else of it is long.
+        The same applies if another part of it is long.
         """
         long = "x" * 2 * LONG_CHARACTERS
         call = AssistantMessage("I look.", (ToolCall(long, "look", long),))
@@ -94,7 +94,7 @@ class StoreReadsTails(OpenStore):
 
     async def test_images(self) -> None:
         """
-        Beside large images there is the text, and their number is known.
+        Messages with large images have their text and the number of images.
         """
         image = ImagePart("image/png", "QUJD" * LONG_CHARACTERS)
         said = UserMessage((TextPart("Look:"), image, image, TextPart("Well?")))
@@ -105,7 +105,7 @@ class StoreReadsTails(OpenStore):
 
     async def test_much(self) -> None:
         """
-        Of much only the newest is read, and the newest of all always.
+        Of many long messages only the newest are read, and always the last one.
         """
         half = UserMessage("x" * (READ_CHARACTERS // 2 + 1000))
         for number in range(4):

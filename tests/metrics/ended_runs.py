@@ -1,5 +1,5 @@
 """
-Runs that are over, for tests.
+Log lines of ended runs, for tests.
 """
 
 from openclaw.messages import NO_USAGE
@@ -8,7 +8,7 @@ from openclaw.metrics.run_log_lines import EmbeddingLogEntry, RunLogEntry
 
 def account(**changes):
     """
-    A run that went well, with some changes.
+    Return the account of a successful run, with some changes.
     """
     usual = {
         "run": "run_1",
@@ -29,7 +29,7 @@ def account(**changes):
 
 def embeddings(**changes):
     """
-    A call for embeddings that went well, with some changes.
+    Return the account of a successful request for embeddings, with some changes.
     """
     usual = {
         "request": "req_1",

@@ -25,12 +25,12 @@ DOCUMENTED = Path(__file__).parents[2] / "docs/observability.md"
 
 class CostTests(SynchronousTestCase):
     """
-    A daemon that nobody scrapes spends nothing on it.
+    A daemon without scrapes has no cost.
     """
 
     def test_imports(self):
         """
-        The library is imported with the first scrape only.
+        The library is imported at the first scrape.
         """
         program = (
             "import sys\n"
@@ -43,7 +43,7 @@ class CostTests(SynchronousTestCase):
 
 class DocumentationTests(SynchronousTestCase):
     """
-    The numbers are explained.
+    The documentation of metrics.
     """
 
     def test_allOfThem(self):
@@ -60,12 +60,12 @@ class DocumentationTests(SynchronousTestCase):
 
 class PageTests(SynchronousTestCase):
     """
-    The page that a collector of metrics reads.
+    The exposition for Prometheus.
     """
 
     def setUp(self):
         """
-        Nothing has happened yet.
+        Begin without runs.
         """
         self.clock = Clock()
         self.tally = Tally()
@@ -77,7 +77,7 @@ class PageTests(SynchronousTestCase):
 
     def value(self, name, **labels):
         """
-        The value of one sample now, or C{None} if there is none.
+        Return the current value of a sample, or C{None}.
         """
         text, _ = self.page.render(connections=7)
         samples = {
@@ -89,7 +89,7 @@ class PageTests(SynchronousTestCase):
 
     def test_moment(self):
         """
-        The gauges: runs in progress, waiting runs, connections.
+        The gauges: runs in progress, queued runs, connections.
         """
         self.assertEqual(self.value("openclaw_runs_in_progress"), 3)
         self.assertEqual(self.value("openclaw_runs_queued"), 2)
@@ -98,8 +98,8 @@ class PageTests(SynchronousTestCase):
 
     def test_failing(self):
         """
-        Each part that can fail has a number, also while it works; of several workers
-        it is enough that it fails in one.
+        Each part that can fail has a value, also while it works; of several workers,
+        one failure suffices.
         """
 
         def shown():
@@ -117,7 +117,7 @@ class PageTests(SynchronousTestCase):
 
     def test_counters(self):
         """
-        Counters are there under their labels, and go up.
+        Counters have labels, and increase.
         """
         for _ in range(2):
             self.tally.countRun(account(usage=Usage(11, 4)))
@@ -138,7 +138,7 @@ class PageTests(SynchronousTestCase):
 
     def test_histograms(self):
         """
-        Durations come in classes that add up, as quantiles are computed of them.
+        Durations are in cumulative buckets, for quantiles.
         """
         for seconds in (0.02, 0.3, 1000.0):
             self.tally.countRun(account(totalSeconds=seconds))
@@ -165,8 +165,8 @@ class PageTests(SynchronousTestCase):
 
     def test_process(self):
         """
-        The memory, the start and the descriptors of the process are among it, where
-        the system tells them.
+        The memory, start time and descriptors of the process are included, if the
+        system provides them.
         """
         if self.value("process_resident_memory_bytes") is None:
             self.skipTest("the system does not tell about its processes")
@@ -176,7 +176,7 @@ class PageTests(SynchronousTestCase):
 
     def test_forms(self):
         """
-        Readers get the form that they ask for; without a wish, Prometheus's text.
+        The format follows content negotiation; the default is Prometheus's text format.
         """
         self.tally.countRun(account())
         _, kind = self.page.render(0)

@@ -10,26 +10,23 @@ from openclaw.metrics.reactor_lag import REMEMBERED_TICKS, WATCHED_SECONDS, Reac
 
 class LagTests(SynchronousTestCase):
     """
-    The lag of the reactor is measured as long as it is asked for.
+    The reactor's lag is measured while it is read.
     """
 
     def setUp(self):
-        """
-        Nobody has asked yet.
-        """
         self.clock = Clock()
         self.lag = ReactorLag(self.clock)
 
     def test_unwatched(self):
         """
-        While nobody asks, the daemon sleeps.
+        Without readers there is no timer.
         """
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual((self.lag.last(), self.lag.longest()), (0.0, 0.0))
 
     def test_punctual(self):
         """
-        A reactor that is in time has no lag.
+        A punctual reactor has no lag.
         """
         self.lag.watch()
         self.clock.pump([1.0] * 5)
@@ -37,8 +34,7 @@ class LagTests(SynchronousTestCase):
 
     def test_late(self):
         """
-        A reactor that was busy is late by as much; the worst of it is remembered for
-        a minute.
+        A busy reactor's lag is measured; the longest is remembered for a minute.
         """
         self.lag.watch()
         self.clock.advance(3.5)
@@ -50,7 +46,7 @@ class LagTests(SynchronousTestCase):
 
     def test_forgotten(self):
         """
-        Some minutes after the last question it sleeps again.
+        The timer stops some minutes after the last read.
         """
         self.lag.watch()
         self.clock.pump([1.0] * 100)
@@ -62,7 +58,7 @@ class LagTests(SynchronousTestCase):
 
     def test_askedOften(self):
         """
-        However many ask, it wakes up once a second.
+        With many readers, the timer fires once a second.
         """
         for _ in range(5):
             self.lag.watch()
@@ -70,7 +66,7 @@ class LagTests(SynchronousTestCase):
 
     def test_stop(self):
         """
-        When the daemon stops nothing is left on the clock, also the second time.
+        Stopping leaves no delayed call, also the second time.
         """
         self.lag.watch()
         self.lag.stop()

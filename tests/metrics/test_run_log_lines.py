@@ -19,8 +19,7 @@ PRINTABLE = st.text(min_size=1).filter(str.isprintable)
 
 def pairs(line):
     """
-    A line of C{key=value} as a dictionary, for values that are JSON where they are in
-    quotes.
+    Parse a line of C{key=value}, in which quoted values are JSON.
     """
     found = {}
     while line:
@@ -36,12 +35,12 @@ def pairs(line):
 
 class TextTests(SynchronousTestCase):
     """
-    A run's line for people, and for what reads C{key=value}.
+    The text of a run's line.
     """
 
     def test_whole(self):
         """
-        A line has the caller, the model, the time of each phase, the cost and the
+        A line has the caller, the model, the time of each phase, the tokens and the
         outcome.
         """
         usage = Usage(11, 4, cached_tokens=8, reasoning_tokens=3)
@@ -55,7 +54,7 @@ class TextTests(SynchronousTestCase):
 
     def test_unknown(self):
         """
-        Unknown values have a place all the same.
+        Unknown values are shown, too.
         """
         line = str(account(request=None, caller="", model=None, firstSeconds=None))
         self.assertIn("request=- caller=- ", line)
@@ -66,7 +65,7 @@ class TextTests(SynchronousTestCase):
 
     def test_failure(self):
         """
-        A failed run says why, and that its caller did not wait for it.
+        A failed run has the reason, and shows whether the client disconnected.
         """
         failed = account(outcome="upstream_refused", callerGone=True, error='No "x".')
         line = str(failed)
@@ -78,8 +77,7 @@ class TextTests(SynchronousTestCase):
     @example("ann outcome=length", 'a" agent=boss "', "No.\nrun=run_2")
     def test_noForgery(self, caller, session, error):
         """
-        Nobody gets a field or a line of their own into it, whatever they call
-        themselves or their session.
+        No label or session key can forge a field or a line.
         """
         line = str(account(caller=caller, session=session, error=error))
         self.assertTrue(line.isascii() or line.isprintable())
@@ -94,18 +92,18 @@ class TextTests(SynchronousTestCase):
 
 class FieldTests(SynchronousTestCase):
     """
-    The same for the log in JSON.
+    The same for the JSON log.
     """
 
     def test_interface(self):
         """
-        The log can take it apart.
+        The line provides the interface for fields.
         """
         verifyObject(IStructured, account())
 
     def test_whole(self):
         """
-        Numbers are numbers, and what is unknown is null.
+        Numbers are numbers, and unknown values are null.
         """
         fields = account(firstSeconds=None, usage=Usage(11, 4)).fields()
         self.assertEqual(
@@ -133,7 +131,7 @@ class FieldTests(SynchronousTestCase):
 
     def test_sameNames(self):
         """
-        Both forms call the same thing by the same name.
+        Both formats have the same names.
         """
         usage = Usage(1, 1, 1, 1)
         full = account(usage=usage, error="No.")
@@ -142,12 +140,12 @@ class FieldTests(SynchronousTestCase):
 
 class EmbeddingTests(SynchronousTestCase):
     """
-    The line of a call for embeddings.
+    The line of a request for embeddings.
     """
 
     def test_text(self):
         """
-        It says who asked for how much, of what, and how it ended.
+        It has the caller, the number of inputs, the model and the outcome.
         """
         self.assertEqual(
             str(embeddings()),
@@ -158,7 +156,7 @@ class EmbeddingTests(SynchronousTestCase):
 
     def test_failure(self):
         """
-        A failed one says why.
+        A failed request has the reason.
         """
         line = str(embeddings(outcome="gateway_busy", tokens=0, error='No "x".'))
         self.assertTrue(line.endswith(' tokens_in=0 error="No \\"x\\"."'), line)
@@ -166,7 +164,7 @@ class EmbeddingTests(SynchronousTestCase):
     @given(PRINTABLE, st.text())
     def test_noForgery(self, caller, error):
         """
-        Nobody gets a field or a line of their own into it.
+        No label can forge a field or a line.
         """
         line = str(embeddings(caller=caller, error=error))
         self.assertNotIn("\n", line)
@@ -175,7 +173,7 @@ class EmbeddingTests(SynchronousTestCase):
 
     def test_fields(self):
         """
-        The log in JSON has the same under the same names.
+        The JSON log has the same names.
         """
         verifyObject(IStructured, embeddings())
         full = embeddings(error="No.")

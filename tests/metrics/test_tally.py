@@ -18,7 +18,7 @@ class LabelledCounterTests(SynchronousTestCase):
 
     def test_add(self):
         """
-        Each combination of labels has a sum of its own.
+        Each combination of labels has its own sum.
         """
         counts = LabelledCounter()
         counts.add(("a", "x"))
@@ -29,7 +29,7 @@ class LabelledCounterTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.text(), st.text())))
     def test_bounded(self, keys):
         """
-        However many labels there are, memory is bounded and nothing is lost.
+        With any number of labels, memory is bounded and no count is lost.
         """
         counts = LabelledCounter(limit=3)
         for key in keys:
@@ -42,12 +42,12 @@ class LabelledCounterTests(SynchronousTestCase):
 
 class DurationHistogramTests(SynchronousTestCase):
     """
-    Classes of durations.
+    Buckets of durations.
     """
 
     def test_bounds(self):
         """
-        A duration that is just a bound is within it, as Prometheus has it.
+        A duration equal to a bound is within it, as in Prometheus.
         """
         durations = DurationHistogram((1.0, 2.0))
         for seconds in (0.0, 1.0, 1.5, 2.0, 2.1):
@@ -82,7 +82,7 @@ class RunTests(SynchronousTestCase):
 
     def test_silent(self):
         """
-        A run that never had anything to say does not count as a quick one.
+        A run without output is not counted as a fast one.
         """
         tally = Tally()
         tally.countRun(account(outcome="gateway_busy", firstSeconds=None))
@@ -93,12 +93,12 @@ class RunTests(SynchronousTestCase):
 
 class EmbeddingTests(SynchronousTestCase):
     """
-    The metrics of a call for embeddings.
+    The metrics of a request for embeddings.
     """
 
     def test_counted(self):
         """
-        It, its tokens and its time are counted, and no run.
+        The request, its tokens and its time are counted, and no run.
         """
         tally = Tally()
         tally.countEmbedding(embeddings())

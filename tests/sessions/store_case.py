@@ -1,5 +1,5 @@
 """
-The test case of the store in a SQLite file.
+The test case of the SQLite store.
 """
 
 import os
@@ -22,18 +22,15 @@ class SQLiteTestCase(TestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Choose a file.
-        """
         self.clock = Clock()
         self.path = Path(self.mktemp()).absolute() / "state" / "sessions.sqlite"
         self.logged: list[str] = []
 
     def makeStore(self, **options: Any) -> SQLiteSessionStore:
         """
-        A store in the file, not yet open.
+        Return a store of the file that is not open yet.
 
-        @param options: What it gets instead of the test's clock.
+        @param options: Arguments in place of the test's clock.
         """
         log = Logger(observer=lambda event: self.logged.append(formatEvent(event)))
         clocks = {"now": self.clock.seconds, "uptime": self.clock.seconds}
@@ -44,7 +41,7 @@ class SQLiteTestCase(TestCase):
 
     async def openStore(self, **options: Any) -> SQLiteSessionStore:
         """
-        An open store in the file; see L{makeStore}.
+        Return an open store of the file; see L{makeStore}.
         """
         store = self.makeStore(**options)
         await store.open()
@@ -52,7 +49,7 @@ class SQLiteTestCase(TestCase):
 
     def change(self, *statements: str) -> None:
         """
-        Do something to the database behind the store's back.
+        Change the database without the store.
         """
         with closing(sqlite3.connect(self.path)) as connection, connection:
             for statement in statements:
@@ -61,7 +58,7 @@ class SQLiteTestCase(TestCase):
 
 def openFiles(path: Path) -> list[str]:
     """
-    The files of a database that this process has open.
+    Return the files of the database that this process has open.
     """
     found = []
     for number in os.listdir("/proc/self/fd"):

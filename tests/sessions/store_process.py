@@ -1,11 +1,10 @@
 """
-A process that uses a session store as a daemon does, for tests that need more than
-one process, or one that can be killed::
+A process that uses a session store like a daemon, for tests with several processes, or
+with one that is killed::
 
-    python -m tests.sessions.store_process {open|turns|append} PATH NAME COUNT
+python -m tests.sessions.store_process {open|turns|append} PATH NAME COUNT
 
-It says C{ready}, waits for a line, and prints a line for whatever has been
-acknowledged.
+It prints C{ready}, waits for a line, and prints a line for each acknowledged operation.
 """
 
 import sys
@@ -25,14 +24,14 @@ LEASE_SECONDS = 3600.0
 
 def say(line: str) -> None:
     """
-    Tell the test, at once.
+    Print a line for the test, without buffering.
     """
     print(line, flush=True)
 
 
 def storeAt(path: Path) -> SQLiteSessionStore:
     """
-    A store with the real time, whose claims would last for an hour.
+    Return a store with the system's clocks, and with leases of an hour.
     """
     return SQLiteSessionStore(
         reactor=reactor, path=path, log=Logger(), leaseSeconds=LEASE_SECONDS
@@ -54,7 +53,7 @@ async def openMany(path: Path, name: str, number: int) -> None:
 
 async def takeTurns(path: Path, name: str, number: int) -> None:
     """
-    Take turns in one session after the other, and leave one of them held.
+    Complete turns in many sessions, one after the other, and leave the last claim held.
     """
     store = storeAt(path)
     await store.open()
@@ -73,7 +72,7 @@ async def takeTurns(path: Path, name: str, number: int) -> None:
 
 async def append(path: Path, name: str, number: int) -> None:
     """
-    Take turns in the session that the other processes use too.
+    Complete turns in the session that other processes use, too.
     """
     store = storeAt(path)
     await store.open()
@@ -93,7 +92,7 @@ async def append(path: Path, name: str, number: int) -> None:
 
 def main() -> None:
     """
-    Do what the command line says.
+    Run the command line.
     """
     work = {"open": openMany, "turns": takeTurns, "append": append}[sys.argv[1]]
     say("ready")

@@ -14,7 +14,7 @@ from openclaw.messages import (
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 """
-Any text that can be sent as UTF-8, with NULs and all.
+Any text that UTF-8 can encode, including NULs.
 """
 
 toolCalls = st.builds(ToolCall, id=texts, name=texts, arguments=texts)
@@ -31,13 +31,13 @@ messages = st.one_of(
 
 transcripts = st.lists(messages, max_size=8)
 """
-Any messages in any order, results that answer nothing among them.
+Any messages in any order, including tool results without a call.
 """
 
 
 def idsOf(message: AssistantMessage) -> list[str]:
     """
-    The ids of a message's calls, each once.
+    Return the distinct ids of a message's calls.
     """
     return list(dict.fromkeys(call.id for call in message.tool_calls))
 
@@ -45,8 +45,7 @@ def idsOf(message: AssistantMessage) -> list[str]:
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Message]:
     """
-    Build the messages of a caller: a call can be without a result, but no result
-    without a call.
+    Build the messages of a caller: a call may lack its result, but a result has a call.
     """
     said: list[Message] = []
     for message in draw(transcripts):

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.sessions.store.fault_watch}, with stores that fail.
+Tests of L{openclaw.sessions.store.fault_watch} with failing stores.
 """
 
 import os
@@ -25,7 +25,7 @@ PAGE_BYTES = 4096
 
 class ProbedStore(MemorySessionStore):
     """
-    A store whose probes the test ends.
+    A store whose probes end when the test says so.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -33,22 +33,16 @@ class ProbedStore(MemorySessionStore):
         self.probes: list[Deferred[None]] = []
 
     def probe(self) -> "Deferred[None]":
-        """
-        Look, for as long as the test likes.
-        """
         self.probes.append(Deferred())
         return self.probes[-1]
 
 
 class PaceTests(SQLiteTestCase):
     """
-    A store is probed at a pace that leaves it time to work.
+    The pauses between probes.
     """
 
     def setUp(self) -> None:
-        """
-        Watch a store.
-        """
         super().setUp()
         self.store = ProbedStore(self.clock)
         self.watch = FaultWatch(self.store, self.clock)
@@ -56,8 +50,7 @@ class PaceTests(SQLiteTestCase):
 
     def test_pace(self) -> None:
         """
-        It is probed again and again, one probe at a time; after a long one there is a
-        long pause.
+        There is one probe at a time, and a long probe is followed by a long pause.
         """
         self.clock.advance(PROBE_SECONDS)
         self.clock.advance(PROBE_SECONDS * 5)
@@ -72,7 +65,7 @@ class PaceTests(SQLiteTestCase):
 
     def test_stop(self) -> None:
         """
-        Nothing is left when it ends, be it during a probe.
+        Nothing is left after a stop, even during a probe.
         """
         self.clock.advance(PROBE_SECONDS)
         self.watch.stop()
@@ -85,12 +78,12 @@ class PaceTests(SQLiteTestCase):
 
 class RecoveryTests(SQLiteTestCase):
     """
-    That a store fails, or works again, is found out without a run.
+    Failures and recoveries are detected without a run.
     """
 
     async def watched(self) -> SQLiteSessionStore:
         """
-        An open store that is watched, and that waits for no lock.
+        Return an open store with a watch, which does not wait for locks.
         """
         self.patch(sqlite, "BUSY_SECONDS", 0.0)
         store = await self.openStore()
@@ -101,7 +94,7 @@ class RecoveryTests(SQLiteTestCase):
 
     async def turn(self, store: SQLiteSessionStore, key: str) -> Conversation | None:
         """
-        Take a turn that leaves some pages.
+        Complete a turn that writes some pages.
         """
         said = [UserMessage("word " * 3000)]
         claim = Claim(key, "1")
@@ -111,7 +104,7 @@ class RecoveryTests(SQLiteTestCase):
 
     async def probed(self) -> None:
         """
-        Let time for a probe go by, and the probe come to its end.
+        Advance the clock to the next probe, and wait for its end.
         """
         self.clock.advance(PROBE_SECONDS)
         while not self.clock.getDelayedCalls():
@@ -119,7 +112,7 @@ class RecoveryTests(SQLiteTestCase):
 
     async def test_locked(self) -> None:
         """
-        Another process holds the file, and then lets go of it.
+        Another process locks the file, and later unlocks it.
         """
         store = await self.watched()
         with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
@@ -134,8 +127,8 @@ class RecoveryTests(SQLiteTestCase):
 
     async def test_damaged(self) -> None:
         """
-        A damaged file stays one, however long it takes, until a sound one is in its
-        place.
+        A damaged file remains a fault, regardless of time, until it is replaced by an
+        intact one.
         """
         store = await self.watched()
         for number in range(12):
@@ -160,7 +153,7 @@ class RecoveryTests(SQLiteTestCase):
 
     async def test_emptied(self) -> None:
         """
-        A file that is whole, but in which there is nothing, is no sound one.
+        An intact file without our schema is a fault.
         """
         store = await self.watched()
         await self.turn(store, "a")
@@ -181,7 +174,7 @@ class RecoveryTests(SQLiteTestCase):
 
     async def test_works(self) -> None:
         """
-        Nothing is written, and nothing logged, while it works.
+        Nothing is written or logged while the store works.
         """
         store = await self.watched()
         await self.turn(store, "a")
@@ -195,8 +188,8 @@ class RecoveryTests(SQLiteTestCase):
 
     async def test_gone(self) -> None:
         """
-        Somebody has moved the file away: a turn fails that would be lost with this
-        process, until the file is back.
+        When the file is moved away, turns fail, since they would be lost with this
+        process, until it is back.
         """
         store = await self.watched()
         await self.turn(store, "a")
@@ -217,7 +210,8 @@ class RecoveryTests(SQLiteTestCase):
 
     async def test_another(self) -> None:
         """
-        Nor is another file taken for it, beside which its own log lies.
+        A different file of the same name is a fault, too, since the write-ahead log
+        beside it is the old one's.
         """
         store = await self.watched()
         await self.turn(store, "a")

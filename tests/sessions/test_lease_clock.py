@@ -1,5 +1,5 @@
 """
-Tests of the clock by which claims end in L{openclaw.sessions.store.sqlite}.
+Tests of the clock of leases in L{openclaw.sessions.store.sqlite}.
 """
 
 from openclaw.interfaces import Claim, Conversation
@@ -10,13 +10,13 @@ from tests.sessions.store_case import SQLiteTestCase
 HOUR = 3600.0
 ELSEWHERE = "UPDATE claims SET owner = 'elsewhere/1:1:1:1'"
 """
-Nothing is known of a process on another machine or in another container.
+An owner on another machine or in another container, of which nothing is known.
 """
 
 
 class LeaseClockTests(SQLiteTestCase):
     """
-    Somebody sets the time of day while runs hold sessions.
+    The system time is set while runs hold sessions.
     """
 
     async def begin(self, store: SQLiteSessionStore, run: str) -> Conversation | None:
@@ -27,8 +27,8 @@ class LeaseClockTests(SQLiteTestCase):
 
     async def test_setForward(self) -> None:
         """
-        A process that sees another time of day does not take a session from a run that
-        goes on, and that run can end.
+        A process with another system time does not take over the session of a run in
+        progress, and that run can end.
         """
         ours = await self.openStore()
         theirs = await self.openStore(now=lambda: self.clock.seconds() + HOUR)
@@ -39,7 +39,7 @@ class LeaseClockTests(SQLiteTestCase):
 
     async def test_setBack(self) -> None:
         """
-        The claim of a process that is gone lasts for its lease, and no longer.
+        The claim of a dead process lasts for its lease, and no longer.
         """
         await self.begin(await self.openStore(), "1")
         self.change(ELSEWHERE)
@@ -49,10 +49,10 @@ class LeaseClockTests(SQLiteTestCase):
         self.clock.advance(0.25)
         self.assertIsNotNone(await self.begin(later, "2"))
 
-    async def test_machineStartsAnew(self) -> None:
+    async def test_reboot(self) -> None:
         """
-        A claim from before the machine's last start, when its clock was far ahead, is
-        nobody's.
+        A claim from before the machine's last boot, when its clock was far ahead, is
+        free.
         """
         self.clock.advance(HOUR)
         await self.begin(await self.openStore(), "1")
@@ -62,7 +62,7 @@ class LeaseClockTests(SQLiteTestCase):
 
     async def test_renewedByUptime(self) -> None:
         """
-        A renewal holds for another lease of that clock.
+        A renewal lasts for another lease of that clock.
         """
         ours = await self.openStore(now=lambda: 0.0)
         theirs = await self.openStore(now=lambda: HOUR)

@@ -13,7 +13,7 @@ from tests.contracts.session_store import SessionStoreContract
 
 class MemoryContractTests(SessionStoreContract, TestCase):
     """
-    The store in memory is a session store like any other.
+    The contract of session stores, for the store in memory.
     """
 
     def makeStore(self, clock: Clock) -> MemorySessionStore:
@@ -22,12 +22,12 @@ class MemoryContractTests(SessionStoreContract, TestCase):
 
 class AtOnceTests(SynchronousTestCase):
     """
-    With the store in memory a test needs no reactor.
+    The store in memory needs no reactor.
     """
 
     def test_hasFired(self) -> None:
         """
-        The store's Deferreds have fired already.
+        The store's Deferreds have already fired.
         """
         store = MemorySessionStore(clock=Clock(), leaseSeconds=3)
         said = [UserMessage(content="Hello.")]
@@ -43,7 +43,7 @@ class AtOnceTests(SynchronousTestCase):
 
     def test_leaseIsChosen(self) -> None:
         """
-        The length of a claim's lease can be chosen.
+        The length of a lease is configurable.
         """
         clock = Clock()
         store = MemorySessionStore(clock=clock, leaseSeconds=3)

@@ -12,14 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.sessions.store.owners import Owner
 
 
-class KnowsDeadTests(SynchronousTestCase):
+class ProcessGoneTests(SynchronousTestCase):
     """
-    A claim is only taken from an owner who is certainly dead.
+    Only claims of processes that are certainly gone can be taken over.
     """
 
     def setUp(self) -> None:
         """
-        Start a process that waits for its input to end, to be an owner's.
+        Start a process that waits for the end of its input.
         """
         self.here = Owner.current()
         self.child = subprocess.Popen(
@@ -46,8 +46,7 @@ class KnowsDeadTests(SynchronousTestCase):
 
     def test_killed(self) -> None:
         """
-        An owner whose process was killed is dead, and already before its parent
-        has taken note.
+        An owner whose process was killed is dead, even before its parent has reaped it.
         """
         self.child.kill()
         os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOWAIT)
@@ -57,7 +56,7 @@ class KnowsDeadTests(SynchronousTestCase):
 
     def test_sameProcess(self) -> None:
         """
-        Two stores of one process are two owners, both alive.
+        Two stores of one process are two owners, and both are alive.
         """
         other = Owner.current()
         self.assertNotEqual(str(other), str(self.here))
@@ -65,22 +64,22 @@ class KnowsDeadTests(SynchronousTestCase):
 
     def test_numberUsedAgain(self) -> None:
         """
-        A process that has a dead one's number is not taken for it.
+        A process with the reused id of a dead one is not taken for it.
         """
         earlier = replace(self.here, started="1")
         self.assertTrue(self.here.isProcessGone(str(earlier)))
 
     def test_startUnknown(self) -> None:
         """
-        When it is unknown when a process started, a process with the same number counts
-        as the owner.
+        If the start time of a process is unknown, a process with the same id counts as
+        the owner.
         """
         earlier = replace(self.here, started="")
         self.assertFalse(self.here.isProcessGone(str(earlier)))
 
     def test_elsewhere(self) -> None:
         """
-        Of a process on another host, or in another container, nothing is known.
+        A process on another host, or in another container, counts as alive.
         """
         self.child.kill()
         self.child.wait()
@@ -89,7 +88,7 @@ class KnowsDeadTests(SynchronousTestCase):
 
     def test_noOwner(self) -> None:
         """
-        A text that names no owner is not known to be dead.
+        The owner of an invalid text counts as alive.
         """
         for text in ["", "a:b", f"{self.here.host}:x:1:n", f"{self.here.host}:0:1:n"]:
             self.assertFalse(self.here.isProcessGone(text), text)

@@ -1,6 +1,5 @@
 """
-Tests of the store in a SQLite file, with several processes, and with one that is
-killed.
+Tests of the SQLite store with several processes, and with one that is killed.
 """
 
 import os
@@ -26,8 +25,8 @@ class Child(ProcessProtocol):
     """
     A process of L{tests.sessions.store_process}.
 
-    @ivar ended: Fires with the lines that it said, when it is gone and buried.
-    @ivar killAfter: After how many lines to kill it, if at all.
+    @ivar ended: Fires with its lines when it has been reaped.
+    @ivar killAfter: The number of lines after which it is killed, if any.
     """
 
     def __init__(self, killAfter: int | None) -> None:
@@ -39,7 +38,7 @@ class Child(ProcessProtocol):
 
     def lines(self) -> list[str]:
         """
-        The whole lines that it said so far, but for the first.
+        Return the complete lines so far, except for the first.
         """
         return self._said.decode().split("\n")[1:-1]
 
@@ -50,9 +49,6 @@ class Child(ProcessProtocol):
         self.transport.write(b"go\n")
 
     def outReceived(self, data: bytes) -> None:
-        """
-        It said something.
-        """
         wasReady = b"\n" in self._said
         self._said += data
         if not wasReady and b"\n" in self._said:
@@ -63,14 +59,11 @@ class Child(ProcessProtocol):
 
     def errReceived(self, data: bytes) -> None:
         """
-        It complained.
+        Pass on its errors.
         """
         self._complaint += data
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        It is gone.
-        """
         reason.trap(ProcessDone, ProcessTerminated)
         if self._complaint:
             self.ended.errback(AssertionError(self._complaint.decode()))
@@ -87,9 +80,9 @@ class ProcessTestCase(SQLiteTestCase):
         self, command: str, number: int, *names: str, killAfter: int | None = None
     ) -> list[list[str]]:
         """
-        Run a process for each name, all at once, to their ends.
+        Run a process for each name concurrently, to their ends.
 
-        @return: The lines that each said.
+        @return: The lines of each.
         """
         children = [Child(killAfter) for _ in names]
         environment = {
@@ -113,14 +106,14 @@ class ProcessTestCase(SQLiteTestCase):
 
 class KilledTests(ProcessTestCase):
     """
-    A daemon that is killed loses nothing that it had acknowledged.
+    A killed daemon loses nothing that it had acknowledged.
     """
 
     async def test_kill(self) -> None:
         """
-        After a kill in the middle of its work, all that a daemon said was written
-        is there, in its order.  The session of the run that it was about can be used
-        at once, though its claim would have lasted for an hour.
+        After a kill during its work, everything that the daemon had acknowledged is
+        stored in order.  The session of its run can be used immediately, though the
+        lease was an hour.
         """
         (said,) = await self.run_("turns", 100_000, "s", killAfter=101)
         self.assertGreater(len(said), 100)
@@ -142,7 +135,7 @@ class KilledTests(ProcessTestCase):
 
     async def test_held(self) -> None:
         """
-        There was a claim that the killed daemon held: the test above is about one.
+        The killed daemon held a claim, as the test above assumes.
         """
         (said,) = await self.run_("turns", 100_000, "s", killAfter=1)
         self.assertEqual(said[0], "s0: question 0")
@@ -155,12 +148,12 @@ class KilledTests(ProcessTestCase):
 
 class TogetherTests(ProcessTestCase):
     """
-    Several processes can use a database at once.
+    Several processes use a database concurrently.
     """
 
     async def test_openNewAtOnce(self) -> None:
         """
-        When many processes open a new database at the same time, all succeed.
+        Many processes can open a new database at the same time.
         """
         self.path.parent.mkdir(parents=True)
         names = ["a", "b", "c"]
@@ -172,8 +165,8 @@ class TogetherTests(ProcessTestCase):
 
     async def test_takingTurns(self) -> None:
         """
-        Two processes that talk in one session never interrupt each other, and
-        nothing that either said is lost.
+        Two processes that use a session never interleave their turns, and lose no
+        message.
         """
         names = ["a", "b"]
         said = await self.run_("append", 60, *names)

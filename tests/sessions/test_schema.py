@@ -34,9 +34,6 @@ class SchemaTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Connect to a new database.
-        """
         self.directory = Path(self.mktemp())
         self.directory.mkdir()
         self.path = self.directory / "words.sqlite"
@@ -44,7 +41,7 @@ class SchemaTestCase(SynchronousTestCase):
 
     def connect(self, path: Path) -> sqlite3.Connection:
         """
-        Connect to a database until the test ends.
+        Connect to a database until the end of the test.
         """
         connection = sqlite3.connect(path, isolation_level=None)
         self.addCleanup(connection.close)
@@ -52,19 +49,19 @@ class SchemaTestCase(SynchronousTestCase):
 
     def words(self, connection: sqlite3.Connection) -> list[tuple[str, ...]]:
         """
-        All that is in the database.
+        Return the whole content of the database.
         """
         return connection.execute("SELECT * FROM words").fetchall()
 
 
 class StepsTests(SynchronousTestCase):
     """
-    The schema that comes with the program is whole.
+    The migrations of the program.
     """
 
     def test_numbers(self) -> None:
         """
-        The steps are numbered from 1 on, without gaps.
+        They are numbered from 1 on, without gaps.
         """
         versions = [step.version for step in schemaSteps()]
         self.assertEqual(versions, list(range(1, len(versions) + 1)))
@@ -72,7 +69,7 @@ class StepsTests(SynchronousTestCase):
 
     def test_documented(self) -> None:
         """
-        The tables and columns that they make are those in the documentation.
+        Their tables and columns are those in the documentation.
         """
         page = Path(tests.__file__).absolute().parent.parent / "docs" / "sessions.md"
         row = re.compile(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", re.MULTILINE)
@@ -97,12 +94,12 @@ class StepsTests(SynchronousTestCase):
 
 class UpgradeTests(SchemaTestCase):
     """
-    A database is brought up to date once, in order, and never halfway.
+    A database is migrated once, in order, and never partly.
     """
 
     def test_new(self) -> None:
         """
-        A new database gets every step, and needs no backup.
+        A new database gets all migrations, and needs no backup.
         """
         done = upgrade(self.connection, self.path, [FIRST, SECOND, THIRD])
         self.assertEqual((done.old, done.new, done.backup), (0, 3, None))
@@ -111,7 +108,7 @@ class UpgradeTests(SchemaTestCase):
 
     def test_current(self) -> None:
         """
-        A database that is up to date is left alone.
+        A current database is not changed.
         """
         upgrade(self.connection, self.path, [FIRST])
         self.connection.execute("INSERT INTO words VALUES ('one')")
@@ -121,8 +118,7 @@ class UpgradeTests(SchemaTestCase):
 
     def test_readOnly(self) -> None:
         """
-        A database that can't be written is refused, though there is nothing to
-        upgrade.
+        A read-only database is rejected, even if it is current.
         """
         upgrade(self.connection, self.path, [FIRST])
         connection = sqlite3.connect(
@@ -135,8 +131,8 @@ class UpgradeTests(SchemaTestCase):
 
     def test_older(self) -> None:
         """
-        An older database gets the steps it lacks; as it was before, it stays beside
-        the new one in a private file.
+        An older database gets the missing migrations; a private file beside it has the
+        old state.
         """
         self.addCleanup(os.umask, os.umask(0))
         upgrade(self.connection, self.path, [FIRST])
@@ -166,7 +162,7 @@ class UpgradeTests(SchemaTestCase):
 
     def test_brokenStep(self) -> None:
         """
-        A step that fails changes nothing; those before it stay done.
+        A failing migration changes nothing; those before it remain applied.
         """
         upgrade(self.connection, self.path, [FIRST])
         self.connection.execute("INSERT INTO words VALUES ('one')")
@@ -178,7 +174,7 @@ class UpgradeTests(SchemaTestCase):
 
     def test_newer(self) -> None:
         """
-        A database of a later program is refused, and stays as it is.
+        A database of a newer program is rejected, and not changed.
         """
         upgrade(self.connection, self.path, [FIRST, SECOND])
         with self.assertRaises(StoreError):
@@ -188,7 +184,7 @@ class UpgradeTests(SchemaTestCase):
 
     def test_foreign(self) -> None:
         """
-        The database of some other program is not taken for an empty one.
+        Another program's database is rejected.
         """
         self.connection.execute("CREATE TABLE sessions (cookie TEXT)")
         with self.assertRaises(StoreError):
@@ -198,12 +194,12 @@ class UpgradeTests(SchemaTestCase):
 
 class SwitchToWALTests(SchemaTestCase):
     """
-    A store's database has a WAL.
+    The database has a write-ahead log.
     """
 
     def test_kept(self) -> None:
         """
-        Once switched the database stays so.
+        The database keeps the setting.
         """
         upgrade(self.connection, self.path, [FIRST])
         switchToWAL(self.connection)
@@ -212,7 +208,7 @@ class SwitchToWALTests(SchemaTestCase):
 
     def test_impossible(self) -> None:
         """
-        The operator is told when there can be no WAL.
+        An error reports that the file system does not support it.
         """
         with self.assertRaisesRegex(sqlite3.OperationalError, "WAL"):
             switchToWAL(self.connect(Path(":memory:")))
@@ -220,12 +216,12 @@ class SwitchToWALTests(SchemaTestCase):
 
 class CreatePrivatelyTests(SchemaTestCase):
     """
-    The file is private from its first moment.
+    The file is private from the beginning.
     """
 
     def test_mode(self) -> None:
         """
-        A file that is made is its owner's only, whatever the umask.
+        A new file has mode 0600, regardless of the umask.
         """
         self.addCleanup(os.umask, os.umask(0))
         path = self.directory / "new.sqlite"
@@ -234,7 +230,7 @@ class CreatePrivatelyTests(SchemaTestCase):
 
     def test_existing(self) -> None:
         """
-        A file that exists is not touched.
+        An existing file is not changed.
         """
         path = self.directory / "old.sqlite"
         path.write_text("something")

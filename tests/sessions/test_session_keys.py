@@ -31,13 +31,13 @@ NAMES = (
     .filter(lambda name: name and name.isprintable())
 )
 """
-Names that can be printed, in any language.
+Printable names in any language.
 """
 
 
 def anyCase(text: str) -> st.SearchStrategy[str]:
     """
-    A text in all mixtures of cases.
+    Build a text in any mixture of cases.
     """
     pairs = [st.sampled_from([letter.lower(), letter.upper()]) for letter in text]
     return st.tuples(*pairs).map("".join)
@@ -45,19 +45,19 @@ def anyCase(text: str) -> st.SearchStrategy[str]:
 
 def isReserved(name: str) -> bool:
     """
-    Does a name begin as only the gateway's own do?
+    Return whether a name begins with a reserved prefix.
     """
     return bool(re.match("(subagent|cron|acp|harness):", name, re.IGNORECASE | re.A))
 
 
 class StatelessTests(SynchronousTestCase):
     """
-    A call that is in no conversation gets a key that is used once.
+    A request without a session gets a key that is used once.
     """
 
     def test_shape(self) -> None:
         """
-        It names the agent, as clients that look at it expect.
+        It contains the agent, as clients expect.
         """
         key = statelessKey("main", OPERATOR)
         prefix, _, unique = key.rpartition(":")
@@ -67,25 +67,25 @@ class StatelessTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """
-        No two calls get the same.
+        No two requests get the same key.
         """
         self.assertEqual(len({statelessKey("main", OPERATOR) for _ in range(100)}), 100)
 
 
 class UserTests(SynchronousTestCase):
     """
-    The C{user} of a request names a conversation.
+    The C{user} of a request selects a session.
     """
 
     def test_shape(self) -> None:
         """
-        The key names the agent and the user.
+        The key contains the agent and the user.
         """
         self.assertEqual(userKey("main", "ada", OPERATOR), "agent:main:openai-user:ada")
 
     def test_caseMatters(self) -> None:
         """
-        C{Conv1} and C{conv1} are two conversations.
+        C{Conv1} and C{conv1} are different sessions.
         """
         self.assertNotEqual(
             userKey("main", "Conv1", OPERATOR), userKey("main", "conv1", OPERATOR)
@@ -97,7 +97,7 @@ class UserTests(SynchronousTestCase):
     @given(agent=AGENTS, user=NAMES, before=BLANKS, after=BLANKS)
     def test_blanks(self, agent, user, before, after) -> None:
         """
-        Blanks around the name don't matter; everything else does.
+        Only surrounding blanks do not matter.
         """
         key = userKey(agent, before + user + after, OPERATOR)
         self.assertEqual(key, f"agent:{agent}:openai-user:{user}")
@@ -106,14 +106,13 @@ class UserTests(SynchronousTestCase):
     @given(agent=AGENTS, blanks=BLANKS)
     def test_nothing(self, agent, blanks) -> None:
         """
-        A user of blanks is none.
+        A blank user selects no session.
         """
         self.assertIsNone(userKey(agent, blanks, OPERATOR))
 
     def test_ownNames(self) -> None:
         """
-        A user may be called like one of the gateway's own sessions without being in
-        it.
+        A user can have the name of a reserved session without getting access to it.
         """
         self.assertEqual(
             userKey("main", "cron:x", OPERATOR), "agent:main:openai-user:cron:x"
@@ -121,7 +120,7 @@ class UserTests(SynchronousTestCase):
 
     def test_tooLong(self) -> None:
         """
-        A name has a bound; a name at the bound is fine.
+        The length of a name is limited.
         """
         longest = "a" * MAX_NAME_CHARACTERS
         self.assertEqual(
@@ -135,7 +134,7 @@ class UserTests(SynchronousTestCase):
 
     def test_control(self) -> None:
         """
-        A name that can't be printed could forge a line of the log.
+        Names that are not printable are rejected, since they could forge log lines.
         """
         for name in ("a\nb", "a\x00b", "a\x1b[2Jb", "a\u202eb", "a\ud800b"):
             error = self.assertRaises(InvalidRequest, userKey, "main", name, OPERATOR)
@@ -145,12 +144,12 @@ class UserTests(SynchronousTestCase):
 
 class NamedTests(SynchronousTestCase):
     """
-    A caller names a session.
+    Sessions that callers name.
     """
 
     def assertRefused(self, key: str, code: str | None = None) -> None:
         """
-        Assert that a key is wrong.
+        Assert that a key is rejected.
         """
         error = self.assertRaises(InvalidRequest, namedKey, "main", key, OPERATOR)
         self.assertEqual(error.status, 400)
@@ -160,8 +159,8 @@ class NamedTests(SynchronousTestCase):
     @given(agent=AGENTS, name=NAMES, before=BLANKS, after=BLANKS)
     def test_bare(self, agent, name, before, after) -> None:
         """
-        A bare name is one of the agent's sessions.  Its case is kept, blanks around
-        it are not.
+        A bare name is a session of the agent.  Its case matters; surrounding blanks do
+        not.
         """
         assume(not isReserved(name))
         assume(agentOfKey(name) is None)
@@ -190,7 +189,7 @@ class NamedTests(SynchronousTestCase):
     @given(agent=AGENTS, name=NAMES)
     def test_again(self, agent, name) -> None:
         """
-        The key that a response names can be sent back as it is.
+        The key in a response can be sent back.
         """
         assume(not isReserved(name))
         assume(agentOfKey(name) is None)
@@ -205,8 +204,7 @@ class NamedTests(SynchronousTestCase):
     )
     def test_reserved(self, reserved, rest, prefix, blanks) -> None:
         """
-        The gateway's own sessions can't be named: in no case, with no blanks, and
-        not behind the agent's prefix either.
+        Reserved sessions are rejected in any case, with any blanks, and in whole keys.
         """
         self.assertRefused(
             f"{blanks}{prefix}{blanks}{reserved}{rest}", "reserved_session_key"
@@ -214,21 +212,21 @@ class NamedTests(SynchronousTestCase):
 
     def test_reservedList(self) -> None:
         """
-        These are the gateway's own.
+        The reserved prefixes.
         """
         for key in ("subagent:x", "cron:x", "acp:x", "harness:x", "agent:ops:CRON:x"):
             self.assertRefused(key, "reserved_session_key")
 
     def test_notReserved(self) -> None:
         """
-        Names that only look similar are fine.
+        Names that only look similar are accepted.
         """
         for name in ("cron", "crontab:x", "my:cron:x", "subagents:x", "xacp:"):
             self.assertEqual(namedKey("main", name, OPERATOR), f"agent:main:{name}")
 
     def test_neverInsideReserved(self) -> None:
         """
-        However prefixes are piled up, no key comes out as one of the gateway's own.
+        No combination of prefixes results in a reserved key.
         """
         for key in ("agent:main:agent:main:cron:x", "agent :main:cron:x"):
             made = namedKey("main", key, OPERATOR)
@@ -236,14 +234,14 @@ class NamedTests(SynchronousTestCase):
 
     def test_empty(self) -> None:
         """
-        A name must have something in it.
+        An empty name is rejected.
         """
         for key in ("", "  ", "agent:main:", "agent:main:  ", " agent:main:\t"):
             self.assertRefused(key)
 
     def test_tooLong(self) -> None:
         """
-        A name has a bound, and the prefix does not count.
+        The length of a name is limited, without the prefix.
         """
         longest = "a" * MAX_NAME_CHARACTERS
         for key in (longest, f"agent:main:{longest}"):
@@ -252,7 +250,7 @@ class NamedTests(SynchronousTestCase):
 
     def test_control(self) -> None:
         """
-        A name that can't be printed is refused.
+        A name that is not printable is rejected.
         """
         for key in ("a\nb", "a\x00b", "agent:main:a\x7fb", "a\ud800"):
             self.assertRefused(key)
@@ -260,19 +258,19 @@ class NamedTests(SynchronousTestCase):
 
 class AgentOfKeyTests(SynchronousTestCase):
     """
-    A whole key names its agent.
+    The agent of a whole key.
     """
 
     def test_whole(self) -> None:
         """
-        In any case, with blanks around.
+        It is recognised in any case, with surrounding blanks.
         """
         for key in ("agent:ops:x", " AGENT: Ops :x", "agent:ops:", "agent:ops:a:b"):
             self.assertEqual(agentOfKey(key), "ops")
 
     def test_bare(self) -> None:
         """
-        A bare name names none.
+        A bare name has no agent.
         """
         for key in ("", "x", "agent", "agent:", "agent:ops", "agents:ops:x", "x:y:z"):
             self.assertIsNone(agentOfKey(key))
@@ -280,7 +278,7 @@ class AgentOfKeyTests(SynchronousTestCase):
     @given(key=st.text())
     def test_anyText(self, key) -> None:
         """
-        Whatever is sent, there is an answer.
+        Any text has a result.
         """
         agent = agentOfKey(key)
         self.assertTrue(agent is None or agent == agent.strip())
@@ -298,18 +296,18 @@ NAMESPACES = st.one_of(
     st.binary(min_size=1, max_size=20).map(lambda name: user(name).namespace),
 )
 """
-Whatever tokens and users are called.
+Namespaces of tokens and users.
 """
 
 
 class NamespaceTests(SynchronousTestCase):
     """
-    A caller among others has sessions of their own.
+    Callers with a namespace have their own sessions.
     """
 
     def test_shapes(self) -> None:
         """
-        Each kind of key has the namespace behind the agent.
+        Each kind of key has the namespace after the agent.
         """
         self.assertEqual(
             namedKey("main", "notes", "token:ci"), "agent:main:token:ci:notes"
@@ -324,19 +322,19 @@ class NamespaceTests(SynchronousTestCase):
     @given(agent=AGENTS, name=NAMES, namespace=NAMESPACES)
     def test_again(self, agent, name, namespace) -> None:
         """
-        The key that a response names can be sent back as it is.
+        The key in a response can be sent back.
         """
         assume(not isReserved(name))
         assume(agentOfKey(name) is None)
         key = namedKey(agent, name, namespace)
         self.assertEqual(namedKey(agent, key, namespace), key)
-        # Nor does it matter to the operator whose it is.
+        # The operator can use it, too.
         self.assertEqual(namedKey(agent, key, OPERATOR), key)
 
     @given(agent=AGENTS, own=NAMESPACES, other=NAMESPACES | st.just(""), name=st.text())
     def test_nobodyElses(self, agent, own, other, name) -> None:
         """
-        Whatever a caller sends, the session is theirs, or there is none.
+        Any key results in a session of the caller, or in an error.
         """
         assume(own != other)
         theirs = f"agent:{agent}:{other}:{name}" if other else f"agent:{agent}:{name}"
@@ -354,8 +352,7 @@ class NamespaceTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        The key of another is refused with the same words, be there such a session or
-        not.
+        The error for a session of another caller does not show whether it exists.
         """
         messages = set()
         for key in (
@@ -378,7 +375,7 @@ class NamespaceTests(SynchronousTestCase):
 
     def test_reserved(self) -> None:
         """
-        Keys reserved for the gateway are refused in a namespace, too.
+        Reserved keys are rejected in a namespace, too.
         """
         for key in (
             "cron:x",
@@ -390,7 +387,7 @@ class NamespaceTests(SynchronousTestCase):
 
     def test_forged(self) -> None:
         """
-        A user whose name has colons gets into no one's sessions.
+        A user whose name has colons gets no access to other sessions.
         """
         for name in (b"ann:notes", b"token:ci", b":", b"ann%3Anotes", b"a\nb"):
             namespace = user(name).namespace
@@ -402,7 +399,7 @@ class NamespaceTests(SynchronousTestCase):
 
     def test_operator(self) -> None:
         """
-        The operator sees all.
+        The operator can use all sessions.
         """
         for key in ("agent:main:x", "agent:main:token:ci:x", "agent:main:user:ann:x"):
             self.assertTrue(mayAccess(OPERATOR, "main", key))

@@ -31,7 +31,7 @@ from tests.sessions.store_case import SQLiteTestCase
 
 class SQLiteContractTests(SessionStoreContract, TestCase):
     """
-    The store in a SQLite file is a session store like any other.
+    The contract of session stores, for the SQLite store.
     """
 
     def makeStore(self, clock: Clock) -> SQLiteSessionStore:
@@ -47,12 +47,12 @@ class SQLiteContractTests(SessionStoreContract, TestCase):
 
 class FileTests(SQLiteTestCase):
     """
-    The transcripts are in a file that is nobody else's business.
+    The file with the transcripts.
     """
 
     async def test_private(self) -> None:
         """
-        Whatever the umask, what is made can be read by its owner only.
+        New files are private, regardless of the umask.
         """
         self.addCleanup(os.umask, os.umask(0))
         store = await self.openStore()
@@ -69,7 +69,7 @@ class FileTests(SQLiteTestCase):
 
     async def test_modeIsKept(self) -> None:
         """
-        A file that is there already keeps the mode that its operator gave it.
+        An existing file keeps its mode.
         """
         store = await self.openStore()
         await store.close()
@@ -79,8 +79,8 @@ class FileTests(SQLiteTestCase):
 
     async def test_sentTogether(self) -> None:
         """
-        Writes that follow from a transaction are sent when it is over, like those that
-        follow from a read, also if it failed.
+        Writes that result from a transaction are sent when it is over, like those that
+        result from a read, even if it failed.
         """
         store = await self.openStore()
         claim = Claim("a", "1")
@@ -105,7 +105,7 @@ class FileTests(SQLiteTestCase):
 
     async def test_oneFileWhenClosed(self) -> None:
         """
-        A database that is closed is one file, which can be copied as it is.
+        A closed database is a single file, which can be copied.
         """
         store = await self.openStore()
         await store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
@@ -115,13 +115,13 @@ class FileTests(SQLiteTestCase):
 
 class TwoStoresTests(SQLiteTestCase):
     """
-    A daemon and a command can have the same file open.
+    Two stores have the same file open, such as a daemon and a command.
     """
 
     async def test_claimIsRespected(self) -> None:
         """
-        A session that is held through one store is held for the other, until its
-        turn ends; then the other sees what was said.
+        A session that is claimed through one store is unavailable to the other until
+        the turn ends; then the other gets the new messages.
         """
         one, other = await self.openStore(), await self.openStore()
         await one.beginTurn(Claim("a", "1"), "main", [HELLO], [])
@@ -132,8 +132,8 @@ class TwoStoresTests(SQLiteTestCase):
 
     async def test_claimIsItsOwners(self) -> None:
         """
-        A claim can be ended and renewed only through the store that took it, even
-        if the run of another has the same name.
+        A claim can be ended and renewed only through the store that took it, even by a
+        run with the same id.
         """
         one, other = await self.openStore(), await self.openStore()
         claim = Claim("a", "1")
@@ -150,7 +150,7 @@ class TwoStoresTests(SQLiteTestCase):
 
     async def test_closeGivesBackItsOwn(self) -> None:
         """
-        A store that is closed gives back its claims, and nobody else's.
+        Closing a store releases its own claims, and no others.
         """
         one, other = await self.openStore(), await self.openStore()
         await one.beginTurn(Claim("a", "1"), "main", [HELLO], [])
@@ -174,13 +174,13 @@ class TwoStoresTests(SQLiteTestCase):
 
 class BrokenLaterTests(SQLiteTestCase):
     """
-    A database that breaks while the daemon runs fails the runs that need it.
+    A database that fails while the daemon runs fails the affected runs.
     """
 
     async def test_failure(self) -> None:
         """
-        The caller is told that the store failed and the operator is told why; no
-        path is named, and no part of a turn is written.
+        The caller's error is general, and the log has the reason; neither has a path,
+        and no part of a turn is written.
         """
         store = await self.openStore()
         self.change("ALTER TABLE messages RENAME TO lost")
@@ -197,8 +197,7 @@ class BrokenLaterTests(SQLiteTestCase):
 
     async def test_notUnicode(self) -> None:
         """
-        Half a character can't be kept, neither in a key nor in a message; it fails
-        its own run and no other.
+        A lone surrogate in a key or message fails its own run, and no other.
         """
         store = await self.openStore()
         half = UserMessage(content="\ud83e")
@@ -210,8 +209,8 @@ class BrokenLaterTests(SQLiteTestCase):
 
     async def test_damagedTranscript(self) -> None:
         """
-        A transcript that can't be read fails the runs of its session with an error
-        that names it.  Nothing is added to it, and others are not concerned.
+        A damaged transcript fails the runs of its session with an error that names it.
+        Nothing is added to it, and other sessions are not affected.
         """
         store = await self.openStore()
         for key in ("hurt", "well"):
@@ -238,8 +237,8 @@ class BrokenLaterTests(SQLiteTestCase):
 
     async def test_othersAdd(self) -> None:
         """
-        Another process's additions to a session are seen, whoever knew the session, and
-        rolled back ones are not.
+        Messages that another process adds are seen in spite of the cache, and those
+        that are rolled back are not.
         """
         ours, theirs = await self.openStore(), await self.openStore()
         said: list[Message] = []
@@ -256,7 +255,7 @@ class BrokenLaterTests(SQLiteTestCase):
 
     async def test_toolsAmongTexts(self) -> None:
         """
-        A session of texts in which tools are used, and then texts again, is whole.
+        A session of texts, then tools, then texts is complete.
         """
         store = await self.openStore()
         call = ToolCall("c", "look", "{}")
@@ -278,7 +277,7 @@ class BrokenLaterTests(SQLiteTestCase):
 
     async def test_missingMessage(self) -> None:
         """
-        A transcript with a gap is not taken for a shorter one.
+        A transcript with a gap is reported as damaged.
         """
         store = await self.openStore()
         await store.beginTurn(Claim("a", "1"), "main", [HELLO, ANSWER], [])

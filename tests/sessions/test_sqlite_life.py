@@ -1,5 +1,5 @@
 """
-Tests of how L{openclaw.sessions.store.sqlite} begins and ends.
+Tests of opening and closing L{openclaw.sessions.store.sqlite}.
 """
 
 import os
@@ -16,13 +16,12 @@ from tests.sessions.store_case import SQLiteTestCase, openFiles
 
 class UnusableFileTests(SQLiteTestCase):
     """
-    A file that can't be used is told about in one line, and nothing is left.
+    An unusable file causes an error of one line, and leaves nothing behind.
     """
 
     async def assertCantOpen(self, *words: str) -> None:
         """
-        Assert that the store can't be opened, and that the error is one line with
-        the path and these words.
+        Assert that opening fails with one line that has the path and these words.
         """
         threads = set(threading.enumerate())
         with self.assertRaises(StoreError) as caught:
@@ -36,7 +35,7 @@ class UnusableFileTests(SQLiteTestCase):
 
     async def test_noDirectory(self) -> None:
         """
-        A directory that can't be made.
+        The directory can't be created.
         """
         self.path.parent.parent.mkdir()
         self.path.parent.write_text("")
@@ -44,14 +43,14 @@ class UnusableFileTests(SQLiteTestCase):
 
     async def test_directory(self) -> None:
         """
-        A directory instead of a file.
+        The file is a directory.
         """
         self.path.mkdir(parents=True)
         await self.assertCantOpen("unable to open database file")
 
     async def test_notADatabase(self) -> None:
         """
-        A file in which something else is, which stays as it is.
+        The file is not a database, and is not changed.
         """
         self.path.parent.mkdir(parents=True)
         self.path.write_text("These are my notes. " * 300)
@@ -60,7 +59,7 @@ class UnusableFileTests(SQLiteTestCase):
 
     async def test_readOnly(self) -> None:
         """
-        A file that may not be written.
+        The file is read-only.
         """
         await (await self.openStore()).close()
         self.path.chmod(0o400)
@@ -70,7 +69,7 @@ class UnusableFileTests(SQLiteTestCase):
 
     async def test_newer(self) -> None:
         """
-        A database that a later version of the program has upgraded.
+        The database was migrated by a newer version.
         """
         await (await self.openStore()).close()
         self.change("PRAGMA user_version = 4711")
@@ -78,7 +77,7 @@ class UnusableFileTests(SQLiteTestCase):
 
     async def test_foreign(self) -> None:
         """
-        The database of some other program, which stays as it is.
+        The database belongs to another program, and is not changed.
         """
         self.path.parent.mkdir(parents=True)
         self.change("CREATE TABLE cookies (name TEXT)")
@@ -88,7 +87,7 @@ class UnusableFileTests(SQLiteTestCase):
 
     async def test_triedAgain(self) -> None:
         """
-        When the operator has put it right the same store can be opened.
+        The same store can be opened when the cause is gone.
         """
         store = self.makeStore()
         self.path.mkdir(parents=True)
@@ -101,12 +100,12 @@ class UnusableFileTests(SQLiteTestCase):
 
 class OpeningTests(SQLiteTestCase):
     """
-    Those who come while the store is opened.
+    Calls while the store is being opened.
     """
 
     async def test_theyWait(self) -> None:
         """
-        A turn that is begun meanwhile begins when the store is open.
+        A turn waits until the store is open.
         """
         store = self.makeStore()
         opening = store.open()
@@ -118,7 +117,7 @@ class OpeningTests(SQLiteTestCase):
 
     async def test_inVain(self) -> None:
         """
-        After a failed opening, no turn can be opened.
+        After a failed opening, turns fail.
         """
         self.path.mkdir(parents=True)
         store = self.makeStore()
@@ -132,12 +131,12 @@ class OpeningTests(SQLiteTestCase):
 
 class LettingGoTests(SQLiteTestCase):
     """
-    A store that is closed leaves nothing behind, and drops nothing.
+    Closing a store leaves nothing behind, and drops nothing.
     """
 
     async def test_nothingIsLeft(self) -> None:
         """
-        After closing there is neither a thread nor an open file.
+        There is no thread and no open file.
         """
         threads = set(threading.enumerate())
         store = await self.openStore()
@@ -149,7 +148,7 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_closeWaits(self) -> None:
         """
-        Closing waits for the turns that were asked for before, and they succeed.
+        Closing waits for pending turns, which succeed.
         """
         store = await self.openStore()
         order = []
@@ -164,7 +163,7 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_closeWhileOpening(self) -> None:
         """
-        A daemon that is told to stop while it starts does so.
+        A store can be closed while it is being opened.
         """
         threads = set(threading.enumerate())
         store = self.makeStore()
@@ -176,7 +175,7 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_cancelOpening(self) -> None:
         """
-        A store whose opening was cancelled is closed.
+        Cancelling the opening closes the store.
         """
         threads = set(threading.enumerate())
         store = self.makeStore()
@@ -188,8 +187,8 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_cancelTurn(self) -> None:
         """
-        A cancelled turn is not waited for any longer; its writes are finished all the
-        same, before the store is closed.
+        Cancelling a turn ends the wait for it; its writes are finished before the store
+        is closed.
         """
         store = await self.openStore()
         begun = store.beginTurn(Claim("a", "1"), "main", [HELLO], [])
@@ -202,7 +201,7 @@ class LettingGoTests(SQLiteTestCase):
 
     async def test_cancelClosing(self) -> None:
         """
-        Closing can't be called off; who asks again waits for the same end.
+        Closing can't be cancelled; another call waits for the same end.
         """
         threads = set(threading.enumerate())
         store = await self.openStore()

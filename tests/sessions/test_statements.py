@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.sessions.store.statements}, on a connection of their own.
+Tests of L{openclaw.sessions.store.statements}, on a separate connection.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ class AccessTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Make an empty database in memory.
+        Create an empty database in memory.
         """
         self.access = SessionAccess(
             owner=Owner.current(), leaseSeconds=15.0, uptime=Clock().seconds
@@ -63,7 +63,7 @@ class RoundTripTests(AccessTestCase):
     @given(conversations(), transcripts)
     def test_anyConversation(self, asked: list[Message], said: list[Message]) -> None:
         """
-        Any messages come back, in their order and with their tool calls.
+        Any messages come back in order, with their tool calls.
         """
         with self.connection:
             self.connection.execute("DELETE FROM messages")
@@ -76,7 +76,7 @@ class RoundTripTests(AccessTestCase):
 
 class GrowthTests(AccessTestCase):
     """
-    A turn in an old conversation costs what it costs in a young one.
+    The cost of a turn does not depend on the length of the conversation.
     """
 
     QUESTION = UserMessage(content="What is the time?")
@@ -84,10 +84,10 @@ class GrowthTests(AccessTestCase):
 
     def turn(self, number: int) -> dict[str, int]:
         """
-        Do a turn.
+        Complete a turn.
 
-        @return: What it took: statements, rows written, and steps of SQLite's
-            machine for the beginning and for the end.
+        @return: The number of statements, rows written, and steps of SQLite's virtual
+            machine, for the beginning and for the end.
         """
         statements: list[str] = []
         steps = [0]
@@ -112,9 +112,9 @@ class GrowthTests(AccessTestCase):
 
     def test_thousandTurns(self) -> None:
         """
-        After a thousand turns a turn takes as many statements, writes as many rows
-        and ends with as many steps as the tenth did.  Only the transcript that is
-        read is longer: by a few steps for each message.
+        The thousandth turn takes as many statements and rows, and ends with as many
+        steps, as the tenth.  Only reading the transcript takes a few more steps per
+        message.
         """
         for number in range(10):
             self.turn(number)
@@ -130,8 +130,8 @@ class GrowthTests(AccessTestCase):
 
     def test_summarised(self) -> None:
         """
-        In a conversation that is summarised again and again a turn costs what the
-        part since the last summary costs, to the step, however long the whole is.
+        In a conversation with many summaries, a turn takes as many steps as the part
+        since the last summary requires, regardless of the total length.
         """
         turns = []
         for number in range(100):

@@ -7,14 +7,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from openclaw.sessions.store.transcript_cache import ENTRY_BYTES, TranscriptCache
 
 
-class RecentTests(SynchronousTestCase):
+class TranscriptCacheTests(SynchronousTestCase):
     """
-    The latest turns of sessions are known.
+    The cache has the latest turns of sessions.
     """
 
     def test_committed(self) -> None:
         """
-        It counts once the transaction is committed.
+        Entries become visible when the transaction is committed.
         """
         recent = TranscriptCache()
         recent.stage(1, 0, 2, [b"a"])
@@ -24,7 +24,7 @@ class RecentTests(SynchronousTestCase):
 
     def test_rolledBack(self) -> None:
         """
-        And never if that is rolled back, nor with the next one.
+        Entries of a rolled back transaction are dropped, also by the next one.
         """
         recent = TranscriptCache()
         recent.stage(1, 0, 2, [b"a"])
@@ -34,7 +34,8 @@ class RecentTests(SynchronousTestCase):
 
     def test_outdated(self) -> None:
         """
-        Another process may have added to the session, or summarised it.
+        Entries are outdated if another process has added to the session, or summarised
+        it.
         """
         recent = TranscriptCache()
         recent.stage(1, 0, 2, [b"a"])
@@ -45,8 +46,8 @@ class RecentTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        There is a bound to all of them; the longest unused go first, and one that is
-        too long is not kept at all.
+        The total size is limited; the least recently used entries are dropped first,
+        and one that is too long is not added.
         """
         limit = 3 * ENTRY_BYTES + 10
         recent = TranscriptCache(limit=limit)
@@ -67,7 +68,7 @@ class RecentTests(SynchronousTestCase):
 
     def test_small(self) -> None:
         """
-        However short they are, there is a bound to how many are kept.
+        The number of short entries is limited, too.
         """
         recent = TranscriptCache(limit=10 * ENTRY_BYTES)
         for session in range(20):
@@ -77,4 +78,4 @@ class RecentTests(SynchronousTestCase):
         self.assertEqual(kept, [*range(10, 20)])
 
 
-__all__ = ["RecentTests"]
+__all__ = ["TranscriptCacheTests"]

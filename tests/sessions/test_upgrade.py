@@ -1,5 +1,5 @@
 """
-Tests of what becomes of databases that earlier versions of the program have made.
+Tests of databases that earlier versions have created.
 """
 
 import sqlite3
@@ -40,12 +40,12 @@ INSERT INTO claims VALUES ('held', 'run_3', 'elsewhere:1:1:1', 50.0);
 
 class FromVersion1Tests(SQLiteTestCase):
     """
-    Sessions that were kept before there were summaries go on.
+    Sessions from before summaries can be continued.
     """
 
     def setUp(self) -> None:
         """
-        Make such a database, as a daemon leaves it that was killed.
+        Create such a database, as left by a killed daemon.
         """
         super().setUp()
         self.path.parent.mkdir(parents=True)
@@ -55,7 +55,7 @@ class FromVersion1Tests(SQLiteTestCase):
 
     async def test_goesOn(self) -> None:
         """
-        A session takes its next turn, and can be summarised.
+        A session accepts its next turn, and can be summarised.
         """
         store = await self.openStore()
         begun = await store.beginTurn(Claim("talk", "next"), "main", [], [AGAIN])
@@ -72,8 +72,7 @@ class FromVersion1Tests(SQLiteTestCase):
 
     async def test_claimsHold(self) -> None:
         """
-        A claim that was taken before holds as long as it would have; then the calls
-        that were left open can be answered.
+        An old claim lasts as long as before; then the open calls can be answered.
         """
         store = await self.openStore()
         claim = Claim("held", "next")
@@ -85,7 +84,7 @@ class FromVersion1Tests(SQLiteTestCase):
 
     async def test_failedTool(self) -> None:
         """
-        A result from before failures had a field is read as it was told.
+        A tool result from before C{isError} is read with its text.
         """
         store = await self.openStore()
         told = ToolMessage("a", "Error: no such file")
@@ -93,7 +92,7 @@ class FromVersion1Tests(SQLiteTestCase):
 
     async def test_listed(self) -> None:
         """
-        The list of sessions is as it was.
+        The list of sessions is the same.
         """
         store = await self.openStore()
         found = await store.sessions()
@@ -104,8 +103,8 @@ class FromVersion1Tests(SQLiteTestCase):
 
     async def test_backup(self) -> None:
         """
-        The database as it was stays beside the new one, and the operator is told
-        where: an earlier version of the program can use it.
+        A backup with the old state is beside the new database, and the log has its
+        path.
         """
         await self.openStore()
         backup = self.path.with_name(f"{self.path.name}.v1.1.backup")

@@ -1,5 +1,5 @@
 """
-Workers without processes: what one sends reaches the others at once.
+Workers without processes: a message reaches the others immediately.
 """
 
 from twisted.internet.task import Clock
@@ -17,10 +17,10 @@ from openclaw.workers.worker_peers import WorkerPeers
 
 class MemoryWorkers:
     """
-    Some workers, and what is between them.
+    Connected workers.
 
-    @ivar workers: Each one's view of the others.
-    @ivar silent: The numbers of those that answer nothing.
+    @ivar workers: Each worker's view of the others.
+    @ivar silent: The numbers of those that do not reply.
     """
 
     def __init__(self, count=2):

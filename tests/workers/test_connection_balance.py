@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.workers.connection_balance}, and of ports that heed it.
+Tests of L{openclaw.workers.connection_balance}, and of ports that use it.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ from openclaw.workers.shared_ports import AdoptingReactor, isShareable, sharedSo
 
 class BalanceTests(SynchronousTestCase):
     """
-    Two workers, and their daemon.
+    Two workers and their daemon.
     """
 
     def setUp(self):
         """
-        Let both have no connection.
+        Give both no connections.
         """
         path = Path(self.mktemp())
         self.daemon = createLoadFile(path, 2)
@@ -30,7 +30,7 @@ class BalanceTests(SynchronousTestCase):
 
     def have(self, *counts):
         """
-        Let them have so many, and each look twice.
+        Give them these numbers of connections, and let each check twice.
         """
         for worker, count in zip(self.workers, counts, strict=True):
             worker.connections = range(count)
@@ -39,8 +39,8 @@ class BalanceTests(SynchronousTestCase):
 
     def test_less(self):
         """
-        A worker with more connections leaves the next to one with fewer; with as many,
-        none does.
+        A worker with more connections leaves the next one to a worker with fewer; with
+        equal numbers, none does.
         """
         self.assertEqual(self.have(3, 2), [True, False])
         self.assertEqual(self.have(2, 3), [False, True])
@@ -48,7 +48,7 @@ class BalanceTests(SynchronousTestCase):
 
     def test_absent(self):
         """
-        Nothing is left to one that is going, or has died.
+        No connection is left to a worker that is stopping or dead.
         """
         self.have(3, 0)
         self.workers[1].markClosed()
@@ -59,7 +59,7 @@ class BalanceTests(SynchronousTestCase):
 
     def test_notYetThere(self):
         """
-        Nor to one that has not begun.
+        No connection is left to a worker that has not started.
         """
         path = Path(self.mktemp())
         createLoadFile(path, 2)
@@ -70,13 +70,10 @@ class BalanceTests(SynchronousTestCase):
 
 class Greeter(Protocol):
     """
-    Says which worker it is.
+    A protocol that sends the number of its worker.
     """
 
     def connectionMade(self):
-        """
-        Say it.
-        """
         self.factory.connections.append(self)
         self.transport.write(self.factory.name)
         self.transport.loseConnection()
@@ -84,7 +81,7 @@ class Greeter(Protocol):
 
 class Listener(Protocol):
     """
-    Hears that.
+    The protocol of the client.
     """
 
     def __init__(self):
@@ -92,15 +89,9 @@ class Listener(Protocol):
         self.done = Deferred()
 
     def dataReceived(self, data):
-        """
-        Some of it.
-        """
         self.heard += data
 
     def connectionLost(self, reason):
-        """
-        All of it.
-        """
         self.done.callback(self.heard)
 
 
@@ -111,7 +102,7 @@ class PortTests(TestCase):
 
     async def adopt(self):
         """
-        @return: The port's number, and what each of two workers has taken.
+        @return: The port's number, and the connections of each of two workers.
         """
         nobody = Factory.forProtocol(Protocol)
         endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
@@ -148,7 +139,7 @@ class PortTests(TestCase):
 
     async def test_shares(self):
         """
-        Each takes half of the connections.
+        Each accepts half of the connections.
         """
         port, taken = await self.adopt()
         for _ in range(20):
@@ -157,8 +148,7 @@ class PortTests(TestCase):
 
     async def test_nobodyElseTakesIt(self):
         """
-        A connection that is left to a worker which does not take it is taken after a
-        moment.
+        A connection that the other worker does not accept is accepted after a moment.
         """
         port, taken = await self.adopt()
         taken[0] += [object()] * 5
@@ -167,7 +157,7 @@ class PortTests(TestCase):
 
     async def test_othersStay(self):
         """
-        Closing it with one leaves it open with the other.
+        Closing the port in one worker leaves it open in the other.
         """
         port, taken = await self.adopt()
         [(adopted, _)] = [

@@ -17,19 +17,16 @@ from openclaw.workers.worker_messages import (
 
 class Upstream:
     """
-    An upstream to connect to.
+    An upstream for connections.
     """
 
     def close(self):
-        """
-        Nothing is left.
-        """
         return succeed(None)
 
 
 class Call:
     """
-    A call that waits.
+    A waiting call.
     """
 
     def __init__(self):
@@ -37,26 +34,20 @@ class Call:
         self.began = self.failed = None
 
     def start(self, provider):
-        """
-        It is made.
-        """
         self.began = provider
 
     def fail(self, error):
-        """
-        It can't be.
-        """
         self.failed = error
 
 
 class BorrowedTests(SynchronousTestCase):
     """
-    A worker that has the model from the daemon.
+    A worker that leases the model from the daemon.
     """
 
     def setUp(self):
         """
-        Note what is asked for, and where connections go.
+        Record requests to the daemon, and connections.
         """
         self.asked = []
         self.connected = []
@@ -78,7 +69,7 @@ class BorrowedTests(SynchronousTestCase):
 
     def test_lent(self):
         """
-        Calls wait, the daemon is asked once, and then they are made.
+        Calls wait, the daemon gets one request, and then the calls are made.
         """
         calls = [Call(), Call()]
         for call in calls:
@@ -91,7 +82,7 @@ class BorrowedTests(SynchronousTestCase):
 
     def test_notLent(self):
         """
-        Calls fail with what the daemon says; the next one asks again.
+        Calls fail with the daemon's reason; the next call sends another request.
         """
         call = Call()
         self.engine.wait(call)
@@ -120,7 +111,7 @@ class BorrowedTests(SynchronousTestCase):
 
     def test_closed(self):
         """
-        Once it is closed, nothing waits.
+        After closing, no call waits.
         """
         call = Call()
         self.engine.wait(call)
@@ -133,7 +124,7 @@ class BorrowedTests(SynchronousTestCase):
 
 class Lender:
     """
-    An engine of the daemon's.
+    The daemon's engine.
     """
 
     def __init__(self):
@@ -141,15 +132,9 @@ class Lender:
         self.waiting = []
 
     def refusal(self):
-        """
-        Why not.
-        """
         return self.refused
 
     def wait(self, call):
-        """
-        Somebody waits.
-        """
         self.waiting.append(call)
 
 
@@ -160,14 +145,14 @@ class LendTests(SynchronousTestCase):
 
     def setUp(self):
         """
-        Note what is replied.
+        Record replies.
         """
         self.engine = Lender()
         self.replies = []
 
     def test_ready(self):
         """
-        A model that is loaded is lent at once.
+        A loaded model is leased immediately.
         """
         self.engine.upstream, self.engine.address = Upstream(), ("u", "k")
         shareEngine(self.engine, LeaseEngine(4, False), self.replies.append)
@@ -175,7 +160,7 @@ class LendTests(SynchronousTestCase):
 
     def test_later(self):
         """
-        One that is not is lent when it is.
+        A model that is being loaded is leased later.
         """
         shareEngine(self.engine, LeaseEngine(4, False), self.replies.append)
         self.assertEqual(self.replies, [])
@@ -185,7 +170,7 @@ class LendTests(SynchronousTestCase):
 
     def test_refused(self):
         """
-        One that can't be had is not lent, for a reason.
+        A model that can't be loaded is refused with the reason.
         """
         self.engine.refused = ModelUnavailable("No.", retryAfter=2.0)
         shareEngine(self.engine, LeaseEngine(4, False), self.replies.append)

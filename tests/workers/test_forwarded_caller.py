@@ -25,12 +25,12 @@ CALLERS = [
 
 class ForwardedCallerTests(SynchronousTestCase):
     """
-    Callers, from one worker to another.
+    Callers of requests forwarded between workers.
     """
 
     def test_callers(self):
         """
-        They arrive as they were, with all that they may do and no more.
+        They arrive unchanged, with the same permissions.
         """
         for caller in CALLERS:
             sent = ForwardedCaller.of(caller, counted=True, hops=1)
@@ -40,7 +40,7 @@ class ForwardedCallerTests(SynchronousTestCase):
 
     def test_otherSecret(self):
         """
-        Without the secret a caller is not believed.
+        A caller with another secret is rejected.
         """
         forwarded = ForwardedCaller.of(CALLERS[0], counted=True, hops=1)
         for secret in ("", "other", SECRET[:-1]):
@@ -49,7 +49,7 @@ class ForwardedCallerTests(SynchronousTestCase):
     @given(binary())
     def test_anything(self, value):
         """
-        Neither is who shows anything else.
+        Any other value is rejected, too.
         """
         self.assertIsNone(parseHeader(value, SECRET))
         self.assertIsNone(parseHeader(SECRET.encode() + b"." + value, SECRET))

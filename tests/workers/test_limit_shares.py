@@ -10,12 +10,12 @@ from openclaw.workers.limit_shares import divideLimits
 
 class ShareTests(SynchronousTestCase):
     """
-    Bounds, divided.
+    Divided limits.
     """
 
     def test_parts(self):
         """
-        Each worker has an equal part, rounded up; at least one.
+        Each worker has an equal part, rounded up, and at least one.
         """
         for count, most, connections in ((2, 128, 5000), (3, 86, 3334)):
             share = divideLimits(Config(), count)
@@ -25,7 +25,7 @@ class ShareTests(SynchronousTestCase):
 
     def test_aBodyHasRoom(self):
         """
-        A body that the endpoint takes is not too large for a worker.
+        A body within the endpoint's limit is not too large for a worker.
         """
         http = divideLimits(Config(), 64).gateway.http
         self.assertEqual(
@@ -34,7 +34,7 @@ class ShareTests(SynchronousTestCase):
 
     def test_rest(self):
         """
-        Nothing else changes.
+        No other setting changes.
         """
         share = divideLimits(Config(), 2)
         self.assertEqual(share.gateway.auth, Config().gateway.auth)

@@ -30,12 +30,12 @@ ACCOUNT = RunLogEntry(
 
 class ReportTests(SynchronousTestCase):
     """
-    A worker's log events, as the daemon writes them.
+    A worker's log events in the daemon's log.
     """
 
     def report(self, asJSON=False):
         """
-        @return: A worker's log, and what the daemon makes of it.
+        @return: A worker's log, and the daemon's events.
         """
         events = []
         reporting = LogForwarder(
@@ -45,7 +45,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_text(self):
         """
-        A line says which worker it is from.
+        A line begins with the worker's number.
         """
         log, events = self.report()
         log.info("{run}", run=ACCOUNT)
@@ -54,7 +54,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_json(self):
         """
-        As JSON it has all fields, and the worker's number.
+        In JSON it has all fields, and the worker's number.
         """
         log, events = self.report(asJSON=True)
         log.info("{run}", run=ACCOUNT)
@@ -67,7 +67,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_failure(self):
         """
-        A traceback comes along.
+        Tracebacks are included.
         """
         for asJSON in (False, True):
             log, events = self.report(asJSON)
@@ -83,7 +83,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_others(self):
         """
-        Of what is not ours only the alarming is passed on.
+        Of other programs' events, only warnings and errors are forwarded.
         """
         _, events = self.report()
         reporting = LogForwarder(lambda said: events.append(said.text))

@@ -22,12 +22,12 @@ FROM = ClientAddress(name="192.0.2.7", local=False, trusted=False)
 
 class ThrottleTests(SynchronousTestCase):
     """
-    Wrong credentials, shown to several workers.
+    Invalid credentials, sent to several workers.
     """
 
     def setUp(self):
         """
-        Two workers that lock out after three.
+        Create two workers that lock out after three failures.
         """
         self.two = MemoryWorkers()
         self.events = []
@@ -39,7 +39,7 @@ class ThrottleTests(SynchronousTestCase):
 
     def fail_(self, *numbers):
         """
-        Show something wrong to these workers.
+        Send an invalid credential to these workers.
         """
         for number in numbers:
             failing = self.throttles[number].recordFailure(FROM, "password")
@@ -47,7 +47,7 @@ class ThrottleTests(SynchronousTestCase):
 
     def test_together(self):
         """
-        It is all their failures that count, and all of them lock out.
+        The failures of all count, and all lock out.
         """
         self.fail_(0, 1)
         self.assertTrue(self.throttles)
@@ -58,9 +58,9 @@ class ThrottleTests(SynchronousTestCase):
             with self.assertRaises(TooManyAttempts):
                 throttle.check(FROM, "password")
 
-    def test_saidOnce(self):
+    def test_loggedOnce(self):
         """
-        The log says it once.
+        The lockout is logged once.
         """
         self.fail_(0, 1, 0)
         [said] = [formatEvent(event) for event in self.events]
@@ -68,7 +68,7 @@ class ThrottleTests(SynchronousTestCase):
 
     def test_knownBeforeTheAnswer(self):
         """
-        A caller hears of a failure when all know of it.
+        The response is sent when all workers have counted the failure.
         """
         self.two.silent.add(1)
         failing = self.throttles[0].recordFailure(FROM, "password")
@@ -88,12 +88,12 @@ class ThrottleTests(SynchronousTestCase):
 
 class QuotaTests(SynchronousTestCase):
     """
-    Callers with bounds.
+    Callers with quotas.
     """
 
     def test_counted(self):
         """
-        One worker counts a bounded caller's requests; the others leave it to that.
+        One worker counts the requests of such a caller; the others do not.
         """
         two = MemoryWorkers()
         caller = NamespacedCaller(label="token:ci", quota=Quota(requestsPerMinute=1))
@@ -109,7 +109,7 @@ class QuotaTests(SynchronousTestCase):
 
     def test_unbounded(self):
         """
-        Callers without bounds belong to nobody.
+        Callers without quotas have no such worker.
         """
         self.assertIsNone(findCallerWorker(Operator("operator"), 2))
         self.assertIsNone(findCallerWorker(NamespacedCaller(label="token:ci"), 2))

@@ -17,12 +17,12 @@ SAID = [UserMessage(content="hi")]
 
 class FairStoreTests(SynchronousTestCase):
     """
-    Two workers want one session.
+    Two workers wait for the same session.
     """
 
     def setUp(self):
         """
-        Let them share a store.
+        Let two workers share a store.
         """
         self.two = MemoryWorkers()
         original = MemorySessionStore(clock=self.two.clock)
@@ -45,7 +45,7 @@ class FairStoreTests(SynchronousTestCase):
 
     def test_turns(self):
         """
-        Whoever had the session leaves it to another worker that waits.
+        The worker that had the session leaves it to another one that waits.
         """
         self.assertIsNotNone(self.successResultOf(self.begin(0, "a")))
         self.assertIsNone(self.successResultOf(self.begin(1, "b")))
@@ -58,7 +58,7 @@ class FairStoreTests(SynchronousTestCase):
 
     def test_wishPasses(self):
         """
-        A worker that has given up holds nobody up.
+        A worker that no longer waits does not block the others.
         """
         self.successResultOf(self.begin(0, "a"))
         self.successResultOf(self.begin(1, "b"))
@@ -68,7 +68,7 @@ class FairStoreTests(SynchronousTestCase):
 
     def test_otherSessions(self):
         """
-        Other sessions are not concerned.
+        Other sessions are not affected.
         """
         self.successResultOf(self.begin(0, "a"))
         self.successResultOf(self.begin(1, "b"))

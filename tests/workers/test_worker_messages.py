@@ -29,13 +29,13 @@ MESSAGES = [PeerBroadcast("topic", Raw(b'{"a":1}')), Reload(), Replies(7, [Raw(b
 
 class LinesTests(SynchronousTestCase):
     """
-    Messages out of bytes.
+    Decoding of messages.
     """
 
     @given(lists(integers(min_value=0, max_value=200)))
     def test_anyPieces(self, cuts):
         """
-        However the bytes come, the messages are the same.
+        The pieces in which the bytes arrive do not matter.
         """
         data = b"".join(map(encodeMessage, MESSAGES))
         edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
@@ -62,14 +62,14 @@ class LinesTests(SynchronousTestCase):
 
     def test_log(self):
         """
-        A line of the log comes through as it is, line ends and all.
+        A log line arrives unchanged, including line ends.
         """
         said = Logged(1.5, "info", "openclaw", "one\ntwo", fields={"run": "x"})
         self.assertEqual(MessageDecoder(FromWorker).feed(encodeMessage(said)), [said])
 
     def test_several(self):
         """
-        Several may come at once.
+        Several messages may arrive in one piece.
         """
         lines = MessageDecoder(FromWorker)
         found = lines.feed(
