@@ -18,6 +18,7 @@ from openclaw.interfaces import ITool, ToolContext, ToolError
 from openclaw.net.threads import runInToolThread
 from openclaw.tools.confinement import Workspace, openRegular
 from openclaw.tools.file_contents import toolErrorsFor
+from openclaw.tools.file_globs import BadGlob, compileGlobs
 from openclaw.tools.file_tools import requireWorkspace
 from openclaw.tools.grep_main import START
 from openclaw.tools.subprocesses import (
@@ -28,9 +29,17 @@ from openclaw.tools.subprocesses import (
 )
 from openclaw.tools.tool_settings import GrepSettings, settingsFor
 
-GREP_PROGRAM = Path(__file__).with_name("grep_main.py")
+PACKAGES = Path(__file__).parents[2]
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    " from openclaw.tools.grep_main import main; sys.exit(main(sys.argv[2]))"
+)
+"""
+The program, which starts without what is installed; that takes three times as long.
+"""
 
 MAX_PATTERN_CHARACTERS = 1000
+MAX_GLOB_CHARACTERS = 1000
 MAX_FOUND = 500
 DEFAULT_FOUND = 100
 
@@ -73,10 +82,18 @@ class GrepTool:
             },
             "ignoreCase": {"type": "boolean"},
             "include": {
-                "type": "string",
+                "type": ["string", "array"],
                 "minLength": 1,
-                "maxLength": 200,
-                "description": "A glob of the files to search, such as *.py.",
+                "maxLength": MAX_GLOB_CHARACTERS,
+                "items": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_GLOB_CHARACTERS,
+                },
+                "minItems": 1,
+                "maxItems": 50,
+                "description": "Globs of the files to search, such as *.{js,ts},"
+                " src/**/*.py or !*.min.js.",
             },
             "limit": {
                 "type": "integer",
@@ -100,8 +117,10 @@ class GrepTool:
         workspace = Workspace(requireWorkspace(context))
         path = arguments.get("path", ".")
         opened: list[int] = []
+        rules: list[dict[str, Any]] = []
 
         def openStart(_: Event) -> None:
+            rules.extend(_compileInclude(arguments, context))
             opened.append(_openStart(workspace, path))
 
         try:
@@ -112,8 +131,10 @@ class GrepTool:
                     sys.executable,
                     "-I",
                     "-S",
-                    str(GREP_PROGRAM),
-                    _encodeJob(arguments, seconds),
+                    "-c",
+                    PROGRAM,
+                    str(PACKAGES),
+                    _encodeJob(arguments, rules, seconds),
                 ],
                 environment=scrubEnvironment(os.environ),
                 seconds=seconds,
@@ -147,7 +168,20 @@ def _openStart(workspace: Workspace, path: str) -> int:
             return openRegular(target)
 
 
-def _encodeJob(arguments: Mapping[str, Any], seconds: float) -> str:
+def _compileInclude(
+    arguments: Mapping[str, Any], context: ToolContext
+) -> list[dict[str, Any]]:
+    if "include" not in arguments:
+        return []
+    try:
+        return compileGlobs(arguments["include"], str(context.workspace))
+    except BadGlob as error:
+        raise ToolError(f"include is not a valid glob: {error}.") from None
+
+
+def _encodeJob(
+    arguments: Mapping[str, Any], rules: list[dict[str, Any]], seconds: float
+) -> str:
     """
     Encode the job of L{openclaw.tools.grep_main}, in ASCII: the locale's encoding does
     not matter then.
@@ -158,9 +192,10 @@ def _encodeJob(arguments: Mapping[str, Any], seconds: float) -> str:
             "pattern": arguments["pattern"],
             "literal": arguments.get("literal", False),
             "ignoreCase": arguments.get("ignoreCase", False),
-            "include": arguments.get("include"),
+            "include": rules,
             "limit": arguments.get("limit", DEFAULT_FOUND),
             "base": "" if path == "." else path,
             "seconds": math.ceil(seconds) + 1,
+            "path": [os.path.abspath(each) for each in sys.path],
         }
     )

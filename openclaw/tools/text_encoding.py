@@ -160,7 +160,7 @@ def _guess(data: bytes) -> TextEncoding:
     """
     damaged = TextEncoding("utf-8", "UTF-8", damaged=True)
     valid, invalid = _countUTF8(data)
-    if valid >= invalid:
+    if 2 * valid >= invalid:
         return damaged
     from charset_normalizer import from_bytes
 

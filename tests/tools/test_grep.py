@@ -112,7 +112,7 @@ class FindingTests(GrepTestCase):
         (self.workspace / os.fsdecode(b"\xff")).write_bytes(b"F\xfc\xdfe F\xc3\xbc")
         self.assertEqual(
             await self.grep("Fü"),
-            "\\u6587\\u4ef6\\n.txt:1:Füße\n\\xff:1:F\ufffd\ufffde Fü",
+            "\\u6587\\u4ef6\\n.txt:1:Füße\n\\xff:1:F\\xfc\\xdfe Fü",
         )
 
 
