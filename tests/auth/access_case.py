@@ -39,9 +39,9 @@ THERE = "203.0.113.6"
 @implementer(ICredentialsChecker)
 class SlowChecker:
     """
-    A checker that has to ask somebody else: the test.
+    A checker whose results tests determine later.
 
-    @ivar asked: What it has not answered yet.
+    @ivar asked: The pending checks.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -61,7 +61,7 @@ class SlowChecker:
 @implementer(ICredentialsChecker)
 class BrokenChecker:
     """
-    A checker that raises, with the credentials in its error.
+    A checker that raises an exception with the credentials in its message.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -77,7 +77,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Make a place for tokens.
+        Create a directory for tokens.
         """
         self.state = Path(self.mktemp()).absolute()
         self.state.mkdir()
@@ -92,7 +92,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
         header: str | None = None,
     ) -> Doorkeeper:
         """
-        A doorkeeper.
+        Return a doorkeeper.
         """
         log = Logger(namespace="test")
         policy = AuthPolicy(
@@ -107,7 +107,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
 
     def users(self) -> InMemoryUsernamePasswordDatabaseDontUse:
         """
-        A checker that knows Ada.
+        Return a checker with the user Ada.
         """
         return InMemoryUsernamePasswordDatabaseDontUse(ada=PASSWORD)
 
@@ -120,7 +120,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
         **more: str,
     ) -> Deferred[ICaller]:
         """
-        Ask to be let in.
+        Start an authentication.
         """
         given = {"authorization": authorization, "x-openclaw-scopes": scopes, **more}
         headers = headersOf(
@@ -137,13 +137,13 @@ class DoorkeeperTestCase(SynchronousTestCase):
         self, doorkeeper: Doorkeeper, *headers: bytes | None, **more: str
     ) -> ICaller:
         """
-        Be let in.
+        Authenticate successfully, and return the caller.
         """
         return self.successResultOf(self.asking(doorkeeper, *headers, **more))
 
     def lockedOut(self, asking: Deferred[ICaller]) -> None:
         """
-        Be told that one has failed too often.
+        Assert that authentication fails because of too many failures.
         """
         error = self.failureResultOf(asking, TooManyAttempts).value
         self.assertEqual(error.status, 429)
@@ -151,7 +151,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
 
     def refused(self, asking: Deferred[ICaller]) -> AuthenticationFailed:
         """
-        Be refused, without any secret being shown by that.
+        Assert that authentication fails, without a secret in the error.
         """
         error = self.failureResultOf(asking, AuthenticationFailed).value
         self.assertEqual(error.status, 401)

@@ -60,7 +60,7 @@ def addToken(state: Path, label: str, **more: object) -> str:
 
 def headersOf(headers: Mapping[str, str | bytes] | None = None) -> Headers:
     """
-    The headers of a request.
+    Return the headers of a request.
     """
     made = Headers()
     for name, value in (headers or {}).items():
@@ -73,7 +73,7 @@ def lineFrom(
     host: str = "203.0.113.5", peer: IAddress | None = None
 ) -> StringTransport:
     """
-    A connection from an address.
+    Return a connection from an address.
     """
     return StringTransport(peerAddress=peer or IPv4Address("TCP", host, 4711))
 

@@ -19,7 +19,7 @@ SECRET = b"s3cr3t"
 
 def basic(name: bytes, password: bytes) -> bytes:
     """
-    The header of HTTP Basic.
+    Return the header of HTTP Basic.
     """
     return b"Basic " + b64encode(name + b":" + password)
 
@@ -31,7 +31,7 @@ class BearerTests(SynchronousTestCase):
 
     def test_spellings(self) -> None:
         """
-        Any case, and any blanks before, between and after.
+        The scheme may have any case, and any blanks before, between and after.
         """
         for header in (
             b"Bearer s3cr3t",
@@ -47,20 +47,20 @@ class BearerTests(SynchronousTestCase):
 
     def test_asSent(self) -> None:
         """
-        The secret is taken as it was sent, with its case, blanks and odd bytes.
+        The secret is unchanged, with its case, blanks and bytes.
         """
         for secret in (b"AbC", b"two words", b"p\xc3\xa4ss", b"\xe4\xff", b"a:b", b"="):
             self.assertEqual(parseCredentials(b"Bearer " + secret).token, secret)
 
     def test_interface(self) -> None:
         """
-        The credentials are what they say.
+        The credentials provide the interface.
         """
         verifyObject(IBearerToken, parseCredentials(b"Bearer x"))
 
     def test_hidden(self) -> None:
         """
-        Printing them does not show the secret.
+        Their C{repr} does not have the secret.
         """
         credentials = parseCredentials(b"Bearer s3cr3t")
         for text in (repr(credentials), str(credentials), f"{credentials}"):
@@ -89,7 +89,7 @@ class BasicTests(SynchronousTestCase):
     @given(name=st.binary().filter(lambda name: b":" not in name), password=st.binary())
     def test_anyBytes(self, name, password) -> None:
         """
-        A password may hold anything, colons too; a name anything but colons.
+        A password may contain anything, including colons; a name anything but colons.
         """
         credentials = parseCredentials(basic(name, password))
         self.assertEqual(credentials.username, name)
@@ -97,7 +97,7 @@ class BasicTests(SynchronousTestCase):
 
     def test_malformed(self) -> None:
         """
-        A value that can't be decoded is refused, without showing it.
+        A value that can't be decoded is rejected, without showing it.
         """
         for rest in (
             b"s3cr3t!",
@@ -118,13 +118,13 @@ class BasicTests(SynchronousTestCase):
 
 class NoCredentialTests(SynchronousTestCase):
     """
-    A header that has no credential.
+    Headers without a credential.
     """
 
     def test_nothing(self) -> None:
         """
-        No header, an empty one, a scheme without a secret, another scheme, or a
-        secret without a scheme: the error says what is expected, and shows nothing.
+        For no header, an empty one, a scheme without a secret, another scheme, or a
+        secret without a scheme, the error has the expected form, and not the value.
         """
         for header in (
             None,
@@ -149,7 +149,7 @@ class NoCredentialTests(SynchronousTestCase):
     @given(header=st.binary())
     def test_anyBytes(self, header) -> None:
         """
-        Whatever is sent, there are credentials or a clean refusal.
+        Any value results in credentials or an authentication error.
         """
         try:
             credentials = parseCredentials(header)

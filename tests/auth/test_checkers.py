@@ -35,7 +35,7 @@ class SharedSecretTests(SynchronousTestCase):
 
     def isKnown(self, secret: str, shown: bytes) -> bool:
         """
-        Is the caller who shows this let in where that is the secret?
+        Return whether a secret is accepted where another one is configured.
         """
         checker = SharedSecretChecker(Secret(secret))
         asked = checker.requestAvatarId(BearerToken(shown))
@@ -48,42 +48,42 @@ class SharedSecretTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        The checker is what it says.
+        The checker provides the interface.
         """
         verifyObject(ICredentialsChecker, SharedSecretChecker(Secret("s3cr3t")))
 
     @given(secret=SECRETS)
     def test_right(self, secret) -> None:
         """
-        The right secret is known, whatever is in it: on the wire it is UTF-8.
+        The right secret is accepted, with any characters, which are UTF-8 in the
+        header.
         """
         self.assertTrue(self.isKnown(secret, secret.encode()))
 
     @given(secret=SECRETS, shown=st.binary() | SECRETS.map(str.encode))
     def test_wrong(self, secret, shown) -> None:
         """
-        No other secret is.
+        No other secret is accepted.
         """
         self.assertEqual(self.isKnown(secret, shown), shown == secret.encode())
 
     def test_nearlyRight(self) -> None:
         """
-        Nor one that is nearly right.
+        Similar secrets are rejected.
         """
         for shown in (b"s3cr3", b"s3cr3t3", b"S3cr3t", b"", b" s3cr3t", b"s3cr3t\x00"):
             self.assertFalse(self.isKnown("s3cr3t", shown))
 
     def test_environment(self) -> None:
         """
-        A secret from an environment that is not UTF-8 is known by its bytes.
+        A secret from an environment that is not UTF-8 is compared by its bytes.
         """
         self.assertTrue(self.isKnown("p\udce4ss", b"p\xe4ss"))
         self.assertFalse(self.isKnown("p\udce4ss", "p\xe4ss".encode()))
 
     def test_hidden(self) -> None:
         """
-        Neither the checker nor its refusal shows what the secret is, or was said
-        to be.
+        Neither the checker nor its error shows the secret or the credential.
         """
         checker = SharedSecretChecker(Secret("s3cr3t"))
         refusal = self.failureResultOf(checker.requestAvatarId(BearerToken(b"gu3ss")))
@@ -94,18 +94,18 @@ class SharedSecretTests(SynchronousTestCase):
 
 class NamedTokenTests(TokensTestCase):
     """
-    The tokens that have names.
+    Named tokens.
     """
 
     def test_interface(self) -> None:
         """
-        The checker is what it says.
+        The checker provides the interface.
         """
         verifyObject(ICredentialsChecker, NamedTokenChecker(self.tokens))
 
     def test_known(self) -> None:
         """
-        A token is known by its label, which is nobody else's avatar ID.
+        A token's avatar ID is its label, and differs from all others.
         """
         checker = NamedTokenChecker(self.tokens)
         token = addToken(self.state, SHARED_SECRET.decode())
@@ -114,7 +114,7 @@ class NamedTokenTests(TokensTestCase):
 
     def test_unknown(self) -> None:
         """
-        Nothing else is known, and the refusal does not show what was said.
+        Other tokens are rejected, without showing them.
         """
         checker = NamedTokenChecker(self.tokens)
         asked = checker.requestAvatarId(NamedToken(b"oct_gu3ss"))
@@ -125,7 +125,7 @@ class NamedTokenTests(TokensTestCase):
 @implementer(ICredentialsChecker)
 class BrokenChecker:
     """
-    A directory that is down.
+    A checker that fails.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -139,12 +139,12 @@ class BrokenChecker:
 
 class SeveralCheckersTests(SynchronousTestCase):
     """
-    More than one checker for one kind of credential.
+    Several checkers for one kind of credential.
     """
 
     def ask(self, name: bytes, password: bytes, *checkers: object) -> object:
         """
-        Ask them for a user.
+        Check a user's credentials with them.
         """
         [checker] = [
             each
@@ -156,7 +156,7 @@ class SeveralCheckersTests(SynchronousTestCase):
 
     def test_inOrder(self) -> None:
         """
-        Each counts, and the first that knows the user decides.
+        All are used, and the first that accepts the user decides.
         """
         first = InMemoryUsernamePasswordDatabaseDontUse(ann=b"1", bob=b"2")
         second = InMemoryUsernamePasswordDatabaseDontUse(bob=b"3", eve=b"4")
@@ -172,7 +172,8 @@ class SeveralCheckersTests(SynchronousTestCase):
 
     def test_broken(self) -> None:
         """
-        One that fails keeps nobody out whom another knows; others are told of it.
+        A failing checker does not affect users of another one; for others it is an
+        error.
         """
         users = InMemoryUsernamePasswordDatabaseDontUse(ann=b"1")
         found = self.ask(b"ann", b"1", BrokenChecker(), users)

@@ -20,9 +20,9 @@ PROXIES = TrustedProxies([PROXY, "198.51.100.0/24", "2001:db8:1::/48"])
 
 def behind(near: object, header: bytes) -> object:
     """
-    A connection behind C{haproxy:}, on which this was said first.
+    Return a connection by C{haproxy:} that began with this header.
 
-    @param near: The address of who is connected.
+    @param near: The address of the peer.
     """
     factory = ProxyProtocolFactory(Factory.forProtocol(Protocol), Clock())
     wrapper = factory.buildProtocol(near)
@@ -33,7 +33,7 @@ def behind(near: object, header: bytes) -> object:
 
 class DirectTests(SynchronousTestCase):
     """
-    Nobody stands in between.
+    Connections without a proxy.
     """
 
     def origin(
@@ -55,7 +55,7 @@ class DirectTests(SynchronousTestCase):
 
     def test_ipv6(self) -> None:
         """
-        All addresses that one site has count as one.
+        All addresses of a /64 network count as one.
         """
         first, second = self.origin("2001:db8:2::1"), self.origin("2001:db8:2::ffff:2")
         self.assertEqual(first, second)
@@ -64,7 +64,7 @@ class DirectTests(SynchronousTestCase):
 
     def test_mapped(self) -> None:
         """
-        An IPv4 address is the same on a socket for both kinds.
+        An IPv4-mapped address is the same as the IPv4 address.
         """
         self.assertEqual(self.origin("::ffff:203.0.113.5"), self.origin("203.0.113.5"))
         self.assertTrue(self.origin(f"::ffff:{PROXY}").trusted)
@@ -72,13 +72,13 @@ class DirectTests(SynchronousTestCase):
 
     def test_zone(self) -> None:
         """
-        The interface at the end of a link-local address has no meaning here.
+        The scope of a link-local address is ignored.
         """
         self.assertEqual(self.origin("fe80::1%eth0").name, "fe80::/64")
 
     def test_local(self) -> None:
         """
-        This machine itself is known, and is not trusted for that.
+        This machine is recognised, and not trusted as a proxy.
         """
         for host in ("127.0.0.1", "127.9.9.9", "::1"):
             found = self.origin(host)
@@ -87,8 +87,8 @@ class DirectTests(SynchronousTestCase):
 
     def test_localProxy(self) -> None:
         """
-        A proxy on this machine that nobody told us of brings others: they are not
-        exempt, and count apart from this machine's own users.
+        Clients of an unconfigured proxy on this machine are not exempt, and count
+        separately from this machine's users.
         """
         for header in ("x_forwarded_for", "forwarded", "x_real_ip"):
             found = self.origin("127.0.0.1", **{header: "203.0.113.5"})
@@ -96,8 +96,8 @@ class DirectTests(SynchronousTestCase):
 
     def test_unix(self) -> None:
         """
-        A client of a UNIX socket is on this machine; and a trusted proxy, if the
-        configuration says so.
+        The client of a UNIX socket is on this machine, and a trusted proxy if that is
+        configured.
         """
         line = lineFrom(peer=UNIXAddress(None))
         found = PROXIES.origin(line, headersOf())
@@ -109,7 +109,7 @@ class DirectTests(SynchronousTestCase):
 
     def test_said(self) -> None:
         """
-        A stranger's forwarding headers are ignored.
+        Forwarding headers of untrusted clients are ignored.
         """
         found = self.origin("203.0.113.5", x_forwarded_for=PROXY)
         self.assertEqual(found, ClientAddress(name="203.0.113.5"))
@@ -117,12 +117,12 @@ class DirectTests(SynchronousTestCase):
 
 class ForwardedTests(SynchronousTestCase):
     """
-    A trusted proxy says for whom it asks.
+    Forwarding headers of a trusted proxy.
     """
 
     def clientOf(self, *lines: bytes) -> str:
         """
-        The name of who asks.
+        Return the client's address.
         """
         headers = headersOf()
         for line in lines:
@@ -134,8 +134,8 @@ class ForwardedTests(SynchronousTestCase):
 
     def test_last(self) -> None:
         """
-        The last address counts that is no proxy's own: callers can write what they
-        want in front of it.
+        The last address that is not a proxy's is used: clients can send any addresses
+        before it.
         """
         for lines in (
             [b"203.0.113.5"],
@@ -149,15 +149,14 @@ class ForwardedTests(SynchronousTestCase):
 
     def test_ipv6(self) -> None:
         """
-        So it is with longer addresses, however they are written.
+        IPv6 addresses are recognised in all forms.
         """
         for text in (b"2001:db8:2::5", b"[2001:db8:2::5]", b"[2001:db8:2::5]:443"):
             self.assertEqual(self.clientOf(text), "2001:db8:2::/64")
 
     def test_nonsense(self) -> None:
         """
-        A value that is not an address ends the chain: the proxy behind it is the
-        client.
+        An invalid address ends the chain: the proxy after it is the client.
         """
         for lines in (
             [],
@@ -171,27 +170,27 @@ class ForwardedTests(SynchronousTestCase):
 
     def test_proxiesOnly(self) -> None:
         """
-        A proxy may ask for itself.
+        A proxy may send its own requests.
         """
         self.assertEqual(self.clientOf(b"198.51.100.7, 198.51.100.8"), "198.51.100.7")
 
     def test_loopback(self) -> None:
         """
-        A client that claims to be this machine does not become it.
+        A client that claims a loopback address is not exempt.
         """
         self.assertEqual(self.clientOf(b"127.0.0.1"), "127.0.0.1")
 
     @given(line=st.binary(max_size=60).filter(lambda line: b"\n" not in line))
     def test_anything(self, line) -> None:
         """
-        Whatever is in the header, there is a name, and it is one line.
+        Any header results in a name of one line.
         """
         self.assertTrue(self.clientOf(line.replace(b"\r", b"")).isprintable())
 
 
 class ProxyProtocolTests(SynchronousTestCase):
     """
-    The connection comes by C{haproxy:}.
+    Connections by C{haproxy:}.
     """
 
     near = IPv4Address("TCP", PROXY, 4711)
@@ -207,7 +206,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_stated(self) -> None:
         """
-        A trusted proxy's word is taken, in both versions of the protocol.
+        The address from a trusted proxy is used, in both versions of the protocol.
         """
         text = b"PROXY TCP4 203.0.113.5 192.0.2.9 4712 443\r\n"
         binary = (
@@ -219,7 +218,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_chain(self) -> None:
         """
-        The proxy for which it asks may be trusted, too, and say who asks.
+        If that address is a trusted proxy's, too, its forwarding header is used.
         """
         found = self.origin(
             b"PROXY TCP4 198.51.100.7 192.0.2.9 4712 443\r\n",
@@ -229,15 +228,15 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_ipv6(self) -> None:
         """
-        So it is with longer addresses.
+        The same applies to IPv6.
         """
         found = self.origin(b"PROXY TCP6 2001:db8:2::5 2001:db8::9 4712 443\r\n")
         self.assertEqual(found, ClientAddress(name="2001:db8:2::/64"))
 
     def test_forged(self) -> None:
         """
-        A stranger who connects there, and says to be a trusted proxy or this machine,
-        is a stranger.
+        An untrusted client can't claim the address of a trusted proxy or of this
+        machine.
         """
         stranger = IPv4Address("TCP", "203.0.113.66", 4711)
         for claimed in (PROXY, "198.51.100.7", "127.0.0.1"):
@@ -250,8 +249,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        A proxy that does not know for whom it asks vouches for nobody: what comes may
-        be anybody's.
+        A proxy that does not know its client's address makes no one trusted.
         """
         local = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
         for header in (b"PROXY UNKNOWN x\r\n", local, b"PROXY TCP4 x y 1 2\r\n"):
@@ -260,7 +258,7 @@ class ProxyProtocolTests(SynchronousTestCase):
 
     def test_loopback(self) -> None:
         """
-        Nobody is this machine on the word of a proxy.
+        No address from a proxy counts as this machine.
         """
         found = self.origin(b"PROXY TCP4 127.0.0.1 127.0.0.1 4712 443\r\n")
         self.assertEqual(found, ClientAddress(name="127.0.0.1"))

@@ -27,7 +27,7 @@ from tests.auth.test_authorization_header import basic
 
 class TokenTests(DoorkeeperTestCase):
     """
-    There is a token, or a password in its place.
+    A token or password is configured.
     """
 
     def test_right(self) -> None:
@@ -40,21 +40,21 @@ class TokenTests(DoorkeeperTestCase):
 
     def test_spellings(self) -> None:
         """
-        The scheme is known in any case and with more blanks.
+        The scheme may have any case and more blanks.
         """
         for header in (b"bearer t0ken", b" BEARER   t0ken "):
             self.admitted(self.make(), header)
 
     def test_wrong(self) -> None:
         """
-        A wrong token is refused as not valid.
+        A wrong token is rejected as invalid.
         """
         error = self.refused(self.asking(self.make(), b"Bearer pa55word"))
         self.assertEqual(error.message, "The credential is not valid.")
 
     def test_none(self) -> None:
         """
-        Without a token the answer says how to show one.
+        Without a token the error says how to send one.
         """
         for header in (None, b"", b"Bearer", b"Bearer ", b"Digest t0ken", b"t0ken"):
             error = self.refused(self.asking(self.make(), header))
@@ -62,7 +62,7 @@ class TokenTests(DoorkeeperTestCase):
 
     def test_notASCII(self) -> None:
         """
-        A password may be in any language.
+        A password may contain any characters.
         """
         doorkeeper = self.make(secret="pässwörd 密碼")
         self.admitted(doorkeeper, b"Bearer " + "pässwörd 密碼".encode())
@@ -70,21 +70,21 @@ class TokenTests(DoorkeeperTestCase):
 
     def test_scopesDoNotMatter(self) -> None:
         """
-        The header that narrows scopes is for callers without a credential.
+        The header with scopes only applies to callers without a credential.
         """
         caller = self.admitted(self.make(), b"Bearer t0ken", b"operator.read")
         self.assertTrue(caller.hasScope("operator.write"))
 
     def test_basicUnwanted(self) -> None:
         """
-        Without checkers for them, users are told what is expected.
+        Without checkers for users, HTTP Basic gets an error with the expected form.
         """
         asking = self.asking(self.make(), basic(b"ada", PASSWORD))
         self.assertEqual(self.refused(asking).message, CREDENTIAL_REQUIRED)
 
     def test_tokenIsNoPassword(self) -> None:
         """
-        The token is not taken as a user's password.
+        The token is not accepted as a user's password.
         """
         doorkeeper = self.make(self.users())
         self.refused(self.asking(doorkeeper, basic(b"ada", TOKEN.encode())))
@@ -94,12 +94,12 @@ class TokenTests(DoorkeeperTestCase):
 
 class BasicTests(DoorkeeperTestCase):
     """
-    There are checkers for users.
+    Checkers for users are configured.
     """
 
     def test_right(self) -> None:
         """
-        A known user may come in; so may who knows the token.
+        A known user is accepted, and so is the token.
         """
         doorkeeper = self.make(self.users())
         self.assertEqual(
@@ -109,7 +109,7 @@ class BasicTests(DoorkeeperTestCase):
 
     def test_wrong(self) -> None:
         """
-        A wrong password, an unknown user and an empty name are not valid.
+        A wrong password, an unknown user and an empty name are rejected as invalid.
         """
         doorkeeper = self.make(self.users())
         for header in (
@@ -123,14 +123,14 @@ class BasicTests(DoorkeeperTestCase):
 
     def test_malformed(self) -> None:
         """
-        A value that is not a name and a password is refused as malformed.
+        A malformed value is rejected as malformed.
         """
         asking = self.asking(self.make(self.users()), b"Basic pa55word!")
         self.assertIn("malformed", self.refused(asking).message)
 
     def test_slow(self) -> None:
         """
-        A checker may take its time.
+        A checker may take time.
         """
         checker = SlowChecker()
         doorkeeper = self.make(checker)
@@ -144,8 +144,8 @@ class BasicTests(DoorkeeperTestCase):
 
     def test_cancelled(self) -> None:
         """
-        When the caller goes away meanwhile, the checker is told; that is no refusal
-        and no fault.
+        If the client disconnects meanwhile, the check is cancelled; that is neither a
+        rejection nor an error.
         """
         checker = SlowChecker()
         asking = self.asking(self.make(checker), basic(b"ada", PASSWORD))
@@ -157,7 +157,7 @@ class BasicTests(DoorkeeperTestCase):
 
     def test_ownTokensWin(self) -> None:
         """
-        A plug-in can't take the place of the gateway's own check.
+        A plug-in can't replace the gateway's own check.
         """
         checker = SlowChecker()
         checker.credentialInterfaces = (IBearerToken,)
@@ -167,13 +167,13 @@ class BasicTests(DoorkeeperTestCase):
 
 class BrokenCheckerTests(DoorkeeperTestCase):
     """
-    A checker fails by itself.
+    A checker fails.
     """
 
     def check(self, checker: Any, kind: str, answer: Any = None) -> None:
         """
-        Assert that a failing checker lets nobody in; that the log says so with the
-        kind of the error; and that it shows no secret.
+        Assert that a failing checker accepts no one, that the log has the type of the
+        error, and that it has no secret.
         """
         with capturedLogs() as events:
             asking = self.asking(self.make(checker), basic(b"ada", PASSWORD))
@@ -191,13 +191,13 @@ class BrokenCheckerTests(DoorkeeperTestCase):
 
     def test_raises(self) -> None:
         """
-        A checker that raises.
+        The checker raises an exception.
         """
         self.check(BrokenChecker(), "LookupError")
 
     def test_fails(self) -> None:
         """
-        One that fails later.
+        The checker's Deferred fails later.
         """
         self.check(
             SlowChecker(),
@@ -207,26 +207,26 @@ class BrokenCheckerTests(DoorkeeperTestCase):
 
     def test_nonsense(self) -> None:
         """
-        One that answers with what is no avatar's name.
+        The checker returns an invalid avatar ID.
         """
         self.check(SlowChecker(), "TypeError", lambda asked: asked.callback(object()))
 
 
 class NoCredentialNeededTests(DoorkeeperTestCase):
     """
-    There is no credential in force.
+    No credential is required.
     """
 
     def setUp(self) -> None:
         """
-        Make a doorkeeper without a secret.
+        Create a doorkeeper without a secret.
         """
         super().setUp()
         self.doorkeeper = self.make(self.users(), secret=None)
 
     def test_everybody(self) -> None:
         """
-        Everybody may come in, whatever they show, with all scopes.
+        Every caller is accepted with all scopes, whatever it sends.
         """
         for header in (None, b"", b"Bearer anything", b"Basic !", basic(b"x", b"y")):
             caller = self.admitted(self.doorkeeper, header)
@@ -235,7 +235,7 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
 
     def test_narrowed(self) -> None:
         """
-        A caller can narrow what they may do, with commas or blanks.
+        A caller can reduce its scopes, separated by commas or blanks.
         """
         for scopes in (
             b"operator.read",
@@ -249,7 +249,7 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
 
     def test_several(self) -> None:
         """
-        Several scopes can be kept.
+        Several scopes can be given.
         """
         caller = self.admitted(self.doorkeeper, None, b"operator.read, operator.write")
         self.assertTrue(caller.hasScope("operator.write"))
@@ -257,7 +257,7 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
 
     def test_none(self) -> None:
         """
-        An empty list, one of unknown scopes, and one of odd bytes leave nothing.
+        An empty list, and one of unknown or invalid scopes, leave none.
         """
         for scopes in (b"", b" , ", b"root", b"\xff\xfe", b"OPERATOR.WRITE"):
             caller = self.admitted(self.doorkeeper, None, scopes)
@@ -266,12 +266,12 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
 
 class NothingShownTests(DoorkeeperTestCase):
     """
-    Secrets are seen nowhere.
+    Secrets are not shown.
     """
 
     def test_log(self) -> None:
         """
-        Whatever callers show, the log shows no secret of theirs or ours.
+        The log has no secret of callers or of the gateway.
         """
         doorkeeper = self.make(self.users(), BrokenChecker())
         with capturedLogs() as events:
@@ -292,7 +292,7 @@ class NothingShownTests(DoorkeeperTestCase):
 
     def test_doorkeeper(self) -> None:
         """
-        Printing the doorkeeper shows none.
+        The doorkeeper's C{repr} has none.
         """
         doorkeeper = self.make(self.users())
         shown = (
@@ -310,7 +310,7 @@ class SeveralHeadersTests(DoorkeeperTestCase):
 
     def test_refused(self) -> None:
         """
-        Somebody before us may have looked at the other one.
+        A proxy may have checked the other one, so the request is rejected.
         """
         doorkeeper = self.make()
         headers = headersOf({"authorization": "Bearer t0ken"})

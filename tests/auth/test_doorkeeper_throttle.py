@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.auth.doorkeeper}: who shows wrong credentials again and again.
+Tests of L{openclaw.auth.doorkeeper}: repeated invalid credentials.
 """
 
 from twisted.cred.error import UnauthorizedLogin
@@ -22,20 +22,20 @@ from tests.auth.test_authorization_header import basic
 
 class GuessingTests(DoorkeeperTestCase):
     """
-    Somebody guesses.
+    Guessing of credentials.
     """
 
     def guess(self, doorkeeper: Doorkeeper, header: bytes, count: int = 10) -> None:
         """
-        Show something wrong as often as one may.
+        Send invalid credentials up to the limit.
         """
         for _ in range(count):
             self.refused(self.asking(doorkeeper, header))
 
     def test_token(self) -> None:
         """
-        A client with wrong tokens is told to wait, but not one with the right one: it
-        can't be guessed, and its owner may share the address.
+        A client with wrong tokens must wait, but not one with the right token: it can't
+        be guessed, and its owner may share the address.
         """
         doorkeeper = self.make(secret=LONG_TOKEN)
         named = b"Bearer " + addToken(self.state, "ci").encode()
@@ -51,8 +51,8 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_password(self) -> None:
         """
-        Behind wrong passwords the right one is not looked at, until the time is over;
-        elsewhere it is.
+        After wrong passwords the right one is not checked until the lockout ends; from
+        other addresses it is.
         """
         doorkeeper = self.make(secret=LONG_TOKEN, mode="password")
         right = b"Bearer " + LONG_TOKEN.encode()
@@ -65,7 +65,7 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_namedTokenAndPassword(self) -> None:
         """
-        A named token can't be guessed, so it is good from there all the same.
+        A named token can't be guessed, so it is accepted from there, too.
         """
         doorkeeper = self.make(mode="password")
         named = b"Bearer " + addToken(self.state, "ci").encode()
@@ -74,7 +74,7 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_shortToken(self) -> None:
         """
-        A token that is short is as good as a password, and is treated as one.
+        A short token is handled like a password.
         """
         for length, guessable in (
             (UNGUESSABLE_LENGTH - 1, True),
@@ -90,8 +90,7 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_basic(self) -> None:
         """
-        So it is with users' passwords, whoever's they are; and the operator's token
-        is another matter.
+        The passwords of all users count together; the operator's token is not affected.
         """
         doorkeeper = self.make(self.users(), secret=LONG_TOKEN)
         self.guess(doorkeeper, basic(b"ada", b"wrong"), 5)
@@ -101,7 +100,7 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_manyAtOnce(self) -> None:
         """
-        A thousand guesses before the first is answered tell no more.
+        A thousand concurrent guesses are not more than the limit.
         """
         checker = SlowChecker()
         doorkeeper = self.make(checker)
@@ -119,8 +118,8 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_notCounted(self) -> None:
         """
-        No credential, one that nobody can check, and a checker's own failure are no
-        guesses.
+        Missing credentials, those that can't be checked, and failures of a checker do
+        not count.
         """
         doorkeeper = self.make(BrokenChecker())
         with capturedLogs():
@@ -137,7 +136,7 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_local(self) -> None:
         """
-        This machine itself is never locked out.
+        This machine is never locked out.
         """
         doorkeeper = self.make(mode="password")
         for _ in range(30):
@@ -146,8 +145,8 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_behindProxy(self) -> None:
         """
-        Behind a proxy that is trusted, who guesses is told from the others; what a
-        stranger says of their address does not help them.
+        Behind a trusted proxy, clients count separately; forged addresses of untrusted
+        clients have no effect.
         """
         doorkeeper = self.make(mode="password", proxies=["192.0.2.1"])
         for _ in range(10):
@@ -180,8 +179,8 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_proxy(self) -> None:
         """
-        A request that does not come by the trusted proxy is in the audit, too; one
-        without a name in its header has shown nothing that could be refused.
+        A request that does not come from the trusted proxy has an audit line, too; one
+        without a user has no credential to reject.
         """
         doorkeeper = self.make(
             mode="trusted-proxy", proxies=[THERE], header="X-Forwarded-User"
@@ -200,7 +199,7 @@ class GuessingTests(DoorkeeperTestCase):
 
     def test_log(self) -> None:
         """
-        The line about it has the address, and nothing of what was shown.
+        The log line has the address, and no credential.
         """
         with capturedLogs() as events:
             self.guess(self.make(mode="password"), b"Bearer gu3ss")

@@ -29,13 +29,10 @@ from tests.auth.doorkeeper_doubles import addToken
 
 class TokensTestCase(SynchronousTestCase):
     """
-    A state directory, and what a daemon knows of it.
+    A state directory, and a daemon's view of its tokens.
     """
 
     def setUp(self) -> None:
-        """
-        Make it.
-        """
         self.state = Path(self.mktemp()).absolute()
         self.state.mkdir(mode=0o700)
         self.clock = Clock()
@@ -46,7 +43,7 @@ class TokensTestCase(SynchronousTestCase):
 
     def known(self, token: str | bytes) -> str | None:
         """
-        The label of a token, if it is good.
+        Return the label of a token, if it is valid.
         """
         raw = token if isinstance(token, bytes) else token.encode()
         found = self.tokens.find(raw)
@@ -54,7 +51,7 @@ class TokensTestCase(SynchronousTestCase):
 
     def revoke(self, label: str) -> None:
         """
-        Take a token away.
+        Revoke a token.
         """
         with editTokens(self.state) as tokens:
             tokens.revoke(label)
@@ -67,15 +64,15 @@ class NewTokenTests(SynchronousTestCase):
 
     def test_shape(self) -> None:
         """
-        It begins so that programs which look for leaked secrets know it, and can
-        stand in a header.
+        Its prefix identifies it to secret scanners, and its characters are valid in a
+        header.
         """
         token, _ = generateToken()
         self.assertRegex(token, r"^oct_[A-Za-z0-9_-]{43}$")
 
     def test_random(self) -> None:
         """
-        There are no two of them.
+        All tokens differ.
         """
         self.assertEqual(len({generateToken()[0] for _ in range(1000)}), 1000)
 
@@ -87,8 +84,8 @@ class FileTests(TokensTestCase):
 
     def test_secret(self) -> None:
         """
-        The token is not in it, nor a part; and it is its owner's only, whatever the
-        mask.
+        It does not contain the token or a part of it; and it is private, regardless of
+        the umask.
         """
         self.addCleanup(os.umask, os.umask(0))
         token = addToken(self.state, "ci")
@@ -101,7 +98,7 @@ class FileTests(TokensTestCase):
 
     def test_nothingBeside(self) -> None:
         """
-        Nothing else is left in the directory, after a failure either.
+        No other file is left in the directory, even after a failure.
         """
         addToken(self.state, "ci")
         try:
@@ -115,7 +112,7 @@ class FileTests(TokensTestCase):
 
     def test_whole(self) -> None:
         """
-        All that was said of a token comes back.
+        All attributes of a token are stored.
         """
         kept = StoredToken(
             label="ci",
@@ -133,8 +130,8 @@ class FileTests(TokensTestCase):
 
     def test_generations(self) -> None:
         """
-        A token whose label another one had before has a namespace of its own, as often
-        as that happens; one of another label has nothing to do with it.
+        A token whose label was used before has a new namespace, each time; other labels
+        are not affected.
         """
         seen = []
         for _ in range(3):
@@ -162,8 +159,8 @@ class FileTests(TokensTestCase):
 
     def test_oldFileChanged(self) -> None:
         """
-        Each label that is added to such a file could be that of a token which was
-        revoked before: its namespace is a new one, also after more changes.
+        Labels added to such a file may have been used before: their namespaces are new,
+        also after further changes.
         """
         path = tokensPath(self.state)
         path.write_text('{"version": 1, "tokens": []}')
@@ -177,7 +174,7 @@ class FileTests(TokensTestCase):
 
     def test_atOnce(self) -> None:
         """
-        Of many who change it at the same time, nobody's change is lost.
+        Concurrent changes are all stored.
         """
         threads = [
             threading.Thread(target=addToken, args=(self.state, f"t{number}"))
@@ -193,7 +190,7 @@ class FileTests(TokensTestCase):
 
     def test_noFile(self) -> None:
         """
-        Without a file there are no tokens; without a directory none can be made.
+        Without a file there are no tokens; without a directory none can be added.
         """
         self.assertEqual(readTokens(self.state), {})
         self.assertRaises(TokenFileError, addToken, self.state / "none", "ci")
@@ -213,7 +210,7 @@ class FileTests(TokensTestCase):
 
     def test_odd(self) -> None:
         """
-        A label or digest that can't be one is a fault, so that no label has a colon.
+        An invalid label or digest is an error, so that no label has a colon.
         """
         for label, digest in (("a:b", "0" * 64), ("", "0" * 64), ("ci", "0" * 63)):
             text = (
@@ -227,12 +224,12 @@ class FileTests(TokensTestCase):
 
 class FindTests(TokensTestCase):
     """
-    A daemon that runs.
+    Tokens in a running daemon.
     """
 
     def test_known(self) -> None:
         """
-        It knows whose a token is.
+        A token's label is found.
         """
         tokens = {label: addToken(self.state, label) for label in ("a", "b")}
         for label, token in tokens.items():
@@ -240,7 +237,7 @@ class FindTests(TokensTestCase):
 
     def test_unknown(self) -> None:
         """
-        Nothing else is a token: not one that is nearly right, not a digest.
+        Other texts are not tokens, even similar ones or a digest.
         """
         token = addToken(self.state, "ci")
         digest = sha256(token.encode()).hexdigest()
@@ -250,7 +247,7 @@ class FindTests(TokensTestCase):
 
     def test_changes(self) -> None:
         """
-        Added and revoked tokens count with the next request.
+        Added and revoked tokens take effect at the next request.
         """
         first = addToken(self.state, "first")
         self.assertEqual(self.known(first), "first")
@@ -264,7 +261,7 @@ class FindTests(TokensTestCase):
 
     def test_quickChanges(self) -> None:
         """
-        However soon one change follows another, each is seen.
+        Changes in quick succession are all noticed.
         """
         for number in range(50):
             token = addToken(self.state, f"t{number}")
@@ -274,7 +271,7 @@ class FindTests(TokensTestCase):
 
     def test_expiry(self) -> None:
         """
-        A token is good until the second at which it ends, without anybody's doing.
+        A token is valid until the second of its expiry, without a change of the file.
         """
         token = addToken(self.state, "ci", expiresAt=self.clock.seconds() + 10)
         self.clock.advance(9.5)
@@ -284,8 +281,8 @@ class FindTests(TokensTestCase):
 
     def test_isRevoked(self) -> None:
         """
-        A token is revoked once it is not in the file, or expired.  One that only
-        another process has seen yet is not; nor is what is no token's.
+        A token is revoked if it is not in the file, or expired.  A token that only
+        another process has seen yet is not, and neither are namespaces without a token.
         """
         addToken(self.state, "ci")
         addToken(self.state, "cd", expiresAt=self.clock.seconds() + 10)
@@ -302,7 +299,7 @@ class FindTests(TokensTestCase):
 
     def test_readOnce(self) -> None:
         """
-        The file is not read while it stays as it is.
+        An unchanged file is not read again.
         """
         token = addToken(self.state, "ci")
         before = self.tokens.find(token.encode())
@@ -310,8 +307,8 @@ class FindTests(TokensTestCase):
 
     def test_broken(self) -> None:
         """
-        When the file can't be understood no token is good: a revocation may be in it.
-        The log says so, once.
+        With a malformed file no token is valid, since it may contain a revocation.
+        This is logged once.
         """
         token = addToken(self.state, "ci")
         self.assertEqual(self.known(token), "ci")
@@ -328,7 +325,7 @@ class FindTests(TokensTestCase):
 
     def test_writable(self) -> None:
         """
-        Nor if others could have written it.
+        The same applies if other users could have written the file.
         """
         token = addToken(self.state, "ci")
         for mode in (0o620, 0o602):
@@ -339,7 +336,7 @@ class FindTests(TokensTestCase):
 
     def test_hidden(self) -> None:
         """
-        Neither what it knows nor what it says has a token in it.
+        Neither the object's C{repr} nor the log has a token.
         """
         token = addToken(self.state, "ci")
         self.known(token)

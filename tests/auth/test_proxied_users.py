@@ -23,7 +23,7 @@ TRUSTED = ClientAddress(name="203.0.113.5", trusted=True)
 
 class ProxiedUsersTests(SynchronousTestCase):
     """
-    A trusted proxy names the user in C{X-Forwarded-User}.
+    A trusted proxy sends the user in C{X-Forwarded-User}.
     """
 
     def caller(
@@ -44,15 +44,15 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def assertRefused(self, kind: type[OpenClawError], *names: bytes, **more) -> None:
         """
-        Assert that nobody is let in.
+        Assert that a request is rejected.
         """
         error = self.assertRaises(kind, self.caller, *names, **more)
         self.assertIs(type(error), kind)
 
     def test_user(self) -> None:
         """
-        A user named by a trusted proxy is let in, with sessions of their own, and is no
-        operator.
+        A user from a trusted proxy is accepted, with sessions of their own, and is not
+        an operator.
         """
         caller = self.caller(b" ann@example.com ")
         self.assertEqual(caller.label, "user:ann@example.com")
@@ -73,7 +73,7 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_code(self) -> None:
         """
-        They are told what is missing, in the words of the original.
+        The error has the code of the original.
         """
         error = self.assertRaises(
             ProxyRequired, self.caller, b"ann", origin=ClientAddress(name="203.0.113.5")
@@ -84,14 +84,14 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        The proxy must name somebody.
+        The user must not be empty.
         """
         for names in ([], [b""], [b"  "]):
             self.assertRefused(AuthenticationFailed, *names)
 
     def test_several(self) -> None:
         """
-        With two names, one may be the caller's own.
+        Two users are rejected, since one may be the client's own.
         """
         self.assertRefused(ProxyRequired, b"ann", b"bob")
         self.assertRefused(ProxyRequired, b"ann", b"ann")
@@ -99,7 +99,7 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_odd(self) -> None:
         """
-        Names that can't be printed, or are too long, are nobody's.
+        Names that are not printable, or too long, are rejected.
         """
         for name in (b"a\x00b", b"a\x1bb", b"a\x7fb", b"a\tb", b"\xff", b"a\xc2\x85b"):
             self.assertRefused(ProxyRequired, name)
@@ -108,7 +108,7 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_required(self) -> None:
         """
-        The headers that the configuration requires must be there too.
+        The configured required headers must be present.
         """
         settings = {"requiredHeaders": ("X-Proxy-Secret", "X-Id")}
         full = ((b"x-proxy-secret", b"s"), (b"x-id", b"1"))
@@ -118,7 +118,7 @@ class ProxiedUsersTests(SynchronousTestCase):
 
     def test_allowed(self) -> None:
         """
-        If the configuration names users, no others may come in.
+        If users are configured, no others are accepted.
         """
         settings = {"allowUsers": ("ann", "Zo\u00eb")}
         self.caller(b"ann", **settings)
@@ -130,7 +130,7 @@ class ProxiedUsersTests(SynchronousTestCase):
     @given(name=st.binary(min_size=1, max_size=80))
     def test_anything(self, name) -> None:
         """
-        Whatever is in the header, the caller has one name that can't be another's.
+        Any header results in one name that differs from all others.
         """
         try:
             caller = self.caller(name.replace(b"\r", b"").replace(b"\n", b""))

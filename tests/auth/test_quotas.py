@@ -15,7 +15,7 @@ from openclaw.interfaces import Quota
 
 def guest(label: str = "token:ci", **bounds: int) -> NamespacedCaller:
     """
-    A caller who has bounds.
+    Return a caller with limits.
     """
     return NamespacedCaller(label=label, quota=Quota(**bounds))
 
@@ -26,15 +26,12 @@ class QuotaTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with nothing.
-        """
         self.clock = Clock()
         self.quotas = Quotas(self.clock)
 
     def assertExceeded(self, method, caller) -> QuotaExceeded:
         """
-        Assert that the caller has as much as they may have.
+        Assert that the caller's quota is exceeded.
         """
         error = self.assertRaises(QuotaExceeded, method, caller)
         self.assertEqual(error.status, 429)
@@ -48,8 +45,8 @@ class LabelTests(QuotaTestCase):
 
     def test_sameLabel(self) -> None:
         """
-        The usage of an old token is not counted for a new one of its label: neither
-        requests nor runs.
+        The usage of the old token does not count for the new one: neither requests nor
+        runs.
         """
         quota = Quota(requestsPerMinute=1, concurrentRuns=1)
         old = NamespacedCaller(label="token:ci", quota=quota)
@@ -64,13 +61,13 @@ class LabelTests(QuotaTestCase):
 
 class RequestTests(QuotaTestCase):
     """
-    Requests in a minute.
+    Requests per minute.
     """
 
     def test_bound(self) -> None:
         """
-        One more than allowed is refused, until the first is a minute old; they are
-        told when that is.
+        A request over the limit is rejected until the first is a minute old, with the
+        time until then.
         """
         caller = guest(requestsPerMinute=2)
         self.quotas.countRequest(caller)
@@ -86,7 +83,7 @@ class RequestTests(QuotaTestCase):
 
     def test_lowered(self) -> None:
         """
-        A bound that was lowered holds at once.
+        A lower limit applies immediately.
         """
         for _ in range(5):
             self.quotas.countRequest(guest(requestsPerMinute=5))
@@ -100,7 +97,7 @@ class RequestTests(QuotaTestCase):
 
     def test_apart(self) -> None:
         """
-        Callers count apart, and who has no bound does not count.
+        Callers count separately, and those without a limit do not count.
         """
         self.quotas.countRequest(guest(requestsPerMinute=1))
         self.quotas.countRequest(guest("token:other", requestsPerMinute=1))
@@ -111,7 +108,8 @@ class RequestTests(QuotaTestCase):
     @given(pauses=st.lists(st.floats(0, 30), max_size=40), most=st.integers(1, 5))
     def test_neverMore(self, pauses, most) -> None:
         """
-        In no 60 seconds are there more; and whoever waits as they are told gets in.
+        In no 60 seconds are there more requests; and a request after C{Retry-After} is
+        accepted.
         """
         clock = Clock()
         quotas, caller, times = Quotas(clock), guest(requestsPerMinute=most), []
@@ -120,7 +118,7 @@ class RequestTests(QuotaTestCase):
             try:
                 quotas.countRequest(caller)
             except QuotaExceeded as error:
-                # A hair more: sums of these numbers are not exact.
+                # A tiny bit more, since sums of these numbers are not exact.
                 clock.advance(error.retryAfter + 1e-6)
                 quotas.countRequest(caller)
             times.append(clock.seconds())
@@ -130,12 +128,12 @@ class RequestTests(QuotaTestCase):
 
 class RunTests(QuotaTestCase):
     """
-    Runs at once.
+    Concurrent runs.
     """
 
     def test_bound(self) -> None:
         """
-        One more than allowed is refused, until one has ended.
+        A run over the limit is rejected until another has ended.
         """
         caller = guest(concurrentRuns=2)
         first, _ = self.quotas.acquireRun(caller), self.quotas.acquireRun(caller)
@@ -148,7 +146,7 @@ class RunTests(QuotaTestCase):
 
     def test_once(self) -> None:
         """
-        A run ends once, whoever says so.
+        The end of a run counts once, even if it is reported twice.
         """
         caller = guest(concurrentRuns=2)
         first, _ = self.quotas.acquireRun(caller), self.quotas.acquireRun(caller)
@@ -159,7 +157,7 @@ class RunTests(QuotaTestCase):
 
     def test_apart(self) -> None:
         """
-        Callers count apart, and who has no bound does not count.
+        Callers count separately, and those without a limit do not count.
         """
         self.quotas.acquireRun(guest(concurrentRuns=1))
         self.quotas.acquireRun(guest("token:other", concurrentRuns=1))
@@ -168,7 +166,7 @@ class RunTests(QuotaTestCase):
 
     def test_nothingLeft(self) -> None:
         """
-        When all have ended nothing is remembered.
+        When all runs have ended no entry is left.
         """
         leaving = [self.quotas.acquireRun(guest(concurrentRuns=3)) for _ in range(3)]
         for leave in leaving:

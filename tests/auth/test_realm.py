@@ -40,7 +40,7 @@ class ScopeTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """
-        An operator may do everything that there is a scope for, and nothing else.
+        An operator has all scopes, and no others.
         """
         operator = Operator("somebody")
         for scope in OPERATOR_SCOPES:
@@ -50,8 +50,8 @@ class ScopeTests(SynchronousTestCase):
 
     def test_included(self) -> None:
         """
-        C{operator.admin} includes C{operator.write}, and that C{operator.read}; not the
-        other way.
+        C{operator.admin} includes C{operator.write}, which includes C{operator.read};
+        not the other way.
         """
         rank = ["operator.read", "operator.write", "operator.admin"]
         for held, scope in enumerate(rank):
@@ -63,8 +63,7 @@ class ScopeTests(SynchronousTestCase):
 
     def test_metrics(self) -> None:
         """
-        Numbers of all callers are for those who administer, and for who may read them
-        and nothing else.
+        Metrics are for administrators, and for callers with that scope only.
         """
         for scope in ("operator.read", "operator.write"):
             operator = Operator("somebody", frozenset({scope}))
@@ -75,7 +74,7 @@ class ScopeTests(SynchronousTestCase):
 
     def test_narrowed(self) -> None:
         """
-        A caller can ask for less.
+        A caller can reduce its scopes.
         """
         reader = Operator("somebody").withScopes(["operator.read"])
         self.assertTrue(reader.hasScope("operator.read"))
@@ -84,7 +83,7 @@ class ScopeTests(SynchronousTestCase):
 
     def test_narrowedToIncluded(self) -> None:
         """
-        An included scope can be asked for by its name.
+        An included scope can be requested by its name.
         """
         writer = Operator("somebody", frozenset({"operator.write"}))
         self.assertTrue(writer.withScopes(["operator.read"]).hasScope("operator.read"))
@@ -92,7 +91,7 @@ class ScopeTests(SynchronousTestCase):
     @given(first=SCOPES, second=SCOPES)
     def test_neverMore(self, first, second) -> None:
         """
-        Nobody ever gets more by asking.
+        Scopes can't be increased.
         """
         before = Operator("somebody").withScopes(first)
         after = before.withScopes(second)
@@ -110,7 +109,7 @@ class ScopeTests(SynchronousTestCase):
 
 class GuestTests(SynchronousTestCase):
     """
-    Callers who are some among others.
+    Callers with a namespace.
     """
 
     def test_interface(self) -> None:
@@ -121,7 +120,7 @@ class GuestTests(SynchronousTestCase):
 
     def test_holder(self) -> None:
         """
-        The holder of a token may do what is kept of it, and has their own sessions.
+        The holder of a token has the token's permissions, and its own sessions.
         """
         caller = callerOfToken(
             StoredToken(
@@ -144,7 +143,7 @@ class GuestTests(SynchronousTestCase):
 
     def test_noAgents(self) -> None:
         """
-        A token for no agent may use none; one of which nothing is said, all.
+        A token with an empty list of agents can use none; one without a list, all.
         """
         self.assertFalse(NamespacedCaller(label="x", agents=frozenset()).mayUse("main"))
         self.assertTrue(NamespacedCaller(label="x").mayUse("main"))
@@ -152,7 +151,7 @@ class GuestTests(SynchronousTestCase):
     @given(first=SCOPES, second=SCOPES)
     def test_neverMore(self, first, second) -> None:
         """
-        Nobody ever gets more by asking, and all else stays as it was.
+        Scopes can't be increased, and the other attributes stay the same.
         """
         before = NamespacedCaller(
             label="x", scopes=frozenset(first), agents=frozenset({"main"})
@@ -166,7 +165,7 @@ class GuestTests(SynchronousTestCase):
     @given(one=st.binary(max_size=8), other=st.binary(max_size=8))
     def test_users(self, one, other) -> None:
         """
-        Different users have different labels, which can stand in a line of the log.
+        Different users have different labels, which are valid in a log line.
         """
         self.assertEqual(user(one).label == user(other).label, one == other)
         self.assertTrue(user(one).label.isprintable())
@@ -180,7 +179,7 @@ class RealmTests(SynchronousTestCase):
 
     def callerOf(self, realm: object, avatarID: object) -> ICaller:
         """
-        The caller that a realm makes.
+        Return the caller of a realm.
         """
         kind, caller, logout = realm.requestAvatar(avatarID, None, ICaller)
         self.assertIs(kind, ICaller)
@@ -190,14 +189,15 @@ class RealmTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        The realms are what they say.
+        The realms provide the interface.
         """
         verifyObject(IRealm, GatewayRealm())
         verifyObject(IRealm, UserRealm())
 
     def test_own(self) -> None:
         """
-        The operator and strangers, where these are let in, see every session.
+        The operator, and unauthenticated callers where they are accepted, can use every
+        session.
         """
         for avatarID, label in ((SHARED_SECRET, "operator"), (ANONYMOUS, "anonymous")):
             caller = self.callerOf(GatewayRealm(), avatarID)
@@ -205,7 +205,7 @@ class RealmTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        A token that is there no longer makes nobody.
+        A token that no longer exists has no avatar.
         """
         for avatarID in (b"token:ci", b"ci", b"", b"ada"):
             self.assertRaises(
@@ -214,7 +214,7 @@ class RealmTests(SynchronousTestCase):
 
     def test_users(self) -> None:
         """
-        Users have their own label and sessions, and are no operators.
+        Users have their own labels and sessions, and are not operators.
         """
         for avatarID, label in (
             (b"ada", "user:ada"),
@@ -228,7 +228,7 @@ class RealmTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        A user who is called like one of our own callers is not taken for that.
+        A user with the name of one of the gateway's own callers is different from it.
         """
         for avatarID in (SHARED_SECRET, b"operator", b"token:ci", b"anonymous"):
             caller = self.callerOf(UserRealm(), avatarID)
@@ -236,7 +236,7 @@ class RealmTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        A value that is not a name has no avatar.
+        An invalid name has no avatar.
         """
         for avatarID in (ANONYMOUS, b"", "", None, 5):
             self.assertRaises(TypeError, self.callerOf, UserRealm(), avatarID)
@@ -248,7 +248,7 @@ class RealmTests(SynchronousTestCase):
 
         class IOther(Interface):
             """
-            Something else.
+            Another interface.
             """
 
         for realm in (GatewayRealm(), UserRealm()):

@@ -13,12 +13,12 @@ from tests.auth.test_named_tokens import TokensTestCase
 
 class AuditTests(TokensTestCase):
     """
-    A daemon that looks once a second.
+    A daemon that checks the tokens once a second.
     """
 
     def told(self) -> list[str]:
         """
-        The lines since this was last asked.
+        Return the lines since the last call.
         """
         self.tokens.refresh()
         events, self.events[:] = list(self.events), []
@@ -27,7 +27,7 @@ class AuditTests(TokensTestCase):
 
     def test_changes(self) -> None:
         """
-        There is a line for each token that came or went, none for those at the start.
+        Each token that was added or revoked has a line; those at the start have none.
         """
         addToken(self.state, "old")
         self.assertEqual(self.told(), [])
@@ -40,7 +40,7 @@ class AuditTests(TokensTestCase):
 
     def test_betweenTwoLooks(self) -> None:
         """
-        Tokens that were added and revoked between two looks are told of, too.
+        Tokens that were added and revoked between two checks have a line, too.
         """
         self.assertEqual(self.told(), [])
         for _ in range(2):
@@ -56,7 +56,7 @@ class AuditTests(TokensTestCase):
 
     def test_oneProcess(self) -> None:
         """
-        A worker leaves the lines to the daemon's main process.
+        Workers leave these lines to the daemon's main process.
         """
         self.tokens = NamedTokens(
             self.state,
@@ -76,7 +76,7 @@ class WatchTests(TokensTestCase):
 
     def setUp(self) -> None:
         """
-        Begin to watch.
+        Start the watch.
         """
         super().setUp()
         self.ended = 0
@@ -89,7 +89,7 @@ class WatchTests(TokensTestCase):
 
     def endRevoked(self) -> None:
         """
-        Count that this was called.
+        Count calls.
         """
         self.ended += 1
         if self.fault is not None:
@@ -97,7 +97,7 @@ class WatchTests(TokensTestCase):
 
     def test_first(self) -> None:
         """
-        A change in the first second is noticed as one.
+        A change in the first second is noticed.
         """
         addToken(self.state, "ci")
         self.watchClock.advance(CHECK_SECONDS)
@@ -106,7 +106,8 @@ class WatchTests(TokensTestCase):
 
     def test_each(self) -> None:
         """
-        Runs of revoked tokens are ended each second, be the file changed or not.
+        Runs of revoked tokens are ended each second, whether or not the file has
+        changed.
         """
         for _ in range(3):
             self.watchClock.advance(CHECK_SECONDS)
@@ -114,7 +115,7 @@ class WatchTests(TokensTestCase):
 
     def test_goesOn(self) -> None:
         """
-        A fault of ours is logged, and the watch goes on.
+        An exception is logged, and the watch continues.
         """
         self.fault = ValueError("a fault")
         self.watchClock.advance(CHECK_SECONDS)

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.auth.doorkeeper}: callers beside the operator.
+Tests of L{openclaw.auth.doorkeeper}: callers other than the operator.
 """
 
 from openclaw.errors import (
@@ -13,19 +13,19 @@ from tests.auth.test_authorization_header import basic
 
 class NamedTokenTests(DoorkeeperTestCase):
     """
-    There are tokens with names.
+    Named tokens exist.
     """
 
     def named(self, label: str = "ci", **more: object) -> bytes:
         """
-        The header of somebody who has one.
+        Return the header with a named token.
         """
         return b"Bearer " + addToken(self.state, label, **more).encode()
 
     def test_everyMode(self) -> None:
         """
-        They are good beside a token, a password, users and a proxy, and make no
-        operator.
+        They are valid beside a token, a password, users and a proxy, and their holders
+        are not operators.
         """
         header = self.named()
         for doorkeeper in (
@@ -41,7 +41,7 @@ class NamedTokenTests(DoorkeeperTestCase):
 
     def test_ownSecretLooksLikeOne(self) -> None:
         """
-        The gateway's own secret may begin like them.
+        The gateway's own secret may have the same prefix.
         """
         for mode in ("token", "password"):
             doorkeeper = self.make(secret="oct_pus", mode=mode)
@@ -52,7 +52,7 @@ class NamedTokenTests(DoorkeeperTestCase):
 
     def test_revoked(self) -> None:
         """
-        One that was revoked is not valid.
+        A revoked token is invalid.
         """
         header, doorkeeper = self.named(), self.make()
         self.admitted(doorkeeper, header)
@@ -61,7 +61,7 @@ class NamedTokenTests(DoorkeeperTestCase):
 
     def test_expired(self) -> None:
         """
-        Nor is one that is over.
+        An expired token is invalid.
         """
         header, doorkeeper = self.named(expiresAt=self.clock.seconds() + 5), self.make()
         self.admitted(doorkeeper, header)
@@ -70,7 +70,7 @@ class NamedTokenTests(DoorkeeperTestCase):
 
     def test_notBasic(self) -> None:
         """
-        It is no user's password.
+        A token is not a user's password.
         """
         token = self.named().removeprefix(b"Bearer ")
         doorkeeper = self.make(self.users())
@@ -79,7 +79,7 @@ class NamedTokenTests(DoorkeeperTestCase):
 
     def test_rate(self) -> None:
         """
-        Its requests have their bound, which is nobody else's.
+        Its requests are limited separately.
         """
         header, doorkeeper = self.named(requestsPerMinute=2), self.make()
         for _ in range(2):
@@ -95,12 +95,12 @@ class NamedTokenTests(DoorkeeperTestCase):
 
 class ProxiedTests(DoorkeeperTestCase):
     """
-    A proxy knows the callers.
+    A proxy authenticates the callers.
     """
 
     def setUp(self) -> None:
         """
-        Trust one.
+        Configure a trusted proxy.
         """
         super().setUp()
         self.doorkeeper = self.make(
@@ -113,14 +113,14 @@ class ProxiedTests(DoorkeeperTestCase):
 
     def test_user(self) -> None:
         """
-        A user named by the proxy is let in.
+        A user from the proxy is accepted.
         """
         caller = self.admitted(self.doorkeeper, host="192.0.2.1", x_user="ann")
         self.assertEqual(caller.label, "user:ann")
 
     def test_narrowed(self) -> None:
         """
-        It can narrow what they may do, and not widen it.
+        The proxy can reduce the scopes, and not increase them.
         """
         caller = self.admitted(
             self.doorkeeper,
@@ -135,7 +135,7 @@ class ProxiedTests(DoorkeeperTestCase):
 
     def test_stranger(self) -> None:
         """
-        A name in a stranger's header, and a forwarded address, are worth nothing.
+        The user header and a forwarded address of an untrusted client are ignored.
         """
         for host in (HERE, "127.0.0.1"):
             for more in ({}, {"x_forwarded_for": "192.0.2.1"}):
@@ -144,8 +144,8 @@ class ProxiedTests(DoorkeeperTestCase):
 
     def test_passedOn(self) -> None:
         """
-        A credential that the proxy has checked itself, and passes on, is not checked
-        again; and it lets nobody in.
+        A credential that the proxy has checked and forwards is not checked again, and
+        authenticates no one.
         """
         for header in (b"Basic x", basic(b"ada", PASSWORD), b"Bearer eyJhbGciOi"):
             caller = self.admitted(
@@ -169,7 +169,7 @@ class ProxiedTests(DoorkeeperTestCase):
 
     def test_otherModes(self) -> None:
         """
-        In other modes the header names nobody.
+        In other modes the header has no effect.
         """
         doorkeeper = self.make(proxies=["192.0.2.1"])
         self.refused(self.asking(doorkeeper, host="192.0.2.1", x_user="ann"))

@@ -19,13 +19,11 @@ KIND = "password"
 
 class ThrottleTestCase(SynchronousTestCase):
     """
-    A throttle with the usual limits: 10 attempts in a minute, then 5 minutes.
+    A throttle with the default limits: 10 attempts in a minute, then a lockout of 5
+    minutes.
     """
 
     def setUp(self) -> None:
-        """
-        Make one.
-        """
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
         self.events: list[dict] = []
@@ -33,7 +31,7 @@ class ThrottleTestCase(SynchronousTestCase):
 
     def make(self, capacity: int = CAPACITY, **limits: object) -> Throttle:
         """
-        A throttle.
+        Return a throttle.
         """
         log = Logger(observer=self.events.append)
         return Throttle(RateLimit(**limits), self.clock, log, capacity)
@@ -42,7 +40,7 @@ class ThrottleTestCase(SynchronousTestCase):
         self, count: int = 1, origin: ClientAddress = HERE, kind: str = KIND
     ) -> None:
         """
-        Fail so many times.
+        Fail this many times.
         """
         for _ in range(count):
             self.throttle.check(origin, kind)
@@ -52,13 +50,13 @@ class ThrottleTestCase(SynchronousTestCase):
         self, origin: ClientAddress = HERE, kind: str = KIND
     ) -> TooManyAttempts:
         """
-        Assert that they may not try.
+        Assert that the address is locked out.
         """
         return self.assertRaises(TooManyAttempts, self.throttle.check, origin, kind)
 
     def assertFree(self, origin: ClientAddress = HERE, kind: str = KIND) -> None:
         """
-        Assert that they may.
+        Assert that the address is not locked out.
         """
         self.throttle.check(origin, kind)
 
@@ -70,8 +68,8 @@ class LockTests(ThrottleTestCase):
 
     def test_tenth(self) -> None:
         """
-        After ten failures in a minute, for five minutes, and they are told for how
-        long.
+        After ten failures in a minute the lockout takes five minutes, and the error has
+        the remaining time.
         """
         self.failAttempts(9)
         self.assertFree()
@@ -79,7 +77,7 @@ class LockTests(ThrottleTestCase):
         error = self.assertLocked()
         self.assertEqual((error.status, error.code), (429, "too_many_failed_attempts"))
         self.assertEqual(error.retryAfter, 300)
-        # Or the SDKs would send the same again, twice.
+        # Otherwise the SDKs would retry twice.
         self.assertIs(error.shouldRetry, False)
         self.clock.advance(299)
         self.assertEqual(self.assertLocked().retryAfter, 1)
@@ -88,7 +86,7 @@ class LockTests(ThrottleTestCase):
 
     def test_again(self) -> None:
         """
-        Behind a lock the count begins anew.
+        After a lockout the count starts over.
         """
         self.failAttempts(10)
         self.clock.advance(300)
@@ -99,7 +97,7 @@ class LockTests(ThrottleTestCase):
 
     def test_window(self) -> None:
         """
-        Failures of more than a minute ago are forgotten.
+        Failures more than a minute ago do not count.
         """
         self.failAttempts(9)
         self.clock.advance(59)
@@ -110,7 +108,7 @@ class LockTests(ThrottleTestCase):
 
     def test_apart(self) -> None:
         """
-        Addresses count apart, and so do the kinds of credentials.
+        Addresses count separately, and so do the kinds of credentials.
         """
         self.failAttempts(10)
         self.assertFree(THERE)
@@ -119,7 +117,7 @@ class LockTests(ThrottleTestCase):
 
     def test_notLonger(self) -> None:
         """
-        Failures that were under way when the lock came do not prolong it.
+        Failures of checks that were pending at the lockout do not prolong it.
         """
         self.failAttempts(10)
         self.clock.advance(200)
@@ -129,8 +127,7 @@ class LockTests(ThrottleTestCase):
 
     def test_limits(self) -> None:
         """
-        The configuration says how many, how long and for how long; a new one holds
-        from then on.
+        The limits are configurable, and a change applies immediately.
         """
         self.throttle = self.make(maxAttempts=2, windowMs=500, lockoutMs=1500)
         self.failAttempts(1)
@@ -150,7 +147,7 @@ class ExemptTests(ThrottleTestCase):
 
     def test_usual(self) -> None:
         """
-        It is never locked out.
+        It is never locked out by default.
         """
         self.failAttempts(100, LOCAL)
         self.assertFree(LOCAL)
@@ -158,7 +155,7 @@ class ExemptTests(ThrottleTestCase):
 
     def test_wanted(self) -> None:
         """
-        But it is if the configuration wants that.
+        It is locked out if that is configured.
         """
         self.throttle = self.make(exemptLoopback=False)
         self.failAttempts(10, LOCAL)
@@ -167,12 +164,12 @@ class ExemptTests(ThrottleTestCase):
 
 class LogTests(ThrottleTestCase):
     """
-    The log tells of it.
+    The log of lockouts.
     """
 
     def test_once(self) -> None:
         """
-        There is one line when an address is locked out, however long it goes on.
+        A lockout has one line, however long it lasts.
         """
         self.failAttempts(10)
         for _ in range(100):
@@ -194,7 +191,7 @@ class MemoryTests(ThrottleTestCase):
 
     def test_bound(self) -> None:
         """
-        So many addresses are remembered, and no more: those that failed most lately.
+        The number of addresses is limited to those that failed most recently.
         """
         self.throttle = self.make(capacity=3)
         first, *others = [ClientAddress(name=str(number)) for number in range(4)]
@@ -209,7 +206,7 @@ class MemoryTests(ThrottleTestCase):
 
     def test_lately(self) -> None:
         """
-        An address that goes on trying is not forgotten for those that tried once.
+        An address that continues to fail is not replaced by those that failed once.
         """
         self.throttle = self.make(capacity=3)
         for number in range(10):
@@ -219,7 +216,7 @@ class MemoryTests(ThrottleTestCase):
 
     def test_many(self) -> None:
         """
-        A million addresses take no more room than ten thousand.
+        A million addresses take no more memory than ten thousand.
         """
         self.throttle = self.make(capacity=100)
         for number in range(10_000):
