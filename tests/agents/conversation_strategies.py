@@ -1,5 +1,5 @@
 """
-Conversations for tests, made by Hypothesis.
+Hypothesis strategies for conversations.
 """
 
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ IDS = st.sampled_from(["a", "b", "c", "d"])
 @st.composite
 def assistants(draw):
     """
-    Something a model said, with calls or without.
+    Build a message of the model, with or without calls.
     """
     ids = draw(st.lists(IDS, unique=True, max_size=3))
     return AssistantMessage(
@@ -28,7 +28,7 @@ ANYTHING = st.lists(st.one_of(USERS, assistants(), RESULTS), max_size=12)
 @st.composite
 def whole(draw, minSize=0):
     """
-    A conversation in which all calls have their results.
+    Build a conversation in which all calls have their results.
     """
     messages = []
     said = st.lists(st.one_of(USERS, assistants()), min_size=minSize, max_size=8)

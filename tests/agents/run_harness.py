@@ -1,5 +1,5 @@
 """
-The harness of tests of runs: the services of a run, made of doubles and a L{Clock}.
+The fixtures of tests of runs: the services of a run, with doubles and a L{Clock}.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,12 +54,12 @@ AGENT = AgentSettings(
 @implementer(ISessionStore)
 class HeldStore:
     """
-    An open store in memory whose transactions take as long as the test wants.
+    An open store in memory whose transactions end when the test says so.
 
-    @ivar held: The names of the methods whose work waits for L{letGo}.
-    @ivar waiting: The names of those that wait now.
-    @ivar asked: The names of all methods that were called.
-    @ivar inner: The same sessions without any waiting, as another process sees them.
+    @ivar held: The names of methods that wait for L{letGo}.
+    @ivar waiting: The names of the waiting calls.
+    @ivar asked: The names of all calls.
+    @ivar inner: The same store without waiting, as another process uses it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -76,7 +76,7 @@ class HeldStore:
 
     def letGo(self) -> None:
         """
-        Do all that waits, in its order; and from now on everything at once.
+        Run all waiting transactions, in order, and later ones immediately.
         """
         self.held.clear()
         while self._work:
@@ -84,7 +84,7 @@ class HeldStore:
 
     def letOneGo(self) -> None:
         """
-        Do what waits longest.
+        Run the oldest waiting transaction.
         """
         _, result, work = self._work.pop(0)
         work().addBoth(result.callback)
@@ -141,7 +141,7 @@ class HeldStore:
 
 class FailingStore(HeldStore):
     """
-    A store of which some transactions fail, as one does whose disk is full.
+    A store of which some transactions fail, as with a full disk.
 
     @ivar failing: The names of the methods that fail.
     """
@@ -163,12 +163,12 @@ class FailingStore(HeldStore):
 @dataclass
 class Watched:
     """
-    A run, and all that came of it so far.
+    A run with everything that it reports.
 
-    @ivar listener: What is told of its events; at first, what fills C{batches}.
-    @ivar batches: What the listener was told.
-    @ivar outcomes: What C{done} fired with: at most one thing.
-    @ivar ends: What C{ended} fired with.
+    @ivar listener: The listener of its events; by default it fills C{batches}.
+    @ivar batches: The events.
+    @ivar outcomes: The result of C{done}, if it has fired.
+    @ivar ends: The results of C{ended}.
     """
 
     run: AgentRun = None  # type: ignore[assignment]
@@ -182,7 +182,7 @@ class Watched:
 
     def watch(self) -> "Watched":
         """
-        Begin to note how it ends.
+        Record how the run ends.
         """
         self.run.done.addBoth(self.outcomes.append)
         self.run.ended.addBoth(self.ends.append)
@@ -191,7 +191,7 @@ class Watched:
     @property
     def text(self) -> str:
         """
-        All words that the listener was told.
+        Return the text of all events.
         """
         return "".join(
             event.text
@@ -203,7 +203,7 @@ class Watched:
     @property
     def result(self) -> RunResult:
         """
-        The result of a run that succeeded.
+        Return the result of a successful run.
         """
         (outcome,) = self.outcomes
         assert isinstance(outcome, RunResult), outcome
@@ -212,7 +212,7 @@ class Watched:
     @property
     def error(self) -> BaseException:
         """
-        The error of a run that failed.
+        Return the error of a failed run.
         """
         (outcome,) = self.outcomes
         assert isinstance(outcome, Failure), outcome
@@ -221,9 +221,9 @@ class Watched:
 
 class RunHarness:
     """
-    A run's services.
+    The services of a run.
 
-    @ivar events: What was logged.
+    @ivar events: The log events.
     """
 
     def __init__(
@@ -250,14 +250,14 @@ class RunHarness:
     @property
     def logged(self) -> list[str]:
         """
-        The lines of the log.
+        Return the log lines.
         """
         return [formatEvent(event) for event in self.events]
 
     @property
     def call(self) -> ScriptedCall:
         """
-        The latest question to the model.
+        Return the latest model call.
         """
         return self.provider.calls[-1]
 
@@ -272,7 +272,7 @@ class RunHarness:
         **more: Any,
     ) -> Watched:
         """
-        A run that has not begun.
+        Create a run without starting it.
         """
         request = RunRequest(
             agent=agent,
@@ -291,7 +291,7 @@ class RunHarness:
 
     def begin(self, sessionKey: str = KEY, **more: Any) -> Watched:
         """
-        A run that has begun.
+        Start a run.
         """
         watched = self.prepare(sessionKey, **more)
         watched.run.start()
@@ -299,7 +299,7 @@ class RunHarness:
 
     def kept(self, sessionKey: str = KEY) -> list[Message]:
         """
-        A session's transcript.
+        Return the transcript of a session.
         """
         found: list[Sequence[Message]] = []
         self.store.transcript(sessionKey).addCallback(found.append)
@@ -307,7 +307,7 @@ class RunHarness:
 
     def claim(self, sessionKey: str = KEY) -> bool:
         """
-        Try to take a session's claim, as another process would, and give it back.
+        Try to claim a session as another process would, and release the claim.
         """
         found: list[object] = []
         claim = Claim(sessionKey, "of another process")

@@ -33,7 +33,7 @@ def configured(
     waitSeconds: float = 30.0,
 ) -> Config:
     """
-    A configuration with these limits.
+    Return a configuration with these limits.
     """
     model = ModelChoice(primary=ModelRef("scripted", "m1"))
     defaults = AgentDefaults(
@@ -48,7 +48,7 @@ def configured(
 class RuntimeTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """
-        Make a runtime that is about to start.
+        Create a runtime that is not started.
         """
         self.clock = Clock()
         self.provider = ScriptedProvider()
@@ -65,7 +65,7 @@ class RuntimeTestCase(SynchronousTestCase):
 
     def stop(self) -> None:
         """
-        Leave nothing behind.
+        Stop the runtime.
         """
         stopping = self.runtime.stop()
         self.store.letGo()
@@ -74,20 +74,20 @@ class RuntimeTestCase(SynchronousTestCase):
 
     def makeStore(self) -> HeldStore:
         """
-        The store to use.
+        Return the store to use.
         """
         return HeldStore(self.clock)
 
     @property
     def logged(self) -> list[str]:
         """
-        The lines of the log.
+        Return the log lines.
         """
         return [formatEvent(event) for event in self.events]
 
     def begin(self, key: str = KEY, kept: bool = True, namespace: str = "") -> Watched:
         """
-        Begin a run.
+        Start a run.
         """
         request = RunRequest(
             agent=AGENT,
@@ -108,7 +108,7 @@ class RuntimeTestCase(SynchronousTestCase):
 
     def answer(self, index: int = -1) -> None:
         """
-        Answer a question to the model.
+        Reply to a model call.
         """
         self.provider.calls[index].say(ANSWER)
         self.provider.calls[index].finish("stop", Usage(11, 4))

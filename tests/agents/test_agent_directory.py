@@ -25,7 +25,7 @@ OPERATOR = Operator("somebody")
 @dataclass(frozen=True)
 class NamespacedCaller:
     """
-    A caller who may use some agents only.
+    A caller who may use only some agents.
     """
 
     usableIDs: frozenset[str]
@@ -33,7 +33,7 @@ class NamespacedCaller:
 
     def hasScope(self, scope: str) -> bool:
         """
-        Everything.
+        Return true for every scope.
         """
         return True
 
@@ -41,18 +41,15 @@ class NamespacedCaller:
         return agentID in self.usableIDs
 
     def withScopes(self, scopes: Any) -> "NamespacedCaller":
-        """
-        The same.
-        """
         return self
 
 
 def directoryOf(*agents: str | dict, **more: Any) -> AgentDirectory:
     """
-    A directory of agents, as a configuration names them.
+    Return a directory of the agents in a configuration.
 
     @param agents: Their ids, or entries of C{agents.list}.
-    @param more: More keys of the configuration.
+    @param more: Further keys of the configuration.
     """
     entries = [{"id": each} if isinstance(each, str) else each for each in agents]
     return AgentDirectory(configOf({"agents": {"list": entries}, **more}))
@@ -65,7 +62,7 @@ class DirectoryTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Have some agents.
+        Create a directory with some agents.
         """
         self.directory = directoryOf("main", "ops", "b-2")
 
@@ -77,7 +74,7 @@ class DirectoryTestCase(SynchronousTestCase):
         caller: ICaller = OPERATOR,
     ) -> str:
         """
-        The id of the agent that a request gets.
+        Return the id of the agent for a request.
         """
         return self.directory.find(
             caller, model=model, agentHeader=header, sessionHeader=session
@@ -87,7 +84,7 @@ class DirectoryTestCase(SynchronousTestCase):
         self, param: str, code: str | None, **request: Any
     ) -> InvalidRequest:
         """
-        Assert that a request is wrong, and where.
+        Assert that a request is invalid in this field.
         """
         error = self.assertRaises(InvalidRequest, self.find, **request)
         self.assertEqual(error.status, 400)
@@ -103,8 +100,8 @@ class DefaultAgentTests(DirectoryTestCase):
 
     def test_spellings(self) -> None:
         """
-        The names of the gateway, in any case and with blanks around, no name, and an
-        empty one.
+        The gateway's names, in any case and with surrounding blanks, no name, and an
+        empty name.
         """
         for model in (
             "openclaw",
@@ -121,21 +118,21 @@ class DefaultAgentTests(DirectoryTestCase):
 
     def test_marked(self) -> None:
         """
-        The default is the agent that is marked.
+        The default is the agent with C{default: true}.
         """
         self.directory = directoryOf("main", {"id": "ops", "default": True})
         self.assertEqual(self.find("openclaw"), "ops")
 
     def test_main(self) -> None:
         """
-        Else the one called main, wherever it stands.
+        Without one, it is the agent C{main}, in any position.
         """
         self.directory = directoryOf("ops", "main")
         self.assertEqual(self.find("openclaw"), "main")
 
     def test_first(self) -> None:
         """
-        Else the first: also among several there is a default.
+        Otherwise it is the first.
         """
         self.directory = directoryOf("ops", "b-2")
         self.assertEqual(self.find("openclaw"), "ops")
@@ -150,7 +147,7 @@ class DefaultAgentTests(DirectoryTestCase):
 
     def test_forbidden(self) -> None:
         """
-        A caller who may not use the default agent must name another.
+        A caller who may not use the default agent must name another one.
         """
         guest = NamespacedCaller(frozenset({"ops"}))
         error = self.assertRefused("model", "unknown_agent", caller=guest)
@@ -160,12 +157,12 @@ class DefaultAgentTests(DirectoryTestCase):
 
 class NamedAgentTests(DirectoryTestCase):
     """
-    An agent can be named by the model.
+    Requests that name an agent as the model.
     """
 
     def test_spellings(self) -> None:
         """
-        With each of the prefixes, in any case and with blanks around.
+        Each of the prefixes is accepted, in any case and with surrounding blanks.
         """
         for model in (
             "openclaw:ops",
@@ -188,7 +185,7 @@ class NamedAgentTests(DirectoryTestCase):
     )
     def test_anySpelling(self, agent, prefix, case, before, after) -> None:
         """
-        Any mixture of cases names the agent.
+        The case of an agent's name does not matter.
         """
         model = "".join(
             letter.upper() if case(letter) else letter for letter in prefix + agent
@@ -197,7 +194,7 @@ class NamedAgentTests(DirectoryTestCase):
 
     def test_unknown(self) -> None:
         """
-        The error names the agent that there isn't, and lists those that there are.
+        The error has the unknown name, and lists the agents.
         """
         error = self.assertRefused("model", "unknown_agent", model="openclaw/Ghost")
         self.assertEqual(
@@ -209,7 +206,7 @@ class NamedAgentTests(DirectoryTestCase):
 
     def test_forbidden(self) -> None:
         """
-        An agent that the caller may not use is as unknown as one that isn't there.
+        An agent that the caller may not use is reported as unknown.
         """
         guest = NamespacedCaller(frozenset({"ops", "b-2"}))
         error = self.assertRefused(
@@ -233,7 +230,7 @@ class NamedAgentTests(DirectoryTestCase):
 
     def test_otherModels(self) -> None:
         """
-        Any other model is refused with the words that clients know, and what to use.
+        Any other model gets the error that clients know, with the accepted names.
         """
         for model in ("gpt-4o", "ops", "openclawx", "open claw", "openai/gpt-4o"):
             error = self.assertRefused("model", "model_not_found", model=model)
@@ -247,12 +244,12 @@ class NamedAgentTests(DirectoryTestCase):
 
 class AliasTests(DirectoryTestCase):
     """
-    A model name that some program insists on can stand for an agent.
+    Model names that are aliases of agents.
     """
 
     def setUp(self) -> None:
         """
-        Have an alias.
+        Configure an alias.
         """
         endpoint = {"modelAliases": {"gpt-4o": "ops", "Fast": "b-2"}}
         self.directory = directoryOf(
@@ -264,7 +261,7 @@ class AliasTests(DirectoryTestCase):
 
     def test_alias(self) -> None:
         """
-        The alias gets the agent; blanks around it don't matter.
+        The alias selects the agent; surrounding blanks do not matter.
         """
         self.assertEqual(self.find("gpt-4o"), "ops")
         self.assertEqual(self.find(" gpt-4o "), "ops")
@@ -272,14 +269,14 @@ class AliasTests(DirectoryTestCase):
 
     def test_others(self) -> None:
         """
-        Other names are what they were.
+        Other names are not affected.
         """
         self.assertEqual(self.find("openclaw"), "main")
         self.assertRefused("model", "model_not_found", model="gpt-4")
 
     def test_forbidden(self) -> None:
         """
-        An alias gives no access.
+        An alias gives no permission.
         """
         guest = NamespacedCaller(frozenset({"main"}))
         self.assertRefused("model", "unknown_agent", model="gpt-4o", caller=guest)
@@ -287,25 +284,25 @@ class AliasTests(DirectoryTestCase):
 
 class HeaderTests(DirectoryTestCase):
     """
-    An agent can be named by a header.
+    Requests that name an agent in the header.
     """
 
     def test_wins(self) -> None:
         """
-        The header wins over the model, and any model is accepted beside it.
+        The header takes precedence over the model, which can then be anything.
         """
         for model in ("openclaw/main", "openclaw", None, "gpt-4o", "openclaw/ghost"):
             self.assertEqual(self.find(model, header="ops"), "ops")
 
     def test_spellings(self) -> None:
         """
-        In any case, with blanks around.
+        The case and surrounding blanks do not matter.
         """
         self.assertEqual(self.find(header=" OPS "), "ops")
 
     def test_blank(self) -> None:
         """
-        An empty header is none.
+        An empty header is ignored.
         """
         self.assertEqual(self.find("openclaw/ops", header=""), "ops")
         self.assertEqual(self.find("openclaw/ops", header="  "), "ops")
@@ -313,7 +310,7 @@ class HeaderTests(DirectoryTestCase):
 
     def test_unknown(self) -> None:
         """
-        An unknown agent in the header is an error of the header.
+        The error of an unknown agent names the header.
         """
         error = self.assertRefused(
             AGENT_HEADER, "unknown_agent", model="openclaw/ops", header="Ghost"
@@ -323,12 +320,12 @@ class HeaderTests(DirectoryTestCase):
 
 class SessionTests(DirectoryTestCase):
     """
-    The key of a session names its agent.
+    Requests whose session key names an agent.
     """
 
     def test_ofSession(self) -> None:
         """
-        Without any other wish the session's agent answers.
+        The session's agent is used if no other is named.
         """
         for model in (None, "", "openclaw", "openclaw/default"):
             self.assertEqual(self.find(model, session="agent:ops:x"), "ops")
@@ -336,14 +333,14 @@ class SessionTests(DirectoryTestCase):
 
     def test_same(self) -> None:
         """
-        Naming the same agent twice is fine.
+        The same agent can be named twice.
         """
         self.assertEqual(self.find("openclaw/ops", session="agent:OPS:x"), "ops")
         self.assertEqual(self.find(header="ops", session="agent:ops:x"), "ops")
 
     def test_another(self) -> None:
         """
-        Naming two different agents is not.
+        Two different agents are an error.
         """
         for request in ({"model": "openclaw/main"}, {"header": "main"}):
             error = self.assertRefused(
@@ -354,14 +351,14 @@ class SessionTests(DirectoryTestCase):
 
     def test_unknown(self) -> None:
         """
-        An unknown agent in the key is an error of the key.
+        The error of an unknown agent names the key.
         """
         self.assertRefused(SESSION_HEADER, "unknown_agent", session="agent:ghost:x")
         self.assertRefused(SESSION_HEADER, "unknown_agent", session="agent::x")
 
     def test_forbidden(self) -> None:
         """
-        A key gives no access.
+        A key gives no permission.
         """
         guest = NamespacedCaller(frozenset({"main"}))
         self.assertRefused(
@@ -370,7 +367,7 @@ class SessionTests(DirectoryTestCase):
 
     def test_bareName(self) -> None:
         """
-        A bare name says nothing about the agent.
+        A bare name does not select an agent.
         """
         for session in ("x", "agent:ops", "", "a:b:c"):
             self.assertEqual(self.find(session=session), "main")
@@ -379,12 +376,13 @@ class SessionTests(DirectoryTestCase):
 
 class ListingTests(DirectoryTestCase):
     """
-    A caller can see what there is.
+    The list of models.
     """
 
     def test_all(self) -> None:
         """
-        The default's names come first, then each agent, as configured.
+        The names of the default agent come first, then each agent, in the configured
+        order.
         """
         self.assertEqual(
             self.directory.modelNames(OPERATOR),
@@ -399,7 +397,7 @@ class ListingTests(DirectoryTestCase):
 
     def test_some(self) -> None:
         """
-        Only what the caller may use is listed.
+        Only agents that the caller may use are listed.
         """
         guest = NamespacedCaller(frozenset({"ops"}))
         self.assertEqual(self.directory.modelNames(guest), ["openclaw/ops"])
@@ -407,7 +405,7 @@ class ListingTests(DirectoryTestCase):
 
     def test_listedWorks(self) -> None:
         """
-        Whatever is listed can be asked for.
+        Each listed name can be requested.
         """
         for caller in (
             OPERATOR,

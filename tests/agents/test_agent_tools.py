@@ -48,19 +48,19 @@ class NamedOnly:
 
 class AgentToolsTestCase(SynchronousTestCase):
     """
-    The tools of agents, a few in all.
+    A test case with a few installed tools.
     """
 
     def setUp(self) -> None:
         """
-        Nobody has looked for tools yet.
+        Reset the count of searches.
         """
         self.looked = 0
         self.agentTools = AgentTools(Catalogue(log=Logger(), find=self.find))
 
     def find(self) -> Iterable[NamedOnly]:
         """
-        Look for tools.
+        Find the tools, and count the searches.
         """
         self.looked += 1
         return [NamedOnly(name) for name in NAMES]
@@ -69,7 +69,7 @@ class AgentToolsTestCase(SynchronousTestCase):
         self, agentID: str = "main", workspace: Path | None = None, **policy: Any
     ) -> AgentSettings:
         """
-        An agent with that policy.
+        Return an agent with this policy.
         """
         return msgspec.structs.replace(
             AGENT, id=agentID, workspace=workspace, tools=ToolSelection(**policy)
@@ -77,19 +77,19 @@ class AgentToolsTestCase(SynchronousTestCase):
 
     def names(self, **policy: Any) -> list[str]:
         """
-        The tools of an agent with that policy.
+        Return the tools of an agent with this policy.
         """
         return list(self.agentTools.selectTools(self.agent(**policy)))
 
 
 class ToolTests(AgentToolsTestCase):
     """
-    An agent has the tools that its policy gives.
+    An agent has the tools of its policy.
     """
 
     def test_profiles(self) -> None:
         """
-        Its profile comes first.
+        Its profile gives the basic set.
         """
         self.assertEqual(self.names(profile="readonly"), ["read"])
         self.assertEqual(self.names(profile="coding"), ["read", "write", "web_fetch"])
@@ -97,7 +97,7 @@ class ToolTests(AgentToolsTestCase):
 
     def test_allow(self) -> None:
         """
-        It may have more than its profile gives, also none.
+        It can have more tools than its profile's.
         """
         self.assertEqual(
             self.names(profile="readonly", allow=("greet",)), ["read", "greet"]
@@ -115,20 +115,20 @@ class ToolTests(AgentToolsTestCase):
 
     def test_unknown(self) -> None:
         """
-        A tool that is not installed is nobody's.
+        A tool that is not installed is not offered.
         """
         self.assertEqual(self.names(allow=("gone",)), [])
 
     def test_none(self) -> None:
         """
-        For an agent without tools nobody looks for any.
+        For agents without tools, tools are not searched.
         """
         self.assertEqual(self.names(profile="none", deny=("read",)), [])
         self.assertEqual(self.looked, 0)
 
     def test_once(self) -> None:
         """
-        For all others they are looked for once.
+        For all others they are searched once.
         """
         for _ in range(2):
             self.names(profile="full")
@@ -145,8 +145,7 @@ class ToolTests(AgentToolsTestCase):
 
     def test_permits(self) -> None:
         """
-        A caller reaches no more of them than the caller may, and none that the
-        agent has not.
+        A caller can use only the permitted ones of the agent's tools.
         """
         for permitted, expected in [
             (NAMES, ["read", "write", "web_fetch"]),
@@ -160,7 +159,7 @@ class ToolTests(AgentToolsTestCase):
 
     def test_offered(self) -> None:
         """
-        Each comes as the model sees it, and with what checks its own arguments.
+        Each has its description for the model, and the validator of its arguments.
         """
         tools = self.agentTools.selectTools(self.agent(profile="readonly"))
         offered = tools["read"]
@@ -171,19 +170,19 @@ class ToolTests(AgentToolsTestCase):
 
 class WorkspaceTests(AgentToolsTestCase):
     """
-    An agent has one workspace.
+    Workspaces of agents.
     """
 
     def test_none(self) -> None:
         """
-        Or none.
+        An agent may have none.
         """
         self.assertIsNone(self.agentTools.getWorkspace(self.agent()))
 
     def test_kept(self) -> None:
         """
-        The parts of a workspace that were read serve the next run too, also after a
-        reload that changed something else.
+        The cached content of a workspace is kept for later runs, also after a reload
+        that does not change it.
         """
         first = self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
         self.assertEqual(first.path, Path("/a"))
@@ -192,7 +191,7 @@ class WorkspaceTests(AgentToolsTestCase):
 
     def test_moved(self) -> None:
         """
-        A reload can give the agent another one.
+        A reload can change the workspace.
         """
         self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
         moved = self.agentTools.getWorkspace(self.agent(workspace=Path("/b")))
@@ -201,7 +200,7 @@ class WorkspaceTests(AgentToolsTestCase):
 
     def test_eachItsOwn(self) -> None:
         """
-        Another agent has another.
+        Each agent has its own.
         """
         first = self.agentTools.getWorkspace(self.agent(workspace=Path("/a")))
         other = self.agentTools.getWorkspace(self.agent("b", workspace=Path("/b")))
@@ -217,7 +216,7 @@ class RefreshTests(TestCase):
 
     def setUp(self) -> None:
         """
-        Have a workspace, and a list of the threads that read it.
+        Create a workspace, and record the threads that read it.
         """
         path = Path(self.mktemp())
         path.mkdir()
@@ -238,13 +237,13 @@ class RefreshTests(TestCase):
 
     def refresh(self) -> "Deferred[None]":
         """
-        Have it read.
+        Read the workspace.
         """
         return Deferred.fromCoroutine(self.agentTools.refresh(self.agent, reactor))
 
     async def test_thread(self) -> None:
         """
-        The reactor's own thread reads nothing.
+        The reactor's thread reads nothing.
         """
         await self.refresh()
         self.assertEqual(self.workspace.contents.texts, [("SOUL.md", "Be kind.")])
@@ -253,8 +252,7 @@ class RefreshTests(TestCase):
 
     async def test_together(self) -> None:
         """
-        Requests that come together wait for one thread; one that goes away takes
-        nothing from the others.
+        Concurrent requests share one thread; cancelling one does not affect the others.
         """
         first, gone, last = [self.refresh() for _ in range(3)]
         gone.cancel()
@@ -267,8 +265,7 @@ class RefreshTests(TestCase):
 
     async def test_failing(self) -> None:
         """
-        If that fails unexpectedly, it is logged, and the run goes on with what is
-        known.
+        An unexpected failure is logged, and the run continues with the cached content.
         """
 
         def broken() -> WorkspaceContents:
@@ -280,7 +277,7 @@ class RefreshTests(TestCase):
 
     def test_none(self) -> None:
         """
-        Without a workspace there is nothing to wait for.
+        Without a workspace there is no wait.
         """
         agent = msgspec.structs.replace(AGENT, workspace=None)
         done = Deferred.fromCoroutine(self.agentTools.refresh(agent, reactor))

@@ -15,20 +15,17 @@ class StopTests(SynchronousTestCase):
     """
 
     def setUp(self):
-        """
-        Nobody wants to stop yet.
-        """
         self.stop = Cancellation()
 
     def wait(self, waiting, *interrupt):
         """
-        Wait for something.
+        Wait for a Deferred.
         """
         return Deferred.fromCoroutine(self.stop.wait(waiting, *interrupt))
 
     def test_goesOn(self):
         """
-        Nothing happens to a run that nobody stops.
+        Without cancellation the wait ends normally.
         """
         self.stop.check()
         waiting = Deferred()
@@ -38,7 +35,7 @@ class StopTests(SynchronousTestCase):
 
     def test_breaksOff(self):
         """
-        The wait is cancelled, and so is whatever would come behind it.
+        The wait is cancelled, and the code after it does not run.
         """
         waiting = Deferred()
         result = self.wait(waiting)
@@ -49,7 +46,7 @@ class StopTests(SynchronousTestCase):
 
     def test_otherWay(self):
         """
-        A wait that brings its own way to be cancelled is cancelled in that way.
+        A wait with its own cancel function is cancelled by that.
         """
         broken = []
         waiting = Deferred()
@@ -60,14 +57,14 @@ class StopTests(SynchronousTestCase):
 
     def test_early(self):
         """
-        A wait that begins after the wish is broken off at once.
+        A wait that begins after the cancellation is cancelled immediately.
         """
         self.stop.cancel()
         self.failureResultOf(self.wait(Deferred()), CancelledError)
 
     def test_over(self):
         """
-        A wait that is over is left alone.
+        A finished wait is not affected.
         """
         broken = []
         waiting = Deferred()
@@ -78,7 +75,7 @@ class StopTests(SynchronousTestCase):
 
     def test_firstReason(self):
         """
-        The first reason is the one.
+        The first reason is reported.
         """
         first = ShuttingDown("Good night.")
         self.stop.cancel(first)

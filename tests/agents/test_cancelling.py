@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: a run can be stopped, whatever it is doing.
+Tests of L{openclaw.agents.run}: cancellation in each phase.
 """
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -29,16 +29,16 @@ FOREIGN = Claim(KEY, "of another process")
 
 class _Cancelling:
     """
-    A run that is stopped in one phase of its life.
+    A run that is cancelled in one phase.
 
-    @ivar kept: Is it in a session?
-    @ivar foreign: Does another process have that session?
-    @ivar inTransaction: Does the run have to wait for the store before it can end?
-    @ivar ending: Is it certain by then how it ends?
-    @ivar tooLate: Has it succeeded by then?
-    @ivar calls: How many questions to the model it has asked.
-    @ivar batches: How much its listener was told.
-    @ivar transcript: What is in the session in the end.
+    @ivar kept: Whether it has a session.
+    @ivar foreign: Whether another process holds that session.
+    @ivar inTransaction: Whether the run must wait for the store before it can end.
+    @ivar ending: Whether its result is already determined.
+    @ivar tooLate: Whether it has already succeeded.
+    @ivar calls: The number of its model calls.
+    @ivar batches: The number of its batches of events.
+    @ivar transcript: The session's transcript in the end.
     """
 
     kept = True
@@ -64,25 +64,25 @@ class _Cancelling:
 
     def reach(self) -> Watched:
         """
-        Begin a run and take it to the phase.
+        Start a run and bring it into the phase.
         """
         raise NotImplementedError
 
     def begin(self) -> Watched:
         """
-        Begin the run that is to be stopped.
+        Start the run that is to be cancelled.
         """
         return self.harness.begin(kept=self.kept)
 
     def occupy(self, sessionKey: str, kept: bool) -> None:
         """
-        Have another run that the model has not answered yet.
+        Start another run, to which the model has not replied yet.
         """
         self.others.append(self.harness.begin(sessionKey, kept=kept))
 
     def settle(self) -> None:
         """
-        Let the store finish what is under way, and the others their runs.
+        Finish pending transactions, and the other runs.
         """
         self.harness.store.letGo()
         for call in self.harness.provider.calls:
@@ -96,8 +96,7 @@ class _Cancelling:
 
     def assertNothingLeft(self) -> None:
         """
-        Assert that the run has let go of everything, and that it is as if it had
-        never waited.
+        Assert that the run has released everything, as if it had never waited.
         """
         self.assertEqual(len(self.watched.ends), 1)
         self.assertEqual(self.harness.clock.getDelayedCalls(), [])
@@ -121,7 +120,7 @@ class _Cancelling:
 
     def assertModelStopped(self) -> None:
         """
-        Assert that the model no longer works for the run.
+        Assert that the model call was cancelled.
         """
         for call in self.asked[-1:]:
             self.assertTrue(call.done.called)
@@ -129,7 +128,7 @@ class _Cancelling:
 
     def test_byHolder(self) -> None:
         """
-        A listener that cancels the run hears so at once, and only once.
+        A listener that cancels the run gets the end immediately, and once.
         """
         self.watched.run.done.cancel()
         self.assertIs(type(self.watched.error), RunCancelled)
@@ -140,8 +139,8 @@ class _Cancelling:
 
     def test_readerGone(self) -> None:
         """
-        When the response's reader is gone, the run ends as soon as it can, and says
-        so once.
+        After the client has disconnected, the run ends as soon as possible, with one
+        report.
         """
         self.watched.run.stopProducing()
         self.assertModelStopped()
@@ -155,7 +154,7 @@ class _Cancelling:
 
     def test_byHouse(self) -> None:
         """
-        When the runtime ends the run, the listener hears the reason.
+        If the runtime ends the run, the listener gets the reason.
         """
         reason = ShuttingDown("Going down.")
         self.watched.run.cancel(reason)
@@ -169,7 +168,7 @@ class _Cancelling:
 
     def test_moreThanOnce(self) -> None:
         """
-        Stopping a run again changes nothing: the first reason holds.
+        Cancelling again changes nothing: the first reason is kept.
         """
         reason = ShuttingDown("Going down.")
         self.watched.run.cancel(reason)
@@ -187,14 +186,14 @@ class _Cancelling:
 
 class QueuedForSessionTests(_Cancelling, SynchronousTestCase):
     """
-    Another run of this process has the session.
+    Another run of this process holds the session.
     """
 
     transcript = (HELLO, AssistantMessage("Hi."))
 
     def reach(self) -> Watched:
         """
-        Occupy the session first.
+        Start a run in the session first.
         """
         self.occupy(KEY, kept=True)
         return self.begin()
@@ -202,12 +201,12 @@ class QueuedForSessionTests(_Cancelling, SynchronousTestCase):
 
 class QueuedForSlotTests(_Cancelling, SynchronousTestCase):
     """
-    As many run as may.
+    The limit of concurrent runs is reached.
     """
 
     def reach(self) -> Watched:
         """
-        Occupy all places first.
+        Start as many runs first.
         """
         for _ in range(LIMITS.running):
             self.occupy(OTHER_KEY, kept=False)
@@ -216,7 +215,7 @@ class QueuedForSlotTests(_Cancelling, SynchronousTestCase):
 
 class StatelessQueuedTests(QueuedForSlotTests):
     """
-    As many run as may, and the run is in no session.
+    The limit of concurrent runs is reached, and the run has no session.
     """
 
     kept = False
@@ -224,14 +223,14 @@ class StatelessQueuedTests(QueuedForSlotTests):
 
 class WaitingForClaimTests(_Cancelling, SynchronousTestCase):
     """
-    Another process has the session.
+    Another process holds the session.
     """
 
     foreign = True
 
     def reach(self) -> Watched:
         """
-        Be the other process, and let the run ask for the session more than once.
+        Claim the session as another process, and let the run try more than once.
         """
         self.harness.store.beginTurn(FOREIGN, "main", [], [])
         run = self.begin()
@@ -241,7 +240,7 @@ class WaitingForClaimTests(_Cancelling, SynchronousTestCase):
 
 class BeginningTurnTests(_Cancelling, SynchronousTestCase):
     """
-    The store is about to keep what the caller said.
+    The store is about to store the caller's message.
     """
 
     inTransaction = True
@@ -249,7 +248,7 @@ class BeginningTurnTests(_Cancelling, SynchronousTestCase):
 
     def reach(self) -> Watched:
         """
-        Let the store take its time.
+        Hold the store's transactions.
         """
         self.harness.store.held.add("beginTurn")
         run = self.begin()
@@ -259,7 +258,7 @@ class BeginningTurnTests(_Cancelling, SynchronousTestCase):
 
 class AskingForClaimTests(_Cancelling, SynchronousTestCase):
     """
-    The store is about to say that another process has the session.
+    The store is about to report that another process holds the session.
     """
 
     foreign = True
@@ -267,7 +266,7 @@ class AskingForClaimTests(_Cancelling, SynchronousTestCase):
 
     def reach(self) -> Watched:
         """
-        Be the other process, and let the store take its time.
+        Claim the session as another process, and hold the store's transactions.
         """
         self.harness.store.beginTurn(FOREIGN, "main", [], [])
         self.harness.store.held.add("beginTurn")
@@ -276,7 +275,7 @@ class AskingForClaimTests(_Cancelling, SynchronousTestCase):
 
 class FirstTokenTests(_Cancelling, SynchronousTestCase):
     """
-    The model was asked and has not said anything yet.
+    The model call has no event yet.
     """
 
     calls = 1
@@ -285,13 +284,13 @@ class FirstTokenTests(_Cancelling, SynchronousTestCase):
 
     def reach(self) -> Watched:
         """
-        Just begin.
+        Start the run.
         """
         return self.begin()
 
     def test_tooLong(self) -> None:
         """
-        A run that takes too long ends, and names the clock that ran out.
+        A run over its time limit ends with an error that names the time-out.
         """
         self.harness.clock.advance(TIMEOUT_SECONDS - 1)
         self.assertEqual(self.watched.outcomes, [])
@@ -306,14 +305,14 @@ class FirstTokenTests(_Cancelling, SynchronousTestCase):
 
 class StreamingTests(FirstTokenTests):
     """
-    The model is speaking.
+    The model is replying.
     """
 
     batches = 2
 
     def reach(self) -> Watched:
         """
-        Say something.
+        Send some text.
         """
         run = self.begin()
         self.harness.call.say("Hello")
@@ -322,12 +321,12 @@ class StreamingTests(FirstTokenTests):
 
 class PausedTests(StreamingTests):
     """
-    The model is speaking faster than the reader reads.
+    The model replies faster than the client reads.
     """
 
     def reach(self) -> Watched:
         """
-        Pause.
+        Pause the run.
         """
         run = super().reach()
         run.run.pauseProducing()
@@ -336,14 +335,14 @@ class PausedTests(StreamingTests):
 
 class SecondCallTests(FirstTokenTests):
     """
-    The model had nothing to say and was asked again.
+    The model's reply was empty, and it is called again.
     """
 
     calls = 2
 
     def reach(self) -> Watched:
         """
-        Answer nothing.
+        Send an empty reply.
         """
         run = self.begin()
         self.harness.call.finish()
@@ -352,7 +351,7 @@ class SecondCallTests(FirstTokenTests):
 
 class StatelessFirstTokenTests(FirstTokenTests):
     """
-    The model was asked by a run in no session.
+    The model call of a run without a session has no event yet.
     """
 
     kept = False
@@ -360,7 +359,7 @@ class StatelessFirstTokenTests(FirstTokenTests):
 
 class StatelessStreamingTests(StreamingTests):
     """
-    The model speaks in no session.
+    The model is replying to a run without a session.
     """
 
     kept = False
@@ -368,8 +367,8 @@ class StatelessStreamingTests(StreamingTests):
 
 class EndingTurnTests(_Cancelling, SynchronousTestCase):
     """
-    The store is about to keep the answer.  It can't be stopped any more; only its
-    holder can stop to wait.
+    The store is about to store the reply.  The run can't be stopped any more;
+    cancelling only ends the wait for it.
     """
 
     inTransaction = True
@@ -381,7 +380,7 @@ class EndingTurnTests(_Cancelling, SynchronousTestCase):
 
     def reach(self) -> Watched:
         """
-        Let the store take its time with the answer.
+        Hold the transaction with the reply.
         """
         self.harness.store.held.add("endTurn")
         run = self.begin()
@@ -393,7 +392,7 @@ class EndingTurnTests(_Cancelling, SynchronousTestCase):
 
 class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
     """
-    The run failed, and is about to give its claim back.
+    The run has failed, and is about to release its claim.
     """
 
     inTransaction = True
@@ -404,7 +403,7 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
 
     def reach(self) -> Watched:
         """
-        Let the model fail and the store take its time.
+        Let the model fail, and hold the transaction.
         """
         self.harness.store.held.add("endTurn")
         run = self.begin()
@@ -413,12 +412,12 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
 
     def assertModelStopped(self) -> None:
         """
-        It has stopped already.
+        Do nothing: the call has ended already.
         """
 
     def test_readerGone(self) -> None:
         """
-        The run failed before its reader was gone, and says so.
+        The run failed before the disconnect, and reports that error.
         """
         self.watched.run.stopProducing()
         self.settle()
@@ -427,7 +426,7 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
 
     def test_byHouse(self) -> None:
         """
-        The run failed before the runtime ended it, and says so.
+        The run failed before the runtime ended it, and reports that error.
         """
         self.watched.run.cancel(ShuttingDown("Going down."))
         self.settle()

@@ -1,6 +1,6 @@
 """
-Tests of L{openclaw.agents.compaction} and L{openclaw.agents.model_calls}: what a run
-does about a conversation that is longer than its model can read.
+Tests of L{openclaw.agents.compaction} and L{openclaw.agents.model_calls}: conversations
+that exceed the model's context window.
 """
 
 from dataclasses import replace
@@ -31,16 +31,16 @@ def tooLong():
 
 class CompactionTestCase(SynchronousTestCase):
     """
-    A session in which much was said, and a model that reads little.
+    A long session, and a model with a small context window.
 
-    @ivar window: How much the model is known to read, in tokens.
+    @ivar window: The model's configured context window, in tokens.
     """
 
     window = 1000
 
     def setUp(self):
         """
-        Keep a long conversation.
+        Store a long conversation.
         """
         self.harness = RunHarness()
         self.harness.services = replace(
@@ -58,7 +58,7 @@ class CompactionTestCase(SynchronousTestCase):
 
     def summarise(self, text=SUMMARY):
         """
-        Play the model that is asked for a summary.
+        Reply to the model call for a summary.
         """
         call = self.harness.call
         self.assertEqual(call.request.system, INSTRUCTIONS)
@@ -67,7 +67,7 @@ class CompactionTestCase(SynchronousTestCase):
 
     def answer(self):
         """
-        Play the model that is asked for an answer.
+        Reply to the model call for an answer.
         """
         call = self.harness.call
         self.assertEqual(call.request.system, "Be kind.")
@@ -76,20 +76,20 @@ class CompactionTestCase(SynchronousTestCase):
 
     def shown(self):
         """
-        Return the messages of the conversation that the model is shown.
+        Return the messages of the conversation that the model gets.
         """
         return list(self.harness.call.request.messages)
 
 
 class KnownWindowTests(CompactionTestCase):
     """
-    A model is not asked what it is known not to be able to read.
+    The context window is configured.
     """
 
     def test_summarised(self):
         """
-        The oldest is summarised first; then the model gets the summary and the
-        newest, to the letter.
+        The oldest part is summarised first; then the model gets the summary and the
+        newest messages unchanged.
         """
         run = self.harness.begin()
         self.summarise()
@@ -102,7 +102,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_callerHearsTheAnswerAlone(self):
         """
-        The summary is none of what the caller is told, but its tokens are counted.
+        The summary is not sent to the caller, but its tokens are counted.
         """
         run = self.harness.begin()
         self.summarise()
@@ -112,8 +112,8 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_askedForTheOldest(self):
         """
-        The question for a summary holds what is left out, and no more; it is the same
-        caller's.
+        The request for a summary contains the part that is left out, and no more; it
+        has the same caller.
         """
         self.harness.begin(shareKey="token:ci")
         self.assertEqual(self.harness.call.request.caller, "token:ci")
@@ -123,7 +123,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_transcriptStays(self):
         """
-        Compaction leaves the transcript as it was.
+        Compaction does not change the transcript.
         """
         self.harness.begin()
         self.summarise()
@@ -134,7 +134,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_keptForTheNextTurn(self):
         """
-        The next turn begins with the summary, and asks for none.
+        The next turn begins with the summary, and requests none.
         """
         self.harness.begin()
         self.summarise()
@@ -147,7 +147,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_summaryOfSummary(self):
         """
-        An earlier summary goes into the next one.
+        An earlier summary is included in the next one.
         """
         self.harness.begin()
         self.summarise()
@@ -158,8 +158,8 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_failedSummary(self):
         """
-        Without a summary the oldest is left out, and the model is told so.  Nothing
-        is stored: the next turn tries again.
+        Without a summary the oldest part is left out, and the model is told so.
+        Nothing is stored: the next turn tries again.
         """
         run = self.harness.begin()
         self.harness.call.fail(UpstreamError("The provider broke."))
@@ -171,7 +171,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_emptySummary(self):
         """
-        A summary that says nothing is none.
+        An empty summary counts as a failure.
         """
         self.harness.begin()
         self.summarise(" ")
@@ -189,7 +189,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_paused(self):
         """
-        The summary waits too while the reader is slow.
+        The summary pauses, too, while the client is slow.
         """
         run = self.harness.begin()
         run.run.pauseProducing()
@@ -197,7 +197,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_fitting(self):
         """
-        A conversation that fits is left alone.
+        A conversation that fits is not changed.
         """
         self.window = 100_000
         self.harness.begin()
@@ -206,7 +206,7 @@ class KnownWindowTests(CompactionTestCase):
 
     def test_logged(self):
         """
-        One line in the log says what was done, without what was said.
+        One log line reports the compaction, without any text of the conversation.
         """
         self.harness.begin()
         self.summarise()
@@ -216,14 +216,14 @@ class KnownWindowTests(CompactionTestCase):
 
 class RefusedTests(CompactionTestCase):
     """
-    A provider finds the conversation too long, of which nobody knew.
+    The provider rejects the conversation as too long.
     """
 
     window = None
 
     def test_onceMore(self):
         """
-        The conversation is summarised, and the model is asked once more.
+        The conversation is summarised, and the model is called again.
         """
         run = self.harness.begin()
         self.assertEqual(self.shown(), [*self.said, AGAIN])
@@ -235,7 +235,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_stillTooLong(self):
         """
-        If that is too long, too, the caller is told so.
+        If that is too long, too, the caller gets the error.
         """
         run = self.harness.begin()
         self.harness.call.fail(tooLong())
@@ -247,7 +247,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_nothingToLeaveOut(self):
         """
-        Of a single message nothing can be left out.
+        A single message can't be shortened.
         """
         run = self.harness.begin(kept=False, opening=[UserMessage(LONG)])
         self.harness.call.fail(tooLong())
@@ -256,7 +256,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_stateless(self):
         """
-        A conversation that the caller brought along is cut like a kept one.
+        A conversation in the request is shortened like a stored one.
         """
         run = self.harness.begin(kept=False, opening=[*self.said, AGAIN])
         self.harness.call.fail(tooLong())
@@ -266,7 +266,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_afterTheFirstWord(self):
         """
-        After the first word has been sent there is no second try.
+        After the first output there is no retry.
         """
         run = self.harness.begin()
         self.harness.call.say("Well,")
@@ -275,7 +275,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_summaryFails(self):
         """
-        If the provider can't make a summary either, the oldest is left out.
+        If the provider can't make a summary either, the oldest part is left out.
         """
         run = self.harness.begin()
         self.harness.call.fail(tooLong())
@@ -286,7 +286,7 @@ class RefusedTests(CompactionTestCase):
 
     def test_failedRunKeepsTheSummary(self):
         """
-        A summary that was made is kept, also when the answer fails then.
+        A summary is stored even if the run fails afterwards.
         """
         self.harness.begin()
         self.harness.call.fail(tooLong())
@@ -298,12 +298,12 @@ class RefusedTests(CompactionTestCase):
 
 class NoWindowTests(SynchronousTestCase):
     """
-    A model of which nobody says how much it can read.
+    The context window is unknown.
     """
 
     def setUp(self):
         """
-        Keep nothing yet.
+        Begin without a session.
         """
         self.harness = RunHarness()
         self.harness.services = replace(
@@ -312,7 +312,7 @@ class NoWindowTests(SynchronousTestCase):
 
     def keep(self, characters):
         """
-        Keep a turn of a session in which so much was asked.
+        Store a turn with a message of this length.
         """
         asked = UserMessage("x" * characters)
         claim = Claim(KEY, f"earlier {characters}")
@@ -321,14 +321,14 @@ class NoWindowTests(SynchronousTestCase):
 
     def finish(self, text):
         """
-        Play the model.
+        Reply to the model call.
         """
         self.harness.call.say(text)
         self.harness.call.finish()
 
     def test_session(self):
         """
-        Of a session it is shown as much as most models can read.
+        For a session, a window that most models have is assumed.
         """
         self.keep(DEFAULT_CONTEXT_WINDOW)
         run = self.harness.begin()
@@ -344,7 +344,7 @@ class NoWindowTests(SynchronousTestCase):
 
     def test_stateless(self):
         """
-        A stateless conversation is shown whole.
+        A conversation in the request is sent completely.
         """
         asked = [
             UserMessage("x" * 4 * DEFAULT_CONTEXT_WINDOW),
@@ -356,7 +356,8 @@ class NoWindowTests(SynchronousTestCase):
 
     def test_notLoaded(self):
         """
-        That something was not even loaded is told, and a summary stands for it, too.
+        Messages that were not loaded are mentioned to the model, and included in a
+        summary.
         """
         self.keep(MAX_LOADED_BYTES)
         self.keep(4 * DEFAULT_CONTEXT_WINDOW)
@@ -373,7 +374,7 @@ class NoWindowTests(SynchronousTestCase):
         kept = self.successResultOf(
             self.harness.store.beginTurn(claim, "main", [AGAIN], [AGAIN])
         )
-        # Four messages are older than what was asked; three at least are summed up.
+        # Four messages are older than the request; at least three are summarised.
         self.assertGreaterEqual(kept.summary.messageCount, 3)
         self.assertEqual(kept.skipped, 0)
         self.assertEqual(kept.messages[-1], AGAIN)

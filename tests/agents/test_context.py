@@ -33,7 +33,8 @@ RESULT = ToolMessage("a", "done")
 
 def turns(messages):
     """
-    Each message that is no result, with the ids of the results right behind it.
+    Return each message other than a result, with the ids of the results directly after
+    it.
     """
     found = [(None, [])]
     for message in messages:
@@ -46,13 +47,13 @@ def turns(messages):
 
 class CutTests(SynchronousTestCase):
     """
-    A conversation that is too long is cut where that does no harm.
+    A long conversation is cut at an allowed position.
     """
 
     @given(whole(minSize=2), st.integers(0, 100))
     def test_callsAndResultsStayTogether(self, messages, room):
         """
-        A view never begins with a tool's result.
+        A view never begins with a tool result.
         """
         cut = Context().findCut(messages, room)
         self.assertIsNotNone(cut)
@@ -61,7 +62,7 @@ class CutTests(SynchronousTestCase):
     @given(whole(minSize=2), st.integers(0, 100))
     def test_fits(self, messages, room):
         """
-        A view fits, unless it is the newest part that can be shown alone.
+        A view fits, unless it is the smallest possible.
         """
         cut = Context().findCut(messages, room)
         newest = [m for m in messages[cut:] if not isinstance(m, ToolMessage)]
@@ -71,7 +72,7 @@ class CutTests(SynchronousTestCase):
     @given(whole(minSize=2), st.integers(0, 100))
     def test_noMoreThanNeeded(self, messages, room):
         """
-        Another cut, before that one, would show more than fits.
+        An earlier cut would exceed the window.
         """
         cut = Context().findCut(messages, room)
         earlier = [
@@ -85,7 +86,7 @@ class CutTests(SynchronousTestCase):
 
     def test_nothingToLeaveOut(self):
         """
-        One message can't be cut, nor can one call with its results.
+        A single message can't be cut, nor can a call with its results.
         """
         self.assertIsNone(Context().findCut([ASK], 0))
         self.assertIsNone(Context().findCut([CALL, RESULT], 0))
@@ -93,7 +94,7 @@ class CutTests(SynchronousTestCase):
     @given(whole(minSize=3))
     def test_goesForward(self, messages):
         """
-        Each cut shows less than the one before, until there is nothing to leave out.
+        Each cut leaves less than the one before, until nothing can be left out.
         """
         context, cuts = Context(), [0]
         while (cut := context.findCut(messages, 10_000)) is not None:
@@ -105,18 +106,18 @@ class CutTests(SynchronousTestCase):
 
 class ViewTests(SynchronousTestCase):
     """
-    A model sees a conversation that makes sense.
+    The view of a conversation that the model gets.
     """
 
     def test_whole(self):
         """
-        A conversation that fits is shown as it is.
+        A conversation that fits is not changed.
         """
         self.assertEqual(list(Context().view([ASK, REPLY])), [ASK, REPLY])
 
     def test_stored(self):
         """
-        The summary of what was said before stands before the rest.
+        The summary of earlier messages precedes the rest.
         """
         first, second, third = Context(Summary("They met.", 4)).view(
             [ASK, REPLY, AGAIN]
@@ -127,7 +128,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_beginsWithTheAssistant(self):
         """
-        The summary is the person's word where what is shown begins with the model's.
+        The summary is a user's message if the view begins with the model's.
         """
         first, *rest = Context(Summary("They met.", 4)).view([REPLY, AGAIN])
         self.assertIsInstance(first, UserMessage)
@@ -136,7 +137,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_images(self):
         """
-        It does not push an image out.
+        The summary does not replace an image.
         """
         image = ImagePart("image/png", "AAAA")
         (said,) = Context(Summary("They met.", 4)).view([UserMessage((image,))])
@@ -145,7 +146,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_summarised(self):
         """
-        A new summary stands for all that is left out, the stored one's part too.
+        A new summary includes everything that is left out, and the stored summary.
         """
         context = Context(Summary("They met.", 4))
         context.summarise("They met and talked.", 2)
@@ -156,7 +157,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_leftOut(self):
         """
-        The model is told that something is missing; nothing new is to be stored.
+        The model is told that messages are missing; nothing is stored.
         """
         context = Context(Summary("They met.", 4))
         context.leaveOut(2)
@@ -167,7 +168,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_withinATurn(self):
         """
-        A model in the middle of its work still sees what it works for.
+        During a turn, the model still gets the user's request.
         """
         context = Context()
         context.summarise("Much was done.", 3)
@@ -179,7 +180,7 @@ class ViewTests(SynchronousTestCase):
     @given(whole(minSize=2), st.integers(0, 50))
     def test_neverLosesTheNewest(self, messages, room):
         """
-        Everything behind the cut is shown unchanged.
+        All messages after the cut are unchanged.
         """
         context = Context()
         cut = context.findCut(messages, room)
@@ -192,12 +193,12 @@ class ViewTests(SynchronousTestCase):
 
 class WithoutImagesTests(SynchronousTestCase):
     """
-    A model that reads text only is asked all the same.
+    Conversations with images for a text model.
     """
 
     def test_told(self):
         """
-        It is told where an image was; all else is as it was.
+        A text replaces each image; everything else is unchanged.
         """
         image = ImagePart("image/png", "AAAA")
         said = UserMessage((TextPart("Look:"), image))
@@ -209,13 +210,13 @@ class WithoutImagesTests(SynchronousTestCase):
 
 class RepairedTests(SynchronousTestCase):
     """
-    A provider gets a conversation that it does not refuse.
+    Conversations are repaired for providers.
     """
 
     @given(ANYTHING)
     def test_oneResultForEachCall(self, messages):
         """
-        Behind each call stands exactly one result, and no result stands alone.
+        Each call is followed by exactly one result, and no result is without a call.
         """
         for message, results in turns(pairToolResults(messages)):
             calls = getattr(message, "tool_calls", ())
@@ -224,7 +225,7 @@ class RepairedTests(SynchronousTestCase):
     @given(ANYTHING)
     def test_nothingSaidIsLost(self, messages):
         """
-        All messages of the user and the model stay, in their order.
+        All messages of the user and the model remain, in order.
         """
         self.assertEqual(
             [m for m in pairToolResults(messages) if not isinstance(m, ToolMessage)],
@@ -234,7 +235,7 @@ class RepairedTests(SynchronousTestCase):
     @given(whole())
     def test_untouched(self, messages):
         """
-        A conversation that is whole stays as it is.
+        A valid conversation is not changed.
         """
         self.assertEqual(list(pairToolResults(messages)), messages)
 
@@ -248,7 +249,7 @@ class RepairedTests(SynchronousTestCase):
 
     def test_unanswered(self):
         """
-        The model is told of a call that has no result that it has none.
+        A call without a result gets one that says so.
         """
         asked = AssistantMessage("", (ToolCall("a", "f", "{}"),))
         question = UserMessage("And now?")

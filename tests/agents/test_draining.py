@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.runtime}: the daemon goes down.
+Tests of L{openclaw.agents.runtime}: draining and stopping.
 """
 
 from twisted.internet.defer import Deferred
@@ -11,7 +11,7 @@ from tests.agents.runtime_case import ANSWER, RuntimeTestCase
 
 class DrainingTests(RuntimeTestCase):
     """
-    The daemon goes down.
+    The runtime drains.
     """
 
     def drain(self, seconds: float = 25.0) -> Deferred[None]:
@@ -25,14 +25,14 @@ class DrainingTests(RuntimeTestCase):
 
     def test_nothingRuns(self) -> None:
         """
-        When nothing runs, it is done at once, and nothing is left on the clock.
+        Without runs it is done immediately, and leaves no delayed call.
         """
         self.successResultOf(self.drain())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_finish(self) -> None:
         """
-        Runs in progress may end, and so may those that wait already.
+        Runs in progress and queued runs can end.
         """
         runs = [self.begin(), self.begin()]
         draining = self.drain()
@@ -47,7 +47,7 @@ class DrainingTests(RuntimeTestCase):
 
     def test_newOnes(self) -> None:
         """
-        New runs are refused, and their callers told to come back.
+        New runs are rejected, with a time for a retry.
         """
         self.begin()
         self.drain()
@@ -58,8 +58,8 @@ class DrainingTests(RuntimeTestCase):
 
     def test_budget(self) -> None:
         """
-        When the time is over, runs in progress and runs that wait end with an error
-        that says so.
+        When the time is over, runs in progress and queued runs end with an error that
+        says so.
         """
         runs = [self.begin(), self.begin(), self.begin(kept=False)]
         draining = self.drain()
@@ -74,7 +74,7 @@ class DrainingTests(RuntimeTestCase):
 
     def test_noBudget(self) -> None:
         """
-        A budget of 0 ends them in the next turn of the reactor.
+        A time of 0 ends them in the next iteration of the reactor.
         """
         run = self.begin()
         draining = self.drain(0)
@@ -84,7 +84,7 @@ class DrainingTests(RuntimeTestCase):
 
     def test_hurry(self) -> None:
         """
-        Whoever can't wait for the budget ends them now.
+        A second call ends them immediately.
         """
         run = self.begin()
         draining = self.drain()
@@ -95,8 +95,7 @@ class DrainingTests(RuntimeTestCase):
 
     def test_transactions(self) -> None:
         """
-        Also after the budget, nothing is called drained while the store works for a
-        run.
+        Even after the time limit, draining waits for the store's transactions.
         """
         run = self.begin()
         self.store.held.add("endTurn")
@@ -110,8 +109,8 @@ class DrainingTests(RuntimeTestCase):
 
     def test_twice(self) -> None:
         """
-        Draining twice does no harm: the shorter budget counts, and both hear of the
-        end.
+        Draining can be called twice: the shorter time applies, and both Deferreds fire
+        at the end.
         """
         self.begin()
         waiting = [self.runtime.drain(25), self.runtime.drain(5)]
@@ -128,7 +127,7 @@ class StoppingTests(RuntimeTestCase):
 
     def test_stop(self) -> None:
         """
-        All runs end, with their claims given back, and nothing is left on the clock.
+        All runs end with their claims released, and no delayed call is left.
         """
         self.runtime.start()
         runs = [self.begin(), self.begin(), self.begin("agent:main:b")]
@@ -145,7 +144,7 @@ class StoppingTests(RuntimeTestCase):
 
     def test_notStarted(self) -> None:
         """
-        A runtime that never started stops too, and one can stop it twice.
+        A runtime that was not started can be stopped, also twice.
         """
         self.successResultOf(self.runtime.stop())
         self.successResultOf(self.runtime.stop())

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents}: what holds in whatever order things happen.
+Tests of L{openclaw.agents}: invariants in any order of events.
 """
 
 from hypothesis import settings
@@ -36,11 +36,11 @@ CHOICE = st.integers(0, 30)
 
 class Life(RuleBasedStateMachine):
     """
-    Runs begin, models speak, end and fail, callers go away, the store takes its
-    time, another process uses the sessions too, and time goes by.
+    Runs begin, models reply, end and fail, clients disconnect, the store is slow,
+    another process uses the sessions, and time passes.
 
-    @ivar started: The numbers of the runs that started, in that order.
-    @ivar foreign: The sessions that the other process has.
+    @ivar started: The numbers of the started runs, in order.
+    @ivar foreign: The sessions that the other process holds.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Life(RuleBasedStateMachine):
 
     def notice(self, event: dict) -> None:
         """
-        Keep what the log says about our own faults, and how runs end.
+        Record internal errors in the log, and how runs end.
         """
         if isinstance(event.get("run"), RunLogEntry):
             self.ends[event["run"].run] = event["run"].outcome
@@ -77,13 +77,13 @@ class Life(RuleBasedStateMachine):
 
     def unanswered(self) -> list[ScriptedCall]:
         """
-        The questions to the model that are open.
+        Return the open model calls.
         """
         return [call for call in self.provider.calls if not call.done.called]
 
     def current(self) -> list[int]:
         """
-        The numbers of the runs that started and have not ended.
+        Return the numbers of the runs in progress.
         """
         return [
             number
@@ -94,7 +94,7 @@ class Life(RuleBasedStateMachine):
     @rule(key=st.sampled_from(KEYS), kept=st.booleans())
     def begin(self, key: str, kept: bool) -> None:
         """
-        Somebody says the number of their run.
+        Start a run whose message is its number.
         """
         number = len(self.runs)
         said = [UserMessage(f"{number}")]
@@ -125,7 +125,7 @@ class Life(RuleBasedStateMachine):
     )
     def speak(self, choice: int, end: str) -> None:
         """
-        A model says something.
+        Let a model send some text.
         """
         calls = self.unanswered()
         call = calls[choice % len(calls)]
@@ -142,7 +142,7 @@ class Life(RuleBasedStateMachine):
     @rule(choice=CHOICE, byHolder=st.booleans())
     def cancel(self, choice: int, byHolder: bool) -> None:
         """
-        A caller goes away.
+        Let a client disconnect.
         """
         run = self.runs[choice % len(self.runs)].run
         if byHolder:
@@ -153,7 +153,7 @@ class Life(RuleBasedStateMachine):
     @rule(names=st.sets(st.sampled_from(["beginTurn", "endTurn"])))
     def hold(self, names: set[str]) -> None:
         """
-        The store becomes slow, or quick again.
+        Make the store slow, or fast again.
         """
         self.store.held = names
 
@@ -161,14 +161,14 @@ class Life(RuleBasedStateMachine):
     @rule()
     def work(self) -> None:
         """
-        The store gets something done.
+        Let the store finish a transaction.
         """
         self.store.letOneGo()
 
     @rule(key=st.sampled_from(KEYS))
     def otherProcess(self, key: str) -> None:
         """
-        The other process takes a session, or lets it go.
+        Let the other process claim or release a session.
         """
         claim = Claim(key, "of another process")
         if key in self.foreign:
@@ -183,7 +183,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def wait(self) -> None:
         """
-        Time goes by.  Neither process forgets its claims.
+        Let time pass.  Both processes renew their claims.
         """
         claims = [Claim(key, "of another process") for key in self.foreign]
         self.store.inner.renew(claims)
@@ -194,7 +194,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def onePerSession(self) -> None:
         """
-        No two runs of a session are in progress, here or in the other process.
+        No two runs of a session are in progress, in both processes.
         """
         busy = [
             self.runs[number].run.request.sessionKey
@@ -206,7 +206,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def inOrder(self) -> None:
         """
-        Runs of a session start in the order of their beginning.
+        Runs of a session start in order.
         """
         for key in KEYS:
             numbers = [
@@ -220,7 +220,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def notTooMany(self) -> None:
         """
-        No more runs than may are in progress.
+        The limit of concurrent runs is respected.
         """
         assert len(self.current()) <= RUNNING
         assert len(self.unanswered()) <= RUNNING
@@ -228,7 +228,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def oneOutcome(self) -> None:
         """
-        A run that is over has one outcome, and no fault of ours is among them.
+        A finished run has one outcome, which is not an internal error.
         """
         for watched in self.runs:
             over = watched.run.runID not in self.runtime.runs
@@ -242,7 +242,7 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """
-        Stop.  Nothing is left, and what is kept is what was said.
+        Stop.  Nothing is left, and all messages are stored.
         """
         stopped: list = []
         self.runtime.stop().addCallback(stopped.append)
@@ -261,8 +261,8 @@ class Life(RuleBasedStateMachine):
 
     def checkTranscript(self, key: str) -> None:
         """
-        Each run that began its turn left its words, in order; and each that
-        succeeded its answer, right behind them.
+        Each run that began its turn has stored its message, in order; each that
+        succeeded its reply, directly after it.
         """
         kept: list = []
         self.store.transcript(key).addCallback(kept.extend)
@@ -281,13 +281,13 @@ class Life(RuleBasedStateMachine):
 
 class AnyOrderTests(SynchronousTestCase):
     """
-    The promises about runs hold in whatever order things happen.
+    The invariants hold in any order of events.
     """
 
     def test_anyOrder(self) -> None:
         """
-        No two runs of a session overlap, all come in order, each has one outcome,
-        and nothing is left in the end.
+        No two runs of a session overlap, all start in order, each has one outcome, and
+        nothing is left in the end.
         """
         run_state_machine_as_test(
             Life,

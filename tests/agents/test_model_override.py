@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.agent_directory}: which model answers.
+Tests of L{openclaw.agents.agent_directory}: the choice of the model.
 """
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,12 +13,12 @@ from tests.config.check_helpers import configOf
 
 class OverrideTests(SynchronousTestCase):
     """
-    A caller can ask for another model than the agent's.
+    A caller can request another model than the agent's.
     """
 
     def setUp(self) -> None:
         """
-        Have providers: one that lists its models, and one that doesn't.
+        Configure providers with and without a list of models.
         """
         model = {"primary": "listed/a", "fallbacks": ["open/z"]}
         providers = {
@@ -40,7 +40,7 @@ class OverrideTests(SynchronousTestCase):
 
     def override(self, asked: str | None) -> ModelRef | None:
         """
-        Return the result of a requested override.
+        Return the model for a value of the header.
         """
         return self.directory.resolveModelOverride(
             self.agent, asked, Operator("operator")
@@ -48,14 +48,14 @@ class OverrideTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        No header, or an empty one, is no wish.
+        No header, or an empty one, requests none.
         """
         for asked in (None, "", "  "):
             self.assertIsNone(self.override(asked))
 
     def test_whole(self) -> None:
         """
-        Provider and model, with blanks around.
+        Provider and model, with surrounding blanks.
         """
         self.assertEqual(self.override("listed/a"), ModelRef("listed", "a"))
         self.assertEqual(self.override(" listed/x/b "), ModelRef("listed", "x/b"))
@@ -70,13 +70,13 @@ class OverrideTests(SynchronousTestCase):
 
     def test_unlisted(self) -> None:
         """
-        A provider that lists no models is believed to have any.
+        A provider without a list accepts any model.
         """
         self.assertEqual(self.override("open/any/thing"), ModelRef("open", "any/thing"))
 
     def test_local(self) -> None:
         """
-        The embedded model is always there to be asked for.
+        The embedded model can always be requested.
         """
         local = self.directory.config.models.local.id
         for asked in (local, f"local/{local}"):

@@ -23,7 +23,7 @@ GREET = ToolSpec("greet", "\n  Greet somebody. \n\nBe kind.\n", {"type": "object
 
 def agent(systemPrompt: str | None = None, name: str = "Main") -> AgentSettings:
     """
-    An agent with this prompt.
+    Return an agent with this prompt.
     """
     return AgentSettings(
         id="main",
@@ -37,18 +37,18 @@ def agent(systemPrompt: str | None = None, name: str = "Main") -> AgentSettings:
 
 class SystemPromptTests(SynchronousTestCase):
     """
-    The system prompt is short, and the agent's own.
+    The system prompt without tools and workspace.
     """
 
     def test_configured(self) -> None:
         """
-        It is what is configured, without the blanks that a block of YAML leaves.
+        It is the configured text, without surrounding blanks of a YAML block.
         """
         self.assertEqual(buildSystemPrompt(agent("Be kind.\n")), "Be kind.")
 
     def test_unconfigured(self) -> None:
         """
-        Without one the agent is told its name at least.
+        By default it contains the agent's name.
         """
         told = buildSystemPrompt(agent(name="Ada"))
         self.assertEqual(told, "You are Ada, a helpful assistant.")
@@ -56,14 +56,14 @@ class SystemPromptTests(SynchronousTestCase):
 
     def test_switchedOff(self) -> None:
         """
-        An empty one is a choice: the agent is told nothing.
+        An empty prompt is used as it is.
         """
         self.assertEqual(buildSystemPrompt(agent("")), "")
         self.assertEqual(buildSystemPrompt(agent(" \n")), "")
 
     def test_instructions(self) -> None:
         """
-        The request's own instructions follow.
+        The request's instructions follow.
         """
         told = buildSystemPrompt(agent("Be kind."), instructions="Be brief.")
         self.assertEqual(told, "Be kind.\n\nBe brief.")
@@ -73,7 +73,7 @@ class SystemPromptTests(SynchronousTestCase):
 
     def test_channel(self) -> None:
         """
-        The channel stands between them.
+        The channel is between them.
         """
         self.assertEqual(
             buildSystemPrompt(
@@ -85,18 +85,18 @@ class SystemPromptTests(SynchronousTestCase):
 
 class ToolTests(SynchronousTestCase):
     """
-    An agent with tools is told what it needs to use them.
+    The system prompt of an agent with tools.
     """
 
     def told(self, *tools: ToolSpec, **more: object) -> str:
         """
-        The prompt of an agent with these tools.
+        Return the prompt of an agent with these tools.
         """
         return buildSystemPrompt(agent("Be kind."), tools=tools, now=NOW, **more)
 
     def test_lines(self) -> None:
         """
-        The tools are there in a line each, in their order, and the date before.
+        The date comes first, and then one line for each tool, in order.
         """
         self.assertEqual(
             self.told(READ, GREET),
@@ -107,7 +107,7 @@ class ToolTests(SynchronousTestCase):
 
     def test_instructions(self) -> None:
         """
-        The request's own instructions still come last.
+        The request's instructions come last.
         """
         told = self.told(READ, instructions="Be brief.", channel="slack")
         self.assertTrue(told.endswith("\n\nBe brief."))
@@ -115,21 +115,20 @@ class ToolTests(SynchronousTestCase):
 
     def test_noTools(self) -> None:
         """
-        Without tools there is no date, so that the prompt is the same every day
-        and a model can keep what it made of it.
+        Without tools there is no date, so that the prompt can be cached for days.
         """
         self.assertEqual(self.told(), "Be kind.")
 
     def test_noClock(self) -> None:
         """
-        A caller that passes no time gets a prompt without a date.
+        Without a time there is no date.
         """
         told = buildSystemPrompt(agent("Be kind."), tools=[READ])
         self.assertEqual(told, "Be kind.\n\nYour tools:\n- read: Read a file.")
 
     def test_switchedOff(self) -> None:
         """
-        An agent without words of its own is still told of its tools.
+        An agent with an empty prompt still gets the tools.
         """
         told = buildSystemPrompt(agent(""), tools=[READ])
         self.assertEqual(told, "Your tools:\n- read: Read a file.")
@@ -137,19 +136,19 @@ class ToolTests(SynchronousTestCase):
 
 class WorkspaceTests(SynchronousTestCase):
     """
-    An agent is told what its workspace says.
+    The system prompt of an agent with a workspace.
     """
 
     def setUp(self) -> None:
         """
-        Have an empty one.
+        Create an empty workspace.
         """
         self.path = Path(self.mktemp())
         self.path.mkdir()
 
     def told(self, *tools: ToolSpec, **more: object) -> str:
         """
-        The prompt of an agent that works there.
+        Return the prompt of an agent with this workspace.
         """
         workspace = Workspace(self.path)
         workspace.refresh()
@@ -159,7 +158,7 @@ class WorkspaceTests(SynchronousTestCase):
 
     def writeSkill(self) -> None:
         """
-        Let there be a skill.
+        Write a skill.
         """
         folder = self.path / "skills" / "pdf"
         folder.mkdir(parents=True)
@@ -167,7 +166,7 @@ class WorkspaceTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        Its files follow with their names, before the request's instructions.
+        The files follow with their names, before the request's instructions.
         """
         (self.path / "USER.md").write_text("Ada likes tea.\n")
         (self.path / "AGENTS.md").write_text("Ask first.\n")
@@ -187,7 +186,7 @@ class WorkspaceTests(SynchronousTestCase):
 
     def test_skills(self) -> None:
         """
-        Skills are listed in a line each, with where to read them.
+        Skills are listed in a line each, with their paths.
         """
         self.writeSkill()
         self.assertEqual(
@@ -200,7 +199,7 @@ class WorkspaceTests(SynchronousTestCase):
 
     def test_skillsUnread(self) -> None:
         """
-        An agent that can't read files is told of no skills, nor where it is.
+        An agent that can't read files gets neither skills nor paths.
         """
         self.writeSkill()
         for tools in ((), (GREET,)):
@@ -211,13 +210,12 @@ class WorkspaceTests(SynchronousTestCase):
 
 class LengthTests(SynchronousTestCase):
     """
-    Small models answer short prompts best.
+    Small models need short prompts.
     """
 
     def test_short(self) -> None:
         """
-        Without tools and files an agent's prompt is below 1,000 characters, and by
-        far.
+        Without tools and files an agent's prompt is far below 1,000 characters.
         """
         path = Path(self.mktemp())
         path.mkdir()

@@ -12,12 +12,12 @@ from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase
 
 class RecordTestCase(RuntimeTestCase):
     """
-    A run that several may listen to.
+    A run with several listeners.
     """
 
     def record(self, **wishes):
         """
-        One that has not begun.
+        Create a recorded run without starting it.
         """
         request = RunRequest(
             agent=AGENT,
@@ -31,26 +31,26 @@ class RecordTestCase(RuntimeTestCase):
 
     def listen(self, record):
         """
-        Listen to it.
+        Subscribe a listener.
 
-        @return: The listening, and all that is heard.
+        @return: The subscription, and the received events.
         """
         heard = []
         listening = record.subscribe(heard.extend)
-        # Some tests only look at the run.
+        # Some tests only inspect the run.
         self.addCleanup(listening.done.addErrback, lambda failure: None)
         return listening, heard
 
     def begin(self, record):
         """
-        Let it begin.
+        Start the run.
         """
         record.start(self.runtime.startRun)
 
     @property
     def call(self):
         """
-        The question to the model.
+        Return the model call.
         """
         return self.provider.calls[-1]
 
@@ -62,7 +62,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_hears(self):
         """
-        They hear everything, and then how it ended.
+        The listener gets all events, and then the result.
         """
         for recorded in (False, True):
             record = self.record(recorded=recorded)
@@ -76,7 +76,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_fails(self):
         """
-        They learn of a failure.
+        The listener gets the error.
         """
         record = self.record()
         listening, _ = self.listen(record)
@@ -87,7 +87,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_nothingIsKept(self):
         """
-        Nothing is kept of a run that is not recorded.
+        The events of a run that is not recorded are dropped.
         """
         record = self.record()
         self.listen(record)
@@ -98,7 +98,8 @@ class OneListenerTests(RecordTestCase):
 
     def test_gone(self):
         """
-        When they go the model is stopped at once, in each way of going.
+        When the listener goes away the model call is cancelled, in each way of going
+        away.
         """
         for leave in ("stopProducing", "cancel"):
             record = self.record()
@@ -111,7 +112,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_goneAtOnce(self):
         """
-        Also when they go while the run begins.
+        The same applies while the run starts.
         """
         record = self.record()
         listening = record.subscribe(lambda events: listening.stopProducing())
@@ -121,7 +122,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_slow(self):
         """
-        The model waits while they are slow.
+        The model call pauses while the listener is slow.
         """
         for recorded in (False, True):
             record = self.record(recorded=recorded)
@@ -135,7 +136,7 @@ class OneListenerTests(RecordTestCase):
 
     def test_slowFromTheStart(self):
         """
-        Also if they were slow before it began.
+        It also pauses if the listener was slow before it.
         """
         record = self.record()
         listening, _ = self.listen(record)
@@ -146,12 +147,12 @@ class OneListenerTests(RecordTestCase):
 
 class MoreListenersTests(RecordTestCase):
     """
-    Later listeners get all of the answer, too.
+    Later listeners get all events, too.
     """
 
     def test_later(self):
         """
-        They hear what was said already, and go on with the others.
+        A later listener gets earlier events first, and then those of the others.
         """
         record = self.record(recorded=True)
         first, _ = self.listen(record)
@@ -167,7 +168,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_afterTheEnd(self):
         """
-        They hear it to the end when the run is over.
+        A listener after the end gets all events and the end.
         """
         record = self.record(recorded=True)
         self.listen(record)
@@ -180,7 +181,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_failures(self):
         """
-        Each learns of a failure, and holds nothing of the others by it.
+        Each listener gets its own failure, without references to the others.
         """
         record = self.record(recorded=True)
         first, _ = self.listen(record)
@@ -198,7 +199,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_oneGoes(self):
         """
-        The run goes on as long as one is there.
+        The run continues while one listener remains.
         """
         record = self.record(recorded=True)
         first, _ = self.listen(record)
@@ -212,7 +213,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_goesOn(self):
         """
-        Or to its end, if it was asked to.
+        The run continues to its end if that was requested.
         """
         record = self.record(recorded=True, keepsRunning=True)
         listening, _ = self.listen(record)
@@ -226,7 +227,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_goneInTheLog(self):
         """
-        The run's line in the log says whether nobody was left who listened.
+        The run's log line shows whether all listeners went away.
         """
         for leaving, gone in ((1, "no"), (2, "yes")):
             record = self.record(recorded=True, keepsRunning=True)
@@ -234,7 +235,7 @@ class MoreListenersTests(RecordTestCase):
             self.begin(record)
             for listening in listenings[:leaving]:
                 listening.stopProducing()
-            # Who comes back does not undo it.
+            # A listener that returns does not change that.
             self.listen(record)
             self.call.say("Hi.")
             self.call.finish()
@@ -242,8 +243,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_slowAfterTheEnd(self):
         """
-        A listener that comes when the run is over gets no more at a time than it can
-        take, and the end after all of it.
+        A listener after the end gets events at its own pace, and then the end.
         """
         record = self.record(recorded=True)
         self.listen(record)
@@ -268,7 +268,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_goesAfterTheEnd(self):
         """
-        They can go before they have heard it all.
+        It can go away before it has all events.
         """
         record = self.record(recorded=True)
         self.listen(record)
@@ -281,7 +281,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_oneIsSlow(self):
         """
-        Nobody waits for one who is slow; they get it all in the end, in its order.
+        A slow listener does not delay the others, and gets all events in order.
         """
         record = self.record(recorded=True)
         slow, late = self.listen(record)
@@ -305,7 +305,7 @@ class MoreListenersTests(RecordTestCase):
 
     def test_allAreSlow(self):
         """
-        The model waits when all of them are slow.
+        The model call pauses if all listeners are slow.
         """
         record = self.record(recorded=True)
         listenings = [self.listen(record)[0] for _ in range(2)]

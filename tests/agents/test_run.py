@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: what a run does, when nothing goes wrong.
+Tests of L{openclaw.agents.run}: successful runs.
 """
 
 from twisted.internet.interfaces import IPushProducer
@@ -16,7 +16,7 @@ from tests.agents.run_harness import AGAIN, AGENT, HELLO, KEY, RunHarness
 
 class UntouchableStore:
     """
-    A store that nobody may use.
+    A store that fails all calls.
     """
 
     def __getattr__(self, name: str) -> None:
@@ -29,27 +29,24 @@ class RunTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make a harness.
-        """
         self.harness = RunHarness()
 
     def assertTidy(self) -> None:
         """
-        Assert that nothing waits for the clock.
+        Assert that no delayed call is left.
         """
         self.assertEqual(self.harness.clock.getDelayedCalls(), [])
 
 
 class AnsweringTests(RunTestCase):
     """
-    A run asks the model and passes on what it says.
+    A run calls the model and passes its events on.
     """
 
     def test_asks(self) -> None:
         """
         The model gets the system prompt, the conversation and the sampling of the
-        request, and is the agent's own.
+        request, and is the agent's.
         """
         sampling = Sampling(temperature=0.5)
         opening = [HELLO, AssistantMessage("Yes?"), AGAIN]
@@ -65,15 +62,15 @@ class AnsweringTests(RunTestCase):
 
     def test_otherModel(self) -> None:
         """
-        A caller can ask for another model than the agent's.
+        A caller can request another model than the agent's.
         """
         self.harness.begin(kept=False, model=ModelRef("scripted", "m2"))
         self.assertEqual(self.harness.call.request.model, "m2")
 
     def test_startedFirst(self) -> None:
         """
-        The listener is told that the run started: once, before anything else, and
-        before the model is asked.
+        The listener gets C{RunStarted} once, before all other events and before the
+        model call.
         """
         for kept in (False, True):
             harness = RunHarness()
@@ -90,7 +87,7 @@ class AnsweringTests(RunTestCase):
 
     def test_notStartedInTheQueue(self) -> None:
         """
-        A run that waits has not started.
+        A queued run has not started.
         """
         first, second = self.harness.begin(), self.harness.begin()
         self.assertEqual(second.batches, [])
@@ -101,7 +98,7 @@ class AnsweringTests(RunTestCase):
 
     def test_atOnceAndInBatches(self) -> None:
         """
-        The model's events are passed on within the same call, each batch as one.
+        The model's events are passed on synchronously, each batch as one.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.say("Hi", " there")
@@ -112,8 +109,8 @@ class AnsweringTests(RunTestCase):
 
     def test_result(self) -> None:
         """
-        The run ends with the whole answer, why the model stopped, and the tokens.
-        Thoughts are no part of the answer.
+        The result has the complete reply, the finish reason, and the tokens.  Reasoning
+        is not part of the reply.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.think("hm")
@@ -127,7 +124,7 @@ class AnsweringTests(RunTestCase):
 
     def test_names(self) -> None:
         """
-        Each run has a name of its own.
+        Each run has its own id.
         """
         names = {self.harness.prepare().run.runID for _ in range(100)}
         self.assertEqual(len(names), 100)
@@ -137,18 +134,18 @@ class AnsweringTests(RunTestCase):
 
 class StatelessTests(RunTestCase):
     """
-    A run that is not to be kept leaves nothing behind.
+    A run without a session stores nothing.
     """
 
     def setUp(self) -> None:
         """
-        Take the store away.
+        Use a store that fails.
         """
         self.harness = RunHarness(makeStore=lambda clock: UntouchableStore())
 
     def test_success(self) -> None:
         """
-        A stateless run needs no store.
+        Such a run needs no store.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.say("Hi.")
@@ -157,7 +154,7 @@ class StatelessTests(RunTestCase):
 
     def test_failure(self) -> None:
         """
-        Nor does one that fails or is cancelled.
+        The same applies if it fails or is cancelled.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.finish()
@@ -169,7 +166,7 @@ class StatelessTests(RunTestCase):
 
     def test_together(self) -> None:
         """
-        Stateless runs never wait for each other, whatever their keys.
+        Such runs never wait for each other, whatever their keys.
         """
         self.harness.begin(kept=False)
         self.harness.begin(kept=False)
@@ -177,7 +174,7 @@ class StatelessTests(RunTestCase):
 
     def test_storeWouldTell(self) -> None:
         """
-        A kept run does use the store: these tests can fail.
+        A run with a session does use the store, so these tests can fail.
         """
         run = self.harness.begin()
         self.assertEqual(run.error.code, "internal_error")
@@ -185,12 +182,12 @@ class StatelessTests(RunTestCase):
 
 class KeptTests(RunTestCase):
     """
-    A conversation is kept.
+    Runs with a session.
     """
 
     def test_wordsFirst(self) -> None:
         """
-        The caller's message is kept before the model is asked.
+        The caller's message is stored before the model call.
         """
         kept: list = []
         self.harness.provider.answer = lambda call: kept.append(self.harness.kept())
@@ -199,7 +196,7 @@ class KeptTests(RunTestCase):
 
     def test_answerBeforeDone(self) -> None:
         """
-        The answer is kept before the run says that it is done.
+        The reply is stored before C{done} fires.
         """
         run = self.harness.begin()
         self.harness.store.held.add("endTurn")
@@ -216,8 +213,8 @@ class KeptTests(RunTestCase):
 
     def test_history(self) -> None:
         """
-        The next run of the session tells the model all that was said, and adds what
-        is new.
+        The next run of the session sends all messages to the model, and adds the new
+        ones.
         """
         self.harness.begin()
         self.harness.call.say("Hi.")
@@ -229,7 +226,7 @@ class KeptTests(RunTestCase):
 
     def test_letGo(self) -> None:
         """
-        When it is done others can have the session.
+        When it is done the session is free.
         """
         run = self.harness.begin()
         self.assertFalse(self.harness.claim())
@@ -249,7 +246,7 @@ class KeptTests(RunTestCase):
 
     def test_thoughtsAreNotKept(self) -> None:
         """
-        The model's thoughts are not part of the conversation.
+        Reasoning is not stored.
         """
         self.harness.begin()
         self.harness.call.think("hm")
@@ -259,7 +256,7 @@ class KeptTests(RunTestCase):
 
     def test_sessionsAreIndependent(self) -> None:
         """
-        Runs of different sessions run at the same time.
+        Runs of different sessions are concurrent.
         """
         first, second = (
             self.harness.begin("agent:main:a"),
@@ -276,7 +273,7 @@ class KeptTests(RunTestCase):
 
     def test_runAfterRun(self) -> None:
         """
-        Runs of one session come one by one, in the order of their beginning.
+        Runs of a session are serialised in order.
         """
         runs = [
             self.harness.begin(following=[UserMessage(name)])
@@ -296,18 +293,18 @@ class KeptTests(RunTestCase):
 
 class BackPressureTests(RunTestCase):
     """
-    A slow reader makes the model wait.
+    A slow client pauses the model.
     """
 
     def test_interface(self) -> None:
         """
-        A run can be registered as the producer of a response.
+        A run can be registered as a producer.
         """
         verifyObject(IPushProducer, self.harness.prepare().run)
 
     def test_current(self) -> None:
         """
-        Pausing and resuming reach the model at once.
+        Pausing and resuming reach the model call immediately.
         """
         run = self.harness.begin()
         self.assertFalse(self.harness.call.paused)
@@ -318,7 +315,7 @@ class BackPressureTests(RunTestCase):
 
     def test_beforeTheCall(self) -> None:
         """
-        A run that is paused while it waits asks a model that waits.
+        If a queued run is paused, its model call begins paused.
         """
         first, second = self.harness.begin(), self.harness.begin()
         second.run.pauseProducing()
@@ -330,8 +327,7 @@ class BackPressureTests(RunTestCase):
 
     def test_laterCall(self) -> None:
         """
-        A reader that was slow before the second call still is; one that caught up
-        is not.
+        A pause before the second call still applies; a resumed run is not paused.
         """
         for resumed in (False, True):
             run = self.harness.begin(kept=False)
@@ -345,7 +341,7 @@ class BackPressureTests(RunTestCase):
 
     def test_afterTheEnd(self) -> None:
         """
-        Whatever a reader does after the end is harmless.
+        Pausing and resuming after the end have no effect.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.say("Hi.")

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: stopping one at an awkward moment.
+Tests of L{openclaw.agents.run}: cancellation during callbacks and transactions.
 """
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,13 +11,13 @@ from tests.agents.run_harness import TIMEOUT_SECONDS, RunHarness, Watched
 
 class TransactionTests(SynchronousTestCase):
     """
-    A transaction that has begun is not cancelled.
+    A transaction in progress is not cancelled.
     """
 
     def test_claimDoesNotOutliveRun(self) -> None:
         """
-        A run that is given up while the store takes its claim holds its place until
-        the claim has been given back.
+        A run that is cancelled during its claim keeps its slot until the claim has been
+        released.
         """
         harness = RunHarness()
         harness.store.held |= {"beginTurn", "endTurn"}
@@ -35,8 +35,8 @@ class TransactionTests(SynchronousTestCase):
 
     def test_timeoutInTransaction(self) -> None:
         """
-        A run whose time is over while the store takes its time ends right behind it
-        and never asks the model.
+        A run that times out during a transaction ends directly after it, and never
+        calls the model.
         """
         harness = RunHarness()
         harness.store.held.add("beginTurn")
@@ -52,7 +52,7 @@ class TransactionTests(SynchronousTestCase):
 
     def test_lateTimeout(self) -> None:
         """
-        An answer that is whole is not lost to the clock.
+        A complete reply is not lost to a time-out.
         """
         harness = RunHarness()
         harness.store.held.add("endTurn")
@@ -66,12 +66,12 @@ class TransactionTests(SynchronousTestCase):
 
 class FromListenerTests(SynchronousTestCase):
     """
-    A listener can stop its run from within what it is told.
+    A listener cancels its run during a callback.
     """
 
     def check(self, harness: RunHarness, run: Watched) -> None:
         """
-        Assert that the run was stopped.
+        Assert that the run was cancelled.
         """
         run.run.start()
         if harness.provider.calls and not run.outcomes:
@@ -84,7 +84,7 @@ class FromListenerTests(SynchronousTestCase):
 
     def test_atStart(self) -> None:
         """
-        When it hears that the run started: then the model is not asked.
+        During C{RunStarted}: the model is not called.
         """
         for kept in (False, True):
             harness = RunHarness()
@@ -95,7 +95,7 @@ class FromListenerTests(SynchronousTestCase):
 
     def test_whileSpoken(self) -> None:
         """
-        When it hears a word.
+        During a text event.
         """
         for kept in (False, True):
             harness = RunHarness()
@@ -108,8 +108,7 @@ class FromListenerTests(SynchronousTestCase):
 
     def test_beforeTheCall(self) -> None:
         """
-        When it hears a word of a provider that speaks before it has handed over the
-        call.
+        During a text event that a provider sends before it returns the call.
         """
         for kept in (False, True):
             harness = RunHarness()
@@ -124,12 +123,12 @@ class FromListenerTests(SynchronousTestCase):
 
 class NeverStartedTests(SynchronousTestCase):
     """
-    A run can be given up before it begins.
+    A run can be cancelled before its start.
     """
 
     def test_cancelled(self) -> None:
         """
-        Then it does nothing at all.
+        It then does nothing.
         """
         for kept in (False, True):
             harness = RunHarness()

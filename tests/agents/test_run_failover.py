@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: another try, and other models.
+Tests of L{openclaw.agents.run}: retries and fallbacks.
 """
 
 from collections.abc import Callable
@@ -38,41 +38,41 @@ FIRST, SECOND, THIRD = ModelRef("a", "m1"), ModelRef("b", "m2"), ModelRef("a", "
 FIRST_WAIT_SECONDS = 0.5
 SECOND_WAIT_SECONDS = 1.0
 """
-The longest that the waits between two tries can be.
+The maximum of the wait between two attempts.
 """
 
 
 def failing(error: Callable[[], OpenClawError]) -> Callable[[ScriptedCall], None]:
     """
-    A model that always fails, before it has said a word.
+    Return a model that always fails before its first output.
     """
     return lambda call: call.fail(error())
 
 
 def unreachable() -> UpstreamUnreachable:
     """
-    Nobody is there.
+    Return an error of a failed connection.
     """
     return UpstreamUnreachable("Nobody is there.")
 
 
 def broken() -> UpstreamError:
     """
-    Return an error that may be gone in a moment.
+    Return a transient error.
     """
     return UpstreamError("The provider broke.")
 
 
 def refusing() -> UpstreamAuthFailed:
     """
-    The key is wrong.
+    Return an error of an invalid key.
     """
     return UpstreamAuthFailed("The key is wrong.", shouldRetry=False)
 
 
 def answering(call: ScriptedCall) -> None:
     """
-    A model that answers at once.
+    Return a model that replies immediately.
     """
     call.say("Hi.")
     call.finish()
@@ -80,13 +80,10 @@ def answering(call: ScriptedCall) -> None:
 
 class FailoverTestCase(SynchronousTestCase):
     """
-    Two providers, and an agent with three models there.
+    Two providers, and an agent with three of their models.
     """
 
     def setUp(self) -> None:
-        """
-        Make a harness.
-        """
         self.harness = RunHarness()
         self.a, self.b = ScriptedProvider("a"), ScriptedProvider("b")
         self.providers = {"a": self.a, "b": self.b}
@@ -101,7 +98,7 @@ class FailoverTestCase(SynchronousTestCase):
         **more: Any,
     ) -> Watched:
         """
-        Begin a run of an agent with these models.
+        Start a run of an agent with these models.
         """
         choice = ModelChoice(primary=primary, fallbacks=fallbacks)
         agent = msgspec.structs.replace(AGENT, model=choice)
@@ -109,13 +106,13 @@ class FailoverTestCase(SynchronousTestCase):
 
     def asked(self, provider: ScriptedProvider) -> list[str]:
         """
-        The models that a provider was asked for.
+        Return the models that were requested from a provider.
         """
         return [call.request.model for call in provider.calls]
 
     def assertOver(self, run: Watched) -> None:
         """
-        Assert that a run ended once, and that nothing waits for it.
+        Assert that a run ended once, and that no delayed call is left.
         """
         self.assertEqual(len(run.outcomes), 1)
         self.assertEqual(len(run.ends), 1)
@@ -125,12 +122,12 @@ class FailoverTestCase(SynchronousTestCase):
 
 class FallbackTests(FailoverTestCase):
     """
-    The agent's other models answer when the first can't.
+    The agent's other models replace a failing one.
     """
 
     def test_inOrder(self) -> None:
         """
-        They are asked one after the other, and the caller sees one answer.
+        They are called in order, and the caller gets one reply.
         """
         self.a.answer = lambda call: (
             call.fail(unreachable()) if call.request.model == "m1" else answering(call)
@@ -147,7 +144,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_sameQuestion(self) -> None:
         """
-        The other model is asked the same.
+        The other model gets the same request.
         """
         self.a.answer = failing(unreachable)
         self.begin(FIRST, SECOND)
@@ -156,7 +153,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_firstAnswers(self) -> None:
         """
-        Nobody asks them as long as the first one answers.
+        They are not called if the first one replies.
         """
         self.a.answer = answering
         run = self.begin(FIRST, SECOND)
@@ -165,7 +162,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_allFail(self) -> None:
         """
-        The caller hears what was wrong with the last one.
+        The caller gets the error of the last one.
         """
         self.a.answer = failing(unreachable)
         self.b.answer = failing(lambda: UpstreamTimeout("It is silent."))
@@ -175,7 +172,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_afterAWord(self) -> None:
         """
-        A word can't be taken back: there is no other try.
+        After the first output there is no retry.
         """
         for error in (unreachable(), broken()):
             run = self.begin(FIRST, SECOND)
@@ -189,7 +186,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_providerGone(self) -> None:
         """
-        A provider that a reload took away is one that fails.
+        A provider that a reload removed counts as failing.
         """
         del self.providers["a"]
         self.b.answer = answering
@@ -198,7 +195,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_override(self) -> None:
         """
-        A request that asks for a certain model gets that one or an error.
+        A request for a certain model gets that model or an error.
         """
         self.a.answer = failing(unreachable)
         run = self.begin(SECOND, THIRD, model=FIRST)
@@ -208,7 +205,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_callersFault(self) -> None:
         """
-        A wrong request is wrong everywhere.
+        An invalid request is not retried.
         """
         for error in (InvalidRequest("Nonsense."), UpstreamRefused("Nonsense.")):
             run = self.begin(FIRST, SECOND)
@@ -220,7 +217,7 @@ class FallbackTests(FailoverTestCase):
 
     def test_slowReader(self) -> None:
         """
-        A reader who is slow is still slow for the next model.
+        A pause also applies to the next model.
         """
         run = self.begin(FIRST, SECOND)
         run.run.pauseProducing()
@@ -230,12 +227,12 @@ class FallbackTests(FailoverTestCase):
 
 class RetryTests(FailoverTestCase):
     """
-    A provider that is broken for a moment is asked again.
+    Transient errors are retried.
     """
 
     def test_recovers(self) -> None:
         """
-        The caller sees an answer, later.
+        The caller gets a reply, later.
         """
         run = self.begin()
         self.a.calls[0].fail(broken())
@@ -247,7 +244,7 @@ class RetryTests(FailoverTestCase):
 
     def test_backOff(self) -> None:
         """
-        It is given some time, and more of it the second time.
+        The wait increases.
         """
         self.a.answer = failing(broken)
         run = self.begin()
@@ -265,7 +262,7 @@ class RetryTests(FailoverTestCase):
 
     def test_thenFallback(self) -> None:
         """
-        When that does not help, the next model is asked.
+        If retries fail, the next model is called.
         """
         self.a.answer = failing(broken)
         self.b.answer = answering
@@ -276,7 +273,7 @@ class RetryTests(FailoverTestCase):
 
     def test_retryAfter(self) -> None:
         """
-        A provider that says when to come back is asked then, not before.
+        The provider's C{Retry-After} is respected.
         """
         run = self.begin()
         self.a.calls[0].fail(UpstreamRateLimited("Slow down.", retryAfter=3.0))
@@ -288,7 +285,7 @@ class RetryTests(FailoverTestCase):
 
     def test_retryAfterTooLong(self) -> None:
         """
-        If that is too late, the caller is told at once when to come back.
+        If it is too long, the caller gets it with the error immediately.
         """
         run = self.begin()
         self.a.calls[0].fail(UpstreamRateLimited("Slow down.", retryAfter=9.0))
@@ -298,7 +295,7 @@ class RetryTests(FailoverTestCase):
 
     def test_rateLimitFallback(self) -> None:
         """
-        With another model at hand nobody waits.
+        If there is another model, there is no wait.
         """
         self.a.answer = failing(lambda: UpstreamRateLimited("No.", retryAfter=3.0))
         self.b.answer = answering
@@ -307,7 +304,7 @@ class RetryTests(FailoverTestCase):
 
     def test_othersGoOn(self) -> None:
         """
-        Whoever waits for a broken provider holds up nobody in another session.
+        Waiting for a provider does not affect other sessions.
         """
         self.a.answer = failing(broken)
         self.b.answer = answering
@@ -318,7 +315,7 @@ class RetryTests(FailoverTestCase):
 
     def test_cancelled(self) -> None:
         """
-        A caller who leaves meanwhile is not waited for.
+        A disconnect ends the wait.
         """
         run = self.begin(FIRST, SECOND)
         self.a.calls[0].fail(broken())
@@ -331,7 +328,7 @@ class RetryTests(FailoverTestCase):
 
     def test_cancelledByHolder(self) -> None:
         """
-        Nor is one who cancels what they hold.
+        Cancelling the run's Deferred ends the wait.
         """
         run = self.begin(kept=False)
         self.a.calls[0].fail(broken())
@@ -341,7 +338,7 @@ class RetryTests(FailoverTestCase):
 
     def test_cancelledCall(self) -> None:
         """
-        A call that is cancelled is not one that failed.
+        A cancelled call is not a failed one.
         """
         run = self.begin(FIRST, SECOND)
         run.run.cancel()
@@ -350,7 +347,7 @@ class RetryTests(FailoverTestCase):
 
     def test_timeIsUp(self) -> None:
         """
-        The run's own time goes on during a wait.
+        The run's time limit includes waits.
         """
         run = self.begin()
         self.harness.clock.advance(TIMEOUT_SECONDS - 1)
@@ -362,12 +359,12 @@ class RetryTests(FailoverTestCase):
 
 class RefusedKeyTests(FailoverTestCase):
     """
-    A provider that refuses its key is not asked for a while.
+    A provider that rejects its API key is not called for a while.
     """
 
     def setUp(self) -> None:
         """
-        One does, and a run has found out.
+        Let a run find a rejected key.
         """
         super().setUp()
         self.a.answer = failing(refusing)
@@ -377,7 +374,7 @@ class RefusedKeyTests(FailoverTestCase):
 
     def test_remembered(self) -> None:
         """
-        The next run knows without asking.
+        The next run fails without a call.
         """
         run = self.begin()
         self.assertIsInstance(run.error, UpstreamAuthFailed)
@@ -386,7 +383,7 @@ class RefusedKeyTests(FailoverTestCase):
 
     def test_fallback(self) -> None:
         """
-        It goes to its next model at once.
+        It calls the next model immediately.
         """
         run = self.begin(FIRST, SECOND)
         self.assertEqual(run.result.text, "Hi.")
@@ -394,13 +391,13 @@ class RefusedKeyTests(FailoverTestCase):
 
     def test_others(self) -> None:
         """
-        An agent that uses another provider notices nothing.
+        Agents with other providers are not affected.
         """
         self.assertEqual(self.begin(SECOND).result.text, "Hi.")
 
     def test_forgotten(self) -> None:
         """
-        It is asked again soon; to remember does not make it longer.
+        It is called again soon; failures without a call do not prolong that.
         """
         self.harness.clock.advance(REMEMBERED_SECONDS / 2)
         self.begin()
@@ -410,7 +407,7 @@ class RefusedKeyTests(FailoverTestCase):
 
     def test_newKey(self) -> None:
         """
-        A reload with another key helps at once.
+        A reload with another key takes effect immediately.
         """
         self.providers["a"] = ScriptedProvider("a", answering)
         self.assertEqual(self.begin().result.text, "Hi.")

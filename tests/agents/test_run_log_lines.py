@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.runtime}: what is told and counted of runs that ended.
+Tests of L{openclaw.agents.runtime}: log lines and counts of ended runs.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase, configu
 @implementer(ITool)
 class Look:
     """
-    A tool that needs no time.
+    A tool that returns immediately.
     """
 
     name = "look"
@@ -37,12 +37,12 @@ class Look:
 
 class AccountTestCase(RuntimeTestCase):
     """
-    Runs as the API begins them.
+    Runs as the API starts them.
     """
 
     def ask(self, **more: Any) -> Watched:
         """
-        Begin a run.
+        Start a run.
         """
         usual = {"agent": AGENT, "sessionKey": KEY, "stateful": False}
         request = RunRequest(
@@ -56,19 +56,19 @@ class AccountTestCase(RuntimeTestCase):
     @property
     def account(self) -> RunLogEntry:
         """
-        Return the latest summary that was logged.
+        Return the latest log line's account.
         """
         return self.events[-1]["run"]
 
 
 class WhoTests(AccountTestCase):
     """
-    The line says who asked and who answered.
+    The line has the caller and the agent.
     """
 
     def test_caller(self) -> None:
         """
-        The caller's label and the request are in it, to find them elsewhere.
+        It has the caller's label and the request's id.
         """
         self.ask(caller="ann", requestID="req_7")
         self.answer()
@@ -76,7 +76,7 @@ class WhoTests(AccountTestCase):
 
     def test_model(self) -> None:
         """
-        It names the model that answered, not the one that should have.
+        It has the model that replied, not the first one.
         """
         models = ModelChoice(
             primary=ModelRef("scripted", "m1"), fallbacks=(ModelRef("scripted", "m2"),)
@@ -88,7 +88,7 @@ class WhoTests(AccountTestCase):
 
     def test_noModel(self) -> None:
         """
-        A run that never left the queue asked none.
+        A run that never left the queue has no model.
         """
         for _ in range(5):
             self.ask()
@@ -98,13 +98,13 @@ class WhoTests(AccountTestCase):
 
 class WhenTests(AccountTestCase):
     """
-    The line says where the time went.
+    The line has the times of the phases.
     """
 
     def test_phases(self) -> None:
         """
-        The wait for the session, for the first word, and for the end all count from
-        when the request had arrived.
+        The times until the session, the first output, and the end are measured from the
+        arrival of the request.
         """
         self.ask(stateful=True)
         self.clock.advance(1)
@@ -123,7 +123,7 @@ class WhenTests(AccountTestCase):
 
     def test_thinking(self) -> None:
         """
-        Thinking aloud is something to say.
+        Reasoning counts as output.
         """
         self.ask()
         self.clock.advance(1)
@@ -134,7 +134,7 @@ class WhenTests(AccountTestCase):
 
     def test_neverAdmitted(self) -> None:
         """
-        Of a run that ends in the queue all the time was waiting.
+        For a run that ends in the queue, all of the time is waiting.
         """
         self.ask(stateful=True)
         waiting = self.ask(stateful=True)
@@ -146,7 +146,7 @@ class WhenTests(AccountTestCase):
 
     def test_clockSetBack(self) -> None:
         """
-        When somebody sets the machine's clock back, nothing takes less than no time.
+        If the system time is set back, no time is negative.
         """
         self.ask()
         self.clock.rightNow -= 10
@@ -156,7 +156,7 @@ class WhenTests(AccountTestCase):
 
     def test_inProgress(self) -> None:
         """
-        Runs that go on are told from those that wait.
+        Running and queued runs are counted separately.
         """
         runs = [self.ask() for _ in range(4)]
         self.assertEqual(self.runtime.countRuns(), (2, 2))
@@ -169,12 +169,12 @@ class WhenTests(AccountTestCase):
 
 class GoneTests(AccountTestCase):
     """
-    The line says whether anybody still wanted the answer.
+    The line shows whether the client disconnected.
     """
 
     def test_ways(self) -> None:
         """
-        A caller can be noticed to be gone in several ways.
+        A disconnect is recognised in several ways.
         """
         for leave in (
             lambda run: run.cancel(),
@@ -187,7 +187,7 @@ class GoneTests(AccountTestCase):
 
     def test_otherReasons(self) -> None:
         """
-        A run that is stopped for another reason is not logged as one whose caller left.
+        A run that is cancelled for another reason is not logged as disconnected.
         """
         self.ask().run.cancel(RunCancelled("On request."))
         self.assertEqual(self.account.outcome, "run_cancelled")
@@ -199,7 +199,7 @@ class GoneTests(AccountTestCase):
 
     def test_inTime(self) -> None:
         """
-        Whoever waited for the answer is not gone.
+        A client that got the reply is not logged as disconnected.
         """
         self.ask()
         self.answer()
@@ -208,12 +208,12 @@ class GoneTests(AccountTestCase):
 
 class CostTests(AccountTestCase):
     """
-    The line says what was spent, be the answer of use or not.
+    The line has the tokens, also of a failed run.
     """
 
     def test_cancelledBetweenTurns(self) -> None:
         """
-        The usage of a run before it was cancelled is known.
+        The usage before the cancellation is known.
         """
         look = OfferedTool(Look(), ArgumentReader(Look.parameters))
         run = self.ask(tools={"look": look})
@@ -225,7 +225,7 @@ class CostTests(AccountTestCase):
 
     def test_cancelledWithinATurn(self) -> None:
         """
-        So is what the provider has said by then that the answer cost.
+        The usage that the provider has reported so far is known.
         """
         run = self.ask()
         self.provider.calls[0].usage = Usage(prompt_tokens=9)
@@ -234,7 +234,7 @@ class CostTests(AccountTestCase):
 
     def test_failedTries(self) -> None:
         """
-        Tries that failed cost as well.
+        Failed attempts are included.
         """
         self.ask()
         self.provider.calls[0].usage = Usage(prompt_tokens=9)
@@ -251,7 +251,7 @@ class CountingTests(AccountTestCase):
 
     def test_runs(self) -> None:
         """
-        Runs are counted by agent and outcome, whoever asked and whatever was asked.
+        Runs are counted by agent and outcome.
         """
         self.ask(caller="ann", model=ModelRef("scripted", "anything"))
         self.answer()
@@ -265,8 +265,8 @@ class CountingTests(AccountTestCase):
 
     def test_upstream(self) -> None:
         """
-        Each failure of a provider counts, also one that a caller never hears of; that
-        a caller went away is none.
+        Each failed model call is counted, also if the caller does not notice; a
+        disconnect is not.
         """
         self.ask()
         self.provider.calls[0].fail(UpstreamError("Broken."))
@@ -278,7 +278,7 @@ class CountingTests(AccountTestCase):
 
     def test_reconfigured(self) -> None:
         """
-        A new configuration does not begin the numbers anew.
+        A new configuration does not reset the counts.
         """
         self.ask()
         self.answer()
@@ -295,7 +295,7 @@ class StoreTests(AccountTestCase):
 
     def makeStore(self) -> HeldStore:
         """
-        A store whose disk is full.
+        Return a store with a full disk.
         """
         store = FailingStore(self.clock)
         store.failing = frozenset({"beginTurn", "renew"})
@@ -313,7 +313,7 @@ class StoreTests(AccountTestCase):
 
     def test_answer(self) -> None:
         """
-        A run that needs no store goes well.
+        A run without a session succeeds.
         """
         run = self.ask()
         self.answer()

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: what is forgotten.
+Tests of L{openclaw.agents.run}: memory is freed.
 """
 
 import gc
@@ -20,22 +20,22 @@ SECRET_WORDS = "my PIN is 4711"
 
 class Words(list):
     """
-    A conversation of which one can see whether it is still in memory.
+    A conversation whose lifetime tests can observe.
     """
 
 
 class ForgettingTests(SynchronousTestCase):
     """
-    A failure that somebody keeps does not keep the conversation in memory.
+    A failure that is kept does not keep the conversation in memory.
     """
 
     def failed(
         self, end: Callable[[RunHarness, AgentRun], None], kept: bool = False
     ) -> tuple[Failure, "weakref.ref[Words]"]:
         """
-        Let a run fail, and keep its failure only.
+        Let a run fail, and keep only its failure.
 
-        @param end: Makes it fail, unless it did so at once.
+        @param end: Makes it fail, unless it has failed already.
         """
         harness = RunHarness(makeStore=FailingStore)
         words = Words([UserMessage(SECRET_WORDS)])
@@ -47,7 +47,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def assertForgets(self, kept: tuple[Failure, "weakref.ref[Words]"]) -> None:
         """
-        Assert that a failure holds nothing of the run.
+        Assert that a failure has no reference to the run.
         """
         failure, words = kept
         gc.collect()
@@ -62,11 +62,11 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_model(self) -> None:
         """
-        When the model fails, with a whole chain of reasons.
+        The model fails, with a chain of exceptions.
         """
 
         def speak(call: ScriptedCall) -> None:
-            # What a provider's own frames hold.
+            # Frames of a provider.
             conversation = call.request.messages
             try:
                 try:
@@ -84,7 +84,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_empty(self) -> None:
         """
-        When the model has nothing to say.
+        The model's reply is empty.
         """
 
         def end(harness: RunHarness, run: AgentRun) -> None:
@@ -98,7 +98,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        When the run is cancelled.
+        The run is cancelled.
         """
 
         def end(harness: RunHarness, run: AgentRun) -> None:
@@ -109,7 +109,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_bug(self) -> None:
         """
-        When the fault is ours.
+        An unexpected exception.
         """
 
         def end(harness: RunHarness, run: AgentRun) -> None:
@@ -124,7 +124,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_store(self) -> None:
         """
-        When the store fails while the run fails.
+        The store fails while the run fails.
         """
 
         def end(harness: RunHarness, run: AgentRun) -> None:
@@ -138,8 +138,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_shown(self) -> None:
         """
-        The representation of a run, as in a log, has its name and nothing else, be it
-        over or not.
+        The C{repr} of a run, as in a log, has only its id, also after the end.
         """
         harness = RunHarness()
         run = harness.begin(opening=[UserMessage(SECRET_WORDS)]).run
@@ -150,7 +149,7 @@ class ForgettingTests(SynchronousTestCase):
 
     def test_theRunItself(self) -> None:
         """
-        A run that is over is in nobody's memory.
+        A finished run is freed.
         """
         harness = RunHarness()
         trace = weakref.ref(harness.begin().run)

@@ -23,7 +23,7 @@ _numbers = count()
 
 def enter(queue: RunQueue) -> "Deferred[str]":
     """
-    Ask for a place for a caller of whom there is no other run.
+    Acquire a slot for a caller without other runs.
 
     @return: Fires with the caller.
     """
@@ -40,7 +40,7 @@ class QueueTestCase(SynchronousTestCase):
         self, running: int = 2, queued: int = 2, perSession: int = 2
     ) -> RunQueue:
         """
-        Places with these bounds.
+        Return a queue with these limits.
         """
         self.clock = Clock()
         limits = RunLimits(
@@ -50,7 +50,7 @@ class QueueTestCase(SynchronousTestCase):
 
     def assertBusy(self, asked: Deferred, kind: type[Busy]) -> None:
         """
-        Assert that somebody was sent away, and told when to come back.
+        Assert that a request was rejected with a time for a retry.
         """
         error = self.failureResultOf(asked, kind).value
         self.assertIs(type(error), kind)
@@ -59,7 +59,7 @@ class QueueTestCase(SynchronousTestCase):
 
     def assertTidy(self) -> None:
         """
-        Assert that nothing waits for the clock.
+        Assert that no delayed call is left.
         """
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -71,7 +71,7 @@ class SessionTests(QueueTestCase):
 
     def test_inOrder(self) -> None:
         """
-        Those who want a session get it one by one, in the order of asking.
+        Runs get a session in the order of their requests.
         """
         queue = self.makeRunQueue()
         order: list[str] = []
@@ -89,7 +89,7 @@ class SessionTests(QueueTestCase):
 
     def test_othersDoNotWait(self) -> None:
         """
-        A session that is taken makes nobody wait for another one.
+        Other sessions are not affected.
         """
         queue = self.makeRunQueue(perSession=0)
         for key in ("s", "t", "u"):
@@ -97,8 +97,8 @@ class SessionTests(QueueTestCase):
 
     def test_tooMany(self) -> None:
         """
-        No more than the configured number may wait for a session; the next is sent
-        away at once, and the others keep their turns.
+        The number of runs that wait for a session is limited; the next is rejected
+        immediately, and the others keep their order.
         """
         queue = self.makeRunQueue(perSession=2)
         self.successResultOf(queue.acquireSession("s"))
@@ -111,8 +111,8 @@ class SessionTests(QueueTestCase):
 
     def test_tooLong(self) -> None:
         """
-        Nobody waits for a session longer than the configured time, and who gave up
-        is not given the session later.
+        The wait for a session is limited, and a run that gave up does not get the
+        session later.
         """
         queue = self.makeRunQueue()
         self.successResultOf(queue.acquireSession("s"))
@@ -128,8 +128,8 @@ class SessionTests(QueueTestCase):
 
     def test_cancelled(self) -> None:
         """
-        A cancelled wait leaves no trace: the next one has the turn, and there is room
-        for one more.
+        A cancelled wait leaves no trace: the next run gets the session, and another one
+        can wait.
         """
         queue = self.makeRunQueue(perSession=2)
         self.successResultOf(queue.acquireSession("s"))
@@ -146,8 +146,8 @@ class SessionTests(QueueTestCase):
 
     def test_doneAtOnce(self) -> None:
         """
-        Whoever gets a session may be done with it in the same breath; then it goes
-        to the next one, and to no two at once.
+        A run may release its session in the callback; the session then goes to the next
+        one, and only to that.
         """
         queue = self.makeRunQueue(perSession=5)
         order: list[str] = []
@@ -167,8 +167,7 @@ class SessionTests(QueueTestCase):
 
     def test_nextComesWhileHandedOver(self) -> None:
         """
-        A request for a session that is handed from run to run waits like everybody
-        else's.
+        A request during the hand-over of a session waits like the others.
         """
         queue = self.makeRunQueue(perSession=5)
         self.successResultOf(queue.acquireSession("s"))
@@ -185,7 +184,7 @@ class SessionTests(QueueTestCase):
 
     def test_forgotten(self) -> None:
         """
-        A session that nobody uses takes up no memory, however its last user left.
+        An unused session takes no memory, however it was released.
         """
         queue = self.makeRunQueue()
         traces = []
@@ -205,12 +204,12 @@ class SessionTests(QueueTestCase):
 
 class RunningTests(QueueTestCase):
     """
-    So many run at once, in all.
+    The number of concurrent runs is limited.
     """
 
     def test_inOrder(self) -> None:
         """
-        Places that become free are given out in the order of asking.
+        Free slots are given out in the order of requests.
         """
         queue = self.makeRunQueue(running=1, queued=3)
         order: list[str] = []
@@ -225,7 +224,7 @@ class RunningTests(QueueTestCase):
 
     def test_tooMany(self) -> None:
         """
-        When as many wait as may, the next is sent away at once.
+        If the queue is full, the next run is rejected immediately.
         """
         queue = self.makeRunQueue(running=2, queued=1)
         for _ in range(2):
@@ -235,7 +234,7 @@ class RunningTests(QueueTestCase):
 
     def test_noQueue(self) -> None:
         """
-        With a queue of length zero a free slot can still be had.
+        With a queue of length zero, a free slot can be acquired.
         """
         queue = self.makeRunQueue(running=1, queued=0)
         place = self.successResultOf(enter(queue))
@@ -245,8 +244,7 @@ class RunningTests(QueueTestCase):
 
     def test_tooLong(self) -> None:
         """
-        Nobody waits for a place longer than the configured time, and who gave up
-        does not get one later.
+        The wait for a slot is limited, and a run that gave up does not get one later.
         """
         queue = self.makeRunQueue(running=1)
         place = self.successResultOf(enter(queue))
@@ -274,8 +272,8 @@ class RunningTests(QueueTestCase):
 
     def test_longQueueDoneAtOnce(self) -> None:
         """
-        A long queue of those who are done as soon as they have a place passes in one
-        go, and leaves all places free.
+        A long queue of runs that release their slots in the callback is processed at
+        once, and all slots are free afterwards.
         """
         queue = self.makeRunQueue(running=1, queued=2000)
         place = self.successResultOf(enter(queue))
@@ -294,19 +292,19 @@ class RunningTests(QueueTestCase):
 
 class LimitTests(QueueTestCase):
     """
-    The bounds can be changed while places are taken.
+    The limits can be changed while slots are in use.
     """
 
     def change(self, queue: RunQueue, **bounds: int) -> None:
         """
-        Let other bounds hold.
+        Change the limits.
         """
         old = {"running": 1, "queued": 0, "perSession": 0}
         queue.reconfigure(RunLimits(**{**old, **bounds}, waitSeconds=SECONDS * 2))
 
     def test_moreQueue(self) -> None:
         """
-        More may wait from now on, and for longer.
+        More runs may wait immediately, and for longer.
         """
         queue = self.makeRunQueue(running=1, queued=0, perSession=0)
         place = self.successResultOf(enter(queue))
@@ -325,7 +323,7 @@ class LimitTests(QueueTestCase):
 
     def test_morePlaces(self) -> None:
         """
-        Raising the number of places lets more run, those who wait first.
+        With more slots, more runs start, in the order of the queue.
         """
         queue = self.makeRunQueue(running=1, queued=1)
         old = self.successResultOf(enter(queue))
@@ -339,8 +337,8 @@ class LimitTests(QueueTestCase):
 
     def test_fewerPlaces(self) -> None:
         """
-        Lowering it takes no place away from those who run, nor a turn from those who
-        wait; nobody else begins before there are as few as may be.
+        With fewer slots, no run loses its slot and no queued run its position; no other
+        run starts until the limit is respected.
         """
         queue = self.makeRunQueue(running=2, queued=1)
         old = [self.successResultOf(enter(queue)) for _ in range(2)]
@@ -356,13 +354,13 @@ class LimitTests(QueueTestCase):
 
 class ShareTests(QueueTestCase):
     """
-    Callers who want more than others.
+    Callers with many runs.
     """
 
     def test_reserve(self) -> None:
         """
-        One caller never has all places, however many they ask for and with nobody
-        else there: the next caller begins at once.
+        A caller never gets all slots, even if there is no other: the next caller's run
+        starts immediately.
         """
         queue = self.makeRunQueue(running=16, queued=100)
         asked = [queue.acquire("greedy") for _ in range(50)]
@@ -371,7 +369,8 @@ class ShareTests(QueueTestCase):
 
     def test_turns(self) -> None:
         """
-        A place that becomes free goes to who has least, not to who asked first.
+        A free slot goes to the caller with the fewest runs, not to the first in the
+        queue.
         """
         queue = self.makeRunQueue(running=4, queued=100)
         greedy = [queue.acquire("greedy") for _ in range(20)]
@@ -380,12 +379,13 @@ class ShareTests(QueueTestCase):
         waiting = [queue.acquire(name) for name in "cdcd"]
         for _ in range(had):
             queue.release("greedy")
-        # Then everybody has one, and those without any came before the second of each.
+        # Each caller has one run then, and those without any came before the second of
+        # each.
         self.assertTrue(waiting[0].called and waiting[1].called)
 
     def test_fullQueue(self) -> None:
         """
-        A caller who fills the queue loses the newest of their turns to others.
+        A caller that fills the queue loses its newest run to others.
         """
         queue = self.makeRunQueue(running=1, queued=4)
         greedy = [queue.acquire("greedy") for _ in range(5)]
@@ -398,7 +398,7 @@ class ShareTests(QueueTestCase):
 
 class AnyOrderTests(SynchronousTestCase):
     """
-    The promises hold in whatever order things happen.
+    The invariants hold in any order of events.
     """
 
     @given(
@@ -412,7 +412,7 @@ class AnyOrderTests(SynchronousTestCase):
     )
     def test_anyOrder(self, steps, running, queued, choice) -> None:
         """
-        Never do more run or wait than may; and nobody waits while a place is free.
+        The limits are never exceeded, and no run waits while a slot is free.
         """
         clock = Clock()
         limits = RunLimits(

@@ -21,19 +21,16 @@ AGAIN = RequestFingerprint(caller="operator", fingerprint=b"1", again=True)
 
 class RegistryTestCase(RecordTestCase):
     """
-    A registry, and runs.
+    A test case with a registry.
     """
 
     def setUp(self):
-        """
-        Begin a registry.
-        """
         super().setUp()
         self.registry = RunRegistry(self.clock)
 
     def keep(self, asked, **wishes):
         """
-        Begin a run, and let it be found.
+        Start a recorded run.
         """
         record = self.record(recorded=True, **wishes)
         self.listening, _ = self.listen(record)
@@ -43,7 +40,7 @@ class RegistryTestCase(RecordTestCase):
 
     def finish(self, text="Hi."):
         """
-        Let the latest run end well.
+        Let the latest run succeed.
         """
         self.call.say(text)
         self.call.finish()
@@ -51,7 +48,7 @@ class RegistryTestCase(RecordTestCase):
 
 class KeyTests(RegistryTestCase):
     """
-    A caller's key names one run.
+    An idempotency key identifies a run of its caller.
     """
 
     def test_live(self):
@@ -64,7 +61,7 @@ class KeyTests(RegistryTestCase):
 
     def test_over(self):
         """
-        One that is over is found for a while.
+        A finished run is found for a while.
         """
         record = self.keep(ONCE)
         self.finish()
@@ -76,7 +73,7 @@ class KeyTests(RegistryTestCase):
 
     def test_otherRequest(self):
         """
-        The key of another request is refused, and never worth another try.
+        The key of another request is rejected, without a retry.
         """
         self.keep(ONCE)
         other = RequestFingerprint(caller="operator", fingerprint=b"2", key="k")
@@ -86,7 +83,7 @@ class KeyTests(RegistryTestCase):
 
     def test_otherCaller(self):
         """
-        Somebody else's key is not one's own.
+        Keys of other callers are separate.
         """
         self.keep(ONCE)
         other = RequestFingerprint(caller="somebody", fingerprint=b"1", key="k")
@@ -95,7 +92,7 @@ class KeyTests(RegistryTestCase):
 
     def test_failed(self):
         """
-        A run that failed without having done anything may be tried again.
+        A run that failed without effects may be retried.
         """
         self.keep(ONCE)
         self.call.fail(UpstreamError("Down.", shouldRetry=None))
@@ -111,7 +108,7 @@ class KeyTests(RegistryTestCase):
 
     def test_failedForGood(self):
         """
-        A run whose repetition would do harm is found: the failure is its answer.
+        A failed run with effects is found: its error is the response.
         """
         record = self.keep(ONCE)
         self.call.fail(UpstreamError("Down.", shouldRetry=False))
@@ -121,12 +118,12 @@ class KeyTests(RegistryTestCase):
 
 class KeylessTests(RegistryTestCase):
     """
-    A client's library that tries again is recognised without a key.
+    Retries of a client library are recognised without a key.
     """
 
     def test_again(self):
         """
-        It finds the run in progress, but only if it says that it tries again.
+        A retry finds the run in progress, but only if it is marked as a retry.
         """
         record = self.keep(KEYLESS)
         self.assertIsNone(self.registry.find(KEYLESS))
@@ -135,7 +132,7 @@ class KeylessTests(RegistryTestCase):
 
     def test_over(self):
         """
-        Not one that is over: whoever asked had the answer.
+        A finished run is not found, since its caller got the response.
         """
         record = self.keep(KEYLESS)
         self.finish()
@@ -144,7 +141,7 @@ class KeylessTests(RegistryTestCase):
 
     def test_others(self):
         """
-        Nor another caller's, or that of another request.
+        Runs of other callers or requests are not found.
         """
         self.keep(KEYLESS)
         for caller, fingerprint in (("somebody", b"1"), ("operator", b"2")):
@@ -156,7 +153,7 @@ class KeylessTests(RegistryTestCase):
 
     def test_newest(self):
         """
-        Of two that are the same the newer is found, and stays when the older ends.
+        Of two identical runs the newer is found, also after the older has ended.
         """
         self.keep(KEYLESS)
         newer = self.keep(KEYLESS)
@@ -172,7 +169,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_byID(self):
         """
-        A run that goes on alone is found by its id, in progress and over.
+        A run that continues alone is found by its id, in progress and finished.
         """
         record = self.keep(KEYLESS, keepsRunning=True)
         self.assertIs(self.registry.get(record.request.runID), record)
@@ -182,9 +179,9 @@ class ForgettingTests(RegistryTestCase):
 
     def test_tooMany(self):
         """
-        The runs that ended first are forgotten first.
+        The runs that ended first are removed first.
         """
-        # Each has two events, the beginning and two characters.
+        # Each has two events, the start and two characters.
         size = RECORD_CHARACTERS + 2 * EVENT_CHARACTERS + 2
         records = []
         for number in range(MAX_CHARACTERS // size + 2):
@@ -200,7 +197,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_tooMuch(self):
         """
-        So are those of which too much was recorded in all.
+        Runs are removed when the recorded events exceed the total limit.
         """
         first = self.keep(
             RequestFingerprint(caller="operator", fingerprint=b"1", key="1")
@@ -215,7 +212,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_small(self):
         """
-        An answer of many small pieces takes more room than its text.
+        A reply of many small pieces takes more memory than its text.
         """
         first = self.keep(
             RequestFingerprint(caller="operator", fingerprint=b"1", key="1")
@@ -226,8 +223,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_greedy(self):
         """
-        A caller with many runs has their own runs forgotten, and nobody else's, be they
-        older.
+        A caller with many runs loses its own, and not those of others, even older ones.
         """
         other = self.keep(RequestFingerprint(caller="other", fingerprint=b"1", key="k"))
         self.finish()
@@ -244,7 +240,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_asked(self):
         """
-        The request of a run is not kept: only its answer, and whose it was.
+        The request of a run is freed: only the reply and the caller are kept.
         """
         record = self.keep(ONCE)
         before = record.request
@@ -260,7 +256,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_inProgressStays(self):
         """
-        A run in progress is never forgotten.
+        A run in progress is never removed.
         """
         record = self.keep(ONCE)
         self.clock.advance(50)

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: what becomes of the model's words.
+Tests of L{openclaw.agents.run}: the model's replies.
 """
 
 from hypothesis import given
@@ -24,18 +24,15 @@ REPLIES = st.tuples(
 
 class EmptyReplyTests(SynchronousTestCase):
     """
-    A model that says nothing is asked once more.
+    An empty reply is requested again, once.
     """
 
     def setUp(self) -> None:
-        """
-        Make a harness.
-        """
         self.harness = RunHarness()
 
     def test_secondTry(self) -> None:
         """
-        The second question has all of the first and a nudge, which is not kept.
+        The second request has everything of the first and a nudge, which is not stored.
         """
         run = self.harness.begin()
         self.harness.call.finish()
@@ -51,8 +48,8 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_twice(self) -> None:
         """
-        When it has nothing to say again, the run fails, and only what the caller
-        said is kept.
+        If the second reply is empty, too, the run fails, and only the caller's message
+        is stored.
         """
         run = self.harness.begin()
         self.harness.call.finish()
@@ -66,8 +63,8 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_blanks(self) -> None:
         """
-        Blanks are no answer.  Those that were passed on stay in front of the second
-        one, so that a stream's text is the result's.
+        Blanks are an empty reply.  Those that were passed on precede the second reply,
+        so that the stream's text equals the result's.
         """
         run = self.harness.begin()
         self.harness.call.say(" \n", "\t")
@@ -80,7 +77,7 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_blanksTwice(self) -> None:
         """
-        Blanks are no answer the second time either.
+        Blanks are also empty the second time.
         """
         run = self.harness.begin(kept=False)
         for _ in range(2):
@@ -90,7 +87,7 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_thoughtsOnly(self) -> None:
         """
-        A model that only thinks has said nothing.
+        A reply with only reasoning is empty.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.think("hm")
@@ -102,8 +99,8 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_otherReasons(self) -> None:
         """
-        A model that was cut short or censored before its first word is no failure,
-        and is not asked again.
+        An empty reply with C{length} or C{content_filter} is not a failure, and not
+        requested again.
         """
         for reason in ("length", "content_filter", "tool_calls"):
             harness = RunHarness()
@@ -117,7 +114,7 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_secondFails(self) -> None:
         """
-        When the second question fails, the run fails as that did.
+        If the second call fails, the run fails with its error.
         """
         run = self.harness.begin()
         self.harness.call.finish()
@@ -127,7 +124,7 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_usage(self) -> None:
         """
-        The caller pays for both questions.
+        The usage includes both calls.
         """
         run = self.harness.begin(kept=False)
         self.harness.call.finish("stop", Usage(10, 1, 4, 1))
@@ -137,7 +134,7 @@ class EmptyReplyTests(SynchronousTestCase):
 
     def test_nextTurn(self) -> None:
         """
-        After an empty reply the session can be used as ever.
+        After an empty reply the session can be used normally.
         """
         self.harness.begin()
         self.harness.call.finish()
@@ -151,14 +148,14 @@ class EmptyReplyTests(SynchronousTestCase):
 
 class AnyReplyTests(SynchronousTestCase):
     """
-    Properties that hold for all replies of models.
+    Properties of all replies.
     """
 
     @given(replies=st.lists(REPLIES, min_size=2, max_size=2), kept=st.booleans())
     def test_streamIsResult(self, replies, kept) -> None:
         """
-        The words that were passed on, those of the result and those that are kept
-        are the same; and the usage is that of all questions.
+        The texts of the stream, the result and the session are the same; and the usage
+        is that of all calls.
         """
         harness = RunHarness()
         script = iter(replies)

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: nobody waits for ever.
+Tests of L{openclaw.agents.run}: time limits.
 """
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,13 +22,13 @@ FOREIGN = Claim(KEY, "of another process")
 
 class WaitsAreBoundedTests(SynchronousTestCase):
     """
-    No run waits for ever.
+    All waits of a run are limited.
     """
 
     def test_session(self) -> None:
         """
-        A run that waits too long for its session is sent away, while the one that
-        has it goes on.
+        A run that waits too long for its session is rejected, while the one that holds
+        it continues.
         """
         harness = RunHarness()
         first, second = harness.begin(), harness.begin()
@@ -42,7 +42,7 @@ class WaitsAreBoundedTests(SynchronousTestCase):
 
     def test_sessionQueue(self) -> None:
         """
-        A run for a session with a long queue is sent away at once.
+        A run for a session with a full queue is rejected immediately.
         """
         harness = RunHarness()
         for _ in range(1 + LIMITS.perSession):
@@ -51,7 +51,7 @@ class WaitsAreBoundedTests(SynchronousTestCase):
 
     def test_place(self) -> None:
         """
-        A run that waits too long for a place is sent away, and its session is free.
+        A run that waits too long for a slot is rejected, and its session is free.
         """
         harness = RunHarness()
         others = [harness.begin(kept=False) for _ in range(LIMITS.running)]
@@ -67,7 +67,7 @@ class WaitsAreBoundedTests(SynchronousTestCase):
 
     def test_claim(self) -> None:
         """
-        So is a run whose session another process keeps for itself.
+        A run whose session another process holds for too long is rejected.
         """
         harness = RunHarness()
         harness.store.beginTurn(FOREIGN, "main", [HELLO], [])
@@ -83,8 +83,7 @@ class WaitsAreBoundedTests(SynchronousTestCase):
 
     def test_claimOfSlowStore(self) -> None:
         """
-        The wait for another process is bounded in time, also if the store takes long
-        to say that it is not over.
+        That wait is limited in time, even if the store is slow.
         """
         harness = RunHarness()
         harness.store.beginTurn(FOREIGN, "main", [HELLO], [])
@@ -98,8 +97,8 @@ class WaitsAreBoundedTests(SynchronousTestCase):
 
     def test_claimBecomesFree(self) -> None:
         """
-        A run that waits for another process goes on when that one is done, with all
-        that was said there.
+        A run that waits for another process continues when the session is free, with
+        all of its messages.
         """
         harness = RunHarness()
         harness.store.beginTurn(FOREIGN, "main", [HELLO], [])
@@ -114,7 +113,7 @@ class WaitsAreBoundedTests(SynchronousTestCase):
 
     def test_timeDoesNotCountInTheQueue(self) -> None:
         """
-        The time of a run is its own: waiting for others does not use it up.
+        The time limit of a run does not include the queue.
         """
         harness = RunHarness()
         harness.begin()

@@ -20,12 +20,12 @@ from tests.agents.runtime_case import ANSWER, QUESTION, RuntimeTestCase, configu
 
 class BeginningTests(RuntimeTestCase):
     """
-    The runtime knows the runs in progress.
+    The runtime tracks the runs in progress.
     """
 
     def test_known(self) -> None:
         """
-        A run is known while it is in progress, also in the queue.
+        A run is tracked while it is in progress, also in the queue.
         """
         first, second = self.begin(), self.begin()
         self.assertEqual(
@@ -39,7 +39,7 @@ class BeginningTests(RuntimeTestCase):
 
     def test_overAtOnce(self) -> None:
         """
-        A run can be over before C{begin} returns.
+        A run can end before C{begin} returns.
         """
         self.provider.answer = lambda call: self.answer()
         run = self.begin()
@@ -48,8 +48,7 @@ class BeginningTests(RuntimeTestCase):
 
     def test_manyInOneSession(self) -> None:
         """
-        Runs of one session that need no time end one after the other, and none is
-        left behind.
+        Runs of a session that end immediately are serialised, and none is left.
         """
         runs = [self.begin() for _ in range(3)]
         self.provider.answer = lambda call: self.answer()
@@ -60,7 +59,7 @@ class BeginningTests(RuntimeTestCase):
 
     def test_knownUntilItsTransactionEnds(self) -> None:
         """
-        A run whose caller is gone is known until the store has its claim back.
+        A run whose client has disconnected is tracked until its claim is released.
         """
         self.store.held.add("beginTurn")
         run = self.begin()
@@ -72,7 +71,7 @@ class BeginningTests(RuntimeTestCase):
 
     def test_limits(self) -> None:
         """
-        The configured limits hold.
+        The configured limits apply.
         """
         runs = [self.begin(kept=False) for _ in range(5)]
         self.assertEqual(len(self.provider.calls), 2)
@@ -80,7 +79,7 @@ class BeginningTests(RuntimeTestCase):
 
     def test_longQueue(self) -> None:
         """
-        When a provider fails that a long queue waits for, all of the queue ends.
+        If a provider fails for which a long queue waits, all runs of the queue end.
         """
         self.runtime.reconfigure(configured(maxConcurrent=1, maxQueued=1000))
         runs = [self.begin(kept=False) for _ in range(1001)]
@@ -93,12 +92,12 @@ class BeginningTests(RuntimeTestCase):
 
 class RevokedTests(RuntimeTestCase):
     """
-    Tokens that are not valid any more.
+    Revoked tokens.
     """
 
     def setUp(self) -> None:
         """
-        Let there be none.
+        Begin without a revoked token.
         """
         super().setUp()
         self.revoked: set[str] = set()
@@ -106,7 +105,7 @@ class RevokedTests(RuntimeTestCase):
 
     def embed(self, namespace: str) -> "Deferred[EmbeddingReply]":
         """
-        Ask for embeddings.
+        Request embeddings.
         """
         return self.runtime.embed(
             EmbeddingCall(
@@ -122,8 +121,8 @@ class RevokedTests(RuntimeTestCase):
 
     def test_ends(self) -> None:
         """
-        Their runs end, those in the queue too, and so do their calls for embeddings;
-        all others go on.
+        Their runs end, including queued ones, and so do their requests for embeddings;
+        all others continue.
         """
         mine = [self.begin("agent:main:a", namespace="token:ci") for _ in range(2)]
         other = self.begin("agent:main:b", namespace="token:cd")
@@ -141,7 +140,7 @@ class RevokedTests(RuntimeTestCase):
 
     def test_begins(self) -> None:
         """
-        Nothing of theirs begins: the request's headers may have been checked before.
+        Their requests that were authenticated before start no run.
         """
         self.revoked.add("token:ci")
         self.assertRaises(AuthenticationFailed, self.begin, namespace="token:ci")
@@ -152,12 +151,12 @@ class RevokedTests(RuntimeTestCase):
 
 class LogTests(RuntimeTestCase):
     """
-    Each run has its line in the log.
+    Each run has a log line.
     """
 
     def test_success(self) -> None:
         """
-        The line says what ran, how it ended, how long it took and what it cost.
+        The line has the run, its outcome, duration and tokens.
         """
         run = self.begin()
         self.clock.advance(1.5)
@@ -174,7 +173,7 @@ class LogTests(RuntimeTestCase):
 
     def test_failure(self) -> None:
         """
-        For a failed run it says why.
+        A failed run has the reason.
         """
         run = self.begin()
         self.provider.calls[0].fail(UpstreamRefused("Too hot."))
@@ -190,14 +189,14 @@ class LogTests(RuntimeTestCase):
 
     def test_cancelled(self) -> None:
         """
-        A caller who went away is in the log too.
+        A disconnect is logged, too.
         """
         self.begin().run.done.cancel()
         self.assertIn("outcome=run_cancelled gone=yes", self.logged[0])
 
     def test_noWords(self) -> None:
         """
-        No text of the conversation is in a log line, nor anywhere else in a log event.
+        No text of the conversation is in a log line or log event.
         """
         self.begin()
         self.answer()
@@ -224,7 +223,7 @@ class FailingRenewal(HeldStore):
 
 class ClaimTests(RuntimeTestCase):
     """
-    The claims of runs are kept alive.
+    The claims of runs are renewed.
     """
 
     def setUp(self) -> None:
@@ -236,7 +235,7 @@ class ClaimTests(RuntimeTestCase):
 
     def assertHeld(self, held: bool) -> None:
         """
-        Is the session held by some run?
+        Assert whether a run holds the session.
         """
         claim = Claim(KEY, "of another process")
         begun = self.successResultOf(self.store.beginTurn(claim, "main", [], []))
@@ -256,7 +255,7 @@ class ClaimTests(RuntimeTestCase):
 
     def test_idle(self) -> None:
         """
-        While no run has a claim the store is left alone.
+        Without claims the store is not called.
         """
         self.begin(kept=False)
         self.clock.pump([self.store.leaseSeconds / 3] * 6)
@@ -264,7 +263,7 @@ class ClaimTests(RuntimeTestCase):
 
     def test_ended(self) -> None:
         """
-        A claim that was given back is not renewed.
+        A released claim is not renewed.
         """
         self.begin()
         self.answer()
@@ -273,7 +272,7 @@ class ClaimTests(RuntimeTestCase):
 
     def test_slowStore(self) -> None:
         """
-        A store that takes its time is not asked again before it has answered.
+        A slow store is not called again before it has replied.
         """
         self.begin()
         self.store.held.add("renew")
@@ -288,13 +287,13 @@ class FailingRenewalTests(RuntimeTestCase):
 
     def makeStore(self) -> HeldStore:
         """
-        A store that can't.
+        Return a store that fails renewals.
         """
         return FailingRenewal(self.clock)
 
     def test_goesOn(self) -> None:
         """
-        The log says so, it is tried again, and the run goes on.
+        This is logged and retried, and the run continues.
         """
         self.runtime.start()
         run = self.begin()
@@ -308,12 +307,12 @@ class FailingRenewalTests(RuntimeTestCase):
 
 class ReconfiguringTests(RuntimeTestCase):
     """
-    A new configuration holds for the runs to come.
+    A new configuration applies to new runs.
     """
 
     def test_limits(self) -> None:
         """
-        More runs may run and wait.
+        More runs may start and wait.
         """
         runs = [self.begin(kept=False) for _ in range(5)]
         self.runtime.reconfigure(configured(maxConcurrent=4))
@@ -326,7 +325,7 @@ class ReconfiguringTests(RuntimeTestCase):
 
     def test_waiting(self) -> None:
         """
-        A new bound on waiting holds in the queue.
+        A new time limit applies to queued runs.
         """
         self.runtime.reconfigure(configured(waitSeconds=5.0))
         self.begin()
@@ -336,7 +335,7 @@ class ReconfiguringTests(RuntimeTestCase):
 
     def test_waitingForProcesses(self) -> None:
         """
-        It holds as well for the wait for another process.
+        It also applies to the wait for another process.
         """
         self.store.beginTurn(Claim(KEY, "of another process"), "main", [], [])
         before = self.begin()
@@ -348,7 +347,7 @@ class ReconfiguringTests(RuntimeTestCase):
 
     def test_runsInProgress(self) -> None:
         """
-        Runs in progress go on.
+        Runs in progress continue.
         """
         run = self.begin()
         self.runtime.reconfigure(configured(maxConcurrent=1))

@@ -37,27 +37,27 @@ class SkillTestCase(WorkspaceTestCase):
 
     def described(self, front: str) -> list[Skill]:
         """
-        The skills, when there is one with this front matter.
+        Return the skills if there is one with this front matter.
         """
         self.skill("one", f"---\n{front}\n---\n")
         return Workspace(self.path).refresh().skills
 
     def touch(self, modified: int) -> None:
         """
-        Let the skills' folder have changed at this time, so that no two changes
-        within one tick look like one.
+        Set the modification time of the skills' folder, so that changes within one tick
+        of the clock differ.
         """
         os.utime(self.path / "skills", (modified, modified))
 
 
 class SkillTests(SkillTestCase):
     """
-    Skills are known by their name, their description and where they are.
+    Skills have a name, a description and a path.
     """
 
     def test_one(self) -> None:
         """
-        All three are found.
+        All three are read.
         """
         self.skill("pdf", PDF)
         self.assertEqual(
@@ -67,7 +67,7 @@ class SkillTests(SkillTestCase):
 
     def test_windows(self) -> None:
         """
-        The file may come from another system.
+        CRLF line ends are accepted.
         """
         self.skill("pdf", "\ufeff" + PDF.replace("\n", "\r\n"))
         self.assertEqual(
@@ -76,7 +76,7 @@ class SkillTests(SkillTestCase):
 
     def test_order(self) -> None:
         """
-        They come in the order of their folders.
+        They are sorted by their folders.
         """
         for name in ("b", "c", "a"):
             self.skill(name, PDF)
@@ -87,7 +87,7 @@ class SkillTests(SkillTestCase):
 
     def test_nameless(self) -> None:
         """
-        One without a name is called after its folder.
+        A skill without a name has that of its folder.
         """
         for name in ("", "name:\n", "name: []\n"):
             (skill,) = self.described(f"{name}description: D.")
@@ -95,21 +95,21 @@ class SkillTests(SkillTestCase):
 
     def test_folded(self) -> None:
         """
-        A name and a description of several lines become one line each.
+        Names and descriptions of several lines become one line.
         """
         (skill,) = self.described("name: |\n  a\n  b\ndescription: >\n  One.\n\n  Two.")
         self.assertEqual((skill.name, skill.description), ("a b", "One. Two."))
 
     def test_plainWords(self) -> None:
         """
-        Numbers, dates and truth values are words here.
+        Numbers, dates and booleans are read as texts.
         """
         (skill,) = self.described("name: 2024\ndescription: 2024-02-30")
         self.assertEqual((skill.name, skill.description), ("2024", "2024-02-30"))
 
     def test_bounded(self) -> None:
         """
-        Names and descriptions are cut, and so is the list.
+        Names and descriptions are truncated, and so is the list.
         """
         (skill,) = self.described(f"name: {'n' * 1000}\ndescription: {'d' * 1000}")
         self.assertEqual(len(skill.name), MAX_SKILL_NAME_CHARACTERS)
@@ -120,7 +120,7 @@ class SkillTests(SkillTestCase):
 
     def test_long(self) -> None:
         """
-        A skill may be longer than what is read of it for the list.
+        A skill may be longer than the part that is read for the list.
         """
         self.skill("pdf", PDF + "x" * 2 * MAX_FILE_CHARACTERS)
         self.assertEqual(len(self.workspace.refresh().skills), 1)
@@ -128,12 +128,12 @@ class SkillTests(SkillTestCase):
 
 class BrokenSkillTests(SkillTestCase):
     """
-    A skill that makes no sense is left out, and the others are there.
+    An invalid skill is left out; the others are listed.
     """
 
     def test_broken(self) -> None:
         """
-        In every way that people break them.
+        All kinds of invalid front matter.
         """
         self.skill("pdf", PDF)
         for text in (
@@ -158,7 +158,7 @@ class BrokenSkillTests(SkillTestCase):
     @given(st.text(max_size=60))
     def test_anything(self, front: str) -> None:
         """
-        Nothing in such a file stops a run, now or when the prompt is sent.
+        No front matter fails a run, now or when the prompt is sent.
         """
         path = self.path / "skills" / "any" / "SKILL.md"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,15 +170,15 @@ class BrokenSkillTests(SkillTestCase):
 
     def test_surrogates(self) -> None:
         """
-        Surrogates, which YAML can write and UTF-8 can't, become question marks.
+        Surrogates, which YAML allows and UTF-8 does not, become question marks.
         """
         (skill,) = self.described('name: a\ndescription: "b \\ud800"')
         self.assertEqual(skill.description, "b ?")
 
     def test_folders(self) -> None:
         """
-        Folders without the file, files beside the folders, and names that don't fit
-        into a line are none.
+        Folders without the file, files beside the folders, and names of several lines
+        are ignored.
         """
         self.skill("pdf", PDF)
         self.skill("two\nlines", PDF)
@@ -192,7 +192,7 @@ class BrokenSkillTests(SkillTestCase):
 
     def test_noFolder(self) -> None:
         """
-        A file where the folder should be holds no skills.
+        If the folder is a file, there are no skills.
         """
         self.write("skills", "Soon.")
         self.assertEqual(self.workspace.refresh().skills, [])
@@ -200,7 +200,7 @@ class BrokenSkillTests(SkillTestCase):
 
 class LargeSkillTests(SkillTestCase):
     """
-    Of each skill a small part is read, and of many skills the first ones.
+    A small part of each skill is read, and of many skills the first ones.
     """
 
     def setUp(self) -> None:
@@ -216,15 +216,14 @@ class LargeSkillTests(SkillTestCase):
 
     def front(self, size: int) -> str:
         """
-        A skill whose front matter has a size, in bytes.
+        Write a skill whose front matter has this size, in bytes.
         """
         head, tail = "---\ndescription: D.\nmore: ", "\n---\n"
         return head + "x" * (size - len(head) - len(tail) + 1) + tail
 
     def test_frontMatter(self) -> None:
         """
-        Front matter may have a size.  What is larger is not understood, and it is
-        logged once which is left out.
+        The size of front matter is limited.  Larger ones are ignored, and logged once.
         """
         self.skill("fits", self.front(MAX_FRONT_BYTES))
         self.skill("large", self.front(20_000))
@@ -236,7 +235,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_boundedRead(self) -> None:
         """
-        No more than that is read of a file, be it as large as it may.
+        No more of the file is read, regardless of its size.
         """
         path = self.skill("pdf", PDF)
         os.truncate(path, 10 * 2**30)
@@ -246,7 +245,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_aliases(self) -> None:
         """
-        Aliases that multiply when they are expanded are not expanded.
+        YAML aliases that multiply are not expanded.
         """
         levels = ["a0: &a0 [x, x]"]
         for level in range(1, 30):
@@ -257,7 +256,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_deep(self) -> None:
         """
-        Nor does depth hurt anybody.
+        Deep nesting is harmless.
         """
         for opening in ("[", "{", "- ", "? ", "[{a: "):
             text = opening * ((MAX_FRONT_BYTES - 100) // len(opening))
@@ -265,7 +264,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_all(self) -> None:
         """
-        All skills together have a bound, too.
+        The total of all skills is limited, too.
         """
         text = f"---\ndescription: {'d' * MAX_SKILL_CHARACTERS}\n---\n"
         for number in range(MAX_SKILLS):
@@ -279,7 +278,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_manyFolders(self) -> None:
         """
-        Of very many folders the first are skills.
+        Of very many folders the first are read.
         """
         for number in range(MAX_SKILLS + 5):
             self.skill(f"{number:03}", PDF)
@@ -290,7 +289,7 @@ class LargeSkillTests(SkillTestCase):
 
     def test_noFiles(self) -> None:
         """
-        Pipes are not opened, and links don't lead out of the workspace.
+        Pipes are not opened, and links out of the workspace are not followed.
         """
         self.skill("pdf", PDF)
         outside = Path(self.mktemp())
@@ -310,12 +309,12 @@ class LargeSkillTests(SkillTestCase):
 
 class SkillChangeTests(SkillTestCase):
     """
-    Skills are read when they have changed.
+    Skills are read again when they change.
     """
 
     def setUp(self) -> None:
         """
-        Have read a skill, and one that is broken.
+        Read a valid and an invalid skill.
         """
         super().setUp()
         self.file = self.skill("pdf", PDF)
@@ -331,7 +330,7 @@ class SkillChangeTests(SkillTestCase):
 
     def test_unchanged(self) -> None:
         """
-        Those that look the same are not read again, sound or broken.
+        Unchanged ones are not read again, valid or not.
         """
         self.swap(self.file, PDF.replace("pdf\n", "new\n"))
         self.swap(self.broken, PDF)
@@ -339,7 +338,7 @@ class SkillChangeTests(SkillTestCase):
 
     def test_changed(self) -> None:
         """
-        One that was changed is read, and one that was mended is there.
+        A changed skill is read, and so is one that was corrected.
         """
         self.skill("pdf", PDF.replace("pdf\n", "PDF\n"), modified=2)
         self.skill("broken", PDF.replace("pdf\n", "mended\n"), modified=2)
@@ -347,7 +346,7 @@ class SkillChangeTests(SkillTestCase):
 
     def test_spoilt(self) -> None:
         """
-        One that makes no sense any more is gone.
+        A skill that becomes invalid is removed.
         """
         self.skill("pdf", "Just words.", modified=2)
         self.assertEqual(self.names(), [])
@@ -362,7 +361,7 @@ class SkillChangeTests(SkillTestCase):
 
     def test_removed(self) -> None:
         """
-        One that is taken away is gone, with or without its folder.
+        A removed skill is no longer listed, with or without its folder.
         """
         self.file.unlink()
         self.assertEqual(self.names(), [])

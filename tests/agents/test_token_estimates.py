@@ -27,31 +27,31 @@ from openclaw.messages import (
 
 class TokenTests(SynchronousTestCase):
     """
-    The guess grows with what a model has to read.
+    The estimate grows with the text.
     """
 
     def test_english(self):
         """
-        Four letters are a token.
+        Four letters are one token.
         """
         self.assertEqual(estimateText("The house is on the hill."), 6)
 
     def test_otherScripts(self):
         """
-        In scripts in which a character is most of a token, it counts as most of one.
+        In scripts in which a character is most of a token, it counts as such.
         """
         self.assertEqual(estimateText("山の上に家があります"), 7)
 
     @given(st.text(), st.text())
     def test_grows(self, text, more):
         """
-        More text is never fewer tokens, whatever characters it has.
+        More text is never fewer tokens, for any characters.
         """
         self.assertLessEqual(estimateText(text), estimateText(text + more))
 
     def test_everythingCounts(self):
         """
-        Words, images, calls, arguments and results count.
+        Texts, images, calls, arguments and results count.
         """
         said = UserMessage((TextPart("abcdefgh"), ImagePart("image/png", "AAAA")))
         call = AssistantMessage("abcd", (ToolCall("1", "read", '{"path":"abcd"}'),))
@@ -66,7 +66,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_tools(self):
         """
-        So does what a model is told of its tools.
+        The descriptions of tools count.
         """
         tool = ToolSpec("read", "Read a file.", {"type": "object"})
         self.assertEqual(estimateTools([tool, tool]), 2 * (4 + 4))

@@ -29,7 +29,7 @@ from openclaw.tools.arguments import ArgumentReader
 @implementer(ITool)
 class Tool:
     """
-    A tool whose work ends when the test says so.
+    A tool whose calls end when the test says so.
 
     @ivar running: The Deferreds of the calls, oldest first.
     @ivar given: Their arguments.
@@ -56,9 +56,9 @@ class Tool:
 
 class SlowToStop(Tool):
     """
-    A tool that tidies up when it is cancelled.
+    A tool that takes time to stop after it was cancelled.
 
-    @ivar tidied: To be fired when it has done so.
+    @ivar tidied: Fire it to end the stopping.
     """
 
     def run(self, arguments, context):
@@ -74,7 +74,7 @@ class SlowToStop(Tool):
 
 class Instant(Tool):
     """
-    A tool that does at once what the test says.
+    A tool that immediately calls the test's function.
     """
 
     def __init__(self, name, work):
@@ -84,7 +84,7 @@ class Instant(Tool):
 
 def raising(error):
     """
-    Work that fails, before it gives back a Deferred.
+    Raise an exception before returning a Deferred.
     """
 
     def work():
@@ -95,13 +95,10 @@ def raising(error):
 
 class ToolboxTestCase(SynchronousTestCase):
     """
-    An agent that can read and write.
+    An agent that can read and write files.
     """
 
     def setUp(self):
-        """
-        Make its tools.
-        """
         self.clock = Clock()
         self.events = []
         self.log = Logger(namespace="test", observer=self.events.append)
@@ -113,7 +110,7 @@ class ToolboxTestCase(SynchronousTestCase):
 
     def boxOf(self, *tools):
         """
-        A toolbox with these tools.
+        Return a toolbox with these tools.
         """
         offered = {
             tool.name: OfferedTool(tool, ArgumentReader(tool.parameters))
@@ -147,7 +144,7 @@ class ToolboxTestCase(SynchronousTestCase):
 
     def call(self, *names, arguments="{}"):
         """
-        Let the model call the tools of these names, in one turn.
+        Let the model call these tools in one turn.
         """
         return self.box.run(
             [ToolCall(f"c{i}", name, arguments) for i, name in enumerate(names)]
@@ -155,7 +152,7 @@ class ToolboxTestCase(SynchronousTestCase):
 
     def answerTo(self, name, arguments="{}"):
         """
-        Return the text that the model gets for one call that ends at once.
+        Return the result of a call that ends immediately.
         """
         [result] = self.successResultOf(self.call(name, arguments=arguments))
         self.assertEqual(result.tool_call_id, "c0")
@@ -170,13 +167,12 @@ class ToolboxTestCase(SynchronousTestCase):
 
 class OrderTests(ToolboxTestCase):
     """
-    Calls of one turn run at once where that is safe.
+    Calls of one turn run concurrently if that is safe.
     """
 
     def test_readersAtOnce(self):
         """
-        Tools that only read run beside each other; the results are in the order of
-        the calls.
+        Read-only tools run concurrently; the results have the order of the calls.
         """
         results = self.call("look", "look")
         first, second = self.look.running
@@ -190,7 +186,7 @@ class OrderTests(ToolboxTestCase):
 
     def test_someAtOnce(self):
         """
-        No more than some run at once; each that ends lets one more begin.
+        The number of concurrent calls is limited; each that ends starts the next.
         """
         count = MAX_CALLS_AT_ONCE + 3
         results = self.call(*["look"] * count)
@@ -203,7 +199,7 @@ class OrderTests(ToolboxTestCase):
 
     def test_changesInTurn(self):
         """
-        A call that changes something waits for the one before it.
+        A call with effects waits for the one before it.
         """
         results = self.call("look", "change", "look")
         self.assertEqual((len(self.look.running), self.change.running), (1, []))
@@ -216,7 +212,7 @@ class OrderTests(ToolboxTestCase):
 
     def test_effects(self):
         """
-        Only a call that may have changed something counts as one that has.
+        Only calls that may have had effects count as such.
         """
         self.call("look")
         self.assertFalse(self.box.hadEffects)
@@ -228,13 +224,13 @@ class OrderTests(ToolboxTestCase):
 
 class FailureTests(ToolboxTestCase):
     """
-    Whatever goes wrong in a tool, the model is told, and the run goes on.
+    A failing tool is reported to the model, and the run continues.
     """
 
     def test_notOffered(self):
         """
-        A tool that the agent does not have is refused, and the refusal is logged in
-        one line, whatever the model put into the name.
+        A tool that the agent does not have is refused, and logged in one line, for any
+        name.
         """
         answer = self.answerTo("exec\nforged line")
         self.assertEqual(answer, "There is no tool 'exec\\nforged line'.")
@@ -248,7 +244,7 @@ class FailureTests(ToolboxTestCase):
 
     def test_notOfferedBesideOthers(self):
         """
-        A call of no tool does not keep the others from their results.
+        A refused call does not affect the others.
         """
         results = self.call("nothing", "look")
         self.look.running[0].callback("seen")
@@ -256,7 +252,7 @@ class FailureTests(ToolboxTestCase):
 
     def test_arguments(self):
         """
-        Arguments that are wrong, or no JSON, are refused before the tool runs.
+        Arguments that are invalid, or not JSON, are refused before the tool runs.
         """
         for wrong in ('{"path": 1}', '{"other": 1}', "[]", "{"):
             results = self.successResultOf(self.call("look", arguments=wrong))
@@ -266,7 +262,7 @@ class FailureTests(ToolboxTestCase):
 
     def test_manyArguments(self):
         """
-        Arguments of very many values or escapes are refused before they are decoded.
+        Arguments with very many values or escapes are refused before they are decoded.
         """
         many = '{"path": [%s1]}' % ("[]," * (2 * MOST_VALUES))
         answer = self.answerTo("look", many)
@@ -276,14 +272,14 @@ class FailureTests(ToolboxTestCase):
 
     def test_argumentsReachTheTool(self):
         """
-        Good arguments reach the tool.
+        The tool gets valid arguments.
         """
         self.call("look", arguments='{"path": "a"}')
         self.assertEqual(self.look.given, [{"path": "a"}])
 
     def test_error(self):
         """
-        The model is told what a tool says was wrong.
+        The model gets the text of a L{ToolError}.
         """
         results = self.call("look")
         self.look.running[0].errback(ToolError("there is no such file"))
@@ -292,8 +288,8 @@ class FailureTests(ToolboxTestCase):
 
     def test_errorWithoutText(self):
         """
-        A tool that does not say what was wrong has failed, too, and the model is told
-        so: some providers refuse a failure without text.
+        An error without a text is a failure with a default text, since some providers
+        reject an empty one.
         """
         for text in ("", " \n"):
             results = self.call("look")
@@ -303,7 +299,7 @@ class FailureTests(ToolboxTestCase):
 
     def test_successThatSpeaksOfErrors(self):
         """
-        A result whose text begins with "Error:" is none.
+        A result whose text begins with "Error:" is not a failure.
         """
         results = self.call("look")
         self.look.running[0].callback("Error: disk full")
@@ -313,8 +309,8 @@ class FailureTests(ToolboxTestCase):
 
     def test_crash(self):
         """
-        A tool that crashes is one that failed; the log says why, the model does not
-        hear it.
+        An unexpected exception is a failure; the log has the details, the model does
+        not get them.
         """
         self.box = self.boxOf(Instant("look", raising(ValueError("inner"))))
         self.assertEqual(self.answerTo("look"), "The tool failed.")
@@ -323,7 +319,7 @@ class FailureTests(ToolboxTestCase):
 
     def test_noText(self):
         """
-        A tool that gives back something else than text is one that failed.
+        A result that is not text is a failure.
         """
         for wrong in (None, 5, b"bytes", ["a"]):
             self.box = self.boxOf(Instant("look", lambda given=wrong: succeed(given)))
@@ -331,7 +327,7 @@ class FailureTests(ToolboxTestCase):
 
     def test_long(self):
         """
-        A result without end is cut, and says so.
+        A long result is truncated, with a note.
         """
         self.box = self.boxOf(Instant("look", lambda: succeed("x" * 1_000_000)))
         answer = self.answerTo("look")
@@ -346,7 +342,7 @@ class CancelTests(ToolboxTestCase):
 
     def test_atOnce(self):
         """
-        All calls that run are cancelled.
+        All running calls are cancelled.
         """
         results = self.call("look", "look", "look")
         results.cancel()
@@ -355,7 +351,7 @@ class CancelTests(ToolboxTestCase):
 
     def test_waiting(self):
         """
-        Those that wait are not begun.
+        Waiting calls are not started.
         """
         results = self.call(*["look"] * (2 * MAX_CALLS_AT_ONCE))
         results.cancel()
@@ -366,7 +362,7 @@ class CancelTests(ToolboxTestCase):
 
     def test_inTurn(self):
         """
-        The call that runs is cancelled, and the next is not begun.
+        The running call is cancelled, and the next is not started.
         """
         results = self.call("change", "change")
         results.cancel()
@@ -375,7 +371,7 @@ class CancelTests(ToolboxTestCase):
 
     def test_swallowed(self):
         """
-        The next call is not begun either when the tool makes nothing of it.
+        The next call is not started even if the tool ignores the cancellation.
         """
         deaf = Tool("deaf", False)
         deaf.run = lambda arguments, context: self.stop.wait(
@@ -389,7 +385,7 @@ class CancelTests(ToolboxTestCase):
 
     def test_slow(self):
         """
-        The end comes when every tool has tidied up.
+        The end waits for all tools to stop.
         """
         slow = SlowToStop("slow", True)
         self.box = self.boxOf(self.look, slow)
@@ -403,12 +399,12 @@ class CancelTests(ToolboxTestCase):
 
 class ProgressTests(ToolboxTestCase):
     """
-    A run's listeners can follow the progress of its tools.
+    Listeners can follow the calls.
     """
 
     def test_ends(self):
         """
-        Each call has a beginning and an end, which says how it went.
+        Each call has a start and an end with its outcome.
         """
         for end, outcome in (
             (lambda work: work.callback("fine"), "ok"),
@@ -423,7 +419,7 @@ class ProgressTests(ToolboxTestCase):
 
     def test_cancelled(self):
         """
-        Nothing follows when the run is cancelled.
+        After a cancellation no event follows.
         """
         results = self.call("look")
         results.cancel()
@@ -432,7 +428,7 @@ class ProgressTests(ToolboxTestCase):
 
     def test_unknown(self):
         """
-        A call of an unknown tool has no progress.
+        A call of an unknown tool has no events.
         """
         self.answerTo("nothing")
         self.assertEqual(self.heard, [])
@@ -440,13 +436,13 @@ class ProgressTests(ToolboxTestCase):
 
 class AuditTests(ToolboxTestCase):
     """
-    Each call leaves one line in the log, without what was said in it.
+    Each call has one audit line, without its content.
     """
 
     def test_line(self):
         """
-        The line says who called what, how it ended and how long it took; neither
-        arguments nor results are in the event.
+        The line has the caller, the tool, the outcome and the duration; the event has
+        neither arguments nor results.
         """
         results = self.call("look", arguments='{"path": "private"}')
         self.clock.advance(1.5)
@@ -467,7 +463,7 @@ class AuditTests(ToolboxTestCase):
 
     def test_outcomes(self):
         """
-        The line tells refusals, crashes and cancelled calls apart.
+        Refusals, exceptions and cancelled calls are distinguished.
         """
         for end, outcome in (
             (lambda work: work.errback(ToolError("secret")), "refused"),

@@ -28,7 +28,7 @@ OTHER = ToolSpec("other", "", {"type": "object"})
 
 def reply(*texts, calls=(), reason=None, usage=None):
     """
-    Return a model's reply and its stream: each text a delta, each call two.
+    Return a model's reply and its events: one delta per text, two per call.
 
     @param calls: Names of tools.
     """
@@ -43,18 +43,15 @@ def reply(*texts, calls=(), reason=None, usage=None):
 
 class TurnsTestCase(SynchronousTestCase):
     """
-    A model with a script, and tools that all say C{done}.
+    A model with scripted replies, and tools that return C{done}.
     """
 
     def setUp(self):
-        """
-        Nothing was asked, said or done yet.
-        """
         self.begin()
 
     def begin(self):
         """
-        Forget what was asked, said and done.
+        Reset the records.
         """
         self.asked = []
         self.heard = []
@@ -64,7 +61,7 @@ class TurnsTestCase(SynchronousTestCase):
 
     def turns(self, *replies, maxModelCalls=25, clientTools=(), toolChoice="auto"):
         """
-        A loop over these replies; the last is given again and again.
+        Return a loop over these replies; the last is repeated.
         """
         script = list(replies)
 
@@ -99,7 +96,7 @@ class TurnsTestCase(SynchronousTestCase):
 
     def failing(self, kind, *replies, **settings):
         """
-        The error that comes of these replies.
+        Return the error that these replies cause.
         """
         self.loop = self.turns(*replies, **settings)
         done = Deferred.fromCoroutine(self.loop.run([HELLO]))
@@ -107,26 +104,26 @@ class TurnsTestCase(SynchronousTestCase):
 
     def streamed(self):
         """
-        The text that the caller heard.
+        Return the text that the caller got.
         """
         return "".join(e.text for e in self.heard if isinstance(e, TextDelta))
 
     def heardCalls(self):
         """
-        The pieces of calls that the caller heard.
+        Return the pieces of calls that the caller got.
         """
         return [e for e in self.heard if isinstance(e, ToolCallDelta)]
 
 
 class OwnToolTests(TurnsTestCase):
     """
-    The agent's own tools do their work within the run.
+    Calls of the agent's own tools.
     """
 
     def test_resultThenAnswer(self):
         """
-        The model is told what its call came to, and answers; the caller sees the
-        answer alone.
+        The model gets the result of its call, and replies; the caller gets only the
+        reply.
         """
         result = self.answer(reply(calls=["look"]), reply("It is blue."))
         self.assertEqual(
@@ -143,7 +140,7 @@ class OwnToolTests(TurnsTestCase):
 
     def test_usage(self):
         """
-        The usage of all calls of the model adds up.
+        The usages of all model calls are added.
         """
         result = self.answer(
             reply(calls=["look"], usage=Usage(10, 20, 3, 4)),
@@ -154,8 +151,7 @@ class OwnToolTests(TurnsTestCase):
 
     def test_brokenOff(self):
         """
-        Calls of an answer that came to its length are not carried out: their
-        arguments may be half written.
+        Calls of a truncated reply are not run, since their arguments may be incomplete.
         """
         result = self.answer(reply("So", calls=["look"], reason="length"))
         self.assertEqual((result.text, result.finishReason), ("So", "length"))
@@ -164,8 +160,8 @@ class OwnToolTests(TurnsTestCase):
 
     def test_unknown(self):
         """
-        A tool that nobody has is carried out like the agent's own, which tells the
-        model that there is none; the client never hears of it.
+        An unknown tool is handled like the agent's own: the model gets an error, and
+        the client gets nothing.
         """
         result = self.answer(
             reply(calls=["nothing"]), reply("Sorry."), clientTools=[WEATHER]
@@ -177,12 +173,12 @@ class OwnToolTests(TurnsTestCase):
 
 class ClientToolTests(TurnsTestCase):
     """
-    The client's tools are the client's to carry out.
+    Calls of the client's tools, which the client runs.
     """
 
     def test_endsTheRun(self):
         """
-        A call of a client's tool ends the run; the text before it is kept.
+        Such a call ends the run; the text before it is kept.
         """
         result = self.answer(
             reply("Let me see.", calls=["weather"]), clientTools=[WEATHER]
@@ -197,8 +193,8 @@ class ClientToolTests(TurnsTestCase):
 
     def test_mixed(self):
         """
-        In a turn with both kinds the agent's calls are carried out, and the client
-        hears of its own only, counted from 0.
+        In a turn with both kinds the agent's calls are run, and the client gets only
+        its own, counted from 0.
         """
         result = self.answer(
             reply(calls=["look", "weather", "look", "other"]),
@@ -223,12 +219,12 @@ class ClientToolTests(TurnsTestCase):
 
 class ToolChoiceTests(TurnsTestCase):
     """
-    A client that asked for a call gets one, or an error.
+    A client that requires a call gets one, or an error.
     """
 
     def unmet(self, choice, *replies):
         """
-        The code of the error that comes of a model which does not do as it must.
+        Return the error's code for a model that makes no such call.
         """
         error = self.failing(
             ToolChoiceUnmet,
@@ -240,7 +236,7 @@ class ToolChoiceTests(TurnsTestCase):
 
     def test_required(self):
         """
-        Text where a call was required is an error; a call is not.
+        With C{required}, text is an error; a call is not.
         """
         self.assertEqual(self.unmet("required", reply("No.")), "tool_choice_unmet")
         result = self.answer(
@@ -250,7 +246,7 @@ class ToolChoiceTests(TurnsTestCase):
 
     def test_named(self):
         """
-        Text, or a call of another tool, is an error where a tool was named.
+        With a named tool, text or a call of another tool is an error.
         """
         choice = NamedTool("weather")
         for answer in (
@@ -266,7 +262,7 @@ class ToolChoiceTests(TurnsTestCase):
 
     def test_brokenOff(self):
         """
-        An answer that came to its length says so instead.
+        A truncated reply is reported as truncated instead.
         """
         result = self.answer(reply("Well", reason="length"), toolChoice="required")
         self.assertEqual(result.finishReason, "length")
@@ -274,12 +270,12 @@ class ToolChoiceTests(TurnsTestCase):
 
 class BoundTests(TurnsTestCase):
     """
-    A model that comes to no end is stopped.
+    Limits of the loop.
     """
 
     def test_modelCalls(self):
         """
-        The model is asked as often as is configured, and no more.
+        The number of model calls is limited as configured.
         """
         error = self.failing(ToolLoop, reply(calls=["look"]), maxModelCalls=7)
         self.assertEqual(error.code, "max_model_calls")
@@ -287,7 +283,7 @@ class BoundTests(TurnsTestCase):
 
     def test_calls(self):
         """
-        An answer may have so many calls.  Of one that has more, nothing is done.
+        The number of calls in a reply is limited.  If there are more, none is run.
         """
         most = reply(calls=["read"] * MOST_CALLS)
         self.assertEqual(self.answer(most, reply("Done.")).text, "Done.")
@@ -301,7 +297,7 @@ class BoundTests(TurnsTestCase):
 
     def test_size(self):
         """
-        A run can't say or be told more than so much.  What was done is kept.
+        The size of a run is limited.  Earlier effects are recorded.
         """
         self.patch(turns, "MAX_RUN_CHARACTERS", 10_000)
         for result, text in (("x" * 4000, ""), ("", "x" * 4000)):
@@ -314,15 +310,15 @@ class BoundTests(TurnsTestCase):
 
     def test_lastCallAnswers(self):
         """
-        An answer to the last question that may be asked is one.
+        The last model call can return an answer.
         """
         result = self.answer(reply(calls=["look"]), reply("Yes."), maxModelCalls=2)
         self.assertEqual(result.text, "Yes.")
 
     def test_sameFailure(self):
         """
-        A model that makes the same failing call over and over is stopped, and what
-        it did is known.
+        A model that repeats the same failing call is stopped, and earlier effects are
+        recorded.
         """
         self.result = "no such file"
         self.isError = True
@@ -333,7 +329,7 @@ class BoundTests(TurnsTestCase):
 
     def test_otherCallsBetween(self):
         """
-        Failures are counted in a row only.
+        Only consecutive failures count.
         """
         self.result = "no such file"
         self.isError = True
@@ -343,7 +339,7 @@ class BoundTests(TurnsTestCase):
 
     def test_success(self):
         """
-        The same call may be made again as long as it does not fail.
+        A successful call may be repeated.
         """
         looks = [reply(calls=["look"])] * (2 * SAME_FAILURES)
         self.assertEqual(self.answer(*looks, reply("Yes.")).text, "Yes.")
@@ -351,8 +347,8 @@ class BoundTests(TurnsTestCase):
     @given(st.sampled_from(["Error:", "error: ", "Error: disk full\n", "[failed]"]))
     def test_successThatSpeaksOfErrors(self, text):
         """
-        A result is a failure by its field alone: a log that begins with an error may
-        be read over and over.
+        Only C{isError} is a failure: a log that begins with an error may be read
+        repeatedly.
         """
         self.begin()
         self.result = f"{text} at 12:00"
@@ -362,12 +358,12 @@ class BoundTests(TurnsTestCase):
 
 class EmptyReplyTests(TurnsTestCase):
     """
-    A model with nothing to say is asked once more.
+    An empty reply is requested again, once.
     """
 
     def test_nudged(self):
         """
-        It is told so, and that is not kept.
+        The model gets a nudge, which is not stored.
         """
         result = self.answer(reply(), reply("Yes."))
         self.assertEqual(result.text, "Yes.")
@@ -376,21 +372,21 @@ class EmptyReplyTests(TurnsTestCase):
 
     def test_blank(self):
         """
-        Blanks are nothing.
+        Blanks are empty.
         """
         self.answer(reply(" \n"), reply("Yes."))
         self.assertEqual(len(self.asked), 2)
 
     def test_twice(self):
         """
-        After that it is an error.
+        The second time is an error.
         """
         self.assertEqual(self.failing(EmptyReply, reply()).code, "empty_reply")
         self.assertEqual(len(self.asked), 2)
 
     def test_toldOnce(self):
         """
-        A model that then calls a tool is not told again that it said nothing.
+        After a tool call, the nudge is not sent again.
         """
         self.answer(reply(), reply(calls=["look"]), reply("Yes."))
         self.assertEqual([NUDGE in asked for asked in self.asked], [False, True, False])
@@ -406,7 +402,7 @@ class TextTests(TurnsTestCase):
 
     def test_separated(self):
         """
-        A paragraph is between what was said before a tool call and after it.
+        The texts before and after a tool call are separate paragraphs.
         """
         result = self.answer(
             reply("I look.", calls=["look"]), reply(calls=["look"]), reply("Bl", "ue.")
@@ -416,8 +412,7 @@ class TextTests(TurnsTestCase):
     @given(st.lists(PIECES, max_size=4), PIECES)
     def test_streamIsText(self, before, last):
         """
-        Whoever puts the stream together has the text of the result, however the
-        model cut it into pieces.
+        The texts of the stream add up to the text of the result, in any pieces.
         """
         self.begin()
         calling = [reply(*pieces, calls=["look"]) for pieces in before]

@@ -22,18 +22,15 @@ class WorkspaceTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make it.
-        """
         self.path = Path(self.mktemp())
         self.path.mkdir()
         self.workspace = Workspace(self.path)
 
     def write(self, name: str, text: str, modified: int = 1) -> Path:
         """
-        Write a file in place, as an editor does that makes no copy.
+        Write a file in place, like an editor without backups.
 
-        @param modified: When that was: seconds since the epoch.
+        @param modified: Its modification time, in seconds since the epoch.
         """
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +40,7 @@ class WorkspaceTestCase(SynchronousTestCase):
 
     def swap(self, path: Path, text: str) -> None:
         """
-        Change a file's text in a way that nobody can see without reading it.
+        Change a file's text without changing its metadata.
         """
         before = path.stat()
         assert before.st_size == len(text)
@@ -53,12 +50,12 @@ class WorkspaceTestCase(SynchronousTestCase):
 
 class TextTests(WorkspaceTestCase):
     """
-    Some files say who the agent is.
+    Files that describe the agent.
     """
 
     def test_none(self) -> None:
         """
-        An empty directory says nothing, nor does one that is not there.
+        An empty or missing directory has none.
         """
         for each in (self.workspace, Workspace(self.path / "gone")):
             self.assertEqual(each.refresh().texts, [])
@@ -66,7 +63,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_links(self) -> None:
         """
-        A link within the workspace is followed, one that leads out of it is not.
+        A link within the workspace is followed, one out of it is not.
         """
         outside = Path(self.mktemp())
         outside.write_text("Keep this to yourself.")
@@ -77,7 +74,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_order(self) -> None:
         """
-        They come in their own order, not in that of the directory; others do not.
+        They have a fixed order; other files are ignored.
         """
         for name in (*sorted(FILES), "README.md"):
             self.write(name, f"This is {name}.\n")
@@ -91,7 +88,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_some(self) -> None:
         """
-        Those that are missing, empty or blank are left out.
+        Missing, empty or blank ones are left out.
         """
         self.write("AGENTS.md", "")
         self.write("USER.md", " \n\n")
@@ -100,7 +97,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_bounded(self) -> None:
         """
-        A long file is cut, and the model is told so.
+        A long file is truncated, with a note for the model.
         """
         self.write("SOUL.md", "x" * (MAX_FILE_CHARACTERS + 1))
         ((_, text),) = self.workspace.refresh().texts
@@ -108,7 +105,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_justFits(self) -> None:
         """
-        One that just fits is whole, also with the line's end that follows.
+        A file that just fits is complete, including a final line end.
         """
         self.write("SOUL.md", "x" * MAX_FILE_CHARACTERS + "\n")
         ((_, text),) = self.workspace.refresh().texts
@@ -116,7 +113,7 @@ class TextTests(WorkspaceTestCase):
 
     def test_boundedBlanks(self) -> None:
         """
-        Blanks at its beginning do not hide that a file was cut.
+        Leading blanks do not hide that a file was truncated.
         """
         self.write("SOUL.md", "\n" + "x" * 2 * MAX_FILE_CHARACTERS)
         ((_, text),) = self.workspace.refresh().texts
@@ -124,14 +121,14 @@ class TextTests(WorkspaceTestCase):
 
     def test_otherEncodings(self) -> None:
         """
-        A text that is not UTF-8 is shown as far as it can be; a byte order mark is not.
+        Invalid UTF-8 is replaced; a byte order mark is removed.
         """
         (self.path / "SOUL.md").write_bytes(b"\xef\xbb\xbfB\xe9 kind.")
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "B\ufffd kind.")])
 
     def test_noFiles(self) -> None:
         """
-        Directories and pipes are no texts; a pipe would keep everybody waiting.
+        Directories and pipes are ignored; a pipe would block.
         """
         (self.path / "AGENTS.md").mkdir()
         os.mkfifo(self.path / "SOUL.md")
@@ -140,12 +137,12 @@ class TextTests(WorkspaceTestCase):
 
 class ChangeTests(WorkspaceTestCase):
     """
-    Files are read when they have changed.
+    Files are read again when they change.
     """
 
     def setUp(self) -> None:
         """
-        Have read a file.
+        Read a file.
         """
         super().setUp()
         self.file = self.write("SOUL.md", "Be kind.")
@@ -153,42 +150,42 @@ class ChangeTests(WorkspaceTestCase):
 
     def test_unchanged(self) -> None:
         """
-        A file that looks the same is not read again.
+        An unchanged file is not read again.
         """
         self.swap(self.file, "Be mean.")
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be kind.")])
 
     def test_modified(self) -> None:
         """
-        A later time is a change.
+        A later modification time is a change.
         """
         self.write("SOUL.md", "Be mean.", modified=2)
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be mean.")])
 
     def test_earlier(self) -> None:
         """
-        So is an earlier one: somebody went back to an old copy.
+        An earlier modification time is a change, as of a restored copy.
         """
         self.write("SOUL.md", "Be mean.", modified=0)
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be mean.")])
 
     def test_size(self) -> None:
         """
-        So is another size.
+        A different size is a change.
         """
         self.write("SOUL.md", "Be very kind.")
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be very kind.")])
 
     def test_replaced(self) -> None:
         """
-        So is another file in its place, however alike.
+        A replaced file is a change, even with the same metadata.
         """
         self.write("new", "Be mean.").rename(self.file)
         self.assertEqual(self.workspace.refresh().texts, [("SOUL.md", "Be mean.")])
 
     def test_gone(self) -> None:
         """
-        A file that is gone is not remembered, also when it comes back.
+        A removed file is forgotten, and read again when it is back.
         """
         self.file.rename(self.path / "away")
         self.assertEqual(self.workspace.refresh().texts, [])
@@ -197,7 +194,7 @@ class ChangeTests(WorkspaceTestCase):
 
     def test_came(self) -> None:
         """
-        A file that was not there at first is found.
+        A new file is found.
         """
         self.write("AGENTS.md", "Listen.")
         self.assertEqual(
