@@ -94,7 +94,7 @@ class CertificateTests(AttackerTestCase):
         inForce = certificate.read_bytes()
         await self.assertShows(daemon.url, inForce)
         certificate.write_text("broken")
-        refused = daemon.nextLine("renewed certificate is refused, the old one stays")
+        refused = daemon.nextLine("renewed certificate can't be used, the old one")
         daemon.send("HUP")
         await refused
         await self.assertShows(daemon.url, inForce)

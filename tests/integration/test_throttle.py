@@ -66,7 +66,7 @@ class LockTests(ThrottleTestCase):
         self.assertEqual(answer.header("x-should-retry"), "false")
         self.assertEqual(await self.status(self.caller(daemon)), 200)
         self.assertEqual(await self.status(self.caller(daemon, None)), 401)
-        await daemon.line("127.0.0.1 is locked out for 300 s, after 3 attempts")
+        await daemon.line("127.0.0.1 is locked out for 300 s after 3 attempts")
         self.assertEqual(daemon.text.count("locked out"), 1)
 
     async def test_password(self) -> None:
