@@ -152,7 +152,7 @@ class _Cancelling:
             self.assertIs(type(self.watched.error), RunCancelled)
         self.assertNothingLeft()
 
-    def test_byHouse(self) -> None:
+    def test_byRuntime(self) -> None:
         """
         If the runtime ends the run, the listener gets the reason.
         """
@@ -424,7 +424,7 @@ class EndingFailedTurnTests(_Cancelling, SynchronousTestCase):
         self.assertIs(type(self.watched.error), UpstreamUnreachable)
         self.assertNothingLeft()
 
-    def test_byHouse(self) -> None:
+    def test_byRuntime(self) -> None:
         """
         The run failed before the runtime ended it, and reports that error.
         """

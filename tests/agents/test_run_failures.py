@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.agents.run}: what goes wrong.
+Tests of L{openclaw.agents.run}: failures.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ from tests.agents.run_harness import HELLO, FailingStore, RunHarness, Watched
 
 def raising(error: BaseException) -> Callable:
     """
-    A function that raises.
+    Return a function that raises an exception.
     """
 
     def fault(*arguments: object) -> None:
@@ -44,20 +44,17 @@ def raising(error: BaseException) -> Callable:
 
 class FailingTestCase(SynchronousTestCase):
     """
-    A test case with a run that fails.
+    A test case with a failing run.
     """
 
     def setUp(self) -> None:
-        """
-        Make a harness.
-        """
         self.harness = RunHarness()
 
     def assertFailed(
         self, run: Watched, kind: type, kept: Sequence[Message] = (HELLO,)
     ) -> None:
         """
-        Assert that a run failed, and that it left nothing but its caller's words.
+        Assert that a run failed, and stored only the caller's message.
         """
         self.assertIs(type(run.error), kind)
         self.assertEqual(len(run.ends), 1)
@@ -74,7 +71,7 @@ class ModelFailureTests(FailingTestCase):
 
     def test_atOnce(self) -> None:
         """
-        The caller hears why; what they said is kept, and the session is free.
+        The caller gets the error; the message is stored, and the session is free.
         """
         run = self.harness.begin()
         error = UpstreamAuthFailed("The provider refuses us.")
@@ -85,7 +82,7 @@ class ModelFailureTests(FailingTestCase):
 
     def test_afterSomeWords(self) -> None:
         """
-        Half an answer is not kept.
+        A partial reply is not stored.
         """
         run = self.harness.begin()
         self.harness.call.say("I th")
@@ -95,7 +92,7 @@ class ModelFailureTests(FailingTestCase):
 
     def test_unknownProvider(self) -> None:
         """
-        A provider that a reload took away is a clear error.
+        A provider that a reload removed has a clear error.
         """
         run = self.harness.begin(model=ModelRef("elsewhere", "m"))
         self.assertFailed(run, ModelUnavailable)
@@ -104,14 +101,14 @@ class ModelFailureTests(FailingTestCase):
 
     def test_unknownProviderStateless(self) -> None:
         """
-        In no session too.
+        The same applies without a session.
         """
         run = self.harness.begin(model=ModelRef("elsewhere", "m"), kept=False)
         self.assertFailed(run, ModelUnavailable, kept=[])
 
     def test_nextRun(self) -> None:
         """
-        After a failure the next run of the session begins.
+        After a failure the next run of the session starts.
         """
         first, second = self.harness.begin(), self.harness.begin()
         self.harness.call.fail(UpstreamRefused("The provider refuses it."))
@@ -123,12 +120,12 @@ class ModelFailureTests(FailingTestCase):
 
 class OwnFaultTests(FailingTestCase):
     """
-    Something fails that never should.
+    Unexpected exceptions.
     """
 
     def assertOwnFault(self, run: Watched, kept: Sequence[Message] = (HELLO,)) -> None:
         """
-        Assert that the caller hears no detail, and the log all of them.
+        Assert that the caller gets no detail, and that the log has all.
         """
         self.assertFailed(run, InternalError, kept)
         self.assertEqual(run.error.status, 500)
@@ -139,14 +136,14 @@ class OwnFaultTests(FailingTestCase):
 
     def test_provider(self) -> None:
         """
-        A provider that raises when it is asked.
+        The provider's C{ask} raises an exception.
         """
         self.harness.provider.answer = raising(ZeroDivisionError("a bug"))
         self.assertOwnFault(self.harness.begin())
 
     def test_listener(self) -> None:
         """
-        A listener that raises when it hears that the run started.
+        The listener raises an exception at the start of the run.
         """
         run = self.harness.prepare()
         run.listener = raising(ZeroDivisionError("a bug"))
@@ -156,7 +153,7 @@ class OwnFaultTests(FailingTestCase):
 
     def test_callFailsOddly(self) -> None:
         """
-        A call that fails with an error that is none of ours.
+        The call fails with an exception that is not ours.
         """
         run = self.harness.begin()
         self.harness.call.done.errback(Failure(ZeroDivisionError("a bug")))
@@ -164,7 +161,7 @@ class OwnFaultTests(FailingTestCase):
 
     def test_callCancelledByItself(self) -> None:
         """
-        A call that was cancelled, though nobody cancelled the run.
+        The call was cancelled without cancelling the run.
         """
         run = self.harness.begin()
         self.harness.call.done.errback(Failure(CancelledError("a bug")))
@@ -172,7 +169,7 @@ class OwnFaultTests(FailingTestCase):
 
     def test_providers(self) -> None:
         """
-        A table of providers that raises.
+        The table of providers raises an exception.
         """
         self.harness.services = replace(
             self.harness.services, providers=raising(ZeroDivisionError("a bug"))
@@ -183,8 +180,8 @@ class OwnFaultTests(FailingTestCase):
 @implementer(IModelCall)
 class PlainCall:
     """
-    A call that does what the interface says and no more: cancelling its C{done} is
-    not cancelling it.
+    A call that only implements the interface: cancelling its C{done} does not cancel
+    it.
     """
 
     usage = NO_USAGE
@@ -200,12 +197,12 @@ class PlainCall:
 
     def pauseProducing(self) -> None:
         """
-        Says nothing anyway.
+        Do nothing.
         """
 
     def resumeProducing(self) -> None:
         """
-        Says nothing anyway.
+        Do nothing.
         """
 
     def stopProducing(self) -> None:
@@ -231,12 +228,12 @@ class PlainProvider:
 
 class OtherProviderTests(FailingTestCase):
     """
-    A run works with whatever keeps to the interface.
+    A run works with any implementation of the interface.
     """
 
     def test_cancel(self) -> None:
         """
-        A call is cancelled by its own method.
+        A call is cancelled by its method C{cancel}.
         """
         call = PlainCall()
         self.harness.services = replace(
@@ -254,15 +251,12 @@ class StoreFailureTests(FailingTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make a harness.
-        """
         self.harness = RunHarness(makeStore=FailingStore)
         self.store = self.harness.store
 
     def test_beginning(self) -> None:
         """
-        When the caller's words can't be kept, the model is not asked.
+        If the caller's message can't be stored, the model is not called.
         """
         self.store.failing = frozenset({"beginTurn"})
         run = self.harness.begin()
@@ -272,7 +266,7 @@ class StoreFailureTests(FailingTestCase):
 
     def test_ending(self) -> None:
         """
-        An answer that can't be kept is not called finished.
+        If the reply can't be stored, the run fails.
         """
         run = self.harness.begin()
         self.store.failing = frozenset({"endTurn"})
@@ -284,7 +278,7 @@ class StoreFailureTests(FailingTestCase):
 
     def test_claimLost(self) -> None:
         """
-        Nor is one whose session was taken over by another process meanwhile.
+        The same applies if another process has taken over the session.
         """
         run = self.harness.begin()
         self.harness.clock.advance(self.store.leaseSeconds + 1)
@@ -297,7 +291,7 @@ class StoreFailureTests(FailingTestCase):
 
     def test_nextRun(self) -> None:
         """
-        The places are given back all the same.
+        The slots are released nevertheless.
         """
         first, second = self.harness.begin(), self.harness.begin("agent:main:b")
         self.store.failing = frozenset({"endTurn"})
