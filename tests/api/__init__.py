@@ -1,3 +1,3 @@
 """
-Tests of L{openclaw.api}: raw bytes in, raw bytes out, without a socket.
+Tests of L{openclaw.api}, with raw bytes in memory.
 """

@@ -13,9 +13,9 @@ from openclaw.config import Images
 
 def chatRequestOf(body: bytes, images: Images = DEFAULT_IMAGES) -> ChatRequest:
     """
-    Read a body.
+    Parse a body.
 
-    @raise openclaw.errors.InvalidRequest: It is not valid.
+    @raise openclaw.errors.InvalidRequest: It is invalid.
     """
     return parseChatRequest(decodeChatBody(body), images)
 

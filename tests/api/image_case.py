@@ -17,14 +17,14 @@ WORDS = "Invalid `{}`: the image can't be downloaded."
 
 def partOf(data, kind="image/png"):
     """
-    An image as the model gets it.
+    Return an image as the model gets it.
     """
     return ImagePart(kind, b64encode(data).decode())
 
 
 def page(data, status="200 OK", **headers):
     """
-    An HTTP answer.
+    Return an HTTP response.
     """
     given = {"content_type": "image/png", "content_length": len(data), **headers}
     lines = "".join(
@@ -38,22 +38,19 @@ class RemoteTestCase(GatewayTestCase):
     A gateway that fetches images, and an Internet with a server.
 
     @ivar net: The Internet.
-    @ivar server: The server: what it answers comes from the test.
+    @ivar server: The server, whose responses come from the test.
     """
 
     images: dict[str, object] = {}
     fetch: dict[str, object] = {}
 
     def setUp(self):
-        """
-        Start both.
-        """
         super().setUp()
         self.fetching(**self.images)
 
     def fetching(self, **images):
         """
-        Start a gateway that has this in its configuration.
+        Start a gateway with this configuration.
         """
         self.net = Internet()
         self.server = RawServer()
@@ -70,7 +67,7 @@ class RemoteTestCase(GatewayTestCase):
 
     def post(self, *urls, **fields):
         """
-        Ask about images, and let everything arrive that is under way.
+        Send a request with images, and deliver all bytes.
         """
         caller = self.gateway.post({**body(*urls), **fields})
         self.net.flush()
@@ -78,7 +75,7 @@ class RemoteTestCase(GatewayTestCase):
 
     def serve(self, *answers):
         """
-        Have the server answer, each time to its latest connection.
+        Let the server respond on its latest connection.
         """
         for answer in answers:
             self.server.write(answer)
@@ -86,10 +83,10 @@ class RemoteTestCase(GatewayTestCase):
 
     def assertNotHad(self, caller, code="failed_to_download_image", param=URL):
         """
-        Assert that a caller is told that their image is at fault, that no model was
-        asked, and that no connection is left.
+        Assert that the error names the image, that the model was not called, and that
+        no connection is left.
 
-        @return: The answer.
+        @return: The response.
         """
         answer = caller.answer
         self.assertRefused(answer, 400, code, param)

@@ -1,5 +1,5 @@
 """
-Hypothesis strategies for requests: good ones, bad ones, and rubbish.
+Hypothesis strategies for requests: valid, invalid, and arbitrary ones.
 """
 
 import msgspec
@@ -9,17 +9,17 @@ from openclaw.api.chat_schema import ChatCompletionRequest
 
 KNOWN_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__)
 """
-The fields of a request that are used.
+The supported fields of a request.
 """
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 """
-Any text that can be sent as UTF-8.
+Any text that UTF-8 can encode.
 """
 
 spoken = texts.filter(str.strip)
 """
-Text that says something.
+Text that is not blank.
 """
 
 anything = st.recursive(
@@ -118,7 +118,7 @@ valid = st.builds(
     st.fixed_dictionaries({}, optional={"stream": st.none() | st.booleans()}),
 )
 """
-Requests that can be served, as JSON documents.
+Valid requests, as JSON documents.
 """
 
 
@@ -158,7 +158,7 @@ rubbish = st.one_of(
     st.integers(1, 3000).map(lambda depth: b'{"a":' * depth + b"1" + b"}" * depth),
 )
 """
-Bodies that are wrong in most cases, and some that are right by accident.
+Mostly invalid bodies.
 """
 
 __all__ = [

@@ -1,6 +1,5 @@
 """
-Reading an event stream as strictly as the strictest client, and putting its chunks
-together as the SDKs do.
+A strict reader of event streams, which assembles the chunks like the SDKs.
 """
 
 from typing import Any
@@ -9,7 +8,7 @@ import msgspec
 
 Frame = dict[str, Any] | str
 """
-A data frame's JSON; or the C{[DONE]} or the comment that stands in its place.
+The JSON of a data frame, or C{[DONE]}, or a comment.
 """
 
 DONE = "[DONE]"
@@ -17,9 +16,9 @@ DONE = "[DONE]"
 
 def framesOf(stream):
     """
-    The frames of a stream.
+    Return the frames of a stream.
 
-    @raise AssertionError: There is something in it that some client can't read.
+    @raise AssertionError: Some client could not read it.
     """
     assert stream.isascii() or not set(stream.decode()) & set("\x85\u2028\u2029")
     *blocks, rest = stream.split(b"\n\n")
@@ -39,7 +38,7 @@ def _frame(block):
 
 def terminalsOf(frames):
     """
-    Return the ends of a stream's answer: its finish reasons and its errors.
+    Return the terminals of a stream: its finish reasons and errors.
     """
     found = []
     for frame in frames:
@@ -52,8 +51,8 @@ def terminalsOf(frames):
 
 def folded(frames):
     """
-    The whole completion that the chunks of a stream come to.  What stands in several
-    deltas is joined, as the SDKs do it; the rest must be the same in all.
+    Return the completion that the chunks of a stream add up to.  Deltas are joined, as
+    in the SDKs; other members must be the same in all chunks.
     """
     message: dict[str, str] = {}
     whole: dict[str, Any] = {"finish_reason": None}

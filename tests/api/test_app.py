@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.app}: every path and what it answers.
+Tests of L{openclaw.api.app}: all paths.
 """
 
 import msgspec
@@ -23,12 +23,12 @@ OWNER = {"owned_by": "openclaw"}
 
 class HealthTests(GatewayTestCase):
     """
-    Whoever watches the gateway learns how it is, without a credential.
+    The probes, which need no credential.
     """
 
     def answerTo(self, method, path):
         """
-        The answer to a request without a credential.
+        Return the response to a request without a credential.
         """
         caller = self.gateway.connect()
         caller.ask(method, path)
@@ -41,7 +41,7 @@ class HealthTests(GatewayTestCase):
 
     def test_live(self):
         """
-        The process lives, whatever else is wrong.
+        C{/healthz} is 200 while the process lives.
         """
         self.gateway.failing = ["the session store is not open yet"]
         for path in ("/healthz", "/health", "/healthz/", "/healthz?x"):
@@ -65,7 +65,7 @@ class HealthTests(GatewayTestCase):
 
     def test_ready(self):
         """
-        The gateway can serve.
+        The gateway is ready.
         """
         for path in ("/readyz", "/ready"):
             answer = self.answerTo("GET", path)
@@ -83,7 +83,8 @@ class HealthTests(GatewayTestCase):
 
     def test_started(self):
         """
-        The gateway has started, or what keeps it from that; and for how long it runs.
+        C{/startupz} shows whether the gateway has started, or the reasons, and for how
+        long it has been running.
         """
         self.gateway.clock.advance(1.5)
         for path in ("/startupz", "/startup"):
@@ -107,7 +108,7 @@ class HealthTests(GatewayTestCase):
 
     def test_notReady(self):
         """
-        It can't, and says what keeps it from that.
+        The gateway is not ready, with the reasons.
         """
         self.gateway.failing = ["the gateway is shutting down", "and more"]
         for path in ("/readyz", "/ready"):
@@ -143,7 +144,7 @@ class HealthTests(GatewayTestCase):
 
 class ModelsTests(GatewayTestCase):
     """
-    The names that a request's C{model} can have.
+    The values of a request's C{model}.
     """
 
     def setUp(self):
@@ -159,7 +160,7 @@ class ModelsTests(GatewayTestCase):
 
     def test_list(self):
         """
-        They are listed as OpenAI lists its models, the default agent's first.
+        They are listed as in OpenAI's API, the default agent's first.
         """
         answer = self.gateway.get("/v1/models")
         self.assertEqual(answer.status, 200)
@@ -184,7 +185,7 @@ class ModelsTests(GatewayTestCase):
 
     def test_createdOnce(self):
         """
-        The time of their making does not change while the gateway runs.
+        C{created} does not change while the gateway runs.
         """
         self.gateway.clock.advance(3600)
         models = self.gateway.get("/v1/models").json["data"]
@@ -194,7 +195,7 @@ class ModelsTests(GatewayTestCase):
 
     def test_eachOne(self):
         """
-        Each of them can be asked for, with its slash written in either way.
+        Each of them can be retrieved, with its slash escaped or not.
         """
         models = self.gateway.get("/v1/models").json["data"]
         self.assertTrue(models)
@@ -206,14 +207,14 @@ class ModelsTests(GatewayTestCase):
 
     def test_whateverCompletes(self):
         """
-        A name that a completion takes is there, though it be listed nowhere.
+        A name that completions accept can be retrieved, even if it is not listed.
         """
         for name in ("gpt-4o", "openclaw:main", "agent:research", "OpenClaw%2FMain"):
             self.assertEqual(self.gateway.get(f"/v1/models/{name}").status, 200)
 
     def test_unknown(self):
         """
-        Any other name is not, and the answer lists those that are.
+        The error for any other name lists the names.
         """
         for name in ("gpt-5", "openclaw/nobody", "openclaw%2Fnobody", "%22"):
             answer = self.gateway.get(f"/v1/models/{name}")
@@ -237,7 +238,7 @@ class RoutingTests(GatewayTestCase):
 
     def test_allow(self):
         """
-        A wrong method is 405, and names the right ones.
+        A wrong method is 405, with the right ones.
         """
         for path, allowed in [
             (COMPLETIONS, "POST"),
@@ -254,7 +255,7 @@ class RoutingTests(GatewayTestCase):
 
     def test_nothing(self):
         """
-        A path that is not there is named.
+        The error for an unknown path has the path.
         """
         for method in ("GET", "POST", "OPTIONS"):
             answer = self.gateway.get("/v1/chat/competitions", method=method)
@@ -273,18 +274,18 @@ class RoutingTests(GatewayTestCase):
 
 class Unforeseen(Exception):
     """
-    An error that nobody foresaw.
+    An unexpected exception.
     """
 
 
 class UnexpectedTests(GatewayTestCase):
     """
-    An error of ours is told as such, without a word of what it was.
+    Unexpected exceptions are internal errors, without details.
     """
 
     def assertLoggedOnce(self, kind):
         """
-        Assert that one failure was logged, and take it out.
+        Assert that one failure was logged, and remove it.
         """
         [failure] = self.gateway.failures
         self.gateway.failures.clear()
@@ -292,14 +293,14 @@ class UnexpectedTests(GatewayTestCase):
 
     def assertNothingTold(self, answer):
         """
-        Assert that the answer tells nothing of our insides.
+        Assert that the response has no internal details.
         """
         self.assertRefused(answer, 500, "internal_error")
         self.assertEqual(answer.error["message"], "The gateway failed.")
 
     def test_resource(self):
         """
-        A resource breaks.
+        A resource raises an exception.
         """
 
         class Broken:
@@ -318,7 +319,7 @@ class UnexpectedTests(GatewayTestCase):
 
     def test_provider(self):
         """
-        A model provider breaks.
+        A model provider raises an exception.
         """
 
         def answer(call):
@@ -331,7 +332,7 @@ class UnexpectedTests(GatewayTestCase):
 
     def test_whole(self):
         """
-        An answer can't be written.
+        A response can't be encoded.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.call.say("Yes?")
@@ -341,8 +342,8 @@ class UnexpectedTests(GatewayTestCase):
 
     def test_behindTheFirstByte(self):
         """
-        The end of a stream can't be written: the connection is cut, so that nobody
-        takes what came for the whole.
+        The end of a stream can't be encoded: the connection is closed, so that the
+        stream is not taken for complete.
         """
         caller = self.gateway.post(
             {**STREAMED, "stream_options": {"include_usage": True}}
@@ -359,12 +360,12 @@ class UnexpectedTests(GatewayTestCase):
 
 class SecretTests(GatewayTestCase):
     """
-    No answer and no log line shows a credential.
+    No response or log line has a credential.
     """
 
     def test_nowhere(self):
         """
-        Neither the gateway's own nor one that somebody tried is ever told.
+        Neither the gateway's own nor an invalid one is shown.
         """
         tried = "another-secret-that-was-tried"
         received = []

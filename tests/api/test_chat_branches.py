@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.chat_branches}: chats in which people go back.
+Tests of L{openclaw.api.chat_branches}: chats with edited or regenerated messages.
 """
 
 from openclaw.api import chat_branches as branches
@@ -14,14 +14,14 @@ SECOND = f"{FIRST}:2"
 
 class BranchTests(GatewayTestCase):
     """
-    A program sends its chat as it is now, which need not be what the session has.
+    A client sends the whole chat, which may differ from the session.
     """
 
     def turn(self, *texts, say, headers=(CHAT, TASK)):
         """
-        One turn: what the user and the assistant said so far, in turn.
+        Complete a turn: the texts of the user and the assistant, alternately.
 
-        @return: What the model was asked, and the session's key.
+        @return: The model's messages, and the session's key.
         """
         roles = ("user", "assistant")
         messages = [
@@ -34,7 +34,7 @@ class BranchTests(GatewayTestCase):
 
     def setUp(self):
         """
-        Have two turns.
+        Complete two turns.
         """
         super().setUp()
         self.turn("One?", say="1.")
@@ -43,23 +43,23 @@ class BranchTests(GatewayTestCase):
 
     def test_goesOn(self):
         """
-        A chat that is only gone on with stays in its session, also when the program
-        adds to what the user said or changes blanks.
+        A continued chat stays in its session, also if the client adds to the user's
+        texts or changes blanks.
         """
         asked = self.turn("One?", "1.\n", "Two? (see: …)", " 2.", "Three?", say="3.")
         self.assertEqual(asked, (["One?", "1.", "Two?", "2.", "Three?"], FIRST))
 
     def test_madeAgain(self):
         """
-        An answer is made again without the one that was there.
+        A reply is regenerated without the old one.
         """
         asked = self.turn("One?", "1.", "Two?", say="2!")
         self.assertEqual(asked, (["One?", "1.", "Two?"], SECOND))
 
     def test_edited(self):
         """
-        The model does not see what was said before it was edited; then either
-        version of the chat can be gone on with.
+        The model does not get the text from before an edit; then both versions of the
+        chat can be continued.
         """
         asked = self.turn("One?", "1.", "Else?", say="E.")
         self.assertEqual(asked, (["One?", "1.", "Else?"], SECOND))
@@ -70,13 +70,13 @@ class BranchTests(GatewayTestCase):
 
     def test_firstEdited(self):
         """
-        So with the first thing that was said.
+        The same applies to the first message.
         """
         self.assertEqual(self.turn("Uno?", say="I."), (["Uno?"], SECOND))
 
     def test_sameWords(self):
         """
-        Also where the assistant always says the same.
+        The same applies if the assistant's replies are all equal.
         """
         other = (("X-OpenWebUI-Chat-Id", "c2"), TASK)
         self.turn("One?", say="No.", headers=other)
@@ -87,15 +87,15 @@ class BranchTests(GatewayTestCase):
 
     def test_withoutHistory(self):
         """
-        A program that never sends the history has one session: nothing says that it
-        is Open WebUI's whole chat.
+        A client that never sends the history has one session: nothing shows that it
+        sends whole chats.
         """
         asked = self.turn("Three?", say="3.", headers=[CHAT])
         self.assertEqual(asked, (["One?", "1.", "Two?", "2.", "Three?"], FIRST))
 
     def test_cutShort(self):
         """
-        A long chat may come without its beginning.
+        A long chat may lack its beginning.
         """
         asked, key = self.turn("Two?", "2.", "Three?", say="3.")
         self.assertEqual(key, FIRST)
@@ -103,7 +103,7 @@ class BranchTests(GatewayTestCase):
 
     def test_namedSession(self):
         """
-        A session with a name of its own has no branches.
+        An explicitly named session has no branches.
         """
         notes = ("x-openclaw-session-key", "notes")
         for _ in range(2):
@@ -112,8 +112,7 @@ class BranchTests(GatewayTestCase):
 
     def test_bounded(self):
         """
-        A caller who regenerates an answer again and again gets it without a session, at
-        last.
+        After many regenerations, replies are generated without a session.
         """
         for number in range(2, MAX_BRANCHES + 1):
             _, key = self.turn("One?", "1.", "Two?", say=f"{number}!")
@@ -124,8 +123,8 @@ class BranchTests(GatewayTestCase):
 
     def test_longDocuments(self):
         """
-        The size of the user's messages does not matter: two branches of long documents
-        are told apart by the assistant's messages.
+        The size of the user's messages does not matter: branches with long documents
+        are distinguished by the assistant's messages.
         """
         long = "word " * 16_000
         headers = (("X-OpenWebUI-Chat-Id", "c3"), TASK)
@@ -141,7 +140,7 @@ class BranchTests(GatewayTestCase):
 
     def test_bytes(self):
         """
-        A chat whose sessions are too much to look through goes on without one.
+        If the sessions of a chat are too large to compare, the run has no session.
         """
         self.patch(branches, "MAX_SEARCHED_CHARACTERS", 10)
         _, key = self.turn("One?", "1.", "Two?", say="2!")

@@ -24,7 +24,7 @@ from tests.api.sse_reader import folded, framesOf
 
 LINE_ENDS = "a\r\nb\rc\x0bd\x0ce\x1cf\x85g\u2028h\u2029i"
 """
-All that some client or other takes for the end of a line.
+All characters that some client takes for the end of a line.
 """
 
 STOPPED = RunResult(text="Hello.", finishReason="stop", usage=Usage(3, 2, 1, 1))
@@ -49,7 +49,7 @@ results = st.builds(
 
 def replyOf(model="openclaw", includeUsage=False, reasoning=False):
     """
-    A reply.
+    Return a reply.
     """
     return CompletionEncoder(
         CompletionFormat(
@@ -64,7 +64,7 @@ def replyOf(model="openclaw", includeUsage=False, reasoning=False):
 
 def streamed(encoder, said, result=STOPPED):
     """
-    The frames of a whole stream.
+    Return the frames of a whole stream.
     """
     stream = (
         encoder.encodeOpening()
@@ -76,13 +76,13 @@ def streamed(encoder, said, result=STOPPED):
 
 class SameTests(SynchronousTestCase):
     """
-    Streamed or not, an answer is the same.
+    A streamed reply equals a plain one.
     """
 
     @given(batches, results, texts, st.booleans(), st.booleans())
     def test_foldedIsWhole(self, said, result, model, includeUsage, reasoning):
         """
-        The chunks put together are the plain answer, for any run.
+        The chunks add up to the plain reply, for any run.
         """
         text = "".join(
             event.text for batch in said for event in batch if type(event) is TextDelta
@@ -110,7 +110,7 @@ class SameTests(SynchronousTestCase):
 
     def test_sdk(self):
         """
-        OpenAI's own library puts the chunks together to the same.
+        OpenAI's SDK assembles the chunks to the same reply.
         """
         said = [[TextDelta("Hel"), TextDelta("lo")], [TextDelta(".")]]
         state = ChatCompletionStreamState()
@@ -126,12 +126,12 @@ class SameTests(SynchronousTestCase):
 
 class FrameTests(SynchronousTestCase):
     """
-    Each frame is one that every client can read.
+    Every client can read each frame.
     """
 
     def test_shape(self):
         """
-        A role, a chunk for each piece, a finish with nothing else, and the end.
+        There is a role, a chunk for each piece, a finish reason, and the end mark.
         """
         said = [[TextDelta("Hel"), TextDelta("lo")], [TextDelta(".")]]
         *chunks, end = streamed(replyOf(), said)
@@ -158,7 +158,7 @@ class FrameTests(SynchronousTestCase):
 
     def test_usage(self):
         """
-        Usage, when it was asked for, comes last, on its own and without a choice.
+        If usage is requested, it comes last, in a chunk without a choice.
         """
         *_, finish, usage, end = streamed(replyOf(includeUsage=True), [])
         self.assertEqual(end, "[DONE]")
@@ -177,8 +177,8 @@ class FrameTests(SynchronousTestCase):
 
     def test_noUsage(self):
         """
-        Naive clients look at the first choice of every chunk, so there is one unless
-        usage was asked for.
+        Otherwise every chunk has a choice, since simple clients read the first one of
+        each.
         """
         frames = streamed(replyOf(), [[TextDelta("Hello.")]])[:-1]
         self.assertTrue(frames)
@@ -188,7 +188,7 @@ class FrameTests(SynchronousTestCase):
 
     def test_endIsExact(self):
         """
-        The end and the comments are compared byte for byte by some clients.
+        The end mark and the comments are exact, since some clients compare their bytes.
         """
         self.assertEqual(DONE, b"data: [DONE]\n\n")
         self.assertEqual(KEEPALIVE, b": keepalive\n\n")
@@ -196,7 +196,7 @@ class FrameTests(SynchronousTestCase):
 
     def test_lineEnds(self):
         """
-        Nothing in a text, a thought, a model's name or an error ends a line.
+        No text, reasoning, model name or error ends a line.
         """
         encoder = replyOf(model=LINE_ENDS, reasoning=True)
         said = [[TextDelta(LINE_ENDS), ReasoningDelta(LINE_ENDS)]]
@@ -216,15 +216,15 @@ class FrameTests(SynchronousTestCase):
 
     def test_otherCharacters(self):
         """
-        Other characters are sent as they are.
+        Other characters are not escaped.
         """
         frames = replyOf().encodeEvents([TextDelta("\u00e4\u2027\u202a\U0001f980")])
         self.assertIn("\u00e4\u2027\u202a\U0001f980".encode(), frames)
 
     def test_error(self):
         """
-        An answer that broke off ends with an error in the form that all SDKs raise,
-        and then as any other.
+        A truncated reply ends with an error in the format that all SDKs raise, and then
+        like any other.
         """
         error = UpstreamTruncated("The answer broke off.", param="x")
         self.assertEqual(
@@ -245,12 +245,12 @@ class FrameTests(SynchronousTestCase):
 
 class ReasoningTests(SynchronousTestCase):
     """
-    The model's reasoning is shown to those who ask for it.
+    Reasoning is sent on request.
     """
 
     def test_hidden(self):
         """
-        By default it is in no chunk, and not in the plain answer.
+        By default it is in no chunk, and not in the plain reply.
         """
         encoder = replyOf()
         thought = [ReasoningDelta("Hmm.")]
@@ -261,7 +261,7 @@ class ReasoningTests(SynchronousTestCase):
 
     def test_shown(self):
         """
-        It has a member of its own; the content is what it is without it.
+        It has a separate member; the content is the same as without it.
         """
         said = [[ReasoningDelta("Hm"), TextDelta("Hello."), ReasoningDelta("m.")]]
         message = folded(streamed(replyOf(reasoning=True), said))["message"]

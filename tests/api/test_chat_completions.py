@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.chat_completions}: answers, whole and streamed.
+Tests of L{openclaw.api.chat_completions}: replies, plain and streamed.
 """
 
 from hypothesis import given
@@ -11,19 +11,19 @@ from tests.api.sse_reader import folded, terminalsOf
 from tests.server.memory_gateway import HELLO, STREAMED, GatewayTestCase, configOf
 
 COUNTED = {**STREAMED, "stream_options": {"include_usage": True}}
-# Neither is worth another try.
+# Neither is retried.
 LIMITED = UpstreamRateLimited("The provider is busy.", retryAfter=30)
 TRUNCATED = UpstreamTruncated("The answer broke off.", shouldRetry=False)
 
 
 class WholeTests(GatewayTestCase):
     """
-    A plain answer.
+    Plain replies.
     """
 
     def test_shape(self):
         """
-        It is what OpenAI's clients expect, member by member.
+        The members are those that OpenAI's clients expect.
         """
         answer = self.answered(HELLO, reason="length", usage=Usage(5, 4, 3, 2))
         self.assertEqual(
@@ -77,7 +77,7 @@ class WholeTests(GatewayTestCase):
 
     def test_nothingBeforeTheEnd(self):
         """
-        Nothing is sent before the answer is whole, however long that takes.
+        Nothing is sent before the reply is complete, however long that takes.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.call.say("Yes?")
@@ -88,7 +88,7 @@ class WholeTests(GatewayTestCase):
 
     def test_emptyReply(self):
         """
-        A model that says nothing is asked once more; both calls are paid for.
+        An empty reply is requested again; the usage includes both calls.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.call.finish(usage=Usage(1, 0))
@@ -100,7 +100,7 @@ class WholeTests(GatewayTestCase):
 
     def test_error(self):
         """
-        A failure has its own status, and says when to try again.
+        A failure has its own status, and the time until a retry.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.call.say("Ye")
@@ -111,7 +111,7 @@ class WholeTests(GatewayTestCase):
 
     def test_emptyTwice(self):
         """
-        Nothing at all is no success.
+        An empty reply is not a success.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.call.finish()
@@ -121,12 +121,12 @@ class WholeTests(GatewayTestCase):
 
 class StreamTests(GatewayTestCase):
     """
-    A streamed answer.
+    Streamed replies.
     """
 
     def test_headers(self):
         """
-        Its headers keep what is on the way from holding it back.
+        The headers keep proxies from buffering.
         """
         headers = self.answered(STREAMED).headers
         for name, value in {
@@ -141,7 +141,7 @@ class StreamTests(GatewayTestCase):
 
     def test_asItIsSaid(self):
         """
-        Each batch of the model's words is one write, sent at once.
+        Each batch of the model's events is one write, sent immediately.
         """
         caller = self.gateway.post(STREAMED)
         for count, texts in enumerate([("Y", "e"), ("s",), ("?", " ", "!")], start=1):
@@ -154,7 +154,7 @@ class StreamTests(GatewayTestCase):
 
     def test_sameAsWhole(self):
         """
-        But for the form, it is the plain answer.
+        Apart from the format, it equals the plain reply.
         """
         ending = {"reason": "content_filter", "usage": Usage(5, 4, 3, 2)}
         whole = self.answered(HELLO, **ending).json
@@ -176,7 +176,7 @@ class StreamTests(GatewayTestCase):
 
     def test_errorBefore(self):
         """
-        An error before the first word has its true status.
+        An error before the first output has its own status.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.clock.advance(0.75)
@@ -186,7 +186,8 @@ class StreamTests(GatewayTestCase):
 
     def test_errorBehindAWord(self):
         """
-        An error after the first word is the stream's last frame, and its only end.
+        An error after the first output is the last frame of the stream, and its only
+        terminal.
         """
         caller = self.gateway.post(COUNTED)
         self.gateway.call.say("Ye")
@@ -199,7 +200,7 @@ class StreamTests(GatewayTestCase):
 
     def test_errorBehindSilence(self):
         """
-        The same when the stream was opened because the model was silent.
+        The same applies if the stream was opened after a silence of the model.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.clock.advance(1)
@@ -209,7 +210,7 @@ class StreamTests(GatewayTestCase):
 
     def test_keepAlive(self):
         """
-        A model that is silent for long does not lose its caller.
+        Comments keep the connection open while the model is silent.
         """
         self.gateway = self.start(config=configOf(endpoint={"keepAliveSeconds": 7}))
         caller = self.gateway.post(STREAMED)
@@ -224,7 +225,8 @@ class StreamTests(GatewayTestCase):
 
     def test_atOnce(self):
         """
-        A provider that answers before it returns loses neither words nor headers.
+        A provider that replies before its method returns loses neither events nor
+        headers.
         """
 
         def answer(call):
@@ -240,7 +242,7 @@ class StreamTests(GatewayTestCase):
 
     def test_atOnceAndWrong(self):
         """
-        So does one that fails so soon.
+        The same applies to one that fails then.
         """
         self.gateway.provider.answer = lambda call: call.fail(LIMITED)
         answer = self.gateway.post(STREAMED).answer
@@ -249,12 +251,12 @@ class StreamTests(GatewayTestCase):
 
 class RubbishTests(GatewayTestCase):
     """
-    No body is our fault.
+    No body causes an internal error.
     """
 
     def setUp(self):
         """
-        Start a gateway whose model answers everything.
+        Start a gateway whose model replies to every call.
         """
         super().setUp()
 
@@ -267,7 +269,7 @@ class RubbishTests(GatewayTestCase):
     @given(rubbish)
     def test_anyBody(self, body):
         """
-        It is served, or it is the caller's mistake.
+        It is served, or it is an error of the caller.
         """
         caller = self.gateway.post(body)
         self.assertIn(caller.answer.status, (200, 400))

@@ -1,6 +1,5 @@
 """
-Tests of L{openclaw.api.chat_completions}: callers who leave or read slowly, and a
-gateway that stops.
+Tests of L{openclaw.api.chat_completions}: disconnects, slow clients, and draining.
 """
 
 from openclaw.agents.runtime import DRAIN_RETRY_SECONDS
@@ -10,18 +9,18 @@ from tests.server.memory_gateway import HELLO, STREAMED, GatewayTestCase, config
 NOTES = ("x-openclaw-session-key", "notes")
 LEAVE = ("leave", "reset")
 """
-The ways to go: close the connection, or lose it.
+The ways to disconnect: closing, or a lost connection.
 """
 
 
 class GoneTests(GatewayTestCase):
     """
-    Nobody works for a caller who is gone.
+    A disconnect cancels the run.
     """
 
     def assertForgotten(self, caller):
         """
-        Assert that the run has ended, without a word and without an error.
+        Assert that the run has ended, without output and without an error in the log.
         """
         self.assertEqual(self.gateway.runtime.runs, {})
         self.assertIn("outcome=run_cancelled", self.gateway.logged[-1])
@@ -33,7 +32,7 @@ class GoneTests(GatewayTestCase):
 
     def test_waitingForTheModel(self):
         """
-        The model has not said anything yet.
+        The model has not replied yet.
         """
         for leave in LEAVE:
             for body in (HELLO, STREAMED):
@@ -45,7 +44,7 @@ class GoneTests(GatewayTestCase):
 
     def test_longWait(self):
         """
-        The stream was opened, because the model is silent.
+        The stream was opened after a silence.
         """
         for leave in LEAVE:
             caller = self.gateway.post(STREAMED)
@@ -57,7 +56,7 @@ class GoneTests(GatewayTestCase):
 
     def test_speaking(self):
         """
-        The model is in the middle of a sentence; its next words go nowhere.
+        During the reply; later events are dropped.
         """
         for leave in LEAVE:
             for body in (HELLO, STREAMED):
@@ -70,7 +69,7 @@ class GoneTests(GatewayTestCase):
 
     def test_askedAgain(self):
         """
-        The model had nothing to say and was asked a second time.
+        After an empty reply, during the second call.
         """
         for leave in LEAVE:
             caller = self.gateway.post(STREAMED)
@@ -81,8 +80,8 @@ class GoneTests(GatewayTestCase):
 
     def test_waitingForTheSession(self):
         """
-        The run waits for its turn in the session: no model is asked for it, and
-        those behind it move up.
+        While the run waits for its session: it never calls the model, and later runs
+        move up.
         """
         for leave in LEAVE:
             for body in (HELLO, STREAMED):
@@ -101,7 +100,7 @@ class GoneTests(GatewayTestCase):
 
     def test_waitingForAPlace(self):
         """
-        The run waits for a place among those that run.
+        While the run waits for a slot.
         """
         self.gateway = self.start(config=configOf(defaults={"maxConcurrent": 1}))
         for leave in LEAVE:
@@ -118,7 +117,7 @@ class GoneTests(GatewayTestCase):
 
     def test_sessionGoesOn(self):
         """
-        In a session what the user said stays, and the session is free at once.
+        In a session the user's message remains, and the session is free immediately.
         """
         for leave in LEAVE:
             for body in (HELLO, STREAMED):
@@ -139,8 +138,8 @@ class GoneTests(GatewayTestCase):
 
     def test_behindTheEnd(self):
         """
-        A caller who disconnects right after the last byte has had everything: the run
-        is not logged as cancelled.
+        After a disconnect directly after the last byte, the run is not logged as
+        cancelled.
         """
         for leave in LEAVE:
             for body in (HELLO, STREAMED):
@@ -156,8 +155,8 @@ class GoneTests(GatewayTestCase):
 
     def test_lastWrite(self):
         """
-        The end of the stream and the end of the response are written at once, so
-        that a client which stops reading at the first has the second, too.
+        The end of the stream and the end of the response are one write, so that a
+        client which stops reading at the first has the second, too.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.call.say("Yes?")
@@ -166,7 +165,7 @@ class GoneTests(GatewayTestCase):
 
     def test_requestsBehindIt(self):
         """
-        Requests that were sent ahead are dropped with the connection.
+        Pipelined requests are dropped with the connection.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.ask(caller, STREAMED)
@@ -177,24 +176,24 @@ class GoneTests(GatewayTestCase):
 
 class SlowReaderTests(GatewayTestCase):
     """
-    A caller who reads slowly makes the model wait, not the memory grow.
+    A slow client pauses the model.
     """
 
     def pause(self, caller):
         """
-        The connection can take no more.
+        Let the connection's buffer be full.
         """
         caller.line.producer.pauseProducing()
 
     def resume(self, caller):
         """
-        The connection can take more.
+        Let the connection's buffer be empty.
         """
         caller.line.producer.resumeProducing()
 
     def test_stream(self):
         """
-        The model's call is paused, and goes on when the reader has caught up.
+        The model call is paused, and resumed when the client has caught up.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.call.say("Well")
@@ -207,7 +206,7 @@ class SlowReaderTests(GatewayTestCase):
 
     def test_beforeTheCall(self):
         """
-        A reader who was slow already when the model is asked is still slow.
+        A client that was slow before the model call pauses it.
         """
         first = self.gateway.post(STREAMED, NOTES)
         second = self.gateway.post(STREAMED, NOTES)
@@ -223,7 +222,7 @@ class SlowReaderTests(GatewayTestCase):
 
     def test_whilePaused(self):
         """
-        Events that come while the stream is paused, up to the end, are not lost.
+        Events during a pause, up to the end, are not lost.
         """
         caller = self.gateway.post(STREAMED)
         self.pause(caller)
@@ -234,7 +233,7 @@ class SlowReaderTests(GatewayTestCase):
 
     def test_fullAlready(self):
         """
-        A reader who has not caught up with one answer is slow for the next one, too.
+        A client that has not read one response pauses the next one, too.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.ask(caller, STREAMED)
@@ -251,7 +250,7 @@ class SlowReaderTests(GatewayTestCase):
 
     def test_gone(self):
         """
-        A slow reader can leave, too.
+        A slow client can disconnect.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.call.say("Well")
@@ -262,7 +261,7 @@ class SlowReaderTests(GatewayTestCase):
 
     def test_nextRequest(self):
         """
-        The run that is paused is the one whose answer is being read.
+        The paused run is the one whose response is being sent.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.call.say("Yes?")
@@ -280,12 +279,12 @@ class SlowReaderTests(GatewayTestCase):
 
 class DrainTests(GatewayTestCase):
     """
-    A gateway that is going down.
+    A draining gateway.
     """
 
     def test_newOnes(self):
         """
-        New requests are sent away for a while.
+        New requests are rejected with a time for a retry.
         """
         self.gateway.runtime.drain(5)
         for body in (HELLO, STREAMED):
@@ -299,7 +298,7 @@ class DrainTests(GatewayTestCase):
 
     def test_inProgress(self):
         """
-        Those in progress may end within the budget.
+        Runs in progress can end within the time limit.
         """
         callers = [self.gateway.post(body) for body in (HELLO, STREAMED)]
         drained = self.gateway.runtime.drain(5)
@@ -314,8 +313,7 @@ class DrainTests(GatewayTestCase):
 
     def test_tooSlow(self):
         """
-        Behind it they are ended: each caller is told, in the form that is still left
-        for it.
+        After it they are ended, with errors in the format of their responses.
         """
         whole, silent, speaking = [
             self.gateway.post(body) for body in (HELLO, STREAMED, STREAMED)

@@ -1,6 +1,6 @@
 """
-Tests of L{openclaw.api.chat_completions}: what a request can choose, and what it is
-told.
+Tests of L{openclaw.api.chat_completions}: options of requests, and headers of
+responses.
 """
 
 from openclaw.errors import UpstreamTruncated
@@ -19,13 +19,13 @@ TRUNCATED = UpstreamTruncated("The answer broke off.", shouldRetry=False)
 
 class HeaderTests(GatewayTestCase):
     """
-    Every answer says which run it is of.
+    Headers of every response.
     """
 
     def test_names(self):
         """
-        The run's id is the one in the log, and each has its own; so has the session
-        of a call that stands for itself.
+        The run's id is unique and the one in the log; a request without a session has a
+        unique key.
         """
         answers = [self.answered(body) for body in (HELLO, STREAMED, HELLO)]
         for answer, line in zip(answers, self.gateway.logged, strict=True):
@@ -40,7 +40,7 @@ class HeaderTests(GatewayTestCase):
 
     def test_ofAFailure(self):
         """
-        A run that fails is named, too.
+        A failed run has its id, too.
         """
         for body in (HELLO, STREAMED):
             caller = self.gateway.post(body)
@@ -51,7 +51,7 @@ class HeaderTests(GatewayTestCase):
 
     def test_ignoredFields(self):
         """
-        Fields without effect are named; plain names only, and not without end.
+        Ignored fields are listed; only plain names, up to a limit.
         """
         odd = {"modalities": [], "audio": {}, "a\r\nb: c": 1, "\u00e4": 1, "": 1}
         for body in ({**HELLO, **odd}, {**STREAMED, **odd}):
@@ -73,7 +73,7 @@ class HeaderTests(GatewayTestCase):
 
 class AgentTests(GatewayTestCase):
     """
-    The agent is selected, and gets its prompt.
+    The agent is selected, and its prompt used.
     """
 
     def setUp(self):
@@ -85,8 +85,7 @@ class AgentTests(GatewayTestCase):
 
     def test_modelIsEchoed(self):
         """
-        The answer's model is the request's, to the letter; C{openclaw} if it had
-        none.
+        The response has the request's C{model} unchanged, or C{openclaw}.
         """
         for sent, told in [
             ({}, "openclaw"),
@@ -101,8 +100,8 @@ class AgentTests(GatewayTestCase):
 
     def test_chosen(self):
         """
-        The header chooses, else the model; the agent's own words come first, then
-        the channel, then the request's.
+        The header takes precedence over the model; the agent's prompt comes first, then
+        the channel, then the request's instructions.
         """
         research = {"model": "openclaw/research"}
         for body, headers, system in [
@@ -133,7 +132,7 @@ class AgentTests(GatewayTestCase):
 
     def test_otherModel(self):
         """
-        The model behind the agent can be chosen, if there is such a one.
+        The header can select another model, if it exists.
         """
         self.answered(HELLO, ("x-openclaw-model", "scripted/two"))
         self.assertEqual(self.gateway.call.request.model, "two")
@@ -150,8 +149,8 @@ class AgentTests(GatewayTestCase):
 
     def test_refused(self):
         """
-        An agent that there is not, or a channel that is none, is the caller's
-        mistake, and no model is asked.
+        An unknown agent or an invalid channel is the caller's error, and the model is
+        not called.
         """
         for body, header, code, param in [
             ({"model": "gpt-4o"}, None, "model_not_found", "model"),
@@ -183,12 +182,12 @@ class AgentTests(GatewayTestCase):
 
 class ReasoningTests(GatewayTestCase):
     """
-    The model's reasoning is for those who ask for it.
+    Reasoning is sent on request.
     """
 
     def thoughtOf(self, body, *headers):
         """
-        The thought in an answer, or C{None}.
+        Return the reasoning in a reply, or C{None}.
         """
         caller = self.gateway.post(body, *headers)
         self.gateway.call.think("Hm")
@@ -203,7 +202,7 @@ class ReasoningTests(GatewayTestCase):
 
     def test_asked(self):
         """
-        The header may name other events, too, in any case.
+        The header may list other events, too, in any case.
         """
         for value in ("reasoning", "tools, Reasoning", " reasoning ,x"):
             header = ("x-openclaw-events", value)
@@ -212,7 +211,7 @@ class ReasoningTests(GatewayTestCase):
 
     def test_notAsked(self):
         """
-        By default, and when something else is asked for, it stays hidden.
+        By default, and with other events, it is hidden.
         """
         for headers in (
             [],
@@ -226,13 +225,13 @@ class ReasoningTests(GatewayTestCase):
 
 class OrderTests(GatewayTestCase):
     """
-    Of several mistakes the same one is always told first.
+    Of several errors, the first in a fixed order is reported.
     """
 
     def test_oneByOne(self):
         """
-        Errors are reported in this order: the credential, the JSON, the fields, the
-        agent, its model, the session, the tools, and the images.
+        The order is: the credential, the JSON, the fields, the agent, its model, the
+        session, the tools, and the images.
         """
         url = {"type": "image_url", "image_url": {"url": "no image"}}
         picture = {"messages": [{"role": "user", "content": [url]}]}

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.chat_completions}: which conversation a request is a part of.
+Tests of L{openclaw.api.chat_completions}: sessions.
 """
 
 from openclaw.errors import UpstreamTruncated
@@ -17,9 +17,9 @@ class SessionTestCase(GatewayTestCase):
 
     def ask(self, *messages, headers=(), say="Yes?", **fields):
         """
-        Have an answer.
+        Complete a request.
 
-        @return: What the model was asked, and the session's key.
+        @return: The model's messages, and the session's key.
         """
         caller = self.gateway.post({"messages": messages, **fields}, *headers)
         self.gateway.call.say(say)
@@ -30,14 +30,14 @@ class SessionTestCase(GatewayTestCase):
 
     def kept(self, key):
         """
-        The texts of a session's transcript.
+        Return the texts of a session's transcript.
         """
         transcript = self.successResultOf(self.gateway.store.transcript(key))
         return [message.content for message in transcript]
 
     def assertMistake(self, param, *headers, code=None, **fields):
         """
-        Assert that a request is refused, and nothing came of it.
+        Assert that a request is rejected, and has no effect.
         """
         caller = self.gateway.post({"messages": [user("Hi.")], **fields}, *headers)
         self.assertRefused(caller.answer, 400, code, param)
@@ -46,12 +46,12 @@ class SessionTestCase(GatewayTestCase):
 
 class StatelessTests(SessionTestCase):
     """
-    A call that names no conversation stands for itself.
+    Requests without a session.
     """
 
     def test_nothingIsKept(self):
         """
-        It leaves nothing, and knows only what it brings.
+        Nothing is stored, and the model gets only the request's messages.
         """
         for fields in ({}, {"user": ""}, {"user": "  "}, {"user": None}):
             asked, key = self.ask(user("A"), assistant("B"), user("C"), **fields)
@@ -62,12 +62,12 @@ class StatelessTests(SessionTestCase):
 
 class NamedTests(SessionTestCase):
     """
-    A call that names a conversation is a part of it.
+    Requests with a session.
     """
 
     def test_history(self):
         """
-        Earlier turns are known, be they streamed or not.
+        The model gets earlier turns, streamed or not.
         """
         self.ask(user("My name is Anna."), headers=[NOTES], say="Hello, Anna.")
         asked, key = self.ask(user("Who am I?"), headers=[NOTES], stream=True)
@@ -77,7 +77,7 @@ class NamedTests(SessionTestCase):
 
     def test_sentAgain(self):
         """
-        A client that sends the history each time, as OpenAI's API wants it, doubles
+        A client that sends the history each time, as in OpenAI's API, duplicates
         nothing.
         """
         said = []
@@ -90,7 +90,7 @@ class NamedTests(SessionTestCase):
 
     def test_broughtAlong(self):
         """
-        The history that a client brings to a new conversation is its beginning.
+        The history in the first request of a session is its beginning.
         """
         asked, key = self.ask(user("A"), assistant("B"), user("C"), headers=[NOTES])
         self.assertEqual(asked, ["A", "B", "C"])
@@ -98,7 +98,7 @@ class NamedTests(SessionTestCase):
 
     def test_instructionsAreNotHistory(self):
         """
-        System texts hold for their request alone.
+        System texts apply only to their request.
         """
         system = {"role": "system", "content": "Be brief."}
         self.ask(system, user("A"), headers=[NOTES])
@@ -108,7 +108,7 @@ class NamedTests(SessionTestCase):
 
     def test_failedRun(self):
         """
-        A run that fails leaves what the user said, and a session that works.
+        A failed run leaves the user's message, and a usable session.
         """
         self.gateway.post({"messages": [user("A")]}, NOTES)
         self.gateway.call.fail(
@@ -120,7 +120,7 @@ class NamedTests(SessionTestCase):
 
     def test_kinds(self):
         """
-        Messages are kept with their roles.
+        Messages are stored with their roles.
         """
         _, key = self.ask(user("A"), headers=[NOTES])
         self.assertEqual(
@@ -131,7 +131,7 @@ class NamedTests(SessionTestCase):
 
 class UserTests(SessionTestCase):
     """
-    A C{user} has one conversation with each agent.
+    A C{user} has one session with each agent.
     """
 
     def setUp(self):
@@ -143,7 +143,7 @@ class UserTests(SessionTestCase):
 
     def test_conversation(self):
         """
-        Outer blanks are nothing; case is.
+        Surrounding blanks do not matter; case does.
         """
         self.ask(user("A"), user=" Anna ")
         asked, key = self.ask(user("B"), user="Anna")
@@ -156,7 +156,7 @@ class UserTests(SessionTestCase):
 
     def test_headerWins(self):
         """
-        The header names the conversation, if there is one.
+        The header takes precedence.
         """
         _, key = self.ask(user("A"), user="Anna", headers=[NOTES])
         self.assertEqual(key, "agent:main:notes")
@@ -164,7 +164,7 @@ class UserTests(SessionTestCase):
 
     def test_anyAlphabet(self):
         """
-        A name may be in any alphabet; the header has it in UTF-8.
+        A name may have any characters; the header has it in UTF-8.
         """
         _, key = self.ask(user("A"), user="Zo\u00eb")
         self.assertEqual(
@@ -173,7 +173,7 @@ class UserTests(SessionTestCase):
 
     def test_notAName(self):
         """
-        A value that can't be a name is refused.
+        An invalid name is rejected.
         """
         self.assertMistake("user", user="x" * 513)
         self.assertMistake("user", user="a\r\nset-cookie: b")
@@ -181,7 +181,7 @@ class UserTests(SessionTestCase):
 
 class KeyTests(SessionTestCase):
     """
-    The valid keys of a session.
+    Session keys.
     """
 
     def setUp(self):
@@ -193,7 +193,7 @@ class KeyTests(SessionTestCase):
 
     def test_wholeKey(self):
         """
-        A whole key is taken as it is, and chooses its agent.
+        A whole key is used unchanged, and selects its agent.
         """
         key = "agent:other:notes"
         _, found = self.ask(user("A"), headers=[("x-openclaw-session-key", key)])
@@ -204,7 +204,7 @@ class KeyTests(SessionTestCase):
 
     def test_mistakes(self):
         """
-        A key that is reserved, empty, of nobody, or of another agent is refused.
+        A key that is reserved, empty, or of another or unknown agent is rejected.
         """
         for key, code, fields in [
             ("subagent:x", "reserved_session_key", {}),
@@ -223,12 +223,12 @@ class KeyTests(SessionTestCase):
 
 class TurnTests(SessionTestCase):
     """
-    One run at a time has a session.
+    A session has one run at a time.
     """
 
     def test_inOrder(self):
         """
-        The others wait their turn, and each knows what the ones before it said.
+        Other runs wait in order, and each gets the messages of those before.
         """
         callers = [
             self.gateway.post({"messages": [user(text)], "stream": True}, NOTES)
@@ -245,7 +245,7 @@ class TurnTests(SessionTestCase):
 
     def test_othersGoOn(self):
         """
-        Another session, or none, waits for nobody.
+        Other sessions, and requests without one, do not wait.
         """
         self.gateway.post({"messages": [user("A")]}, NOTES)
         self.gateway.post({"messages": [user("B")], "user": "Anna"})
@@ -254,8 +254,8 @@ class TurnTests(SessionTestCase):
 
     def test_bounded(self):
         """
-        Waiting has an end, and then a status that says when to come back; the stream
-        was not opened meanwhile.
+        The wait is limited, and its error has the time until a retry; the stream was
+        not opened meanwhile.
         """
         self.gateway = self.start(
             config=configOf(session={"waitSeconds": 5, "maxWaiting": 1})
@@ -274,7 +274,7 @@ class TurnTests(SessionTestCase):
 
     def test_full(self):
         """
-        A gateway that runs as much as it may says so.
+        The error says that the limit of runs is reached.
         """
         self.gateway = self.start(
             config=configOf(defaults={"maxConcurrent": 1, "maxQueued": 0})

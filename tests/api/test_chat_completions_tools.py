@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.chat_completions}: tool calls that the client carries out.
+Tests of L{openclaw.api.chat_completions}: calls of the client's tools.
 """
 
 from openai.lib.streaming.chat import ChatCompletionStreamState
@@ -27,7 +27,7 @@ WAIT = ToolCall("call_y8", "wait", "{}")
 
 def tool(name):
     """
-    A tool on the wire.
+    Return a tool in wire form.
     """
     function = {"name": name, "description": f"To {name}.", "parameters": SCHEMA}
     return {"type": "function", "function": function}
@@ -35,7 +35,7 @@ def tool(name):
 
 def wireCall(call):
     """
-    A call on the wire.
+    Return a call in wire form.
     """
     function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
@@ -48,7 +48,7 @@ STREAMED = {**ASKED, "stream": True}
 @implementer(ITool)
 class Ponder:
     """
-    A tool that an agent has.
+    A tool of the agent.
     """
 
     name = "ponder"
@@ -67,9 +67,9 @@ class ToolsTestCase(GatewayTestCase):
 
     def play(self, body, *headers, text="Let me see. "):
         """
-        Have the model call both tools.
+        Let the model call both tools.
 
-        @return: The answer.
+        @return: The response.
         """
         caller = self.gateway.post(body, *headers)
         call = self.gateway.call
@@ -84,7 +84,7 @@ class ToolsTestCase(GatewayTestCase):
 
     def folded(self, answer):
         """
-        The completion that OpenAI's own library makes of a stream.
+        Return the completion that OpenAI's SDK assembles from a stream.
         """
         state = ChatCompletionStreamState()
         for frame in answer.frames:
@@ -95,13 +95,12 @@ class ToolsTestCase(GatewayTestCase):
 
 class WholeTests(ToolsTestCase):
     """
-    Calls in a plain answer.
+    Calls in a plain reply.
     """
 
     def test_shape(self):
         """
-        They are there as OpenAI has them, with the ids of the model's own, behind
-        the text before them.
+        They have OpenAI's format and the model's ids, after the text before them.
         """
         answer = self.play(ASKED)
         [choice] = answer.json["choices"]
@@ -120,7 +119,7 @@ class WholeTests(ToolsTestCase):
 
     def test_noText(self):
         """
-        Calls without a text have C{null} for it.
+        Without a text, C{content} is C{null}.
         """
         [choice] = self.play(ASKED, text="").json["choices"]
         self.assertIsNone(choice["message"]["content"])
@@ -128,7 +127,7 @@ class WholeTests(ToolsTestCase):
 
     def test_noCalls(self):
         """
-        A model that calls nothing answers as ever.
+        A reply without calls is not affected.
         """
         [choice] = self.answered(ASKED).json["choices"]
         self.assertEqual(choice["finish_reason"], "stop")
@@ -142,7 +141,7 @@ class StreamTests(ToolsTestCase):
 
     def test_frames(self):
         """
-        Id and name come once, then the arguments alone: clients join what they get.
+        Id and name come once, then only the arguments, since clients join all pieces.
         """
         answer = self.play(STREAMED)
         deltas = [
@@ -179,7 +178,7 @@ class StreamTests(ToolsTestCase):
 
     def test_asTheyArrive(self):
         """
-        Each piece of the arguments is sent at once.
+        Each piece of the arguments is sent immediately.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.call.say("Hm.")
@@ -194,7 +193,7 @@ class StreamTests(ToolsTestCase):
 
     def test_sdk(self):
         """
-        OpenAI's own library puts the chunks together to the plain answer.
+        OpenAI's SDK assembles the chunks to the plain reply.
         """
         counted = {**STREAMED, "stream_options": {"include_usage": True}}
         found = self.folded(self.play(counted))
@@ -222,7 +221,7 @@ class AskedTests(ToolsTestCase):
 
     def test_tools(self):
         """
-        The tools, what it may do with them, and whether it may call several.
+        It gets the tools, C{tool_choice} and C{parallel_tool_calls}.
         """
         for choice, told in [
             (None, "auto"),
@@ -244,7 +243,7 @@ class AskedTests(ToolsTestCase):
 
     def test_none(self):
         """
-        Tools that are not to be used are not shown to it.
+        Tools that it may not use are not sent.
         """
         self.answered({**ASKED, "tool_choice": "none"})
         self.assertEqual(list(self.gateway.call.request.tools), [])
@@ -252,8 +251,7 @@ class AskedTests(ToolsTestCase):
 
     def test_unmet(self):
         """
-        A model that does not call what it had to has failed, and in no other way
-        than that.
+        A model that does not make the required call has failed.
         """
         named = {"type": "function", "function": {"name": "look"}}
         for choice in ("required", named):
@@ -268,7 +266,7 @@ class AskedTests(ToolsTestCase):
 
     def test_mistake(self):
         """
-        A mistake in the tools is told before any model is asked.
+        An error in the tools is reported before the model call.
         """
         for body in (ASKED, STREAMED):
             answer = self.gateway.post({**body, "tool_choice": "any"}).answer
@@ -278,12 +276,12 @@ class AskedTests(ToolsTestCase):
 
 class FollowingTests(ToolsTestCase):
     """
-    The client has carried out the calls, and the conversation goes on.
+    The client has run the calls, and continues the conversation.
     """
 
     def setUp(self):
         """
-        Have the next request, with everything in it, and what the model is to see.
+        Prepare the next request with all messages, and those that the model should get.
         """
         super().setUp()
         said = {
@@ -305,14 +303,14 @@ class FollowingTests(ToolsTestCase):
 
     def test_stateless(self):
         """
-        The model sees its calls and their results as such.
+        The model gets its calls and their results.
         """
         self.assertEqual(self.answered(self.next, say=["A dot."]).text, "A dot.")
         self.assertEqual(list(self.gateway.call.request.messages), self.seen)
 
     def test_session(self):
         """
-        So it does in a session, in which nothing is doubled.
+        The same applies in a session, without duplicates.
         """
         self.play(ASKED, NOTES)
         self.answered({**self.next, "stream": True}, NOTES, say=["A dot."])
@@ -322,7 +320,7 @@ class FollowingTests(ToolsTestCase):
 
     def test_givenUp(self):
         """
-        A user who asks something else instead leaves a session that works.
+        If the user sends another message instead, the session stays usable.
         """
         self.play(ASKED, NOTES)
         other = {"role": "user", "content": "Never mind."}
@@ -348,8 +346,8 @@ class FollowingTests(ToolsTestCase):
 
     def test_strayInSession(self):
         """
-        Results that answer no call of the session are refused, and not kept; the
-        session goes on.
+        Results without a call in the session are rejected, and not stored; the session
+        stays usable.
         """
         stray = {"role": "tool", "tool_call_id": "call_z9", "content": "A dot."}
         results = self.next["messages"][2:]
@@ -368,7 +366,7 @@ class FollowingTests(ToolsTestCase):
 
     def test_strayResult(self):
         """
-        A result that answers no call is refused where nothing was said before.
+        A result without a call is rejected without a session.
         """
         alone = {**self.next, "messages": self.next["messages"][2:]}
         answer = self.gateway.post(alone).answer
@@ -385,7 +383,7 @@ class FollowingTests(ToolsTestCase):
 
 class OwnToolTests(ToolsTestCase):
     """
-    The agent has tools of its own, too.
+    The agent has its own tools, too.
     """
 
     def setUp(self):
@@ -412,15 +410,15 @@ class OwnToolTests(ToolsTestCase):
 
     def test_othersTool(self):
         """
-        The tool of another agent is no obstacle.
+        The tool of another agent does not matter.
         """
         body = {**ASKED, "tools": [tool("ponder")], "model": "openclaw/bare"}
         self.assertEqual(self.answered(body).text, "Yes?")
 
     def test_together(self):
         """
-        The client hears of its own calls only; the agent's are carried out here, and
-        the model has both results in the end.
+        The client gets only its own calls; the agent's are run here, and the model gets
+        both results in the end.
         """
         for form in (ASKED, STREAMED):
             caller = self.gateway.post(form, ("x-openclaw-session-key", str(len(form))))
@@ -449,7 +447,7 @@ class OwnToolTests(ToolsTestCase):
 
     def ponder(self, *headers):
         """
-        A stream in which the agent's own tool is called.
+        Return a stream in which the agent's own tool is called.
         """
         caller = self.gateway.post({**STREAMED, "tools": []}, *headers)
         self.gateway.call.callTool("call_p", "ponder", "{}")
@@ -460,7 +458,7 @@ class OwnToolTests(ToolsTestCase):
 
     def test_progress(self):
         """
-        On request, the beginning and end of a tool call are sent, in chunks that other
+        On request, the start and end of a tool call are sent, in chunks that other
         clients ignore.
         """
         answer = self.ponder(("x-openclaw-events", "tools"))
@@ -481,6 +479,6 @@ class OwnToolTests(ToolsTestCase):
 
     def test_noProgress(self):
         """
-        Nobody else hears of it.
+        By default they are not sent.
         """
         self.assertNotIn(b"ponder", self.ponder().body)

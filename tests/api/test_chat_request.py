@@ -1,6 +1,5 @@
 """
-Tests of L{openclaw.api.chat_request} and L{openclaw.api.chat_schema}: requests that can
-be served.
+Tests of L{openclaw.api.chat_request} and L{openclaw.api.chat_schema}: valid requests.
 """
 
 import msgspec
@@ -26,12 +25,12 @@ def asking(*messages, **fields):
 
 class PlainTests(SynchronousTestCase):
     """
-    A request need not say more than a message.
+    The fields of a request.
     """
 
     def test_least(self):
         """
-        Fields that are not in the request are unset.
+        A message is enough; other fields are unset.
         """
         asked = asking()
         self.assertEqual(asked.opening, (UserMessage("Hi."),))
@@ -45,14 +44,14 @@ class PlainTests(SynchronousTestCase):
 
     def test_nullIsUnset(self):
         """
-        A field that is C{null} is as good as absent, also an unknown one.
+        A field that is C{null} counts as absent, also an unknown one.
         """
         nothing = dict.fromkeys(KNOWN_FIELDS - {"messages"})
         self.assertEqual(asking(**nothing, zebra=None), asking())
 
     def test_nullWithBlanks(self):
         """
-        C{null} is C{null} however the client lays out its JSON.
+        This applies to any layout of the JSON.
         """
         body = b' { "messages" : [{"role":"user","content":"Hi."}],\n"store" : null\t}'
         self.assertEqual(chatRequestOf(body), asking())
@@ -77,14 +76,14 @@ class PlainTests(SynchronousTestCase):
 
     def test_usageOnlyWhenAsked(self):
         """
-        Stream options without C{include_usage} ask for no usage.
+        Stream options without C{include_usage} do not request usage.
         """
         for options in ({}, {"include_usage": False}, {"include_usage": None}):
             self.assertIs(asking(stream_options=options).includeUsage, False)
 
     def test_samplingIsPassedOn(self):
         """
-        Every field of the sampling reaches the model as it was sent.
+        Each sampling field reaches the model unchanged.
         """
         fields = {
             "temperature": 0,
@@ -116,13 +115,13 @@ class PlainTests(SynchronousTestCase):
 
     def test_oneStop(self):
         """
-        One stop sequence need not be a list.
+        A single stop sequence need not be a list.
         """
         self.assertEqual(asking(stop="x").sampling.stop, "x")
 
     def test_unknownFieldsAreListed(self):
         """
-        The caller can be told which fields had no effect.
+        The fields without an effect are listed.
         """
         asked = asking(audio={}, modalities=[], zebra=0, model="openclaw")
         self.assertEqual(asked.ignored, ["audio", "modalities", "zebra"])
@@ -130,7 +129,7 @@ class PlainTests(SynchronousTestCase):
     @given(valid)
     def test_anyValidRequest(self, document):
         """
-        Whatever OpenAI's clients may send is taken, and nothing of it is lost.
+        All requests that OpenAI's clients may send are accepted completely.
         """
         asked = chatRequestOf(msgspec.json.encode(document))
         spoken = [
@@ -149,12 +148,12 @@ class PlainTests(SynchronousTestCase):
 
 class TextTests(SynchronousTestCase):
     """
-    Text in all the ways to write it.
+    The forms of text.
     """
 
     def test_parts(self):
         """
-        Parts are one text, each on lines of its own, whatever their type is called.
+        Parts are joined by line ends, whatever their type's name.
         """
         content = [
             {"type": "text", "text": "One."},
@@ -181,7 +180,7 @@ class TextTests(SynchronousTestCase):
 
     def test_exactText(self):
         """
-        Blanks, line ends and odd characters in a text are the caller's own.
+        Blanks, line ends and unusual characters are unchanged.
         """
         text = " a\r\n\u2028\x00\U0001f980 "
         self.assertEqual(
@@ -190,8 +189,8 @@ class TextTests(SynchronousTestCase):
 
     def test_instructions(self):
         """
-        System and developer texts are told apart from the conversation, in their
-        order; empty ones are nothing.
+        System and developer texts are separated from the conversation, in order; empty
+        ones are dropped.
         """
         asked = asking(
             {"role": "system", "content": "Be brief."},
@@ -229,12 +228,12 @@ class TextTests(SynchronousTestCase):
 
 class FollowingTests(SynchronousTestCase):
     """
-    In a session, what a client sends again is not new.
+    The new messages of a request in a session.
     """
 
     def test_nothingSaidYet(self):
         """
-        Without an assistant message, all messages are new.
+        Without an assistant's message, all messages are new.
         """
         asked = asking(HI, {"role": "user", "content": "Hello?"})
         self.assertEqual(asked.following, asked.opening)
@@ -242,7 +241,7 @@ class FollowingTests(SynchronousTestCase):
 
     def test_afterTheLastAnswer(self):
         """
-        The messages after the assistant's last one are new, and no more than those.
+        Only the messages after the assistant's last one are new.
         """
         answer = {"role": "assistant", "content": "Yes?"}
         asked = asking(
@@ -259,7 +258,7 @@ class FollowingTests(SynchronousTestCase):
 
     def test_nothingNew(self):
         """
-        When the assistant's message is the last, nothing is new.
+        If the assistant's message is the last, none is new.
         """
         asked = asking(HI, {"role": "assistant", "content": "And"})
         self.assertEqual(asked.following, ())

@@ -1,6 +1,5 @@
 """
-Tests of L{openclaw.api.chat_request} and L{openclaw.api.chat_schema}: requests that are
-wrong.
+Tests of L{openclaw.api.chat_request} and L{openclaw.api.chat_schema}: invalid requests.
 """
 
 import msgspec
@@ -26,7 +25,7 @@ class RefusedTestCase(SynchronousTestCase):
 
     def refused(self, body):
         """
-        The error for a body, given as bytes or as what they stand for.
+        Return the error for a body, given as bytes or as a value.
         """
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         error = self.assertRaises(InvalidRequest, chatRequestOf, raw)
@@ -35,7 +34,7 @@ class RefusedTestCase(SynchronousTestCase):
 
     def assertParam(self, param, body):
         """
-        Assert that the error for a body names a field.
+        Assert that the error for a body has this field.
         """
         error = self.refused(body)
         self.assertEqual(error.param, param)
@@ -44,19 +43,19 @@ class RefusedTestCase(SynchronousTestCase):
 
     def assertMessageParam(self, param, *messages):
         """
-        The same for a request with these messages.
+        Assert the same for a request with these messages.
         """
         return self.assertParam(param, {"messages": messages})
 
 
 class JSONTests(RefusedTestCase):
     """
-    A body that is no JSON object.
+    Bodies that are not JSON objects.
     """
 
     def test_position(self):
         """
-        The message says where the JSON is malformed.
+        The error has the position of the syntax error.
         """
         for body, where in [
             (b"", 0),
@@ -75,8 +74,7 @@ class JSONTests(RefusedTestCase):
 
     def test_notUTF8(self):
         """
-        Bytes that are no UTF-8 are refused, wherever they are, also in a field that
-        is not used.
+        Invalid UTF-8 is rejected at any position, also in a field that is not used.
         """
         for body in (b'{"a": "\xff"}', b'{"a": "\xe2"}', b'{"a": "\xed"}'):
             error = self.refused(body)
@@ -85,14 +83,14 @@ class JSONTests(RefusedTestCase):
 
     def test_loneSurrogate(self):
         """
-        Half a character is refused: it could not be sent on.
+        A lone surrogate is rejected, since it could not be sent on.
         """
         body = b'{"messages": [{"role": "user", "content": "\\ud83d"}]}'
         self.assertEqual(self.refused(body).code, "invalid_json")
 
     def test_notAnObject(self):
         """
-        JSON that is no object is refused, and the message says what it is.
+        Other JSON is rejected with its type.
         """
         for body, kind in [(b"[]", "array"), (b"null", "null"), (b'"{}"', "str")]:
             error = self.refused(body)
@@ -101,7 +99,7 @@ class JSONTests(RefusedTestCase):
 
     def test_tooDeep(self):
         """
-        Brackets without end are refused, not followed.
+        Deep nesting is rejected without recursion.
         """
         for field in (b"response_format", b"messages", b"unknown"):
             body = b'{"%s": %s%s}' % (field, b'{"a":' * 50_000, b"1" + b"}" * 50_000)
@@ -110,12 +108,12 @@ class JSONTests(RefusedTestCase):
 
 class FieldTests(RefusedTestCase):
     """
-    A field that is wrong is named.
+    Errors name the invalid field.
     """
 
     def test_kind(self):
         """
-        A value of the wrong kind.
+        A value of the wrong type.
         """
         for name, value in {
             "messages": {},
@@ -141,7 +139,7 @@ class FieldTests(RefusedTestCase):
 
     def test_stop(self):
         """
-        At most four stop sequences, each of which could come; the messages are
+        At most four stop sequences, none of which is empty; the messages are
         OpenClaw's.
         """
         kinds = "stop must be a string or array of strings"
@@ -160,8 +158,7 @@ class FieldTests(RefusedTestCase):
 
     def test_responseFormat(self):
         """
-        A format of a known type, and a schema with its schema; the messages are
-        OpenClaw's.
+        A known type, and C{json_schema} with a schema; the messages are OpenClaw's.
         """
         kinds = "response_format.type must be text, json_object, or json_schema"
         for value, param, fault in (
@@ -186,14 +183,14 @@ class FieldTests(RefusedTestCase):
 
     def test_kindInMapping(self):
         """
-        A bias that is no number is laid at C{logit_bias}.
+        A bias that is not a number is reported for C{logit_bias}.
         """
         error = self.refused({"messages": [HI], "logit_bias": {"5": "much"}})
         self.assertEqual(error.param, "logit_bias[...]")
 
     def test_range(self):
         """
-        A number outside its range.
+        A number out of range.
         """
         for name, values in {
             "temperature": (-0.1, 2.1, 1e300),
@@ -210,8 +207,7 @@ class FieldTests(RefusedTestCase):
 
     def test_longModel(self):
         """
-        Each chunk of an answer repeats the model's name, so it can't be of any
-        length, blanks included.
+        The length of C{model}, which each chunk repeats, is limited, including blanks.
         """
         for longest, more in (("x" * 256, "x"), ("openclaw" + 248 * " ", " ")):
             body = {"model": longest, "messages": [HI]}
@@ -220,7 +216,7 @@ class FieldTests(RefusedTestCase):
 
     def test_manyFields(self):
         """
-        A body of very many fields is refused, whatever they are.
+        A body with very many fields is rejected, whatever they are.
         """
         fields = {str(number): 1 for number in range(MAX_FIELDS)}
         error = self.refused({"messages": [HI], **fields})
@@ -228,14 +224,14 @@ class FieldTests(RefusedTestCase):
 
     def test_oneChoiceOnly(self):
         """
-        More than one choice, or none, can't be had.
+        C{n} must be 1.
         """
         for count in (0, 2, -1, 2**80):
             self.assertParam("n", {"messages": [HI], "n": count})
 
     def test_topLogprobsAlone(self):
         """
-        C{top_logprobs} needs C{logprobs: true}, as OpenAI has it.
+        C{top_logprobs} requires C{logprobs: true}, as in OpenAI's API.
         """
         for others in ({}, {"logprobs": None}, {"logprobs": False}):
             self.assertParam(
@@ -244,7 +240,7 @@ class FieldTests(RefusedTestCase):
 
     def test_outdatedTools(self):
         """
-        The fields that C{tools} came after are refused, not forgotten.
+        The predecessors of C{tools} are rejected, not ignored.
         """
         for name, value in {
             "functions": [{"name": "f"}],
@@ -256,12 +252,12 @@ class FieldTests(RefusedTestCase):
 
 class MessageTests(RefusedTestCase):
     """
-    A message that is wrong is named by its place.
+    Errors name the index of the invalid message.
     """
 
     def test_noUserMessage(self):
         """
-        A request in which no user says anything is refused in the original's words.
+        A request without a user's message is rejected with the original's text.
         """
         for messages in (
             None,
@@ -279,7 +275,7 @@ class MessageTests(RefusedTestCase):
 
     def test_role(self):
         """
-        A role that there is not, or none.
+        An unknown or missing role.
         """
         for role in ("", "function", "User", "robot"):
             self.assertMessageParam(
@@ -300,7 +296,7 @@ class MessageTests(RefusedTestCase):
 
     def test_unknownPart(self):
         """
-        A part of a type that can't be read is named by its index, and by its type.
+        A part of an unsupported type is reported with its index and type.
         """
         text = {"type": "text", "text": "What is this?"}
         for role, kind in (
@@ -336,7 +332,7 @@ class MessageTests(RefusedTestCase):
 
     def test_toolCall(self):
         """
-        A tool call that is not whole.
+        An incomplete tool call.
         """
         for call, inner in [
             ({"function": CALL["function"]}, ".id"),
@@ -353,9 +349,8 @@ class MessageTests(RefusedTestCase):
 
     def test_toolResultOfNothing(self):
         """
-        A result that answers no call is named, since the call must have been made
-        before: one of another id, and one that comes before its call.  One without
-        an id answers nothing, whatever was said before.
+        A result without an earlier call is reported: one with another id, and one
+        before its call.  One without an id has no call in any case.
         """
         unmatched = {"role": "tool", "tool_call_id": "call_2", "content": "x"}
         nameless = {"role": "tool", "content": "x"}
@@ -375,19 +370,19 @@ class MessageTests(RefusedTestCase):
 
 class RubbishTests(SynchronousTestCase):
     """
-    Nothing that anybody can send breaks the reading of it.
+    No body breaks the parser.
     """
 
     @given(rubbish)
     def test_anyBody(self, body):
         """
-        A body is either a request or the caller's mistake; never ours.
+        A body is valid or the caller's error, never an internal one.
         """
         try:
             asked = chatRequestOf(body)
         except InvalidRequest as error:
             self.assertTrue(error.message)
-            # What is said of it can be sent.
+            # The error can be encoded.
             msgspec.json.encode([error.message, error.param])
         else:
             self.assertIsInstance(asked, ChatRequest)

@@ -23,10 +23,10 @@ SECONDS = [0.0, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0]
 
 class Response:
     """
-    The response that a stream goes to.
+    The response of a stream.
 
-    @ivar writes: What each write brought.
-    @ivar headers: How often the headers were set.
+    @ivar writes: The bytes of each write.
+    @ivar headers: The number of times that the headers were set.
     """
 
     def __init__(self):
@@ -35,14 +35,14 @@ class Response:
 
     def write(self, data):
         """
-        Take some bytes, for which the headers must be there.
+        Record some bytes, for which the headers must be set.
         """
         assert self.headers == 1
         self.writes.append(data)
 
     def openHeaders(self):
         """
-        Set the headers.
+        Count the call.
         """
         assert not self.writes
         self.headers += 1
@@ -50,14 +50,14 @@ class Response:
     @property
     def frames(self):
         """
-        All frames so far.
+        Return all frames so far.
         """
         return framesOf(b"".join(self.writes))
 
 
 class Play:
     """
-    A stream, its response, and the run that it listens to.
+    A stream, its response, and its run.
     """
 
     def __init__(self, keepAliveSeconds=5.0, reasoning=False):
@@ -80,25 +80,25 @@ class Play:
 
     def start(self):
         """
-        The run leaves the queue.
+        Let the run leave the queue.
         """
         self.stream([RunStarted()])
 
     def say(self, *texts):
         """
-        The model says something.
+        Let the model send text.
         """
         self.stream([TextDelta(text) for text in texts])
 
     def think(self):
         """
-        The model thinks.
+        Let the model send reasoning.
         """
         self.stream([ReasoningDelta("Hmm.")])
 
     def end(self, error=None):
         """
-        The run ends, and its stream as L{openclaw.api.chat_completions} ends it.
+        End the run and its stream, like L{openclaw.api.chat_completions}.
         """
         if error is None:
             self.stream.finish(STOPPED)
@@ -110,13 +110,13 @@ class Play:
 
 class OpeningTests(SynchronousTestCase):
     """
-    The status 200 goes out when it is known to be true, or when waiting longer would
-    leave the caller in the dark.
+    The status 200 is sent when it is certain, or when a longer wait would leave the
+    client without a sign of life.
     """
 
     def test_queued(self):
         """
-        While the run waits for its turn nothing is sent, however long that takes.
+        While the run is queued nothing is sent, however long that takes.
         """
         play = Play()
         play.clock.advance(3600)
@@ -125,7 +125,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_firstWord(self):
         """
-        The model's first word opens the stream at once, in one write with the role.
+        The first output opens the stream immediately, in one write with the role.
         """
         play = Play()
         play.start()
@@ -141,7 +141,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_silence(self):
         """
-        After a second of silence the caller is told that all is well.
+        After a second of silence the stream is opened.
         """
         play = Play()
         play.start()
@@ -151,8 +151,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_hiddenThoughtIsSilence(self):
         """
-        Reasoning that the caller may not see neither opens the stream nor holds it
-        back.
+        Hidden reasoning neither opens the stream nor delays it.
         """
         play = Play()
         play.start()
@@ -164,7 +163,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_shownThought(self):
         """
-        A thought that the caller may see is the first word.
+        Reasoning that is sent counts as output.
         """
         play = Play(reasoning=True)
         play.start()
@@ -173,7 +172,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_errorBefore(self):
         """
-        A run that fails before its first word leaves the response untouched, for the
+        A run that fails before its first output leaves the response unchanged, for the
         error's own status, and leaves no timer.
         """
         play = Play()
@@ -185,7 +184,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_nothingSaid(self):
         """
-        An answer without a word is still a whole stream.
+        A reply without text is a complete stream.
         """
         play = Play()
         play.start()
@@ -196,7 +195,7 @@ class OpeningTests(SynchronousTestCase):
 
     def test_wordsWithTheStart(self):
         """
-        Words that come in one batch with the start are not lost.
+        Text in one batch with the start is not lost.
         """
         play = Play()
         play.stream([RunStarted(), TextDelta("Hello.")])
@@ -205,12 +204,12 @@ class OpeningTests(SynchronousTestCase):
 
 class KeepAliveTests(SynchronousTestCase):
     """
-    A comment now and then keeps what is between us and the caller from hanging up.
+    Comments keep proxies from closing the connection.
     """
 
     def test_eachSilence(self):
         """
-        One comes after each such time of silence, and at no other.
+        One comes after each such interval of silence, and only then.
         """
         play = Play(keepAliveSeconds=5.0)
         play.start()
@@ -224,7 +223,7 @@ class KeepAliveTests(SynchronousTestCase):
 
     def test_wordsBreakTheSilence(self):
         """
-        The time begins anew with each word.
+        The interval starts over with each output.
         """
         play = Play(keepAliveSeconds=5.0)
         play.start()
@@ -237,7 +236,7 @@ class KeepAliveTests(SynchronousTestCase):
 
     def test_thoughtsDoNot(self):
         """
-        A thought that the caller does not see breaks no silence.
+        Hidden reasoning does not restart it.
         """
         play = Play(keepAliveSeconds=5.0)
         play.start()
@@ -249,7 +248,7 @@ class KeepAliveTests(SynchronousTestCase):
 
     def test_afterTheOpening(self):
         """
-        A stream that was opened by silence gets them, too.
+        A stream that was opened after a silence gets comments, too.
         """
         play = Play(keepAliveSeconds=5.0)
         play.start()
@@ -260,7 +259,7 @@ class KeepAliveTests(SynchronousTestCase):
 
     def test_off(self):
         """
-        0 switches them off.
+        0 disables them.
         """
         play = Play(keepAliveSeconds=0)
         play.start()
@@ -271,7 +270,7 @@ class KeepAliveTests(SynchronousTestCase):
 
     def test_neverAfterTheEnd(self):
         """
-        Behind the end of an answer, good or bad, nothing comes any more.
+        After the end of a reply, successful or not, nothing is sent.
         """
         for error in (None, BROKEN):
             play = Play(keepAliveSeconds=5.0)
@@ -295,7 +294,7 @@ steps = st.lists(
 
 class AnyOrderTests(SynchronousTestCase):
     """
-    Properties of a stream whose events come in any order.
+    Properties of a stream with events in any order.
     """
 
     @given(
@@ -307,8 +306,8 @@ class AnyOrderTests(SynchronousTestCase):
     )
     def test_oneTerminal(self, happened, keepAlive, reasoning, error, started):
         """
-        A stream ends once, as the run ended, and nothing follows; a run that fails
-        before the stream was opened leaves no trace of it.  A batch is one write.
+        A stream has one terminal, the run's, and nothing follows; a run that fails
+        before the stream was opened sends nothing.  A batch is one write.
         """
         play = Play(keepAlive, reasoning)
         words = 0

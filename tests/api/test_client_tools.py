@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.client_tools}: the tools that a client brings.
+Tests of L{openclaw.api.client_tools}: the tools in a request.
 """
 
 import msgspec
@@ -18,14 +18,14 @@ LOOK = ToolSpec("look", "", NO_ARGUMENTS)
 
 def tool(**function):
     """
-    A tool on the wire.
+    Return a tool in wire form.
     """
     return {"type": "function", "function": function}
 
 
 def selectTools(tools):
     """
-    The tools that a request brings.
+    Return the tools of a request.
     """
     return parseTools(msgspec.Raw(msgspec.json.encode(tools)))
 
@@ -39,19 +39,19 @@ def choiceOf(choice, tools):
 
 def named(name):
     """
-    A choice on the wire.
+    Return a choice in wire form.
     """
     return {"type": "function", "function": {"name": name}}
 
 
 class WrongTestCase(SynchronousTestCase):
     """
-    A test case with mistakes.
+    A test case with invalid requests.
     """
 
     def assertWrong(self, message, param, **fields):
         """
-        Assert that a request with these fields is refused, with exactly this to say.
+        Assert that a request with these fields is rejected with exactly this message.
         """
         body = msgspec.json.encode({"messages": [HI], **fields})
         error = self.assertRaises(InvalidRequest, chatRequestOf, body)
@@ -61,20 +61,19 @@ class WrongTestCase(SynchronousTestCase):
 
 class ToolsTests(SynchronousTestCase):
     """
-    Tools that can be used.
+    Valid tools.
     """
 
     def test_none(self):
         """
-        No tools, whichever way that is said.
+        The forms of a request without tools.
         """
         self.assertEqual(selectTools(None), ())
         self.assertEqual(selectTools([]), ())
 
     def test_least(self):
         """
-        A tool needs no more than a name; its arguments are then those of an object
-        without any.
+        A name is enough; the parameters are then an empty object.
         """
         for function in (
             {"name": "look"},
@@ -86,7 +85,7 @@ class ToolsTests(SynchronousTestCase):
 
     def test_whole(self):
         """
-        All that is said of a tool reaches the model as it was said.
+        All members of a tool reach the model unchanged.
         """
         for strict in (True, False):
             found = selectTools(
@@ -103,7 +102,7 @@ class ToolsTests(SynchronousTestCase):
 
     def test_order(self):
         """
-        They stay in their order, as many as there may be.
+        They keep their order, up to the limit.
         """
         names = [f"tool_{number}" for number in range(MAX_TOOLS)]
         found = selectTools([tool(name=name) for name in names])
@@ -112,7 +111,7 @@ class ToolsTests(SynchronousTestCase):
 
 class WrongToolsTests(WrongTestCase):
     """
-    Tools that can't be used, told in the original's words.
+    Invalid tools, with the original's messages.
     """
 
     def test_noArray(self):
@@ -124,14 +123,14 @@ class WrongToolsTests(WrongTestCase):
 
     def test_tooMany(self):
         """
-        More than there may be.
+        More than the limit.
         """
         tools = [tool(name=f"tool_{number}") for number in range(MAX_TOOLS + 1)]
         self.assertWrong("there are more than 128 tools", "tools", tools=tools)
 
     def test_kinds(self):
         """
-        A member of the wrong kind, or none where there must be one.
+        A member of the wrong type, or a missing one.
         """
         for wrong, message, inner in [
             ("look", "each tool must be an object", ""),
@@ -171,7 +170,7 @@ class WrongToolsTests(WrongTestCase):
 
     def test_names(self):
         """
-        A name that no provider takes.
+        A name that no provider accepts.
         """
         for name in ("look at", "x" * 65, "a.b", "\u00e4", "a\nb"):
             self.assertWrong(
@@ -182,7 +181,7 @@ class WrongToolsTests(WrongTestCase):
 
     def test_duplicate(self):
         """
-        Two tools of one name.
+        Two tools with the same name.
         """
         self.assertWrong(
             "duplicate tool name: look",
@@ -198,7 +197,7 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_words(self):
         """
-        The three words.
+        The three texts.
         """
         for word in ("auto", "none", "required"):
             self.assertEqual(choiceOf(word, [LOOK]), word)
@@ -213,14 +212,14 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_withoutTools(self):
         """
-        A request without tools may say that none is to be used.
+        A request without tools may have C{none}.
         """
         for word in ("auto", "none"):
             self.assertEqual(choiceOf(word, []), word)
 
     def test_named(self):
         """
-        One tool, by its name.
+        A tool by its name.
         """
         for name in ("look", " look "):
             self.assertEqual(choiceOf(named(name), [LOOK]), NamedTool("look"))
@@ -228,12 +227,12 @@ class ChoiceTests(SynchronousTestCase):
 
 class WrongChoiceTests(WrongTestCase):
     """
-    Choices that can't be had, told in the original's words.
+    Invalid choices, with the original's messages.
     """
 
     def test_kinds(self):
         """
-        A value that is neither a word nor an object is refused.
+        A value that is neither a text nor an object is rejected.
         """
         for choice in (1, True, [], ["auto"]):
             self.assertWrong(
@@ -244,7 +243,7 @@ class WrongChoiceTests(WrongTestCase):
 
     def test_words(self):
         """
-        A word that there is not.
+        An unknown text.
         """
         for word in ("any", "AUTO", "look", ""):
             self.assertWrong(
@@ -253,7 +252,7 @@ class WrongChoiceTests(WrongTestCase):
 
     def test_requiredOfNothing(self):
         """
-        A call is wanted, but there is nothing to call.
+        A call is required, but there are no tools.
         """
         for tools in (None, []):
             self.assertWrong(
@@ -265,7 +264,7 @@ class WrongChoiceTests(WrongTestCase):
 
     def test_objects(self):
         """
-        An object that names no tool, or one that there is not.
+        An object without a tool, or with an unknown one.
         """
         name = "tool_choice.function.name"
         for choice, message, param in [

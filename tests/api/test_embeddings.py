@@ -33,7 +33,7 @@ ONE = {"model": "openclaw", "input": "Hello."}
 
 def without(config):
     """
-    A configuration with the endpoint switched off.
+    Return a configuration with the endpoint disabled.
     """
     http = config.gateway.http
     off = replace(http.endpoints.embeddings, enabled=False)
@@ -43,20 +43,19 @@ def without(config):
 
 class InputTests(SynchronousTestCase):
     """
-    The valid forms of C{input}.
+    The forms of C{input}.
     """
 
     def assertWrong(self, value, param):
         """
-        Assert that it is refused, and which part is named.
+        Assert that an input is rejected, and which part the error names.
         """
         error = self.assertRaises(InvalidRequest, parseInputs, value)
         self.assertEqual(error.param, param)
 
     def test_forms(self):
         """
-        A text, several, tokens, and several lists of tokens: each is known for what
-        it is.
+        A text, several texts, tokens, and several lists of tokens are distinguished.
         """
         for value, inputs in [
             ("a", ["a"]),
@@ -68,7 +67,7 @@ class InputTests(SynchronousTestCase):
 
     def test_empty(self):
         """
-        Nothing to embed is a mistake, wherever it is.
+        An empty input is an error, at any position.
         """
         for value, param in [
             (None, "input"),
@@ -81,7 +80,7 @@ class InputTests(SynchronousTestCase):
 
     def test_mixed(self):
         """
-        So is a mixture, and what is neither text nor token.
+        A mixture is an error, and so is everything that is neither text nor tokens.
         """
         for value, param in [
             (["a", 1], "input[1]"),
@@ -100,7 +99,7 @@ class InputTests(SynchronousTestCase):
 
     def test_many(self):
         """
-        The number of inputs is bounded, and that of tokens in one is not.
+        The number of inputs is limited, and that of tokens in one is not.
         """
         self.assertEqual(len(parseInputs(["a"] * MAX_INPUTS)), MAX_INPUTS)
         self.assertWrong(["a"] * (MAX_INPUTS + 1), "input")
@@ -115,7 +114,7 @@ class InputTests(SynchronousTestCase):
     )
     def test_anything(self, value):
         """
-        Whatever comes is read or refused with the field's name.
+        Any input is parsed, or rejected with the field's name.
         """
         body = msgspec.json.encode({"input": value})
         try:
@@ -128,32 +127,29 @@ class InputTests(SynchronousTestCase):
 
 class EmbeddingsTestCase(GatewayTestCase):
     """
-    A gateway whose default agent has a model for embeddings.
+    A gateway whose default agent has an embedding model.
     """
 
     def setUp(self):
-        """
-        Start it.
-        """
         super().setUp()
         self.gateway.stand(configOf(defaults=MODEL))
 
     def post(self, body, *headers):
         """
-        Ask for embeddings.
+        Request embeddings.
         """
         return self.gateway.post(body, *headers, path=PATH)
 
     @property
     def call(self):
         """
-        The last call for embeddings.
+        Return the last call for embeddings.
         """
         return self.gateway.provider.embeddings[-1]
 
     def answered(self, body, *vectors, headers=()):
         """
-        The answer to a request, for which the model has these vectors.
+        Return the response to a request, for which the model returns these vectors.
         """
         caller = self.post(body, *headers)
         self.call.give(*vectors, tokens=7)
@@ -163,12 +159,12 @@ class EmbeddingsTestCase(GatewayTestCase):
 
 class AnswerTests(EmbeddingsTestCase):
     """
-    The answers.
+    Responses.
     """
 
     def test_shape(self):
         """
-        It is what OpenAI's clients expect, member by member.
+        The members are those that OpenAI's clients expect.
         """
         answer = self.answered({**ONE, "input": ["a", "b"]}, [0.5, 0.1], [1.0, -2.0])
         self.assertEqual(
@@ -190,7 +186,7 @@ class AnswerTests(EmbeddingsTestCase):
 
     def test_base64(self):
         """
-        Base64 is 32-bit numbers, little-endian, whichever form the model gave.
+        Base64 has 32-bit little-endian numbers, from both forms of the model's.
         """
         given = pack("<2f", 0.5, -2.0)
         for vector in ([0.5, -2.0], given):
@@ -201,7 +197,7 @@ class AnswerTests(EmbeddingsTestCase):
 
     def test_floats(self):
         """
-        Numbers are numbers, whichever form the model gave.
+        Numbers come from both forms of the model's.
         """
         for asked in ({}, {"encoding_format": "float"}, {"encoding_format": None}):
             answer = self.answered({**ONE, **asked}, pack("<2f", 0.5, -2.0))
@@ -211,7 +207,7 @@ class AnswerTests(EmbeddingsTestCase):
 
     def test_whatTheModelIsAsked(self):
         """
-        The model gets the inputs as they are, and the dimensions.
+        The model gets the inputs unchanged, and the dimensions.
         """
         self.answered({"input": [[1, 2]], "dimensions": 2}, [1.0, 2.0])
         request = self.call.request
@@ -223,7 +219,7 @@ class AnswerTests(EmbeddingsTestCase):
 
     def test_modelOfTheAnswer(self):
         """
-        The answer's model is the one that was sent.
+        The response has the request's model.
         """
         for asked, told in [
             ({"model": " OpenClaw/Main "}, " OpenClaw/Main "),
@@ -234,14 +230,14 @@ class AnswerTests(EmbeddingsTestCase):
 
     def test_ignored(self):
         """
-        Fields without an effect are named.
+        Ignored fields are listed.
         """
         answer = self.answered({**ONE, "user": "ann", "colour": 1}, [1.0])
         self.assertEqual(answer.headers["x-openclaw-ignored-params"], "colour, user")
 
     def test_large(self):
         """
-        Large bodies and large answers are worked on in threads.
+        Large bodies and responses are processed in threads.
         """
         net = Internet()
         self.gateway = self.start(clock=net, config=configOf(defaults=MODEL))
@@ -258,7 +254,7 @@ class AnswerTests(EmbeddingsTestCase):
     @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
     def test_everyNumber(self, numbers):
         """
-        No number is lost on the way, in either form.
+        No number is lost, in either form.
         """
         for asked in ("float", "base64"):
             for vector in (numbers, pack(f"<{len(numbers)}f", *numbers)):
@@ -276,7 +272,7 @@ class AgentTests(EmbeddingsTestCase):
 
     def setUp(self):
         """
-        There is another agent, with a model of its own.
+        Add another agent with its own model.
         """
         super().setUp()
         other = {"embeddingModel": "scripted/others"}
@@ -286,7 +282,7 @@ class AgentTests(EmbeddingsTestCase):
 
     def test_named(self):
         """
-        The agent is found as for a completion: by model, alias or header.
+        The agent is selected as for a completion: by model, alias or header.
         """
         for body, headers, model in [
             ({}, (), "vectors"),
@@ -301,7 +297,7 @@ class AgentTests(EmbeddingsTestCase):
 
     def test_unknown(self):
         """
-        Agents and models that are not there are the caller's mistake.
+        Unknown agents and models are the caller's error.
         """
         for body, headers, *error in [
             ({"model": "openclaw/x"}, (), 400, "unknown_agent", "model"),
@@ -320,7 +316,7 @@ class AgentTests(EmbeddingsTestCase):
 
     def test_byDefault(self):
         """
-        An agent that has no such model uses the embedded one.
+        An agent without an embedding model uses the embedded one.
         """
         config = configOf()
         [agent] = config.agentSettings()
@@ -329,12 +325,12 @@ class AgentTests(EmbeddingsTestCase):
 
 class RefusedTests(EmbeddingsTestCase):
     """
-    Wrong requests are refused.
+    Invalid requests are rejected.
     """
 
     def test_fields(self):
         """
-        The field is named.
+        The error names the field.
         """
         for body, param in [
             ({}, "input"),
@@ -351,13 +347,13 @@ class RefusedTests(EmbeddingsTestCase):
 
     def test_noJSON(self):
         """
-        A body that is not JSON has an error of its own.
+        A body that is not JSON has its own error.
         """
         self.assertRefused(self.post(b"{").answer, 400, "invalid_json")
 
     def test_otherMethods(self):
         """
-        There is only POST.
+        Only POST is supported.
         """
         answer = self.gateway.get(PATH)
         self.assertRefused(answer, 405, "method_not_allowed")
@@ -365,7 +361,7 @@ class RefusedTests(EmbeddingsTestCase):
 
     def test_withoutCredential(self):
         """
-        A stranger is stopped before the body.
+        A request without a credential is rejected before the body.
         """
         caller = self.gateway.connect()
         caller.send(
@@ -376,7 +372,7 @@ class RefusedTests(EmbeddingsTestCase):
 
     def test_missingScope(self):
         """
-        A token that may only read may not create embeddings.
+        A token with only the scope to read is rejected.
         """
         self.gateway = self.start(secret=None, config=configOf(defaults=MODEL))
         caller = self.post(ONE, ("x-openclaw-scopes", "operator.read"))
@@ -384,7 +380,7 @@ class RefusedTests(EmbeddingsTestCase):
 
     def test_off(self):
         """
-        It is off with the completions, and can be switched off alone.
+        It is disabled together with completions, and can be disabled alone.
         """
         self.gateway.stand(configOf({"enabled": False}, defaults=MODEL))
         answer = self.post(ONE).answer
@@ -416,7 +412,7 @@ class FailureTests(EmbeddingsTestCase):
 
     def test_again(self):
         """
-        A provider that stumbles is asked again, the same model each time.
+        A provider with transient errors is called again, with the same model.
         """
         caller = self.post(ONE)
         self.call.fail(UpstreamError("Oops."))
@@ -427,7 +423,7 @@ class FailureTests(EmbeddingsTestCase):
 
     def test_late(self):
         """
-        It may not take longer than a run of the agent.
+        The agent's time limit of runs applies.
         """
         self.gateway.stand(configOf(defaults={**MODEL, "timeoutSeconds": 5}))
         caller = self.post(ONE)
@@ -437,7 +433,7 @@ class FailureTests(EmbeddingsTestCase):
 
     def test_gone(self):
         """
-        A caller who leaves stops the model, also while another try is awaited.
+        A disconnect cancels the call, also during the wait before a retry.
         """
         for leave in ("leave", "reset"):
             caller = self.post(ONE)
@@ -453,8 +449,8 @@ class FailureTests(EmbeddingsTestCase):
 
     def test_tooMany(self):
         """
-        Their number is bounded, and one caller has three quarters of it at most;
-        completions are served all the same.
+        Their number is limited, and one caller can use three quarters of it;
+        completions are served nevertheless.
         """
         config = configOf(defaults=MODEL)
         most = config.gateway.http.endpoints.embeddings.maxConcurrent
@@ -477,8 +473,7 @@ class AccountTests(EmbeddingsTestCase):
 
     def assertLine(self, *parts, caller="operator"):
         """
-        Assert that the newest line of the log has these parts, and how often there
-        was such a line.
+        Assert that the newest log line has these parts, and the number of such lines.
         """
         lines = [
             line for line in self.gateway.logged if line.startswith("kind=embeddings ")
@@ -489,8 +484,8 @@ class AccountTests(EmbeddingsTestCase):
 
     def test_done(self):
         """
-        One line tells who asked, how many texts, and how long it took; the numbers
-        have it, too.
+        One line has the caller, the number of texts, and the duration; the metrics have
+        them, too.
         """
         caller = self.post({**ONE, "input": ["a", "b"]})
         self.gateway.clock.advance(0.25)
@@ -505,7 +500,7 @@ class AccountTests(EmbeddingsTestCase):
 
     def test_failed(self):
         """
-        It says why a call failed, with what the provider did at each try.
+        It has the reason of a failure, with all attempts.
         """
         self.post(ONE)
         self.call.fail(UpstreamError("Oops."))
@@ -522,7 +517,7 @@ class AccountTests(EmbeddingsTestCase):
 
     def test_gone(self):
         """
-        It says that the caller has gone away, and that another was one too many.
+        It shows a disconnect, and a request over the limit.
         """
         config = configOf(defaults=MODEL)
         most = config.gateway.http.endpoints.embeddings.maxConcurrent
@@ -534,7 +529,7 @@ class AccountTests(EmbeddingsTestCase):
 
     def test_late(self):
         """
-        It says that it took too long, which is not the caller's doing.
+        It shows a time-out, which is not a disconnect.
         """
         self.gateway.stand(configOf(defaults={**MODEL, "timeoutSeconds": 5}))
         self.post(ONE)
@@ -544,12 +539,12 @@ class AccountTests(EmbeddingsTestCase):
 
 class QuotaTests(EmbeddingsTestCase):
     """
-    Callers with a bound of their own.
+    Callers with a quota.
     """
 
     def setUp(self):
         """
-        There is a token for one run at a time.
+        Add a token with one concurrent run.
         """
         super().setUp()
         state = Path(self.mktemp()).absolute()
@@ -560,7 +555,7 @@ class QuotaTests(EmbeddingsTestCase):
 
     def post(self, body):
         """
-        Ask for embeddings with that token.
+        Request embeddings with that token.
         """
         caller = self.gateway.connect()
         caller.ask("POST", PATH, [self.own], msgspec.json.encode(body))
@@ -568,7 +563,7 @@ class QuotaTests(EmbeddingsTestCase):
 
     def test_asOneRun(self):
         """
-        A request for embeddings counts as a run, until it has its answer or fails.
+        A request for embeddings counts as a run until its end.
         """
         self.post(ONE)
         self.assertRefused(self.post(ONE).answer, 429, "token_concurrency")
@@ -583,12 +578,12 @@ class QuotaTests(EmbeddingsTestCase):
 
 class DrainTests(EmbeddingsTestCase):
     """
-    The gateway stops.
+    The gateway drains.
     """
 
     def test_drained(self):
         """
-        A call in progress may end within the budget; nothing new begins.
+        A call in progress can end within the time limit; new ones are rejected.
         """
         caller = self.post(ONE)
         drained = self.gateway.runtime.drain(25)

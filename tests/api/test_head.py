@@ -1,5 +1,5 @@
 """
-HEAD: an answer without a body, on each path and for each error.
+HEAD: responses without a body, on each path and for each error.
 """
 
 from http.client import HTTPResponse
@@ -18,7 +18,7 @@ RUN = "x-openclaw-run-id"
 
 def pathsOf(routes):
     """
-    A path for each route.
+    Return a path for each route.
     """
     for route in routes:
         yield route.path.replace("<path:name>", "openclaw").replace("<runID>", "run_1")
@@ -26,12 +26,12 @@ def pathsOf(routes):
 
 class HeadTests(GatewayTestCase):
     """
-    Whatever comes behind the headers would be taken for the next answer.
+    Bytes after the headers would be taken for the next response.
     """
 
     def assertNoBody(self, caller, status=None):
         """
-        Assert that the last answer on a connection has headers alone.
+        Assert that the last response on a connection has only headers.
         """
         received = caller.received
         response = HTTPResponse(_Bytes(received), method="HEAD")
@@ -44,7 +44,7 @@ class HeadTests(GatewayTestCase):
 
     def head(self, path, *headers, authorized=True):
         """
-        Ask on a connection of its own.
+        Send a HEAD request on a new connection.
         """
         caller = self.gateway.connect()
         given = [AUTHORIZATION, *headers] if authorized else list(headers)
@@ -53,7 +53,7 @@ class HeadTests(GatewayTestCase):
 
     def test_everyRoute(self):
         """
-        No route answers with a body, whoever asks.
+        No route responds with a body, to any caller.
         """
         paths = {*pathsOf(ROUTES), "/nothing", "/v1/models/%ff"}
         self.assertGreater(len(paths), 10)
@@ -63,8 +63,8 @@ class HeadTests(GatewayTestCase):
 
     def test_events(self):
         """
-        The events of a recorded run are not sent, whether it goes on or is over, and
-        the answer does not wait for them.
+        The events of a recorded run are not sent, whether it is in progress or
+        finished, and the response does not wait for them.
         """
         caller = self.gateway.post(HELLO, ("Idempotency-Key", "again"))
         self.gateway.call.say("Secret words")
@@ -74,7 +74,7 @@ class HeadTests(GatewayTestCase):
         self.assertEqual(caller.answer.status, 200)
         follower = self.head(f"/v1/runs/{run}/events")
         self.assertNoBody(follower, 200)
-        # The next request on the connection gets its own answer, and it first.
+        # The next request on the connection gets its own response first.
         before = len(follower.received)
         follower.ask("GET", "/healthz")
         self.assertTrue(follower.received[before:].startswith(b"HTTP/1.1 200"))
@@ -82,7 +82,7 @@ class HeadTests(GatewayTestCase):
 
     def test_refused(self):
         """
-        Neither do requests that are refused before they have a route.
+        The same applies to requests that are rejected before routing.
         """
         for lines, status in (
             (b"Host: a\r\nHost: b\r\n", 400),
@@ -99,7 +99,7 @@ class HeadTests(GatewayTestCase):
 
     def test_late(self):
         """
-        Nor one whose headers don't end.
+        The same applies to a request whose headers do not end.
         """
         caller = self.gateway.connect()
         caller.send(b"HEAD /healthz HTTP/1.1\r\nHost: ")

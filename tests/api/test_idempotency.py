@@ -1,6 +1,6 @@
 """
-Tests of L{openclaw.api.idempotency} and L{openclaw.api.chat_completions}: requests that
-come more than once.
+Tests of L{openclaw.api.idempotency} and L{openclaw.api.chat_completions}: repeated
+requests.
 """
 
 import msgspec
@@ -20,13 +20,12 @@ OTHER = {"messages": [{"role": "user", "content": "Something else."}]}
 
 class KeyTests(GatewayTestCase):
     """
-    With an C{Idempotency-Key} an agent does its work once.
+    Requests with the same C{Idempotency-Key} are one run.
     """
 
     def test_joins(self):
         """
-        The same request while the run is in progress gets the same answer, in a
-        stream and whole.
+        The same request during the run gets the same reply, streamed or plain.
         """
         for body in (HELLO, STREAMED):
             first = self.gateway.post(body, KEY)
@@ -47,8 +46,8 @@ class KeyTests(GatewayTestCase):
 
     def test_replays(self):
         """
-        So does the same request when the run is over, also after the first caller
-        has gone.
+        The same request after the run gets the same reply, also after the first client
+        has disconnected.
         """
         first = self.gateway.post(STREAMED, KEY)
         self.gateway.call.say("Hi.")
@@ -60,7 +59,7 @@ class KeyTests(GatewayTestCase):
 
     def test_reasoning(self):
         """
-        The model's reasoning comes once with each answer.
+        Each of the replies has the reasoning once.
         """
         events = ("x-openclaw-events", "reasoning")
         first = self.gateway.post(HELLO, KEY, events)
@@ -74,7 +73,7 @@ class KeyTests(GatewayTestCase):
 
     def test_otherBody(self):
         """
-        The key with another request is refused, and the SDKs told not to insist.
+        The key with another request is rejected, without retries of the SDKs.
         """
         self.gateway.post(HELLO, KEY)
         self.gateway.call.finish("length")
@@ -91,7 +90,7 @@ class KeyTests(GatewayTestCase):
 
     def test_oneStays(self):
         """
-        As long as one of them is there the model goes on.
+        The model call continues while one of the clients is connected.
         """
         first = self.gateway.post(STREAMED, KEY)
         second = self.gateway.post(STREAMED, KEY)
@@ -103,7 +102,8 @@ class KeyTests(GatewayTestCase):
 
     def test_nobodyStays(self):
         """
-        When both have gone it is stopped, and the next try is a new one.
+        When both have disconnected it is cancelled, and the next request starts a new
+        run.
         """
         callers = [self.gateway.post(STREAMED, KEY) for _ in range(2)]
         for caller in callers:
@@ -117,7 +117,7 @@ class KeyTests(GatewayTestCase):
 
     def test_failure(self):
         """
-        A failure without consequences is no answer for ever.
+        A failure without effects is not replayed.
         """
         first = self.gateway.post(HELLO, KEY)
         self.gateway.call.fail(UpstreamRefused("No."))
@@ -129,7 +129,7 @@ class KeyTests(GatewayTestCase):
 
     def test_fullHouse(self):
         """
-        An answer that there is is given also when no more runs may begin.
+        An existing reply is sent even if no more runs can start.
         """
         config = configOf(defaults={"maxConcurrent": 1, "maxQueued": 0})
         gateway = self.start(config=config)
@@ -142,7 +142,7 @@ class KeyTests(GatewayTestCase):
 
     def test_notAKey(self):
         """
-        A value that can't be a key is refused, naming the header.
+        An invalid key is rejected, with the header's name.
         """
         for key in ("", "x" * 256, "a\tb"):
             answer = self.gateway.post(HELLO, ("Idempotency-Key", key)).answer
@@ -153,12 +153,12 @@ class KeyTests(GatewayTestCase):
 
 class KeylessTests(GatewayTestCase):
     """
-    OpenAI's libraries try again on their own, without a key.
+    OpenAI's SDKs retry without a key.
     """
 
     def test_joins(self):
         """
-        A second try while the run is in progress joins it.
+        A retry during the run joins it.
         """
         first = self.gateway.post(HELLO, FIRST)
         second = self.gateway.post(HELLO, SECOND)
@@ -169,7 +169,7 @@ class KeylessTests(GatewayTestCase):
 
     def test_twoFirstTries(self):
         """
-        Two first tries are two requests.
+        Two first attempts are two runs.
         """
         self.gateway.post(HELLO, FIRST)
         self.gateway.post(HELLO, FIRST)
@@ -180,8 +180,8 @@ class KeylessTests(GatewayTestCase):
 
     def test_otherChat(self):
         """
-        The same words in another chat are another request, whatever header names the
-        chats.
+        The same messages in another chat are another request, whichever header has the
+        chat's id.
         """
         gateway = self.start(config=configOf({"sessionHeaders": ["X-Chat"]}))
         gateway.post(HELLO, FIRST, ("x-chat", "ann"))
@@ -195,8 +195,8 @@ class KeylessTests(GatewayTestCase):
 
     def test_over(self):
         """
-        A second try after the run is a new run: nobody says that the first answer
-        did not arrive.
+        A retry after the run starts a new run, since the first response may have
+        arrived.
         """
         self.gateway.post(HELLO, FIRST)
         self.gateway.call.finish("length")
@@ -207,7 +207,7 @@ class KeylessTests(GatewayTestCase):
 
     def test_gone(self):
         """
-        As ever, the run ends when its caller goes, so that there is none to join.
+        The run ends when its client disconnects, so that there is none to join.
         """
         first = self.gateway.post(HELLO, FIRST)
         first.leave()
@@ -219,12 +219,13 @@ class KeylessTests(GatewayTestCase):
 
 class GoesOnTests(GatewayTestCase):
     """
-    A caller can let the run go on without them.
+    A client can let the run continue after a disconnect.
     """
 
     def test_goesOn(self):
         """
-        The model is not stopped, and who asks again with the key gets the answer.
+        The model call is not cancelled, and another request with the key gets the
+        reply.
         """
         first = self.gateway.post(STREAMED, KEY, GOES_ON)
         self.gateway.call.say("One ")
@@ -238,8 +239,8 @@ class GoesOnTests(GatewayTestCase):
 
     def test_room(self):
         """
-        The body of the request counts among the bytes of bodies until the run ends,
-        since it is kept so long; that of a run that ends with its caller does not.
+        The body of the request counts towards the limit of memory until the run ends;
+        that of a run that ends with its client does not.
         """
         bodyBudget = self.gateway.site.bodyBudget
         self.gateway.post(HELLO, GOES_ON).leave()
@@ -251,7 +252,7 @@ class GoesOnTests(GatewayTestCase):
 
     def test_notBegun(self):
         """
-        Nothing of one that could not begin.
+        A request that could not start a run does not count.
         """
         config = configOf(defaults={"maxConcurrent": 1, "maxQueued": 0})
         gateway = self.start(config=config)
@@ -262,7 +263,7 @@ class GoesOnTests(GatewayTestCase):
 
     def test_kept(self):
         """
-        In a session its answer is kept.
+        The reply is stored in the session.
         """
         session = ("x-openclaw-session-key", "notes")
         self.gateway.post(HELLO, session, GOES_ON).leave()
@@ -273,7 +274,7 @@ class GoesOnTests(GatewayTestCase):
 
     def test_drained(self):
         """
-        A daemon that goes down ends it like any other.
+        Draining ends the run like any other.
         """
         self.gateway.post(HELLO, GOES_ON).leave()
         self.gateway.runtime.cancelAll()
@@ -281,8 +282,7 @@ class GoesOnTests(GatewayTestCase):
 
     def test_otherWord(self):
         """
-        Another wish is refused, naming the header, also where the run is there
-        already.
+        Another value is rejected, with the header's name, even if the run exists.
         """
         self.gateway.post(HELLO, KEY)
         other = ("x-openclaw-on-disconnect", "wait")
@@ -295,7 +295,7 @@ class GoesOnTests(GatewayTestCase):
 @implementer(ITool)
 class Change:
     """
-    A tool that changes something, or only looks.
+    A tool with or without effects.
     """
 
     description = "Does it."
@@ -310,13 +310,12 @@ class Change:
 
 class EffectsTests(GatewayTestCase):
     """
-    A run that has changed something is not to be asked for again by a library that
-    knows nothing of that.
+    SDKs do not retry a run that had effects.
     """
 
     def setUp(self):
         """
-        Have a tool that changes something, and one that does not.
+        Add tools with and without effects.
         """
         super().setUp()
         agents = {"main": {"tools": {"allow": ["change", "look"]}}}
@@ -325,7 +324,7 @@ class EffectsTests(GatewayTestCase):
 
     def failureAfter(self, body, *names):
         """
-        The answer when the model has called these tools, and then fails.
+        Return the response when the model has called these tools, and then fails.
         """
         caller = self.gateway.post(body)
         for name in names:
@@ -337,7 +336,8 @@ class EffectsTests(GatewayTestCase):
 
     def test_told(self):
         """
-        The error says so after a tool that may change something, and only then.
+        The error prevents retries after a tool that may have had effects, and only
+        then.
         """
         for body in (HELLO, STREAMED):
             for names, told in [

@@ -39,26 +39,26 @@ _nasty = st.recursive(
 
 def many(value, count):
     """
-    An array of so many equal values.
+    Return an array of this many equal values.
     """
     return b"[" + b",".join([value] * count) + b"]"
 
 
 def nested(depth):
     """
-    An object that is nested so deep.
+    Return an object nested this deep.
     """
     return b'{"a":' * depth + b"1" + b"}" * depth
 
 
 class StructureTests(SynchronousTestCase):
     """
-    The structural characters, outside of strings.
+    Structural characters outside of strings.
     """
 
     def expected(self, body):
         """
-        The same, character by character.
+        Return the same, computed character by character.
         """
         found, inString, escaped = [], False, False
         for character in body.decode():
@@ -75,7 +75,7 @@ class StructureTests(SynchronousTestCase):
     @given(_nasty | anything, st.integers(1, 20), st.booleans())
     def test_slices(self, value, size, ascii):
         """
-        It is found wherever the slices end.
+        It is found for any slices.
         """
         body = json.dumps(value, ensure_ascii=ascii).encode()
         self.patch(json_bounds, "SLICE_BYTES", size)
@@ -83,14 +83,14 @@ class StructureTests(SynchronousTestCase):
 
     def test_stops(self):
         """
-        Nobody looks further than it takes to know that there is too much.
+        The scan stops when the limit is exceeded.
         """
         body = many(b"[]", 1_000_000)
         self.assertLessEqual(len(extractStructure(body, 10)), json_bounds.SLICE_BYTES)
 
     def test_depth(self):
         """
-        JSON of the greatest allowed depth passes, also beside much else.
+        JSON of the maximum depth passes, also beside many other values.
         """
         for beside in (b"1", many(b'"]"', 10)):
             body = b'{"b":' + beside + b',"c":%b}'
@@ -110,19 +110,19 @@ MIB = 2**20
 
 def content(text):
     """
-    A request with one message.
+    Return a request with one message.
     """
     return b'{"messages":[{"role":"user","content":"Hi. %b"}]}' % text
 
 
 class WeightTests(SynchronousTestCase):
     """
-    Bodies of few values that take long to decode.
+    Bodies with few values that take long to decode.
     """
 
     def assertHeavy(self, body, words):
         """
-        Assert that a body is refused, on both surfaces, before it is decoded.
+        Assert that a body is rejected on both endpoints, before it is decoded.
         """
         for parse in (chatRequestOf, parseEmbeddingsRequest):
             error = self.assertRaises(InvalidRequest, parse, body)
@@ -131,7 +131,7 @@ class WeightTests(SynchronousTestCase):
 
     def test_escapes(self):
         """
-        There is a bound on escapes, of any kind and wherever they are.
+        The number of escapes is limited, of any kind and at any position.
         """
         for escape in (b"\\n", b'\\"', b"\\\\", b"\\u0041", b"\\ud83d\\ude00"):
             text = escape * (MAX_ESCAPES + 1)
@@ -145,7 +145,7 @@ class WeightTests(SynchronousTestCase):
 
     def test_escapesPass(self):
         """
-        Nearly as many as that are read; an escaped backslash is one.
+        Slightly fewer are accepted; an escaped backslash counts as one.
         """
         few = MAX_ESCAPES - 1000
         for escape, letter in ((b"\\n", "\n"), (b"\\\\", "\\")):
@@ -154,7 +154,7 @@ class WeightTests(SynchronousTestCase):
 
     def test_filling(self):
         """
-        Between strings there are neither blanks nor digits without end.
+        Blanks and digits between strings are limited.
         """
         blanks, digits = b" \n" * (MAX_SLOW_BYTES // 2 + 1), b"1" * (MAX_SLOW_BYTES + 1)
         for body in (
@@ -170,8 +170,8 @@ class WeightTests(SynchronousTestCase):
 
     def test_wide(self):
         """
-        Strings beyond ASCII have a bound together, be they written so or escaped, many
-        or one, wherever the letter is.
+        The total of strings beyond ASCII is limited, escaped or not, in one string or
+        many, wherever such a character is.
         """
         half = b"a" * (MAX_SLOW_BYTES // 2)
         for letter in ("\u00e9".encode(), "\U0001f600".encode(), b"\\u20ac"):
@@ -187,8 +187,8 @@ class WeightTests(SynchronousTestCase):
 
     def test_large(self):
         """
-        Usual requests pass: long texts in ASCII, with base64 as some encoders write it,
-        and beside it words of any language; such words of 7 MB.
+        Usual requests pass: long ASCII texts, with base64 as some encoders write it,
+        together with texts in any language; and 7 MB of those.
         """
         image = (b"QUJD" * 15 + b"\\u002bABC") * (19 * MIB // 69)
         words = b'","x":"'.join(["\u00e9\U0001f600".encode() * 10_000] * 100)
@@ -204,7 +204,7 @@ class WeightTests(SynchronousTestCase):
     @given(_nasty | anything, st.integers(1, 20), st.integers(0, 300))
     def test_slices(self, value, size, most):
         """
-        Text outside of strings is counted wherever the slices end.
+        Text outside of strings is counted for any slices.
         """
         text = json.dumps(value, indent=2)
         outside = len(re.sub(r'"(?:[^"\\]|\\.)*"', "", text))
@@ -228,13 +228,13 @@ class WeightTests(SynchronousTestCase):
     )
     def test_wideSlices(self, texts, ascii, size, most):
         """
-        So are the strings beyond ASCII.
+        Strings beyond ASCII are counted for any slices.
         """
         body = json.dumps(texts, ensure_ascii=ascii, separators=(",", ":")).encode()
         wide = [
             json.dumps(text, ensure_ascii=ascii).encode()[1:-1]
             for text in texts
-            # Without letters that take more than a byte of memory, or escaped so.
+            # Without characters that take more than one byte of memory, escaped or not.
             if not text.isascii() and not (ascii and "\U0001f600" not in text)
         ]
         self.patch(json_bounds, "SLICE_BYTES", size)
@@ -248,7 +248,7 @@ class WeightTests(SynchronousTestCase):
     @given(st.text(), st.binary(min_size=1, max_size=4), st.integers(1, 9))
     def test_notUTF8(self, text, wrong, size):
         """
-        The first byte that is not UTF-8 is named, wherever the slices end.
+        The position of the first invalid byte is reported, for any slices.
         """
         body = text.encode() + wrong
         self.patch(body_parsing, "SLICE_BYTES", size)
@@ -263,7 +263,7 @@ class WeightTests(SynchronousTestCase):
 
     def test_oneMessage(self):
         """
-        One message has a bound of its own, since one call decodes it.
+        A message has its own limit, since one call decodes it.
         """
         parts = many(b'{"type":"text","text":"x"}', MAX_MESSAGE_VALUES // 3 + 1)
         body = b'{"messages":[%b,{"role":"user","content":%b}]}' % (SAID[12:-1], parts)
@@ -274,12 +274,12 @@ class WeightTests(SynchronousTestCase):
 
 class BoundTests(SynchronousTestCase):
     """
-    Bodies of too many values, in each field that could hold them.
+    Bodies with too many values, in each field.
     """
 
     def refused(self, read, body, param, words):
         """
-        Assert that a body is refused, naming a field and what is wrong.
+        Assert that a body is rejected, with the field and the reason.
         """
         error = self.assertRaises(InvalidRequest, read, body)
         self.assertEqual((error.status, error.param), (400, param))
@@ -287,7 +287,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_all(self):
         """
-        No field may hold more than a whole body may, used or not.
+        The limit of a whole body applies to each field, used or not.
         """
         filled = many(b"[]", MAX_VALUES)
         for name in (b"tools", b"metadata", b"response_format", b"messages", b"stop"):
@@ -299,7 +299,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_fields(self):
         """
-        Each has a bound of its own, and is named.
+        Each field has its own limit, and is named.
         """
         for name, most in (
             ("tools", MAX_TOOL_VALUES),
@@ -321,7 +321,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_depth(self):
         """
-        JSON that is passed on is not nested more deeply than its readers can follow.
+        JSON that is passed on is limited to the depth that its readers support.
         """
         schema = nested(MAX_DEPTH)
         tool = b'{"type":"function","function":{"name":"a","parameters":%b}}' % schema
@@ -334,7 +334,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_manyFields(self):
         """
-        Very many fields are counted before they are looked at.
+        Very many fields are counted before they are parsed.
         """
         fields = b",".join(b'"%d":1' % number for number in range(CHEAP_VALUES))
         self.refused(
@@ -369,7 +369,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_quoted(self):
         """
-        An error repeats little of what it is about.
+        An error repeats little of the invalid value.
         """
         long = "x" * 10_000
         call = {"role": "tool", "tool_call_id": long, "content": ""}
@@ -392,7 +392,7 @@ class BoundTests(SynchronousTestCase):
 
     def test_rangeOfNumbers(self):
         """
-        A number that has no value is the caller's mistake, when somebody looks.
+        A number out of range is the caller's error when it is accessed.
         """
         body = b'{%b,"response_format":{"type":"text","a":1e999}}' % SAID
         wanted = chatRequestOf(body).sampling.response_format

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.chat_completions}: bodies that take long to read.
+Tests of L{openclaw.api.chat_completions}: bodies that take long to parse.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ KEY = "Idempotency-Key"
 
 def sized(size, **fields):
     """
-    A request of so many bytes.
+    Return a request of this many bytes.
     """
     document = {**HELLO, "padding": "", **fields}
     document["padding"] = "x" * (size - len(msgspec.json.encode(document)))
@@ -25,12 +25,12 @@ def sized(size, **fields):
 
 class LargeBodyTests(GatewayTestCase):
     """
-    While a large body is read, others are served.
+    While a large body is parsed, others are served.
     """
 
     def setUp(self):
         """
-        Start a gateway that has threads.
+        Start a gateway with threads.
         """
         super().setUp()
         self.net = Internet()
@@ -38,7 +38,7 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_small(self):
         """
-        A body of the usual size is read at once.
+        A body of the usual size is parsed immediately.
         """
         for size in (200, LARGE_BODY_BYTES):
             self.answered(sized(size))
@@ -46,7 +46,7 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_large(self):
         """
-        A larger one is read in a thread, and answered like any other.
+        A larger one is parsed in a thread, with the same response.
         """
         for stream in (False, True):
             calls = len(self.gateway.provider.calls)
@@ -61,7 +61,7 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_mistakes(self):
         """
-        Mistakes in it are reported as for any other body.
+        Its errors are those of any other body.
         """
         size = LARGE_BODY_BYTES + 1
         for wrong, code, param in [
@@ -75,8 +75,8 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_repeated(self):
         """
-        The digest of a large one that may be sent again is made in a thread, too, and
-        one that was sent before is not read once more.
+        The digest of a large body with a key is computed in a thread, too, and a
+        repeated one is not parsed again.
         """
         key, body = (KEY, "k-1"), sized(LARGE_BODY_BYTES + 1)
         first = self.gateway.post(body, key)
@@ -95,7 +95,7 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_repeatedAndGone(self):
         """
-        For a caller who is gone no digest is made.
+        After a disconnect no digest is computed.
         """
         key = (KEY, "k-1")
         caller = self.gateway.post(sized(LARGE_BODY_BYTES + 1), key)
@@ -105,7 +105,7 @@ class LargeBodyTests(GatewayTestCase):
 
     def test_gone(self):
         """
-        For a caller who is gone it is not read, or nothing comes of it.
+        After a disconnect it is not parsed, or the result is dropped.
         """
         for leave in ("leave", "reset"):
             caller = self.gateway.post(sized(LARGE_BODY_BYTES + 1))
@@ -117,13 +117,13 @@ class LargeBodyTests(GatewayTestCase):
 
 class FairReadingTests(GatewayTestCase):
     """
-    Large bodies of one caller do not keep those of another from being read.
+    Large bodies of one caller do not delay those of another.
     """
 
     def test_turns(self):
         """
-        However many one sends, one is in a thread at a time; the next caller's has the
-        other thread at once.
+        One body of each caller is in a thread at a time; another caller's gets the
+        other thread immediately.
         """
         state = Path(self.mktemp()).absolute()
         state.mkdir()

@@ -14,7 +14,7 @@ from tests.server.memory_gateway import AUTHORIZATION, HELLO, GatewayTestCase, c
 
 def showing(**metrics):
     """
-    A configuration that says this of the endpoint.
+    Return a configuration with this for the endpoint.
     """
     return check({"gateway": {"http": {"endpoints": {"metrics": metrics}}}}, {}, None)[
         0
@@ -23,12 +23,12 @@ def showing(**metrics):
 
 class MetricsTests(GatewayTestCase):
     """
-    The numbers are for who may read them.
+    Access to the metrics.
     """
 
     def bare(self, path="/metrics", *headers, method="GET"):
         """
-        Ask without the token.
+        Send a request without the token.
         """
         caller: Caller = self.gateway.connect()
         caller.ask(method, path, headers)
@@ -36,7 +36,7 @@ class MetricsTests(GatewayTestCase):
 
     def samples(self, answer):
         """
-        The samples of an answer, by name.
+        Return the samples of a response, by name.
         """
         self.assertEqual(answer.status, 200, answer)
         return {
@@ -62,7 +62,7 @@ class MetricsTests(GatewayTestCase):
 
     def test_refused(self):
         """
-        Without a credential, or with a wrong one, there is nothing to read.
+        Without a valid credential there are none.
         """
         wrong = ("Authorization", "Bearer guess")
         for answer in (
@@ -74,7 +74,7 @@ class MetricsTests(GatewayTestCase):
 
     def test_scope(self):
         """
-        A caller who may not read what the operator reads is refused.
+        A caller without the scope is rejected.
         """
         self.gateway = self.start(secret=None)
         self.assertEqual(self.bare().status, 200)
@@ -84,8 +84,8 @@ class MetricsTests(GatewayTestCase):
 
     def test_tokens(self):
         """
-        The numbers name all agents: a token that may use some does not open them, one
-        that is made for them does.
+        The metrics include all agents: a token for some agents is rejected, one with
+        the scope is accepted.
         """
         state = Path(self.mktemp()).absolute()
         state.mkdir()
@@ -101,14 +101,14 @@ class MetricsTests(GatewayTestCase):
 
     def test_open(self):
         """
-        The operator can open it to everybody.
+        The endpoint can be opened to everyone.
         """
         self.gateway.stand(showing(open=True))
         self.assertIn("openclaw_connections", self.samples(self.bare()))
 
     def test_off(self):
         """
-        The operator can switch it off; who asks is told the key.
+        The endpoint can be disabled; the error names the key.
         """
         self.gateway.stand(showing(enabled=False, open=True))
         answer = self.gateway.get("/metrics")
@@ -124,7 +124,7 @@ class MetricsTests(GatewayTestCase):
 
     def test_otherMethods(self):
         """
-        There is only something to read.
+        Only GET is supported.
         """
         caller = self.gateway.connect()
         caller.ask("POST", "/metrics", [AUTHORIZATION], b"x")
@@ -132,8 +132,7 @@ class MetricsTests(GatewayTestCase):
 
     def test_secrets(self):
         """
-        Neither what was said, nor who said it in which session, nor the token is in
-        it.
+        The metrics have no messages, sessions or tokens.
         """
         self.answered({**HELLO, "user": "ann", "model": "openclaw"}, say=("Yes 4711",))
         text = self.gateway.get("/metrics").body.decode()

@@ -1,5 +1,5 @@
 """
-Tests of L{docs.openapi}: the description of the HTTP API that is shipped.
+Tests of L{docs.openapi}: the description of the HTTP API.
 """
 
 import re
@@ -26,14 +26,14 @@ class ShippedTests(SynchronousTestCase):
 
     def test_upToDate(self):
         """
-        It is the generator's current output.  If it is not, write it anew:
-        C{python -m docs.openapi.document >docs/openapi.yaml}.
+        It is the generator's current output.  If it is not, run C{python -m
+        docs.openapi.document >docs/openapi.yaml}.
         """
         self.assertEqual(SHIPPED.read_text("utf-8"), text())
 
     def test_readable(self):
         """
-        It is YAML, with nothing in it that only we can read.
+        It is plain YAML without epytext.
         """
         self.assertEqual(yaml.safe_load(text()), document())
         self.assertIsNone(re.search(r"\b[CLIU]\{", text()))
@@ -41,12 +41,12 @@ class ShippedTests(SynchronousTestCase):
 
 class CompleteTests(SynchronousTestCase):
     """
-    Nothing is left out.
+    The description is complete.
     """
 
     def test_paths(self):
         """
-        Each path that the gateway has is described, with its methods.
+        Each path of the gateway is described, with its methods.
         """
         routed = {
             (re.sub("<[^>]*>", "{id}", route.path), route.method.lower())
@@ -62,14 +62,14 @@ class CompleteTests(SynchronousTestCase):
 
     def test_fields(self):
         """
-        Each field that is used is described.
+        Each supported field is described.
         """
         schema = document()["components"]["schemas"]["ChatCompletionRequest"]
         self.assertEqual(set(schema["properties"]), KNOWN_FIELDS)
 
     def test_statuses(self):
         """
-        Each status that a caller can be answered with is among those of a completion.
+        Each status of an error is listed for completions.
         """
         statuses = {
             str(each.status)

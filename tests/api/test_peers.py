@@ -13,12 +13,12 @@ from tests.workers.memory_workers import MemoryWorkers
 
 class TellTests(SynchronousTestCase):
     """
-    Notifications between workers.
+    Broadcasts between workers.
     """
 
     def test_others(self):
         """
-        All others hear it, and who tells does not.
+        All others get it, and the sender does not.
         """
         three, heard = MemoryWorkers(3), []
         for worker in three.workers:
@@ -30,7 +30,7 @@ class TellTests(SynchronousTestCase):
 
     def test_unknownTopic(self):
         """
-        A notification that has no listener does no harm.
+        A broadcast without a listener is ignored.
         """
         two = MemoryWorkers()
         two.workers[0].broadcast("unheard of", 1)
@@ -38,12 +38,12 @@ class TellTests(SynchronousTestCase):
 
 class AskTests(SynchronousTestCase):
     """
-    Questions between workers.
+    Queries between workers.
     """
 
     def setUp(self):
         """
-        Let three of them answer with their numbers.
+        Let three workers reply with their numbers.
         """
         self.three = MemoryWorkers(3)
         for worker in self.three.workers:
@@ -51,7 +51,7 @@ class AskTests(SynchronousTestCase):
 
     def test_answers(self):
         """
-        It has the answers of all others.
+        The result has the replies of all others.
         """
         asking = self.three.workers[0].query("who", "x")
         self.assertEqual(self.successResultOf(asking), [[1, "x"], [2, "x"]])
@@ -59,7 +59,7 @@ class AskTests(SynchronousTestCase):
 
     def test_late(self):
         """
-        A worker that does not answer in time is left out.
+        A worker that does not reply in time is left out.
         """
         self.three.silent.add(1)
         asking = self.three.workers[0].query("who")
@@ -70,16 +70,16 @@ class AskTests(SynchronousTestCase):
 
     def test_dies(self):
         """
-        Nobody waits for one that has died.
+        A dead worker is left out immediately.
         """
         self.three.silent.add(1)
         asking = self.three.workers[0].query("who")
         self.three.switchboard.workerExited(1)
         self.assertEqual(self.successResultOf(asking), [[2, None]])
 
-    def test_nobodyThere(self):
+    def test_noOther(self):
         """
-        If all others are away there is no answer, at once.
+        Without other workers the result is empty, immediately.
         """
         self.three.gone |= {1, 2}
         asking = self.three.workers[0].query("who")
@@ -87,7 +87,7 @@ class AskTests(SynchronousTestCase):
 
     def test_fails(self):
         """
-        One that fails to answer counts as one that does not.
+        A worker that fails to reply is left out.
         """
         self.three.workers[1].onQuery("who", lambda data: 1 / 0)
         asking = self.three.workers[0].query("who")
@@ -96,19 +96,19 @@ class AskTests(SynchronousTestCase):
 
     def test_alone(self):
         """
-        A single process has no answers of peers.
+        A single process has no peers.
         """
         self.assertEqual(self.successResultOf(NoPeers().query("who")), [])
 
 
 class NameTests(SynchronousTestCase):
     """
-    The names of workers.
+    Numbers of workers in ids.
     """
 
     def test_runs(self):
         """
-        A run's id tells its worker.
+        A run's id contains the number of its worker.
         """
         for number in range(64):
             self.assertEqual(parseWorkerNumber(makeRunID(number), 64), number)
@@ -116,20 +116,20 @@ class NameTests(SynchronousTestCase):
     @given(text())
     def test_anyName(self, name):
         """
-        Any other name tells none, or one that there is.
+        Any other id has none, or a valid one.
         """
         self.assertIn(parseWorkerNumber(name, 2), (None, 0, 1))
 
     def test_beyond(self):
         """
-        A number that no worker has is nobody's.
+        A number without a worker is ignored.
         """
         self.assertIsNone(parseWorkerNumber(makeRunID(5), 2))
 
     @given(integers(1, 64), text(), text())
     def test_owner(self, count, caller, key):
         """
-        An owner is one of those that there are, and always the same.
+        The owner of a key is a valid worker, and always the same.
         """
         owner = selectOwner(count, caller, key)
         self.assertEqual(owner, selectOwner(count, caller, key))
@@ -137,7 +137,7 @@ class NameTests(SynchronousTestCase):
 
     def test_spread(self):
         """
-        Both of two have something.
+        Both of two workers own some keys.
         """
         owners = {selectOwner(2, "token:ci", str(number)) for number in range(50)}
         self.assertEqual(owners, {0, 1})

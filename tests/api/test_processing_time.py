@@ -1,6 +1,5 @@
 """
-Tests of C{openai-processing-ms}, and of what a run's line in the log says of its
-request.
+Tests of C{openai-processing-ms}, and of the request's data in a run's log line.
 """
 
 import msgspec
@@ -21,12 +20,12 @@ HEADER = "openai-processing-ms"
 
 class ProcessingTimeTests(GatewayTestCase):
     """
-    The caller is told how long the gateway took.
+    The processing time in responses.
     """
 
     def test_whole(self):
         """
-        For a whole answer it is all the time from the whole request on.
+        For a plain reply it is measured from the complete request to the end.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.clock.advance(1.5)
@@ -37,7 +36,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
     def test_stream(self):
         """
-        For a stream it is the time until its first byte, since more can't be known.
+        For a stream it is the time until its first byte.
         """
         caller = self.gateway.post(STREAMED)
         self.gateway.clock.advance(0.25)
@@ -48,7 +47,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
     def test_error(self):
         """
-        Errors of a run take time too, and those of the request take none.
+        Errors of a run have the time of the run, and those of the request take none.
         """
         for body in (HELLO, STREAMED):
             caller = self.gateway.post(body)
@@ -61,7 +60,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
     def test_everyAnswer(self):
         """
-        Every answer says so, refusals and errors included.
+        Every response has it, including errors.
         """
         wrong = self.gateway.connect()
         wrong.ask("POST", COMPLETIONS, [WRONG, length(9)])
@@ -76,7 +75,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
     def test_slowBody(self):
         """
-        The time that the caller takes to send the request is not ours.
+        The time of sending the request is not included.
         """
         body = msgspec.json.encode(HELLO)
         caller = self.gateway.connect()
@@ -90,7 +89,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
     def test_slowRefusal(self):
         """
-        Whoever is refused before the body came learns how long the refusal took.
+        For a rejection before the body, it is the time of the rejection.
         """
         caller = self.gateway.connect()
         caller.ask("POST", COMPLETIONS, [AUTHORIZATION, length(9)])
@@ -100,7 +99,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
     def test_clockSetBack(self):
         """
-        It is never less than nothing.
+        It is never negative.
         """
         caller = self.gateway.post(HELLO)
         before = self.gateway.clock.rightNow
@@ -113,7 +112,7 @@ class ProcessingTimeTests(GatewayTestCase):
 
 class LineTests(GatewayTestCase):
     """
-    The headers of an answer lead to its run's line in the log.
+    The headers of a response identify its run's log line.
     """
 
     def test_request(self):
@@ -132,7 +131,7 @@ class LineTests(GatewayTestCase):
 
     def test_times(self):
         """
-        Its times count from the same moment as what the caller is told.
+        Its times start at the same moment as those in the response.
         """
         caller = self.gateway.post(HELLO)
         self.gateway.clock.advance(1.5)

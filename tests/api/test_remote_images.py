@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.remote_images}: images that a request gives by their URL.
+Tests of L{openclaw.api.remote_images}: images that a request gives by URL.
 """
 
 from openclaw.api.remote_images import SMALL_BYTES
@@ -16,13 +16,13 @@ NOTES = ("x-openclaw-session-key", "notes")
 
 class FetchedTests(RemoteTestCase):
     """
-    Images that can be had.
+    Successful fetches.
     """
 
     def test_fetched(self):
         """
-        The model gets the image as if it had been in the request; the run begins
-        when it is there.
+        The model gets the image as if it had been inside the request; the run starts
+        after the fetch.
         """
         for fields in ({}, {"stream": True}):
             caller = self.post(PICTURE, **fields)
@@ -38,7 +38,7 @@ class FetchedTests(RemoteTestCase):
 
     def test_request(self):
         """
-        The server learns nothing of the caller.
+        The server gets nothing about the caller.
         """
         headers = [("Cookie", "a=b"), ("Referer", "http://x/")]
         self.gateway.post(body(f"{PICTURE}?c=d#e"), *headers)
@@ -55,8 +55,7 @@ class FetchedTests(RemoteTestCase):
 
     def test_kinds(self):
         """
-        The kind of an image is seen in its data; the server's content type does not
-        count.
+        The media type is detected from the data; the server's content type is ignored.
         """
         for kind, data in IMAGES.items():
             self.post(PICTURE)
@@ -66,7 +65,7 @@ class FetchedTests(RemoteTestCase):
 
     def test_allAtOnce(self):
         """
-        All images are fetched at the same time, and stand where their URLs stood.
+        All images are fetched concurrently, and replace their URLs.
         """
         urls = [f"http://site.example/{index}" for index in range(MAX_IMAGES - 1)]
         self.post(*urls[:3], uri(IMAGES["image/gif"]), *urls[3:])
@@ -83,7 +82,7 @@ class FetchedTests(RemoteTestCase):
 
     def test_session(self):
         """
-        A session keeps the image, not its URL.
+        The session stores the image, not its URL.
         """
         for name in ("first", "second"):
             self.gateway.post(body(f"http://site.example/{name}"), NOTES)
@@ -97,8 +96,7 @@ class FetchedTests(RemoteTestCase):
 
     def test_redirect(self):
         """
-        An image may have moved, and whoever sent us there does not have his cookies
-        sent elsewhere.
+        Redirects are followed, without cookies of other hosts.
         """
         self.net.hosts["other.example"] = [SITE]
         self.post(PICTURE)
@@ -125,7 +123,7 @@ class FetchedTests(RemoteTestCase):
 
     def test_off(self):
         """
-        Nothing is fetched unless it is configured.
+        By default nothing is fetched.
         """
         self.fetching(allowUrl=False)
         answer = self.post(PICTURE).answer
@@ -136,14 +134,14 @@ class FetchedTests(RemoteTestCase):
 
 class BoundsTests(RemoteTestCase):
     """
-    Images may be so large, and take so long.
+    Limits of size and time.
     """
 
     images = {"maxBytes": 1000, "timeoutSeconds": 3}
 
     def test_tooLarge(self):
         """
-        More than the limit is not read, whatever the server says of its length.
+        No more than the limit is read, whatever length the server declares.
         """
         for headers in ({}, {"content_length": 10**9}):
             caller = self.post(PICTURE)
@@ -153,7 +151,7 @@ class BoundsTests(RemoteTestCase):
 
     def test_endlessHeaders(self):
         """
-        The headers of the answer are bounded, too.
+        The response's headers are limited, too.
         """
         caller = self.post(PICTURE)
         self.serve(b"HTTP/1.1 200 OK\r\n")
@@ -164,14 +162,14 @@ class BoundsTests(RemoteTestCase):
 
     def test_dataURI(self):
         """
-        The limit holds for images in the request itself.
+        The limit also applies to images inside the request.
         """
         answer = self.post(uri(PNG + bytes(1000))).answer
         self.assertRefused(answer, 400, "image_too_large", URL)
 
     def test_cutShort(self):
         """
-        Half an image is none.
+        A truncated image is an error.
         """
         caller = self.post(PICTURE)
         self.serve(page(PNG, content_length=900))
@@ -181,7 +179,7 @@ class BoundsTests(RemoteTestCase):
 
     def test_noImage(self):
         """
-        Neither is something else, whatever the server says it is.
+        Data that is not an image is an error, whatever its content type.
         """
         caller = self.post(PICTURE)
         self.serve(page(b"<html>"))
@@ -189,8 +187,7 @@ class BoundsTests(RemoteTestCase):
 
     def test_tooSlow(self):
         """
-        The time is for the whole of it: a server that always sends a little gets no
-        more of it.
+        The time limit is for the whole fetch: a server that sends slowly gets no more.
         """
         caller = self.post(PICTURE)
         self.serve(page(PNG, content_length=900))
@@ -203,7 +200,7 @@ class BoundsTests(RemoteTestCase):
 
     def test_mute(self):
         """
-        So it is for a server that does not even take the connection.
+        The same applies to a server that does not accept the connection.
         """
         self.net.listen(80, None)
         caller = self.post(PICTURE)
@@ -214,7 +211,7 @@ class BoundsTests(RemoteTestCase):
 
     def test_firstFailure(self):
         """
-        When one image can't be had, the others are not waited for.
+        If one image fails, the others are cancelled.
         """
         caller = self.post(PICTURE, PICTURE)
         self.serve(page(b"", "404 Not Found"))
@@ -223,12 +220,12 @@ class BoundsTests(RemoteTestCase):
 
 class GoneTests(RemoteTestCase):
     """
-    Nothing is fetched for a caller who is gone.
+    A disconnect cancels fetches.
     """
 
     def assertForgotten(self):
         """
-        Assert that nothing is left of a request.
+        Assert that nothing of a request is left.
         """
         self.net.flush()
         self.assertEqual(self.net.open, [])
@@ -239,7 +236,7 @@ class GoneTests(RemoteTestCase):
 
     def test_fetching(self):
         """
-        The connection is closed at once, whether it was answered or not.
+        The connection is closed immediately, before or during the response.
         """
         for answer in (b"", b"HTTP/1.1 200 OK\r\n", page(PNG, content_length=900)):
             for leave in ("leave", "reset"):
@@ -252,7 +249,7 @@ class GoneTests(RemoteTestCase):
 
     def test_connecting(self):
         """
-        An attempt to connect is given up.
+        A connection attempt is cancelled.
         """
         self.net.listen(80, None)
         caller = self.post(PICTURE)
@@ -261,7 +258,7 @@ class GoneTests(RemoteTestCase):
 
     def test_encoding(self):
         """
-        An image that is being encoded is let go of.
+        An image that is being encoded is dropped.
         """
         caller = self.post(PICTURE)
         self.serve(page(PNG + bytes(SMALL_BYTES)))

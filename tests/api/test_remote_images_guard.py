@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.remote_images}: what may be reached, and what is told of it.
+Tests of L{openclaw.api.remote_images}: permitted hosts, and the content of errors.
 """
 
 from twisted.internet.error import (
@@ -17,7 +17,7 @@ from tests.server.memory_internet import SITE
 
 class GuardTests(RemoteTestCase):
     """
-    Nobody can see through the gateway into its network.
+    Callers can't probe the gateway's network.
     """
 
     def test_sameWords(self):
@@ -48,7 +48,7 @@ class GuardTests(RemoteTestCase):
 
     def test_redirectInside(self):
         """
-        A redirect is looked at like a URL, but where it goes is not told.
+        A redirect is checked like a URL, and its target is not shown.
         """
         self.net.hosts["inner.example"] = ["10.0.0.1"]
         for location in (
@@ -65,7 +65,7 @@ class GuardTests(RemoteTestCase):
 
     def test_endlessRedirects(self):
         """
-        There is an end to being sent around.
+        The number of redirects is limited.
         """
         caller = self.post(PICTURE)
         self.serve(*[page(b"", "302 Found", location="/b")] * (MAX_REDIRECTS + 1))
@@ -74,8 +74,7 @@ class GuardTests(RemoteTestCase):
 
     def test_allowlist(self):
         """
-        Other hosts than those listed are not asked, be they in the URL or in a
-        redirect.
+        Hosts that are not listed are not contacted, by URL or redirect.
         """
         self.fetching(urlAllowlist=["site.example", "*.cdn.example"])
         self.net.hosts |= {"a.cdn.example": [SITE], "evil.example": [SITE]}
@@ -95,8 +94,7 @@ class GuardTests(RemoteTestCase):
 
     def test_wrongURL(self):
         """
-        A URL that can't be fetched as it stands is told why, before anything else is
-        fetched.
+        An invalid URL has an error with the reason, before anything else is fetched.
         """
         for url, why in [
             ("http://site.example:8080/a", "Port 8080"),
@@ -113,14 +111,14 @@ class GuardTests(RemoteTestCase):
 
     def test_otherScheme(self):
         """
-        Files and the like are no images.
+        Only HTTP is supported.
         """
         for url in ("file:///etc/passwd", "ftp://site.example/a.png"):
             self.assertNotHad(self.post(url), None)
 
     def test_notAsked(self):
         """
-        For a request that is refused anyway nothing is fetched.
+        For a request that is rejected for another reason nothing is fetched.
         """
         for fields in (
             {"model": "gpt-4o"},
@@ -139,7 +137,7 @@ class GuardTests(RemoteTestCase):
 
 class AllowedTests(RemoteTestCase):
     """
-    C{web_fetch} is allowed to reach private addresses and other ports.
+    C{web_fetch} may connect to private addresses and other ports.
     """
 
     fetch = {"allowPrivate": True, "ports": [8080]}

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.api.remote_images}: whole answers of hostile servers.
+Tests of L{openclaw.api.remote_images}: responses of hostile servers.
 """
 
 from hypothesis import given, settings
@@ -14,14 +14,14 @@ CODES = ("failed_to_download_image", "image_too_large", "unsupported_image_media
 
 class HostileTests(RemoteTestCase):
     """
-    Whatever a server sends, the request is refused, and its field is named.
+    For any response, the request is rejected with the field's name.
     """
 
     @settings(max_examples=150)
     @given(hostileAnswers())
     def test_anyAnswer(self, answer):
         """
-        None of the answers has an image.
+        None of the responses has an image.
         """
         self.server.received.clear()
         caller = self.post(PICTURE)

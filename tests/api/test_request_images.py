@@ -31,21 +31,21 @@ MAX_BYTES = Images().maxBytes
 
 def uri(data, meta="image/png;base64"):
     """
-    A data URI.
+    Return a data URI.
     """
     return f"data:{meta},{b64encode(data).decode()}"
 
 
 def image(url):
     """
-    An image as a part of a message.
+    Return an image as a part of a message.
     """
     return {"type": "image_url", "image_url": {"url": url}}
 
 
 def body(*urls):
     """
-    A request with a text and these images.
+    Return a request with a text and these images.
     """
     content = [{"type": "text", "text": "What is this?"}, *map(image, urls)]
     return {"messages": [{"role": "user", "content": content}]}
@@ -53,13 +53,12 @@ def body(*urls):
 
 class DataTests(SynchronousTestCase):
     """
-    Images that can be sent on.
+    Valid images.
     """
 
     def test_kinds(self):
         """
-        The kind of an image is seen in its data; the client's media type does not
-        count.
+        The media type is detected from the data; the client's is ignored.
         """
         for kind, data in IMAGES.items():
             for meta in (f"{kind};base64", "text/html;base64", ";base64"):
@@ -71,7 +70,7 @@ class DataTests(SynchronousTestCase):
 
     def test_spellings(self):
         """
-        Case, further parameters, blanks and line ends are no obstacle.
+        Case, further parameters, blanks and line ends do not matter.
         """
         plain = parseDataURI(uri(PNG), URL, MAX_BYTES)
         encoded = b64encode(PNG).decode()
@@ -84,8 +83,8 @@ class DataTests(SynchronousTestCase):
 
     def test_parts(self):
         """
-        Texts and images stay in their order, in every message; a URL can stand on
-        its own.
+        Texts and images keep their order, in every message; a URL can be a plain
+        string.
         """
         said = body(uri(PNG))["messages"][0]
         bare = {"type": "image_url", "image_url": uri(IMAGES["image/gif"])}
@@ -104,7 +103,7 @@ class DataTests(SynchronousTestCase):
 
     def test_imageAlone(self):
         """
-        An image says enough.
+        A message may have only an image.
         """
         document = {"messages": [{"role": "user", "content": [image(uri(PNG))]}]}
         [said] = chatRequestOf(msgspec.json.encode(document)).opening
@@ -114,12 +113,12 @@ class DataTests(SynchronousTestCase):
 
 class WrongTests(SynchronousTestCase):
     """
-    Images that can't.
+    Invalid images.
     """
 
     def assertWrong(self, param, document, *words):
         """
-        Assert that a request is refused, and how.
+        Assert that a request is rejected, with this error.
         """
         error = self.assertRaises(
             InvalidRequest, chatRequestOf, msgspec.json.encode(document)
@@ -130,7 +129,7 @@ class WrongTests(SynchronousTestCase):
 
     def test_notData(self):
         """
-        An address, or anything else that is no base64 data URI.
+        A URL, or anything else that is not a base64 data URI.
         """
         encoded = b64encode(PNG).decode()
         for url in (
@@ -147,7 +146,7 @@ class WrongTests(SynchronousTestCase):
 
     def test_notBase64(self):
         """
-        Data with characters that are none of base64's, or with some missing.
+        Data with invalid or missing characters.
         """
         encoded = b64encode(PNG).decode()
         for data in (f"!{encoded}", encoded[:-1], f"{encoded}=", "\u00e4\u00f6\u00fc="):
@@ -155,7 +154,7 @@ class WrongTests(SynchronousTestCase):
 
     def test_noImage(self):
         """
-        Data that is something else, whatever it is called.
+        Data that is not an image, whatever its declared type.
         """
         for data in (b"", b"<svg/>", b"%PDF-1.7", PNG[:7], b"RIFF\x10\x00\x00\x00WAVE"):
             self.assertWrong(URL, body(uri(data)), "PNG, JPEG, GIF or WebP")
@@ -172,7 +171,7 @@ class WrongTests(SynchronousTestCase):
 
     def test_otherLimit(self):
         """
-        The limit is configured, and meant to the byte.
+        The limit is configurable, to the byte.
         """
         for size in range(24, 30):
             image = uri(PNG + bytes(size - len(PNG)))
@@ -209,7 +208,7 @@ class WrongTests(SynchronousTestCase):
     @given(st.builds("data:{};base64,{}".format, texts, texts) | texts)
     def test_anyURL(self, url):
         """
-        No URL is our fault.
+        No URL causes an internal error.
         """
         try:
             found = parseDataURI(url, URL, MAX_BYTES)
@@ -221,7 +220,7 @@ class WrongTests(SynchronousTestCase):
     @given(st.text("AZaz09+/=-_ \n\u00e4", max_size=12) | st.text(max_size=8))
     def test_anyBase64(self, text):
         """
-        Base64 that is not decoded is checked as well as base64 that is.
+        Base64 that is not decoded is validated like base64 that is.
         """
         encoded = f"{b64encode(IMAGES['image/png'] + b'.').decode()}{text}"
         try:
@@ -236,13 +235,13 @@ class WrongTests(SynchronousTestCase):
 
 class ModelTests(GatewayTestCase):
     """
-    Not every model can see.
+    Models that do not accept images.
     """
 
     def setUp(self):
         """
-        Start a gateway with an agent whose model reads text only, and one whose
-        model sees.
+        Start a gateway with an agent whose model accepts only text, and one whose model
+        accepts images.
         """
         super().setUp()
         config = configOf(
@@ -257,7 +256,7 @@ class ModelTests(GatewayTestCase):
 
     def assertBlind(self, document, *headers):
         """
-        Assert that a request is refused because its model would not see.
+        Assert that a request is rejected because its model does not accept images.
         """
         calls = len(self.gateway.provider.calls)
         answer = self.gateway.post(document, *headers).answer
@@ -267,8 +266,7 @@ class ModelTests(GatewayTestCase):
 
     def test_blind(self):
         """
-        A model that is known to read text only is not asked about images, be they
-        in the last message or in one before it.
+        A text model gets no images, in the last message or an earlier one.
         """
         document = body(uri(PNG))
         self.assertBlind(document)
@@ -279,8 +277,8 @@ class ModelTests(GatewayTestCase):
 
     def test_seeing(self):
         """
-        A model that sees gets the images as they were sent; so does one that nothing
-        is known of.
+        A model that accepts images gets them unchanged; so does one whose inputs are
+        unknown.
         """
         sent = (ImagePart("image/png", b64encode(PNG).decode()),)
         self.answered({**body(uri(PNG)), "model": "openclaw/seeing"})
@@ -291,7 +289,7 @@ class ModelTests(GatewayTestCase):
 
     def test_override(self):
         """
-        The requested model counts, also when the request overrides the agent's.
+        The requested model is decisive, also when the request overrides the agent's.
         """
         document = body(uri(PNG))
         header = "x-openclaw-model"
@@ -301,7 +299,7 @@ class ModelTests(GatewayTestCase):
 
     def test_refused(self):
         """
-        A wrong image is the caller's mistake, and names its place.
+        An invalid image is the caller's error, with its position.
         """
         answer = self.gateway.post(body("https://example.com/a.png")).answer
         self.assertRefused(answer, 400, None, URL)

@@ -1,5 +1,6 @@
 """
-Tests of L{openclaw.api.run_builder}: chats, chores and plain calls of chat programs.
+Tests of L{openclaw.api.run_builder}: chats, background tasks and raw calls of chat
+programs.
 """
 
 from twisted.internet.defer import succeed
@@ -26,7 +27,7 @@ LOOK = {"type": "function", "function": {"name": "look"}}
 @implementer(ITool)
 class Ponder:
     """
-    A tool that the agent has.
+    A tool of the agent.
     """
 
     name = "ponder"
@@ -44,24 +45,21 @@ class ClientTestCase(GatewayTestCase):
     """
 
     def setUp(self):
-        """
-        Start it.
-        """
         super().setUp()
         self.stand()
 
     def stand(self, **endpoint):
         """
-        Start it with this for its endpoint.
+        Start a gateway with this for its endpoint.
         """
         config = configOf(agents=AGENTS, endpoint=endpoint)
         self.gateway = self.start(config=config, tools=[Ponder()])
 
     def ask(self, *messages, headers=(), **fields):
         """
-        Have an answer.
+        Complete a request.
 
-        @return: The texts that the model was asked, and the session's key.
+        @return: The model's messages, and the session's key.
         """
         body = {"messages": messages or [user("Hi.")], **fields}
         answer = self.answered(body, *headers)
@@ -70,14 +68,14 @@ class ClientTestCase(GatewayTestCase):
 
     def kept(self, key):
         """
-        The texts of a session's transcript.
+        Return the texts of a session's transcript.
         """
         transcript = self.successResultOf(self.gateway.store.transcript(key))
         return [message.content for message in transcript]
 
     def assertPlain(self, system=""):
         """
-        Assert that the last call had nothing of the agent, and left nothing.
+        Assert that the last call was a raw call, and stored nothing.
         """
         self.assertEqual(self.gateway.call.request.system, system)
         self.assertNotIn("ponder", [t.name for t in self.gateway.call.request.tools])
@@ -92,7 +90,7 @@ class ChatTests(ClientTestCase):
 
     def test_goesOn(self):
         """
-        Open WebUI sends the whole chat again each time; only what is new is added.
+        Open WebUI sends the whole chat each time; only new messages are added.
         """
         _, key = self.ask(user("One"), headers=[CHAT])
         self.assertEqual(key, CHAT_KEY)
@@ -117,7 +115,7 @@ class ChatTests(ClientTestCase):
 
     def test_order(self):
         """
-        The session's own header wins over the chat, and the chat over C{user}.
+        The session header takes precedence over the chat, and the chat over C{user}.
         """
         _, key = self.ask(headers=[CHAT, (SESSION, "notes")], user="ann")
         self.assertEqual(key, "agent:main:notes")
@@ -128,8 +126,8 @@ class ChatTests(ClientTestCase):
 
     def test_saysNothing(self):
         """
-        An empty header, a template that was not filled in, a temporary chat and a
-        channel name no session.
+        An empty header, an unfilled template, a temporary chat and a channel select no
+        session.
         """
         for chat in ("", "  ", "{{CHAT_ID}}", "local:Zk3", "channel:8"):
             with self.subTest(chat=chat):
@@ -139,8 +137,8 @@ class ChatTests(ClientTestCase):
 
     def test_sessionTemplate(self):
         """
-        A template that was not filled in is no session key either, so that all who
-        have that fault don't share a session.
+        An unfilled template is not a session key either, so that misconfigured clients
+        do not share a session.
         """
         template = (SESSION, "{{LIBRECHAT_BODY_CONVERSATIONID}}")
         _, key = self.ask(headers=[template])
@@ -150,7 +148,7 @@ class ChatTests(ClientTestCase):
 
     def test_notAChat(self):
         """
-        An id that is too long is refused, with the name of its header.
+        An id that is too long is rejected, with its header's name.
         """
         header = ("x-openwebui-chat-id", "c" * 600)
         answer = self.gateway.post({"messages": [user("Hi.")]}, header).answer
@@ -159,12 +157,12 @@ class ChatTests(ClientTestCase):
 
 class SessionHeaderTests(ClientTestCase):
     """
-    C{sessionHeaders} says which headers name sessions.
+    C{sessionHeaders} lists the headers of chats.
     """
 
     def test_none(self):
         """
-        With an empty list Open WebUI's chats are stateless.
+        With an empty list Open WebUI's chats have no session.
         """
         self.stand(sessionHeaders=[])
         _, key = self.ask(headers=[CHAT])
@@ -172,8 +170,8 @@ class SessionHeaderTests(ClientTestCase):
 
     def test_others(self):
         """
-        The sessions of other programs have the header's name; the first header that
-        names a chat wins.
+        Sessions of other programs have the header's name in their key; the first header
+        with a chat is used.
         """
         self.stand(sessionHeaders=["X-Chat-Id", "x-openwebui-chat-id"])
         _, key = self.ask(headers=[CHAT, ("x-chat-id", "9")])
@@ -184,12 +182,12 @@ class SessionHeaderTests(ClientTestCase):
 
 class ChoreTests(ClientTestCase):
     """
-    Open WebUI's own requests are plain calls of the agent's model.
+    Open WebUI's background tasks are raw calls of the agent's model.
     """
 
     def test_plain(self):
         """
-        A title comes from the model alone, and leaves the chat as it is.
+        A title is generated by the model alone, and does not change the chat.
         """
         asked, key = self.ask(user("A title for: …"), headers=[CHAT, TITLE])
         self.assertEqual(asked, ["A title for: …"])
@@ -198,7 +196,7 @@ class ChoreTests(ClientTestCase):
 
     def test_noSession(self):
         """
-        Neither C{user} nor the session's own header makes a session of it.
+        Neither C{user} nor the session header gives it a session.
         """
         self.ask(headers=[TITLE, (SESSION, "notes")], user="ann")
         self.assertPlain()
@@ -214,18 +212,18 @@ class ChoreTests(ClientTestCase):
 
     def test_notAChore(self):
         """
-        For what a person asks, the header is empty or still a template.
+        For a user's message, the header is empty or an unfilled template.
         """
         for task in ("", " ", "{{TASK}}"):
             with self.subTest(task=task):
                 _, key = self.ask(headers=[CHAT, ("X-OpenWebUI-Task", task)])
-                # Each time the chat begins anew.
+                # Each time the chat starts over.
                 self.assertTrue(key.startswith(CHAT_KEY), key)
                 self.assertIn(OWN, self.gateway.call.request.system)
 
     def test_shortTime(self):
         """
-        It may take a minute, where the agent has ten.
+        Its time limit is a minute, where the agent's is ten.
         """
         caller = self.gateway.post({"messages": [user("Hi.")]}, TITLE)
         self.gateway.clock.advance(RAW_SECONDS - 1)
@@ -236,13 +234,13 @@ class ChoreTests(ClientTestCase):
 
 class RawTests(ClientTestCase):
     """
-    C{:raw} behind the name of an agent asks for the same, for programs that have a
-    model for titles.
+    C{:raw} after an agent's name requests the same, for programs with a separate model
+    for titles.
     """
 
     def test_plain(self):
         """
-        The model answers, without the agent; C{user} makes no session of it.
+        The model replies without the agent; C{user} gives it no session.
         """
         body = {"messages": [user("Hi.")], "model": "openclaw/main:raw", "user": "ann"}
         answer = self.answered(body)
@@ -251,7 +249,7 @@ class RawTests(ClientTestCase):
 
     def test_found(self):
         """
-        The name can be looked up, as each that a completion accepts.
+        The name can be retrieved, like each that a completion accepts.
         """
         for name in ("openclaw/main:raw", "openclaw%2Fmain:raw"):
             answer = self.gateway.get(f"/v1/models/{name}")
@@ -259,7 +257,7 @@ class RawTests(ClientTestCase):
 
     def test_clientTools(self):
         """
-        The program's own tools go along: some have the title as a tool's arguments.
+        The program's own tools are passed on: some get the title as a tool's arguments.
         """
         self.ask(tools=[LOOK], model="openclaw/default:raw")
         self.assertEqual([t.name for t in self.gateway.call.request.tools], ["look"])
@@ -267,7 +265,7 @@ class RawTests(ClientTestCase):
 
     def test_unknown(self):
         """
-        It does not make an agent of what is none.
+        It does not make another name an agent.
         """
         for model, code in [
             ("openclaw/nobody:raw", "unknown_agent"),
@@ -290,12 +288,12 @@ class RawTests(ClientTestCase):
 
 class RawModelTests(SynchronousTestCase):
     """
-    L{parseRawModel} reads the name.
+    L{parseRawModel}.
     """
 
     def test_names(self):
         """
-        The suffix may be in any case; a configured name is taken as it is.
+        The suffix may have any case; a configured name is used unchanged.
         """
         aliases = {"gpt-4o", "odd:raw"}
         for model, expected in [

@@ -19,7 +19,7 @@ GOES_ON = ("x-openclaw-on-disconnect", "continue")
 
 def numbered(body):
     """
-    The numbers of the frames of an event stream, and the stream without them.
+    Return the numbers of an event stream's frames, and the stream without them.
     """
     lines = body.split(b"\n")
     numbers = [int(line[4:]) for line in lines if line.startswith(b"id: ")]
@@ -28,7 +28,7 @@ def numbered(body):
 
 def pieces(caller):
     """
-    Count the pieces of a long answer that a caller has got.
+    Count the received pieces of a long reply.
     """
     return caller.answer.body.count(b'"content":"x"')
 
@@ -40,9 +40,9 @@ class RunsTestCase(GatewayTestCase):
 
     def begin(self, body=STREAMED, *headers):
         """
-        Begin a run.
+        Start a run.
 
-        @return: The caller's end, and the path of the run.
+        @return: The client's end, and the path of the run.
         """
         caller = self.gateway.post(body, *headers)
         (runID,) = list(self.gateway.runtime.runs)[-1:]
@@ -50,7 +50,7 @@ class RunsTestCase(GatewayTestCase):
 
     def finish(self, *texts):
         """
-        Let the latest run end well.
+        Let the latest run succeed.
         """
         self.gateway.call.say(*texts)
         self.gateway.call.finish()
@@ -58,12 +58,12 @@ class RunsTestCase(GatewayTestCase):
 
 class LookingTests(RunsTestCase):
     """
-    One can see what runs, and what came of it.
+    Inspecting runs.
     """
 
     def test_list(self):
         """
-        The runs in progress are listed, with whose they are.
+        The runs in progress are listed, with their callers.
         """
         self.assertEqual(self.gateway.get("/v1/runs").json["data"], [])
         _, path = self.begin(HELLO, ("x-openclaw-session-key", "notes"))
@@ -99,7 +99,7 @@ class LookingTests(RunsTestCase):
 
     def test_result(self):
         """
-        A run that went on alone is found with its answer when it is over.
+        A run that continued alone has its reply after the end.
         """
         caller, path = self.begin(STREAMED, GOES_ON)
         caller.leave()
@@ -114,7 +114,7 @@ class LookingTests(RunsTestCase):
 
     def test_failure(self):
         """
-        Or with what went wrong.
+        A failed run has its error.
         """
         caller, path = self.begin(STREAMED, GOES_ON)
         caller.leave()
@@ -127,7 +127,7 @@ class LookingTests(RunsTestCase):
 
     def test_unknown(self):
         """
-        There is no other run; one that nobody asked to keep is forgotten at its end.
+        Other runs do not exist; one that is not recorded is removed at its end.
         """
         _, path = self.begin()
         self.finish("Hi.")
@@ -138,14 +138,14 @@ class LookingTests(RunsTestCase):
 
     def test_disabled(self):
         """
-        When the endpoint is disabled, so is this one.
+        It is disabled together with the endpoint.
         """
         gateway = self.start(config=configOf({"enabled": False}))
         self.assertEqual(gateway.get("/v1/runs").error["code"], "endpoint_disabled")
 
     def test_noCredential(self):
         """
-        It is nobody's business but the callers'.
+        A credential is required.
         """
         for method, path in (
             ("GET", "/v1/runs"),
@@ -160,7 +160,7 @@ class LookingTests(RunsTestCase):
 
 class CancelTests(RunsTestCase):
     """
-    A run can be stopped by another request than the one that began it.
+    Cancelling a run by another request.
     """
 
     def cancel(self, path):
@@ -171,7 +171,7 @@ class CancelTests(RunsTestCase):
 
     def test_stream(self):
         """
-        The model is stopped at once, and who listens learns of it.
+        The model call is cancelled immediately, and listeners get an error.
         """
         caller, path = self.begin()
         self.gateway.call.say("Well")
@@ -184,8 +184,7 @@ class CancelTests(RunsTestCase):
 
     def test_whole(self):
         """
-        A caller who waits for a whole answer gets an error, and the advice not to
-        retry.
+        A client that waits for a plain reply gets an error, without retries.
         """
         caller, path = self.begin(HELLO)
         self.cancel(path)
@@ -194,7 +193,7 @@ class CancelTests(RunsTestCase):
 
     def test_alone(self):
         """
-        A run that goes on alone stops, too, and is found as what it is.
+        A run that continues alone is cancelled, too, and found as cancelled.
         """
         caller, path = self.begin(STREAMED, GOES_ON)
         caller.leave()
@@ -204,7 +203,7 @@ class CancelTests(RunsTestCase):
 
     def test_over(self):
         """
-        A run that is over stays as it was.
+        A finished run is not changed.
         """
         _, path = self.begin(STREAMED, GOES_ON)
         self.finish("Hi.")
@@ -219,12 +218,12 @@ class CancelTests(RunsTestCase):
 
 class EventsTests(RunsTestCase):
     """
-    A stream that broke off can be gone on with.
+    Resuming an interrupted stream.
     """
 
     def events(self, path, *headers):
         """
-        Listen to a run.
+        Follow a run.
         """
         caller = self.gateway.connect()
         authorization = ("Authorization", "Bearer a-token-that-nobody-may-see")
@@ -233,7 +232,7 @@ class EventsTests(RunsTestCase):
 
     def test_fromTheBeginning(self):
         """
-        It says what the first caller's stream says, with a number for each event.
+        The events equal the first client's stream, with a number each.
         """
         first, path = self.begin(STREAMED, GOES_ON)
         self.gateway.call.say("One ")
@@ -247,7 +246,7 @@ class EventsTests(RunsTestCase):
 
     def test_goesOn(self):
         """
-        C{Last-Event-ID} begins the stream behind that event.
+        C{Last-Event-ID} starts the stream after that event.
         """
         first, path = self.begin(STREAMED, GOES_ON)
         self.gateway.call.say("One ")
@@ -265,7 +264,7 @@ class EventsTests(RunsTestCase):
 
     def test_everyPlace(self):
         """
-        Wherever the stream broke, what came before and what comes then are the whole.
+        For any interruption, both parts add up to the whole.
         """
         first, path = self.begin(STREAMED, GOES_ON)
         self.finish(*"abcdef")
@@ -282,8 +281,7 @@ class EventsTests(RunsTestCase):
 
     def test_failure(self):
         """
-        A failure is its end, and it is an answer of status 200 all the same: the
-        stream was begun.
+        A failure ends it, with status 200 nevertheless, since the stream was started.
         """
         _, path = self.begin(STREAMED, GOES_ON)
         listener = self.events(path)
@@ -295,7 +293,7 @@ class EventsTests(RunsTestCase):
 
     def test_leaving(self):
         """
-        A follower's disconnect stops no run that goes on alone.
+        A follower's disconnect does not cancel a run that continues alone.
         """
         first, path = self.begin(STREAMED, GOES_ON)
         first.leave()
@@ -305,7 +303,7 @@ class EventsTests(RunsTestCase):
 
     def stalled(self, *headers):
         """
-        Have somebody ask for a long answer that is over, who reads none of it.
+        Let a client request a long finished reply without reading it.
         """
         caller, path = self.begin(STREAMED, GOES_ON, *headers)
         self.finish(*"x" * (3 * PIECE_EVENTS))
@@ -316,8 +314,8 @@ class EventsTests(RunsTestCase):
 
     def test_slow(self):
         """
-        A slow follower gets all of the answer at its own pace: it is kept once, not
-        once for each follower.
+        A slow follower gets the whole reply at its own pace, without a copy for each
+        follower.
         """
         path, listener = self.stalled()
         listener.ask("GET", f"{path}/events", [AUTHORIZATION])
@@ -333,7 +331,7 @@ class EventsTests(RunsTestCase):
 
     def test_slowAgain(self):
         """
-        So does who asks for a stream again that there was.
+        The same applies to a repeated request for a stream.
         """
         key = ("Idempotency-Key", "k-1")
         _, listener = self.stalled(key)
@@ -352,7 +350,8 @@ class EventsTests(RunsTestCase):
 
     def test_stalledWhileItGoesOn(self):
         """
-        But not while the run goes on, which has a time limit of its own.
+        It is not disconnected while the run, which has its own time limit, is in
+        progress.
         """
         _, path = self.begin(STREAMED, GOES_ON)
         listener = self.gateway.connect()
@@ -368,7 +367,7 @@ class EventsTests(RunsTestCase):
 
     def test_silence(self):
         """
-        A silent run's listeners are kept awake.
+        The followers of a silent run get comments.
         """
         _, path = self.begin(STREAMED, GOES_ON)
         listener = self.events(path)
@@ -378,7 +377,7 @@ class EventsTests(RunsTestCase):
 
     def test_notRecorded(self):
         """
-        A run that is not recorded has no events to give.
+        A run that is not recorded has no events.
         """
         _, path = self.begin()
         answer = self.events(path).answer
@@ -389,7 +388,7 @@ class EventsTests(RunsTestCase):
 
     def test_notANumber(self):
         """
-        A value that is not the number of an event is refused, naming the header.
+        A value that is not an event's number is rejected, with the header's name.
         """
         _, path = self.begin(STREAMED, GOES_ON)
         for last in ("x", "-1", "9" * 20, "²"):

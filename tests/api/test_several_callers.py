@@ -1,5 +1,5 @@
 """
-Tests of what the gateway lets several callers have, over HTTP in memory.
+Tests of limits and permissions of several callers, over HTTP in memory.
 """
 
 from pathlib import Path
@@ -21,12 +21,12 @@ from tests.server.memory_gateway import (
 
 class CallerTestCase(GatewayTestCase):
     """
-    A gateway with a token for somebody who may have one run at a time.
+    A gateway with a token for one concurrent run.
     """
 
     def setUp(self):
         """
-        Make the token.
+        Add the token.
         """
         state = Path(self.mktemp()).absolute()
         state.mkdir()
@@ -44,7 +44,7 @@ class CallerTestCase(GatewayTestCase):
 
     def post(self, body, *headers):
         """
-        Ask for a completion, with these headers only.
+        Request a completion with only these headers.
         """
         caller = self.gateway.connect()
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -59,7 +59,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_branches(self):
         """
-        Nobody who may have no more runs has the sessions of a chat looked through.
+        The sessions of a chat are not read for a caller over its limit.
         """
         running = self.post(STREAMED, self.own)
         searched = []
@@ -72,7 +72,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def assertFull(self):
         """
-        Assert that the caller may not start another one, in any form.
+        Assert that the caller can't start another run, in any form.
         """
         for body in (HELLO, STREAMED):
             answer = self.post(body, self.own).answer
@@ -81,7 +81,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_ended(self):
         """
-        The next may come when the run has ended, with an answer or without.
+        The next run can start when the first has ended, successfully or not.
         """
         error = UpstreamTruncated("The answer broke off.")
         for end in (lambda call: call.finish(), lambda call: call.fail(error)):
@@ -93,7 +93,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_goesOn(self):
         """
-        A run that goes on without its caller still counts.
+        A run that continues without its client counts.
         """
         on = ("x-openclaw-on-disconnect", "continue")
         self.post(STREAMED, self.own, on).leave()
@@ -104,7 +104,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_lettingGo(self):
         """
-        A run whose caller is gone counts until it has let go of its session.
+        A run whose client has disconnected counts until it has released its session.
         """
         self.store.held.add("endTurn")
         self.post({**HELLO, "user": "ann"}, self.own).leave()
@@ -115,7 +115,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_refused(self):
         """
-        A request that starts no run takes no place.
+        A request that starts no run does not count.
         """
         for body, status in ((b"{", 400), ({**HELLO, "model": "openclaw/x"}, 400)):
             self.assertEqual(self.post(body, self.own).answer.status, status)
@@ -124,7 +124,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_drained(self):
         """
-        Nor does one that comes while the gateway goes down.
+        A request during draining does not count.
         """
         self.gateway.runtime.cancelAll()
         for _ in range(3):
@@ -133,7 +133,7 @@ class ConcurrencyTests(CallerTestCase):
 
     def test_others(self):
         """
-        Others have their own bounds, or none.
+        Others have their own limits, or none.
         """
         self.post(HELLO, self.own)
         for _ in range(3):
@@ -143,12 +143,12 @@ class ConcurrencyTests(CallerTestCase):
 
 class ModelsTests(GatewayTestCase):
     """
-    Whoever may use some agents only sees no others.
+    A caller with some agents sees no others.
     """
 
     def setUp(self):
         """
-        Make a token for one agent of two.
+        Add a token for one agent of two.
         """
         super().setUp()
         state = Path(self.mktemp()).absolute()
@@ -160,7 +160,7 @@ class ModelsTests(GatewayTestCase):
 
     def answerTo(self, name):
         """
-        The answer to whether there is a model of this name.
+        Return the response to a request for a model of this name.
         """
         caller = self.gateway.connect()
         caller.ask("GET", f"/v1/models/{name}", [self.own])
@@ -168,7 +168,7 @@ class ModelsTests(GatewayTestCase):
 
     def test_each(self):
         """
-        The models of other agents are not there, by whatever name.
+        The models of other agents do not exist, by any name.
         """
         for path in ("openclaw/helper", "openclaw%2Fhelper", "agent:helper"):
             self.assertEqual(self.answerTo(path).status, 200, path)
