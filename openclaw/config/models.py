@@ -111,6 +111,8 @@ class Compat(Struct, frozen=True, kw_only=True):
     @ivar requiresAssistantAfterToolResult: Wants an assistant's message between a
         tool's result and a user's message.
     @ivar requiresThinkingAsText: Takes a model's thoughts back only as text.
+    @ivar unopenedThinkTag: Begins its text with reasoning that C{</think>} ends and
+        nothing begins.
     @ivar requiresReasoningContentOnAssistantMessages: Wants C{reasoning_content},
         empty if need be, in each assistant's message with tool calls.
     @ivar requiresMistralToolIds: Takes ids of tool calls of nine letters and digits.
@@ -143,6 +145,7 @@ class Compat(Struct, frozen=True, kw_only=True):
     requiresToolResultName: bool | None = None
     requiresAssistantAfterToolResult: bool | None = None
     requiresThinkingAsText: bool | None = None
+    unopenedThinkTag: bool | None = None
     requiresReasoningContentOnAssistantMessages: bool | None = None
     requiresMistralToolIds: bool | None = None
     unsupportedToolSchemaKeywords: tuple[str, ...] | None = None

@@ -24,7 +24,7 @@ from openclaw.models.answer_limits import (
 )
 from openclaw.models.lenient_json import wellFormed, wellFormedJSON
 from openclaw.models.surrogates import SurrogateJoiner
-from openclaw.models.think_tags import ThinkingSplitter
+from openclaw.models.think_tags import ThinkingSplitter, splitUnopened
 from openclaw.models.tool_calls import (
     MOST_ARGUMENTS,
     CallsTooLarge,
@@ -53,6 +53,7 @@ class AnswerContent:
         self._splitter = ThinkingSplitter()
         self._halves = SurrogateJoiner()
         self._isPlain = False
+        self._isExpecting = False
         self._calls = ToolCallAssembler()
         self._thoughts: list[Thought] = []
         self._content = 0
@@ -117,6 +118,21 @@ class AnswerContent:
         self._keep(self._splitter.feed(self._halves.join(_TEXT, text)))
         self._isPlain = self._splitter.passing and _TEXT not in self._halves
 
+    def sayWhole(self, text: str) -> None:
+        """
+        The model said all of this at once.
+        """
+        thought, answer = splitUnopened(text)
+        self.think(thought)
+        self.say(answer)
+
+    def expectThought(self) -> None:
+        """
+        Take the beginning of the text for a thought, up to a tag that closes it.
+        """
+        self._isExpecting = True
+        self._splitter.expectThought()
+
     def think(self, text: str) -> str:
         """
         The model thought some more.
@@ -124,6 +140,10 @@ class AnswerContent:
         @return: What was told of it; half a character waits for the other half.
         """
         if text:
+            if self._isExpecting:
+                # The server tells the thoughts from the text.
+                self._isExpecting = False
+                self._splitter.expectThought(False)
             if self._halves or not text.isascii():
                 text = self._halves.join(_THOUGHT, text)
                 if not text:
@@ -278,8 +298,12 @@ class AnswerContent:
         if reason in ("stop", "tool_calls"):
             # Some say the one and mean the other.
             reason = "tool_calls" if calls else "stop"
+        text = self._text.decode()
+        if self._splitter.passing:
+            # By now it is known that this was no answer, too late for a stream.
+            _, text = splitUnopened(text)
         return ModelReply(
-            text=self._text.decode(),
+            text=text,
             finishReason=reason,
             usage=self.usage,
             toolCalls=calls,
@@ -287,10 +311,12 @@ class AnswerContent:
             thoughts=tuple(self._thoughts) if calls else (),
         )
 
-    def _keep(self, events: Sequence[ModelEvent]) -> None:
+    def _keep(self, events: Sequence[TextDelta | ReasoningDelta]) -> None:
         for event in events:
             if type(event) is TextDelta:
                 self._text += event.text.encode()
+            else:
+                self._content += len(event.text)
         self._events += events
 
     def _drain(self) -> list[ModelEvent]:

@@ -114,6 +114,19 @@ FAMILIES: tuple[ProfileRow, ...] = (
         models=r"^(?!.*gemini-[12](?!\d))",
         changes={"supportedReasoningEfforts": ("minimal", "low", "medium", "high")},
     ),
+    # https://huggingface.co/Qwen/Qwen3-235B-A22B-Thinking-2507: "The default chat
+    # template automatically includes <think>", and so do those of DeepSeek-R1, QwQ and
+    # GLM-Z1.  A server without a parser for reasoning passes on what follows.
+    ProfileRow(
+        apis=(COMPLETIONS,),
+        models=r"deepseek-r1|qwq|qwen-?3.*thinking|glm-z1",
+        changes={"unopenedThinkTag": True},
+    ),
+    ProfileRow(
+        apis=(COMPLETIONS,),
+        hosts=("openrouter.ai",),
+        changes={"unopenedThinkTag": False},
+    ),
     # https://docs.ollama.com/capabilities/thinking
     ProfileRow(
         apis=(OLLAMA,),

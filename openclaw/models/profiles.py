@@ -53,6 +53,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     requiresToolResultName: bool = False
     requiresAssistantAfterToolResult: bool = False
     requiresThinkingAsText: bool = False
+    unopenedThinkTag: bool = False
     requiresReasoningContentOnAssistantMessages: bool = False
     requiresMistralToolIds: bool = False
     unsupportedToolSchemaKeywords: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from openclaw.interfaces import (
     Vector,
 )
 from openclaw.messages import NO_USAGE, Usage
+from openclaw.models.answer_content import AnswerContent
 from openclaw.models.call_phases import Timeouts
 from openclaw.models.embedding_calls import (
     LARGE_BYTES,
@@ -159,6 +160,10 @@ class HTTPModelProvider:
         except InvalidRequest as error:
             return FailedCall(error)
         decoder = self._dialect.decoder(self.name, self._refusal)
+        if self._profileOf(request.model).unopenedThinkTag and isinstance(
+            decoder, AnswerContent
+        ):
+            decoder.expectThought()
         path = self._dialect.path(request)
 
         def adjust(error: OpenClawError) -> bytes | None:

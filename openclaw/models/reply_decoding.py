@@ -136,6 +136,13 @@ class StreamedReply(AnswerContent, ABC):
                 self._checkAmount(payloads)
         return self._drain()
 
+    @property
+    def isUnstreamed(self) -> bool:
+        """
+        Is the body one JSON document?
+        """
+        return self._unstreamed is not None
+
     def _beginBody(self, data: bytes) -> bytes:
         """
         Find out what kind of body this is.

@@ -22,6 +22,7 @@ from openclaw.models.dialects.openai_completions.response import OpenAICompletio
 from tests.models import event_reading
 from tests.models.answer_samples import EVERY_SAMPLE, UNSTREAMED
 from tests.models.decoder_contract import DecoderContract
+from tests.models.event_reading import decoderOf, outcomeOf
 
 understood = partial(event_reading.understood, OpenAICompletions)
 
@@ -176,6 +177,43 @@ class ChunkTests(SynchronousTestCase):
         pieces = ["<thi", "nk>Hm", ".</th", "ink>", "\n\n", "Yes", ". <think>"]
         outcome = understood(stream(*(says(content=piece) for piece in pieces)))
         self.assertEqual((outcome.thought, outcome.text), ("Hm.", "Yes. <think>"))
+
+    def test_thoughtThatNothingOpens(self) -> None:
+        """
+        A thought of which only the end is marked is none of the reply's text, and none
+        of what is told where that is known in time.
+        """
+        pieces = ["Hm", ".</th", "ink>", "\n\n", "Yes."]
+        chunks = [says(content=piece) for piece in pieces]
+        decoder = decoderOf(OpenAICompletions())
+        decoder.feed(stream(*chunks))
+        decoder.finish()
+        self.assertEqual(decoder.reply().text, "Yes.")
+        decoder = decoderOf(OpenAICompletions())
+        decoder.expectThought()
+        outcome = outcomeOf(decoder, [stream(*chunks)])
+        self.assertEqual((outcome.thought, outcome.text), ("Hm.", "Yes."))
+        choice = {"message": {"content": "Hm.</think>\nYes."}, "finish_reason": "stop"}
+        whole = understood(msgspec.json.encode({"choices": [choice]}))
+        self.assertEqual((whole.thought, whole.text), ("Hm.", "Yes."))
+
+    def test_thoughtOfItsOwn(self) -> None:
+        """
+        A server that tells the thoughts from the text has no tags in it.
+        """
+        decoder = decoderOf(OpenAICompletions())
+        decoder.expectThought()
+        chunks = [says(reasoning_content="Hm."), says(content="Y"), says(content="es.")]
+        outcome = outcomeOf(decoder, [stream(*chunks)])
+        self.assertEqual((outcome.thought, outcome.text), ("Hm.", "Yes."))
+
+    def test_wholeWithoutReason(self) -> None:
+        """
+        A whole answer proves its end by being one document.
+        """
+        whole = msgspec.json.encode({"choices": [{"message": {"content": "Hi."}}]})
+        self.assertEqual(understood(whole).end, ModelReply("Hi.", "stop", NO_USAGE))
+        self.assertEqual(understood(whole[:-1]).end[0], UpstreamTruncated)
 
     def test_thoughtsBeforeCalls(self) -> None:
         """

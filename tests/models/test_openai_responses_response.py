@@ -15,6 +15,7 @@ from openclaw.errors import (
     UpstreamOutOfFunds,
     UpstreamRateLimited,
     UpstreamRefused,
+    UpstreamTruncated,
 )
 from openclaw.interfaces import ModelReply
 from openclaw.messages import NO_USAGE, Thought, ToolCall
@@ -345,5 +346,16 @@ class ErrorTests(SynchronousTestCase):
         """
         end = understood(b'{"error":{"code":"rate_limit_exceeded"}}').end
         self.assertIs(end[0], UpstreamRateLimited)
-        end = understood(b'{"object":"response","status":"cancelled"}').end
+        end = understood(b'{"object":"response","status":"failed"}').end
         self.assertIs(end[0], UpstreamError)
+
+    def test_notWhole(self) -> None:
+        """
+        A response that says itself that it is not complete is not.
+        """
+        for status in ("cancelled", "in_progress", "queued"):
+            whole = b'{"object":"response","status":"%s"}' % status.encode()
+            self.assertIs(understood(whole).end[0], UpstreamTruncated)
+        end = {"type": "response.completed", "response": {"status": "incomplete"}}
+        reply = understood(events(says("Yes"), end)).end
+        self.assertEqual((reply.text, reply.finishReason), ("Yes", "length"))

@@ -53,6 +53,21 @@ class TableTests(SynchronousTestCase):
         studio = profileOf(baseUrl="http://192.0.2.1:1234/v1")
         self.assertFalse(studio.supportsNamedToolChoice)
 
+    def test_unopenedThinkTag(self) -> None:
+        """
+        The thoughts of some models are opened by their templates, in the prompt.
+        """
+        for model, isOpened in (
+            ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", True),
+            ("Qwen/QwQ-32B", True),
+            ("Qwen3-30B-A3B-Thinking-2507", True),
+            ("Qwen3-30B-A3B-Instruct-2507", False),
+            ("deepseek-reasoner", False),
+        ):
+            self.assertEqual(profileOf(model=model).unopenedThinkTag, isOpened, model)
+        url = "https://openrouter.ai/api/v1"
+        self.assertFalse(profileOf(model="qwen/qwq-32b", baseUrl=url).unopenedThinkTag)
+
     def test_claude(self) -> None:
         """
         From Opus 4.7 and Sonnet 5 on, Claude takes neither temperature nor top_p; from

@@ -7,11 +7,17 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.events import ReasoningDelta, TextDelta
-from openclaw.models.think_tags import ThinkingSplitter
+from openclaw.models.think_tags import ThinkingSplitter, splitUnopened
 from tests.models.event_reading import cut, places
 
 WRITTEN = st.lists(
-    st.sampled_from(["<think>", "</think>", "\n", "a", "<thi", "</th", "> "])
+    st.sampled_from(
+        [
+            *("<think>", "</think>", "<thinking>", "</thinking>", "[THINK]"),
+            *("[/THINK]", "<thought>", "</thought>", "\n", "a", "<thi", "</th", "> "),
+            *("`", "["),
+        ]
+    )
     | st.text(max_size=3),
     max_size=8,
 ).map("".join)
@@ -23,11 +29,20 @@ Texts as models write them, tags in all the wrong places included.
 """
 
 
-def split(*pieces: str) -> tuple[str, str]:
+OPENING = ("<think>", "<thinking>", "<thought>", "<reasoning>", "[THINK]")
+"""
+The tags that open a thought.
+"""
+
+
+def split(*pieces: str, expected: bool = False) -> tuple[str, str]:
     """
     Split an answer into its thought and its text.
+
+    @param expected: It may begin with a thought that no tag opens.
     """
     splitter = ThinkingSplitter()
+    splitter.expectThought(expected)
     events = [event for piece in pieces for event in splitter.feed(piece)]
     events += splitter.finish()
     told: dict[type, str] = {ReasoningDelta: "", TextDelta: ""}
@@ -48,9 +63,11 @@ class AnySplitTests(SynchronousTestCase):
         In pieces or at once: the same.
         """
         text, where = case
-        self.assertEqual(split(*cut(text, where)), split(text))
+        for expected in (False, True):
+            whole = split(text, expected=expected)
+            self.assertEqual(split(*cut(text, where), expected=expected), whole)
 
-    @given(WRITTEN.filter(lambda text: not text.lstrip().startswith("<think>")))
+    @given(WRITTEN.filter(lambda text: not text.lstrip().startswith(OPENING)))
     def test_nothingLost(self, text: str) -> None:
         """
         A model that does not think is passed on to the letter.
@@ -59,7 +76,7 @@ class AnySplitTests(SynchronousTestCase):
 
     @given(
         st.text().filter(lambda thought: "</think>" not in thought),
-        st.text().filter(lambda answer: not answer.lstrip().startswith("<think>")),
+        st.text().filter(lambda answer: not any(tag in answer for tag in OPENING)),
         st.sampled_from(["", " ", "\n\n"]),
     )
     def test_thoughtAndAnswer(self, thought: str, answer: str, blank: str) -> None:
@@ -92,9 +109,38 @@ class StartTests(SynchronousTestCase):
         """
         A tag later in the answer is text.
         """
-        text = "Write <think>so</think>."
-        self.assertEqual(split(text), ("", text))
-        self.assertEqual(split("<think>a</think>b <think>c"), ("a", "b <think>c"))
+        for text in ("Write <think>so</think>.", "See [THINK]: a[/THINK]."):
+            self.assertEqual(split(text), ("", text))
+
+    def test_otherTags(self) -> None:
+        """
+        Models have several tags, and each is closed by its own.
+        """
+        for tag in OPENING:
+            close = tag.replace("<", "</").replace("[", "[/")
+            text = f"{tag}Hm. </b> [/b]{close}\n\nYes."
+            self.assertEqual(split(text), ("Hm. </b> [/b]", "Yes."))
+            self.assertEqual(split(*text), ("Hm. </b> [/b]", "Yes."))
+        self.assertEqual(split("<thinking>a</think>b"), ("a</think>b", ""))
+
+    def test_secondBlock(self) -> None:
+        """
+        A model that has begun with a block may think again later on.
+        """
+        for text, expected in (
+            ("<think>a</think>One. <think>b</think>Two.", ("ab", "One. Two.")),
+            ("<think>a</think>One.\n<think>b</think>\n\nTwo.", ("ab", "One.\nTwo.")),
+            ("<think>a</think>One.<think>b</think>\nTwo.", ("ab", "One.\nTwo.")),
+            ("<think>a</think>One <thought>b</thought> Two", ("ab", "One Two")),
+            ("<think>a</think>See <think>.", ("a.", "See <think>.")),
+            ("<think>a</think>One <th", ("a", "One <th")),
+            (
+                "<think>a</think>See `<think>b</think>`.",
+                ("a", "See `<think>b</think>`."),
+            ),
+        ):
+            self.assertEqual(split(text), expected)
+            self.assertEqual(split(*text), expected)
 
     def test_closingTagOnly(self) -> None:
         """
@@ -121,6 +167,67 @@ class StartTests(SynchronousTestCase):
         The blanks at the start of an answer without a thought are the model's own.
         """
         self.assertEqual(split("    code"), ("", "    code"))
+
+
+class UnopenedTests(SynchronousTestCase):
+    """
+    Thoughts that no tag opens.
+    """
+
+    def test_expected(self) -> None:
+        """
+        A thought that the prompt is known to open is one as it comes.
+        """
+        for text in ("Hm.</think>\n\nYes.", "\nHm.</think>Yes.", "Hm.</think> Yes."):
+            thought, answer = split(*text, expected=True)
+            self.assertEqual((thought.strip(), answer), ("Hm.", "Yes."))
+        splitter = ThinkingSplitter()
+        splitter.expectThought()
+        self.assertEqual(splitter.feed("Hm"), [ReasoningDelta("Hm")])
+
+    def test_openedAfterAll(self) -> None:
+        """
+        The tag may come nonetheless.
+        """
+        self.assertEqual(
+            split("<think>Hm.</think>\nYes.", expected=True), ("Hm.", "Yes.")
+        )
+
+    def test_noThought(self) -> None:
+        """
+        Text that nothing closes was the answer, and is told as such at the end.
+        """
+        for pieces in (["Yes."], ["Y", "es", "."], ["Yes.", ""]):
+            self.assertEqual(split(*pieces, expected=True)[1], "Yes.")
+        self.assertEqual(split("Yes.</thi", expected=True)[1], "Yes.</thi")
+        self.assertEqual(split("", expected=True), ("", ""))
+
+    def test_whole(self) -> None:
+        """
+        A whole text shows by itself that it has the end of a thought.
+        """
+        for text, expected in (
+            ("Hm.\n</think>\n\nYes.", ("Hm.\n", "Yes.")),
+            ("Hm.</think>Yes.", ("Hm.", "Yes.")),
+            ("Hm.</thinking>\nYes.", ("Hm.", "Yes.")),
+            ("</think>\n\nYes.", ("", "Yes.")),
+            ("Hm.</think>Yes. </think>", ("Hm.", "Yes. </think>")),
+        ):
+            self.assertEqual(splitUnopened(text), expected)
+
+    def test_mentioned(self) -> None:
+        """
+        An answer may speak of the tags.
+        """
+        for text in (
+            "Yes.",
+            "It ends with `</think>`.",
+            'It ends with "</think>", mostly.',
+            "Write <think>so</think>.",
+            "```\na</think>\n```",
+            "",
+        ):
+            self.assertEqual(splitUnopened(text), ("", text))
 
 
 class AtOnceTests(SynchronousTestCase):

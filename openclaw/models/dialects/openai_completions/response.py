@@ -163,7 +163,9 @@ class ChatCompletionDecoder(StreamedReply):
             elif thought := said.reasoning_text:
                 self._think("reasoning_text", thought)
             if content := said.content:
-                if type(content) is str:
+                if choice.delta is None and type(content) is str:
+                    self.sayWhole(content)
+                elif type(content) is str:
                     self.say(content)
                 else:
                     self._readParts(content)
@@ -172,6 +174,9 @@ class ChatCompletionDecoder(StreamedReply):
                     self._readCall(call, position)
         if choice.finish_reason:
             self._stop(choice.finish_reason, error or choice.error)
+        elif choice.message is not None and self.isUnstreamed:
+            # Snowflake gives no reason with a whole answer.
+            self.finishReason = "stop"
         if choice.usage is not None:
             self._count(choice.usage)
 

@@ -76,7 +76,7 @@ class _Event(msgspec.Struct):
 _EVENT = LenientDecoder(_Event)
 _decodeEvent = _EVENT.decode
 _RESPONSE = LenientDecoder(_Response)
-_NOT_WHOLE = ("incomplete", "failed", "cancelled", "in_progress", "queued")
+_NOT_WHOLE = ("cancelled", "in_progress", "queued")
 
 
 class ResponseDecoder(StreamedReply):
@@ -131,8 +131,8 @@ class ResponseDecoder(StreamedReply):
             ):
                 response = event.response or _Response()
                 status = event.type.removeprefix("response.")
-                if status == "completed" and response.status in _NOT_WHOLE:
-                    status = response.status
+                if status == "completed":
+                    status = response.status or status
             case None if event.object == "response":
                 # It came whole, though a stream was asked for.
                 response = _RESPONSE.read(payload)
@@ -142,8 +142,10 @@ class ResponseDecoder(StreamedReply):
             case _:
                 self.readUnknown(payload)
                 return
-        if status not in ("completed", "incomplete") or response.error:
-            raise self.reported(response.error or {"type": status})
+        if response.error or status == "failed":
+            raise self.reported(response.error)
+        if status in _NOT_WHOLE:
+            raise self.brokenOff()
         self._end(response, status)
 
     def _end(self, response: _Response, status: str) -> None:
@@ -153,11 +155,11 @@ class ResponseDecoder(StreamedReply):
         if response.usage is not None:
             self._count(response.usage)
         why = response.incomplete_details
-        if status == "completed":
-            self.finishReason = "stop"
-        else:
+        if status == "incomplete":
             word = (why and why.reason) or "length"
             self.finishReason = nearestReason(word, "length")
+        else:
+            self.finishReason = "stop"
         self.complete = True
 
     def _readItem(self, index: int | None, item: _Item) -> None:
