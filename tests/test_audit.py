@@ -14,20 +14,17 @@ from openclaw.errors import StartError
 
 class AuditFileTests(SynchronousTestCase):
     """
-    A file of its own.
+    The separate file.
     """
 
     def setUp(self) -> None:
-        """
-        Name it.
-        """
         self.path = Path(self.mktemp())
 
     def open(self, asJSON: bool = False):
         """
         Open the file.
 
-        @return: The logger of other lines, and the one of the audit.
+        @return: The logger of other lines, and the audit logger.
         """
         file = AuditFile(self.path, asJSON=asJSON)
         self.addCleanup(file.close)
@@ -36,7 +33,7 @@ class AuditFileTests(SynchronousTestCase):
 
     def test_own(self) -> None:
         """
-        It has the lines of the audit, one each, and no others; nobody else can read it.
+        It has only the audit lines, and is private.
         """
         log, audit = self.open()
         log.info("something else")
@@ -47,7 +44,7 @@ class AuditFileTests(SynchronousTestCase):
 
     def test_json(self) -> None:
         """
-        As JSON it has the fields.
+        In JSON it has the fields.
         """
         _, audit = self.open(asJSON=True)
         audit.emit(LogLevel.warn, "tool {tool}", tool="exec", bytes=3)
@@ -57,7 +54,7 @@ class AuditFileTests(SynchronousTestCase):
 
     def test_rotated(self) -> None:
         """
-        When the file is renamed, or removed, a new one has the next line.
+        After the file was renamed or removed, the next line is in a new one.
         """
         _, audit = self.open()
         audit.info("one")
@@ -72,7 +69,7 @@ class AuditFileTests(SynchronousTestCase):
 
     def test_impossible(self) -> None:
         """
-        At the start a file that can't be written is an error; later the daemon goes on.
+        At the start a file that can't be written is an error; later it is not.
         """
         with self.assertRaises(StartError):
             AuditFile(self.path / "none" / "audit.log", asJSON=False)

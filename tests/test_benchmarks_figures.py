@@ -1,5 +1,5 @@
 """
-Tests of what the benchmarks make of their samples: figures, a table, a page.
+Tests of the results of benchmarks: figures, a table, a page.
 """
 
 import math
@@ -31,7 +31,7 @@ from benchmarks.works import BURST, CARRIED, LATE, PLAIN, Subject
 
 def summary(latency=1.0, requests=10, faults=None, perSecond=100.0, load=0.1):
     """
-    Return the summary of a load, all of whose durations were alike.
+    Return the summary of a load with equal durations.
 
     @param latency: In milliseconds.
     """
@@ -51,9 +51,9 @@ def summary(latency=1.0, requests=10, faults=None, perSecond=100.0, load=0.1):
 
 def sample(subject, work=PLAIN, index=0, cpu=0.02, upstream=0.001, **fields):
     """
-    One round of a work.
+    Return a sample of one round.
 
-    @param cpu: The seconds that ten requests cost.
+    @param cpu: The CPU time of ten requests, in seconds.
     """
     return Sample(
         subject=subject,
@@ -68,7 +68,7 @@ def sample(subject, work=PLAIN, index=0, cpu=0.02, upstream=0.001, **fields):
 
 def results(*samples, **fields):
     """
-    The results of a run in which these samples were taken.
+    Return the results of a run with these samples.
     """
     given = {
         "machine": {"CPU": "one"},
@@ -96,14 +96,15 @@ class SpreadTests(SynchronousTestCase):
 
     def test_quantilesAreByNearestRank(self):
         """
-        Of a hundred durations the 99th is the 99th percentile, and the last the worst.
+        Of a hundred durations the 99th is the 99th percentile, and the last the
+        maximum.
         """
         found = quantiles(second / 1000 for second in range(100, 0, -1))
         self.assertEqual(found, Quantiles(50.0, 90.0, 99.0, 100.0))
 
     def test_nothingHasNoQuantiles(self):
         """
-        Without a duration there is no figure.
+        Without durations there is no quantile.
         """
         self.assertIsNone(quantiles([]))
 
@@ -113,7 +114,7 @@ class SpreadTests(SynchronousTestCase):
     )
     def test_asManyAsAskedForDoNotExceedIt(self, values, share):
         """
-        A quantile is one of the values, and no smaller one would do.
+        A quantile is the smallest sufficient one of the values.
         """
         found = atRank(sorted(values), share)
         wanted = math.ceil(share * len(values))
@@ -131,12 +132,12 @@ class SpreadTests(SynchronousTestCase):
 
 class FigureTests(SynchronousTestCase):
     """
-    From samples to figures.
+    Figures computed from samples.
     """
 
     def test_cpuIsDividedByRequests(self):
         """
-        Ten requests that cost 20 ms cost 2 ms each; the median round is shown.
+        Ten requests that take 20 ms take 2 ms each; the median round is shown.
         """
         found = results(
             sample("openclaw", cpu=0.02),
@@ -147,22 +148,21 @@ class FigureTests(SynchronousTestCase):
 
     def test_theWarmUpIsNotCounted(self):
         """
-        The warm-up is in no figure.
+        The warm-up round is left out.
         """
         found = results(sample("openclaw", index=-1))
         self.assertIsNone(cpuPerRequest(PLAIN)(found, "openclaw"))
 
     def test_chunksShareTheCostOfTheirStream(self):
         """
-        Ten streams of 200 chunks in 20 ms are 10 µs a chunk.
+        Ten streams of 200 chunks in 20 ms are 10 µs per chunk.
         """
         found = results(sample("openclaw", BURST, cpu=0.02))
         self.assertAlmostEqual(cpuPerWord(BURST)(found, "openclaw").middle, 10.0)
 
     def test_sendingIsTakenOff(self):
         """
-        The cost of sending a long conversation, as the load generator has it, can be
-        left out.
+        The cost of sending a long conversation can be subtracted.
         """
         found = results(
             sample("openclaw", LATE, cpu=0.050),
@@ -174,7 +174,7 @@ class FigureTests(SynchronousTestCase):
 
     def test_latencyIsWhatWasAddedInTheSameRound(self):
         """
-        A round in which all was slow does not make the server look slow.
+        A slow round does not make the server look slow.
         """
         found = results(
             sample("openclaw", latency=2.0),
@@ -188,7 +188,7 @@ class FigureTests(SynchronousTestCase):
 
     def test_heldStreams(self):
         """
-        Memory is what was added, divided by the streams; lateness is the worst.
+        Memory is the increase divided by the streams; lateness is the maximum.
         """
         held = Held(
             streams=1000,
@@ -203,8 +203,8 @@ class FigureTests(SynchronousTestCase):
 
     def test_workersAreMeasuredByTheBusiest(self):
         """
-        Two workers of which one does three quarters of the work serve no more than
-        4/3 of what one does.
+        Two workers of which one does three quarters of the work serve at most 4/3 of
+        what one does.
         """
 
         def capacity(busiest, perSecond):
@@ -226,20 +226,20 @@ class FigureTests(SynchronousTestCase):
 
 class TableTests(SynchronousTestCase):
     """
-    The table, and what is said below it.
+    The table, and the notes below it.
     """
 
     def row(self, found, title="CPU of a request, ms"):
         """
-        The cells of one line.
+        Return the cells of a row.
         """
         [line] = [line for line in table(found).splitlines() if f"| {title} |" in line]
         return [cell.strip() for cell in line.split("|")[1:-1]]
 
     def test_showsTheRatioToARelay(self):
         """
-        The daemon's figure is shown in multiples of the relay's, and bold when it
-        misses the goal; the goals are not the relay's.
+        The daemon's figure is shown as a multiple of the relay's, in bold if it misses
+        the goal; goals do not apply to the relay.
         """
         found = results(sample("openclaw", cpu=0.03), sample("relay", cpu=0.012))
         self.assertEqual(
@@ -249,7 +249,7 @@ class TableTests(SynchronousTestCase):
 
     def test_aGoalThatIsMetIsNotBold(self):
         """
-        Figures within the goal stand as they are, with their spread.
+        Figures within the goal are plain, with their spread.
         """
         found = results(
             sample("openclaw", cpu=0.008), sample("openclaw", index=1, cpu=0.006)
@@ -258,13 +258,13 @@ class TableTests(SynchronousTestCase):
 
     def test_leavesOutWhatWasNotMeasured(self):
         """
-        A work that was not done has no line.
+        A work that was not measured has no row.
         """
         self.assertNotIn("session", table(results(sample("openclaw"))))
 
     def test_saysWhyARowIsMissing(self):
         """
-        Skipped works are named, with the reason.
+        Skipped works are listed with the reason.
         """
         found = results(skipped={"nginx": "it is not installed"})
         self.assertIn("Not measured: nginx: it is not installed.", notes(found))
@@ -272,18 +272,19 @@ class TableTests(SynchronousTestCase):
 
 class FlawTests(SynchronousTestCase):
     """
-    Flaws that make figures worthless are found.
+    Flaws that make figures invalid.
     """
 
     def test_soundResultsHaveNone(self):
         """
-        Right replies from an upstream that costs little are sound.
+        Right replies from a cheap upstream have no flaw.
         """
         self.assertEqual(flaws(results(sample("openclaw"))), [])
 
     def test_wrongReplies(self):
         """
-        A wrong reply of one of ours is a flaw; that of another server is only told.
+        A wrong reply of one of our servers is a flaw; that of another server is only
+        mentioned.
         """
         wrong = sample("openclaw", faults={"wrong text": 1})
         self.assertIn("wrong text", flaws(results(wrong))[0])
@@ -303,12 +304,12 @@ class FlawTests(SynchronousTestCase):
 
 class PublishTests(SynchronousTestCase):
     """
-    The figures get into the page, and nothing else changes there.
+    Publishing changes only the figures of the page.
     """
 
     def setUp(self):
         """
-        A page with figures of an earlier run.
+        Create a page with figures of an earlier run.
         """
         folder = TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -317,7 +318,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_writesThePage(self):
         """
-        Publishing twice leaves one set of figures, and what is around them.
+        Publishing twice leaves one set of figures, and the text around them.
         """
         found = results(sample("openclaw"), sample("relay"))
         publish(found, self.page)
@@ -329,7 +330,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_survivesTheFile(self):
         """
-        Results that were written to a file and read again say the same.
+        Results are the same after they were written to a file and read again.
         """
         found = results(sample("openclaw"), sample("relay"))
         again = msgspec.json.decode(msgspec.json.encode(found), type=Results)
@@ -338,7 +339,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_refusesWhatIsNotFit(self):
         """
-        Neither a quick run nor one with a wrong reply gets into the documentation.
+        Neither a quick run nor one with a wrong reply can be published.
         """
         quick = results(sample("openclaw"), quick=True)
         wrong = results(sample("openclaw", faults={"wrong text": 1}))
@@ -348,7 +349,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_refusesAPageWithoutPlace(self):
         """
-        A page whose marks were taken out is left as it is.
+        A page without markers is not changed.
         """
         self.page.write_text("No marks.")
         found = results(sample("openclaw"))

@@ -22,22 +22,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 class Future:
     """
-    As much of a future as a load needs.
+    A minimal future for a load.
     """
 
     def __init__(self):
         self.isDone = False
 
     def done(self):
-        """
-        Is it over?
-        """
         return self.isDone
 
     def set_result(self, result):
-        """
-        It is over now.
-        """
         self.isDone = True
 
 
@@ -51,21 +45,18 @@ class Loop:
         self.time = self.clock.seconds
 
     def create_future(self):
-        """
-        A future that nobody waits for.
-        """
         return Future()
 
     def call_at(self, when, function):
         """
-        Call something when its time has come.
+        Schedule a call.
         """
         self.clock.callLater(max(0.0, when - self.time()), function)
 
 
 class Line:
     """
-    A connection that keeps what it is asked, and never answers by itself.
+    A connection that records requests, and gets no responses.
     """
 
     closing = False
@@ -75,29 +66,26 @@ class Line:
 
     def ask(self, since):
         """
-        Note when the request was due.
+        Record when the request was due.
         """
         self.asked.append(since)
 
 
 class Transport:
     """
-    Keeps what is written, piece by piece.
+    A transport that records each write.
     """
 
     def __init__(self):
         self.written = []
 
     def write(self, data):
-        """
-        Keep a piece.
-        """
         self.written.append(data)
 
 
 def begun(plan, lines):
     """
-    A load at a fixed rate, just begun with these connections.
+    Return a started load at a fixed rate, with these connections.
     """
     load = Load(plan, Loop())
     load.start = 0.0
@@ -109,26 +97,26 @@ def begun(plan, lines):
 
 def reply(since=0.0):
     """
-    A whole reply, of which only the time matters.
+    Return a complete reply, of which only the time matters.
     """
     return Reply(200, b"", False, since, [since], [0])
 
 
 class FixedRateTests(SynchronousTestCase):
     """
-    At a fixed rate, requests fall due by the clock.
+    A load at a fixed rate.
     """
 
     def plan(self, **fields):
         """
-        Ten requests a second.
+        Return a plan of ten requests per second.
         """
         given = {"requests": 4, "rate": 10.0, **fields}
         return Plan(url=URL, model="m", mode="instant-16", **given)
 
     def test_sendsEachWhenItIsDue(self):
         """
-        Requests are sent one by one, evenly.
+        Requests are sent at even intervals.
         """
         lines = [Line() for _ in range(4)]
         load = begun(self.plan(), lines)
@@ -141,8 +129,8 @@ class FixedRateTests(SynchronousTestCase):
 
     def test_whoWaitsForAStalledServerCountsFromWhenItWasDue(self):
         """
-        With the only connection busy, the next requests wait, and their latency has
-        the wait in it.
+        If the only connection is busy, the next requests wait, and their latency
+        includes the wait.
         """
         line = Line()
         load = begun(self.plan(), [line])
@@ -154,8 +142,8 @@ class FixedRateTests(SynchronousTestCase):
 
     def test_aStallOfTheGeneratorLeavesNothingOut(self):
         """
-        Requests that fell due while the generator itself was held up are sent late, and
-        their latency counts from when they were due.
+        Requests that fell due while the generator itself was stalled are sent late, and
+        their latency counts from the due time.
         """
         lines = [Line() for _ in range(4)]
         load = begun(self.plan(requests=9, seconds=0.35), lines)
@@ -165,7 +153,7 @@ class FixedRateTests(SynchronousTestCase):
 
     def test_endsWhenAllThatWasDueIsAnswered(self):
         """
-        It is over with the last answer, not with the last request.
+        It ends with the last response, not with the last request.
         """
         line = Line()
         load = begun(self.plan(requests=2), [line])
@@ -177,7 +165,7 @@ class FixedRateTests(SynchronousTestCase):
 
     def test_asksNoMoreAfterItsTime(self):
         """
-        A load of two tenths of a second has two requests at ten a second.
+        A load of 0.2 seconds has two requests at ten per second.
         """
         lines = [Line() for _ in range(4)]
         load = begun(self.plan(seconds=0.2), lines)
@@ -187,12 +175,12 @@ class FixedRateTests(SynchronousTestCase):
 
 class ClosedLoopTests(SynchronousTestCase):
     """
-    In the closed loop a connection asks again when it has its answer.
+    A load in a closed loop: the next request follows the response.
     """
 
     def test_asksAgainAfterEachAnswer(self):
         """
-        One connection sends one request after the other, as many as planned.
+        A connection sends one request after the other, as many as planned.
         """
         plan = Plan(url=URL, model="m", mode="instant-16", requests=3)
         load, line = Load(plan, Loop()), Line()
@@ -213,7 +201,7 @@ class PlanTests(SynchronousTestCase):
 
     def bodies(self, count, **fields):
         """
-        The first bodies that a plan sends.
+        Return the first bodies of a plan.
         """
         plan = Plan(url=URL, model="m", mode="instant-2", **fields)
         requests = plan.requestsToSend()
@@ -224,21 +212,21 @@ class PlanTests(SynchronousTestCase):
 
     def test_visitsItsSessionsInTurn(self):
         """
-        Each user speaks once before the first one speaks again.
+        Users take turns.
         """
         bodies = self.bodies(3, users=["a", "b"])
         self.assertEqual([body["user"] for body in bodies], ["a", "b", "a"])
 
     def test_statelessRequestsHaveNoUser(self):
         """
-        Without sessions nothing names one, and nothing asks for a stream.
+        Without sessions there is no user and no stream.
         """
         [body] = self.bodies(1)
         self.assertEqual({*body}, {"model", "messages"})
 
     def test_bringsEarlierTurns(self):
         """
-        Two turns of history are four messages before the question.
+        Two turns of history are four messages before the new one.
         """
         [body] = self.bodies(1, history=2)
         said = [message["content"] for message in body["messages"]]
@@ -247,12 +235,12 @@ class PlanTests(SynchronousTestCase):
 
 class WireTests(SynchronousTestCase):
     """
-    Replies are put together from what comes, and it is known what came when.
+    Responses are assembled, with the times of their parts.
     """
 
     def setUp(self):
         """
-        A connection that has asked at second 1.
+        Create a connection that has sent a request at second 1.
         """
         self.clock = Clock()
         self.replies = []
@@ -268,7 +256,7 @@ class WireTests(SynchronousTestCase):
 
     def receive(self, *pieces):
         """
-        Have pieces come, one each second.
+        Receive pieces, one per second.
         """
         for piece in pieces:
             self.clock.advance(1.0)
@@ -276,14 +264,14 @@ class WireTests(SynchronousTestCase):
 
     def streamed(self):
         """
-        The answer of the mock upstream to a paced stream of three words.
+        Return the mock upstream's response to a paced stream of three words.
         """
         return answerTo("paced-3-1000", True, False).parts
 
     def test_knowsWhenEachWordCame(self):
         """
-        Of a stream whose words come a second after one another, none is late beyond
-        the second that the first took.
+        In a stream with one word per second, no word is later than the first one's
+        second.
         """
         self.receive(*self.streamed())
         plan = Plan(url=URL, model="m", mode="paced-3-1000", stream=True)
@@ -295,7 +283,7 @@ class WireTests(SynchronousTestCase):
 
     def test_aWordCountsWhenItsEventIsWhole(self):
         """
-        An event that is cut in two is here with its second part.
+        An event in two pieces counts from its second piece.
         """
         first, second, third, end = self.streamed()
         self.receive(first, second[:-30], second[-30:] + third + end)
@@ -313,7 +301,7 @@ class WireTests(SynchronousTestCase):
 
     def test_mergedWordsHaveNoLateness(self):
         """
-        When words come in fewer events, nobody knows which came when.
+        If words arrive in fewer events, their times are unknown.
         """
         self.receive(HEAD, *answerTo("paced-2-1000", True, False).parts)
         plan = Plan(url=URL, model="m", mode="paced-3-1000", stream=True)
@@ -321,7 +309,7 @@ class WireTests(SynchronousTestCase):
 
     def test_wrongReplyIsFound(self):
         """
-        An answer with other words than it should have is a fault.
+        A response with other words is an error.
         """
         plan = Plan(url=URL, model="m", mode="instant-5")
         self.receive(answerTo("instant-4", False, False).parts[0])
@@ -329,7 +317,7 @@ class WireTests(SynchronousTestCase):
 
     def test_errorIsFound(self):
         """
-        A status other than 200 is a fault, which says what the server said.
+        A status other than 200 is an error with the server's message.
         """
         plan = Plan(url=URL, model="m", mode="instant-5")
         self.receive(answerTo("nonsense", False, False).parts[0])
@@ -337,7 +325,7 @@ class WireTests(SynchronousTestCase):
 
     def test_brokenEncodingIsFound(self):
         """
-        A body whose chunks have no lengths is a fault, not an exception.
+        A body with invalid chunks is an error, not an exception.
         """
         plan = Plan(url=URL, model="m", mode="instant-5")
         broken = Reply(200, b"xyz\r\n0\r\n\r\n", True, 0.0, [1.0], [3])
@@ -346,7 +334,7 @@ class WireTests(SynchronousTestCase):
     @given(st.lists(st.binary(min_size=1)))
     def test_dechunkedIsWhatWasChunked(self, pieces):
         """
-        The transfer encoding is taken off, however the body was cut.
+        The transfer encoding is decoded for any pieces.
         """
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
         self.assertEqual(dechunked(b"".join([*chunks, b"0\r\n\r\n"])), b"".join(pieces))
@@ -354,12 +342,12 @@ class WireTests(SynchronousTestCase):
 
 class UpstreamTests(SynchronousTestCase):
     """
-    The mock upstream answers as it is asked.
+    The mock upstream responds as requested.
     """
 
     def setUp(self):
         """
-        A connection to it.
+        Create a connection to it.
         """
         self.loop = Loop()
         self.transport = Transport()
@@ -368,7 +356,7 @@ class UpstreamTests(SynchronousTestCase):
 
     def callAt(self, when, function):
         """
-        Call something when its time has come.
+        Schedule a call.
         """
         return self.loop.clock.callLater(when - self.loop.time(), function)
 
@@ -381,7 +369,7 @@ class UpstreamTests(SynchronousTestCase):
 
     def test_burstIsOneWrite(self):
         """
-        All 200 words of a burst are written at once.
+        All 200 words of a burst are one write.
         """
         self.ask("burst-200", stream=True)
         [written] = self.transport.written
@@ -398,7 +386,7 @@ class UpstreamTests(SynchronousTestCase):
 
     def test_waitsForTheWholeBody(self):
         """
-        A body of which a part is missing is not answered.
+        An incomplete body gets no response.
         """
         plan = Plan(url=URL, model="instant-16", mode="instant-16", history=50)
         request = plan.request(None)
@@ -409,7 +397,7 @@ class UpstreamTests(SynchronousTestCase):
 
     def test_modesAreLimited(self):
         """
-        A model id that is no mode, or asks for too much, has none.
+        A model id that is not a mode, or exceeds a limit, is rejected.
         """
         self.assertEqual(msgspec.structs.astuple(modeOf("paced-3-20")), (3, 0.02))
         for nonsense in ("burst", "burst-0", "burst-10001", "paced-3", "x-instant-3"):

@@ -1,5 +1,5 @@
 """
-Tests of how the benchmarks account for servers, and place them.
+Tests of the benchmarks' accounting and placement of servers.
 """
 
 import os
@@ -32,12 +32,12 @@ from openclaw.config.loading import loadConfig
 
 class AccountingTests(SynchronousTestCase):
     """
-    CPU time and memory of a tree of processes.
+    CPU time and memory of process trees.
     """
 
     def test_sumsUpTheTree(self):
         """
-        A server is charged for itself and its workers, and the busiest is known.
+        A server includes its workers, and the busiest is known.
         """
         before = CPU({1: 1.0, 2: 5.0, 3: 5.0})
         after = CPU({1: 1.5, 2: 7.0, 3: 6.0})
@@ -45,14 +45,15 @@ class AccountingTests(SynchronousTestCase):
 
     def test_aProcessThatBeganMeanwhileIsCharged(self):
         """
-        All that a new process used was used meanwhile.
+        A new process counts completely.
         """
         used = usedBetween(CPU({1: 1.0}), CPU({1: 1.0, 2: 0.5}))
         self.assertEqual(used, Used(0.5, 0.5))
 
     def test_aProcessThatEndedMeanwhileIsCharged(self):
         """
-        Its parent is told of all that it used; what it had used before is taken off.
+        The CPU time of an ended process is in its parent's; its earlier time is
+        subtracted.
         """
         used = usedBetween(CPU({1: 1.0, 2: 3.0}), CPU({1: 1.0}, ended=3.25))
         self.assertEqual(used, Used(0.25, 0.25))
@@ -69,7 +70,7 @@ class AccountingTests(SynchronousTestCase):
 
     def test_findsChildrenAndTheirMemory(self):
         """
-        A child counts while it lives, and what it used still counts afterwards.
+        A child counts while it lives, and its CPU time afterwards, too.
         """
         alone = memoryOf(os.getpid())
         child = subprocess.Popen(
@@ -90,7 +91,7 @@ class AccountingTests(SynchronousTestCase):
 
     def test_whoIsGoneCanNotBeAsked(self):
         """
-        A process that does not exist is an error, not nothing.
+        A process that does not exist is an error.
         """
         child = subprocess.Popen([sys.executable, "-c", ""])
         child.wait()
@@ -105,7 +106,7 @@ class CoreTests(SynchronousTestCase):
 
     def test_theServerHasACoreForItself(self):
         """
-        With two cores or more nothing that measures uses the server's.
+        With two cores or more the server has one of its own.
         """
         for available in ([0, 1], [0, 1, 2], [4, 5, 6, 7]):
             self.assertTrue(oneCoreFor(available).pinned)
@@ -114,20 +115,20 @@ class CoreTests(SynchronousTestCase):
 
     def test_aSingleCoreIsShared(self):
         """
-        With one core all share it, and it is said so.
+        With one core all share it, which is reported.
         """
         self.assertFalse(oneCoreFor([0]).pinned)
 
     def test_twoWorkersNeedFourCores(self):
         """
-        With fewer than four the workers have none of their own.
+        With fewer than four cores the workers have none of their own.
         """
         self.assertTrue(twoCoresFor([0, 1, 2, 3]).pinned)
         self.assertFalse(twoCoresFor([0, 1, 2]).pinned)
 
     def test_onlyWhatIsStartedIsPlaced(self):
         """
-        A child has the cores it was started on; this process keeps its own.
+        A child has the cores of its start; this process keeps its own.
         """
         before = usable()
         with startingOn(before[:1]):
@@ -140,12 +141,12 @@ class CoreTests(SynchronousTestCase):
 
 class SubjectTests(SynchronousTestCase):
     """
-    Another server can be put beside ours.
+    Other servers can be measured.
     """
 
     def test_aServerInOneWord(self):
         """
-        Its name, where it is, its token, its process, and what its models are called.
+        The argument has its name, address, token, process, and models.
         """
         subject = subjectFrom(
             "lite=http://127.0.0.1:4000/v1/,token=sk-1,pid=42,sessions=yes,"
@@ -160,7 +161,7 @@ class SubjectTests(SynchronousTestCase):
 
     def test_nameAndAddressAreEnough(self):
         """
-        Without more, the model is called as the mode, and nothing is charged.
+        By default, the model has the mode's name, and no process is measured.
         """
         subject = subjectFrom("a=http://127.0.0.1:1/v1")
         self.assertEqual(FIRST.plan(subject, 1, 1).model, "paced-4-2")
@@ -168,14 +169,14 @@ class SubjectTests(SynchronousTestCase):
 
     def test_nonsenseIsRefused(self):
         """
-        A misspelt word is an error, before anything is measured.
+        An invalid argument is an error before the measurements.
         """
         for text in ("a", "a=ftp://x", "=http://x/v1", "a=http://x/v1,pidd=4"):
             self.assertRaises(ValueError, subjectFrom, text)
 
     def test_severalAtOnce(self):
         """
-        The command takes any number of them.
+        The command accepts any number of them.
         """
         words = ["--against", "a=http://x/v1", "--against", "b=http://y/v1"]
         names = [subject.name for subject in arguments(words).against]
@@ -183,8 +184,8 @@ class SubjectTests(SynchronousTestCase):
 
     def test_theDaemonKnowsEachMode(self):
         """
-        The configuration that it is started with is a right one, and has an agent
-        for all that the upstream is asked for.
+        The daemon's configuration is valid, and has an agent for each mode of the
+        upstream.
         """
         content = configuration("t" * 48, "http://127.0.0.1:1/v1")
         with TemporaryDirectory() as folder:

@@ -1,5 +1,5 @@
 """
-Tests of what the soak takes for a leak.
+Tests of the soak's detection of leaks.
 """
 
 import json
@@ -18,7 +18,7 @@ CANCELLED = "builtins.method twisted.internet.base.ReactorBase._cancelCallLater"
 
 def look(runs: int, things: Mapping[str, int]) -> Look:
     """
-    Return what a daemon holds whose memory does not grow.
+    Return the census of a daemon whose memory does not grow.
     """
     return Look(
         runs=runs,
@@ -39,13 +39,13 @@ class FaultTests(SynchronousTestCase):
 
     def faults(self, before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
         """
-        Return the faults of 2,000 runs between two counts of objects.
+        Return the faults of 2,000 runs between two censuses.
         """
         return faultsOf([look(0, before), look(2000, after)])
 
     def test_leak(self) -> None:
         """
-        A kind of which there are more than it may vary by is a fault.
+        A kind of object that grows by more than its tolerance is a fault.
         """
         few = {"a.Run": 3, "a.Call": 3}
         most = 3 + GROWN_THINGS
@@ -56,7 +56,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_forgottenNowAndThen(self) -> None:
         """
-        Cancelled timers that Twisted keeps for a while are none, up to its bound.
+        Cancelled timers that Twisted keeps for a while are tolerated up to a limit.
         """
         self.assertEqual(self.faults({}, {CANCELLED: 50 + GROWN_THINGS}), [])
         self.assertEqual(
@@ -71,7 +71,7 @@ class CensusTests(SynchronousTestCase):
 
     def test_leavesNothing(self) -> None:
         """
-        Taking it makes nothing that the next one would find.
+        A census leaves no objects for the next one.
         """
         paths = [Path(self.mktemp()).absolute() for _ in range(2)]
         for path in paths:

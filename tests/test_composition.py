@@ -29,9 +29,6 @@ class CompositionTestCase(ServedTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Have a log.
-        """
         super().setUp()
         self.logged: list[str] = []
 
@@ -39,10 +36,10 @@ class CompositionTestCase(ServedTestCase):
         self, model: str = "served/m1", local: dict | None = None, **more
     ) -> Config:
         """
-        A configuration for the served model.
+        Return a configuration for the model server.
 
-        @param local: What it says about the embedded one.
-        @param more: More keys of it.
+        @param local: The settings of the embedded model.
+        @param more: Further keys.
         """
         providers = {"served": {"baseUrl": self.baseURL}}
         return configOf(
@@ -55,7 +52,7 @@ class CompositionTestCase(ServedTestCase):
 
     def compose(self, config: Config | None = None) -> Composition:
         """
-        A composition that has not started.
+        Return a composition that is not started.
         """
         composition = Composition(
             config=config or self.config(),
@@ -69,7 +66,7 @@ class CompositionTestCase(ServedTestCase):
 
     async def started(self, config: Config | None = None) -> Composition:
         """
-        One that has.
+        Return a started composition.
         """
         composition = self.compose(config)
         await composition.start()
@@ -77,7 +74,7 @@ class CompositionTestCase(ServedTestCase):
 
     def begin(self, composition: Composition, config: Config | None = None) -> AgentRun:
         """
-        Begin a run of the main agent.
+        Start a run of the main agent.
         """
         return composition.runtime.startRun(
             RunRequest(
@@ -94,12 +91,12 @@ class CompositionTestCase(ServedTestCase):
 
 class RunningTests(CompositionTestCase):
     """
-    Providers, sessions and runs belong together.
+    Providers, store and runtime together.
     """
 
     async def test_run(self) -> None:
         """
-        A run asks the configured provider and is kept in the state directory.
+        A run calls the configured provider and is stored in the state directory.
         """
         self.answering("Hello you.")
         composition = await self.started()
@@ -112,7 +109,7 @@ class RunningTests(CompositionTestCase):
 
     async def test_storeElsewhere(self) -> None:
         """
-        The sessions can be kept in a file of one's choice.
+        The session store can be elsewhere.
         """
         self.answering("Hello you.")
         path = Path(self.mktemp()).absolute() / "my.sqlite"
@@ -123,7 +120,7 @@ class RunningTests(CompositionTestCase):
 
     async def test_severalInOneProcess(self) -> None:
         """
-        Two can share a state directory, even in one process.
+        Two compositions can share a state directory, even in one process.
         """
         self.answering("Hello you.")
         compositions = [await self.started(), await self.started()]
@@ -135,12 +132,12 @@ class RunningTests(CompositionTestCase):
 
 class HealthTests(CompositionTestCase):
     """
-    It knows what is failing.
+    The reasons for failures.
     """
 
     async def test_life(self) -> None:
         """
-        Not open yet, all well, going down.
+        Before the store is open, while everything works, and during draining.
         """
         composition = self.compose()
         self.assertEqual(composition.failing(), ["the session store is not open yet"])
@@ -151,7 +148,7 @@ class HealthTests(CompositionTestCase):
 
     async def test_store(self) -> None:
         """
-        A store that can't be opened is an error, and stays one.
+        A store that can't be opened is an error, and remains a failure.
         """
         (self.state / STORE_NAME).mkdir()
         composition = self.compose()
@@ -161,8 +158,8 @@ class HealthTests(CompositionTestCase):
 
     async def test_embeddedModel(self) -> None:
         """
-        An embedded model that can't be run here is one thing that fails, if an agent
-        uses it; the log says how to get it, and a run says so too.
+        An embedded model that can't run here is a failure if an agent uses it; the log
+        has instructions, and runs have the error.
         """
         local = f"local/{Config().models.local.id}"
         missing = {"modelPath": str(self.state / "missing.gguf")}
@@ -176,7 +173,7 @@ class HealthTests(CompositionTestCase):
 
     async def test_embeddedModelNoLonger(self) -> None:
         """
-        Once no agent uses it any more it is no fault that it can't be run.
+        When no agent uses it any more it is not a failure.
         """
         local = f"local/{Config().models.local.id}"
         missing = {"modelPath": str(self.state / "missing.gguf")}
@@ -187,7 +184,7 @@ class HealthTests(CompositionTestCase):
 
     async def test_embeddedModelUnused(self) -> None:
         """
-        Nobody is told of one that no agent uses.
+        If no agent uses it nothing is logged.
         """
         missing = {"modelPath": str(self.state / "missing.gguf")}
         composition = await self.started(self.config(local=missing))
@@ -197,13 +194,13 @@ class HealthTests(CompositionTestCase):
 
 class ReconfiguringTests(CompositionTestCase):
     """
-    Another configuration comes while runs are in progress.
+    Reconfiguration during runs.
     """
 
     async def test_otherProvider(self) -> None:
         """
-        A run in progress ends with the provider it has; the next goes to the new
-        one, and the old one is let go.
+        A run in progress keeps its provider; the next uses the new one, and the old one
+        is closed.
         """
         composition = await self.started()
         asked = self.model.nextCall()
@@ -228,7 +225,7 @@ class ReconfiguringTests(CompositionTestCase):
 
     async def test_providerGone(self) -> None:
         """
-        A run that waits for a provider that is gone by then hears so.
+        A queued run whose provider was removed fails with that reason.
         """
         composition = await self.started()
         asked = self.model.nextCall()
@@ -244,7 +241,7 @@ class ReconfiguringTests(CompositionTestCase):
 
     async def test_limits(self) -> None:
         """
-        Other limits hold.
+        New limits apply.
         """
         composition = await self.started()
         config = self.config(session={"maxWaiting": 0})
@@ -260,13 +257,12 @@ class ReconfiguringTests(CompositionTestCase):
 
 class StoppingTests(CompositionTestCase):
     """
-    It lets go of everything: what is left, trial reports.
+    Stopping closes everything: trial reports leftovers.
     """
 
     async def test_runsInProgress(self) -> None:
         """
-        Runs in progress end, and their sockets are closed; the session is free for
-        the next.
+        Runs in progress end, and their sockets are closed; the session is free.
         """
         composition = await self.started()
         asked = self.model.nextCall()
@@ -285,7 +281,7 @@ class StoppingTests(CompositionTestCase):
 
     async def test_idleConnections(self) -> None:
         """
-        Connections that are kept for later are closed.
+        Pooled connections are closed.
         """
         self.answering("Yes.")
         composition = await self.started()
@@ -304,7 +300,8 @@ class StoppingTests(CompositionTestCase):
 
     async def test_neverStarted(self) -> None:
         """
-        One that never started can be stopped, and so can one that stopped.
+        A composition that was never started can be stopped, and one can be stopped
+        twice.
         """
         composition = self.compose()
         await composition.stop()
@@ -312,7 +309,7 @@ class StoppingTests(CompositionTestCase):
 
     async def test_retiredProviders(self) -> None:
         """
-        Providers that are no longer in force are closed with the rest.
+        Retired providers are closed with the rest.
         """
         self.answering("Yes.")
         composition = await self.started()

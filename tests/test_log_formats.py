@@ -23,12 +23,12 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
 class LineTests(SynchronousTestCase):
     """
-    An event becomes a line that is one JSON object.
+    An event becomes one JSON object on one line.
     """
 
     def setUp(self):
         """
-        Make a log that is written so.
+        Create a log with this format.
         """
         self.lines = []
         self.log = Logger(
@@ -38,7 +38,7 @@ class LineTests(SynchronousTestCase):
 
     def line(self):
         """
-        The only line, read.
+        Return the only line, decoded.
         """
         (line,) = self.lines
         self.assertTrue(line.endswith("}\n"))
@@ -47,8 +47,7 @@ class LineTests(SynchronousTestCase):
 
     def test_whole(self):
         """
-        When, how important, whence, what; and the fields, so that nobody needs to
-        read them out of the text.
+        It has the time, level, namespace and message, and the fields.
         """
         self.log.warn("{count} of {path}\nare bad", count=3, path=Path("/srv"))
         line = self.line()
@@ -68,7 +67,7 @@ class LineTests(SynchronousTestCase):
 
     def test_run(self):
         """
-        A run's line has its fields at the top, where one can filter by them.
+        A run's line has its fields at the top level.
         """
         self.log.info("{run}", run=account(outcome="stop"))
         line = self.line()
@@ -90,7 +89,7 @@ class LineTests(SynchronousTestCase):
 
     def test_objects(self):
         """
-        Of a field that is no plain value the message has what it wants of it.
+        A field that is not a plain value is only in the message.
         """
         self.log.info("{what!r}", what=[1])
         line = self.line()
@@ -99,7 +98,7 @@ class LineTests(SynchronousTestCase):
 
     def test_legacy(self):
         """
-        Lines that libraries write into Twisted's older log are there too.
+        Lines of C{twisted.python.log} are included.
         """
         publisher = legacyLog.LogPublisher(
             publishPublisher=lambda event: self.lines.append(jsonLine(event))
@@ -112,8 +111,7 @@ class LineTests(SynchronousTestCase):
     @given(st.dictionaries(st.text(), VALUES), st.text())
     def test_anything(self, fields, text):
         """
-        Whatever is logged, it is one line of valid JSON, which any terminal can show,
-        and no field takes the place of what each line has.
+        Any event is one line of valid ASCII JSON, and no field replaces a standard one.
         """
 
         def never(constant):
@@ -144,7 +142,7 @@ class SyslogTests(SynchronousTestCase):
 
     def test_priorities(self):
         """
-        Each has the priority of its level, so that syslog can sort them.
+        Each line has the priority of its level.
         """
         written = []
         observer = SyslogLines(lambda priority, line: written.append((priority, line)))
@@ -167,7 +165,7 @@ class SyslogTests(SynchronousTestCase):
 
     def test_chosen(self):
         """
-        twistd's option chooses it.
+        twistd's option selects it.
         """
         observer = jsonObserver({"nodaemon": 0, "syslog": 1, "prefix": "x"}, None)
         self.assertIsInstance(observer, SyslogLines)
@@ -175,7 +173,7 @@ class SyslogTests(SynchronousTestCase):
 
 class Threads(Clock):
     """
-    A clock that does at once what threads want done.
+    A clock that runs calls from threads immediately.
     """
 
     def callFromThread(self, call):
@@ -184,7 +182,7 @@ class Threads(Clock):
 
 class DestinationTests(SynchronousTestCase):
     """
-    twistd's own options say where the log goes.
+    twistd's own options select the destination.
     """
 
     def observer(self, **options):
@@ -195,13 +193,13 @@ class DestinationTests(SynchronousTestCase):
 
     def log(self, observer, words):
         """
-        Write something.
+        Log a line.
         """
         Logger(namespace="openclaw", observer=observer).info("{words}", words=words)
 
     def test_standardOutput(self):
         """
-        In the foreground it is standard output, named or not.
+        In the foreground it is standard output, explicitly or by default.
         """
         for name in (None, "-"):
             out = StringIO()
@@ -211,7 +209,7 @@ class DestinationTests(SynchronousTestCase):
 
     def test_file(self):
         """
-        It can be a file, of which twistd's signal begins a new one.
+        It can be a file, which twistd's signal rotates.
         """
         before = signal.getsignal(signal.SIGUSR1)
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
@@ -228,7 +226,7 @@ class DestinationTests(SynchronousTestCase):
 
     def test_signalTaken(self):
         """
-        A signal that somebody has use for already stays theirs.
+        An existing handler of the signal is kept.
         """
         before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
@@ -237,8 +235,8 @@ class DestinationTests(SynchronousTestCase):
 
     def test_othersChoice(self):
         """
-        The log is left to twistd when it has a logger of its options, or an error in
-        them, and to programs other than twistd.
+        With a logger in the options, invalid options, or another program than twistd,
+        the log is not changed.
         """
         self.assertIsNone(self.observer(logger=FileLogObserver))
         self.assertIsNone(self.observer(nodaemon=0, logfile="-"))

@@ -27,25 +27,25 @@ few = st.lists(
     max_size=8,
 )
 """
-Conversations of few words, so that results often answer something.
+Conversations with few different ids, so that results often match calls.
 """
 
 
 class StrayResultTests(SynchronousTestCase):
     """
-    A result of a tool is the answer to a call, or nothing at all.
+    Tool results without a call.
     """
 
     def test_answers(self) -> None:
         """
-        Results answer the calls of the message right before them, in any order.
+        Results match the calls of the message directly before, in any order.
         """
         for results in ([], [RESULT_A], [RESULT_B], [RESULT_B, RESULT_A, HELLO]):
             self.assertIsNone(strayResult([HELLO, CALLS, *results]))
 
     def test_first(self) -> None:
         """
-        Of several results that answer nothing the first is found.
+        Of several stray results the first is found.
         """
         second = ToolMessage("a", "something")
         said = [CALLS, RESULT_A, second, RESULT_B, ToolMessage("b", "a dog")]
@@ -53,14 +53,14 @@ class StrayResultTests(SynchronousTestCase):
 
     def test_interrupted(self) -> None:
         """
-        A message after a call ends the wait for its result.
+        After another message a call can't get its result.
         """
         for between in (HELLO, AssistantMessage("Well.")):
             self.assertIs(strayResult([CALLS, between, RESULT_A]), RESULT_A)
 
     def test_start(self) -> None:
         """
-        Results before the start are not looked for, but its calls and results count.
+        Results before the start are not checked, but its calls and results count.
         """
         said = [RESULT_A, CALLS, RESULT_A, RESULT_B]
         self.assertIs(strayResult(said), RESULT_A)
@@ -69,8 +69,8 @@ class StrayResultTests(SynchronousTestCase):
 
     def test_repeated(self) -> None:
         """
-        A result that was sent again, to the letter, is none: whoever tries again
-        after a failure sends it again, whatever the agent did in between.
+        An identical result that is repeated is not stray, since callers retry after a
+        failure.
         """
         done = [CALLS, RESULT_A, RESULT_B, AssistantMessage("Well."), RESULT_A]
         self.assertIsNone(strayResult(done, 4))
@@ -80,14 +80,14 @@ class StrayResultTests(SynchronousTestCase):
     @given(conversations())
     def test_wholeConversation(self, said: list[Message]) -> None:
         """
-        In a conversation in which every result has its call none is found.
+        A conversation in which every result has its call has none.
         """
         self.assertIsNone(strayResult(said))
 
     @given(st.one_of(few, transcripts))
     def test_asModelsWantIt(self, said: list[Message]) -> None:
         """
-        It is found where a model would not be shown every result.
+        There is one exactly if the repaired conversation would lack a result.
         """
         results = [one for one in said if isinstance(one, ToolMessage)]
         shown = [

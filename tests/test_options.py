@@ -10,13 +10,12 @@ from openclaw.options import Options
 
 class RepeatedTests(SynchronousTestCase):
     """
-    Options that are given twice.
+    Repeated options.
     """
 
     def test_refused(self) -> None:
         """
-        Of those with one value the first would be lost: the second is refused, in
-        whatever way they are written.
+        An option with a single value is rejected the second time, in any spelling.
         """
         for arguments in (
             ["--config", "a", "--config", "b"],
@@ -29,7 +28,7 @@ class RepeatedTests(SynchronousTestCase):
 
     def test_kept(self) -> None:
         """
-        Of the others all count, in order.
+        Other options accumulate in order.
         """
         options = Options()
         options.parseOptions(

@@ -1,5 +1,5 @@
 """
-Tests of what is built from the project, and of what comes of installing it.
+Tests of the distributions, and of their installation.
 """
 
 import shutil
@@ -27,7 +27,7 @@ PATIENCE = 120
 
 def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
     """
-    Run a command that has nothing of the tests' environment.
+    Run a command without the tests' environment.
     """
     return subprocess.run(
         [str(each) for each in command],
@@ -45,11 +45,11 @@ def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 class Distributions:
     """
-    A copy of the project, and what is made of it.
+    A copy of the project, and its distributions.
 
-    @ivar folder: An empty directory to be in.
+    @ivar folder: An empty directory.
     @ivar wheel: Built from the source distribution.
-    @ivar direct: A wheel that was built from the project itself.
+    @ivar direct: A wheel built from the project itself.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Distributions:
         self.project = root / "project"
         shutil.copytree(PROJECT, self.project, ignore=LEFTOVERS)
         [self.sdist] = self._build("sdist", "--sdist", "*.tar.gz")
-        # Without --wheel it is made from a source distribution.
+        # Without --wheel it is built from a source distribution.
         [self.wheel] = self._build("both", "--no-isolation", "*.whl")
         [self.direct] = self._build("wheel", "--wheel", "*.whl")
 
@@ -71,7 +71,7 @@ class Distributions:
 
     def mustRun(self, *arguments: object) -> None:
         """
-        Run this Python, which must succeed.
+        Run this Python successfully.
         """
         done = run(sys.executable, *arguments, folder=self.folder)
         if done.returncode != 0:
@@ -79,14 +79,14 @@ class Distributions:
 
     def install(self, name: str, *what: object) -> Path:
         """
-        Install it where nothing else is, but for what it depends on.
+        Install it in an otherwise empty environment with its dependencies.
 
         @return: The directory with the programs.
         """
         root = self.root / name
         venv.create(root, symlinks=True)
         [site] = root.glob("lib/python*/site-packages")
-        # Found there, .pth files count for nothing: what is being tested stays hidden.
+        # .pth files found there have no effect: the tested project stays hidden.
         packages = [path for path in sys.path if path.endswith("-packages")]
         (site / "dependencies.pth").write_text("\n".join(packages))
         python = root / "bin" / "python"
@@ -127,21 +127,21 @@ class ContentTests(SynchronousTestCase):
 
     def files(self, folder: str) -> set[str]:
         """
-        The files of the project in one of its directories.
+        Return the files of the project in one of its directories.
         """
         return {
             str(path.relative_to(distributions().project))
             for path in distributions().project.joinpath(folder).rglob("*")
             if path.is_file()
             and "__pycache__" not in path.parts
-            # Twisted's own list of plug-ins, made when they are first looked for.
+            # Twisted's plug-in cache, created at the first use.
             and path.name != "dropin.cache"
         }
 
     def test_wheel(self) -> None:
         """
-        A wheel holds the whole package, with its SQL and the mark of its types, and
-        the plug-in; and nothing else, least of all tests.
+        A wheel has the whole package, with its SQL and C{py.typed}, and the plug-in;
+        and nothing else, such as tests.
         """
         with ZipFile(distributions().wheel) as wheel:
             found = {name for name in wheel.namelist() if ".dist-info/" not in name}
@@ -151,7 +151,7 @@ class ContentTests(SynchronousTestCase):
 
     def test_sourceDistribution(self) -> None:
         """
-        The source distribution holds the tests and what a server needs.
+        The source distribution has the tests and the files for servers.
         """
         with tarfile.open(distributions().sdist) as sdist:
             found = {name.partition("/")[2] for name in sdist.getnames()}
@@ -162,7 +162,7 @@ class ContentTests(SynchronousTestCase):
 
     def test_sameWheel(self) -> None:
         """
-        The source distribution lacks nothing that a wheel is made of.
+        The source distribution has everything that a wheel needs.
         """
         with (
             ZipFile(distributions().wheel) as one,
@@ -177,7 +177,7 @@ class ContentTests(SynchronousTestCase):
 
 class _InstalledTests:
     """
-    An installation is complete, wherever one is.
+    An installation is complete.
 
     @cvar kind: See L{installed}.
     """
@@ -187,15 +187,15 @@ class _InstalledTests:
     @property
     def bin(self) -> Path:
         """
-        The directory with its programs.
+        Return the directory with its programs.
         """
         return installed(self.kind)
 
     def python(self, *command: object) -> str:
         """
-        Run a program of the installation, which must succeed.
+        Run a program of the installation successfully.
 
-        @return: What it printed.
+        @return: Its output.
         """
         done = run(self.bin / "python", *command, folder=distributions().folder)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -203,13 +203,13 @@ class _InstalledTests:
 
     def twisted(self, name: str) -> Path:
         """
-        A program of Twisted, to be run by the installation's Python.
+        Return a program of Twisted, run by the installation's Python.
         """
         return Path(sys.executable).with_name(name)
 
     def test_twistd(self) -> None:
         """
-        twistd lists the daemon, and knows its options.
+        twistd lists the daemon and its options.
         """
         self.assertRegex(
             self.python(self.twisted("twistd"), "--help"), r"\n +openclaw "
@@ -219,7 +219,7 @@ class _InstalledTests:
 
     def test_twist(self) -> None:
         """
-        So does twist.
+        twist lists the daemon, too.
         """
         self.assertRegex(self.python(self.twisted("twist"), "--help"), r"\n +openclaw ")
         options = self.python(self.twisted("twist"), "openclaw", "--help")
@@ -227,8 +227,7 @@ class _InstalledTests:
 
     def test_listingImportsNothing(self) -> None:
         """
-        Whoever lists plug-ins, for whatever daemon, loads no code of ours and no
-        reactor with it.
+        Listing plug-ins imports neither our code nor a reactor.
         """
         twistd = str(self.twisted("twistd"))
         code = (
@@ -249,14 +248,14 @@ class _InstalledTests:
 
     def test_command(self) -> None:
         """
-        The command is there.
+        The command is installed.
         """
         said = self.python(self.bin / "openclaw", "--version")
         self.assertEqual(said.strip(), openclaw.__version__)
 
     def test_import(self) -> None:
         """
-        The package can be used by a program, and finds its SQL.
+        Programs can import the package, which finds its SQL.
         """
         said = self.python(
             "-c",
@@ -278,7 +277,7 @@ class WheelTests(_InstalledTests, SynchronousTestCase):
 
 class EditableTests(_InstalledTests, SynchronousTestCase):
     """
-    The project was installed so that changes in it take effect at once.
+    An editable installation.
     """
 
     kind = "editable"

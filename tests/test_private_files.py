@@ -17,13 +17,10 @@ from openclaw.private_files import (
 
 class ReadTests(SynchronousTestCase):
     """
-    A file in a directory of one's own.
+    A file in a private directory.
     """
 
     def setUp(self) -> None:
-        """
-        Write it.
-        """
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
         self.path = self.folder / "secret"
@@ -32,7 +29,7 @@ class ReadTests(SynchronousTestCase):
 
     def assertUnsafe(self, reason: str) -> None:
         """
-        Assert that the file is not read.
+        Assert that the file is rejected.
         """
         with self.assertRaises(UnsafeFile) as caught:
             readPrivateFile(self.path, 100)
@@ -40,7 +37,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_private(self) -> None:
         """
-        A file that only its owner, and maybe its group, can read is read.
+        A file that only its owner, and possibly its group, can read is accepted.
         """
         for mode in (0o400, 0o600, 0o640):
             self.path.chmod(mode)
@@ -48,7 +45,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_modes(self) -> None:
         """
-        A file that others can write or read is not read.
+        A file that others can write or read is rejected.
         """
         for mode in (0o620, 0o602, 0o604, 0o666):
             self.path.chmod(mode)
@@ -56,7 +53,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """
-        Links, pipes and directories are refused, and nobody waits for them.
+        Links, pipes and directories are rejected without blocking.
         """
         other = self.folder / "other"
         self.path.rename(other)
@@ -71,14 +68,14 @@ class ReadTests(SynchronousTestCase):
 
     def test_size(self) -> None:
         """
-        So is what is too large.
+        A file over the limit is rejected.
         """
         self.path.write_bytes(b"x" * 101)
         self.assertUnsafe("more than 100 bytes")
 
     def test_owner(self) -> None:
         """
-        So is a file of another user.
+        A file of another user is rejected.
         """
         if os.geteuid() != 0:
             self.skipTest("only root can give files away")
@@ -87,7 +84,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """
-        A file that is not there is an error of the system.
+        A missing file is an C{OSError}.
         """
         self.path.unlink()
         with self.assertRaises(FileNotFoundError):
@@ -95,8 +92,8 @@ class ReadTests(SynchronousTestCase):
 
     def test_named(self) -> None:
         """
-        A file that an administrator named may be a link, and have any mode, but no
-        pipe, no directory and no more bytes than may be.
+        A file that an administrator named may be a link, and have any mode, but not be
+        a pipe, a directory or over the limit.
         """
         link = self.folder / "link"
         link.symlink_to(self.path.absolute())
@@ -109,7 +106,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_warning(self) -> None:
         """
-        It is told if others can change such a file, or read a secret in it.
+        There is a warning if others can change such a file, or read a secret.
         """
         for mode, secret, words in (
             (0o640, True, None),

@@ -16,12 +16,12 @@ from tests.integration.daemon_case import LOOPBACK, DaemonTestCase
 
 class ServiceTestCase(DaemonTestCase):
     """
-    A gateway, and what it logs.
+    A gateway, and its log.
     """
 
     def setUp(self) -> None:
         """
-        Listen to the log.
+        Observe the log.
         """
         super().setUp()
         capturing = capturedLogs()
@@ -42,14 +42,14 @@ class ServiceTestCase(DaemonTestCase):
 
 class NoConfigurationTests(ServiceTestCase):
     """
-    A gateway without a file.
+    A gateway without a configuration file.
     """
 
     skip = f"{SYSTEM_PATH} is there" if SYSTEM_PATH.exists() else None
 
     async def test_endpointIsOff(self) -> None:
         """
-        It serves, keeps the endpoint off, and says how to switch it on.
+        It starts with the endpoint disabled, and logs how to enable it.
         """
         gateway = makeService(
             reactor=reactor, listen=[LOOPBACK], environ=self.environment()
@@ -68,7 +68,7 @@ class NoConfigurationTests(ServiceTestCase):
 
     async def test_fileThatComesLater(self) -> None:
         """
-        A file that was not there at the start is found by a reload.
+        A file that did not exist at the start is loaded by a reload.
         """
         gateway = makeService(
             reactor=reactor, listen=[LOOPBACK], environ=self.environment()
@@ -84,12 +84,12 @@ class NoConfigurationTests(ServiceTestCase):
 
 class RefusalTests(ServiceTestCase):
     """
-    An unusable configuration is refused before anything is started.
+    An invalid configuration is rejected before anything is started.
     """
 
     def make(self, *listen: str) -> GatewayService:
         """
-        Put a gateway together.
+        Create a gateway.
         """
         return makeService(
             reactor=reactor,
@@ -100,7 +100,7 @@ class RefusalTests(ServiceTestCase):
 
     def test_configuration(self) -> None:
         """
-        All faults of a configuration are named; nothing is written.
+        All errors of a configuration are reported; nothing is written.
         """
         self.configure({"gateway": {"port": "high", "bind": "moon"}})
         error = self.assertRaises(ConfigError, self.make)
@@ -112,7 +112,7 @@ class RefusalTests(ServiceTestCase):
 
     def test_endpoint(self) -> None:
         """
-        So is an endpoint that makes no sense.
+        An invalid endpoint is reported.
         """
         self.configure()
         error = self.assertRaises(StartError, self.make, "nonsense:1")
@@ -120,7 +120,7 @@ class RefusalTests(ServiceTestCase):
 
     def test_stateDirectory(self) -> None:
         """
-        So is a state directory that can't be one.
+        An unusable state directory is reported.
         """
         self.configure()
         self.state.write_text("a file")
@@ -135,8 +135,7 @@ class StoreTests(ServiceTestCase):
 
     async def test_newerSchema(self) -> None:
         """
-        A store that a later version has written is left alone: one line tells it,
-        and load balancers see it.
+        A store of a newer version is not changed: one line reports it, and probes fail.
         """
         self.state.mkdir()
         path = self.state / "sessions.sqlite"
@@ -162,12 +161,12 @@ class StoreTests(ServiceTestCase):
 
 class ListeningTests(ServiceTestCase):
     """
-    The addresses on which the gateway listens.
+    The gateway's ports.
     """
 
     async def test_urls(self) -> None:
         """
-        Each port is told, and serves; none is left after the end.
+        Each port is in the banner, and serves; none is left after the end.
         """
         gateway = await self.startGateway(listen=[LOOPBACK, LOOPBACK])
         one, two = gateway.urls()

@@ -35,7 +35,7 @@ class AgentLineTests(SynchronousTestCase):
 
     def test_changes(self) -> None:
         """
-        Agents that came or went and a new default are listed.
+        Added and removed agents and a new default are listed.
         """
         before = directoryOf(main=AgentEntry(), old=AgentEntry())
         after = directoryOf(ops=AgentEntry(), new=AgentEntry(default=True))

@@ -23,13 +23,10 @@ class StateTestCase(SynchronousTestCase):
     A test case with a state directory.
 
     @ivar state: A state directory that does not exist yet.
-    @ivar adopted: What was given to the daemon's user.
+    @ivar adopted: The paths that were given to the daemon's user.
     """
 
     def setUp(self) -> None:
-        """
-        Choose a directory.
-        """
         base = Path(self.mktemp()).absolute()
         base.mkdir()
         self.state = base / "some" / "state"
@@ -43,7 +40,7 @@ class StateTestCase(SynchronousTestCase):
 
     def token(self) -> str:
         """
-        The token in the directory.
+        Return the token in the directory.
         """
         secret = loadOrCreateToken(self.state, self.adopted.append)
         self.assertIsInstance(secret, Secret)
@@ -51,13 +48,13 @@ class StateTestCase(SynchronousTestCase):
 
     def assertMode(self, path: Path, mode: int) -> None:
         """
-        Assert who may use a file.
+        Assert the mode of a file.
         """
         self.assertEqual(oct(stat.S_IMODE(path.stat().st_mode)), oct(mode))
 
     def setMask(self, mask: int) -> None:
         """
-        Set the process's mask for new files until the end of the test.
+        Set the umask until the end of the test.
         """
         self.addCleanup(os.umask, os.umask(mask))
 
@@ -69,8 +66,8 @@ class DirectoryTests(StateTestCase):
 
     def test_made(self) -> None:
         """
-        It is made when it is first needed, with what is above it; for its owner
-        only, whatever the mask; and given to the daemon's user.
+        It is created with its parents, with mode 0700 regardless of the umask, and
+        given to the daemon's user.
         """
         self.setMask(0)
         self.prepare()
@@ -79,7 +76,7 @@ class DirectoryTests(StateTestCase):
 
     def test_there(self) -> None:
         """
-        One that is there is left as it is.
+        An existing one is not changed.
         """
         self.prepare()
         self.adopted.clear()
@@ -102,7 +99,7 @@ class DirectoryTests(StateTestCase):
 
     def test_belowFile(self) -> None:
         """
-        One that can't be made is an error that names it and the reason.
+        The error has the path and the reason.
         """
         file = self.state.parent.parent / "file"
         file.write_text("")
@@ -115,7 +112,7 @@ class DirectoryTests(StateTestCase):
 
     def test_readOnly(self) -> None:
         """
-        One that can't be written is an error that names it.
+        A directory that can't be written is an error with its path.
         """
         if os.geteuid() == 0:
             raise SkipTest("permissions don't hold for root")
@@ -128,12 +125,12 @@ class DirectoryTests(StateTestCase):
 
     def test_madeByAnother(self) -> None:
         """
-        Two processes may make it at the same moment.
+        Two processes may create it at the same moment.
         """
 
         class Slow(type(self.state)):
             """
-            A path on which another process is quicker.
+            A path that another process creates first.
             """
 
             def is_dir(self) -> bool:
@@ -147,12 +144,12 @@ class DirectoryTests(StateTestCase):
 
 class TokenTests(StateTestCase):
     """
-    The token that is made when none is configured.
+    The token that is generated if none is configured.
     """
 
     def setUp(self) -> None:
         """
-        Have a directory.
+        Create a directory.
         """
         super().setUp()
         self.prepare()
@@ -161,8 +158,8 @@ class TokenTests(StateTestCase):
 
     def test_made(self) -> None:
         """
-        The first time one is made: random, long, and fit for a header; in a file for
-        its owner only, whatever the mask; and given to the daemon's user.
+        The first time a token is generated: random, long, and valid in a header; in a
+        file with mode 0600 regardless of the umask, given to the daemon's user.
         """
         self.setMask(0)
         token = self.token()
@@ -174,7 +171,7 @@ class TokenTests(StateTestCase):
 
     def test_random(self) -> None:
         """
-        No two are the same.
+        All tokens differ.
         """
         first = self.token()
         self.path.unlink()
@@ -182,7 +179,7 @@ class TokenTests(StateTestCase):
 
     def test_kept(self) -> None:
         """
-        It stays the same, and its file untouched.
+        Later the same token is used, and its file is not changed.
         """
         token = self.token()
         before = self.path.stat()
@@ -193,7 +190,7 @@ class TokenTests(StateTestCase):
 
     def test_own(self) -> None:
         """
-        One can put one's own token there; blanks around it don't count.
+        The file may have another token; surrounding blanks are ignored.
         """
         self.path.write_text("  my-own\n\n")
         self.path.chmod(0o600)
@@ -201,7 +198,7 @@ class TokenTests(StateTestCase):
 
     def assertUnusable(self) -> None:
         """
-        Assert that there is an error that names the file and shows nothing of it.
+        Assert that there is an error with the path and without content of the file.
         """
         error = self.assertRaises(StartError, self.token)
         self.assertIn(str(self.path), error.message)
@@ -211,7 +208,7 @@ class TokenTests(StateTestCase):
 
     def test_empty(self) -> None:
         """
-        An empty file is an error, and no open gateway.
+        An empty file is an error.
         """
         for content in ("", "\n", "  \t\n"):
             self.path.write_text(content)
@@ -220,21 +217,21 @@ class TokenTests(StateTestCase):
 
     def test_notASCII(self) -> None:
         """
-        So is one with what can't be a token.
+        A file with an invalid token is an error.
         """
         self.path.write_bytes(b"hunter2\xff")
         self.assertUnusable()
 
     def test_unreadable(self) -> None:
         """
-        So is one that can't be read.
+        A file that can't be read is an error.
         """
         self.path.mkdir()
         self.assertUnusable()
 
     def test_unwritable(self) -> None:
         """
-        So is a directory in which none can be made.
+        A directory in which the file can't be created is an error.
         """
         self.state.rmdir()
         self.state.write_text("")

@@ -1,6 +1,6 @@
 """
-Tests of the style of the code, by counting.  Each bound is the count of the day on
-which it was set: it may fall, and must never rise.
+Tests of the style of the code, by counting.  Each limit is the count on the day when it
+was set: it may be lowered, and never raised.
 """
 
 import ast
@@ -28,13 +28,13 @@ QUESTION_WORDS = frozenset(
     ["What", "Who", "Whom", "Whose", "How", "Where", "Whether", "Which"]
 )
 LONGEST = 450
-# These have the interfaces and the errors of every package.
+# These have the interfaces and errors of all packages.
 VOCABULARY = frozenset(["errors.py", "interfaces.py"])
 # The only module that may use private names of Twisted.
 TWISTED_PRIVATE = "openclaw/net/twisted_internals.py"
-# These look private, and are not: a method of named tuples, and a type of zlib.
+# Public names that look private: a method of named tuples, and a type of zlib.
 PUBLIC = frozenset(["_replace", "_Decompress"])
-# Names that Python or a convention gives to modules.
+# Names of modules that Python or a convention prescribes.
 CONVENTIONAL = frozenset(["__init__", "__main__"])
 
 DIALECTS = "openclaw/models/dialects/"
@@ -91,7 +91,7 @@ def isPrivate(name: str) -> bool:
 
 def importedPrivately(tree: ast.Module) -> Iterator[str]:
     """
-    Find what a module imports by a private name of Twisted: C{twisted.web._http2}.
+    Find the private names of Twisted that a module imports: C{twisted.web._http2}.
     """
     for node in ast.walk(tree):
         names: list[str] = []
@@ -107,8 +107,8 @@ def importedPrivately(tree: ast.Module) -> Iterator[str]:
 
 def definedPrivately(tree: ast.Module) -> Iterator[str]:
     """
-    Find the private names that a module itself defines: of functions and classes,
-    variables, attributes, fields and slots.
+    Find the private names that a module defines: of functions and classes, variables,
+    attributes, fields and slots.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -168,7 +168,7 @@ REFERENCE = re.compile(r"[LC]\{(openclaw(?:\.\s*\w+)+)\}")
 
 def isThere(name: str) -> bool:
     """
-    Decide whether a dotted name is that of a module, or of something in one.
+    Return whether a dotted name is that of a module, or of something in one.
     """
     first, *rest = name.split(".")
     found: object = import_module(first)
@@ -188,7 +188,7 @@ def isThere(name: str) -> bool:
 
 class StyleTests(SynchronousTestCase):
     """
-    The counts of C{openclaw/}.
+    Counts of C{openclaw/}.
     """
 
     def setUp(self) -> None:
@@ -225,7 +225,7 @@ class StyleTests(SynchronousTestCase):
 
     def test_noHomonyms(self) -> None:
         """
-        No two modules have the same base name, but those of dialects, which mean the
+        No two modules have the same base name, except those of dialects, which mean the
         same in each of them.
         """
         stems = {
@@ -253,8 +253,8 @@ class StyleTests(SynchronousTestCase):
         Private names of Twisted, which may change with any release, are used in one
         module only.
         """
-        # Private attributes that nothing here defines are those of a base class or of
-        # an object of Twisted.
+        # Private attributes that nothing here defines belong to a base class or an
+        # object of Twisted.
         ours = {name for _, tree in self.modules for name in definedPrivately(tree)}
         found = [
             f"{module}: {name}"
@@ -270,7 +270,7 @@ class StyleTests(SynchronousTestCase):
     def test_privateNamesOfBases(self) -> None:
         """
         No class uses or replaces a private name of a class of Twisted that it extends,
-        be it by accident, but in that module.
+        even by accident, except in that module.
         """
         extending: set[str] = set()
         found: list[str] = []
@@ -287,7 +287,7 @@ class StyleTests(SynchronousTestCase):
 
     def test_docstringsSaySomething(self) -> None:
         """
-        No docstring is left to be written.
+        No docstring is a placeholder.
         """
         found = [
             name
@@ -299,7 +299,7 @@ class StyleTests(SynchronousTestCase):
 
     def test_references(self) -> None:
         """
-        All that docstrings refer to by its whole name is there, under that name.
+        All dotted names in docstrings exist.
         """
         found = {
             f"{module}: {name}"
@@ -312,7 +312,7 @@ class StyleTests(SynchronousTestCase):
 
     def test_warnings(self) -> None:
         """
-        No module makes Python warn of its own code when it is imported.
+        Importing a module causes no warning about its code.
         """
         names = [name[: -len(".py")].replace("/", ".") for name, _ in self.modules]
         code = (

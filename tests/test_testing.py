@@ -36,12 +36,12 @@ PATH = b"/v1/chat/completions"
 
 class PublicNamesTests(SynchronousTestCase):
     """
-    All doubles are found in one place.
+    The public names.
     """
 
     def test_names(self) -> None:
         """
-        They are there, and each says what it is for.
+        All doubles exist, with docstrings.
         """
         self.assertTrue(testing.__all__)
         for name in testing.__all__:
@@ -56,7 +56,7 @@ class PublicNamesTests(SynchronousTestCase):
 
 class ScriptedCallTests(ModelCallContract, SynchronousTestCase):
     """
-    A double's call is a call.
+    The contract of model calls, for the double.
     """
 
     def makeCall(self) -> IModelCall:
@@ -68,12 +68,12 @@ class ScriptedCallTests(ModelCallContract, SynchronousTestCase):
 
 class ScriptedProviderTests(SynchronousTestCase):
     """
-    A test can play the model within the process.
+    A provider in the process.
     """
 
     def setUp(self) -> None:
         """
-        Have a provider, and ask it something.
+        Create a provider and a call.
         """
         self.provider = ScriptedProvider()
         self.batches: list[list[ModelEvent]] = []
@@ -94,7 +94,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_calls(self) -> None:
         """
-        It keeps its calls, with what was asked.
+        It records its calls with their requests.
         """
         second = self.provider.ask(QUESTION, self.batches.append)
         self.assertEqual(self.provider.calls, [self.call, second])
@@ -103,7 +103,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_answer(self) -> None:
         """
-        The scripted words are told, a batch each time, and make the reply.
+        The scripted texts are sent, a batch each, and add up to the reply.
         """
         self.call.think("Hm.")
         self.call.say("Good", " day")
@@ -125,7 +125,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_embeddings(self) -> None:
         """
-        It embeds as well: the test gives the vectors, or sees that nobody wants them.
+        The test can reply with vectors, or detect the cancellation.
         """
         self.assertTrue(verifyObject(IEmbedder, self.provider))
         request = EmbeddingRequest("some-model", ["a"])
@@ -144,7 +144,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_ordinaryEnd(self) -> None:
         """
-        Most answers just stop.
+        The default finish reason is C{stop}.
         """
         self.call.finish()
         reply = self.successResultOf(self.call.done)
@@ -152,7 +152,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_toolCalls(self) -> None:
         """
-        Calls of tools are told as they come, and are in the reply.
+        Tool calls are sent in pieces, and are in the reply.
         """
         self.call.say("Let me see.")
         self.call.callTool("c1", "look", '{"at":', ' "it"}')
@@ -183,7 +183,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_byItself(self) -> None:
         """
-        It can answer by itself.
+        It can reply automatically.
         """
 
         def answer(call: ScriptedCall) -> None:
@@ -196,8 +196,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_cancel(self) -> None:
         """
-        As with a real call: it fails at once, and nothing follows, whatever the
-        model goes on to say.
+        Like a real call, it fails immediately, and no event follows.
         """
         for cancel in (
             ScriptedCall.cancel,
@@ -219,7 +218,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_cancelTooLate(self) -> None:
         """
-        A call that has its reply can't be cancelled.
+        A finished call can't be cancelled.
         """
         self.call.finish()
         self.call.cancel()
@@ -229,7 +228,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_pause(self) -> None:
         """
-        It can be seen whether the reader is slow.
+        Tests can detect a pause.
         """
         self.assertFalse(self.call.paused)
         self.call.pauseProducing()
@@ -239,7 +238,7 @@ class ScriptedProviderTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """
-        It can be seen whether it was closed.
+        Tests can detect the closing.
         """
         self.assertFalse(self.provider.closed)
         self.successResultOf(self.provider.close())
@@ -248,12 +247,12 @@ class ScriptedProviderTests(SynchronousTestCase):
 
 class ScriptedModelServerTests(SynchronousTestCase):
     """
-    A test can play a model on the network.
+    A provider on the network.
     """
 
     def setUp(self) -> None:
         """
-        Have a server, and a way to it.
+        Create a server and a client.
         """
         self.server = ScriptedModelServer()
         self.network = Network()
@@ -262,7 +261,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def post(self, path: bytes = PATH, method: bytes = b"POST") -> None:
         """
-        Send a request, on a connection of its own.
+        Send a request on a new connection.
         """
         body = b'{"model":"some-model"}'
         head = b"%s %s HTTP/1.1\r\nHost: model.test\r\nX-Team: a\r\nX-TEAM: b\r\n"
@@ -274,7 +273,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def call(self) -> ServedCall:
         """
-        A call that has just come.
+        Return a call that has just arrived.
         """
         self.post()
         return self.server.calls[-1]
@@ -282,8 +281,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
     @property
     def answered(self) -> bytes:
         """
-        Return the bytes that the client has received by now, without the length of each
-        chunk.
+        Return the bytes that the client has received, without the lengths of chunks.
         """
         self.network.flush()
         head, _, body = bytes(self.received).partition(b"\r\n\r\n")
@@ -291,7 +289,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_request(self) -> None:
         """
-        It can be seen what was asked, and with which headers.
+        Tests can read the request and its headers.
         """
         call = self.call()
         self.assertEqual(call.body, {"model": "some-model"})
@@ -302,7 +300,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_paths(self) -> None:
         """
-        Any base URL will do, but what is no chat completion is not served.
+        Any base URL works, but only chat completions are served.
         """
         self.post(b"/some/where/chat/completions")
         self.post(b"/chat/completions?a=b")
@@ -318,7 +316,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_answer(self) -> None:
         """
-        An answer is a stream like OpenAI's.
+        A reply is a stream like OpenAI's.
         """
         call = self.call()
         call.delta(role="assistant", content="")
@@ -346,7 +344,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_wordByWord(self) -> None:
         """
-        Each word leaves at once.
+        Each text is sent immediately.
         """
         call = self.call()
         for word in (b"Good", b" day"):
@@ -357,7 +355,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_document(self) -> None:
         """
-        Embeddings are asked for elsewhere, and answered with one document.
+        Embeddings have another path, and get one document.
         """
         self.post(b"/v1/embeddings")
         [call] = self.server.calls
@@ -369,7 +367,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_rawBytes(self) -> None:
         """
-        Anything else can be sent too, and the end can come anywhere.
+        Other bytes can be sent, too, and the end can be anywhere.
         """
         call = self.call()
         call.send(b": wait\n\nda")
@@ -379,7 +377,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """
-        It can refuse, with any status and any headers.
+        It can respond with any error status and headers.
         """
         call = self.call()
         call.refuse(429, "Slow down", [("Retry-After", "7")])
@@ -390,7 +388,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """
-        It can break the connection off; that is not taken for the client's doing.
+        It can abort the connection, which does not count as a disconnect of the client.
         """
         call = self.call()
         call.say("Good")
@@ -404,7 +402,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """
-        It learns when the client is gone.
+        It detects the client's disconnect.
         """
         call = self.call()
         self.assertNoResult(call.gone)
@@ -415,7 +413,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_notGone(self) -> None:
         """
-        A client that leaves when it has its answer was there to the end.
+        A client that disconnects after the reply was connected to the end.
         """
         call = self.call()
         call.finish()
@@ -426,7 +424,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_nextCall(self) -> None:
         """
-        A test can wait for calls; they come in their order, each to one who waits.
+        Tests can wait for calls, which arrive in order, each for one waiter.
         """
         awaited = [self.server.nextCall(), self.server.nextCall()]
         first, second = self.call(), None
@@ -439,7 +437,7 @@ class ScriptedModelServerTests(SynchronousTestCase):
 
     def test_byItself(self) -> None:
         """
-        It can answer by itself.
+        It can reply automatically.
         """
         server = ScriptedModelServer(lambda call: call.finish())
         self.network.listen(80, siteOf(server))

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.transcript}, and of what a transcript becomes on the wire.
+Tests of L{openclaw.transcript}, and of a transcript's wire form.
 """
 
 import msgspec
@@ -29,7 +29,7 @@ plain = st.lists(st.builds(UserMessage, texts) | st.builds(AssistantMessage, tex
 
 def kept(messages: list[Message]) -> PlainTranscript:
     """
-    Messages as a store keeps them.
+    Return messages as a store returns them.
     """
     encoded = b",".join(map(msgspec.json.encode, messages))
     return PlainTranscript(encoded, len(messages))
@@ -37,13 +37,13 @@ def kept(messages: list[Message]) -> PlainTranscript:
 
 class PlainTranscriptTests(SynchronousTestCase):
     """
-    It is its messages, for all who look, and JSON for those who want that.
+    A transcript is a sequence of messages, and JSON.
     """
 
     @given(plain)
     def test_sequence(self, messages: list[Message]) -> None:
         """
-        It is a sequence like any other.
+        It is a normal sequence.
         """
         transcript = kept(messages)
         self.assertEqual(len(transcript), len(messages))
@@ -58,7 +58,7 @@ class PlainTranscriptTests(SynchronousTestCase):
     @given(plain, texts)
     def test_onTheWire(self, messages: list[Message], system: str) -> None:
         """
-        A provider is sent the same, to the letter.
+        A provider gets the same bytes.
         """
         encode = OpenAICompletions().encode
         self.assertEqual(
@@ -69,7 +69,7 @@ class PlainTranscriptTests(SynchronousTestCase):
     @given(plain)
     def test_asItIs(self, messages: list[Message]) -> None:
         """
-        Nobody on the way there has anything to change.
+        Nothing on the way changes it.
         """
         transcript = kept(messages)
         for step in (
@@ -83,13 +83,13 @@ class PlainTranscriptTests(SynchronousTestCase):
     @given(plain, st.integers(0, 200))
     def test_room(self, messages: list[Message], room: int) -> None:
         """
-        Text that needs no counting takes no more room than text that is counted.
+        Text that is not decoded counts the same as text that is.
         """
         self.assertEqual(fits(kept(messages), room), estimateMessages(messages) <= room)
 
     def test_isPlain(self) -> None:
         """
-        All that is more than text is not plain.
+        Messages with more than text are not plain.
         """
         texts = [UserMessage("a"), AssistantMessage("b")]
         self.assertTrue(isPlain(texts))

@@ -1,5 +1,5 @@
 """
-Short ways to put plain data to the checker.
+Helpers that check plain data.
 """
 
 from pathlib import Path
@@ -13,8 +13,7 @@ ENVIRON = {"HOME": "/home/claw"}
 
 def check(data, environ, folder=FOLDER, origin="the configuration"):
     """
-    Return the configuration that the data stands for, and the warnings; or raise what a
-    file with it would.
+    Return the configuration of the data and its warnings, or raise the error.
     """
     config, findings = examine(data, environ, folder)
     raiseErrors(findings, origin)
@@ -23,21 +22,21 @@ def check(data, environ, folder=FOLDER, origin="the configuration"):
 
 def configOf(data, **environ):
     """
-    The configuration that the data stands for.
+    Return the configuration of the data.
     """
     return check(data, {**ENVIRON, **environ}, FOLDER)[0]
 
 
 def warningsOf(data, **environ):
     """
-    The warnings that the data gives rise to.
+    Return the warnings about the data.
     """
     return list(check(data, {**ENVIRON, **environ}, FOLDER)[1])
 
 
 def faultsOf(data, **environ):
     """
-    The faults in the data, which must have one.
+    Return the errors in the data, which must have one.
     """
     try:
         check(data, {**ENVIRON, **environ}, FOLDER)
@@ -48,7 +47,7 @@ def faultsOf(data, **environ):
 
 def at(path, value):
     """
-    The mapping that holds nothing but a value at a path such as C{gateway.port}.
+    Return a mapping with only a value at a path such as C{gateway.port}.
     """
     for key in reversed(path.split(".")):
         value = {key: value}
@@ -57,7 +56,7 @@ def at(path, value):
 
 def merged(*mappings):
     """
-    One mapping with all that is in several, at every depth.
+    Merge mappings, at every depth.
     """
     result = {}
     for mapping in mappings:

@@ -1,5 +1,5 @@
 """
-The schema as the tests walk it.
+Iteration over the schema for tests.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from openclaw.config.value_types import AgentID, HeaderName
 
 def present(kind):
     """
-    The kind of a key when it is given.
+    Return the type of a key if it is present.
     """
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
@@ -23,7 +23,7 @@ def present(kind):
 
 def isMapping(kind):
     """
-    Is this a mapping with known keys?
+    Return whether a type is a mapping with known keys.
     """
     return hasattr(kind, "__struct_fields__") and kind is not ModelRef
 
@@ -37,7 +37,7 @@ def placeholder(kind):
 
 def keys(kind, path=""):
     """
-    Each key that has a value of its own, as pairs of its path and its field.
+    Return each key that has a value, as pairs of its path and its field.
     """
     for field in msgspec.structs.fields(kind):
         inner = present(field.type)

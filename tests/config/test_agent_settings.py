@@ -21,12 +21,12 @@ EMBEDDED = ModelChoice(primary=ModelRef("local", "smollm2-135m-instruct"))
 
 class AgentSettingsTests(SynchronousTestCase):
     """
-    An agent is what its entry says, and else what the defaults say.
+    An agent's settings are those of its entry, and otherwise the defaults.
     """
 
     def test_withoutAnyThereIsMain(self):
         """
-        The gateway has an agent that can answer, without any configuration.
+        Without any configuration there is an agent.
         """
         self.assertEqual(
             Config().agentSettings(),
@@ -46,7 +46,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_theDefaultsApply(self):
         """
-        Keys that an entry leaves out come from C{agents.defaults}.
+        Missing keys of an entry come from C{agents.defaults}.
         """
         config = configOf(
             merged(
@@ -83,7 +83,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_theEntryWins(self):
         """
-        An entry's keys win, an empty prompt too.
+        An entry's keys take precedence, including an empty prompt.
         """
         entry = {
             "name": "The B",
@@ -128,7 +128,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_bothFormsAreAgents(self):
         """
-        Agents of the list and of the entries stand side by side, in order.
+        Agents of the list and of the entries are combined, in order.
         """
         config = configOf(
             at("agents", {"entries": {"c": None}, "list": [{"id": "b"}, {"id": "a"}]})
@@ -139,7 +139,7 @@ class AgentSettingsTests(SynchronousTestCase):
 
     def test_anotherEmbeddedModelIsUsed(self):
         """
-        Another GGUF file, once configured, is used without being named for each agent.
+        A configured GGUF file is the default model of all agents.
         """
         (agent,) = configOf(at("models.local.id", "qwen")).agentSettings()
         self.assertEqual(agent.model.primary, ModelRef("local", "qwen"))
@@ -147,12 +147,12 @@ class AgentSettingsTests(SynchronousTestCase):
 
 class DefaultAgentTests(SynchronousTestCase):
     """
-    Callers who name no agent get one.
+    The default agent.
     """
 
     def test_theMarkThenMainThenTheFirst(self):
         """
-        The mark wins; without it, C{main} does; without that, the first.
+        It is the agent with C{default}; without one, C{main}; without that, the first.
         """
         for entries, expected in (
             ({}, "main"),
@@ -166,12 +166,12 @@ class DefaultAgentTests(SynchronousTestCase):
 
 class ConfiguredModelTests(SynchronousTestCase):
     """
-    The configured properties of a model can be asked for.
+    The configured properties of a model.
     """
 
     def test_aListedModelIsFound(self):
         """
-        The limits that somebody wrote down for a model are those that hold.
+        The configured limits of a model are returned.
         """
         models = ["a", {"id": "b/c", "contextWindow": 8192, "input": ["image"]}]
         config = configOf(
@@ -185,7 +185,7 @@ class ConfiguredModelTests(SynchronousTestCase):
 
     def test_theEmbeddedOneHasItsContext(self):
         """
-        The embedded model reads text, as much as its conversations can hold.
+        The embedded model accepts text, up to its context size.
         """
         config = configOf(at("models.local", {"id": "qwen", "contextSize": 512}))
         self.assertEqual(
@@ -195,7 +195,7 @@ class ConfiguredModelTests(SynchronousTestCase):
 
     def test_ofOthersNothingIsKnown(self):
         """
-        A model that is not listed, or of no provider, has no limits to go by.
+        A model that is not listed has no limits.
         """
         config = configOf(at("models.providers.example.baseUrl", "http://a"))
         for text in ("example/a", "other/a", "local/a"):
@@ -204,12 +204,12 @@ class ConfiguredModelTests(SynchronousTestCase):
 
 class ModelRefTests(SynchronousTestCase):
     """
-    A model is written with its provider.
+    References to models.
     """
 
     def test_theFirstSlashSeparates(self):
         """
-        The ids of many models hold slashes of their own.
+        The first slash separates the provider; the id may contain more.
         """
         reference = ModelRef.parse("openrouter/meta/llama-3")
         self.assertEqual(reference, ModelRef("openrouter", "meta/llama-3"))
@@ -217,7 +217,7 @@ class ModelRefTests(SynchronousTestCase):
 
     def test_bothPartsAreNeeded(self):
         """
-        A bare id, or a slash at an end, names no model.
+        A bare id, and a slash at an end, are rejected.
         """
         for text in ("", "gpt-4o", "/gpt-4o", "openai/", "a/b c", " a/b", "a/b\n"):
             self.assertRaises(ValueError, ModelRef.parse, text)

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.config.checking}: one value at a time.
+Tests for L{openclaw.config.checking}: single values.
 """
 
 import datetime
@@ -23,12 +23,12 @@ PROVIDER = at("models.providers.example.baseUrl", "https://api.example.com/v1")
 
 class GoodValuesTests(SynchronousTestCase):
     """
-    Valid values arrive, typed.
+    Valid values are converted to their types.
     """
 
     def test_nothingGivesTheDefaults(self):
         """
-        An empty file, and one of which only the headings are left, change nothing.
+        An empty file, and one with only headings, are the defaults.
         """
         headings = merged(
             at("gateway.auth", None), at("agents.list", None), at("models", None)
@@ -38,7 +38,7 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_aValueIsKept(self):
         """
-        A value of each plain kind arrives where the code looks for it.
+        A value of each simple type is in its field.
         """
         config = configOf(
             merged(
@@ -58,14 +58,14 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_wholeNumbersAreNumbers(self):
         """
-        Nobody has to write C{30.0} for half a minute.
+        C{30} is accepted in place of C{30.0}.
         """
         seconds = configOf(at("session.waitSeconds", 30)).session.waitSeconds
         self.assertEqual((seconds, type(seconds)), (30.0, float))
 
     def test_secretsAreWrapped(self):
         """
-        Each of the four kinds of secret is out of sight from the start.
+        Each of the four kinds of secret is a L{Secret}.
         """
         config = configOf(
             merged(
@@ -83,7 +83,7 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_aModelIsAStringOrAChoice(self):
         """
-        Both spellings of a model mean the same, and its id may hold slashes.
+        Both forms of a model are equivalent, and its id may contain slashes.
         """
         short = configOf(merged(PROVIDER, at("agents.defaults.model", "example/a/b")))
         self.assertEqual(
@@ -106,7 +106,7 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_aProvidersModelMayBeJustItsId(self):
         """
-        A list of models can be a list of strings.
+        A list of models may contain strings.
         """
         config = configOf(
             merged(
@@ -121,7 +121,7 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_anyDialectHasItsName(self):
         """
-        A plug-in can bring a dialect that nobody here has heard of.
+        A plug-in's dialect may have any name.
         """
         api = "models.providers.example.api"
         self.assertEqual(
@@ -136,7 +136,7 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_pathsStartFromTheFileAndHome(self):
         """
-        A path means the same wherever the daemon is started from.
+        A path does not depend on the daemon's working directory.
         """
         for written, meant in (
             ("key.pem", FOLDER / "key.pem"),
@@ -150,14 +150,14 @@ class GoodValuesTests(SynchronousTestCase):
 
     def test_stringsTakeVariables(self):
         """
-        A key can stay out of the file.
+        A key can come from the environment.
         """
         config = configOf(at("gateway.auth.token", "a-${TOKEN}"), TOKEN="b")
         self.assertEqual(config.gateway.auth.token, Secret("a-b"))
 
     def test_addressesCanBeBoundTo(self):
         """
-        The words for an interface and literal addresses are understood.
+        The names of interfaces and IP addresses are accepted.
         """
         for bind, interface, loopback in (
             ("loopback", "127.0.0.1", True),
@@ -173,18 +173,18 @@ class GoodValuesTests(SynchronousTestCase):
 
 class FaultTests(SynchronousTestCase):
     """
-    A fault is reported with its place, the value, and the expected one.
+    An error has the key, the value, and the expected type.
     """
 
     def assertFault(self, path, value, text, **environ):
         """
-        A value at a path is wrong in this way, and in no other.
+        Assert that a value at a path causes exactly this error.
         """
         self.assertEqual(faultsOf(at(path, value), **environ), [f"{path}: {text}"])
 
     def test_theKindOfTheValueIsNamed(self):
         """
-        Whoever reads the line sees what they wrote and what they should have.
+        The line has the actual and the expected type.
         """
         wanted = "expected an integer between 0 and 65535, got"
         for value, kind in (
@@ -205,7 +205,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_eachKindOfKeySaysWhatItTakes(self):
         """
-        The line says what to write, whatever the key.
+        The line has the expected values of each type.
         """
         for path, value, text in (
             (f"{ENDPOINT}.enabled", "yes", 'true or false, got the string "yes"'),
@@ -249,7 +249,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_whatYAMLTakesForSomethingElseWantsQuotes(self):
         """
-        An agent called C{no} or C{12} is explained.
+        For an agent called C{no} or C{12}, the error recommends quotes.
         """
         for value, kind in ((False, "boolean false"), (12, "integer 12")):
             self.assertFault(
@@ -260,7 +260,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_everyFaultIsShown(self):
         """
-        A file with five mistakes needs one look, not five.
+        All errors of a file are reported together.
         """
         data = {
             "gateway": {"port": "x", "drainSeconds": -1},
@@ -281,7 +281,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_whatIsRequiredIsMissed(self):
         """
-        A provider without its address, or with none behind the colon, is refused.
+        A provider without its URL, or with C{null}, is rejected.
         """
         for entry in ({}, {"baseUrl": None}, None):
             self.assertEqual(
@@ -301,7 +301,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_keysThatAreNamesAreChecked(self):
         """
-        Ids of agents, names of providers and of headers have rules of their own.
+        Ids of agents, names of providers and of headers have their own rules.
         """
         for path, key in (
             ("agents.entries", "a b"),
@@ -324,7 +324,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_unusualKeysAreQuoted(self):
         """
-        A path stays on its line, and its dots can be told apart.
+        A path stays on its line, and dots inside of keys are distinguished.
         """
         path = f"{ENDPOINT}.modelAliases"
         self.assertEqual(
@@ -334,7 +334,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_nothingUnprintableIsShown(self):
         """
-        A message can't turn a terminal upside down, or fail to be written to it.
+        A message has no control characters, and can be encoded.
         """
         text = "a\u202e\x1b[2J"
         for data in (
@@ -357,7 +357,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_badURLsAreRefused(self):
         """
-        Text that can't be the URL of a provider is refused at once.
+        An invalid URL of a provider is rejected.
         """
         for url in (
             "api.example.com/v1",
@@ -377,7 +377,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_textThatIsNoTextIsRefused(self):
         """
-        Half of a surrogate pair would break the first time it is sent.
+        A lone surrogate is rejected.
         """
         got = "got a string that is not valid Unicode"
         for path, wanted in (
@@ -389,7 +389,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_impossiblePathsAreRefused(self):
         """
-        An empty path is a mistake, and so is one that no system call takes.
+        An empty path is an error, and so is one with a NUL.
         """
         for path in ("", "a\0b", "~nobody-of-that-name/x"):
             (fault,) = faultsOf(at("session.store", path))
@@ -397,7 +397,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_theFileIsNamed(self):
         """
-        The first line of the error says which file it is about, and how bad it is.
+        The first line of the error has the file and the number of errors.
         """
         error = self.assertRaises(
             ConfigError, check, at("gateway.port", "x"), {}, FOLDER, "/srv/a.yaml"

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.config.checking}: what is not shown, and what is not looked at.
+Tests for L{openclaw.config.checking}: secrets and unknown keys.
 """
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,7 +16,7 @@ class HiddenValuesTests(SynchronousTestCase):
 
     def test_aWrongSecretIsNotShown(self):
         """
-        A token of the wrong kind, or in the wrong place, is named by its kind only.
+        For a token of the wrong type, or in the wrong place, only the type is shown.
         """
         for path, value in (
             ("gateway.auth.token", 314159),
@@ -37,7 +37,7 @@ class HiddenValuesTests(SynchronousTestCase):
 
     def test_whatCameFromTheEnvironmentIsNotShown(self):
         """
-        A variable may hold a secret, whatever key it was put into.
+        A variable may contain a secret, whatever key it is used for.
         """
         self.assertEqual(
             faultsOf(at("logging.level", "${LEVEL}"), LEVEL="hunter2"),
@@ -49,7 +49,7 @@ class HiddenValuesTests(SynchronousTestCase):
 
     def test_uselessSecretsAreRefused(self):
         """
-        An empty token would let everybody in; one with a line break, nobody.
+        Empty tokens, and those with a line break, are rejected.
         """
         for token in ("", " a", "a\t", "a\nb", "a\x00"):
             (fault,) = faultsOf(at("gateway.auth.token", token))
@@ -58,12 +58,12 @@ class HiddenValuesTests(SynchronousTestCase):
 
 class UnknownKeyTests(SynchronousTestCase):
     """
-    A key that means nothing is mentioned, and does no harm.
+    An unknown key is a warning.
     """
 
     def test_theNearestKeyIsSuggested(self):
         """
-        A typing error is found by its line.
+        The warning suggests a similar key.
         """
         for path, nearest in (
             ("gateway.prot", "port"),
@@ -78,7 +78,7 @@ class UnknownKeyTests(SynchronousTestCase):
 
     def test_aKeyLikeNoOtherIsJustIgnored(self):
         """
-        No far-fetched advice is given.
+        Without a similar key there is no suggestion.
         """
         self.assertEqual(
             warningsOf({"channels": {}, True: 1}),
@@ -90,8 +90,8 @@ class UnknownKeyTests(SynchronousTestCase):
 
     def test_itsContentIsNotLookedAt(self):
         """
-        A configuration of the original works, though most of it means nothing here:
-        not even a variable that only the original needs has to exist.
+        A configuration of the original works, though most keys are unknown: their
+        content, including variables, is not checked.
         """
         self.assertEqual(
             warningsOf(at("channels.telegram", {"botToken": "${TELEGRAM_TOKEN}"})),
@@ -100,7 +100,7 @@ class UnknownKeyTests(SynchronousTestCase):
 
     def test_warningsStandBesideTheConfiguration(self):
         """
-        Known keys are in force beside unknown ones.
+        Known keys are used beside unknown ones.
         """
         data = merged(at("gateway.port", 1), at("gateway.prot", 2))
         self.assertEqual(configOf(data).gateway.port, 1)

@@ -13,12 +13,12 @@ from tests.integration.certificates import writeCertificate
 
 class ConfigCheckTests(SynchronousTestCase):
     """
-    C{openclaw config check} says what would go wrong, without starting.
+    C{openclaw config check} reports errors without starting the daemon.
     """
 
     def setUp(self):
         """
-        Make a directory that is all the command can see.
+        Create a directory for the command.
         """
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
@@ -27,8 +27,7 @@ class ConfigCheckTests(SynchronousTestCase):
         """
         Run the command.
 
-        @param content: What the file in the state directory holds, if there is one.
-
+        @param content: The file in the state directory, if there is one.
         @return: The exit status, and the lines of both outputs.
         """
         if content is not None:
@@ -42,7 +41,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_aGoodFileIsOneLine(self):
         """
-        The line says which file was meant.
+        The line has the path of the file.
         """
         self.assertEqual(
             self.check("gateway: {port: 1}"),
@@ -51,7 +50,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_noFile(self):
         """
-        Without a file nothing was checked: the command fails, and says where it looked.
+        Without a file the command fails, and lists the searched paths.
         """
         status, out, (line,) = self.check()
         self.assertEqual((status, out), (1, []))
@@ -61,8 +60,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_certificate(self):
         """
-        A certificate and a key that don't belong together would keep the daemon from
-        starting; those that do are fine.
+        A certificate and a key that do not match are an error; matching ones are not.
         """
         others = self.folder / "others"
         others.mkdir()
@@ -77,7 +75,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_validity(self):
         """
-        One that has expired, or is not valid yet, is a warning.
+        A certificate that has expired, or is not valid yet, is a warning.
         """
         for day, word in ((-1, "expired at"), (1, "is not valid before")):
             cert, key = writeCertificate(self.folder, day)
@@ -88,7 +86,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_warningsDoNotFail(self):
         """
-        Unknown keys are told, and the daemon would start.
+        Unknown keys are reported, and the exit status is 0.
         """
         status, out, err = self.check("gateway: {prot: 1}\nchannels: {}")
         self.assertEqual((status, len(out)), (0, 1))
@@ -102,7 +100,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_everyFaultIsALine(self):
         """
-        All faults are told, and a script can rely on the exit status.
+        All errors are reported, and the exit status is 1.
         """
         status, out, err = self.check("gateway: {port: x, bind: y}")
         self.assertEqual((status, out), (1, []))
@@ -128,8 +126,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_whatIsNotInstalledIsAFault(self):
         """
-        Tools and dialects that the daemon would miss are missed here, all at once,
-        each with its key.
+        Missing tools and dialects are reported together, with their keys.
         """
         status, out, err = self.check(
             "agents: {defaults: {tools: {deny: [exce]}}}\n"
@@ -142,7 +139,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_whatIsInstalledIsFine(self):
         """
-        All of our own tools and dialects are there.
+        OpenClaw's own tools and dialects are installed.
         """
         status, out, err = self.check(
             f"agents: {{defaults: {{workspace: {self.workspace()},"
@@ -161,8 +158,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_remote(self):
         """
-        A port that others reach needs a configured credential, since the daemon would
-        not start with a generated token.
+        A remote port requires a configured credential.
         """
         status, _, lines = self.check("gateway: {bind: lan}")
         self.assertEqual((status, len(lines)), (1, 2))
@@ -171,7 +167,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_workspace(self):
         """
-        An agent with file tools needs a directory that is there.
+        An agent with file tools requires an existing directory.
         """
         for agent, line in (
             (
@@ -199,8 +195,7 @@ class ConfigCheckTests(SynchronousTestCase):
 
     def test_everythingAtOnce(self):
         """
-        Errors of all kinds are listed together, with the warnings, which may explain
-        them.
+        Errors of all kinds are listed together, with the warnings.
         """
         status, _, lines = self.check(
             "gateway: {port: x, tls: {certPath: /nope, keyPath: /nope}}\n"

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.config.consistency}: what keys must agree on.
+Tests for L{openclaw.config.consistency}: keys that depend on each other.
 """
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,19 +12,19 @@ ALIASES = "gateway.http.endpoints.chatCompletions.modelAliases"
 
 def provider(name, **settings):
     """
-    A configuration with one provider.
+    Return a configuration with one provider.
     """
     return at("models.providers", {name: {"baseUrl": "http://a", **settings}})
 
 
 class ExposedGatewayTests(SynchronousTestCase):
     """
-    The daemon listens where it was told to, and not to everybody.
+    The address and the authentication.
     """
 
     def test_aCustomBindNeedsItsAddress(self):
         """
-        C{custom} alone does not say where.
+        C{custom} requires an address.
         """
         self.assertEqual(
             faultsOf(at("gateway.bind", "custom")),
@@ -38,7 +38,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_aWrongAddressIsOneFault(self):
         """
-        The address that is wrong is not called missing too.
+        An invalid address is not reported as missing, too.
         """
         data = at("gateway", {"bind": "custom", "customBindHost": "example.com"})
         (fault,) = faultsOf(data)
@@ -46,7 +46,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_anOpenGatewayIsOnlyForThisMachine(self):
         """
-        A gateway that asks for nothing can't be reached from elsewhere.
+        C{mode: none} requires loopback.
         """
         none = at("gateway.auth.mode", "none")
         for bind in ("lan", "192.0.2.7", "::"):
@@ -59,7 +59,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_tlsNeedsBothFiles(self):
         """
-        A certificate without its key is no TLS, and is not taken for plain HTTP.
+        A certificate without its key is an error, and not plain HTTP.
         """
         for given, missing in (("certPath", "keyPath"), ("keyPath", "certPath")):
             self.assertEqual(
@@ -72,7 +72,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_passwordModeNeedsAPassword(self):
         """
-        It may be in the file or in the environment, but it must be somewhere.
+        The password may be in the file or in the environment.
         """
         data = at("gateway.auth.mode", "password")
         (fault,) = faultsOf(data)
@@ -85,7 +85,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_trustedProxyModeNeedsProxiesAndAHeader(self):
         """
-        Without proxies nobody could come in, and without a header nobody had a name.
+        The mode requires proxies and the header of the user.
         """
         mode = at("gateway.auth.mode", "trusted-proxy")
         header = at("gateway.auth.trustedProxy.userHeader", "X-User")
@@ -102,8 +102,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_trustedProxiesAreAddresses(self):
         """
-        A network is written so that it can't be larger than was meant, and never is
-        everybody.
+        A network has no host bits, and never includes all addresses.
         """
         good = ["192.0.2.1", "10.0.0.0/8", "::1", "2001:db8::/32", "unix"]
         configOf(at("gateway.trustedProxies", good))
@@ -113,7 +112,7 @@ class ExposedGatewayTests(SynchronousTestCase):
 
     def test_tokenModeNeedsNoToken(self):
         """
-        A gateway without a token makes one.
+        Without a token the gateway generates one.
         """
         config = configOf(at("gateway.auth.mode", "token"))
         self.assertEqual(config.gateway.auth.mode, "token")
@@ -121,12 +120,12 @@ class ExposedGatewayTests(SynchronousTestCase):
 
 class AgentsTests(SynchronousTestCase):
     """
-    Each agent can be told from the others.
+    Agents are unique.
     """
 
     def test_anIdIsTakenOnce(self):
         """
-        Two agents of one id are found in both forms, and whatever their case.
+        Duplicate ids are found in both forms, in any case.
         """
         data = {
             "agents": {
@@ -148,7 +147,7 @@ class AgentsTests(SynchronousTestCase):
 
     def test_thereIsOneDefault(self):
         """
-        Two agents can't both be what callers get who name none.
+        Only one agent can be the default.
         """
         data = {
             "agents": {
@@ -163,7 +162,7 @@ class AgentsTests(SynchronousTestCase):
 
     def test_onlyTheDefaultIsCalledDefault(self):
         """
-        C{openclaw/default} never leads to two different agents.
+        C{openclaw/default} is unambiguous.
         """
         (fault,) = faultsOf(at("agents.entries", {"main": {}, "default": {}}))
         self.assertTrue(fault.startswith("agents.entries.default: only the default"))
@@ -172,7 +171,7 @@ class AgentsTests(SynchronousTestCase):
 
     def test_anAliasLeadsToAnAgent(self):
         """
-        A model name that leads nowhere is found before somebody asks for it.
+        An alias requires an existing agent.
         """
         self.assertEqual(
             faultsOf(
@@ -186,7 +185,7 @@ class AgentsTests(SynchronousTestCase):
 
     def test_aFaultyAgentMakesNoOtherFault(self):
         """
-        An alias of the agent whose id is mistyped is not called wrong too.
+        An alias of an agent with an invalid id is not reported, too.
         """
         data = merged(
             at("agents.list", [{"id": "a!"}, 5, {"id": "b"}]), at(ALIASES, {"x": "a"})
@@ -199,12 +198,12 @@ class AgentsTests(SynchronousTestCase):
 
 class ModelsTests(SynchronousTestCase):
     """
-    Agents only ask for models that there are.
+    Agents use existing models.
     """
 
     def test_anUnknownProviderIsNamedWithTheKnown(self):
         """
-        The line shows what could have been meant.
+        The error lists the providers.
         """
         data = merged(provider("example"), at("agents.defaults.model", "exmaple/a"))
         self.assertEqual(
@@ -217,7 +216,7 @@ class ModelsTests(SynchronousTestCase):
 
     def test_everyReferenceIsChecked(self):
         """
-        Fallbacks and the models of single agents are no exception.
+        Fallbacks and the models of single agents are checked, too.
         """
         model = {"primary": "a/1", "fallbacks": ["local/x", "b/2"]}
         data = {
@@ -242,7 +241,7 @@ class ModelsTests(SynchronousTestCase):
 
     def test_aListOfModelsIsComplete(self):
         """
-        A provider that lists its models has no other; one that lists none has any.
+        A provider with a list has no other models; one without a list accepts any.
         """
         asked = at("agents.defaults.model", "example/c")
         self.assertEqual(
@@ -257,7 +256,7 @@ class ModelsTests(SynchronousTestCase):
 
     def test_theEmbeddedModelGoesByItsId(self):
         """
-        Another GGUF file with another id is what C{local/} leads to.
+        C{local/} requires the configured id of the embedded model.
         """
         local = at("models.local.id", "qwen")
         configOf(merged(local, at("agents.defaults.model", "local/qwen")))
@@ -268,7 +267,7 @@ class ModelsTests(SynchronousTestCase):
 
     def test_localIsTaken(self):
         """
-        No service can stand in for the embedded model unnoticed.
+        No provider can be called C{local}.
         """
         for name in ("local", "Local"):
             self.assertEqual(
@@ -281,7 +280,7 @@ class ModelsTests(SynchronousTestCase):
 
     def test_aFaultyProviderMakesNoOtherFault(self):
         """
-        The models of a provider whose entry is wrong are not called unknown too.
+        The models of an invalid provider are not reported as unknown, too.
         """
         asked = at("agents.defaults.model", "example/a")
         for broken in (
@@ -296,11 +295,11 @@ class ModelsTests(SynchronousTestCase):
 
 class DefaultsTests(SynchronousTestCase):
     """
-    The built-in configuration.
+    The default configuration.
     """
 
     def test_itIsConsistent(self):
         """
-        The gateway can start without any file.
+        It is valid.
         """
         self.assertEqual(configOf({}), Config())

@@ -1,5 +1,5 @@
 """
-Tests that the documentation of the configuration is whole and true.
+Tests that the documentation of the configuration is complete and correct.
 """
 
 import re
@@ -28,15 +28,15 @@ ENVIRON = {
 
 def unmarked(text):
     """
-    The shipped file with every setting in force: those behind a C{#} without a
-    blank, too.
+    Return the shipped file with all examples enabled: those after a C{#} without a
+    blank.
     """
     return re.sub(r"^( *)#(?=\S)", r"\1", text, flags=re.MULTILINE)
 
 
 def holds(data, path):
     """
-    Does the data have something at a documented path?
+    Return whether the data has a value at a documented path.
     """
     key, _, rest = path.partition(".")
     several = key.startswith("<")
@@ -50,18 +50,18 @@ def holds(data, path):
 
 class ShippedFileTests(SynchronousTestCase):
     """
-    C{etc/openclaw.yaml} can be copied, read and changed.
+    C{etc/openclaw.yaml} is valid.
     """
 
     def setUp(self):
         """
-        Make a place for the changed file.
+        Choose a path for the changed file.
         """
         self.path = Path(self.mktemp() + ".yaml").absolute()
 
     def test_itChangesNothing(self):
         """
-        The values in force in the shipped file are exactly the built-in defaults.
+        The values in the shipped file are exactly the defaults.
         """
         loaded = loadConfig(SHIPPED, {})
         self.assertEqual(loaded.config, Config())
@@ -69,8 +69,7 @@ class ShippedFileTests(SynchronousTestCase):
 
     def test_everyExampleInItWorks(self):
         """
-        Whoever removes the mark in front of a setting, or of all, has a
-        configuration without a fault or warning.
+        With all examples enabled the configuration has no error or warning.
         """
         self.path.write_text(unmarked(SHIPPED.read_text()))
         loaded = loadConfig(self.path, ENVIRON)
@@ -81,11 +80,11 @@ class ShippedFileTests(SynchronousTestCase):
 
     def test_everyKeyIsInIt(self):
         """
-        There is nothing to configure that the file does not mention.
+        The file has all keys.
         """
         data = parseYAML(unmarked(SHIPPED.read_text()))
-        # The two forms of a model are shown once, under the defaults; what can be
-        # special about a model, under its provider.
+        # Both forms of a model are shown once, under the defaults; C{compat} only under
+        # its provider.
         elsewhere = re.compile(
             r"(entries\.<id>|list\[\])\.model\.|\.models\[\]\.compat\."
         )
@@ -98,8 +97,7 @@ class ShippedFileTests(SynchronousTestCase):
 
     def test_everySettingHasAComment(self):
         """
-        No setting stands in the file without a word about it, except those that
-        only show the other form of one.
+        Each key has a comment, except for those that only show another form.
         """
         lines = SHIPPED.read_text().splitlines()
         setting = re.compile(r" *#?(?:- )?(\w+):")
@@ -115,12 +113,12 @@ class ShippedFileTests(SynchronousTestCase):
 
 class UnitTests(SynchronousTestCase):
     """
-    C{etc/systemd/openclaw.service} fits what is usual.
+    C{etc/systemd/openclaw.service} fits the defaults.
     """
 
     def test_drain(self):
         """
-        systemd waits for longer than runs in progress may go on.
+        systemd waits for longer than the time for draining.
         """
         [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.M)
         self.assertGreater(int(seconds), Config().gateway.drainSeconds)
@@ -128,12 +126,12 @@ class UnitTests(SynchronousTestCase):
 
 class PageTests(SynchronousTestCase):
     """
-    C{docs/configuration.md} lists what there is.
+    C{docs/configuration.md} is complete.
     """
 
     def setUp(self):
         """
-        Read the tables: the default, as it is written there, of each key.
+        Read the default of each key from the tables.
         """
         self.text = PAGE.read_text()
         self.defaults = {}
@@ -148,13 +146,13 @@ class PageTests(SynchronousTestCase):
 
     def test_itListsEveryKeyAndNoOther(self):
         """
-        The tables are whole, and nothing in them is out of date.
+        The tables have all keys, and no others.
         """
         self.assertEqual(set(self.defaults), {path for path, _ in keys(Config)})
 
     def test_theDefaultsAreTrue(self):
         """
-        A default that the page states is the one that holds.
+        The documented defaults are the actual ones.
         """
         wrong = []
         for path, field in keys(Config):
@@ -172,7 +170,7 @@ class PageTests(SynchronousTestCase):
 
     def test_theExamplesWorkAndAgree(self):
         """
-        Both examples can be copied, and mean the same.
+        Both examples are valid and equivalent.
         """
         configs = []
         for form in ("yaml", "json5"):

@@ -12,13 +12,10 @@ from openclaw.errors import ConfigError
 
 class ExposureTests(SynchronousTestCase):
     """
-    A directory with a configuration, a state directory and others.
+    Directories of a configuration, a state directory and workspaces.
     """
 
     def setUp(self) -> None:
-        """
-        Make them.
-        """
         self.folder = Path(self.mktemp()).absolute()
         for name in ("conf", "state/inner", "work", "keys"):
             (self.folder / name).mkdir(parents=True)
@@ -26,7 +23,7 @@ class ExposureTests(SynchronousTestCase):
 
     def load(self, workspace: str, more: str = "") -> None:
         """
-        Load a configuration that has this workspace.
+        Load a configuration with this workspace.
         """
         path = self.folder / "conf" / "openclaw.yaml"
         path.write_text(
@@ -36,7 +33,7 @@ class ExposureTests(SynchronousTestCase):
 
     def assertFault(self, workspace: str, reason: str, more: str = "") -> None:
         """
-        Assert that this is refused.
+        Assert that this workspace is rejected.
         """
         with self.assertRaises(ConfigError) as caught:
             self.load(workspace, more)
@@ -45,7 +42,7 @@ class ExposureTests(SynchronousTestCase):
 
     def faults(self, text: str, state: str = "state", name: str = "conf") -> str:
         """
-        The faults of another configuration.
+        Return the errors of another configuration.
         """
         path = self.folder / name / "openclaw.yaml"
         path.write_text(text)
@@ -55,7 +52,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_key(self) -> None:
         """
-        The fault names the key that is in the file, once for all agents that share it.
+        The error has the key of the file, once for all agents that share it.
         """
         state = self.folder / "state"
         mine = f"{{workspace: {state}}}"
@@ -72,8 +69,8 @@ class ExposureTests(SynchronousTestCase):
 
     def test_links(self) -> None:
         """
-        A workspace that holds a link to the state directory or the configuration is
-        refused, wherever the link leads: the agent could replace it.
+        A workspace with a link to the state directory or the configuration is rejected,
+        whatever the link's path: the agent could replace it.
         """
         home = self.folder / "home"
         home.mkdir()
@@ -89,7 +86,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_loop(self) -> None:
         """
-        A link that leads to itself is a fault, and not a traceback.
+        A link to itself is an error without a traceback.
         """
         (self.folder / "loop").symlink_to("loop")
         for workspace in ("loop", "loop/inside"):
@@ -98,7 +95,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        Files that the command line names are private, too.
+        Files of the command line are private, too.
         """
         path = self.folder / "conf" / "openclaw.yaml"
         path.write_text(f"agents: {{defaults: {{workspace: {self.folder}/work}}}}")
@@ -110,7 +107,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_warnings(self) -> None:
         """
-        A file that others can change or read is used, with a warning.
+        A file that others can change or read is a warning.
         """
         key, users = self.folder / "keys" / "k.pem", self.folder / "keys" / "users"
         path = self.folder / "conf" / "openclaw.yaml"
@@ -145,7 +142,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_apart(self) -> None:
         """
-        A directory that has nothing to do with them is fine, be it there or not.
+        An unrelated directory is accepted, whether it exists or not.
         """
         self.load("work")
         self.load("new/one")
@@ -153,7 +150,7 @@ class ExposureTests(SynchronousTestCase):
 
     def test_holds(self) -> None:
         """
-        One that holds a private file is refused, by any way that leads there.
+        A directory that contains a private file is rejected, by any path.
         """
         self.assertFault("conf", "holds the configuration")
         self.assertFault(".", "holds the configuration")
@@ -163,14 +160,14 @@ class ExposureTests(SynchronousTestCase):
 
     def test_inside(self) -> None:
         """
-        So is the state directory itself, and what is inside it.
+        The state directory, and everything inside, is rejected.
         """
         for workspace in ("state", "state/inner", "state/new", "link", "link/inner"):
             self.assertFault(workspace, "is inside the state directory")
 
     def test_configured(self) -> None:
         """
-        So is one that holds a file which the configuration names.
+        A directory with a file that the configuration names is rejected.
         """
         keys = self.folder / "keys"
         for key, more in (

@@ -12,12 +12,12 @@ PASSWORD = {"OPENCLAW_GATEWAY_PASSWORD": "env-password"}
 
 class CredentialInForceTests(SynchronousTestCase):
     """
-    There is one answer to what callers must show, and where it comes from.
+    The effective credential and its source.
     """
 
     def assertInForce(self, auth, environ, mode, secret, source):
         """
-        With this configuration and environment, this credential is in force.
+        Assert the effective credential of a configuration and environment.
         """
         config = Config(gateway=Gateway(auth=Auth(**auth)))
         self.assertEqual(
@@ -27,7 +27,7 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_theConfigurationWins(self):
         """
-        A variable that is left over in the environment changes nothing.
+        The configuration takes precedence over the environment.
         """
         self.assertInForce(
             {"token": Secret("a")},
@@ -46,7 +46,7 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_theEnvironmentIsNext(self):
         """
-        Without a credential in the file, the variable of the mode is used.
+        Without a credential in the file, the mode's variable is used.
         """
         self.assertInForce(
             {}, {**TOKEN, **PASSWORD}, "token", "env-token", "OPENCLAW_GATEWAY_TOKEN"
@@ -61,7 +61,7 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_withoutAModeAPasswordIsEnough(self):
         """
-        A password without a mode means the password mode.
+        A password without a mode selects the mode C{password}.
         """
         self.assertInForce(
             {"password": Secret("b")},
@@ -76,8 +76,8 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_withoutAnythingATokenIsToBeMade(self):
         """
-        A gateway without a credential is a token gateway that has none yet; an
-        empty variable is no credential.
+        Without a credential the mode is C{token} without a token; an empty variable is
+        ignored.
         """
         for environ in ({}, {"OPENCLAW_GATEWAY_TOKEN": " \n"}):
             for auth in ({}, {"mode": "token", "password": Secret("b")}):
@@ -85,7 +85,7 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_noneMeansNone(self):
         """
-        A gateway that is told to ask for nothing does not, whatever it finds.
+        C{mode: none} ignores all credentials.
         """
         self.assertInForce(
             {"mode": "none", "token": Secret("a")},
@@ -97,7 +97,7 @@ class CredentialInForceTests(SynchronousTestCase):
 
     def test_blanksAroundAVariableAreNoPartOfIt(self):
         """
-        A line break that a file of variables leaves behind locks nobody out.
+        Surrounding blanks and line breaks of a variable are removed.
         """
         self.assertInForce(
             {},

@@ -11,13 +11,13 @@ ENDPOINT = "gateway.http.endpoints.chatCompletions"
 
 class ImagesTests(SynchronousTestCase):
     """
-    The origins from which images may be fetched.
+    The hosts of images.
     """
 
     def test_hosts(self):
         """
-        The list of hosts is exact, but for upper case and a star at the beginning;
-        an empty one is for any host.
+        The list is exact, except for case and a leading star; an empty one allows any
+        host.
         """
         images = configOf({}).gateway.http.endpoints.chatCompletions.images
         self.assertIs(images.allowUrl, False)
@@ -31,7 +31,7 @@ class ImagesTests(SynchronousTestCase):
 
     def test_noHosts(self):
         """
-        A line in the list of hosts that could never fit is found.
+        An entry that could never match is an error.
         """
         path = f"{ENDPOINT}.images.urlAllowlist"
         for host in ("https://a", "a/b", "a:80", "*", "a.*.b", "*a", "a.", "", "a\n"):

@@ -9,18 +9,18 @@ from tests.config.check_helpers import at, warningsOf
 
 class SuggestionTests(SynchronousTestCase):
     """
-    A warning about an unknown key says what was probably meant.
+    The warning about an unknown key suggests a correction.
     """
 
     def assertAdvice(self, path, value, advice):
         """
-        Assert what the warning about a key ends with.
+        Assert the end of the warning about a key.
         """
         self.assertEqual(warningsOf(at(path, value)), [f"{path}: unknown key{advice}"])
 
     def test_similar(self):
         """
-        A key with another spelling stands beside it.
+        A similar key of the same mapping is suggested.
         """
         for key in ("Port", "prot"):
             self.assertAdvice(f"gateway.{key}", 1, '; did you mean "port"?')
@@ -30,7 +30,7 @@ class SuggestionTests(SynchronousTestCase):
 
     def test_elsewhere(self):
         """
-        A key that belongs elsewhere is named with its whole path.
+        A key of another mapping is suggested with its whole path.
         """
         for path, place in (
             ("gateway.chatCompletions", "gateway.http.endpoints.chatCompletions"),
@@ -42,8 +42,7 @@ class SuggestionTests(SynchronousTestCase):
 
     def test_missingLevel(self):
         """
-        An entry one level too high, which is valid YAML, is named with the place where
-        it belongs.
+        An entry one level too high is reported with its right place.
         """
         self.assertAdvice(
             "models.acme",
@@ -58,15 +57,14 @@ class SuggestionTests(SynchronousTestCase):
 
     def test_none(self):
         """
-        A key that is at many places, or at none, is only said to be ignored.
+        A key at many places, or at none, is only reported as ignored.
         """
         for path in ("channels", "gateway.nonsense", "gateway.model"):
             self.assertAdvice(path, 1, ", ignored")
 
     def test_bareVariable(self):
         """
-        The name of a variable without braces is taken literally, and a warning says
-        how to write it.
+        The name of a variable without braces is literal text, with a warning.
         """
         path = "gateway.auth.token"
         self.assertEqual(

@@ -1,5 +1,5 @@
 """
-Properties of any configuration, right or wrong.
+Properties of arbitrary configurations.
 """
 
 from collections.abc import Mapping
@@ -56,14 +56,14 @@ MARKED = st.sampled_from(
     ]
 )
 """
-The mark of a secret, in every way to get it wrong.
+A secret with a marker, valid or not.
 """
 
 
 def shaped(kind):
     """
-    Data that looks like a configuration, with something wrong here and there.  Each
-    secret in it has the mark.
+    Build data similar to a configuration, with some errors.  Each secret in it has the
+    marker.
     """
     kind = present(kind)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -96,12 +96,12 @@ ROUGH = settings(
 
 class AnyConfigurationTests(SynchronousTestCase):
     """
-    Whatever is configured, there is a usable configuration or a clear error.
+    Any data results in a usable configuration or a clear error.
     """
 
     def outcome(self, data):
         """
-        The configuration, or C{None}, and all that is said about the data.
+        Return the configuration, or C{None}, and all messages about the data.
         """
         environ = {**ENVIRON, "SECRET": MARK}
         try:
@@ -115,7 +115,7 @@ class AnyConfigurationTests(SynchronousTestCase):
 
     def assertUsable(self, config):
         """
-        The configuration has all that the daemon asks it for.
+        Assert that the configuration has everything that the daemon reads.
         """
         agents = config.agentSettings()
         ids = [agent.id for agent in agents]
@@ -130,7 +130,7 @@ class AnyConfigurationTests(SynchronousTestCase):
     @given(ANYTHING)
     def test_nothingGetsThroughUnchecked(self, data):
         """
-        Data that is no configuration at all ends in a clear error too.
+        Arbitrary data results in a clear error, too.
         """
         config, _ = self.outcome(data)
         if config is not None:
@@ -140,8 +140,7 @@ class AnyConfigurationTests(SynchronousTestCase):
     @given(CONFIGS)
     def test_noSecretIsSeen(self, data):
         """
-        Neither the messages about a configuration nor the configuration itself, when
-        it is printed, show a secret, however wrong it is.
+        Neither messages nor the C{repr} of a configuration show a secret, valid or not.
         """
         config, said = self.outcome(data)
         for text in (said, repr(config)):
@@ -153,12 +152,12 @@ class AnyConfigurationTests(SynchronousTestCase):
 
 class AnyFileTests(SynchronousTestCase):
     """
-    Whatever is written in a file, its secrets stay in it.
+    Messages about any file show no secrets.
     """
 
     def setUp(self):
         """
-        Make a place for the file.
+        Choose a path for the file.
         """
         self.base = self.mktemp()
 
@@ -177,7 +176,7 @@ class AnyFileTests(SynchronousTestCase):
     )
     def test_noSyntaxErrorShowsASecret(self, form, pieces):
         """
-        A token that upsets the parser is not part of what is said about it.
+        The message about a syntax error does not show the token that causes it.
         """
         token = "".join([*pieces, MARK])
         text = form.replace("SECRET", token)

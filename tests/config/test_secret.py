@@ -14,18 +14,18 @@ from openclaw.config import Secret
 
 ANY = st.characters(exclude_categories=())
 """
-Any character: half of a surrogate pair, too.
+Any character, including lone surrogates.
 """
 
 
 class ShowingSecretTests(SynchronousTestCase):
     """
-    A secret can be handed around without being seen.
+    A secret is hidden.
     """
 
     def test_noWayOfPrintingShowsIt(self):
         """
-        Whoever prints, formats or logs a secret by mistake tells nothing.
+        Printing, formatting and logging do not show it.
         """
         secret = Secret("hunter2")
         shown = [
@@ -43,40 +43,39 @@ class ShowingSecretTests(SynchronousTestCase):
 
     def test_itCannotBeWrittenDown(self):
         """
-        A secret is not pickled or copied into something that shows it.
+        It can't be pickled or copied.
         """
         for write in (pickle.dumps, copy.copy, copy.deepcopy):
             self.assertRaises(TypeError, write, Secret("hunter2"))
 
     def test_revealGivesTheText(self):
         """
-        Code that has to send the secret can have it.
+        C{reveal} returns the text.
         """
         self.assertEqual(Secret("hunter2").reveal(), "hunter2")
 
 
 class ComparingSecretTests(SynchronousTestCase):
     """
-    Secrets are compared with each other, and only with each other.
+    Secrets are compared only with each other.
     """
 
     @given(st.text(ANY), st.text(ANY))
     def test_equalExactlyIfTheTextsAre(self, one, other):
         """
-        Any two texts compare as they would in the open, whatever characters they
-        are made of.
+        They are equal exactly if their texts are, for any characters.
         """
         self.assertEqual(Secret(one) == Secret(other), one == other)
         self.assertEqual(Secret(one), Secret(one))
 
     def test_neverEqualToAString(self):
         """
-        A secret can't be guessed by comparing plain strings with it.
+        They never equal a string.
         """
         self.assertNotEqual(Secret("hunter2"), "hunter2")
 
     def test_cannotBeAKey(self):
         """
-        A hash would tell secrets apart in a time that depends on them.
+        They have no hash, which would take a time that depends on the text.
         """
         self.assertRaises(TypeError, hash, Secret("hunter2"))

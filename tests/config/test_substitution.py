@@ -11,19 +11,19 @@ from openclaw.config.substitution import SubstitutionFailed, substitute
 
 def escaped(text):
     """
-    The way to write a text so that nothing in it is filled in.
+    Escape a text so that nothing in it is replaced.
     """
     return text.replace("${", "$${")
 
 
 class SubstitutionTests(SynchronousTestCase):
     """
-    Strings take values from the environment.
+    Variables in strings.
     """
 
     def test_everyPlaceIsFilled(self):
         """
-        A string can hold several variables among other text.
+        A string can contain several variables among other text.
         """
         environ = {"HOST": "example.com", "PORT_2": "80"}
         self.assertEqual(
@@ -33,19 +33,19 @@ class SubstitutionTests(SynchronousTestCase):
 
     def test_whatCameFromTheEnvironmentIsFinal(self):
         """
-        A value that itself looks like a place is not filled in again.
+        The value of a variable is not substituted again.
         """
         self.assertEqual(substitute("${A}", {"A": "${B} $${C}"}), "${B} $${C}")
 
     def test_dollarsAloneAreText(self):
         """
-        Prices and shell-like words need no escape.
+        A dollar sign alone needs no escape.
         """
         self.assertEqual(substitute("$5, $HOME, $$", {}), "$5, $HOME, $$")
 
     def test_everyMissingVariableIsNamed(self):
         """
-        One look at the error is enough to set all that is missing.
+        The error lists all missing variables.
         """
         error = self.assertRaises(
             SubstitutionFailed, substitute, "${A}${B}${C}", {"B": "b"}
@@ -61,7 +61,7 @@ class SubstitutionTests(SynchronousTestCase):
 
     def test_otherSyntaxIsRefused(self):
         """
-        A default value in the manner of a shell is not taken for a token.
+        A default value in shell syntax is an error.
         """
         for text in ("${A:-b}", "${}", "${A", "${A B}", "a ${"):
             error = self.assertRaises(
@@ -73,14 +73,14 @@ class SubstitutionTests(SynchronousTestCase):
     @given(st.text("${}aB_ "))
     def test_anEscapedTextComesBack(self, text):
         """
-        Any text at all can be written down.
+        Any text can be escaped.
         """
         self.assertEqual(substitute(escaped(text), {}), text)
 
     @given(st.text("${}a"), st.from_regex(r"[A-Za-z_]\w{0,9}", fullmatch=True))
     def test_anyValueComesThrough(self, value, name):
         """
-        The value of a variable arrives as it is, whatever is in it.
+        Any value of a variable is unchanged.
         """
         if name.isascii():
             self.assertEqual(

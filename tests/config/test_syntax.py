@@ -13,7 +13,7 @@ from openclaw.config.syntax import ConfigSyntaxError, parseJSON5, parseYAML
 
 def plainData(texts):
     """
-    Build data that both syntaxes can express, made of some texts.
+    Build data that both syntaxes can express, with texts of a strategy.
     """
     return st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
@@ -26,18 +26,18 @@ def plainData(texts):
 
 class YAMLTests(SynchronousTestCase):
     """
-    YAML is read without surprises.
+    YAML.
     """
 
     def faultIn(self, text):
         """
-        Return the error about a text that is not YAML.
+        Return the error about invalid YAML.
         """
         return str(self.assertRaises(ConfigSyntaxError, parseYAML, text))
 
     def test_aSyntaxErrorSaysWhere(self):
         """
-        The line and column lead the editor to the mistake.
+        The error has the line and column.
         """
         self.assertEqual(
             self.faultIn("gateway:\n  port: 1: 2\n"),
@@ -46,13 +46,13 @@ class YAMLTests(SynchronousTestCase):
 
     def test_anOpenBracketIsFoundWhereItBegins(self):
         """
-        An end that is missing at the end of the file is reported at its beginning.
+        An unclosed bracket is reported at its beginning.
         """
         self.assertIn("begins at line 1, column 4", self.faultIn("a: [1,\nb: 2\n\n"))
 
     def test_nothingOfTheFileIsQuoted(self):
         """
-        A token that YAML can't digest does not turn up in the message.
+        The message does not quote the file, which may contain tokens.
         """
         for value in (
             "*hunter2",
@@ -72,7 +72,7 @@ class YAMLTests(SynchronousTestCase):
 
     def test_aKeyThatComesTwiceIsRefused(self):
         """
-        The first of two ports is not silently forgotten.
+        A duplicate key is an error.
         """
         self.assertEqual(
             self.faultIn("gateway:\n  port: 1\n  bind: lan\n  port: 2\n"),
@@ -81,7 +81,7 @@ class YAMLTests(SynchronousTestCase):
 
     def test_mergedMappingsMayRepeatKeys(self):
         """
-        YAML's C{<<} works, nested too: there, repeating a key is the purpose.
+        With YAML's C{<<}, nested or not, keys may be repeated.
         """
         text = (
             "top: {<<: &m {<<: &b {x: 1, y: 1}, x: 2}, x: 3}\n"
@@ -99,13 +99,13 @@ class YAMLTests(SynchronousTestCase):
 
     def test_aDateIsText(self):
         """
-        A model that is named after a day needs no quotes.
+        A date is read as text.
         """
         self.assertEqual(parseYAML("model: 2026-01-31"), {"model": "2026-01-31"})
 
     def test_whatCannotBeBuiltIsASyntaxFault(self):
         """
-        No tag runs code, and no malformed value comes out as a traceback.
+        Tags run no code, and an invalid value is an error without a traceback.
         """
         for text in (
             "a: !!python/object/apply:os.getcwd []",
@@ -120,8 +120,8 @@ class YAMLTests(SynchronousTestCase):
 
     def test_whatMultipliesIsRefused(self):
         """
-        References that stand for very much, or for themselves, are refused before
-        they are followed.  Some that stand for little are fine.
+        References that multiply, or refer to themselves, are rejected before expansion;
+        small ones are accepted.
         """
         for first, rest in (("[x, x]", "[{}]"), ("{k: v}", "{{<<: [{}]}}")):
             lines = [f"a0: &a0 {first}"]
@@ -137,7 +137,7 @@ class YAMLTests(SynchronousTestCase):
 
     def test_emptyIsNothing(self):
         """
-        A file of comments only is a configuration of defaults.
+        A file of comments is empty.
         """
         for text in ("", "\n# nothing yet\n"):
             self.assertIsNone(parseYAML(text))
@@ -145,7 +145,7 @@ class YAMLTests(SynchronousTestCase):
     @given(st.text(max_size=40))
     def test_anyTextIsReadOrRefused(self, text):
         """
-        Whatever is in the file, there is a value or one clear error.
+        Any text results in a value or one clear error.
         """
         try:
             parseYAML(text)
@@ -155,18 +155,18 @@ class YAMLTests(SynchronousTestCase):
 
 class JSON5Tests(SynchronousTestCase):
     """
-    JSON5, and so plain JSON, is read without surprises.
+    JSON5, which includes JSON.
     """
 
     def faultIn(self, text):
         """
-        Return the error about a text that is not JSON5.
+        Return the error about invalid JSON5.
         """
         return str(self.assertRaises(ConfigSyntaxError, parseJSON5, text))
 
     def test_commentsAndBareKeysAreFine(self):
         """
-        Comments and bare keys, as people write them, are understood.
+        Comments and unquoted keys are accepted.
         """
         self.assertEqual(
             parseJSON5("// ours\n{ port: 0x10, 'a-b': [.5, +1,], }"),
@@ -175,7 +175,7 @@ class JSON5Tests(SynchronousTestCase):
 
     def test_aSyntaxErrorSaysWhere(self):
         """
-        The line and column lead the editor to the mistake.
+        The error has the line and column.
         """
         self.assertEqual(
             self.faultIn("{\n  port: ,\n}"), "line 2, column 9: unexpected character"
@@ -187,7 +187,7 @@ class JSON5Tests(SynchronousTestCase):
 
     def test_nothingOfTheFileIsQuoted(self):
         """
-        A token that lacks its quotes does not turn up in the message.
+        The message does not quote the file, which may contain tokens.
         """
         for text in (
             "{token: hunter2}",
@@ -201,35 +201,35 @@ class JSON5Tests(SynchronousTestCase):
 
     def test_aKeyThatComesTwiceIsRefused(self):
         """
-        The first of two ports is not silently forgotten, in JSON or in JSON5.
+        A duplicate key is an error, in JSON and JSON5.
         """
         for text in ('{"port": 1, "port": 2}', "{port: 1, port: 2,}"):
             self.assertEqual(self.faultIn(text), "duplicate key port")
 
     def test_whatIsTooMuchIsASyntaxFault(self):
         """
-        Endless nesting and endless numbers don't come out as a traceback.
+        Deep nesting and huge numbers are errors without a traceback.
         """
         for text in ("[" * 100_000, "{a:" * 5000, "[" + "9" * 5000 + "]"):
             self.faultIn(text)
 
     def test_emptyIsNothing(self):
         """
-        An empty file is a configuration of defaults.
+        An empty file has no value.
         """
         self.assertIsNone(parseJSON5(" \n"))
 
     @given(plainData(st.text()))
     def test_jsonComesThrough(self, data):
         """
-        JSON that other programs write is read unchanged.
+        JSON of other programs is read unchanged.
         """
         self.assertEqual(parseJSON5(json.dumps(data)), data)
 
     @given(st.text("{}[]:,'\"\\/*ab1 \n", max_size=12))
     def test_anyTextIsReadOrRefused(self, text):
         """
-        Whatever is in the file, there is a value or one clear error.
+        Any text results in a value or one clear error.
         """
         try:
             parseJSON5(text)
@@ -239,13 +239,13 @@ class JSON5Tests(SynchronousTestCase):
 
 class BothSyntaxesTests(SynchronousTestCase):
     """
-    The two ways to write a configuration mean the same.
+    The equivalence of the syntaxes.
     """
 
     @given(plainData(st.text(st.characters(max_codepoint=126))))
     def test_asciiJSONIsYAMLToo(self, data):
         """
-        A configuration can be moved from one form to the other.
+        ASCII JSON is valid YAML with the same value.
         """
         text = json.dumps(data)
         self.assertEqual(parseYAML(text), parseJSON5(text))

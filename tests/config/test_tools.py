@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.config.tools}: who has which tools, and how they are set.
+Tests for L{openclaw.config.tools}: tool policies and settings.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.config.check_helpers import at, configOf, faultsOf, merged, warningsO
 
 def selectTools(own, defaults):
     """
-    Return the tools of the only agent, by its entry and the defaults.
+    Return the tools of the only agent, from its entry and the defaults.
     """
     config = configOf(
         merged(at("agents.entries.a.tools", own), at("agents.defaults.tools", defaults))
@@ -31,19 +31,19 @@ def selectTools(own, defaults):
 
 class AgentToolsTests(SynchronousTestCase):
     """
-    An agent has the tools that it was given, and no other.
+    The tools of an agent.
     """
 
     def test_aNewAgentHasNone(self):
         """
-        Without a word about tools, nothing can be changed or run.
+        By default an agent has none.
         """
         (agent,) = Config().agentSettings()
         self.assertEqual(agent.tools, ToolSelection(profile="none", allow=(), deny=()))
 
     def test_theDefaultsHold(self):
         """
-        An agent without tools of its own has those of the defaults.
+        An agent without settings has those of the defaults.
         """
         defaults = {"profile": "coding", "allow": ["x"], "deny": ["exec"]}
         expected = ToolSelection(profile="coding", allow=("x",), deny=("exec",))
@@ -52,7 +52,8 @@ class AgentToolsTests(SynchronousTestCase):
 
     def test_itsOwnProfileAndListStandInTheirPlace(self):
         """
-        An agent can have less than the others, by C{none} or an empty list too.
+        An agent's profile and list replace the defaults, including C{none} and an empty
+        list.
         """
         defaults = {"profile": "full", "allow": ["x", "y"]}
         self.assertEqual(
@@ -65,7 +66,7 @@ class AgentToolsTests(SynchronousTestCase):
 
     def test_whatIsDeniedToAllStaysDenied(self):
         """
-        No agent can give itself back what the defaults take away.
+        No agent can get a tool that the defaults deny.
         """
         defaults = {"deny": ["exec", "write"]}
         for own, denied in (
@@ -77,7 +78,7 @@ class AgentToolsTests(SynchronousTestCase):
 
     def test_eachFormOfAnAgentCanHaveThem(self):
         """
-        The older form of an agent knows the keys too.
+        The list form has the same keys.
         """
         entry = {"id": "a", "maxModelCalls": 3, "tools": {"profile": "readonly"}}
         (agent,) = configOf(at("agents.list", [entry])).agentSettings()
@@ -85,8 +86,8 @@ class AgentToolsTests(SynchronousTestCase):
 
     def test_mistakesAreNamed(self):
         """
-        A profile that there is not, and names that no tool can have, are refused: a
-        wildcard in C{deny} would leave open what it means to close.
+        Unknown profiles and invalid names of tools are rejected, such as wildcards,
+        which C{deny} would silently ignore.
         """
         for key, value, text in (
             (
@@ -114,19 +115,20 @@ class AgentToolsTests(SynchronousTestCase):
 
 class ReachableToolsTests(SynchronousTestCase):
     """
-    Callers over HTTP may be given fewer tools than an agent has.
+    The tools for HTTP callers.
     """
 
     def permitted(self, settings):
         """
-        Return the reachable ones of three tools.
+        Return the permitted ones of three tools.
         """
         reachable = configOf(at("gateway.tools", settings)).gateway.tools
         return [tool for tool in ("exec", "ls", "read") if reachable.permits(tool)]
 
     def test_allAreReachedUnlessSomeAreNamed(self):
         """
-        Nothing, and an empty list, leave all; a list leaves what is in it.
+        By default, and with an empty list, all are permitted; otherwise those in the
+        list.
         """
         self.assertEqual(self.permitted({}), ["exec", "ls", "read"])
         self.assertEqual(self.permitted({"allow": []}), ["exec", "ls", "read"])
@@ -134,7 +136,7 @@ class ReachableToolsTests(SynchronousTestCase):
 
     def test_denyWins(self):
         """
-        A tool that is in both lists is out of reach.
+        A tool in both lists is denied.
         """
         self.assertEqual(self.permitted({"deny": ["exec"]}), ["ls", "read"])
         self.assertEqual(
@@ -145,12 +147,12 @@ class ReachableToolsTests(SynchronousTestCase):
 
 class ToolSettingsTests(SynchronousTestCase):
     """
-    Each tool gets its own settings.
+    The settings of tools.
     """
 
     def test_ourToolsHaveDefaults(self):
         """
-        The tools work without any configuration.
+        OpenClaw's tools have defaults.
         """
         for name, settings in (
             ("grep", GrepSettings()),
@@ -162,7 +164,7 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_whatIsSetArrives(self):
         """
-        The keys lead to the tools they are named after.
+        Each key sets its tool.
         """
         config = configOf(
             at(
@@ -183,8 +185,8 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_aPluginIsToldWhatIsWritten(self):
         """
-        Nobody but the plug-in knows what its settings mean; variables are filled in
-        where a string stands directly below its name.
+        A plug-in gets its settings as they are, with variables replaced in strings
+        directly below its name.
         """
         settings = {"key": "${KEY}", "cities": ["Ulm"], "deep": {"n": 1}, "off": None}
         config = configOf(at("tools.plugins.weather", settings), KEY="k")
@@ -196,14 +198,14 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_aPluginsSecretsAreNotPrinted(self):
         """
-        A plug-in's key does not get into a log together with the configuration.
+        A plug-in's settings are not in the configuration's C{repr}.
         """
         config = configOf(at("tools.plugins.weather", {"key": "hunter2"}))
         self.assertNotIn("hunter2", repr(config))
 
     def test_mistakesAreNamed(self):
         """
-        The line says what the key takes.
+        The error has the expected type.
         """
         for path, value, text in (
             ("tools.plugins.weather", "hunter2", "expected a mapping, got a string"),
@@ -224,7 +226,7 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_ourToolsAreNoPlugins(self):
         """
-        Settings in a place where nobody looks for them are found.
+        Settings of OpenClaw's tools under C{plugins} are an error.
         """
         for name, key in (
             ("grep", "tools.grep"),
@@ -238,8 +240,7 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_aCommandsUsualTimeIsNotAboveTheMost(self):
         """
-        A time that would silently be cut is a fault, unless something else is wrong
-        with it.
+        A default time-out above the limit is an error, unless one of them is invalid.
         """
         self.assertEqual(
             faultsOf(at("tools.exec.maxTimeoutSeconds", 60)),
@@ -255,8 +256,8 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_unknownKeysAreMentioned(self):
         """
-        A typing error in a tool's settings is found by its line; a plug-in's keys are
-        its own business.
+        Unknown keys of a tool's settings are warnings; a plug-in's keys are not
+        checked.
         """
         data = merged(
             at("tools.exec.timeoutSecond", 5), at("tools.plugins.weather.unit", "C")
@@ -268,7 +269,7 @@ class ToolSettingsTests(SynchronousTestCase):
 
     def test_itTakesNoTools(self):
         """
-        To read a configuration, nothing of the tools themselves has to be imported.
+        Loading a configuration does not import the tools.
         """
         script = (
             "import sys, openclaw.config\n"

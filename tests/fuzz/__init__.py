@@ -1,3 +1,3 @@
 """
-Fuzzing of all that reads the network.
+Fuzzing of everything that reads from the network.
 """

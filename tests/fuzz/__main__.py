@@ -1,8 +1,8 @@
 """
-The same for longer: C{python -m tests.fuzz --minutes 10}.
+Fuzzing for longer: C{python -m tests.fuzz --minutes 10}.
 
-Each round makes up new input.  The first failure ends it, with the smallest input that
-still fails; the exit status is 1 then.
+Each round generates new input.  The first failure ends it with exit status 1, and with
+the smallest failing input.
 """
 
 import argparse
@@ -26,7 +26,7 @@ The number of examples of each test in a round.
 
 def suite() -> TestSuite:
     """
-    All tests of this package, anew.
+    Return all tests of this package, newly loaded.
     """
     modules = map(import_module, MODULES)
     return TestSuite(map(TestLoader().loadTestsFromModule, modules))
@@ -34,12 +34,12 @@ def suite() -> TestSuite:
 
 def main() -> None:
     """
-    The command.
+    Run the command.
     """
     parser = argparse.ArgumentParser(description="Look for input that breaks us.")
     parser.add_argument("--minutes", type=float, default=1.0)
     until = time.monotonic() + parser.parse_args().minutes * 60
-    # Before the modules are imported: their settings are made of these.
+    # Before the modules are imported, whose settings depend on it.
     settings.register_profile("long", max_examples=EXAMPLES)
     settings.load_profile("long")
     rounds = 0

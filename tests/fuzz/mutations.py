@@ -1,5 +1,5 @@
 """
-Good input, made bad.
+Mutations of valid input.
 """
 
 import re
@@ -12,7 +12,7 @@ hurried = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 """
-No test fails because the machine has other things to do.
+Settings without a deadline, since the machine may be busy.
 """
 
 _TOKEN = re.compile(
@@ -57,7 +57,7 @@ NASTY_VALUES = (
     b"[" * 100_000,
 )
 """
-JSON, and nearly JSON, to put in the place of a value.
+JSON, and invalid JSON, in place of a value.
 """
 
 NASTY_BYTES = (
@@ -143,7 +143,7 @@ def _replaced(kind: str, which: int, new: bytes) -> Mutation:
 
 def _exchanged(kind: str, one: int, other: int) -> Mutation:
     """
-    Put one of the parts of the same kind into another's place.
+    Replace a part by another of the same kind.
     """
 
     def mutate(data: bytes) -> bytes:
@@ -161,7 +161,7 @@ _meaningful = st.one_of(
     st.builds(_exchanged, st.sampled_from(["value", "name"]), _places, _places),
 )
 """
-Changes that leave JSON valid, in most cases.
+Mutations that mostly keep JSON valid.
 """
 
 _mutations = st.one_of(
@@ -186,7 +186,7 @@ def _mutated(data: bytes, mutations: Sequence[Mutation]) -> bytes:
 
 def mutated(samples: Sequence[bytes]) -> st.SearchStrategy[bytes]:
     """
-    Some of these, or two of them spliced, with a few things done to them.
+    Mutate a sample, or a splice of two, several times.
     """
     whole = st.sampled_from(samples)
     return st.builds(
@@ -199,7 +199,7 @@ def mutated(samples: Sequence[bytes]) -> st.SearchStrategy[bytes]:
 
 def everyValueReplaced(sample: bytes) -> Iterator[bytes]:
     """
-    A sample with one of its JSON values replaced: each by each of the nasty ones.
+    Replace each JSON value of a sample by each of the nasty values.
     """
     for start, end in _spans("value", sample):
         for nasty in NASTY_VALUES:

@@ -1,5 +1,5 @@
 """
-The answers of model providers, and mutations of them.
+Responses of model providers, and mutations of them.
 """
 
 import re
@@ -52,7 +52,7 @@ _places = st.lists(st.integers(0, 20_000), max_size=5)
 
 class AnswerFuzz:
     """
-    To be mixed into a dialect's test case.
+    A mixin for the test cases of dialects.
     """
 
     dialect: Callable[[], Dialect]
@@ -60,23 +60,23 @@ class AnswerFuzz:
 
     def decoder(self):
         """
-        Return a decoder of one answer.
+        Return a decoder of one response.
         """
         return decoderOf(self.dialect())
 
     def read(self, pieces: Iterable[bytes]):
         """
-        Read an answer as a call does.
+        Decode a response like a call.
 
-        @return: What came of it, and the usage.
+        @return: The result, and the usage.
         """
         decoder = self.decoder()
         return outcomeOf(decoder, pieces), decoder.usage
 
     def assertTellable(self, pieces: Sequence[bytes]) -> None:
         """
-        Assert that what is understood is an answer, or an error of the provider's,
-        and that either can be told to the caller.
+        Assert that the result is a reply or a provider's error, and that it can be sent
+        to the client.
         """
         outcome, usage = self.read(pieces)
         for count in msgspec.structs.astuple(usage):
@@ -101,7 +101,7 @@ class AnswerFuzz:
 
     def assertSendable(self, pieces: Sequence[bytes]) -> None:
         """
-        Assert that what is told on the way makes well-formed frames.
+        Assert that the events result in well-formed frames.
         """
         decoder, encoder = self.decoder(), CompletionEncoder(FORM)
         frames = encoder.encodeOpening()
@@ -115,7 +115,7 @@ class AnswerFuzz:
 
     def test_endless(self) -> None:
         """
-        An answer without end is given up, be there nothing in it but comments.
+        An endless response is aborted, even one of comments.
         """
         decoder, piece = self.decoder(), b"\n:" + b"x" * 2**23 + b"\n"
         decoder.feed(b":\n")
@@ -126,8 +126,8 @@ class AnswerFuzz:
 
     def test_repeated(self) -> None:
         """
-        An answer of which a part comes again and again is an answer, or is given up:
-        nothing that is kept of it grows beyond its bound.
+        A response with a repeated part is a reply, or is aborted: all memory that it
+        takes is limited.
         """
         grown = 0
         for sample in self.samples:
@@ -145,7 +145,7 @@ class AnswerFuzz:
 
     def test_longValues(self) -> None:
         """
-        Any text in an answer may be far too long.
+        Any text in a response may be far too long.
         """
         sample = max(self.samples, key=len)
         values = re.findall(rb'"[^"\\]{2,}"', sample)
@@ -159,7 +159,7 @@ class AnswerFuzz:
 
     def test_everyValue(self) -> None:
         """
-        The same for each value in an answer, replaced by what it should not be.
+        Each value in a response is replaced by invalid ones.
         """
         wires = [wire for each in self.samples for wire in everyValueReplaced(each)]
         self.assertTrue(wires)
@@ -170,8 +170,7 @@ class AnswerFuzz:
     @given(st.data(), _places)
     def test_mutated(self, data, where) -> None:
         """
-        An answer with something wrong in it is read as far as it makes sense, and
-        what it can't mean is never told to anyone.
+        A mutated response is decoded as far as it is valid, and the result is valid.
         """
         wire = data.draw(mutated(self.samples))
         pieces = cut(wire, where)
@@ -251,13 +250,13 @@ EMBEDDINGS = [
 
 class EmbeddingTests(SynchronousTestCase):
     """
-    Answers that are embeddings.
+    Responses with embeddings.
     """
 
     def assertVectors(self, dialect, body: bytes) -> None:
         """
-        Assert that they are vectors as they were asked for, or an error, and that the
-        caller can be told of either.
+        Assert that the result is the requested vectors, or an error, and can be sent to
+        the client.
         """
         try:
             answer = body.decode("utf-8")
@@ -277,7 +276,7 @@ class EmbeddingTests(SynchronousTestCase):
 
     def test_everyValue(self) -> None:
         """
-        With each value replaced by what it should not be.
+        Each value is replaced by invalid ones.
         """
         for dialect, sample in EMBEDDINGS:
             bodies = list(everyValueReplaced(sample))
@@ -289,7 +288,7 @@ class EmbeddingTests(SynchronousTestCase):
     @given(st.data(), st.sampled_from(EMBEDDINGS))
     def test_mutated(self, data, case) -> None:
         """
-        With something wrong anywhere.
+        Mutated responses.
         """
         dialect, sample = case
         self.assertVectors(dialect, data.draw(mutated([sample])))
@@ -297,7 +296,7 @@ class EmbeddingTests(SynchronousTestCase):
 
 class RefusalTests(SynchronousTestCase):
     """
-    Answers that are errors.
+    Error responses.
     """
 
     complaints = [
@@ -326,8 +325,8 @@ class RefusalTests(SynchronousTestCase):
     )
     def test_mutated(self, body, status, waits) -> None:
         """
-        It is an error of the provider's, its words fit into one line, and when to try
-        again is some time within a day.
+        The result is a provider's error of one line, with a time until a retry of at
+        most a day.
         """
         headers = Headers({b"retry-after": waits})
         error = providerError("vendor", status, headers, body, ["sk-secret"])

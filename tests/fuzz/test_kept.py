@@ -1,7 +1,6 @@
 """
-Nothing is kept of a run that is over, and it is freed at once.  An object that waits
-for the garbage collector, with a conversation of megabytes, waits long in an idle
-daemon.
+A finished run is freed immediately.  An object that waits for the garbage collector,
+with a conversation of megabytes, waits long in an idle daemon.
 """
 
 import gc
@@ -18,12 +17,12 @@ from tests.server.memory_gateway import STREAMED, GatewayTestCase
 
 class WithoutCollector(SynchronousTestCase):
     """
-    To be mixed in: nobody collects garbage.
+    A mixin that disables the garbage collector.
     """
 
     def setUp(self) -> None:
         """
-        Switch the collector off.
+        Disable the garbage collector.
         """
         super().setUp()
         gc.disable()
@@ -32,21 +31,21 @@ class WithoutCollector(SynchronousTestCase):
 
 def _forms() -> "WeakSet[CompletionFormat]":
     """
-    The forms of replies that there are.
+    Return all encoders of replies.
     """
     return WeakSet(each for each in gc.get_objects() if type(each) is CompletionFormat)
 
 
 class RunTests(WithoutCollector, GatewayTestCase):
     """
-    Runs, with what they were asked.
+    Runs with their requests.
     """
 
     def assertNothingKept(self, body, end) -> None:
         """
-        Assert that a run is gone when it has ended, and the form of its reply.
+        Assert that a run and its encoder are freed when it has ended.
 
-        @param end: Ends it, by its call and its caller.
+        @param end: Ends it, by its call and its client.
         """
         before = _forms()
         caller = self.gateway.post(body)
@@ -65,7 +64,7 @@ class RunTests(WithoutCollector, GatewayTestCase):
 
     def test_ended(self) -> None:
         """
-        After an answer.
+        After a reply.
         """
         for body in (ASKED, STREAMED, {**ASKED, "user": "alice"}):
             self.assertNothingKept(body, lambda call, caller: call.finish())
@@ -81,7 +80,7 @@ class RunTests(WithoutCollector, GatewayTestCase):
 
     def test_left(self) -> None:
         """
-        When its caller has gone.
+        After a disconnect.
         """
         for body in (ASKED, STREAMED):
             self.assertNothingKept(body, lambda call, caller: caller.reset())
@@ -89,12 +88,12 @@ class RunTests(WithoutCollector, GatewayTestCase):
 
 class CallTests(WithoutCollector, ProviderTestCase):
     """
-    Calls of models over HTTP.
+    Model calls over HTTP.
     """
 
     def test_ended(self) -> None:
         """
-        A call is gone when its connection rests in the pool.
+        A call is freed when its connection is back in the pool.
         """
         call = self.asked()
         self.served.send(HELLO + DONE)
@@ -108,7 +107,7 @@ class CallTests(WithoutCollector, ProviderTestCase):
 
     def test_cancelled(self) -> None:
         """
-        And when it was cancelled.
+        A cancelled call is freed.
         """
         call = self.asked()
         self.served.send(HELLO)

@@ -1,5 +1,5 @@
 """
-Pages that are made to be far larger as text than they are.
+Pages whose text would be far larger than the page.
 """
 
 from hypothesis import given
@@ -10,7 +10,7 @@ from tests.fuzz.mutations import hurried, mutated
 
 FACTOR = 20
 """
-The largest size of a page's text, in multiples of the page's own.
+The limit of a page's text, as a multiple of the page's size.
 """
 
 WIDE = "x" * 20_000
@@ -39,8 +39,7 @@ class SizeTests(SynchronousTestCase):
 
     def test_wideCell(self) -> None:
         """
-        One wide cell does not make all rows of its table as wide, however it is
-        wrapped, and nothing of the table is lost.
+        One wide cell does not widen all rows of its table, and no content is lost.
         """
         first = f"<tr><td>{WIDE}</td><td>y</td></tr>"
         for page in (
@@ -56,14 +55,14 @@ class SizeTests(SynchronousTestCase):
 
     def test_distances(self) -> None:
         """
-        Nor do distances that a page asks for.
+        CSS distances do not enlarge the text.
         """
         for style in ("margin-top", "margin-bottom", "padding-left", "margin-left"):
             self.assertModest(f'<ul style="{style}:90000em">' + "<li>x" * 100 + "</ul>")
 
     def test_nested(self) -> None:
         """
-        Nor do lists and quotations within each other, however deep.
+        Deeply nested lists and quotations do not enlarge it.
         """
         for opening in ("<ul><li>", "<ol><li>", "<div>", "<div><ul>", "<blockquote>"):
             page = opening * 100 + "<li>x" * 20_000
@@ -72,14 +71,14 @@ class SizeTests(SynchronousTestCase):
 
     def test_hidden(self) -> None:
         """
-        Hidden parts of a page stay hidden.
+        Hidden parts of a page are left out.
         """
         page = '<p>Seen</p><p style="color:red; DISPLAY : none; margin:0">Hidden</p>'
         self.assertEqual(renderHTML(page), "Seen")
 
     def test_usualTable(self) -> None:
         """
-        A table as they usually are has its columns.
+        A usual table has its columns.
         """
         rows = "".join(f"<tr><td>{n}<td>name {n}" for n in range(1000))
         lines = renderHTML(f"<table class='w'>{rows}</table>").splitlines()
@@ -90,6 +89,6 @@ class SizeTests(SynchronousTestCase):
     @given(mutated(PAGES))
     def test_mutated(self, page: bytes) -> None:
         """
-        Nor does anything that comes of a page with something wrong in it.
+        Mutated pages do not enlarge it.
         """
         self.assertModest(page.decode("utf-8", "replace").replace("\0", ""))

@@ -1,5 +1,5 @@
 """
-The requests of callers, and mutations of them.
+Requests of clients, and mutations of them.
 """
 
 import re
@@ -120,7 +120,7 @@ HEADERS = [
     (b"Authorization", b"Basic " + b64encode(b"user:password")),
 ]
 """
-The headers that the gateway reads, as well-behaved callers send them.
+Valid values of the headers that the gateway reads.
 """
 
 _values = st.one_of(
@@ -132,7 +132,7 @@ _values = st.one_of(
 
 
 def _header(header: tuple[bytes, bytes], value: bytes) -> bytes:
-    # What ends a line would be the beginning of something else.
+    # A line end would begin another header.
     return b"%b: %b\r\n" % (header[0], value.translate(None, b"\r\n"))
 
 
@@ -155,7 +155,7 @@ def _request(method: bytes, path: bytes, headers: bytes, body: bytes) -> bytes:
 
 def _answer(call) -> None:
     """
-    Answer as a model does that does as it is told.
+    Reply as the request requires.
     """
     call.think("Hm.")
     if call.request.toolChoice in ("auto", "none"):
@@ -168,7 +168,7 @@ def _answer(call) -> None:
 
 class RequestFuzz(GatewayTestCase):
     """
-    A gateway whose model answers everything.
+    A gateway whose model replies to every call.
     """
 
     config = {
@@ -179,18 +179,18 @@ class RequestFuzz(GatewayTestCase):
 
     def setUp(self) -> None:
         """
-        Have the model answer.
+        Let the model reply.
         """
         super().setUp()
-        # Large bodies are read in threads.
+        # Large bodies are parsed in threads.
         self.net = Internet()
         self.gateway = self.start(config=configOf(**self.config), clock=self.net)
         self.gateway.provider.answer = _answer
 
     def assertAnswered(self, raw: bytes, most: int = 499) -> None:
         """
-        Assert that bytes on a connection get answers in OpenAI's shape, that what
-        is wrong is the caller's fault, and that nothing of it is in the log.
+        Assert that bytes on a connection get responses in OpenAI's format, that errors
+        are the client's, and that nothing is logged.
         """
         caller = self.gateway.connect()
         caller.send(raw)
@@ -200,7 +200,7 @@ class RequestFuzz(GatewayTestCase):
                 call.give(*[[0.5, -1.0]] * len(call.request.inputs), tokens=3)
         self.gateway.provider.embeddings.clear()
         self.gateway.provider.calls.clear()
-        # No run, and no half request, outlives its connection.
+        # No run, and no partial request, outlives its connection.
         caller.leave()
         received = caller.received
         self.gateway.clock.advance(1)
@@ -213,7 +213,7 @@ class RequestFuzz(GatewayTestCase):
 
     def assertShaped(self, answer) -> None:
         """
-        Assert that an answer is what an OpenAI client can read.
+        Assert that an OpenAI client can read a response.
         """
         kind = answer.headers.get("content-type", "")
         if answer.status >= 400:
@@ -236,7 +236,7 @@ class BodyTests(RequestFuzz):
     @given(mutated(BODIES), _headers)
     def test_completions(self, body: bytes, headers: bytes) -> None:
         """
-        A request with something wrong in it is served, or is the caller's mistake.
+        A mutated request is served, or is the client's error.
         """
         self.assertAnswered(
             _request(b"POST", COMPLETIONS.encode(), _KNOWN + headers, body)
@@ -246,7 +246,7 @@ class BodyTests(RequestFuzz):
     @given(st.binary(max_size=200) | st.text(max_size=50).map(str.encode), _headers)
     def test_anyBytes(self, body: bytes, headers: bytes) -> None:
         """
-        So is whatever else there is.
+        The same applies to arbitrary bytes.
         """
         self.assertAnswered(
             _request(b"POST", COMPLETIONS.encode(), _KNOWN + headers, body)
@@ -255,7 +255,7 @@ class BodyTests(RequestFuzz):
 
 class ManyTests(RequestFuzz):
     """
-    Bodies with very much, or very deep, in one field.
+    Bodies with very many or deeply nested values in one field.
     """
 
     values = [
@@ -292,7 +292,7 @@ class ManyTests(RequestFuzz):
     )
     def test_many(self, name, value, count, depth, path) -> None:
         """
-        They are served, or the caller's mistake.
+        They are served, or the client's error.
         """
         many = b"[" * depth + b",".join([value] * count) + b"]" * depth
         body = b'{"messages":[{"role":"user","content":"Hi."}],"%b":%b}' % (
@@ -311,7 +311,7 @@ class EmbeddingTests(RequestFuzz):
     @given(mutated(EMBEDDINGS), _headers)
     def test_embeddings(self, body: bytes, headers: bytes) -> None:
         """
-        The same holds for these.
+        The same applies to these.
         """
         self.assertAnswered(
             _request(b"POST", b"/v1/embeddings", _KNOWN + headers, body)
@@ -320,7 +320,7 @@ class EmbeddingTests(RequestFuzz):
 
 class HeaderTests(RequestFuzz):
     """
-    Headers, paths, and what there is around them.
+    Headers, paths, and the rest of the head.
     """
 
     paths = [
@@ -371,22 +371,22 @@ class HeaderTests(RequestFuzz):
     )
     def test_wire(self, raw: bytes) -> None:
         """
-        Nor does anything that is hardly HTTP.
+        Malformed HTTP breaks nothing.
         """
-        # Only those headers that an answer to HEAD would need matter here.
+        # Only headers that make a response to HEAD possible matter here.
         self.assertAnswered(raw.replace(b"HEAD", b"HEED"), most=505)
 
 
 class ResumeTests(RequestFuzz):
     """
-    Runs that are asked for again.
+    Repeated requests.
     """
 
     @hurried
     @given(st.lists(_values, min_size=2, max_size=2), _values)
     def test_keyed(self, keys: Sequence[bytes], last: bytes) -> None:
         """
-        Whatever the key and the number of the last event are.
+        Any key and any number of the last event.
         """
         for key in keys:
             header = _header((b"Idempotency-Key", b""), key)
