@@ -195,11 +195,11 @@ class AnswerContent:
         self._content += len(signature)
         self._calls.sign(key, wellFormed(signature))
 
-    def knowsCall(self, key: object) -> bool:
+    def hasWholeArguments(self, key: object) -> bool:
         """
-        Has this call begun?
+        Are the arguments of a call that has begun a whole JSON text so far?
         """
-        return self._calls.knows(key)
+        return self._calls.isWhole(key)
 
     def lacksArguments(self, key: object) -> bool:
         """

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 
+import msgspec
+
 from openclaw.events import ToolCallDelta
 from openclaw.messages import MOST_CALLS, ToolCall
 
@@ -19,6 +21,12 @@ MOST_PIECES = 4096
 """
 The pieces of arguments that are kept apart; a word as a string of its own takes ten
 times its memory.
+"""
+
+
+MOST_CHECKED = 65_536
+"""
+The longest arguments that are checked for being whole, in characters.
 """
 
 
@@ -89,6 +97,21 @@ class ToolCallAssembler:
         """
         call = self._byKey.get(key)
         return call is not None and not call.pieces
+
+    def isWhole(self, key: object) -> bool:
+        """
+        Are the arguments of a call a whole JSON text so far?
+
+        @raise KeyError: It has not begun.
+        """
+        text = "".join(self._byKey[key].pieces)
+        if not text.endswith("}") or len(text) > MOST_CHECKED:
+            return False
+        try:
+            msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return False
+        return True
 
     def more(self, key: object, arguments: str) -> ToolCallDelta:
         """

@@ -4,8 +4,8 @@ Tests for L{openclaw.models.local}: the process's start, death and return.
 
 from openclaw.config import LOCAL_MODEL
 from openclaw.errors import ModelUnavailable, RunCancelled
+from openclaw.models.local.engine import HEALTHY_SECONDS
 from openclaw.models.local.engine_process import LOAD_SECONDS
-from openclaw.models.local.local_provider import HEALTHY_SECONDS
 from tests.models.local_doubles import REPLY, LocalModelTestCase
 
 

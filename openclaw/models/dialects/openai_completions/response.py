@@ -14,6 +14,7 @@ import msgspec
 
 from openclaw.config import Secret
 from openclaw.interfaces import ModelReply, ModelRequest
+from openclaw.models.call_matching import CallMatcher, idOf, indexOf
 from openclaw.models.dialects.openai_completions.request import bodyOf
 from openclaw.models.finish_reasons import isFailure, nearestReason
 from openclaw.models.lenient_json import LenientDecoder, textOf
@@ -48,8 +49,8 @@ class _FunctionDelta(msgspec.Struct):
 
 
 class _CallDelta(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
+    index: Any = None
+    id: Any = None
     function: _FunctionDelta | None = None
 
 
@@ -65,6 +66,7 @@ class _Text(msgspec.Struct):
     reasoning: _Written = None  # OpenRouter, Ollama
     reasoning_text: _Written = None  # GitHub Copilot
     tool_calls: list[_CallDelta] | None = None
+    function_call: _FunctionDelta | None = None  # before tool_calls
 
 
 class _Choice(msgspec.Struct):
@@ -93,6 +95,7 @@ _KNOWN = frozenset({"choices", "created", "id", "model", "object", "usage", "x_g
 Members of chunks that may say nothing.
 """
 
+_FUNCTION_CALL = _CallDelta(index=0)
 _THOUGHTS = frozenset({"reasoning", "thinking"})
 _CHUNK = LenientDecoder(_Chunk)
 _decodeChunk = _CHUNK.decode
@@ -107,6 +110,7 @@ class ChatCompletionDecoder(StreamedReply):
         super().__init__(provider, refusal)
         self._thought = bytearray()
         self._thoughtField = ""
+        self._matcher = CallMatcher(self.hasWholeArguments)
 
     def read(self, payload: bytes) -> None:
         """
@@ -169,9 +173,8 @@ class ChatCompletionDecoder(StreamedReply):
                     self.say(content)
                 else:
                     self._readParts(content)
-            if said.tool_calls:
-                for position, call in enumerate(said.tool_calls):
-                    self._readCall(call, position)
+            if said.tool_calls or said.function_call is not None:
+                self._readCalls(said, isWhole=choice.delta is None)
         if choice.finish_reason:
             self._stop(choice.finish_reason, error or choice.error)
         elif choice.message is not None and self.isUnstreamed:
@@ -202,20 +205,27 @@ class ChatCompletionDecoder(StreamedReply):
         self._thoughtField = field
         self._thought += text.encode()
 
-    def _readCall(self, call: _CallDelta, position: int) -> None:
+    def _readCalls(self, said: _Text, isWhole: bool) -> None:
+        for call in said.tool_calls or ():
+            if call.function is not None:
+                self._readCall(call, call.function, isWhole)
+        if said.function_call is not None:
+            self._readCall(_FUNCTION_CALL, said.function_call, isWhole)
+
+    def _readCall(
+        self, call: _CallDelta, function: _FunctionDelta, isWhole: bool
+    ) -> None:
         """
-        Some servers leave the index out, others the id; what is new has a name.
+        @param isWhole: The answer is not streamed, so that each item is a call.
         """
-        function = call.function
-        key: object = position if call.index is None else call.index
-        if function is None:
-            return
-        if function.name and (not self.knowsCall(key) or call.index is None):
-            if self.knowsCall(key):
-                key = call.id or object()
-            self.beginCall(key, function.name, call.id)
-        arguments = function.arguments
-        if arguments:
+        id, index, name = idOf(call.id), indexOf(call.index), function.name or ""
+        key = None if isWhole else self._matcher.find(id, index, name)
+        if key is None:
+            if not name and not function.arguments:
+                return
+            key = self._matcher.begin(id, index, name)
+            self.beginCall(key, name, id)
+        if arguments := function.arguments:
             self.continueCall(key, self.argumentsText(arguments))
 
     def _count(self, usage: _Usage) -> None:

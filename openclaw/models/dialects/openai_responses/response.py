@@ -12,6 +12,7 @@ import msgspec
 
 from openclaw.config import Secret
 from openclaw.interfaces import ModelRequest
+from openclaw.models.call_matching import CallMatcher
 from openclaw.models.dialects.openai_responses.request import bodyOf
 from openclaw.models.finish_reasons import nearestReason
 from openclaw.models.lenient_json import LenientDecoder, textOf
@@ -65,6 +66,7 @@ class _Event(msgspec.Struct):
     type: str | None = None
     object: str | None = None
     output_index: int | None = None
+    item_id: str | None = None
     summary_index: int | None = None
     item: _Item | None = None
     response: _Response | None = None
@@ -82,13 +84,14 @@ _NOT_WHOLE = ("cancelled", "in_progress", "queued")
 class ResponseDecoder(StreamedReply):
     """
     An answer's bytes in, events out.  It consists of items (messages, calls, and
-    thoughts) that are told apart by their index.
+    thoughts) that are told apart by their index; calls also by the item's id.
     """
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
         super().__init__(provider, refusal)
         self._told: set[int | None] = set()
         self._kept: set[int | None] = set()
+        self._matcher = CallMatcher(self.hasWholeArguments)
 
     def read(self, payload: bytes) -> None:
         """
@@ -105,7 +108,8 @@ class ResponseDecoder(StreamedReply):
                 self.noteItem(self._told, index)
                 self.say(delta if type(delta) is str else textOf(delta))
             case "response.function_call_arguments.delta":
-                self.continueCall(index, self.argumentsText(delta))
+                key = self._matcher.find(event.item_id or "", index, "")
+                self.continueCall(key, self.argumentsText(delta))
             case (
                 "response.reasoning_text.delta"
                 | "response.reasoning_summary_text.delta"
@@ -167,10 +171,15 @@ class ResponseDecoder(StreamedReply):
         Tell what of a whole item was not told while it was written.
         """
         if item.type == "function_call":
-            if not self.knowsCall(index):
+            key = None
+            if index is not None or item.id:
+                # Some servers change the ids; an index is enough.
+                name = item.name if index is None else None
+                key = self._matcher.find(item.id or "", index, name or "")
+            if key is None:
                 self._beginCall(index, item)
-            elif self.lacksArguments(index):
-                self.continueCall(index, self.argumentsText(item.arguments))
+            elif self.lacksArguments(key):
+                self.continueCall(key, self.argumentsText(item.arguments))
         elif item.type == "reasoning" and index not in self._kept:
             self.noteItem(self._kept, index)
             if sealed := textOf(item.encrypted_content):
@@ -186,8 +195,9 @@ class ResponseDecoder(StreamedReply):
 
     def _beginCall(self, index: int | None, item: _Item) -> None:
         self.noteItem(self._told, index)
-        self.beginCall(index, item.name, item.call_id or item.id)
-        self.continueCall(index, self.argumentsText(item.arguments))
+        key = self._matcher.begin(item.id or "", index, item.name or "")
+        self.beginCall(key, item.name, item.call_id or item.id)
+        self.continueCall(key, self.argumentsText(item.arguments))
 
     def _count(self, usage: _Usage) -> None:
         prompt = usage.input_tokens_details or _InputDetails()
