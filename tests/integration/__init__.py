@@ -1,3 +1,3 @@
 """
-Tests that start the real daemon as a process and use real clients.
+Tests with the real daemon as a process, and real clients.
 """

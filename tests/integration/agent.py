@@ -1,5 +1,5 @@
 """
-A daemon whose agent has tools, and what the test's model does with them.
+A daemon whose agent has tools, and a model that calls them.
 """
 
 import json
@@ -17,7 +17,7 @@ Turn = Callable[[ServedCall], None]
 
 def wants(*wanted: tuple[str, Mapping[str, Any]], text: str = "") -> Turn:
     """
-    A turn of the model in which it calls tools, perhaps behind some words.
+    A reply of the model with tool calls, optionally after some text.
 
     @param wanted: The names of the tools, and their arguments.
     """
@@ -42,14 +42,14 @@ def wants(*wanted: tuple[str, Mapping[str, Any]], text: str = "") -> Turn:
 
 def calls(name: str, text: str = "", **arguments: Any) -> Turn:
     """
-    A turn in which it calls one tool.
+    A reply with one tool call.
     """
     return wants((name, arguments), text=text)
 
 
 def says(*texts: str) -> Turn:
     """
-    A turn of the model in which it answers.
+    A reply with text.
     """
 
     def turn(call: ServedCall) -> None:
@@ -68,7 +68,7 @@ class AgentTestCase(DaemonTestCase):
 
     def setUp(self) -> None:
         """
-        Make the workspace.
+        Create the workspace.
         """
         super().setUp()
         self.workspace = self.folder / "workspace"
@@ -80,9 +80,8 @@ class AgentTestCase(DaemonTestCase):
         """
         Start the daemon.
 
-        @param changes: More of its configuration.
-
-        @param defaults: More of the agents' defaults.
+        @param changes: Further configuration.
+        @param defaults: Further defaults of agents.
         """
         agent = {
             "workspace": str(self.workspace),
@@ -94,15 +93,15 @@ class AgentTestCase(DaemonTestCase):
 
     def plays(self, *turns: Turn) -> None:
         """
-        From now on the model takes these turns.
+        Let the model send these replies from now on.
         """
         left = list(turns)
         self.upstream.answer = lambda call: left.pop(0)(call)
 
     def told(self, index: int = -1) -> list[tuple[str, str]]:
         """
-        The results of tools that the model was told in a call: the ids of the calls
-        of tools, and what came of them.
+        Return the tool results in a model call: the ids of the calls, and their
+        results.
         """
         return [
             (message["tool_call_id"], message["content"])
@@ -112,7 +111,7 @@ class AgentTestCase(DaemonTestCase):
 
     def offered(self, index: int = -1) -> set[str]:
         """
-        The names of the tools that the model was offered in a call.
+        Return the names of the tools in a model call.
         """
         tools = self.upstream.calls[index].body.get("tools", ())
         return {tool["function"]["name"] for tool in tools}

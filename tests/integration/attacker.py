@@ -1,5 +1,5 @@
 """
-Callers who mean harm, or whose network does: plain bytes on plain connections.
+Hostile clients and networks: raw bytes on raw connections.
 """
 
 import json
@@ -29,9 +29,9 @@ ALIVE = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
 @dataclass(frozen=True)
 class Answer:
     """
-    An answer as it stands on the wire.
+    A response.
 
-    @ivar headers: By their names in lower case.
+    @ivar headers: By their lower-case names.
     """
 
     status: int
@@ -41,14 +41,14 @@ class Answer:
     @property
     def error(self) -> dict[str, Any]:
         """
-        The error in it.
+        Return the error in it.
         """
         return json.loads(self.body)["error"]
 
 
 def answersIn(received: str) -> list[Answer]:
     """
-    The answers that were received, each of which has a length.
+    Return the responses in some bytes, each of which has a length.
     """
     rest, found = received.encode(), []
     while rest:
@@ -64,7 +64,7 @@ def answersIn(received: str) -> list[Answer]:
 
 def completion(words: str = "hi", **fields: Any) -> bytes:
     """
-    A whole request for an answer.
+    Return a complete completion request.
     """
     body = json.dumps(asking(words, **fields)).encode()
     return KNOWN + b"Content-Length: %d\r\n\r\n" % len(body) + body
@@ -72,7 +72,7 @@ def completion(words: str = "hi", **fields: Any) -> bytes:
 
 def resident(pid: int) -> float:
     """
-    The memory of a process, in MB (on Linux).
+    Return the memory of a process, in MB (on Linux).
     """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -82,16 +82,16 @@ def resident(pid: int) -> float:
 
 class AttackerTestCase(DaemonTestCase):
     """
-    A daemon that has little patience.
+    A daemon with short time limits.
 
     @ivar daemon: The daemon.
     """
 
     async def begin(self, **http: Any) -> None:
         """
-        Start it.
+        Start the daemon.
 
-        @param http: What is to be different below C{gateway.http}.
+        @param http: Changes of C{gateway.http}.
         """
         endpoint = {"bodyTimeoutSeconds": BODY_SECONDS}
         base = {
@@ -103,7 +103,7 @@ class AttackerTestCase(DaemonTestCase):
 
     async def connect(self, *pieces: bytes) -> Connection:
         """
-        Connect, and send something.
+        Connect, and send some bytes.
         """
         address = urlsplit(self.daemon.url)
         endpoint = TCP4ClientEndpoint(reactor, address.hostname, address.port)
@@ -115,7 +115,7 @@ class AttackerTestCase(DaemonTestCase):
 
     async def answersTo(self, *pieces: bytes) -> list[Answer]:
         """
-        All that the gateway says until it closes the connection.
+        Return everything that the gateway sends until it closes the connection.
         """
         connection = await self.connect(*pieces)
         await connection.lost
@@ -123,7 +123,7 @@ class AttackerTestCase(DaemonTestCase):
 
     def assertRefused(self, answer: Answer, status: int, code: str) -> None:
         """
-        Assert that an answer is an error in OpenAI's shape, whole, with a name.
+        Assert that a response is a complete error in OpenAI's format.
         """
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.error["code"], code)

@@ -1,5 +1,5 @@
 """
-A certificate for this machine, signed by itself.
+Self-signed certificates for this machine.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,10 @@ def writeCertificate(
     folder: Path, day: int = 0, key: PrivateKey | None = None
 ) -> tuple[Path, Path]:
     """
-    Make one for C{127.0.0.1}, that is good for a day.
+    Create a certificate for C{127.0.0.1} that is valid for a day.
 
-    @param day: Which day: 0 for today.
-
-    @param key: Its key; by default a new one on an elliptic curve.
-
+    @param day: The day: 0 for today.
+    @param key: The key; by default a new one on an elliptic curve.
     @return: The files of the certificate and of its key, PEM.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())

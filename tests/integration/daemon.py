@@ -17,7 +17,7 @@ The C{twistd} of the Python that runs the tests.
 
 PROJECT = Path(openclaw.__file__).parents[1]
 """
-The code that a daemon runs: the tested one, before any that is installed.
+The tested code, which precedes any installed one.
 """
 
 
@@ -36,9 +36,8 @@ class Daemon(Program):
         """
         Start it.
 
-        @param arguments: What stands behind C{twistd -n openclaw}.
-
-        @param environ: Its environment; the code under test is added.
+        @param arguments: The arguments after C{twistd -n openclaw}.
+        @param environ: Its environment; the path of the tested code is added.
         """
         command = [sys.executable, str(TWISTD), "-n", "--pidfile=", "openclaw"]
         code = {"PYTHONPATH": str(PROJECT)}
@@ -46,7 +45,7 @@ class Daemon(Program):
 
     async def ready(self) -> None:
         """
-        Wait until it serves.
+        Wait until it is ready.
         """
         self.url = (await self.line(r"Ready at (\S+)/v1$"))[1]
 

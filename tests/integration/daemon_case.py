@@ -1,5 +1,5 @@
 """
-The beginning of the integration tests: an upstream, a configuration, a gateway.
+The base class of integration tests: an upstream, a configuration, a gateway.
 """
 
 import json
@@ -23,13 +23,13 @@ LOOPBACK = "tcp:0:interface=127.0.0.1"
 
 WORKERS = int(os.environ.get("OPENCLAW_TEST_WORKERS", "1"))
 """
-The number of a daemon's processes, unless a test says otherwise.
+The default number of a daemon's processes.
 """
 
 
 def merged(base: Any, changes: Any) -> Any:
     """
-    A document with some of its members changed; C{None} removes one.
+    Merge changes into a document; C{None} removes a member.
     """
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
@@ -44,11 +44,11 @@ def merged(base: Any, changes: Any) -> Any:
 
 class DaemonTestCase(TestCase):
     """
-    A model provider that the test plays, and gateways that use it.
+    A model provider, to whose calls tests reply, and gateways that use it.
 
-    @ivar folder: For the files of the test.
+    @ivar folder: A directory for files of the test.
     @ivar state: The state directory of its gateways.
-    @cvar workers: How many processes a daemon has.
+    @cvar workers: The number of a daemon's processes.
     """
 
     timeout = 60
@@ -56,7 +56,7 @@ class DaemonTestCase(TestCase):
 
     def setUp(self) -> None:
         """
-        Let the provider listen.
+        Start the provider.
         """
         self.upstream = Upstream(reactor)
         self.addCleanup(self.upstream.close)
@@ -64,11 +64,11 @@ class DaemonTestCase(TestCase):
         self.state = self.folder / "state"
         self.folder.mkdir(parents=True)
 
-    # What holds
+    # Configuration
 
     def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
-        A configuration that uses the provider.
+        Return a configuration that uses the provider.
         """
         base = {
             "gateway": {
@@ -86,7 +86,7 @@ class DaemonTestCase(TestCase):
         self, changes: Mapping[str, Any] | None = None, name: str = "openclaw.json"
     ) -> Path:
         """
-        Write that into a file.
+        Write the configuration into a file.
         """
         path = self.folder / name
         path.write_text(json.dumps(self.document(changes)))
@@ -94,7 +94,7 @@ class DaemonTestCase(TestCase):
 
     def environment(self, **more: str) -> dict[str, str]:
         """
-        Return a gateway's environment: nothing of the tests' own.
+        Return a gateway's environment, without the tests' own.
         """
         return {
             "PATH": os.environ["PATH"],
@@ -113,7 +113,7 @@ class DaemonTestCase(TestCase):
         environ: Mapping[str, str] | None = None,
     ) -> Daemon:
         """
-        Start a daemon, without waiting for it.
+        Start a daemon without waiting for it.
 
         @param config: Its configuration; by default that of L{configure}.
         """
@@ -138,7 +138,7 @@ class DaemonTestCase(TestCase):
 
     async def seenBy(self, gateway: Daemon, *command: str) -> Any:
         """
-        Run a program that uses a daemon: its arguments are the base URL and the token.
+        Run a program that uses a daemon; its arguments are the base URL and the token.
 
         @return: The JSON that it printed.
         """
@@ -155,7 +155,7 @@ class DaemonTestCase(TestCase):
         environ: Mapping[str, str] | None = None,
     ) -> Daemon:
         """
-        Start a daemon, and wait until it serves.
+        Start a daemon, and wait until it is ready.
         """
         daemon = self.spawn(*options, config=config, listen=listen, environ=environ)
         await daemon.ready()
@@ -168,7 +168,7 @@ class DaemonTestCase(TestCase):
         environ: Mapping[str, str] | None = None,
     ) -> GatewayService:
         """
-        Start a gateway within the reactor of the tests, and wait until it serves.
+        Start a gateway in the tests' reactor, and wait until it is ready.
         """
         gateway = makeService(
             reactor=reactor,
@@ -185,7 +185,7 @@ class DaemonTestCase(TestCase):
         self, gateway: Daemon | GatewayService | str, token: str | None = TOKEN
     ) -> Caller:
         """
-        Somebody who calls a gateway.
+        Return a client of a gateway.
         """
         if isinstance(gateway, GatewayService):
             gateway = gateway.urls()[0]

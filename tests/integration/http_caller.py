@@ -1,5 +1,5 @@
 """
-A client of a gateway, within the test's reactor.
+A client of a gateway, in the test's reactor.
 """
 
 import json
@@ -22,10 +22,10 @@ COMPLETIONS = "/v1/chat/completions"
 
 class Incoming(Protocol):
     """
-    Bytes that come.
+    A protocol that collects bytes.
 
     @ivar received: All of them so far, as text.
-    @ivar lost: Fires when no more can come.
+    @ivar lost: Fires when the connection is lost.
     """
 
     def __init__(self) -> None:
@@ -36,15 +36,15 @@ class Incoming(Protocol):
     @property
     def received(self) -> str:
         """
-        All that came so far.
+        Return all bytes so far.
         """
         return self._data.decode()
 
     def until(self, text: str) -> "Deferred[str]":
         """
-        Wait for a text to come.
+        Wait for a text.
 
-        @return: Fires with all that was received.
+        @return: Fires with everything that was received.
         """
         awaited: Deferred[str] = Deferred()
         self._awaited.append((text, awaited))
@@ -59,16 +59,10 @@ class Incoming(Protocol):
                 awaited.callback(self.received)
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Some came.
-        """
         self._data += data
         self._look()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        No more will come.
-        """
         awaited, self._awaited = self._awaited, []
         for text, each in awaited:
             each.errback(AssertionError(f"ended without {text!r}:\n{self.received}"))
@@ -78,7 +72,7 @@ class Incoming(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """
-    An answer whose headers are there.
+    A response whose headers have arrived.
     """
 
     status: int
@@ -87,27 +81,27 @@ class Answer:
 
     def header(self, name: str) -> str | None:
         """
-        The value of a header.
+        Return a header.
         """
         values = self.headers.getRawHeaders(name)
         return values[0] if values else None
 
     async def whole(self) -> str:
         """
-        The whole body.
+        Return the complete body.
         """
         await self.body.lost
         return self.body.received
 
     async def json(self) -> Any:
         """
-        The body as JSON.
+        Return the body as JSON.
         """
         return json.loads(await self.whole())
 
     async def words(self) -> str:
         """
-        The text of the answer, streamed or not.
+        Return the text of the reply, streamed or not.
         """
         text = await self.whole()
         if text.startswith("data:"):
@@ -116,14 +110,14 @@ class Answer:
 
     async def code(self) -> str:
         """
-        The code of an error.
+        Return the code of an error.
         """
         return (await self.json())["error"]["code"]
 
 
 def frames(text: str) -> Sequence[Any]:
     """
-    The documents of an event stream; the last is the string C{[DONE]}.
+    Return the documents of an event stream; the last is the string C{[DONE]}.
     """
     payloads = [
         line.removeprefix("data: ")
@@ -147,7 +141,7 @@ def streamedWords(text: str) -> str:
 
 def asking(words: str, **fields: Any) -> dict[str, Any]:
     """
-    The body of a request for one answer.
+    Return the body of a completion request.
     """
     return {
         "model": "openclaw",
@@ -158,7 +152,7 @@ def asking(words: str, **fields: Any) -> dict[str, Any]:
 
 class Caller:
     """
-    Somebody who knows where a gateway is and what to show it.
+    A client with a gateway's URL and a credential.
     """
 
     def __init__(
@@ -175,7 +169,7 @@ class Caller:
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         """
-        Ask for a path.
+        Send a GET request.
         """
         return await self._request(b"GET", path, headers or {}, None)
 
@@ -193,9 +187,9 @@ class Caller:
         **fields: Any,
     ) -> Answer:
         """
-        Ask the agent something.
+        Send a completion request.
 
-        @param fields: More of the request's body.
+        @param fields: Further fields of the body.
         """
         body = FileBodyProducer(BytesIO(json.dumps(asking(words, **fields)).encode()))
         return await self._request(b"POST", COMPLETIONS, headers or {}, body)
@@ -227,9 +221,9 @@ class Caller:
         **fields: Any,
     ) -> "Connection":
         """
-        Ask the agent something over a plain connection, which the test can close.
+        Send a completion request on a raw connection, which the test can close.
 
-        @param withhold: Leave so many bytes of the body to L{Connection.finish}.
+        @param withhold: The number of bytes of the body for L{Connection.finish}.
         """
         more = "".join(
             f"{name}: {value}\r\n" for name, value in (headers or {}).items()
@@ -252,7 +246,7 @@ class Caller:
 
 class Connection(Incoming):
     """
-    A caller's plain connection.
+    A client's raw connection.
 
     @ivar withheld: The end of the body, if it is not sent yet.
     """
@@ -267,19 +261,19 @@ class Connection(Incoming):
 
     def close(self) -> None:
         """
-        Close it as a program does that ends in order: with a FIN.
+        Close it like a program that ends normally, with a FIN.
         """
         self.transport.loseConnection()
 
     def reset(self) -> None:
         """
-        Close it as a program does that crashes: with a RST.
+        Close it like a program that crashes, with a RST.
         """
         self.transport.abortConnection()
 
     def halfClose(self) -> None:
         """
-        Say that no more will be sent, as some do who don't care for the answer.
+        Close the sending half, like clients that ignore the response.
         """
         self.transport.loseWriteConnection()
 

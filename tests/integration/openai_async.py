@@ -1,6 +1,6 @@
 """
-A program that uses OpenAI's asynchronous SDK as its users do, and prints what it saw
-as JSON.  Its arguments are a base URL and a token.
+A program with OpenAI's asynchronous SDK, which prints its results as JSON.  Its
+arguments are a base URL and a token.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ HI: Any = [{"role": "user", "content": "hi"}]
 
 async def whole(client: openai.AsyncOpenAI) -> str | None:
     """
-    An answer.
+    Return a reply.
     """
     completion = await client.chat.completions.create(model="openclaw", messages=HI)
     return completion.choices[0].message.content
@@ -23,7 +23,7 @@ async def whole(client: openai.AsyncOpenAI) -> str | None:
 
 async def streamed(client: openai.AsyncOpenAI) -> list[str | None]:
     """
-    The pieces of an answer.
+    Return the pieces of a reply.
     """
     stream = await client.chat.completions.create(
         model="openclaw", messages=HI, stream=True
@@ -33,7 +33,7 @@ async def streamed(client: openai.AsyncOpenAI) -> list[str | None]:
 
 async def embedded(client: openai.AsyncOpenAI) -> list[list[float]]:
     """
-    The vectors of two texts.
+    Return the vectors of two texts.
     """
     answer = await client.embeddings.create(model="openclaw", input=["a", "b"])
     return [each.embedding for each in answer.data]
@@ -41,7 +41,7 @@ async def embedded(client: openai.AsyncOpenAI) -> list[list[float]]:
 
 async def errorOf(client: openai.AsyncOpenAI, model: str) -> list[str | None]:
     """
-    The class and the code of an error.
+    Return the class and the code of an error.
     """
     try:
         await client.chat.completions.create(model=model, messages=HI)
@@ -52,7 +52,7 @@ async def errorOf(client: openai.AsyncOpenAI, model: str) -> list[str | None]:
 
 async def main(url: str, token: str) -> dict[str, Any]:
     """
-    Try everything.
+    Run everything.
     """
     async with openai.AsyncOpenAI(base_url=url, api_key=token, max_retries=0) as client:
         stranger = client.with_options(api_key="wrong")

@@ -1,5 +1,5 @@
 """
-Processes that are not the tests' own children (on Linux).
+Processes that are not children of the tests (on Linux).
 """
 
 import os
@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 def missingProcesses() -> str | None:
     """
-    Why tests that look at such processes are skipped; C{None} if they can be.
+    Return the reason to skip tests that inspect such processes; C{None} if they can.
     """
     if not hasattr(os, "pidfd_open") or not _childrenOf(os.getpid()).exists():
         return "the system does not tell enough about its processes"
@@ -27,15 +27,14 @@ def _childrenOf(pid: int) -> Path:
 
 def children(pid: int) -> list[int]:
     """
-    The processes that a process has started, and that are still there; but for its
-    workers.
+    Return the running children of a process, except for its workers.
     """
     return [child for child in _allChildren(pid) if not _isWorker(child)]
 
 
 def workers(pid: int) -> list[int]:
     """
-    The workers of a daemon.
+    Return the workers of a daemon.
     """
     return [child for child in _allChildren(pid) if _isWorker(child)]
 
@@ -69,7 +68,7 @@ def sockets(pid: int) -> int:
 @implementer(IReadDescriptor)
 class Watch:
     """
-    An eye on a process.
+    A watch on a process.
 
     @ivar ended: Fires when it has ended.
     """
@@ -82,20 +81,17 @@ class Watch:
 
     def fileno(self) -> int:
         """
-        A descriptor that can be read once the process has ended.
+        Return a descriptor that becomes readable when the process has ended.
         """
         return self._descriptor
 
     def doRead(self) -> None:
-        """
-        It has.
-        """
         self.stop()
         self.ended.callback(None)
 
     def stop(self) -> None:
         """
-        Look away.
+        Stop watching.
         """
         if self._descriptor >= 0:
             self._reactor.removeReader(self)
@@ -104,7 +100,7 @@ class Watch:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        See L{IReadDescriptor}.
+        Do nothing.
         """
 
     def logPrefix(self) -> str:

@@ -22,10 +22,9 @@ class Program(ProcessProtocol):
     """
     A process whose output the test reads by lines.
 
-    @ivar lines: The lines that it wrote so far, whether to its standard output or
-        its standard error.
-    @ivar ended: Fires when it is gone and buried.
-    @ivar status: Its exit status, once it is gone; C{None} if a signal ended it.
+    @ivar lines: The lines of its standard output and standard error so far.
+    @ivar ended: Fires when it has been reaped.
+    @ivar status: Its exit status, once it has ended; C{None} if a signal ended it.
     @ivar signal: The signal that ended it, if one did.
     """
 
@@ -46,25 +45,25 @@ class Program(ProcessProtocol):
         """
         reactor.spawnProcess(self, command[0], command, env=dict(environ))
 
-    # What it writes
+    # Output
 
     @property
     def output(self) -> str:
         """
-        Its standard output so far.
+        Return its standard output so far.
         """
         return self._outputs[STDOUT].decode()
 
     @property
     def text(self) -> str:
         """
-        All that it wrote so far.
+        Return all its output so far.
         """
         return "\n".join(self.lines)
 
     def line(self, pattern: str) -> "Deferred[re.Match[str]]":
         """
-        Wait for a line with this pattern in it, unless it was written before.
+        Wait for a line with this pattern, unless there is one already.
         """
         for line in self.lines:
             found = re.search(pattern, line)
@@ -76,7 +75,7 @@ class Program(ProcessProtocol):
 
     def nextLine(self, pattern: str) -> "Deferred[re.Match[str]]":
         """
-        Wait for a line with this pattern that is still to be written.
+        Wait for a later line with this pattern.
         """
         awaited: Deferred[re.Match[str]] = Deferred()
         self._awaited.append((pattern, awaited))
@@ -85,9 +84,6 @@ class Program(ProcessProtocol):
         return awaited
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """
-        It wrote something.
-        """
         self._outputs[childFD] += data
         *whole, self._begun[childFD] = (self._begun[childFD] + data).split(b"\n")
         for line in whole:
@@ -109,12 +105,12 @@ class Program(ProcessProtocol):
                 AssertionError(f"ended without saying {pattern!r}:\n{self.text}")
             )
 
-    # Its life
+    # Start and end
 
     @property
     def pid(self) -> int:
         """
-        Its process id, as long as it lives.
+        Return its process id.
         """
         return self.transport.pid
 
@@ -135,9 +131,6 @@ class Program(ProcessProtocol):
         await self.ended
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        It is gone.
-        """
         reason.trap(ProcessDone, ProcessTerminated)
         self.status = reason.value.exitCode
         self.signal = reason.value.signal

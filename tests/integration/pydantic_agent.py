@@ -1,6 +1,6 @@
 """
-A program that builds agents with Pydantic AI as its users do, and prints what it saw
-as JSON.  Its arguments are a base URL and a token.
+A program with Pydantic AI agents, which prints its results as JSON.  Its arguments are
+a base URL and a token.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ CITIES: list[str] = []
 
 class Forecast(BaseModel):
     """
-    An answer with a form.
+    A structured answer.
     """
 
     city: str
@@ -36,7 +36,7 @@ def weather(city: str) -> str:
 
 async def run(agent: Agent[None, str]) -> dict[str, Any]:
     """
-    A run of an agent.
+    Run an agent.
     """
     result = await agent.run(QUESTION)
     parts = [part for message in result.all_messages() for part in message.parts]
@@ -49,7 +49,7 @@ async def run(agent: Agent[None, str]) -> dict[str, Any]:
 
 async def streamed(agent: Agent[None, str]) -> list[str]:
     """
-    The words of a run, as they came.
+    Return the texts of a run as they arrive.
     """
     async with agent.run_stream(QUESTION) as stream:
         words = stream.stream_text(delta=True, debounce_by=None)
@@ -58,7 +58,7 @@ async def streamed(agent: Agent[None, str]) -> list[str]:
 
 async def formed(model: OpenAIChatModel) -> dict[str, Any]:
     """
-    An answer that is the arguments of a tool, which the model has to call.
+    Return a structured answer, which is the arguments of a required tool.
     """
     result = await Agent(model, output_type=Forecast).run(QUESTION)
     return result.output.model_dump()
@@ -66,7 +66,7 @@ async def formed(model: OpenAIChatModel) -> dict[str, Any]:
 
 async def main(url: str, token: str) -> dict[str, Any]:
     """
-    Try everything.
+    Run everything.
     """
     provider = OpenAIProvider(base_url=url, api_key=token)
     model = OpenAIChatModel("openclaw", provider=provider)

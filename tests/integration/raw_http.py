@@ -1,5 +1,5 @@
 """
-Requests that the test writes byte by byte.
+Requests of raw bytes.
 """
 
 import json
@@ -17,12 +17,10 @@ async def exchange(
     reactor: Any, url: str, headers: Mapping[str, str], before: str = ""
 ) -> tuple[int, Any]:
     """
-    Ask an agent, on a connection of one's own.
+    Send a completion request on a new connection.
 
-    @param before: What comes first on the connection, such as the line of the PROXY
-        protocol.
-
-    @return: The status and the JSON of the answer; the status is 0 if the connection
+    @param before: The first bytes on the connection, such as a PROXY protocol header.
+    @return: The status and the JSON of the response; the status is 0 if the connection
         was closed without one.
     """
     address = urlsplit(url)
@@ -43,7 +41,7 @@ async def exchange(
 
 def proxyLine(source: str) -> str:
     """
-    Return the first line of a proxy that speaks the PROXY protocol.
+    Return a header of the PROXY protocol.
     """
     return f"PROXY TCP4 {source} 192.0.2.9 4712 443\r\n"
 

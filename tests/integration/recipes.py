@@ -1,5 +1,5 @@
 """
-The recipes of C{docs/clients.md}, as they stand there.
+The recipes in C{docs/clients.md}.
 """
 
 import re
@@ -17,13 +17,11 @@ _BLOCK = r"^```{}\n(?P<text>.*?)^```$"
 
 def recipe(client: str, language: str, url: str = URL) -> str:
     """
-    The recipe for a client.
+    Return the recipe for a client.
 
     @param client: The heading.
-
-    @param language: That of the block below it.
-
-    @param url: Where the gateway really is.
+    @param language: The language of the code block below it.
+    @param url: The gateway's URL.
     """
     page = (PROJECT / "docs" / "clients.md").read_text()
     flags = re.MULTILINE | re.DOTALL

@@ -1,5 +1,5 @@
 """
-Requirements of some tests beyond the Python packages that are always there.
+Requirements of some tests beyond the Python packages.
 """
 
 from shutil import which
@@ -10,7 +10,7 @@ from openclaw.models.local.weights import Weights
 
 def missingProgram(*names: str) -> str | None:
     """
-    Why tests that need these programs are skipped; C{None} if all are there.
+    Return the reason to skip tests that need these programs; C{None} if all exist.
     """
     missing = [name for name in names if which(name) is None]
     return f"not installed: {', '.join(missing)}" if missing else None
@@ -18,7 +18,8 @@ def missingProgram(*names: str) -> str | None:
 
 def missingModel() -> str | None:
     """
-    Why tests that need the embedded model are skipped; C{None} if it is there.
+    Return the reason to skip tests that need the embedded model; C{None} if it is
+    installed.
     """
     try:
         Weights(modelPath=None).path()

@@ -1,5 +1,5 @@
 """
-Models and workspaces that make things large, and a daemon that stays small.
+Models and workspaces that cause large amounts of data, and the daemon's limits.
 """
 
 import os
@@ -14,13 +14,13 @@ LEFT = ".openclaw-0123456789abcdef"
 
 class LargeAnswerTests(AgentTestCase):
     """
-    A model's text and its tool calls have bounds.
+    A model's text and tool calls are limited.
     """
 
     async def test_calls(self) -> None:
         """
-        As many calls as one answer may have are carried out; of more, none is, and
-        the caller is told, streamed or not.
+        As many calls as the limit are run; if there are more, none is, and the client
+        gets an error, streamed or not.
         """
         caller = self.caller(await self.startAgent())
         many = [("ls", {})] * MOST_CALLS
@@ -39,8 +39,8 @@ class LargeAnswerTests(AgentTestCase):
 
     async def test_endless(self) -> None:
         """
-        An answer without end is given up, its connection is closed, and a stream has
-        one terminal.
+        An endless reply is aborted, its connection is closed, and a stream has one
+        terminal.
         """
         caller = self.caller(await self.startAgent())
 
@@ -59,7 +59,7 @@ class LargeAnswerTests(AgentTestCase):
 
     async def test_edit(self) -> None:
         """
-        An edit that would make a file very large is refused with the figure.
+        An edit that would make a file very large is refused with the size.
         """
         caller = self.caller(await self.startAgent())
         path = self.workspace / "a.txt"
@@ -75,13 +75,12 @@ class LargeAnswerTests(AgentTestCase):
 
 class LargeWorkspaceTests(AgentTestCase):
     """
-    So has what a workspace holds.
+    The content of a workspace is limited.
     """
 
     async def test_skills(self) -> None:
         """
-        Skills whose front matter is large are left out of the prompt, which is
-        logged.
+        Skills with large front matter are left out of the prompt, which is logged.
         """
         for number, size in (("1", 100), ("2", 20_000)):
             folder = self.workspace / "skills" / f"skill{number}"
@@ -100,7 +99,7 @@ class LargeWorkspaceTests(AgentTestCase):
 
     async def test_leftovers(self) -> None:
         """
-        A daemon removes what one that was killed left half written.
+        A daemon removes temporary files of a killed one.
         """
         (self.workspace / "sub").mkdir()
         (self.workspace / "sub" / f"{LEFT}.tmp").write_text("half")

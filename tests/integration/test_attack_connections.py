@@ -1,5 +1,5 @@
 """
-Callers who come in great numbers.
+Many connections.
 """
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -21,17 +21,17 @@ BODY = 60_000
 
 class CrowdTests(AttackerTestCase):
     """
-    Bounds on what there can be at once.
+    Limits of connections and bodies.
     """
 
     workers = 1
     """
-    Several have a share each, rounded up; these tests count to the last one.
+    Several workers have rounded shares; these tests count exactly.
     """
 
     async def crowd(self, count: int, *sent: bytes) -> list[Connection]:
         """
-        Connect so many times.
+        Open this many connections.
         """
         return await gatherResults(
             [Deferred.fromCoroutine(self.connect(*sent)) for _ in range(count)]
@@ -39,8 +39,8 @@ class CrowdTests(AttackerTestCase):
 
     async def test_idle(self) -> None:
         """
-        Thousands of idle connections cost little memory, disturb nobody, and leave
-        nothing behind.
+        Thousands of idle connections take little memory, affect no other client, and
+        leave nothing behind.
         """
         await self.begin()
         await self.assertUnharmed()
@@ -56,8 +56,8 @@ class CrowdTests(AttackerTestCase):
 
     async def test_full(self) -> None:
         """
-        When there is room for no more, the connection that has been idle for longest
-        goes; where all are in use, the newest is told to come back.
+        At the limit, the connection that has been idle for longest is closed; if all
+        are in use, the newest is rejected.
         """
         await self.begin(maxConnections=3)
         first, second = await self.connect(ALIVE), await self.connect(ALIVE)
@@ -73,7 +73,7 @@ class CrowdTests(AttackerTestCase):
         self.assertFalse(second.lost.called)
         begun = []
         for _ in range(2):
-            # Once it has its first answer, half of the next request is there, too.
+            # Once it has its first response, half of the next request has arrived, too.
             begun.append(await self.connect(ALIVE + ALIVE[:-2]))
             await begun[-1].until('"live"')
         await second.lost
@@ -90,15 +90,15 @@ class CrowdTests(AttackerTestCase):
 
     async def test_bodies(self) -> None:
         """
-        Bodies are let in as long as there is room for all of them; then callers are
-        told to come back, with small ones they get in.
+        Bodies are accepted up to the total limit; then large ones are rejected, and
+        small ones accepted.
         """
         limits = {"maxBodyBytes": BODY, "bodyTimeoutSeconds": 30}
         await self.begin(
             maxBodyBytesInFlight=3 * BODY, endpoints={"chatCompletions": limits}
         )
         head = KNOWN + b"Content-Length: %d\r\n\r\n" % (BODY - 1000)
-        # What is announced takes no room.
+        # Declared bytes do not count.
         crowd = await self.crowd(13, head)
         await self.assertUnharmed()
         for connection in crowd[:2]:

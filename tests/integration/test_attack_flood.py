@@ -1,5 +1,5 @@
 """
-Callers who send more than they should, or vanish behind what they sent.
+Clients that send too much, or disconnect after it.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ LEAVING: tuple[Callable[[Connection], None], ...] = (
 
 class FloodTests(AttackerTestCase):
     """
-    Requests that are sent ahead.
+    Pipelined requests.
     """
 
     async def test_fair(self) -> None:
         """
-        A caller with thousands of pipelined requests gets the answers in order, and
-        others need not wait for that.
+        A client with thousands of pipelined requests gets the responses in order,
+        without delaying others.
         """
         await self.begin()
         count = 3000
@@ -49,8 +49,8 @@ class FloodTests(AttackerTestCase):
 
     async def test_behindAStream(self) -> None:
         """
-        A caller that floods while an answer is on its way is disconnected, and the call
-        of the provider is cancelled.
+        A client that floods during a stream is disconnected, and the provider's call is
+        cancelled.
         """
         await self.begin()
         asked = self.upstream.nextCall()
@@ -68,7 +68,7 @@ class FloodTests(AttackerTestCase):
 
     async def test_hidden(self) -> None:
         """
-        A disconnect is noticed behind pipelined bytes, before the first word and after
+        A disconnect after pipelined bytes is noticed, before the first output and after
         it, streaming or not.
         """
         await self.begin()
@@ -88,12 +88,12 @@ class FloodTests(AttackerTestCase):
 
 class LeavingTests(AttackerTestCase):
     """
-    Connections that end at every point of a request.
+    Connections that are closed at any point of a request.
     """
 
     async def test_everyPoint(self) -> None:
         """
-        Wherever a request is cut off, nothing is left of it.
+        Wherever a request is cut off, nothing of it is left.
         """
         await self.begin()
         self.upstream.says("so")

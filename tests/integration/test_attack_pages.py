@@ -1,5 +1,5 @@
 """
-Web pages that would like to use somebody's gateway, and its certificate.
+Hostile web pages, and certificates.
 """
 
 from twisted.internet import reactor
@@ -21,7 +21,7 @@ class PageTests(AttackerTestCase):
 
     async def ask(self, *lines: str) -> str:
         """
-        Send a request, and receive the head of the answer to it.
+        Send a request, and receive the head of the response.
         """
         connection = await self.connect("\r\n".join([*lines, "", ""]).encode())
         received = await connection.until("\r\n\r\n")
@@ -30,8 +30,8 @@ class PageTests(AttackerTestCase):
 
     async def test_rebinding(self) -> None:
         """
-        A page whose name leads to this machine gets no further than the access check,
-        unless that name is configured; a reload is enough for that.
+        A page whose name resolves to this machine is rejected, unless a reload
+        configures that name.
         """
         await self.begin(allowedHosts=["gateway.example"])
         for host, status in (
@@ -47,7 +47,7 @@ class PageTests(AttackerTestCase):
 
     async def test_allowed(self) -> None:
         """
-        A page that is configured may ask and read, others may not.
+        A configured page may send requests and read responses, others may not.
         """
         await self.begin(cors={"allowedOrigins": [PAGE]})
         for origin, status in ((PAGE, 204), ("https://evil.example", 403)):
@@ -73,12 +73,12 @@ class PageTests(AttackerTestCase):
 
 class CertificateTests(AttackerTestCase):
     """
-    A certificate that is renewed.
+    A renewed certificate.
     """
 
     async def test_hangUp(self) -> None:
         """
-        On SIGHUP the new one is shown to whoever connects then.  A broken one is not.
+        After SIGHUP new connections get the new certificate, unless it is invalid.
         """
         self.upstream.says("so")
         certificate, key = writeCertificate(self.folder)
@@ -101,7 +101,7 @@ class CertificateTests(AttackerTestCase):
 
     async def assertShows(self, url: str, certificate: bytes) -> None:
         """
-        Somebody who trusts this certificate and no other is answered.
+        Assert that a client that trusts only this certificate gets a response.
         """
         root = trustRootFromCertificates([Certificate.loadPEM(certificate)])
         agent = Agent(reactor, BrowserLikePolicyForHTTPS(root))

@@ -1,5 +1,5 @@
 """
-Requests that are none, or that could be read in two ways.
+Malformed and ambiguous requests.
 """
 
 from tests.integration.attacker import (
@@ -78,12 +78,12 @@ SHAPES = {
 
 class ShapeTests(AttackerTestCase):
     """
-    Whatever comes, the answer says what is wrong, and then the connection ends.
+    The response has the error, and then the connection is closed.
     """
 
     async def test_answered(self) -> None:
         """
-        Each of them has a JSON error as its one answer.
+        Each of them has one response with a JSON error.
         """
         await self.begin()
         for name, (sent, (status, code)) in SHAPES.items():
@@ -93,10 +93,10 @@ class ShapeTests(AttackerTestCase):
             self.assertEqual(answers[0].headers["connection"], "close", name)
         await self.assertUnharmed()
 
-    async def test_nobodyElseIsAnswered(self) -> None:
+    async def test_noSmuggling(self) -> None:
         """
-        A body whose end is in doubt takes no second request in with it, wherever in
-        the headers the doubt arises.
+        A body of ambiguous length smuggles no second request, wherever in the headers
+        the ambiguity is.
         """
         await self.begin()
         plain, other = b"Content-Length: 5\r\n", b"Content-Length: 6\r\n"
@@ -117,7 +117,7 @@ class ShapeTests(AttackerTestCase):
 
     async def test_unread(self) -> None:
         """
-        A caller that goes on sending still gets the answer, since the connection is not
+        A client that continues to send gets the response, since the connection is not
         closed on unread bytes.
         """
         await self.begin()
@@ -137,20 +137,20 @@ SAID = b'"messages":[{"role":"user","content":"Hi."}]'
 
 def filled(pattern: bytes, value: bytes, size: int) -> bytes:
     """
-    A body of about so many bytes, with an array of equal values in it.
+    Return a body of about this many bytes, with an array of equal values.
     """
     return pattern % b",".join([value] * max(1, size // (len(value) + 1)))
 
 
 class BodyShapeTests(AttackerTestCase):
     """
-    Bodies that are small for what is in them.
+    Bodies with disproportionate content.
     """
 
     async def test_refused(self) -> None:
         """
-        They are refused before anything is made of them: with an error that says what
-        is too much, and without memory that stays taken.
+        They are rejected before they are decoded: with an error that names the limit,
+        and without memory that stays allocated.
         """
         await self.begin(endpoints={"embeddings": {"enabled": True}})
         before = resident(self.daemon.pid)
@@ -171,7 +171,7 @@ class BodyShapeTests(AttackerTestCase):
 
     async def assertWords(self, body: bytes, words: str) -> None:
         """
-        Assert that a body is refused with an error that has certain words.
+        Assert that a body is rejected with an error that contains certain texts.
         """
         answers = await self.answersTo(
             KNOWN,
@@ -183,8 +183,8 @@ class BodyShapeTests(AttackerTestCase):
 
     async def test_slow(self) -> None:
         """
-        So are bodies of few values that would take long to decode: what reads them
-        would hold Python's lock, and so the reactor.
+        Bodies of few values that take long to decode are rejected, too: the decoder
+        would hold the GIL, and so block the reactor.
         """
         await self.begin()
         before = resident(self.daemon.pid)
@@ -206,12 +206,12 @@ class BodyShapeTests(AttackerTestCase):
 
 class InvitationTests(AttackerTestCase):
     """
-    C{Expect: 100-continue}: a body is asked for only if it is wanted.
+    C{Expect: 100-continue}.
     """
 
     async def test_refused(self) -> None:
         """
-        Whatever speaks against the request is said at once, and nobody is invited.
+        A rejected request gets its response immediately, without C{100 Continue}.
         """
         await self.begin()
         expecting = b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
@@ -233,7 +233,7 @@ class InvitationTests(AttackerTestCase):
 
     async def test_invited(self) -> None:
         """
-        A body that is wanted is asked for once.
+        An accepted request gets C{100 Continue} once.
         """
         await self.begin()
         connection = await self.connect(

@@ -1,5 +1,5 @@
 """
-Callers who take their time, so that others have none.
+Slow clients.
 """
 
 from twisted.internet import reactor
@@ -19,13 +19,13 @@ from tests.integration.http_caller import Connection
 
 class SlowTests(AttackerTestCase):
     """
-    Deadlines that no byte puts off.
+    Deadlines that further bytes do not extend.
     """
 
     async def dribble(self, head: bytes, byte: bytes) -> Connection:
         """
-        Send something, and then a little every now and then, until the other side
-        has enough.
+        Send some bytes, and then a few from time to time, until the gateway closes the
+        connection.
         """
         connection = await self.connect(head)
         dribbling = LoopingCall(connection.transport.write, byte)
@@ -38,8 +38,7 @@ class SlowTests(AttackerTestCase):
 
     async def test_headers(self) -> None:
         """
-        Headers that dribble in are refused, from the first line on; meanwhile others
-        are served.
+        Slow headers are rejected, from the first line on; meanwhile others are served.
         """
         await self.begin()
         for head, byte in (
@@ -57,7 +56,7 @@ class SlowTests(AttackerTestCase):
 
     async def test_bodies(self) -> None:
         """
-        So are bodies, of both kinds.
+        Slow bodies are rejected, of both kinds.
         """
         await self.begin()
         for kind, byte in (
@@ -72,8 +71,8 @@ class SlowTests(AttackerTestCase):
 
     async def test_patience(self) -> None:
         """
-        The deadline is for the headers: a connection may be idle for longer, and an
-        answer may take longer.
+        The deadline only applies to the headers: a connection may be idle for longer,
+        and a response may take longer.
         """
         await self.begin()
         idle, used = await self.connect(), await self.connect(ALIVE)
@@ -95,13 +94,13 @@ class SlowTests(AttackerTestCase):
 
 class ReaderTests(AttackerTestCase):
     """
-    Callers who do not read.
+    Clients that do not read.
     """
 
     async def test_stream(self) -> None:
         """
-        Of a large stream that is not read, no more is taken from the provider than
-        fits into the network's buffers.
+        If a large stream is not read, no more is read from the provider than fits into
+        the network's buffers.
         """
         await self.begin()
         asked = self.upstream.nextCall()
@@ -123,7 +122,7 @@ class ReaderTests(AttackerTestCase):
 
     async def test_answers(self) -> None:
         """
-        Nor are answers piled up for who asks and asks without reading.
+        Responses do not accumulate for a client that sends requests without reading.
         """
         await self.begin()
         connection = await self.connect()

@@ -1,6 +1,5 @@
 """
-A web page in a real browser, from another port of this machine, and a gateway that
-asks for no credential.
+A web page of another origin in a real browser, and a gateway without authentication.
 """
 
 import json
@@ -55,7 +54,7 @@ addEventListener("load", async () => {
 
 class Page(Resource):
     """
-    The page, and the address to which it sends its results.
+    The page, and the resource to which it posts its results.
     """
 
     isLeaf = True
@@ -66,15 +65,12 @@ class Page(Resource):
         self.seen: Deferred[Any] = Deferred()
 
     def render_GET(self, request: Request) -> bytes:
-        """
-        Return the page.
-        """
         request.setHeader("content-type", "text/html; charset=utf-8")
         return self.text.encode()
 
     def render_POST(self, request: Request) -> bytes:
         """
-        Take the results.
+        Receive the results.
         """
         self.seen.callback(json.load(request.content))
         return b""
@@ -82,7 +78,7 @@ class Page(Resource):
 
 class BrowserTests(DaemonTestCase):
     """
-    The page sends requests that need no preflight.
+    The page sends requests without a preflight request.
     """
 
     timeout = 30
@@ -92,9 +88,8 @@ class BrowserTests(DaemonTestCase):
         """
         Open the page.
 
-        @param allowed: Origins that the gateway allows; C{%d} is the page's port.
-
-        @return: The results of its requests, and the number of calls of the model.
+        @param allowed: The allowed origins; C{%d} is the page's port.
+        @return: The results of its requests, and the number of model calls.
         """
         self.upstream.says("so", "so", "so")
         page = Page()
@@ -126,7 +121,7 @@ class BrowserTests(DaemonTestCase):
 
     async def test_foreign(self) -> None:
         """
-        No request of the page leads to a run.
+        No request of the page starts a run.
         """
         seen, calls = await self.visit()
         self.assertEqual(calls, 0)
@@ -134,7 +129,7 @@ class BrowserTests(DaemonTestCase):
 
     async def test_allowed(self) -> None:
         """
-        A page from an origin that is allowed reads its answer.
+        A page of an allowed origin can read the response.
         """
         seen, calls = await self.visit("http://127.0.0.1:%d")
         self.assertEqual(seen[1], "200")

@@ -1,5 +1,5 @@
 """
-Tools that the client has, by OpenAI's Python SDK as its users use it.
+The client's tools, with OpenAI's Python SDK.
 """
 
 import json
@@ -32,7 +32,7 @@ WEATHER: Any = {
     },
 }
 """
-A tool that the client has.
+A tool of the client.
 """
 
 NAMED: Any = {"type": "function", "function": {"name": "weather"}}
@@ -41,13 +41,13 @@ IN_SESSION = {"extra_headers": {"x-openclaw-session-key": "trip"}}
 
 Ask = Callable[..., Any]
 """
-Asks once, given the client and the request; returns a completion of the SDK.
+A function that sends a request with a client, and returns the SDK's completion.
 """
 
 
 def whole(client: openai.OpenAI, **request: Any) -> Any:
     """
-    Return the SDK's object for an answer.
+    Return the SDK's object for a plain reply.
     """
     return client.chat.completions.create(**request)
 
@@ -62,7 +62,7 @@ def accumulated(client: openai.OpenAI, **request: Any) -> Any:
 
 def result(call: Any, content: str) -> Any:
     """
-    The result of a call, as clients send it.
+    Return the result of a call, as clients send it.
     """
     return {"role": "tool", "tool_call_id": call.id, "content": content}
 
@@ -89,7 +89,7 @@ class ClientToolsTestCase(AgentTestCase):
 
     async def ask(self, daemon: Daemon, ask: Ask = accumulated, **request: Any) -> Any:
         """
-        Ask once, with the tool.
+        Send one request with the tool.
 
         @return: The only choice.
         """
@@ -102,7 +102,7 @@ class ClientToolsTestCase(AgentTestCase):
 
     def conversation(self) -> Sequence[Any]:
         """
-        Return the messages that the model got last, without the system prompt.
+        Return the messages of the last model call, without the system prompt.
         """
         messages = self.upstream.calls[-1].body["messages"]
         return [message for message in messages if message["role"] != "system"]
@@ -115,10 +115,10 @@ class CallTests(ClientToolsTestCase):
 
     async def converse(self, ask: Ask) -> Any:
         """
-        Ask, do what the model wants, and ask again with what it said and the result.
-        Assert that it answers then, and that it knows its own call again.
+        Send a request, run the call, and send another request with the call and its
+        result. Assert that the model gets its own call, and replies.
 
-        @return: The first message, which calls the tool.
+        @return: The first message, with the call.
         """
         daemon = await self.startAgent()
         self.plays(calls("weather", "I look.", city="Kiel"), says("Yes, it is."))
@@ -148,21 +148,21 @@ class CallTests(ClientToolsTestCase):
 
     async def test_whole(self) -> None:
         """
-        C{create()}: a call comes back with the model's own id.
+        C{create()}: a call has the model's own id.
         """
         [called] = (await self.converse(whole)).tool_calls
         self.assertEqual(json.loads(called.function.arguments), {"city": "Kiel"})
 
     async def test_streamed(self) -> None:
         """
-        C{stream()}: the SDK's accumulator makes the call of the chunks.
+        C{stream()}: the SDK's accumulator assembles the call from the chunks.
         """
         [called] = (await self.converse(accumulated)).tool_calls
         self.assertEqual(called.function.parsed_arguments, {"city": "Kiel"})
 
     async def test_argumentsStream(self) -> None:
         """
-        A piece of a call's arguments can be read before the model says the next.
+        A piece of a call's arguments arrives before the model sends the next.
         """
         daemon = await self.startAgent()
         asked = self.upstream.nextCall()
@@ -176,7 +176,7 @@ class CallTests(ClientToolsTestCase):
                 for event in stream:
                     if event.type != "tool_calls.function.arguments.delta":
                         continue
-                    # The chunk with the name has an empty piece, as OpenAI's has.
+                    # The chunk with the name has an empty piece, as in OpenAI's API.
                     if event.arguments_delta and not any(pieces):
                         reactor.callFromThread(first.callback, event.arguments_delta)
                     pieces.append(event.arguments_delta)
@@ -194,8 +194,8 @@ class CallTests(ClientToolsTestCase):
 
     async def test_several(self) -> None:
         """
-        Two calls of one turn come with ids of their own, and their results reach the
-        model, in whichever order they are sent.
+        Two calls of one turn have their own ids, and their results reach the model, in
+        any order.
         """
         daemon = await self.startAgent()
         turn = wants(("weather", {"city": "Kiel"}), ("weather", {"city": "Bonn"}))
@@ -218,8 +218,8 @@ class CallTests(ClientToolsTestCase):
 
     async def test_besideTheAgentsOwn(self) -> None:
         """
-        In one run the agent uses a tool of its own, of which the client is told
-        nothing, and then asks for one of the client's.
+        In one run the agent uses its own tool, which the client does not notice, and
+        then calls one of the client's.
         """
         daemon = await self.startAgent()
         (self.workspace / "city.txt").write_text("Kiel\n")
@@ -233,9 +233,8 @@ class CallTests(ClientToolsTestCase):
 
     async def test_besideTheAgentsOwnAtOnce(self) -> None:
         """
-        The model calls a tool of each in one turn: the agent's is carried out, the
-        client's is for the client, and both results are known in the next turn of
-        the session.
+        The model calls a tool of each in one turn: the agent's is run, the client gets
+        its own, and both results are in the next turn of the session.
         """
         daemon = await self.startAgent()
         (self.workspace / "city.txt").write_text("Kiel\n")
@@ -260,7 +259,7 @@ class ChoiceTests(ClientToolsTestCase):
 
     async def test_reachesTheModel(self) -> None:
         """
-        The client's choice reaches the model, for each kind of choice.
+        Each kind of choice reaches the model.
         """
         daemon = await self.startAgent()
         self.upstream.answer = calls("weather", city="Kiel")
@@ -273,8 +272,8 @@ class ChoiceTests(ClientToolsTestCase):
 
     async def test_none(self) -> None:
         """
-        With C{none} the model can't call the client's tools; the agent's own are
-        none of the client's business.
+        With C{none} the model can't call the client's tools; the agent's own are not
+        affected.
         """
         daemon = await self.startAgent()
         self.plays(says("Look out of the window."))
@@ -286,7 +285,7 @@ class ChoiceTests(ClientToolsTestCase):
 
     async def test_unmet(self) -> None:
         """
-        A model that does not call what it has to is an error, never a wrong answer.
+        A model that does not make the required call is an error.
         """
         daemon = await self.startAgent()
         self.upstream.answer = says("No.")
@@ -310,16 +309,15 @@ class ChoiceTests(ClientToolsTestCase):
 
 class SessionTests(ClientToolsTestCase):
     """
-    In a session the gateway knows the conversation.
+    Tool calls in a session.
     """
 
     def assertKnown(self, content: str, *more: str) -> None:
         """
-        Assert that the model was told each message once, in order.
+        Assert that the model got each message once, in order.
 
         @param content: The result of the call.
-
-        @param more: The roles of what follows.
+        @param more: The roles of the following messages.
         """
         told = self.conversation()
         roles = [message["role"] for message in told]
@@ -332,8 +330,8 @@ class SessionTests(ClientToolsTestCase):
 
     async def test_followUp(self) -> None:
         """
-        A client that sends the whole conversation with the result does not double
-        it; the turn after needs no more than what is new.
+        A client that sends the whole conversation with the result does not duplicate
+        it; the next turn needs only the new messages.
         """
         daemon = await self.startAgent()
         for ask, key in ((whole, "one"), (accumulated, "two")):
@@ -353,8 +351,8 @@ class SessionTests(ClientToolsTestCase):
 
     async def test_givenUp(self) -> None:
         """
-        A client that asks something else instead of sending the result gets an
-        answer: the model is told that there is none.
+        A client that sends another message instead of the result gets a reply: the
+        model is told that there is no result.
         """
         daemon = await self.startAgent()
         self.plays(calls("weather", city="Kiel"), says("Fine."))

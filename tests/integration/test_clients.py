@@ -1,5 +1,5 @@
 """
-The clients that people have: each recipe of C{docs/clients.md} does what it says.
+Tests of the recipes in C{docs/clients.md} with the real clients.
 """
 
 import sys
@@ -35,7 +35,7 @@ class ClientTestCase(AgentTestCase):
 
     async def startKeeper(self, changes: Mapping[str, Any] | None = None) -> Daemon:
         """
-        Start it.
+        Start the daemon.
         """
         return await self.startAgent(changes, systemPrompt=OWN)
 
@@ -43,11 +43,11 @@ class ClientTestCase(AgentTestCase):
         """
         Run a command of a recipe.
 
-        @return: What it printed.
+        @return: Its output.
         """
         known = {"OPENCLAW_GATEWAY_TOKEN": TOKEN}
         program = self.start(*command, environ={**known, **environ})
-        # As from a terminal where nothing is typed: some read what is piped to them.
+        # As from a terminal without input: some programs read what is piped to them.
         program.transport.closeStdin()
         await program.ended
         self.assertEqual(program.status, 0, program.text)
@@ -55,15 +55,15 @@ class ClientTestCase(AgentTestCase):
 
     def system(self, index: int = -1) -> str:
         """
-        The system prompt of a call of the model.
+        Return the system prompt of a model call.
         """
         first = self.upstream.calls[index].body["messages"][0]
         return first["content"] if first["role"] == "system" else ""
 
     def assertHelped(self, printed: str) -> None:
         """
-        Assert that the client's agent called its own function for ours, and printed
-        the answer.
+        Assert that the client's agent called its own function for ours, and printed the
+        answer.
         """
         self.assertEqual(printed, ANSWER)
         self.assertEqual(len(self.upstream.calls), 2)
@@ -81,7 +81,7 @@ class PythonTests(ClientTestCase):
         """
         Run the program of a recipe.
 
-        @return: What it printed.
+        @return: Its output.
         """
         daemon = await self.startKeeper()
         program = self.folder / "program.py"
@@ -97,14 +97,15 @@ class PythonTests(ClientTestCase):
 
     async def test_pydanticAI(self) -> None:
         """
-        So does one of Pydantic AI.
+        An agent of Pydantic AI uses its own function.
         """
         self.assertHelped(await self.run_("Pydantic AI"))
 
     async def test_llamaIndex(self) -> None:
         """
-        And one of LlamaIndex.  These are the requests that the recipe made with
-        llama-index-llms-openai-like 0.8.1; its packages are too large to have here.
+        An agent of LlamaIndex uses its own function.  These are the requests that the
+        recipe made with llama-index-llms-openai-like 0.8.1; its packages are too large
+        for the tests.
         """
         daemon = await self.startKeeper()
         compile(recipe("LlamaIndex", "python"), "recipe", "exec")
@@ -152,14 +153,14 @@ class LLMTests(ClientTestCase):
         Run it.
         """
         folder = str(self.folder / "llm")
-        # The weights of the embedded model come as a plug-in of it, which lacks its
-        # engine here.
+        # The package of the embedded model's weights has a plug-in for llm, whose
+        # engine is missing here.
         environ = {"LLM_USER_PATH": folder, "LLM_LOAD_PLUGINS": ""}
         return await self.printedBy(LLM, *arguments, **environ)
 
     async def test_asks(self) -> None:
         """
-        It asks the agent, and goes on with what was said.
+        It sends a message, and continues the conversation.
         """
         daemon = await self.startKeeper()
         models = self.folder / "llm" / "extra-openai-models.yaml"
@@ -179,12 +180,12 @@ class LLMTests(ClientTestCase):
 
 class AliasTests(ClientTestCase):
     """
-    Programs with model names of their own.
+    Programs with fixed model names.
     """
 
     async def test_alias(self) -> None:
         """
-        The agent answers by the name that the program knows, and by no other.
+        The agent replies to the program's model name, and to no other.
         """
         heading = "n8n, and clients with fixed model names"
         caller = self.caller(await self.startKeeper(safe_load(recipe(heading, "yaml"))))
@@ -198,13 +199,13 @@ class AliasTests(ClientTestCase):
 
 class ChatProgramTests(ClientTestCase):
     """
-    Programs in which people chat.  They send the whole chat each time, and ask for a
-    title behind the first answer.
+    Chat programs, which send the whole chat each time, and request a title after the
+    first reply.
     """
 
     def setUp(self) -> None:
         """
-        Let the model answer the same to all.
+        Let the model send the same reply to all calls.
         """
         super().setUp()
         self.upstream.says("Hello")
@@ -213,7 +214,7 @@ class ChatProgramTests(ClientTestCase):
         self, headers: Mapping[str, str], *messages: dict[str, str]
     ) -> Answer:
         """
-        One turn of the chat.
+        Complete one turn of the chat.
         """
         daemon = self.caller(self.daemon)
         fields = {"stream": True, "messages": messages}
@@ -233,9 +234,8 @@ class ChatProgramTests(ClientTestCase):
 
     async def test_openWebUI(self) -> None:
         """
-        A chat of Open WebUI is a session, to which its title does not belong.  The
-        templates are filled in as Open WebUI 0.10 does it, which leaves an empty
-        text where it has nothing.
+        A chat of Open WebUI is a session, without its title.  The templates are filled
+        in like by Open WebUI 0.10, which leaves missing values empty.
         """
         self.daemon = await self.startKeeper()
         templates = loads(recipe("Open WebUI", "json"))
@@ -259,8 +259,8 @@ class ChatProgramTests(ClientTestCase):
 
     async def test_libreChat(self) -> None:
         """
-        So is a conversation of LibreChat, which asks for titles with the same
-        headers; one that it did not fill in makes no session.
+        A conversation of LibreChat is a session, too; its titles have the same headers,
+        and an unfilled template selects no session.
         """
         self.daemon = await self.startKeeper()
         [endpoint] = safe_load(recipe("LibreChat", "yaml"))["endpoints"]["custom"]

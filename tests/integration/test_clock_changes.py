@@ -1,5 +1,5 @@
 """
-The machine's clock is set while the daemon runs, by libfaketime: timers take no notice.
+The system time is set while the daemon runs, by libfaketime: timers are not affected.
 """
 
 from pathlib import Path
@@ -21,14 +21,14 @@ HOUR = 3600
 
 class ClockChangeTests(DaemonTestCase):
     """
-    A run that has begun when somebody sets the clock.
+    A run in progress when the system time is set.
     """
 
     async def asked(self, timeoutSeconds: int):
         """
-        Start a daemon whose clock the test can set, and a run in it.
+        Start a daemon whose system time the test can set, and a run.
 
-        @return: The provider's side of the run, and the caller's.
+        @return: The provider's side of the run, and the client's.
         """
         if not LIBRARIES:
             raise SkipTest("libfaketime is not installed")
@@ -55,7 +55,7 @@ class ClockChangeTests(DaemonTestCase):
 
     async def created(self) -> int:
         """
-        The time of day, as an answer of the daemon tells it.
+        Return the time of day in a response of the daemon.
         """
         called = self.upstream.nextCall()
         asking = Deferred.fromCoroutine(self.caller(self.daemon).ask("hi"))
@@ -66,8 +66,8 @@ class ClockChangeTests(DaemonTestCase):
 
     async def test_setBack(self) -> None:
         """
-        A run ends by its own time although the clock went back by an hour, and
-        answers tell the time that the clock shows.
+        A run times out although the time was set back by an hour, and responses have
+        the new time.
         """
         _, stream = await self.asked(2)
         before = await self.created()
@@ -78,11 +78,11 @@ class ClockChangeTests(DaemonTestCase):
 
     async def test_setForward(self) -> None:
         """
-        A run that is young goes on although the clock went forward by an hour.
+        A new run continues although the time was set forward by an hour.
         """
         call, stream = await self.asked(60)
         self.offset.write_text(f"+{HOUR}")
-        # Long enough for the reactor to look at its timers again.
+        # Long enough for the reactor to check its timers.
         await deferLater(reactor, 0.5)
         call.say(" two")
         call.finish()
@@ -92,7 +92,7 @@ class ClockChangeTests(DaemonTestCase):
 
     async def test_otherProcess(self) -> None:
         """
-        A daemon that sees a later time of day does not take the session of a run in
+        A daemon with a later time of day does not take over the session of a run in
         another one, but waits for its end.
         """
         if not LIBRARIES:
@@ -108,7 +108,7 @@ class ClockChangeTests(DaemonTestCase):
         )
         nextCalled = self.upstream.nextCall()
         waiting = Deferred.fromCoroutine(self.caller(second).ask("ho", headers=session))
-        # Longer than a run waits before it asks for its session again.
+        # Longer than the interval at which a run tries to claim its session.
         await deferLater(reactor, 0.5)
         self.assertFalse(nextCalled.called)
         call.say("One")

@@ -1,6 +1,6 @@
 """
-Tests of how the daemon starts and ends, under twistd in the foreground and in the
-background, and under twist.
+Tests of the daemon's start and end, with twistd in the foreground and in the
+background, and with twist.
 """
 
 import os
@@ -28,12 +28,12 @@ TWIST = TWISTD.with_name("twist")
 
 class StartTestCase(DaemonTestCase):
     """
-    A daemon that is started in one of the ways there are.
+    A daemon that is started in one of these ways.
     """
 
     def setUp(self) -> None:
         """
-        Nothing runs yet.
+        Begin without a process.
         """
         super().setUp()
         self.pidfile = self.folder / "twistd.pid"
@@ -42,20 +42,20 @@ class StartTestCase(DaemonTestCase):
 
     def foreground(self) -> Sequence[str]:
         """
-        The command for twistd in the foreground.
+        Return the command for twistd in the foreground.
         """
         return [sys.executable, str(TWISTD), "-n", f"--pidfile={self.pidfile}"]
 
     def background(self) -> Sequence[str]:
         """
-        The command for twistd in the background.
+        Return the command for twistd in the background.
         """
         files = [f"--pidfile={self.pidfile}", f"--logfile={self.logfile}"]
         return [sys.executable, str(TWISTD), *files]
 
     def twist(self) -> Sequence[str]:
         """
-        The command for twist.
+        Return the command for twist.
         """
         return [sys.executable, str(TWIST), "--log-format=text"]
 
@@ -63,7 +63,7 @@ class StartTestCase(DaemonTestCase):
         """
         Run it.
 
-        @param options: What stands behind C{openclaw --config FILE}.
+        @param options: The options after C{openclaw --config FILE}.
         """
         program = Program()
         given = ["openclaw", "--config", str(self.config), *options]
@@ -75,7 +75,7 @@ class StartTestCase(DaemonTestCase):
         """
         Start twistd in the background.
 
-        @return: The process that the pidfile names.
+        @return: The process id in the pidfile.
         """
         starting = self.launch(self.background(), *options)
         await starting.ended
@@ -96,7 +96,7 @@ class StartTestCase(DaemonTestCase):
 
     async def endNamed(self) -> None:
         """
-        End the process that the pidfile names, if there is one.
+        End the process in the pidfile, if there is one.
         """
         if self.pidfile.exists():
             await self.end(int(self.pidfile.read_text()))
@@ -109,9 +109,10 @@ class StartTestCase(DaemonTestCase):
 
     async def assertRefused(self, program: Program, *lines: str) -> None:
         """
-        Assert that a start failed, said why and no more, and left nothing behind.
+        Assert that a start failed with the reason and nothing else, and left nothing
+        behind.
 
-        @param lines: Patterns of the lines it wrote.
+        @param lines: Patterns of its output.
         """
         await program.ended
         self.assertEqual(program.status, 1, program.text)
@@ -124,9 +125,9 @@ class StartTestCase(DaemonTestCase):
 
 class _RefusedStartTests:
     """
-    Mistakes are reported in one clear line, before anything is started.
+    Errors are reported in one clear line, before anything is started.
 
-    @cvar misused: The exit status for a wrong command line.
+    @cvar misused: The exit status for an invalid command line.
     """
 
     misused = 1
@@ -145,7 +146,7 @@ class _RefusedStartTests:
 
     async def test_brokenConfiguration(self) -> None:
         """
-        Every fault in the configuration is shown.
+        All errors in the configuration are shown.
         """
         self.configure({"gateway": {"port": "high"}, "agents": {"list": 7}})
         await self.refused(
@@ -157,14 +158,14 @@ class _RefusedStartTests:
 
     async def test_missingConfiguration(self) -> None:
         """
-        A file that was named must be there.
+        A named file must exist.
         """
         self.config = self.folder / "nothing.yaml"
         await self.refused([], r"^openclaw: \S+/nothing.yaml: does not exist")
 
     async def test_busyPort(self) -> None:
         """
-        A port that somebody else has is named.
+        A port in use is named.
         """
         port = self.upstream.url.split(":")[2].removesuffix("/v1")
         await self.refused(
@@ -180,7 +181,7 @@ class _RefusedStartTests:
 
     async def test_unknownEndpoint(self) -> None:
         """
-        An endpoint that makes no sense is shown.
+        An invalid endpoint is shown.
         """
         await self.refused(
             ["--listen", "pigeon:7"], r"^openclaw: Can't listen on 'pigeon:7': Unknown"
@@ -188,7 +189,7 @@ class _RefusedStartTests:
 
     async def test_certificateMissing(self) -> None:
         """
-        A certificate that is not there is named.
+        A missing certificate is named.
         """
         tls = {"certPath": "/nowhere/cert.pem", "keyPath": "/nowhere/key.pem"}
         self.configure({"gateway": {"tls": tls}})
@@ -197,7 +198,7 @@ class _RefusedStartTests:
 
     async def test_certificateBroken(self) -> None:
         """
-        A certificate that is none is named.
+        An invalid certificate is named.
         """
         path = self.folder / "cert.pem"
         path.write_text("This is no certificate.")
@@ -208,7 +209,7 @@ class _RefusedStartTests:
 
     async def test_stateDirectory(self) -> None:
         """
-        A state directory that can't be made is named.
+        A state directory that can't be created is named.
         """
         path = self.config / "state"
         program = self.launch(self.command(), OPENCLAW_STATE_DIR=str(path))
@@ -219,7 +220,7 @@ class _RefusedStartTests:
 
     async def test_unknownOption(self) -> None:
         """
-        An option that there is not is named, below those that there are.
+        An unknown option is named, after the usage.
         """
         program = self.launch(self.command(), "--frobnicate")
         await program.ended
@@ -229,7 +230,7 @@ class _RefusedStartTests:
 
     async def test_passwordFile(self) -> None:
         """
-        Callers' passwords must be there from the beginning.
+        The callers' password file must exist.
         """
         program = self.launch(self.command(), "--auth", "file:/nowhere/passwords")
         await program.ended
@@ -239,7 +240,7 @@ class _RefusedStartTests:
 
 class ForegroundRefusalTests(_RefusedStartTests, StartTestCase):
     """
-    Under C{twistd -n}.
+    With C{twistd -n}.
     """
 
     command = StartTestCase.foreground
@@ -247,7 +248,7 @@ class ForegroundRefusalTests(_RefusedStartTests, StartTestCase):
 
 class BackgroundRefusalTests(_RefusedStartTests, StartTestCase):
     """
-    Under C{twistd}: the shell that called it gets to know.
+    With C{twistd}: the shell gets the error.
     """
 
     command = StartTestCase.background
@@ -255,7 +256,7 @@ class BackgroundRefusalTests(_RefusedStartTests, StartTestCase):
 
 class TwistRefusalTests(_RefusedStartTests, StartTestCase):
     """
-    Under C{twist}.
+    With C{twist}.
     """
 
     command = StartTestCase.twist
@@ -264,7 +265,7 @@ class TwistRefusalTests(_RefusedStartTests, StartTestCase):
 
 class UserTests(StartTestCase):
     """
-    The daemon of root becomes somebody else.
+    A daemon that root starts with another user.
     """
 
     if os.geteuid() != 0:
@@ -272,7 +273,7 @@ class UserTests(StartTestCase):
 
     async def test_stateOfAnother(self) -> None:
         """
-        Root could write the state directory, but the daemon won't be root.
+        Root can write the state directory, but the daemon's user can't.
         """
         place = Path(mkdtemp())
         self.addCleanup(rmtree, place)
@@ -288,12 +289,12 @@ class UserTests(StartTestCase):
 
 class ForegroundTests(StartTestCase):
     """
-    The daemon runs in the foreground.
+    The daemon in the foreground.
     """
 
     async def test_twistd(self) -> None:
         """
-        twistd's pidfile is there as long as the daemon is.
+        twistd's pidfile exists as long as the daemon.
         """
         program = self.launch(self.foreground(), "--listen", LOOPBACK)
         url = (await program.line(r"Ready at (\S+)/v1$"))[1]
@@ -305,7 +306,7 @@ class ForegroundTests(StartTestCase):
 
     async def test_twist(self) -> None:
         """
-        twist does as well.
+        twist works, too.
         """
         program = self.launch(self.twist(), "--listen", LOOPBACK)
         url = (await program.line(r"Ready at (\S+)/v1$"))[1]
@@ -315,9 +316,10 @@ class ForegroundTests(StartTestCase):
 
     async def assertTooFew(self, limit: int, before: str = "") -> None:
         """
-        Assert that a daemon with two workers ends for want of descriptors, and says so.
+        Assert that a daemon with two workers exits for lack of descriptors, with that
+        reason.
 
-        @param before: A command of the shell that starts it.
+        @param before: A shell command that starts it.
         """
         command = [*self.foreground(), "openclaw", "--config", str(self.config)]
         command += ["--workers", "2", "--listen", LOOPBACK]
@@ -336,19 +338,19 @@ class ForegroundTests(StartTestCase):
 
     async def test_fewFiles(self) -> None:
         """
-        When workers can't be started, the daemon ends and says why.
+        If workers can't be started, the daemon exits with the reason.
         """
         await self.assertTooFew(20)
 
     async def test_descriptorBeyondLimit(self) -> None:
         """
-        So it does where it is given a descriptor whose number is beyond its limit.
+        The same applies if it inherits a descriptor beyond its limit.
         """
         await self.assertTooFew(128, before="exec 251>/dev/null;")
 
     async def test_brokenStore(self) -> None:
         """
-        A store that can't be opened ends the daemon, with a line that says so.
+        If the store can't be opened, the daemon exits with one line.
         """
         self.state.mkdir()
         (self.state / "sessions.sqlite").write_text("This is no database." * 99)
@@ -362,7 +364,7 @@ class ForegroundTests(StartTestCase):
 
 class BackgroundTests(StartTestCase):
     """
-    The daemon runs in the background.
+    The daemon in the background.
     """
 
     if not Path("/proc/self/cmdline").exists():
@@ -370,7 +372,7 @@ class BackgroundTests(StartTestCase):
 
     async def test_serves(self) -> None:
         """
-        The port that was opened before the daemon left the shell answers.
+        The port that was opened before the fork responds.
         """
         pid = await self.runBackground("--listen", LOOPBACK)
         while "Ready at" not in self.log():
@@ -385,13 +387,13 @@ class BackgroundTests(StartTestCase):
 
     def socket(self) -> str:
         """
-        The path of a socket; the system allows no long ones.
+        Return a short path of a socket.
         """
         return os.path.relpath(self.folder / "s")
 
     async def assertAnswers(self, path: str) -> None:
         """
-        Assert that somebody listens on a socket.
+        Assert that a process listens on a socket.
         """
         endpoint = UNIXClientEndpoint(reactor, path)
         connection = await endpoint.connect(Factory.forProtocol(Protocol))
@@ -399,7 +401,7 @@ class BackgroundTests(StartTestCase):
 
     async def test_unixSocket(self) -> None:
         """
-        A daemon can't take the socket of another that runs.
+        A daemon can't take over the socket of a running one.
         """
         path = self.socket()
         await self.runBackground("--listen", f"unix:{path}")
@@ -419,12 +421,12 @@ class BackgroundTests(StartTestCase):
 
 class HangupTests(StartTestCase):
     """
-    SIGHUP would end a process that has no use for it.
+    SIGHUP, which would end a process without a handler.
     """
 
     async def test_whileStarting(self) -> None:
         """
-        A daemon that still starts goes on, and reads its configuration once more.
+        During the start: the daemon continues, and reloads its configuration.
         """
         program = self.launch(self.foreground(), "--listen", LOOPBACK)
         while not self.catches(program.pid, signal.SIGHUP):
@@ -438,7 +440,7 @@ class HangupTests(StartTestCase):
 
     def catches(self, pid: int, number: int) -> bool:
         """
-        Does a process have a handler for a signal?
+        Return whether a process has a handler for a signal.
         """
         status = Path(f"/proc/{pid}/status").read_text()
         caught = re.search(r"^SigCgt:\s*(\w+)", status, re.M)
@@ -447,7 +449,7 @@ class HangupTests(StartTestCase):
 
     async def test_whileDraining(self) -> None:
         """
-        A daemon that drains takes no new configuration, and drains on.
+        While draining: the daemon does not reload, and continues to drain.
         """
         program = self.launch(self.foreground(), "--listen", LOOPBACK)
         url = (await program.line(r"Ready at (\S+)/v1$"))[1]

@@ -1,6 +1,5 @@
 """
-Providers of every kind, over real sockets: the daemon asks each one as it wants to be
-asked, understands what it is answered, and knows what to do when it fails.
+Providers of all dialects, over real sockets.
 """
 
 import json
@@ -23,23 +22,23 @@ EVENTS = "text/event-stream"
 
 def events(*documents: Any) -> bytes:
     """
-    An event stream of JSON documents.
+    Return an event stream of JSON documents.
     """
     return b"".join(b"data: %s\n\n" % json.dumps(each).encode() for each in documents)
 
 
 def lines(*documents: Any) -> bytes:
     """
-    JSON documents, a line each.
+    Return JSON documents, one per line.
     """
     return b"".join(b"%s\n" % json.dumps(each).encode() for each in documents)
 
 
 class RecordedAnswer(Resource):
     """
-    A provider that gives everybody the same answer.
+    A provider with a fixed response.
 
-    @ivar asked: The requests: each one's URI, headers (names in lower case) and JSON.
+    @ivar asked: The requests: the URI, headers (by lower-case names) and JSON of each.
     """
 
     isLeaf = True
@@ -52,7 +51,7 @@ class RecordedAnswer(Resource):
 
     def render_POST(self, request: Request) -> bytes:
         """
-        Remember the question, and answer.
+        Record the request, and respond.
         """
         headers = {
             name.decode().lower(): values[-1].decode()
@@ -66,20 +65,18 @@ class RecordedAnswer(Resource):
 
 class DialectTests(DaemonTestCase):
     """
-    One question to a provider of each kind.
+    One request to a provider of each dialect.
     """
 
     async def answered(
         self, api: str, contentType: str, answer: bytes, *, base: str = ""
     ) -> tuple[str, dict[str, str], Any]:
         """
-        Ask a daemon whose provider speaks a dialect, whole and streamed, and assert
-        that the caller gets C{Two words} and its price.
+        Send requests to a daemon with a provider of a dialect, plain and streamed, and
+        assert that the client gets C{Two words} with its usage.
 
-        @param base: The path in the provider's base URL.
-
-        @return: The first question that the provider got; see
-            L{RecordedAnswer.asked}.
+        @param base: The path of the provider's base URL.
+        @return: The first request that the provider got; see L{RecordedAnswer.asked}.
         """
         provider = RecordedAnswer(contentType, answer)
         # By this clock no connection is idle for too long.
@@ -109,14 +106,13 @@ class DialectTests(DaemonTestCase):
         self.assertIn("[DONE]", streamed)
 
         self.assertEqual(len(provider.asked), 2)
-        # What the provider wants kept open ends with the daemon.
+        # Connections that the provider keeps open are closed with the daemon.
         await daemon.stop()
         return provider.asked[0]
 
     async def test_anthropicMessages(self) -> None:
         """
-        Anthropic's Messages API: the key has a header of its own, and the version
-        is said.
+        Anthropic's Messages API: the key has its own header, and the version is sent.
         """
         uri, headers, body = await self.answered(
             "anthropic-messages",
@@ -156,7 +152,7 @@ class DialectTests(DaemonTestCase):
 
     async def test_ollama(self) -> None:
         """
-        Ollama's own API: JSON by lines.
+        Ollama's native API: one JSON document per line.
         """
         uri, headers, body = await self.answered(
             "ollama",
@@ -180,8 +176,8 @@ class DialectTests(DaemonTestCase):
 
     async def test_googleGenerativeAI(self) -> None:
         """
-        Google's Gemini API: the model is in the path, the key in a header of its
-        own and never in the URL.
+        Google's Gemini API: the model is in the path, the key in its own header and
+        never in the URL.
         """
 
         def candidate(text: str, **more: Any) -> dict[str, Any]:
@@ -208,8 +204,7 @@ class DialectTests(DaemonTestCase):
 
     async def test_openAIResponses(self) -> None:
         """
-        OpenAI's Responses API: the key is a bearer token, and nothing is to be kept
-        there.
+        OpenAI's Responses API: the key is a Bearer token, and C{store} is false.
         """
 
         def delta(text: str) -> dict[str, Any]:
@@ -258,12 +253,12 @@ class DialectTests(DaemonTestCase):
 
 class FallbackTests(DaemonTestCase):
     """
-    An agent with a second model, at another provider.
+    An agent with a second model, of another provider.
     """
 
     def setUp(self) -> None:
         """
-        Let the second provider listen, and answer.
+        Start the second provider, with a reply.
         """
         super().setUp()
         self.second = Upstream(reactor)
@@ -290,8 +285,8 @@ class FallbackTests(DaemonTestCase):
 
     async def assertSecondAnswers(self, daemon: Daemon) -> None:
         """
-        Assert that callers hear the second model, streamed or not, and that it was
-        asked with its own name and key.
+        Assert that clients get the second model's reply, streamed or not, and that its
+        request has its own name and key.
         """
         caller = self.caller(daemon)
         for streamed in (False, True):
@@ -305,7 +300,7 @@ class FallbackTests(DaemonTestCase):
 
     async def test_unavailable(self) -> None:
         """
-        A provider that answers 503 is asked a few times, then the other.
+        A provider that responds with 503 is retried, then the other is called.
         """
         self.upstream.answer = lambda call: call.refuse(503)
         daemon = await self.startWithFallback(self.upstream.url)
@@ -316,19 +311,19 @@ class FallbackTests(DaemonTestCase):
 
     async def test_keyRefused(self) -> None:
         """
-        A provider that refuses its key is left alone for a while.
+        A provider that rejects its key is not called for a while.
         """
         self.upstream.answer = lambda call: call.refuse(401)
         daemon = await self.startWithFallback(self.upstream.url)
         await self.assertSecondAnswers(daemon)
-        # Each worker finds out for itself.
+        # Each worker detects this for itself.
         self.assertIn(len(self.upstream.calls), range(1, self.workers + 1))
 
     async def test_connectionRefused(self) -> None:
         """
-        A provider that is not there costs nothing but the attempt.
+        An unreachable provider takes only the attempt to connect.
         """
-        # Bound but not listening: nobody else can get this port meanwhile.
+        # Bound but not listening: no other process can get this port meanwhile.
         holder = socket.socket()
         self.addCleanup(holder.close)
         holder.bind(("127.0.0.1", 0))
@@ -338,8 +333,8 @@ class FallbackTests(DaemonTestCase):
 
     async def test_notBehindTheFirstWord(self) -> None:
         """
-        Sent words can't be taken back: a stream that breaks off is not continued by
-        another model.
+        Sent output can't be revoked: another model does not continue a truncated
+        stream.
         """
 
         def breakOff(call: ServedCall) -> None:

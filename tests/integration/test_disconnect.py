@@ -1,5 +1,5 @@
 """
-A caller who goes away: the model stops at once, whatever the run was doing.
+Disconnects of clients in all phases: the model call is cancelled immediately.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,18 @@ WAYS: tuple[Callable[[Connection], None], ...] = (
     Connection.halfClose,
 )
 """
-The ways in which callers disconnect.
+The ways in which clients disconnect.
 """
 
 
 class GoneCallerTests(DaemonTestCase):
     """
-    The provider sees that its own connection is closed.
+    The connection to the provider is closed.
     """
 
     async def test_beforeTheFirstWord(self) -> None:
         """
-        A caller who leaves a stream before it began pays for no answer.
+        Before the first output of a stream.
         """
         caller = self.caller(await self.startDaemon())
         for leave in WAYS:
@@ -36,7 +36,7 @@ class GoneCallerTests(DaemonTestCase):
 
     async def test_inTheMiddleOfAStream(self) -> None:
         """
-        A disconnect in the middle of a stream cancels it.
+        During a stream.
         """
         caller = self.caller(await self.startDaemon())
         for leave in WAYS:
@@ -50,7 +50,7 @@ class GoneCallerTests(DaemonTestCase):
 
     async def test_whileAWholeAnswerIsMade(self) -> None:
         """
-        A disconnect is noticed without a stream as well, though nothing is written.
+        Without a stream, though nothing is written.
         """
         caller = self.caller(await self.startDaemon())
         for leave in WAYS:
@@ -63,7 +63,7 @@ class GoneCallerTests(DaemonTestCase):
 
     async def test_inTheQueueOfASession(self) -> None:
         """
-        After a disconnect while waiting for a session the provider is never asked.
+        While waiting for a session: the provider is never called.
         """
         daemon = await self.startDaemon()
         caller = self.caller(daemon)
@@ -72,7 +72,7 @@ class GoneCallerTests(DaemonTestCase):
             running = await caller.connect("first", user="u", stream=True)
             call = await first
             waiting = await caller.connect("second", user="u", stream=True)
-            # The daemon reads in the order of sending: it has the second by now.
+            # The daemon reads in the order of sending, so it has the second by now.
             await caller.get("/healthz")
             cancelled = daemon.nextLine("outcome=run_cancelled")
             leave(waiting)

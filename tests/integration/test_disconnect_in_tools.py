@@ -1,6 +1,6 @@
 """
-A caller who goes away from a run with tools, in each of its phases: nothing of the
-run is left, and the next caller is served.
+Disconnects of clients in all phases of a run with tools: nothing of the run is left,
+and the next client is served.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.integration.processes import Watch, children, missingProcesses, socke
 
 CHECK_SECONDS = 0.02
 """
-Nobody tells when another process has closed a socket: the test looks again and again.
+The interval of checks, since the closing of another process's socket causes no event.
 """
 
 FILE_BYTES = 256 * 1024
@@ -29,7 +29,7 @@ FILES = 60
 
 class Silent(Protocol):
     """
-    A web server that does not say all that it should.
+    A web server that sends an incomplete response.
 
     @ivar gone: Fires when the client has closed the connection.
     """
@@ -40,31 +40,24 @@ class Silent(Protocol):
         self._beginning = beginning
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        It was asked something.
-        """
         if not self.asked.called:
             self.transport.write(self._beginning)
             self.asked.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The client is gone.
-        """
         self.gone.callback(None)
 
 
 class GoneCallerTests(AgentTestCase):
     """
-    Each phase is left by callers who stream and by those who don't, in a session and
-    without one.
+    Each phase, with and without streaming and sessions.
     """
 
     skip = missingProcesses()
 
     async def startAgent(self, *arguments: Any, **defaults: Any) -> Daemon:
         """
-        Start the daemon, and let it answer once: then all is open that stays open.
+        Start the daemon, and complete one run, so that persistent connections are open.
         """
         daemon = await super().startAgent(*arguments, **defaults)
         await self.assertServes(daemon)
@@ -73,7 +66,7 @@ class GoneCallerTests(AgentTestCase):
 
     async def assertServes(self, daemon: Daemon) -> None:
         """
-        Others get answers, and so does who goes on with the session.
+        Assert that others get replies, and that the session can be continued.
         """
         self.upstream.answer = says("still here")
         for fields in ({}, {"user": "ann"}):
@@ -84,7 +77,7 @@ class GoneCallerTests(AgentTestCase):
         self, daemon: Daemon
     ) -> Iterator[tuple[Callable[..., Any], Callable[[Connection], None]]]:
         """
-        The ways to ask and to leave.
+        Return the ways to send a request and to disconnect.
         """
         caller = self.caller(daemon)
         yield lambda: caller.connect("hi", stream=True), Connection.close
@@ -98,9 +91,9 @@ class GoneCallerTests(AgentTestCase):
         tool: str | None = None,
     ) -> None:
         """
-        Leave, and assert that nothing is left.
+        Disconnect, and assert that nothing is left.
 
-        @param tool: The tool that runs.
+        @param tool: The running tool.
         """
         cancelled = [daemon.nextLine(" session=.* outcome=run_cancelled")]
         if tool is not None:
@@ -112,15 +105,14 @@ class GoneCallerTests(AgentTestCase):
         self.assertEqual(list(self.workspace.rglob("*.tmp")), [])
         asked = len(self.upstream.calls)
         await self.assertServes(daemon)
-        # Nobody has asked the model for the run that was left.
+        # The model was not called for the cancelled run.
         self.assertEqual(len(self.upstream.calls), asked + 2)
         while sockets(daemon.pid) > self._sockets:
             await deferLater(reactor, CHECK_SECONDS)
 
     async def test_whileTheModelIsWaitedFor(self) -> None:
         """
-        The model was told a result and has not said anything yet: its connection is
-        closed.
+        The model has a tool result and has not replied yet: its connection is closed.
         """
         daemon = await self.startAgent()
         for ask, way in self.leaving(daemon):
@@ -133,7 +125,7 @@ class GoneCallerTests(AgentTestCase):
 
     async def test_whileTheAnswerComes(self) -> None:
         """
-        The model speaks, behind the tools: its connection is closed.
+        The model replies after the tools: its connection is closed.
         """
         daemon = await self.startAgent()
         for ask, way in self.leaving(daemon):
@@ -147,7 +139,7 @@ class GoneCallerTests(AgentTestCase):
 
     async def test_whileACommandRuns(self) -> None:
         """
-        The command is ended, and so is all that it started, also what has left its
+        The command is ended with all of its processes, including those that left its
         process group.
         """
         daemon = await self.startAgent()
@@ -170,8 +162,7 @@ class GoneCallerTests(AgentTestCase):
 
     async def test_whileFilesAreWritten(self) -> None:
         """
-        Each file is there as a whole or not at all, and those whose turn had not come
-        are not.
+        Each file is complete or missing, and later calls are not made.
         """
         daemon = await self.startAgent()
         content = "x" * FILE_BYTES
@@ -191,7 +182,7 @@ class GoneCallerTests(AgentTestCase):
 
     async def test_betweenTwoTools(self) -> None:
         """
-        Of the calls of a turn, those whose turn had not come are never made.
+        Of the calls of a turn, later ones are not made.
         """
         daemon = await self.startAgent()
         ready = self.workspace / "ready"
@@ -211,8 +202,7 @@ class GoneCallerTests(AgentTestCase):
 
     async def test_whileAPageIsFetched(self) -> None:
         """
-        The connection to the web server is closed, whether it has begun to answer or
-        not.
+        The connection to the web server is closed, before or during its response.
         """
         served: list[Silent] = []
 

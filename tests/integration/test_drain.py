@@ -1,5 +1,5 @@
 """
-SIGTERM: what is under way ends well, and nothing new begins.
+SIGTERM: runs in progress can end, and no new ones start.
 """
 
 import fcntl
@@ -16,14 +16,14 @@ DRAINING = "Draining: 1 runs may go on"
 
 class DrainTestCase(DaemonTestCase):
     """
-    A daemon that is asked to stop while it streams.
+    A daemon that gets SIGTERM during a stream.
     """
 
     async def startStreaming(
         self, drainSeconds: float
     ) -> tuple[Daemon, Caller, Connection, ServedCall]:
         """
-        Begin a stream, and let one word of it arrive.
+        Start a stream, and wait for its first text.
         """
         config = self.configure({"gateway": {"drainSeconds": drainSeconds}})
         daemon = await self.startDaemon(config=config)
@@ -37,7 +37,7 @@ class DrainTestCase(DaemonTestCase):
 
     def assertShutDown(self, connection: Connection) -> None:
         """
-        The stream ended with the one error that tells why.
+        Assert that the stream ended with one error, which has the reason.
         """
         self.assertEqual(streamedWords(connection.received), "Hello")
         *_, error, end = frames(connection.received)
@@ -46,8 +46,8 @@ class DrainTestCase(DaemonTestCase):
 
     def assertEndedBySIGTERM(self, daemon: Daemon) -> None:
         """
-        It came to an end in order: twistd, when all is cleaned up, dies of the
-        signal that it was sent, for its parent to see.
+        Assert that it ended normally: after the cleanup, twistd ends by the signal that
+        it got, for its parent.
         """
         self.assertEqual((daemon.status, daemon.signal), (None, signal.SIGTERM))
         self.assertIn("Stopped", daemon.text)
@@ -61,7 +61,7 @@ class DrainTests(DrainTestCase):
 
     async def test_streamIsFinished(self) -> None:
         """
-        A stream that ends within the budget lacks nothing.
+        A stream that ends within the time limit is complete.
         """
         daemon, _, connection, call = await self.startStreaming(30)
         daemon.send("TERM")
@@ -75,8 +75,8 @@ class DrainTests(DrainTestCase):
 
     async def test_nothingNewBegins(self) -> None:
         """
-        Meanwhile new requests are told to come back, load balancers not to send
-        more, and the process counts as alive.
+        Meanwhile new requests are rejected with a time for a retry, C{/readyz} fails,
+        and C{/healthz} succeeds.
         """
         daemon, caller, connection, call = await self.startStreaming(30)
         self.assertEqual((await caller.get("/readyz")).status, 200)
@@ -100,7 +100,8 @@ class DrainTests(DrainTestCase):
 
     async def test_budgetIsOver(self) -> None:
         """
-        A stream that takes longer is ended, and says why; the model is stopped.
+        A stream that takes longer is ended with the reason; the model call is
+        cancelled.
         """
         daemon, _, connection, call = await self.startStreaming(0.2)
         daemon.send("TERM")
@@ -112,7 +113,7 @@ class DrainTests(DrainTestCase):
 
     async def test_idleConnectionsDoNotHold(self) -> None:
         """
-        Callers who keep a connection open for later do not delay the end.
+        Idle connections do not delay the end.
         """
         self.upstream.says("so")
         daemon = await self.startDaemon()
@@ -132,8 +133,7 @@ class HurryTests(DrainTestCase):
 
     async def test_endsAtOnce(self) -> None:
         """
-        A second signal ends the daemon without waiting for the budget; the stream still
-        says why.
+        A second SIGTERM ends the daemon immediately; the stream still has the reason.
         """
         daemon, _, connection, call = await self.startStreaming(3600)
         daemon.send("TERM")
@@ -147,7 +147,7 @@ class HurryTests(DrainTestCase):
 
     async def test_controlC(self) -> None:
         """
-        The same goes for the keyboard.
+        The same applies to SIGINT.
         """
         daemon, _, connection, call = await self.startStreaming(3600)
         daemon.send("INT")
@@ -161,7 +161,7 @@ class HurryTests(DrainTestCase):
 
     async def test_usersWordsAreKept(self) -> None:
         """
-        The conversation can go on after that, with what the user had said.
+        The session has the user's message, and can be continued.
         """
         daemon, _, connection, _ = await self.startStreaming(0)
         daemon.send("TERM")
@@ -175,16 +175,15 @@ class HurryTests(DrainTestCase):
 
 class StartingTests(DrainTestCase):
     """
-    SIGTERM before the daemon is ready.
+    SIGTERM during the start.
     """
 
     async def test_isNoFault(self) -> None:
         """
-        A daemon that still waits for its session store says that it is not ready,
-        and ends like any other.
+        A daemon that waits for its session store is not ready, and ends like any other.
         """
         self.state.mkdir()
-        # As another process does that makes a store here.
+        # Like another process that creates a store here.
         lock = os.open(self.state, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
         daemon = self.spawn()

@@ -1,5 +1,5 @@
 """
-Signals that come before the daemon has started.
+Signals before and during the daemon's start.
 """
 
 import os
@@ -21,19 +21,19 @@ UNIT = Path(tests.__file__).parents[1] / "etc/systemd/openclaw.service"
 
 class EarlyHangupTests(StartTestCase):
     """
-    SIGHUP, where the daemon is started with it ignored.
+    SIGHUP, with a daemon that is started with it ignored.
     """
 
     async def assertSurvives(self, *guard: str) -> None:
         """
-        Assert that a daemon survives signals from its first moment on, and reads its
-        configuration once more for those that came while it started.
+        Assert that a daemon survives signals from the beginning, and reloads its
+        configuration for those during its start.
 
         @param guard: The command that starts it, before its own.
         """
         command = [*guard, *self.foreground(), "openclaw", "--config", str(self.config)]
         program = self.start(*command, "--listen", LOOPBACK)
-        # The guard itself needs a millisecond.
+        # The guard itself takes a millisecond.
         while not self.ignoresHangups(program.pid):
             await deferLater(reactor, 0)
         while "Ready at" not in program.text:
@@ -51,7 +51,7 @@ class EarlyHangupTests(StartTestCase):
 
     async def test_unit(self) -> None:
         """
-        Started like systemd's unit does it.
+        Started like in systemd's unit.
         """
         [line] = re.findall("^ExecStart=(.*)", UNIT.read_text(), re.M)
         program = line.split().index("/opt/openclaw/bin/twistd")
@@ -59,7 +59,7 @@ class EarlyHangupTests(StartTestCase):
 
     def ignoresHangups(self, pid: int) -> bool:
         """
-        Does a process ignore the signal?
+        Return whether a process ignores the signal.
         """
         status = Path(f"/proc/{pid}/status").read_text()
         [ignored] = re.findall(r"^SigIgn:\s*(\w+)", status, re.M)
@@ -68,14 +68,14 @@ class EarlyHangupTests(StartTestCase):
 
 class EarlyWorkerSignalTests(StartTestCase):
     """
-    Signals to the processes of a daemon that starts.
+    Signals to the processes of a starting daemon.
     """
 
     workers = 2
 
     async def test_workers(self) -> None:
         """
-        Those that workers get from their first moment on end none of them.
+        Early signals end no worker.
         """
         if missing := missingProcesses():
             raise SkipTest(missing)

@@ -1,5 +1,5 @@
 """
-The embedded model, through the whole daemon: a real model's own words.
+The real embedded model in the daemon.
 """
 
 import os
@@ -23,12 +23,12 @@ TOKENS = 12
 
 class ModelTestCase(DaemonTestCase):
     """
-    A daemon whose agent runs on the embedded model.
+    A daemon whose agent uses the embedded model.
     """
 
     def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
-        One thread is enough here, and is not slowed down by what else runs.
+        Return a configuration with one thread, which other programs do not slow down.
         """
         ours = {
             "agents": {"defaults": {"model": MODEL}},
@@ -38,19 +38,19 @@ class ModelTestCase(DaemonTestCase):
 
     async def ask(self, daemon: Daemon, **fields: Any) -> Answer:
         """
-        Ask for a short answer.
+        Request a short reply.
         """
         return await self.caller(daemon).ask("Say hello.", max_tokens=TOKENS, **fields)
 
     async def assertAnswers(self, daemon: Daemon) -> None:
         """
-        The model says something.
+        Assert that the model sends some text.
         """
         self.assertTrue((await (await self.ask(daemon)).words()).strip())
 
     async def watchModel(self, daemon: Daemon) -> tuple[int, Watch]:
         """
-        The model's process, once it is there.
+        Wait for the model's process.
         """
         await daemon.line("embedded model .* is ready")
         [pid] = children(daemon.pid)
@@ -61,14 +61,14 @@ class ModelTestCase(DaemonTestCase):
 
 class AnswerTests(ModelTestCase):
     """
-    The answers of the embedded model.
+    Replies of the embedded model.
     """
 
     skip = missingModel()
 
     async def test_wholeAndStreamed(self) -> None:
         """
-        The model answers in its own words, whole and word by word, and counts them.
+        The model replies, plain and streamed, with its usage.
         """
         daemon = await self.startDaemon()
         completion = await (await self.ask(daemon)).json()
@@ -95,7 +95,7 @@ class LifeTests(ModelTestCase):
 
     async def test_startedAgain(self) -> None:
         """
-        When it dies, another is started, and answers.
+        When it dies, another one is started, and replies.
         """
         daemon = await self.startDaemon()
         pid, watch = await self.watchModel(daemon)
@@ -109,7 +109,7 @@ class LifeTests(ModelTestCase):
 
     async def test_endsWithTheDaemon(self) -> None:
         """
-        SIGTERM leaves no process behind.
+        It ends with the daemon by SIGTERM.
         """
         daemon = await self.startDaemon()
         _, watch = await self.watchModel(daemon)
@@ -119,7 +119,7 @@ class LifeTests(ModelTestCase):
 
     async def test_endsWithAKilledDaemon(self) -> None:
         """
-        Nor does SIGKILL, even while the model speaks.
+        It ends with the daemon by SIGKILL, even during a reply.
         """
         daemon = await self.startDaemon()
         _, watch = await self.watchModel(daemon)
@@ -137,7 +137,7 @@ class BrokenTests(ModelTestCase):
 
     async def healths(self, daemon: Daemon) -> set[tuple[Any, ...]]:
         """
-        The statuses of a few connections, which reach all workers.
+        Return the statuses on some connections, which reach all workers.
         """
         found = set()
         for path in ("/readyz", "/startupz") * 5:
@@ -148,8 +148,7 @@ class BrokenTests(ModelTestCase):
 
     async def test_atStart(self) -> None:
         """
-        The daemon says so of itself when the model is to be loaded at its start, and no
-        longer once it can be.
+        With C{atOnce}, the daemon is not ready until the model can be loaded.
         """
         weights = self.folder / "weights.gguf"
         weights.write_bytes(b"These are no weights." * 1000)
@@ -159,7 +158,7 @@ class BrokenTests(ModelTestCase):
         broken = {(503, "the embedded model can't be run")}
         while await self.healths(daemon) != broken:
             await deferLater(reactor, 0.1)
-        # It is loaded again and again, and in between it is no better.
+        # It is started again and again, and not ready in between.
         for _ in range(20):
             self.assertEqual(await self.healths(daemon), broken)
             await deferLater(reactor, 0.1)
@@ -185,8 +184,8 @@ class MissingTests(ModelTestCase):
 
     async def test_saysSo(self) -> None:
         """
-        The daemon starts and says in one line what is missing; callers of the agent
-        are told that it can't be asked, those of another one don't notice.
+        The daemon starts and logs what is missing in one line; requests to agents with
+        the model fail, and others do not.
         """
         local = {"modelPath": str(self.folder / "nowhere.gguf")}
         away = {"away": {"model": "scripted/words"}}

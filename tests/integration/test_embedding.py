@@ -1,5 +1,5 @@
 """
-Gateways as services within somebody else's process.
+Gateways as services in another program's process.
 """
 
 import threading
@@ -17,20 +17,20 @@ from tests.integration.requirements import missingModel
 
 OWN_OF_TRIAL = ("twisted.trial.", "twisted.internet._signals")
 """
-Modules whose objects come and go with each phase of a test.
+Modules whose objects change with each phase of a test.
 """
 
 
 class EmbeddingTestCase(DaemonTestCase):
     """
-    Looks at what the process holds before and after.
+    A test case that compares the process before and after.
     """
 
     before: dict[str, set[object]] | None = None
 
     def held(self) -> dict[str, set[object]]:
         """
-        All that a gateway may hold of its process.
+        Return everything that a gateway may hold in its process.
         """
         return {
             "delayed calls": {
@@ -53,7 +53,7 @@ class EmbeddingTestCase(DaemonTestCase):
 
     async def assertNothingIsLeft(self) -> None:
         """
-        All is as it was before there was a gateway.
+        Assert that everything is as before the gateway.
         """
         await self.upstream.left()
         assert self.before is not None
@@ -67,7 +67,7 @@ class EmbeddingTestCase(DaemonTestCase):
         listen: Sequence[str] = (LOOPBACK,),
     ) -> GatewayService:
         """
-        A gateway that is not started.
+        Create a gateway without starting it.
         """
         if self.before is None:
             self.before = self.held()
@@ -82,7 +82,7 @@ class EmbeddingTestCase(DaemonTestCase):
 
     async def begin(self, gateway: GatewayService) -> Caller:
         """
-        Start it, and wait until it serves.
+        Start a gateway, and wait until it is ready.
         """
         gateway.startService()
         await gateway.ready
@@ -96,8 +96,8 @@ class SeveralTests(EmbeddingTestCase):
 
     async def test_eachIsItsOwn(self) -> None:
         """
-        Each has its own configuration, port, credential and sessions; stopping the
-        one leaves the other.
+        Each has its own configuration, port, credential and sessions; stopping one does
+        not affect the other.
         """
         self.upstream.says("so")
         parent = MultiService()
@@ -135,12 +135,12 @@ class SeveralTests(EmbeddingTestCase):
 
 class StopTests(EmbeddingTestCase):
     """
-    After C{stopService} nothing is left, whenever it came.
+    After C{stopService} nothing is left.
     """
 
     async def test_afterServing(self) -> None:
         """
-        A gateway that answered, streamed, failed, and kept a conversation.
+        After replies, streams, failures and a session.
         """
         gateway = self.make()
         caller = await self.begin(gateway)
@@ -155,8 +155,7 @@ class StopTests(EmbeddingTestCase):
 
     async def test_duringTheStart(self) -> None:
         """
-        A gateway that is stopped before it could be ready never is, and that is no
-        fault.
+        During the start: it never becomes ready, without an error in the log.
         """
         gateway = self.make()
         gateway.startService()
@@ -167,15 +166,14 @@ class StopTests(EmbeddingTestCase):
 
     async def test_beforeTheStart(self) -> None:
         """
-        A gateway that never ran.
+        Before the start.
         """
         await self.make().stopService()
         await self.assertNothingIsLeft()
 
     async def test_duringARun(self) -> None:
         """
-        A gateway that streams may finish that; to stop it a second time changes
-        nothing.
+        During a stream, which can end; a second stop changes nothing.
         """
         gateway = self.make()
         caller = await self.begin(gateway)
@@ -196,7 +194,7 @@ class StopTests(EmbeddingTestCase):
 
     async def test_hurried(self) -> None:
         """
-        A gateway that may not wait ends its streams.
+        Without time to drain, streams are ended.
         """
         gateway = self.make()
         caller = await self.begin(gateway)
@@ -215,7 +213,7 @@ class StopTests(EmbeddingTestCase):
 
     async def test_again(self) -> None:
         """
-        A gateway that was stopped says that it can't be started again.
+        A stopped gateway can't be started again.
         """
         gateway = self.make()
         await self.begin(gateway)
@@ -228,7 +226,7 @@ class StopTests(EmbeddingTestCase):
 
     async def test_busyPort(self) -> None:
         """
-        A gateway that can't have its port says so, and holds nothing.
+        A gateway whose port is in use fails, and holds nothing.
         """
         port = self.upstream.url.rpartition(":")[2].removesuffix("/v1")
         gateway = self.make(listen=[LOOPBACK, f"tcp:{port}:interface=127.0.0.1"])
@@ -240,14 +238,14 @@ class StopTests(EmbeddingTestCase):
 
 class EmbeddedModelTests(EmbeddingTestCase):
     """
-    A gateway that has the embedded model.
+    A gateway with the embedded model.
     """
 
     skip = missingModel()
 
     async def test_noChildIsLeft(self) -> None:
         """
-        Its process ends with the gateway, even while it loads.
+        Its process ends with the gateway, even during loading.
         """
         local = {"start": "atOnce", "threads": 1}
         changes = {

@@ -1,5 +1,5 @@
 """
-Embeddings through the whole gateway, asked for by OpenAI's Python SDK.
+Embeddings with the real daemon and OpenAI's Python SDK.
 """
 
 from base64 import b64encode
@@ -25,7 +25,7 @@ VECTORS = [[0.5, -1.0, 0.25], [2.0, 1.0, 4.0]]
 
 class SDKTestCase(DaemonTestCase):
     """
-    The blocking client, in a thread, against the daemon.
+    The blocking client in a thread, and the daemon.
     """
 
     changes: dict[str, Any] = {
@@ -42,7 +42,7 @@ class SDKTestCase(DaemonTestCase):
 
     def embed(self, given: Any, **fields: Any) -> "Deferred[Any]":
         """
-        Ask for embeddings.
+        Request embeddings.
         """
         return self.withClient(
             lambda client: client.embeddings.create(
@@ -65,8 +65,7 @@ class SDKTestCase(DaemonTestCase):
 
 def give(call: ServedCall) -> None:
     """
-    Answer as OpenAI does: in the form that was asked for, with as many vectors as
-    there are inputs.
+    Reply like OpenAI: in the requested format, with a vector for each input.
     """
     given = call.body["input"]
     count = len(given) if isinstance(given, list) and given[0] != 1 else 1
@@ -84,19 +83,19 @@ def give(call: ServedCall) -> None:
 
 class ProviderTests(SDKTestCase):
     """
-    A configured provider's model embeds.
+    The model of a configured provider.
     """
 
     async def setUp(self) -> None:
         """
-        Let the provider answer.
+        Let the provider reply.
         """
         await super().setUp()
         self.upstream.answer = give
 
     async def test_byDefault(self) -> None:
         """
-        The SDK asks for base64 by itself, and gets what its users see as numbers.
+        The SDK requests base64 by default, and returns numbers.
         """
         answer = await self.embed(["a", "b"])
         self.assertEqual([each.embedding for each in answer.data], VECTORS)
@@ -112,7 +111,7 @@ class ProviderTests(SDKTestCase):
 
     async def test_everyForm(self) -> None:
         """
-        One text, several, tokens; numbers when they are asked for.
+        One text, several, tokens; numbers on request.
         """
         for given, count in [("a", 1), (["a", "b"], 2), ([1, 2], 1), ([[3], [4]], 2)]:
             for form in ("float", "base64"):
@@ -127,7 +126,7 @@ class ProviderTests(SDKTestCase):
 
     async def test_mistakes(self) -> None:
         """
-        Each mistake is an error that the SDK knows, and names the field.
+        Each error has a class of the SDK, and the field.
         """
         for given, fields, param in [
             ("", {}, "input"),
@@ -144,7 +143,7 @@ class ProviderTests(SDKTestCase):
 
     async def test_rateLimit(self) -> None:
         """
-        A provider's rate limit says when to come back.
+        A provider's rate limit has the time until a retry.
         """
         self.upstream.answer = lambda call: call.refuse(
             429, headers=[("retry-after", "7")]
@@ -155,7 +154,7 @@ class ProviderTests(SDKTestCase):
 
     async def test_gone(self) -> None:
         """
-        When the client hangs up, the provider's connection is closed at once.
+        When the client disconnects, the provider's connection is closed immediately.
         """
         self.upstream.answer = lambda call: None
         asked = self.upstream.nextCall()
@@ -173,7 +172,7 @@ class ProviderTests(SDKTestCase):
 
 class EmbeddedTests(SDKTestCase):
     """
-    Without a word about it in the configuration, the embedded model embeds.
+    The embedded model, without any configuration.
     """
 
     skip = missingModel() or missingProcesses()
@@ -181,8 +180,8 @@ class EmbeddedTests(SDKTestCase):
 
     async def test_outOfTheBox(self) -> None:
         """
-        Vectors come, in both forms, from a process that nobody had to start, and that
-        goes with the daemon.
+        Vectors in both formats come from a process that starts automatically, and ends
+        with the daemon.
         """
         self.assertEqual(children(self.daemon.pid), [])
         answer = await self.embed(["The cat sleeps.", "A kitten is napping.", "Stocks"])
@@ -198,7 +197,7 @@ class EmbeddedTests(SDKTestCase):
 
     async def test_mistakes(self) -> None:
         """
-        Unsupported requests are the caller's mistake, not a failure.
+        Unsupported requests are errors of the client.
         """
         for given, fields, code in [
             ("word " * 300, {}, "context_length_exceeded"),

@@ -1,6 +1,6 @@
 """
-A session store that fails while the daemon runs: C{/readyz} says so, and when that is
-over.
+A session store that fails while the daemon runs: C{/readyz} reports the failure and the
+recovery.
 """
 
 import os
@@ -25,19 +25,19 @@ PAGE_BYTES = 4096
 
 class FailingStoreTests(DaemonTestCase):
     """
-    A disk that is full or can't be written, and a file that is damaged or locked.
+    A disk that is full or read-only, and a file that is damaged or locked.
     """
 
     def setUp(self) -> None:
         """
-        Let the provider answer.
+        Let the provider reply.
         """
         super().setUp()
         self.upstream.says("so")
 
     async def turn(self, daemon: Daemon, words: str = "hi") -> int:
         """
-        Have a turn in a session.
+        Complete a turn in a session.
 
         @return: The status.
         """
@@ -47,15 +47,14 @@ class FailingStoreTests(DaemonTestCase):
 
     async def health(self, daemon: Daemon, path: str = "/readyz") -> tuple[int, Any]:
         """
-        Return the daemon's answer about its health.
+        Return the daemon's response to a probe.
         """
         answer = await self.caller(daemon).get(path)
         return answer.status, await answer.json()
 
     async def untilReady(self, daemon: Daemon) -> None:
         """
-        Wait until it says that it serves, while nobody asks for a run, and see that
-        runs work.
+        Wait until it is ready, without starting runs, and assert that runs work.
         """
         while (await self.health(daemon))[0] != 200:
             await deferLater(reactor, 0.1)
@@ -78,7 +77,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def assertFails(self, daemon: Daemon, reason: str) -> None:
         """
-        Assert that it says what fails, everywhere but at C{/healthz}.
+        Assert that all endpoints but C{/healthz} report the failure.
         """
         for path in ("/readyz", "/ready", "/startupz"):
             status, document = await self.health(daemon, path)
@@ -87,13 +86,13 @@ class FailingStoreTests(DaemonTestCase):
             self.assertIn(reason, failing)
         self.assertEqual((await self.health(daemon, "/healthz"))[0], 200)
         self.assertEqual(await self.gauge(daemon), 1)
-        # What needs no session goes on.
+        # Requests without a session work.
         answer = await self.caller(daemon).ask("hi")
         self.assertEqual((answer.status, await answer.words()), (200, "so"))
 
     async def test_fullDisk(self) -> None:
         """
-        A full disk; it is well again as soon as there is room, without a run.
+        A full disk; the store recovers as soon as there is space, without a run.
         """
         self.state.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(self.state)]
@@ -116,8 +115,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def test_unwritable(self) -> None:
         """
-        A file system that takes no more writes: the system refuses to let the file
-        grow.
+        A file system that accepts no more writes: the file's size limit is reached.
         """
         daemon = await self.startDaemon()
         self.assertEqual(await self.turn(daemon), 200)
@@ -133,7 +131,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def test_locked(self) -> None:
         """
-        Another program has locked the file, and then lets go of it.
+        Another program locks the file, and later unlocks it.
         """
         daemon = await self.startDaemon()
         self.assertEqual(await self.turn(daemon), 200)
@@ -151,7 +149,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def test_movedAway(self) -> None:
         """
-        Somebody moves the file away, which nobody's run has to find out, and back.
+        The file is moved away, which is detected without a run, and back.
         """
         daemon = await self.startDaemon()
         self.assertEqual(await self.turn(daemon), 200)
@@ -166,7 +164,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def assertRefused(self, reason: str) -> None:
         """
-        Assert that the daemon does not start, and says why.
+        Assert that the daemon does not start, with the reason.
         """
         daemon = self.spawn()
         await daemon.ended
@@ -177,7 +175,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def test_lockedAtStart(self) -> None:
         """
-        A daemon that starts meanwhile says so, and ends.
+        A daemon that starts meanwhile exits with the reason.
         """
         daemon = await self.startDaemon()
         await daemon.stop()
@@ -188,7 +186,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def test_readOnlyAtStart(self) -> None:
         """
-        So does one whose state directory is on a file system that is only to be read.
+        The same applies to a state directory on a read-only file system.
         """
         daemon = await self.startDaemon()
         self.assertEqual(await self.turn(daemon), 200)
@@ -203,7 +201,7 @@ class FailingStoreTests(DaemonTestCase):
 
     async def test_damaged(self) -> None:
         """
-        A damaged file: waiting does not mend it.
+        A damaged file remains a failure.
         """
         daemon = await self.startDaemon()
         for number in range(20):
@@ -230,14 +228,14 @@ class FailingStoreTests(DaemonTestCase):
 
 class FailingWorkersTests(FailingStoreTests):
     """
-    The same with several workers, whichever of them answers.
+    The same with several workers, whichever responds.
     """
 
     workers = 2
 
     async def assertFails(self, daemon: Daemon, reason: str) -> None:
         """
-        Assert it for connections enough to reach all workers.
+        Assert this on enough connections to reach all workers.
         """
         for _ in range(8):
             await super().assertFails(daemon, reason)

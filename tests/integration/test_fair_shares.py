@@ -1,6 +1,6 @@
 """
-A greedy caller and a polite one at the real daemon, without any limit configured for
-either: the polite one is answered while the greedy one holds all that it can get.
+A greedy and a polite caller without configured limits: the polite one is served while
+the greedy one holds everything that it can get.
 """
 
 import sys
@@ -25,7 +25,7 @@ DETACHED = {"x-openclaw-on-disconnect": "continue"}
 
 class FairShareTests(DaemonTestCase):
     """
-    Eight places for runs, and two callers with tokens of their own.
+    Eight slots for runs, and two callers with their own tokens.
     """
 
     async def begin(self, **changes: Any) -> Daemon:
@@ -43,7 +43,7 @@ class FairShareTests(DaemonTestCase):
 
     async def add(self, daemon: Daemon, label: str, *options: str) -> Caller:
         """
-        Somebody who has a token.
+        Return a caller with a new token.
         """
         program = self.start(*TOKEN_COMMAND, label, *options)
         await program.ended
@@ -51,7 +51,7 @@ class FairShareTests(DaemonTestCase):
 
     async def open(self, caller: Caller, **more: Any) -> Connection:
         """
-        Open a stream, and wait for nothing.
+        Open a stream without waiting.
         """
         stream = await caller.connect("hi", stream=True, **more)
         self.addCleanup(stream.close)
@@ -59,7 +59,7 @@ class FairShareTests(DaemonTestCase):
 
     async def assertServed(self) -> None:
         """
-        Assert that the polite caller is answered now.
+        Assert that the polite caller gets a reply immediately.
         """
         called = self.upstream.nextCall()
         asking = Deferred.fromCoroutine(self.polite.ask("A word, please."))
@@ -71,7 +71,7 @@ class FairShareTests(DaemonTestCase):
 
     async def test_runs(self) -> None:
         """
-        Neither streams nor runs that go on alone take all places, nor the whole queue.
+        Streams and runs that continue alone take neither all slots nor the whole queue.
         """
         await self.begin()
         share = PLACES * 3 // 4
@@ -87,8 +87,8 @@ class FairShareTests(DaemonTestCase):
 
     async def test_bounded(self) -> None:
         """
-        A run that goes on alone counts for the limit of its token, after its caller has
-        left, too.
+        A run that continues alone counts towards the limit of its token, also after the
+        disconnect.
         """
         await self.begin()
         called = self.upstream.nextCall()
@@ -104,8 +104,8 @@ class FairShareTests(DaemonTestCase):
 
     async def test_images(self) -> None:
         """
-        Nor do images that never come keep others from theirs; and they count for the
-        limit of a token.
+        Images that never arrive do not delay those of others; and they count towards
+        the limit of a token.
         """
         images = Pictures()
         images.coming = Deferred()
@@ -136,7 +136,7 @@ class FairShareTests(DaemonTestCase):
 
     def neverButOne(self, images: Pictures) -> Any:
         """
-        Answer for one image alone.
+        Respond for one image only.
         """
         usual = images.render_GET
 
@@ -150,7 +150,7 @@ class FairShareTests(DaemonTestCase):
 
     async def test_tools(self) -> None:
         """
-        Nor do tool calls that last.
+        Long tool calls do not delay those of others.
         """
         workspace = self.folder / "workspace"
         workspace.mkdir()

@@ -1,6 +1,5 @@
 """
-Frameworks that build agents of their own on an OpenAI endpoint: none is told that
-there is an agent behind this one, too.
+Frameworks that build agents on an OpenAI endpoint, unaware of the agent behind it.
 """
 
 import sys
@@ -21,15 +20,15 @@ TURNS = (
 
 class FrameworkTests(AgentTestCase):
     """
-    The framework's agent calls its own function, tells the model the result, and has
-    the answer: whole, streamed, and where the agent uses a tool of its own before.
+    The framework's agent calls its own function, sends the result, and gets the reply:
+    plain, streamed, and after the gateway's agent has used its own tool.
     """
 
     async def seenByProgram(self, name: str, *turns: Any) -> Any:
         """
-        Run a program; assert what the model has seen of its first three runs.
+        Run a program, and assert the model calls of its first three runs.
 
-        @return: What the program saw.
+        @return: The program's results.
         """
         daemon = await self.startAgent()
         (self.workspace / "city.txt").write_text("Kiel\n")
@@ -49,7 +48,7 @@ class FrameworkTests(AgentTestCase):
 
     async def test_langChain(self) -> None:
         """
-        C{create_agent} with a C{ChatOpenAI}; and C{bind_tools}, which asks for a
+        C{create_agent} with a C{ChatOpenAI}; and C{bind_tools}, which requires a
         certain tool.
         """
         seen = await self.seenByProgram("langchain_agent.py", WEATHER)
@@ -70,8 +69,8 @@ class FrameworkTests(AgentTestCase):
 
     async def test_pydanticAI(self) -> None:
         """
-        C{Agent} with an C{OpenAIChatModel}, C{run()} and C{run_stream()}; and an
-        answer with a form, which is a tool that the model has to call.
+        C{Agent} with an C{OpenAIChatModel}, C{run()} and C{run_stream()}; and a
+        structured answer, which is a required tool.
         """
         forecast = {"city": "Kiel", "umbrella": True}
         seen = await self.seenByProgram(
@@ -83,7 +82,7 @@ class FrameworkTests(AgentTestCase):
             "tokens": 20,
         }
         self.assertEqual(seen["whole"], run)
-        # The call of the model that used the agent's own tool has its price as well.
+        # The model call for the agent's own tool is included in the usage.
         self.assertEqual(seen["besideTheAgentsOwn"], {**run, "tokens": 30})
         self.assertEqual(seen["formed"], forecast)
         self.assertEqual(self.upstream.calls[-1].body["tool_choice"], "required")

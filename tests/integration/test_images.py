@@ -1,5 +1,5 @@
 """
-Images that callers give by their URL, and the daemon fetches.
+Images that clients give by URL, and the daemon fetches.
 """
 
 from base64 import b64encode
@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
 
 def pictures(*urls: str) -> list[dict[str, Any]]:
     """
-    Messages with images.
+    Return messages with images.
     """
     parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
     text = {"type": "text", "text": "What is this?"}
@@ -30,7 +30,7 @@ class Pictures(Resource):
     """
     A server of images.
 
-    @ivar asked: What it was asked for.
+    @ivar asked: The requested paths.
     """
 
     isLeaf = True
@@ -43,7 +43,7 @@ class Pictures(Resource):
 
     def render_GET(self, request: Request) -> int | bytes:
         """
-        Answer, but for C{/never}.
+        Respond, except for C{/never}.
         """
         self.asked.append(request)
         if request.path == b"/moved.png":
@@ -53,7 +53,7 @@ class Pictures(Resource):
             request.notifyFinish().addErrback(lambda _: self.left.callback(None))
             self.coming.callback(None)
             return NOT_DONE_YET
-        # No browser would take it for an image by this.
+        # By this type no browser would take it for an image.
         request.setHeader(b"content-type", b"text/plain")
         return PNG if request.path == b"/a.png" else b"<html>"
 
@@ -91,7 +91,7 @@ class ImageTests(DaemonTestCase):
 
     async def test_fetched(self) -> None:
         """
-        The model gets the image itself, in the place of its URL.
+        The model gets the image in place of its URL.
         """
         self.upstream.says("A dot.")
         caller = self.caller(await self.fetching())
@@ -113,8 +113,8 @@ class ImageTests(DaemonTestCase):
 
     async def test_refused(self) -> None:
         """
-        An unusable image is the caller's mistake: no image, too large an image, another
-        host than those allowed.
+        An unusable image is the client's error: not an image, too large, or from a host
+        that is not allowed.
         """
         daemon = await self.fetching(
             maxBytes=len(PNG) - 1, urlAllowlist=["127.0.0.1", "a.example"]
@@ -135,8 +135,7 @@ class ImageTests(DaemonTestCase):
 
     async def test_guarded(self) -> None:
         """
-        Without more, nothing on this machine is reached, and whether it is there
-        can't be told.
+        By default, nothing on this machine can be reached or detected.
         """
         caller = self.caller(await self.fetching(allowPrivate=False))
         told = set()
@@ -151,7 +150,7 @@ class ImageTests(DaemonTestCase):
 
     async def test_gone(self) -> None:
         """
-        A caller who goes away ends the fetch.
+        A disconnect ends the fetch.
         """
         daemon = await self.fetching()
         connection = await self.caller(daemon).connect(
@@ -164,8 +163,8 @@ class ImageTests(DaemonTestCase):
 
     async def test_large(self) -> None:
         """
-        Many megabytes of images in the request itself are taken, with others served
-        meanwhile.
+        Many megabytes of images inside the request are accepted, while others are
+        served.
         """
         self.upstream.says("A dot.")
         caller = self.caller(await self.fetching())

@@ -1,5 +1,5 @@
 """
-Tests of the init script, with the real daemon, as whoever runs the tests.
+Tests of the init script with the real daemon, without root.
 """
 
 import os
@@ -27,9 +27,9 @@ LOOKS_EACH = 0.02
 
 class Outcome(NamedTuple):
     """
-    The outcome of a call of the script.
+    The result of the script.
 
-    @ivar said: Its output.
+    @ivar said: Its standard output.
     @ivar complained: Its standard error.
     @ivar status: Its exit status.
     """
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
 class InitScriptTestCase(DaemonTestCase):
     """
-    An init script with settings of its own, so that it needs no rights.
+    An init script with settings that need no root.
     """
 
     if not Path("/proc/self/cmdline").exists():
@@ -49,7 +49,7 @@ class InitScriptTestCase(DaemonTestCase):
 
     def setUp(self) -> None:
         """
-        Write what would be in /etc/default.
+        Write the settings file.
         """
         super().setUp()
         self.shell = f"exec /bin/sh {quote(str(SCRIPT))}"
@@ -79,7 +79,7 @@ class InitScriptTestCase(DaemonTestCase):
 
     async def call(self, action: str) -> Outcome:
         """
-        Call the script.
+        Run the script.
         """
         environ = {"OPENCLAW_DEFAULTS": str(self.folder / "default")}
         said, complained, status = await getProcessOutputAndValue(
@@ -89,9 +89,9 @@ class InitScriptTestCase(DaemonTestCase):
 
     async def succeed(self, action: str) -> str:
         """
-        Call the script, which must succeed without a complaint.
+        Run the script, which must succeed without errors.
 
-        @return: What it said.
+        @return: Its output.
         """
         outcome = await self.call(action)
         self.assertEqual(outcome[1:], ("", 0), self.log())
@@ -99,7 +99,7 @@ class InitScriptTestCase(DaemonTestCase):
 
     def pid(self) -> int:
         """
-        The process that the pidfile names.
+        Return the process id in the pidfile.
         """
         return int(self.pidfile.read_text())
 
@@ -111,7 +111,7 @@ class InitScriptTestCase(DaemonTestCase):
 
     async def logged(self, pattern: str) -> re.Match[str]:
         """
-        Wait for the daemon to log something.
+        Wait for a log line.
         """
         while True:
             found = re.search(pattern, self.log(), re.MULTILINE)
@@ -121,21 +121,21 @@ class InitScriptTestCase(DaemonTestCase):
 
     async def start(self) -> None:
         """
-        Start the daemon, and wait until it serves.
+        Start the daemon, and wait until it is ready.
         """
         await self.succeed("start")
         self.url = (await self.logged(r"Ready at (\S+)/v1$"))[1]
 
     async def bury(self) -> None:
         """
-        Whatever came of the test, leave no daemon behind.
+        Leave no daemon behind.
         """
         if self.pidfile.exists() and self.isOurs(self.pid()):
             os.kill(self.pid(), signal.SIGKILL)
 
     def isOurs(self, pid: int) -> bool:
         """
-        Is that process a daemon of this test?
+        Return whether a process is a daemon of this test.
         """
         command = Path(f"/proc/{pid}/cmdline")
         return command.exists() and bytes(self.pidfile) in command.read_bytes()
@@ -148,7 +148,7 @@ class LifeTests(InitScriptTestCase):
 
     async def test_startAndStop(self) -> None:
         """
-        Started, the daemon answers; stopped, nothing of it is left.
+        After the start, the daemon responds; after the stop, nothing of it is left.
         """
         self.assertEqual((await self.call("status")).status, 3)
         await self.start()
@@ -162,7 +162,7 @@ class LifeTests(InitScriptTestCase):
 
     async def test_startTwice(self) -> None:
         """
-        Starting what runs already succeeds, and starts nothing.
+        Starting a running daemon succeeds without an effect.
         """
         await self.start()
         pid = self.pid()
@@ -173,8 +173,7 @@ class LifeTests(InitScriptTestCase):
 
     async def test_openFiles(self) -> None:
         """
-        The daemon may have as many files open as the settings say, however few the
-        shell may.
+        The daemon has the configured limit of open files, even if the shell's is lower.
         """
         _, hard = getrlimit(RLIMIT_NOFILE)
         wanted = 1500
@@ -188,13 +187,13 @@ class LifeTests(InitScriptTestCase):
 
     async def test_stopTwice(self) -> None:
         """
-        Stopping what does not run succeeds.
+        Stopping without a running daemon succeeds.
         """
         await self.succeed("stop")
 
     async def test_restart(self) -> None:
         """
-        After a restart there is another daemon instead of the first.
+        A restart replaces the daemon's process.
         """
         await self.start()
         pid = self.pid()
@@ -205,14 +204,14 @@ class LifeTests(InitScriptTestCase):
 
     async def test_restartStarts(self) -> None:
         """
-        A restart starts the daemon when it did not run.
+        A restart starts a daemon that did not run.
         """
         await self.succeed("restart")
         self.assertTrue(self.isOurs(self.pid()))
 
     async def test_logIsCut(self) -> None:
         """
-        On SIGUSR1 the daemon begins a new log, as logrotate's settings rely on.
+        On SIGUSR1 the daemon begins a new log file, as logrotate's settings require.
         """
         await self.start()
         os.kill(self.pid(), signal.SIGUSR1)
@@ -226,7 +225,7 @@ class LifeTests(InitScriptTestCase):
 
 class ReloadTests(InitScriptTestCase):
     """
-    The script has the daemon read its configuration again.
+    The script reloads the configuration.
     """
 
     async def test_reload(self) -> None:
@@ -245,7 +244,8 @@ class ReloadTests(InitScriptTestCase):
 
     async def test_brokenConfiguration(self) -> None:
         """
-        With a broken file neither a reload nor a restart does anything but say so.
+        With an invalid file neither reload nor restart has an effect other than the
+        error.
         """
         await self.start()
         pid = self.pid()
@@ -267,7 +267,7 @@ class ReloadTests(InitScriptTestCase):
 
 class RefusalTests(InitScriptTestCase):
     """
-    A start that fails says why.
+    A failed start has a reason.
     """
 
     async def assertRefused(self, status: int, why: str) -> None:
@@ -282,14 +282,14 @@ class RefusalTests(InitScriptTestCase):
 
     async def test_brokenConfiguration(self) -> None:
         """
-        The key that is wrong is named.
+        The error has the invalid key.
         """
         self.configure({"gateway": {"port": "high"}})
         await self.assertRefused(1, "gateway.port: expected an integer")
 
     async def test_busyPort(self) -> None:
         """
-        The port that somebody else has is named.
+        The error has the port in use.
         """
         port = self.upstream.url.split(":")[2].removesuffix("/v1")
         self.settle(OPENCLAW_OPTIONS=f"--listen tcp:{port}:interface=127.0.0.1")
@@ -297,14 +297,14 @@ class RefusalTests(InitScriptTestCase):
 
     async def test_notInstalled(self) -> None:
         """
-        Without twistd there is nothing to start.
+        The error has the path of the missing twistd.
         """
         self.settle(OPENCLAW_TWISTD="/nowhere/twistd")
         await self.assertRefused(5, "/nowhere/twistd does not exist")
 
     async def test_brokenStore(self) -> None:
         """
-        A daemon that ends right after it was started was not started.
+        A daemon that ends directly after its start is a failure.
         """
         self.state.mkdir()
         (self.state / "sessions.sqlite").write_text("This is no database." * 99)
@@ -312,7 +312,7 @@ class RefusalTests(InitScriptTestCase):
 
     async def test_unknownAction(self) -> None:
         """
-        A wrong word on the command line gets a list of the right ones.
+        An unknown command prints the usage.
         """
         outcome = await self.call("begin")
         self.assertEqual(outcome.status, 2)
@@ -321,12 +321,12 @@ class RefusalTests(InitScriptTestCase):
 
 class PidfileTests(InitScriptTestCase):
     """
-    A pidfile can outlive its daemon.
+    A pidfile without its daemon.
     """
 
     async def test_numberOfAnother(self) -> None:
         """
-        The process that has the number by now is left in peace.
+        Another process with the same id is not affected.
         """
         self.pidfile.write_text(str(os.getpid()))
         outcome = await self.call("status")
@@ -336,7 +336,7 @@ class PidfileTests(InitScriptTestCase):
 
     async def test_startAnyway(self) -> None:
         """
-        The daemon starts over the pidfile of one that was killed.
+        The daemon starts in spite of the pidfile of a killed one.
         """
         await self.start()
         os.kill(self.pid(), signal.SIGKILL)
@@ -348,7 +348,7 @@ class PidfileTests(InitScriptTestCase):
 
     async def test_nonsense(self) -> None:
         """
-        A pidfile without a number in it is in nobody's way.
+        An invalid pidfile is ignored.
         """
         self.pidfile.write_text("-1")
         self.assertEqual((await self.call("status")).status, 1)
@@ -357,18 +357,18 @@ class PidfileTests(InitScriptTestCase):
 
 class DrainTests(InitScriptTestCase):
     """
-    Stopping lets runs in progress end, for a while.
+    Stopping waits for runs in progress.
     """
 
     def ask(self) -> Deferred[Any]:
         """
-        Ask the agent something; its model does not answer yet.
+        Send a request to which the model does not reply yet.
         """
         return Deferred.fromCoroutine(self.caller(self.url).ask("Wait for it."))
 
     async def asked(self) -> Any:
         """
-        Wait until the model was asked.
+        Wait for the model call.
         """
         while not self.upstream.calls:
             await deferLater(reactor, LOOKS_EACH)
@@ -376,7 +376,7 @@ class DrainTests(InitScriptTestCase):
 
     async def test_waits(self) -> None:
         """
-        A caller gets the answer that was under way.
+        The client gets the reply of the run in progress.
         """
         await self.start()
         asking = self.ask()

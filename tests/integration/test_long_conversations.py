@@ -1,5 +1,5 @@
 """
-Conversations that are longer than a model can read.
+Conversations that exceed the model's context window.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ SUMMARY = "They talked about nothing in particular."
 
 def isSummary(call: ServedCall) -> bool:
     """
-    Is the model asked for a summary?
+    Return whether a model call is for a summary.
     """
     system = call.body["messages"][0]
     return system["role"] == "system" and system["content"].startswith("You summarise")
@@ -24,26 +24,26 @@ def isSummary(call: ServedCall) -> bool:
 
 class LongConversationTests(DaemonTestCase):
     """
-    A session goes on for ever.
+    A very long session.
     """
 
     def setUp(self) -> None:
         """
-        Let the provider answer, and write summaries.
+        Let the provider reply, also with summaries.
         """
         super().setUp()
         self.upstream.answer = self.answer
 
     def answer(self, call: ServedCall) -> None:
         """
-        Play the model.
+        Reply to a model call.
         """
         call.say(SUMMARY if isSummary(call) else f"I see. {LONG}")
         call.finish(usage={"prompt_tokens": 7, "completion_tokens": 3})
 
     async def start(self, window: int | None) -> Daemon:
         """
-        Start a daemon whose model can read so many tokens.
+        Start a daemon with a context window of this many tokens.
         """
         model = {"id": "words", "contextWindow": window}
         changes = {"models": {"providers": {"scripted": {"models": [model]}}}}
@@ -53,8 +53,8 @@ class LongConversationTests(DaemonTestCase):
 
     async def test_summarised(self) -> None:
         """
-        No question is longer than the model can read, each begins with the summary
-        once there is one, and the transcript keeps every word.
+        No request exceeds the window, each begins with the summary once there is one,
+        and the transcript has all messages.
         """
         daemon = await self.start(WINDOW)
         caller = self.caller(daemon)
@@ -76,7 +76,7 @@ class LongConversationTests(DaemonTestCase):
 
     async def test_afterARestart(self) -> None:
         """
-        The summary survives the daemon.
+        The summary survives a restart.
         """
         daemon = await self.start(WINDOW)
         caller = self.caller(daemon)
@@ -92,8 +92,8 @@ class LongConversationTests(DaemonTestCase):
 
     async def test_unknownWindow(self) -> None:
         """
-        A provider that finds the conversation too long is asked once more, with a
-        summary; if that is too long, too, the caller is told so.
+        If a provider rejects the conversation as too long it is called again with a
+        summary; if that is too long, too, the client gets the error.
         """
         patience = [2]
 

@@ -24,7 +24,7 @@ JSON_LOG = {"logging": {"format": "json"}}
 
 async def samples(caller: Caller) -> Mapping[tuple[str, str], float]:
     """
-    Scrape: the values by name and labels, as C{a=x,b=y}.
+    Scrape, and return the values by name and labels, as C{a=x,b=y}.
     """
     answer = await caller.get("/metrics")
     text = await answer.whole()
@@ -41,13 +41,13 @@ async def samples(caller: Caller) -> Mapping[tuple[str, str], float]:
 
 class ScrapeTests(DaemonTestCase):
     """
-    A collector of metrics comes by.
+    Scrapes of the metrics.
     """
 
     async def test_numbers(self) -> None:
         """
-        It finds what ended, what goes on and what failed, under the names of agents
-        and providers, and nothing that callers chose.
+        They have finished runs, runs in progress and failures, under the names of
+        agents and providers, and nothing from callers.
         """
         caller = self.caller(await self.startDaemon())
         self.upstream.says("so")
@@ -88,7 +88,7 @@ class ScrapeTests(DaemonTestCase):
 
     async def test_lag(self) -> None:
         """
-        From the first scrape on it learns how late the reactor is.
+        From the first scrape on they have the reactor's lag.
         """
         caller = self.caller(await self.startDaemon())
         await samples(caller)
@@ -100,7 +100,7 @@ class ScrapeTests(DaemonTestCase):
 
     async def test_whoMayRead(self) -> None:
         """
-        It takes the token, unless the operator wants it otherwise.
+        The token is required, unless the endpoint is open.
         """
         daemon = await self.startDaemon()
         answer = await self.caller(daemon, token=None).get("/metrics")
@@ -114,12 +114,12 @@ class ScrapeTests(DaemonTestCase):
 
 class TextLogTests(DaemonTestCase):
     """
-    The log is text, as by default.
+    The text log, which is the default.
     """
 
     async def test_run(self) -> None:
         """
-        Each run has its line, which its answer's headers lead to.
+        Each run has a line, which the response's headers identify.
         """
         daemon = await self.startDaemon()
         self.upstream.says("so")
@@ -137,8 +137,8 @@ class TextLogTests(DaemonTestCase):
 
     async def test_goneCaller(self) -> None:
         """
-        Of a caller who went away it says so, with what the provider had said by then
-        that the answer cost.
+        After a disconnect the line has the usage that the provider has reported by
+        then.
         """
         daemon = await self.startDaemon()
         asked = self.upstream.nextCall()
@@ -154,8 +154,7 @@ class TextLogTests(DaemonTestCase):
 
     async def test_processingTime(self) -> None:
         """
-        The caller is told how long the gateway took, as OpenAI tells it: in whole
-        milliseconds.
+        The response has the processing time in whole milliseconds.
         """
         caller = self.caller(await self.startDaemon())
         self.upstream.says("so")
@@ -169,12 +168,12 @@ class TextLogTests(DaemonTestCase):
 
 class JSONLogTests(DaemonTestCase):
     """
-    The log is JSON.
+    The JSON log.
     """
 
     def read(self, lines: list[str]) -> list[Any]:
         """
-        Read what was logged; each line has to be one object with what all have.
+        Read the log; each line must be an object with the standard members.
         """
         found = [json.loads(line) for line in lines]
         self.assertTrue(found)
@@ -185,7 +184,7 @@ class JSONLogTests(DaemonTestCase):
 
     async def converse(self, daemon: Daemon) -> str | None:
         """
-        Wait until it serves, ask something, and stop it.
+        Wait until the daemon is ready, complete a run, and stop it.
 
         @return: The run's id.
         """
@@ -199,8 +198,8 @@ class JSONLogTests(DaemonTestCase):
 
     def assertTold(self, found: list[Any], runID: str | None) -> None:
         """
-        The run is there with its fields, and so are the first and last of twistd's
-        own lines.
+        Assert that the log has the run with its fields, and the first and last of
+        twistd's own lines.
         """
         (run,) = [each for each in found if each["message"] == "run ended"]
         self.assertEqual((run["run"], run["outcome"]), (runID, "stop"))
@@ -214,8 +213,8 @@ class JSONLogTests(DaemonTestCase):
 
     async def test_standardOutput(self) -> None:
         """
-        In the foreground each line of standard output is an object, twistd's own
-        included.
+        In the foreground each line of standard output is an object, including twistd's
+        own.
         """
         daemon = self.spawn(config=self.configure(JSON_LOG))
         runID = await self.converse(daemon)
@@ -223,7 +222,8 @@ class JSONLogTests(DaemonTestCase):
 
     async def test_file(self) -> None:
         """
-        So is each line of twistd's log file, of which SIGUSR1 begins a new one.
+        Each line of twistd's log file is an object, also after SIGUSR1 has begun a new
+        one.
         """
         log = self.folder / "openclaw.log"
         daemon = Daemon()
@@ -251,7 +251,7 @@ class JSONLogTests(DaemonTestCase):
 
     async def urlIn(self, log: Path) -> str:
         """
-        Wait for a log file to say where the daemon is.
+        Wait for the daemon's URL in a log file.
         """
         while not log.exists() or "Ready at " not in log.read_text():
             await deferLater(reactor, 0.02)
@@ -259,7 +259,7 @@ class JSONLogTests(DaemonTestCase):
 
     async def test_background(self) -> None:
         """
-        A daemon in the background writes its file just so.
+        The log file of a daemon in the background is the same.
         """
         log, pidfile = self.folder / "openclaw.log", self.folder / "openclaw.pid"
         command = [sys.executable, str(TWISTD), f"--pidfile={pidfile}"]
@@ -283,7 +283,7 @@ class JSONLogTests(DaemonTestCase):
 
     def bury(self, pid: int) -> None:
         """
-        End a daemon that a failed test left behind.
+        Leave no daemon behind.
         """
         try:
             os.kill(pid, signal.SIGKILL)
@@ -292,8 +292,7 @@ class JSONLogTests(DaemonTestCase):
 
     async def test_twist(self) -> None:
         """
-        twist has options of its own for its log, and is not silent about a key that
-        is without effect there.
+        twist has its own log options, and the daemon logs that the key has no effect.
         """
         config = self.configure(JSON_LOG)
         twist = [sys.executable, str(TWISTD.with_name("twist")), "--log-format=text"]
@@ -305,7 +304,7 @@ class JSONLogTests(DaemonTestCase):
 
     async def test_reload(self) -> None:
         """
-        Another format takes effect at a restart, and the log says so.
+        A changed format takes effect at a restart, which is logged.
         """
         config = self.configure()
         daemon = await self.startDaemon(config=config)

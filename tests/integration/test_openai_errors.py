@@ -1,5 +1,5 @@
 """
-Each error of the real daemon in OpenAI's SDKs for Python and Node.
+All errors of the daemon in OpenAI's SDKs for Python and Node.
 """
 
 import sys
@@ -21,8 +21,7 @@ HI: Any = [{"role": "user", "content": "hi"}]
 BODY_BYTES = 20_000
 RETRY_SECONDS = 2.0
 """
-When the gateway wants to be asked again after it was full; by themselves the SDKs
-would ask after half a second.
+The gateway's C{Retry-After} when its queue is full; the SDKs' default is half a second.
 """
 
 CONFIG: dict[str, Any] = {
@@ -36,7 +35,7 @@ ADD_TOKEN = (sys.executable, "-m", "openclaw.cli.main", "token", "add")
 
 def play(call: ServedCall) -> None:
     """
-    Be a provider that does what the user says.
+    Reply as the user's message says.
     """
     match call.body["messages"][-1]["content"]:
         case "fail":
@@ -53,19 +52,19 @@ def play(call: ServedCall) -> None:
 
 class ErrorsTestCase(DaemonTestCase):
     """
-    A daemon that has room for one run.
+    A daemon with one slot for runs.
     """
 
-    # With more, each would have room for one.
+    # With several workers, each would have one.
     workers = 1
 
     daemon: Daemon
 
     async def startFull(self) -> str:
         """
-        Start it.
+        Start the daemon.
 
-        @return: A token that may only read.
+        @return: A token with only the scope to read.
         """
         self.upstream.answer = play
         config = self.configure(CONFIG)
@@ -77,7 +76,7 @@ class ErrorsTestCase(DaemonTestCase):
 
 class PythonTests(ErrorsTestCase):
     """
-    The one for Python.
+    The SDK for Python.
     """
 
     reader: str
@@ -93,9 +92,9 @@ class PythonTests(ErrorsTestCase):
         self, options: dict[str, Any] | None = None, **fields: Any
     ) -> "Deferred[Any]":
         """
-        Ask in a thread.
+        Send a request in a thread.
 
-        @param options: The client's own.
+        @param options: Options of the client.
         """
         settings: dict[str, Any] = {
             "base_url": f"{self.daemon.url}/v1",
@@ -116,7 +115,7 @@ class PythonTests(ErrorsTestCase):
         self, kind: type[openai.APIError], asking: "Deferred[Any]", **has: Any
     ) -> Any:
         """
-        Assert what an error is, and what it has.
+        Assert the class and the attributes of an error.
         """
         error = await self.assertFailure(asking, kind)
         self.assertIs(type(error), kind)
@@ -126,8 +125,8 @@ class PythonTests(ErrorsTestCase):
 
     async def test_classes(self) -> None:
         """
-        Each status is the class for it, with the code, the field at fault, and the id
-        that the log knows the request by.
+        Each status has its class, with the code, the invalid field, and the request's
+        id of the log.
         """
         await self.ask(extra_headers={"Idempotency-Key": "k"})
         long = [{"role": "user", "content": "x" * BODY_BYTES}]
@@ -185,7 +184,7 @@ class PythonTests(ErrorsTestCase):
 
     async def test_conflictIsFinal(self) -> None:
         """
-        The SDK asks again by itself after a 409, but not after this one.
+        The SDK retries after a 409, but not after this one.
         """
         await self.ask(extra_headers={"Idempotency-Key": "k"})
         statuses: list[int] = []
@@ -202,7 +201,7 @@ class PythonTests(ErrorsTestCase):
     async def test_retriesInTime(self) -> None:
         """
         When the queue is full, the SDK retries after the given time, and gets its
-        answer.
+        reply.
         """
         holding = await self.caller(self.daemon).ask("hold", stream=True)
         await holding.body.until("so")
@@ -226,7 +225,7 @@ class PythonTests(ErrorsTestCase):
 
     async def test_inTheMiddle(self) -> None:
         """
-        A stream that breaks off raises an error with a code.
+        A truncated stream raises an error with a code.
         """
         messages = [{"role": "user", "content": "break off"}]
         await self.assertError(
@@ -238,7 +237,7 @@ class PythonTests(ErrorsTestCase):
 
     def watched(self, came: Callable[[int], Any]) -> httpx.Client:
         """
-        The SDK's way to the network, and somebody who sees the statuses.
+        Return a transport of the SDK that records statuses.
         """
         return httpx.Client(
             event_hooks={"response": [lambda response: came(response.status_code)]}
@@ -247,13 +246,13 @@ class PythonTests(ErrorsTestCase):
 
 class NodeTests(ErrorsTestCase, NodeTestCase):
     """
-    The one for Node.
+    The SDK for Node.
     """
 
     async def test_everything(self) -> None:
         """
-        The same classes, codes, fields and ids; it does not ask again where that is
-        hopeless, and asks again in time where it is not.
+        It has the same classes, codes, fields and ids; it retries only what can
+        succeed, after the given time.
         """
         reader = await self.startFull()
         seen = await self.seenByNode(self.daemon, "errors.mjs", reader)

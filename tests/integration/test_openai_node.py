@@ -1,5 +1,5 @@
 """
-OpenAI's Node SDK, as the Python one: it must not notice a difference.
+OpenAI's Node SDK, which must not notice a difference to OpenAI.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ class CallTests(NodeTestCase):
 
     def answer(self, call: ServedCall) -> None:
         """
-        Play the model.
+        Reply to a model call.
         """
         if call.path.endswith("/embeddings"):
             give(call)
@@ -30,8 +30,7 @@ class CallTests(NodeTestCase):
 
     async def test_everything(self) -> None:
         """
-        It answers, streams, accumulates, embeds, lists models, and maps errors to its
-        classes.
+        Replies, streams, accumulation, embeddings, models, and classes of errors.
         """
         self.upstream.answer = self.answer
         agents = {"defaults": {"embeddingModel": "scripted/vectors"}}
@@ -83,13 +82,13 @@ class CallTests(NodeTestCase):
 
 class RunToolsTests(NodeTestCase):
     """
-    C{runTools()}, which calls the client's functions by itself and goes on until
-    the agent has answered.
+    C{runTools()}, which calls the client's functions and continues until the agent has
+    replied.
     """
 
     def assertRun(self, seen: Any, **more: Any) -> None:
         """
-        Assert what the program saw of a run.
+        Assert the results of a run in the program.
         """
         self.assertEqual(
             seen,
@@ -104,9 +103,8 @@ class RunToolsTests(NodeTestCase):
 
     async def test_everything(self) -> None:
         """
-        The function is called with what the model wrote, its result reaches the
-        model, and the answer is there: whole, streamed, and where the agent uses a
-        tool of its own before.
+        The function gets the model's arguments, its result reaches the model, and the
+        reply arrives: plain, streamed, and after the agent has used its own tool.
         """
         daemon = await self.startAgent()
         (self.workspace / "city.txt").write_text("Kiel\n")
@@ -116,7 +114,7 @@ class RunToolsTests(NodeTestCase):
         self.plays(weather, answer, weather, answer, own, weather, answer)
         seen = await self.seenByNode(daemon, "run_tools.mjs")
         self.assertRun(seen["whole"])
-        # Each word came by itself.
+        # Each text arrived separately.
         words = ["I look.", "Take ", "an umbrella."]
         self.assertRun(seen["streamed"], words=words)
         self.assertRun(seen["besideTheAgentsOwn"], words=words)
@@ -132,6 +130,6 @@ def error(
     name: str, status: int | None, code: str | None, param: str | None = None
 ) -> dict[str, str | int | None]:
     """
-    An error as the program prints it.
+    Return an error as the program prints it.
     """
     return {"name": name, "status": status, "code": code, "param": param}

@@ -1,5 +1,5 @@
 """
-OpenAI's Python SDK, which most callers use: it must not notice a difference.
+OpenAI's Python SDK, which must not notice a difference to OpenAI.
 """
 
 import sys
@@ -24,7 +24,7 @@ ASYNC_CALLER = Path(__file__).with_name("openai_async.py")
 
 class SDKTestCase(DaemonTestCase):
     """
-    The blocking client, in a thread, against a gateway in the reactor.
+    The blocking client in a thread, and a gateway in the reactor.
     """
 
     async def setUp(self) -> None:
@@ -41,8 +41,7 @@ class SDKTestCase(DaemonTestCase):
         """
         Use the client in a thread.
 
-        @param options: The client's own; it never tries again by itself, unless
-            they say so.
+        @param options: Options of the client, which does not retry by default.
         """
         settings: dict[str, Any] = {"api_key": TOKEN, "max_retries": 0, **options}
 
@@ -56,7 +55,7 @@ class SDKTestCase(DaemonTestCase):
 
 def ask(client: openai.OpenAI, **fields: Any) -> Any:
     """
-    The simplest of calls.
+    Send the simplest request.
     """
     return client.chat.completions.create(
         **{"model": "openclaw", "messages": HI, **fields}
@@ -70,7 +69,7 @@ class WholeAnswerTests(SDKTestCase):
 
     async def test_answer(self) -> None:
         """
-        The answer has the text, the reason of its end, and what it cost.
+        The reply has the text, the finish reason, and the usage.
         """
         self.upstream.says("Hello", " to you")
         completion = await self.withClient(ask)
@@ -84,7 +83,7 @@ class WholeAnswerTests(SDKTestCase):
 
     async def test_requestID(self) -> None:
         """
-        The id that the log knows the request by is there to be quoted.
+        The request's id of the log is available.
         """
         self.upstream.says("so")
 
@@ -106,7 +105,7 @@ class StreamTests(SDKTestCase):
 
     async def test_chunksArriveAsTheyAreSaid(self) -> None:
         """
-        A chunk can be read before the model says the next word.
+        A chunk arrives before the model sends the next text.
         """
         asked = self.upstream.nextCall()
         first: Deferred[str] = Deferred()
@@ -130,7 +129,7 @@ class StreamTests(SDKTestCase):
 
     async def test_usageComesLast(self) -> None:
         """
-        The usage of a stream, when asked for, comes in a last chunk without choices.
+        The requested usage of a stream is in a last chunk without choices.
         """
         self.upstream.says("so")
         asked = {"stream": True, "stream_options": {"include_usage": True}}
@@ -143,7 +142,7 @@ class StreamTests(SDKTestCase):
 
     async def test_accumulated(self) -> None:
         """
-        The SDK's own accumulator makes the answer of the chunks.
+        The SDK's accumulator assembles the reply from the chunks.
         """
         self.upstream.says("Hello", " to you")
 
@@ -162,7 +161,7 @@ class StreamTests(SDKTestCase):
 
     async def test_failureInTheMiddle(self) -> None:
         """
-        A stream that breaks off raises, behind the words that did come.
+        A truncated stream raises an error after the received texts.
         """
 
         def breakOff(call: ServedCall) -> None:
@@ -183,7 +182,7 @@ class StreamTests(SDKTestCase):
 
 class ErrorTests(SDKTestCase):
     """
-    Each error is the class that the SDK's users catch.
+    Each error has the class that the SDK's users catch.
     """
 
     async def test_wrongToken(self) -> None:
@@ -198,7 +197,7 @@ class ErrorTests(SDKTestCase):
 
     async def test_wrongRequest(self) -> None:
         """
-        A wrong request says which field is at fault.
+        An invalid request has the field.
         """
         error = await self.assertFailure(
             self.withClient(lambda client: ask(client, model="openclaw/nobody")),
@@ -209,7 +208,7 @@ class ErrorTests(SDKTestCase):
 
     async def test_unknownModel(self) -> None:
         """
-        A model that is not served is not found.
+        An unknown model is not found.
         """
         error = await self.assertFailure(
             self.withClient(lambda client: client.models.retrieve("gpt-4o")),
@@ -219,7 +218,7 @@ class ErrorTests(SDKTestCase):
 
     async def test_rateLimit(self) -> None:
         """
-        A provider's rate limit is a rate limit, and says when to come back.
+        A provider's rate limit is a rate limit, with the time until a retry.
         """
         self.upstream.answer = lambda call: call.refuse(
             429, headers=[("retry-after", "7")]
@@ -230,7 +229,7 @@ class ErrorTests(SDKTestCase):
 
     async def test_notNow(self) -> None:
         """
-        A model that can't be run here is a 503 with its own code.
+        A model that can't run is a 503 with its own code.
         """
         headers = {"x-openclaw-model": "local/smollm2-135m-instruct"}
         error = await self.assertFailure(
@@ -242,7 +241,7 @@ class ErrorTests(SDKTestCase):
 
     async def test_noRetryWhereItIsHopeless(self) -> None:
         """
-        The SDK, left to its own ways, does not repeat what can't succeed.
+        By default the SDK does not retry what can't succeed.
         """
         self.upstream.answer = lambda call: call.refuse(401)
         error = await self.assertFailure(
@@ -270,7 +269,7 @@ class ModelTests(SDKTestCase):
 
     async def test_retrieve(self) -> None:
         """
-        Each of them can be asked for.
+        Each of them can be retrieved.
         """
         model = await self.withClient(
             lambda client: client.models.retrieve("openclaw/main")
@@ -280,12 +279,12 @@ class ModelTests(SDKTestCase):
 
 class AsynchronousTests(DaemonTestCase):
     """
-    C{AsyncOpenAI}, in a process with an asyncio of its own.
+    C{AsyncOpenAI}, in a process with asyncio.
     """
 
     async def test_everything(self) -> None:
         """
-        It answers, streams, does both at once, embeds, and maps errors.
+        Replies, streams, both concurrently, embeddings, and errors.
         """
 
         def answer(call: ServedCall) -> None:

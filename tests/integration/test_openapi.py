@@ -1,5 +1,5 @@
 """
-The description of the HTTP API against the real daemon: it promises what holds.
+The description of the HTTP API against the real daemon.
 """
 
 import re
@@ -30,14 +30,13 @@ include-name = ["POST /v1/chat/completions", "POST /v1/embeddings"]
 positive_data_acceptance.enabled = false
 """
 """
-A request may fit the schemas and still be refused: for a tool that it names but does
-not bring, for instance.
+Requests that fit the schemas can still be rejected, such as for an unknown tool choice.
 """
 
 
 def answer(call: ServedCall) -> None:
     """
-    Be a provider that answers at once.
+    Reply immediately to each model call.
     """
     if not call.path.endswith("/embeddings"):
         says("Hello", " to you")(call)
@@ -56,16 +55,16 @@ def answer(call: ServedCall) -> None:
 
 class GeneratedTests(DaemonTestCase):
     """
-    Requests that fit the description, and requests that do not.
+    Requests that fit the description, and others.
     """
 
     timeout = 180
 
     async def test_everything(self) -> None:
         """
-        Hundreds of them, for all paths, are answered as the description says: with a
-        status, a type, headers and a body that are in it, with an error where they are
-        wrong, and never with a fault of ours.
+        Hundreds of requests for all paths get responses that the description contains:
+        the status, type, headers and body; invalid requests get errors, and none an
+        internal error.
         """
         self.upstream.answer = answer
         agents = {"defaults": {"embeddingModel": "scripted/vectors"}}
@@ -81,7 +80,7 @@ class GeneratedTests(DaemonTestCase):
             str(self.described(asked.header("x-openclaw-run-id") or "")),
             f"--url={daemon.url}",
             f"--header=Authorization: Bearer {TOKEN}",
-            # Then any `model` will do.
+            # Then any `model` is accepted.
             "--header=x-openclaw-agent-id: main",
             f"--header=x-openclaw-model: {MODEL}",
             "--phases=examples,coverage,fuzzing",
@@ -102,10 +101,10 @@ class GeneratedTests(DaemonTestCase):
 
     def described(self, runID: str) -> Path:
         """
-        The description, with a run in it that there is.
+        Return the description, with the id of an existing run.
         """
         described = document()
-        # Requests with the same key and different bodies would all be refused.
+        # Requests with the same key and different bodies would all be rejected.
         completion = described["paths"]["/v1/chat/completions"]["post"]
         completion["parameters"] = [
             each for each in completion["parameters"] if each["name"] != KEY_HEADER
@@ -120,27 +119,27 @@ class GeneratedTests(DaemonTestCase):
 
 class AnswerTests(AgentTestCase):
     """
-    Answers that no generated request would get have the shapes that are described, and
-    no members beside those.
+    Responses that no generated request causes have the described schemas, without
+    further members.
     """
 
     def setUp(self) -> None:
         """
-        Allow nothing that is not described.
+        Allow only described members.
         """
         super().setUp()
         self.components = strict(document()["components"])
 
     def assertShape(self, value: Any, name: str) -> None:
         """
-        Assert that a document is of a shape.
+        Assert that a document has a schema.
         """
         schema = {"$ref": f"#/components/schemas/{name}"}
         jsonschema_rs.validate({**schema, "components": self.components}, value)
 
     async def assertRun(self, caller: Caller, path: str, status: str) -> None:
         """
-        Assert how it stands with a run.
+        Assert the state of a run.
         """
         run = await (await caller.get(path)).json()
         self.assertEqual(run["status"], status)
@@ -148,7 +147,7 @@ class AnswerTests(AgentTestCase):
 
     async def test_runs(self) -> None:
         """
-        Runs in every state.
+        Runs in all states.
         """
         caller = self.caller(await self.startDaemon(config=self.configure()))
         ends = {
@@ -177,7 +176,7 @@ class AnswerTests(AgentTestCase):
 
     async def test_tools(self) -> None:
         """
-        Calls of tools, the client's and the agent's own, in a stream and whole.
+        Tool calls, the client's and the agent's own, streamed and plain.
         """
         caller = self.caller(await self.startAgent())
         (self.workspace / "city.txt").write_text("Kiel\n")
@@ -204,7 +203,7 @@ PROGRESS = ["started", "ok"]
 
 def strict(value: Any) -> Any:
     """
-    Schemas by which objects have no other members than those that are named.
+    Make schemas reject further members.
     """
     if isinstance(value, list):
         return [strict(each) for each in value]

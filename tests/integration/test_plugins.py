@@ -1,6 +1,6 @@
 """
-Other people's plug-ins: the example in C{twistd-plugin} is installed beside ours where
-nothing else is, and a daemon uses all that it adds.
+Plug-ins of other distributions: the example in C{twistd-plugin} is installed with the
+project in an empty environment, and a daemon uses all of it.
 """
 
 import os
@@ -33,11 +33,11 @@ The output of pip when it can't reach an index.
 
 class Installation:
     """
-    A virtual environment with two distributions, ours and the example.
+    A virtual environment with two distributions, the project and the example.
 
     @ivar bin: The directory with its programs.
     @ivar source: A copy of the example's source.
-    @ivar fault: Why it can't be made here, or C{None}.
+    @ivar fault: The reason why it can't be created here, or C{None}.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Installation:
         root = built.root / "with-plug-ins"
         venv.create(root, symlinks=True)
         self.bin = root / "bin"
-        # What they depend on comes from the network, or from pip's cache.
+        # Dependencies come from the network, or from pip's cache.
         done = self._pip(
             "install", "--only-binary", ":all:", "--retries", "1", built.wheel
         )
@@ -70,7 +70,7 @@ class Installation:
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", *quiet]
         return subprocess.run(
             [str(each) for each in [*pip, *arguments]],
-            # With PYTHONPATH, pip would find what is not in that environment.
+            # With PYTHONPATH, pip would find packages outside of that environment.
             env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
             capture_output=True,
             text=True,
@@ -79,13 +79,13 @@ class Installation:
 
     def install(self) -> None:
         """
-        Install the example, whose one requirement is there.
+        Install the example, whose only requirement is installed.
         """
         self._pip("install", "--no-index", self._example).check_returncode()
 
     def uninstall(self) -> None:
         """
-        Remove it.
+        Uninstall the example.
         """
         self._pip("uninstall", "--yes", "openclaw-example").check_returncode()
 
@@ -93,21 +93,21 @@ class Installation:
 @cache
 def installation() -> Installation:
     """
-    Return the installation of all tests.
+    Return the installation for all tests.
     """
     return Installation()
 
 
 class PlugInTestCase(DaemonTestCase):
     """
-    A daemon that has nothing but what is installed.
+    A daemon that uses only the installed code.
     """
 
     timeout = 180
 
     def setUp(self) -> None:
         """
-        Install it.
+        Install the example.
         """
         self.installed = installation()
         if self.installed.fault is not None:
@@ -116,7 +116,7 @@ class PlugInTestCase(DaemonTestCase):
 
     def command(self, name: str, *arguments: str) -> list[str]:
         """
-        The command line of an installed program.
+        Return the command line of an installed program.
         """
         return [str(self.installed.bin / name), *arguments]
 
@@ -134,7 +134,7 @@ class PlugInTestCase(DaemonTestCase):
 
     async def startInstalled(self, changes: Mapping[str, Any], *options: str) -> Daemon:
         """
-        Start one, and wait until it serves.
+        Start such a daemon, and wait until it is ready.
         """
         daemon = self.spawnInstalled(changes, *options)
         await daemon.ready()
@@ -173,7 +173,7 @@ class PlugInTestCase(DaemonTestCase):
 
     def passwords(self) -> str:
         """
-        Make a password file as its documentation says.
+        Create a password file like the example's documentation.
 
         @return: The option for it.
         """
@@ -192,13 +192,12 @@ class PlugInTestCase(DaemonTestCase):
 
 class InstalledTests(PlugInTestCase):
     """
-    All that the example adds can be used at once.
+    All plug-ins of the example work.
     """
 
     async def test_tool(self) -> None:
         """
-        The model is offered the tool and told its result, which follows the
-        configuration.
+        The model gets the tool and its result, which depends on the configuration.
         """
         daemon = await self.startInstalled(self.usingTool())
         turns = [calls("disk_space"), says("There is room.")]
@@ -218,8 +217,7 @@ class InstalledTests(PlugInTestCase):
 
     async def test_provider(self) -> None:
         """
-        The provider's model answers, with what that cost, and sees the key as it
-        wants it.
+        The provider's model replies, with its usage, and gets the key in its own form.
         """
         daemon = await self.startInstalled(self.usingProvider())
         self.upstream.says("Hello", " to you")
@@ -234,7 +232,7 @@ class InstalledTests(PlugInTestCase):
 
     async def test_providerCancelled(self) -> None:
         """
-        Its words come one by one, and it is stopped when the client goes away.
+        Its texts are streamed, and it is cancelled when the client disconnects.
         """
         daemon = await self.startInstalled(self.usingProvider())
         asked = self.upstream.nextCall()
@@ -247,8 +245,8 @@ class InstalledTests(PlugInTestCase):
 
     async def test_checker(self) -> None:
         """
-        A user of the password file is let in by HTTP Basic, others are not; the
-        gateway's own token is valid as before.
+        A user of the password file is accepted by HTTP Basic, others are not; the
+        gateway's token is valid as before.
         """
         daemon = await self.startInstalled({}, self.passwords())
         self.upstream.says("Hello")
@@ -268,8 +266,7 @@ class InstalledTests(PlugInTestCase):
 
     async def test_brokenNeighbour(self) -> None:
         """
-        A plug-in that can't be imported is in the log, and keeps nobody from using
-        the others.
+        A plug-in that can't be imported is logged, and does not affect the others.
         """
         [plugins] = self.installed.bin.parent.glob(
             "lib/*/site-packages/openclaw/plugins"
@@ -285,7 +282,7 @@ class InstalledTests(PlugInTestCase):
 
     async def test_itsOwnTests(self) -> None:
         """
-        The tests that it brings pass.
+        The example's tests pass.
         """
         trial = subprocess.run(
             self.command("python", "-m", "twisted.trial", "tests"),
@@ -300,12 +297,12 @@ class InstalledTests(PlugInTestCase):
 
 class UninstalledTests(PlugInTestCase):
     """
-    The example was removed, but the configuration still wants it.
+    The example was uninstalled, but is still configured.
     """
 
     def setUp(self) -> None:
         """
-        Remove it, and let the next test have it again.
+        Uninstall it until the end of the test.
         """
         super().setUp()
         self.option = self.passwords()
@@ -314,7 +311,8 @@ class UninstalledTests(PlugInTestCase):
 
     async def assertRefused(self, changes: Mapping[str, Any], fault: str) -> None:
         """
-        Neither the check nor the daemon takes the configuration, and both say why.
+        Assert that both the check and the daemon reject the configuration, with the
+        reason.
         """
         daemon = self.spawnInstalled(changes)
         await daemon.ended
@@ -327,7 +325,7 @@ class UninstalledTests(PlugInTestCase):
 
     async def test_tool(self) -> None:
         """
-        The tool is missed where an agent was allowed to use it.
+        The error has the missing tool of an agent.
         """
         await self.assertRefused(
             self.usingTool(),
@@ -337,7 +335,7 @@ class UninstalledTests(PlugInTestCase):
 
     async def test_provider(self) -> None:
         """
-        The provider is missed where one was configured.
+        The error has the missing dialect of a provider.
         """
         await self.assertRefused(
             self.usingProvider(),
@@ -347,7 +345,7 @@ class UninstalledTests(PlugInTestCase):
 
     async def test_checker(self) -> None:
         """
-        The checker is missed on the command line.
+        The error has the missing checker of the command line.
         """
         daemon = self.spawnInstalled({}, self.option)
         await daemon.ended

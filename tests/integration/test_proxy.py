@@ -1,5 +1,6 @@
 """
-A proxy that knows the callers: C{gateway.auth.mode: trusted-proxy}, by the real daemon.
+A proxy that authenticates callers: C{gateway.auth.mode: trusted-proxy}, with the real
+daemon.
 """
 
 import sys
@@ -26,14 +27,14 @@ class ProxyTestCase(DaemonTestCase):
 
     def setUp(self) -> None:
         """
-        Let the provider answer.
+        Let the provider reply.
         """
         super().setUp()
         self.upstream.says("so")
 
     def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
-        A configuration that trusts this machine and another one.
+        Return a configuration that trusts this machine and another one.
         """
         proxied = {
             "gateway": {
@@ -68,13 +69,13 @@ REQUIRED = (403, "proxy_attribution_required")
 
 class HeaderTests(ProxyTestCase):
     """
-    The proxy's word, by plain TCP.
+    The proxy's header, over plain TCP.
     """
 
     async def test_user(self) -> None:
         """
-        A user named by a trusted proxy is let in, also where others can reach the port;
-        and the log says so.
+        A user from a trusted proxy is accepted, also on a port that others can reach;
+        and it is logged.
         """
         daemon = await self.startDaemon(listen=[EVERYWHERE])
         await daemon.line("credential: the user header of a trusted proxy")
@@ -84,12 +85,12 @@ class HeaderTests(ProxyTestCase):
         self.assertEqual(await self.code(daemon, twice), REQUIRED)
         narrowed = {**ANN, "x-openclaw-scopes": "operator.read"}
         self.assertEqual(await self.code(daemon, narrowed), (403, "missing_scope"))
-        # No token is made that nobody could use.
+        # No unusable token is generated.
         self.assertFalse((self.state / "gateway-token").exists())
 
     async def test_stranger(self) -> None:
         """
-        Nobody else's word is taken, whatever they say of where they come from.
+        Other clients are rejected, whatever address they claim.
         """
         config = self.configure(self.trusting("192.0.2.1"))
         daemon = await self.startDaemon(config=config)
@@ -98,7 +99,7 @@ class HeaderTests(ProxyTestCase):
 
     async def test_sessions(self) -> None:
         """
-        Users have their own conversations, though they ask for the same.
+        Users have their own sessions, even under the same name.
         """
         caller = self.caller(await self.startDaemon(), None)
         for headers in (ANN, BOB):
@@ -117,7 +118,7 @@ class HeaderTests(ProxyTestCase):
 
     async def test_namedTokens(self) -> None:
         """
-        Programs with a token of their own need no proxy.
+        Programs with their own token need no proxy.
         """
         config = self.configure(self.trusting("192.0.2.1"))
         daemon = await self.startDaemon(config=config)
@@ -128,7 +129,7 @@ class HeaderTests(ProxyTestCase):
 
     async def test_fault(self) -> None:
         """
-        Without proxies to trust it does not start.
+        Without trusted proxies the daemon does not start.
         """
         config = self.configure(self.trusting())
         daemon = self.spawn(config=config, listen=[LOOPBACK])
@@ -139,12 +140,12 @@ class HeaderTests(ProxyTestCase):
 
 class ProxyProtocolTests(ProxyTestCase):
     """
-    A load balancer that speaks the PROXY protocol stands in front of the proxies.
+    A load balancer with the PROXY protocol in front of the proxies.
     """
 
     async def test_chain(self) -> None:
         """
-        It says who is connected to it: a proxy that is trusted, or a stranger.
+        It sends the address of its client: a trusted proxy, or another one.
         """
         daemon = await self.startDaemon(listen=[HAPROXY])
         trusted, stranger = proxyLine("192.0.2.7"), proxyLine("203.0.113.5")
@@ -155,7 +156,7 @@ class ProxyProtocolTests(ProxyTestCase):
 
     async def test_forged(self) -> None:
         """
-        A stranger who reaches that port can't say to be a proxy that is trusted.
+        Other clients of that port can't claim to be a trusted proxy.
         """
         config = self.configure(self.trusting("192.0.2.7"))
         daemon = await self.startDaemon(config=config, listen=[HAPROXY])

@@ -1,6 +1,6 @@
 """
-The daemon behind a real nginx and a real HAProxy, which keep their connections to it
-and share them among all callers.
+The daemon behind a real nginx and a real HAProxy, which share their connections among
+all clients.
 """
 
 import json
@@ -83,7 +83,7 @@ class ProxyContract:
         if which(self.command[0]) is None:
             raise SkipTest(f"{self.command[0]} is not installed")
         self.daemon = await self.startDaemon()
-        # The path of a socket may have about a hundred characters.
+        # The path of a socket is limited to about a hundred characters.
         folder = mkdtemp()
         self.addCleanup(rmtree, folder)
         self.socket = f"{folder}/http.sock"
@@ -117,10 +117,10 @@ class ProxyContract:
 
     async def send(self, method: str, path: str, **fields: Any) -> Connection:
         """
-        Send a request, on a connection of its own.
+        Send a request on a new connection.
         """
         connection = await self.open()
-        # Runs with a key are recorded, so that their events can be asked for.
+        # Runs with a key are recorded, so that their events can be requested.
         key = "stream" if fields.get("stream") else "whole"
         body = json.dumps(fields) if fields else ""
         lines = [
@@ -136,7 +136,7 @@ class ProxyContract:
 
     async def answer(self, method: str, path: str, **fields: Any) -> str:
         """
-        The whole answer to a request.
+        Return the complete response to a request.
         """
         connection = await self.send(method, path, **fields)
         await connection.lost
@@ -144,8 +144,8 @@ class ProxyContract:
 
     async def test_head(self) -> None:
         """
-        An answer to HEAD has no body, so that whoever comes next on the connection
-        is given an answer of their own.
+        A response to HEAD has no body, so that the next client on the connection gets
+        its own response.
         """
         await self.startProxy()
         called = self.upstream.nextCall()
@@ -158,7 +158,7 @@ class ProxyContract:
             head = await self.answer("HEAD", path)
             self.assertTrue(head.endswith("\r\n\r\n"), head)
             next = await self.send("GET", "/healthz")
-            # The daemon has both requests before there is something to leak.
+            # The daemon has both requests before anything could leak.
             await deferLater(reactor, 0.1)
             call.say("Secret words")
             await next.lost
@@ -168,7 +168,7 @@ class ProxyContract:
 
     async def test_left(self) -> None:
         """
-        When a caller goes away, streaming or not, so does the run.
+        When a client disconnects, streaming or not, its run is cancelled.
         """
         await self.startProxy()
         for stream in (True, False):

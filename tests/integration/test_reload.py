@@ -1,5 +1,5 @@
 """
-SIGHUP: another configuration holds from now on, and no stream is dropped for it.
+SIGHUP: a reload of the configuration does not affect streams.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ SWITCH = "gateway.http.endpoints.chatCompletions.enabled"
 
 class ReloadTestCase(DaemonTestCase):
     """
-    A daemon that streams while its configuration changes.
+    A daemon that streams during a reload.
     """
 
     async def setUp(self) -> None:
         """
-        Begin a stream, and let one word of it arrive.
+        Start a stream, and wait for its first text.
         """
         super().setUp()
         self.daemon = await self.startDaemon(*self.options())
@@ -46,14 +46,14 @@ class ReloadTestCase(DaemonTestCase):
 
     async def reload(self, changes: Mapping[str, Any], outcome: str = ACCEPTED) -> None:
         """
-        Change the file, and tell the daemon.
+        Change the file, and reload it.
         """
         self.configure(changes)
         await self.hangUp(outcome)
 
     async def hangUp(self, outcome: str) -> None:
         """
-        Send SIGHUP, and wait for what the log says to it.
+        Send SIGHUP, and wait for the log line about it.
         """
         said = self.daemon.nextLine(outcome)
         self.daemon.send("HUP")
@@ -61,7 +61,7 @@ class ReloadTestCase(DaemonTestCase):
 
     async def assertStreamGoesOn(self) -> None:
         """
-        The stream that was there before comes to its end, and lacks nothing.
+        Assert that the earlier stream ends completely.
         """
         self.call.say(" to you")
         self.call.finish()
@@ -81,12 +81,12 @@ class ReloadTestCase(DaemonTestCase):
 
 class AcceptedTests(ReloadTestCase):
     """
-    A configuration that is right.
+    A valid configuration.
     """
 
     async def test_token(self) -> None:
         """
-        The old token opens no more, the new one does.
+        The new token is valid, and the old one is not.
         """
         await self.reload({"gateway": {"auth": {"token": "another"}}})
         self.assertEqual(await self.status(), 401)
@@ -95,8 +95,8 @@ class AcceptedTests(ReloadTestCase):
 
     async def test_agent(self) -> None:
         """
-        An agent that was added can be asked, with what it is told to be; the model
-        list has it, and the log says so.
+        A new agent can be used, with its prompt; it is in the list of models, and the
+        log.
         """
         self.assertEqual(await self.status(model="openclaw/poet"), 400)
         poet = {"model": "scripted/words", "systemPrompt": "You are a poet."}
@@ -113,8 +113,8 @@ class AcceptedTests(ReloadTestCase):
 
     async def test_provider(self) -> None:
         """
-        A provider that has moved is asked at its new place; the stream from the old
-        one is finished.
+        A provider with a changed URL is called there; the stream from the old one ends
+        normally.
         """
         moved = Upstream(reactor)
         self.addCleanup(moved.close)
@@ -127,8 +127,8 @@ class AcceptedTests(ReloadTestCase):
 
     async def test_endpoint(self) -> None:
         """
-        The endpoint can be switched off, and on again; who calls meanwhile is told
-        the switch.
+        The endpoint can be disabled, and enabled again; meanwhile the error names the
+        key.
         """
         endpoints = {"chatCompletions": {"enabled": False}}
         await self.reload({"gateway": {"http": {"endpoints": endpoints}}})
@@ -142,7 +142,7 @@ class AcceptedTests(ReloadTestCase):
 
     async def test_restartNeeded(self) -> None:
         """
-        The log says what a reload can't change.
+        The log has the changes that require a restart.
         """
         said = self.daemon.nextLine("gateway.port changed; .* at a restart")
         await self.reload({"gateway": {"port": 1}})
@@ -153,12 +153,12 @@ class AcceptedTests(ReloadTestCase):
 
 class RefusedTests(ReloadTestCase):
     """
-    A configuration that is wrong.
+    An invalid configuration.
     """
 
     async def assertNothingChanged(self, daemon: Daemon) -> None:
         """
-        All is as it was.
+        Assert that the old configuration is used.
         """
         self.assertEqual(await self.status(), 200)
         await self.assertStreamGoesOn()
@@ -166,8 +166,8 @@ class RefusedTests(ReloadTestCase):
 
     async def test_faults(self) -> None:
         """
-        All faults are in the log, each with its key; the old configuration stays,
-        also where the new one is not wrong.
+        All errors are logged with their keys; the old configuration stays, including
+        valid parts.
         """
         faults = {
             "gateway": {"port": "many", "auth": {"token": "another"}},
@@ -182,7 +182,7 @@ class RefusedTests(ReloadTestCase):
 
     async def test_notInstalled(self) -> None:
         """
-        So are a tool and a dialect that nobody has.
+        A missing tool and a missing dialect are errors.
         """
         missing = {
             "agents": {"defaults": {"tools": {"deny": ["exce"]}}},
@@ -200,7 +200,7 @@ class RefusedTests(ReloadTestCase):
 
     async def test_syntax(self) -> None:
         """
-        Half a file, as an editor may leave it for a moment, is refused.
+        A truncated file, as during a write, is rejected.
         """
         path = self.configure()
         path.write_text(path.read_text()[:-20])
@@ -209,7 +209,7 @@ class RefusedTests(ReloadTestCase):
 
     async def test_empty(self) -> None:
         """
-        So is a file that says nothing: somebody is writing it, or the disk is full.
+        An empty file is rejected, as during a write, or on a full disk.
         """
         path = self.configure()
         empty = path.with_suffix(".yaml")
@@ -223,7 +223,7 @@ class RefusedTests(ReloadTestCase):
 
     async def test_noFile(self) -> None:
         """
-        So is none.
+        A missing file is rejected.
         """
         self.configure().unlink()
         await self.hangUp(REFUSED)
@@ -243,7 +243,7 @@ class OpenPortTests(ReloadTestCase):
 
     async def test_staysClosed(self) -> None:
         """
-        A reload can't take the token away.
+        A reload can't remove the token.
         """
         for auth in ({"mode": "none"}, {"token": None}):
             await self.reload({"gateway": {"auth": auth}}, REFUSED)

@@ -1,5 +1,5 @@
 """
-Requests that come twice, and runs whose callers go away.
+Repeated requests, and runs whose clients disconnect.
 """
 
 import re
@@ -15,12 +15,12 @@ GOES_ON = {"x-openclaw-on-disconnect": "continue"}
 
 class TwiceTests(DaemonTestCase):
     """
-    An agent does its work once.
+    A repeated request is the same run.
     """
 
     async def test_joined(self) -> None:
         """
-        A request that comes again during the run gets the same stream.
+        A repeated request during the run gets the same stream.
         """
         caller = self.caller(await self.startDaemon(config=self.configure()))
         coming = self.upstream.nextCall()
@@ -38,7 +38,7 @@ class TwiceTests(DaemonTestCase):
 
     async def test_otherRequest(self) -> None:
         """
-        Another request with the same key is refused.
+        Another request with the same key is rejected.
         """
         self.upstream.says("Hi.")
         caller = self.caller(await self.startDaemon(config=self.configure()))
@@ -50,13 +50,13 @@ class TwiceTests(DaemonTestCase):
 
 class AloneTests(DaemonTestCase):
     """
-    A run goes on without its caller, if the caller wants it.
+    A run can continue after a disconnect.
     """
 
     async def test_found(self) -> None:
         """
-        The caller loses the connection, follows the run's events on a new one, and
-        finds the result in the end.
+        The client loses the connection, follows the run's events on a new one, and gets
+        the result in the end.
         """
         caller = self.caller(await self.startDaemon(config=self.configure()))
         coming = self.upstream.nextCall()
@@ -81,7 +81,7 @@ class AloneTests(DaemonTestCase):
 
     async def test_cancelled(self) -> None:
         """
-        It can be stopped, and the model with it.
+        It can be cancelled, and the model call with it.
         """
         caller = self.caller(await self.startDaemon(config=self.configure()))
         coming = self.upstream.nextCall()

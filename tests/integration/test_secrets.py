@@ -1,5 +1,5 @@
 """
-Secrets stay where they are: no log line, no error and no answer ever has one.
+No log line, error or response contains a secret.
 """
 
 import json
@@ -12,7 +12,7 @@ from tests.integration.daemon import Daemon
 from tests.integration.daemon_case import DaemonTestCase, merged
 from tests.integration.http_caller import Answer
 
-# None of them looks like a secret, so nothing finds them by their shape.
+# None of them looks like a secret, so no pattern finds them.
 TOKEN = "Quince7Marmalade"
 PASSWORD = "Walnut8Cupboard"
 BASIC = "Saffron9Doorstep"
@@ -49,15 +49,15 @@ careless = Careless()
 
 def basic(password: str) -> str:
     """
-    The value of an C{Authorization} header.
+    Return the value of an C{Authorization} header.
     """
     return f"Basic {b64encode(f'ann:{password}'.encode()).decode()}"
 
 
 def forms(secret: str) -> list[str]:
     """
-    Return the forms of a secret that must not be seen: itself, alone or with a name in
-    base64, and each half of it.
+    Return the forms of a secret that must not be visible: itself, alone or with a name
+    in base64, and each half of it.
     """
     half = len(secret) // 2
     return [
@@ -71,19 +71,19 @@ def forms(secret: str) -> list[str]:
 
 class SecretTests(DaemonTestCase):
     """
-    Sessions of a daemon in which everything goes wrong that can.
+    Sessions of a daemon with all kinds of failures.
     """
 
     def setUp(self) -> None:
         """
-        Keep what is seen.
+        Record all responses.
         """
         super().setUp()
         self.seen: list[str] = []
 
     def document(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
-        A configuration that is full of secrets, and of talk.
+        Return a configuration with many secrets, and verbose logs.
         """
         ours = {
             "gateway": {"auth": {"token": TOKEN, "password": PASSWORD}},
@@ -96,7 +96,7 @@ class SecretTests(DaemonTestCase):
 
     async def see(self, answer: Answer) -> int:
         """
-        Keep all of an answer.
+        Record a response.
         """
         self.seen += [
             f"{name.decode()}: {value.decode()}"
@@ -108,7 +108,7 @@ class SecretTests(DaemonTestCase):
 
     def assertNothingSeen(self, *daemons: Daemon) -> None:
         """
-        Neither the answers nor what the daemons wrote has a secret.
+        Assert that neither responses nor the daemons' output contain a secret.
         """
         everything = "\n".join([*self.seen, *(daemon.text for daemon in daemons)])
         self.assertTrue(everything.strip())
@@ -118,7 +118,7 @@ class SecretTests(DaemonTestCase):
 
     async def tryCredentials(self, daemon: Daemon, right: str, wrong: str) -> None:
         """
-        Show all kinds of credentials.
+        Send all kinds of credentials.
         """
         stranger = self.caller(daemon, None)
         self.assertEqual(await self.see(await stranger.ask("hi")), 401)
@@ -145,7 +145,7 @@ class SecretTests(DaemonTestCase):
 
     async def test_credentials(self) -> None:
         """
-        Credentials, right and wrong, in all places.
+        Credentials, valid and invalid, in all places.
         """
         self.upstream.says("so")
         byToken = await self.startDaemon()
@@ -164,7 +164,7 @@ class SecretTests(DaemonTestCase):
 
     async def test_basic(self) -> None:
         """
-        A name's password, right and wrong, and a password file that breaks.
+        A user's password, valid and invalid, and an unreadable password file.
         """
         self.upstream.says("so")
         passwords = self.folder / "passwords"
@@ -183,7 +183,7 @@ class SecretTests(DaemonTestCase):
 
     async def test_brokenChecker(self) -> None:
         """
-        A checker that fails, and says too much in its traceback.
+        A failing checker with a secret in its traceback.
         """
         plugins = self.folder / "python" / "twisted" / "plugins"
         plugins.mkdir(parents=True)
@@ -199,7 +199,7 @@ class SecretTests(DaemonTestCase):
 
     async def test_provider(self) -> None:
         """
-        A provider that quotes what it was sent, in errors of all kinds.
+        A provider that quotes requests in errors of all kinds.
         """
         daemon = await self.startDaemon()
         caller = self.caller(daemon, TOKEN)
@@ -217,8 +217,7 @@ class SecretTests(DaemonTestCase):
 
     async def test_configuration(self) -> None:
         """
-        A configuration that is wrong right where the secrets are, at the start and
-        at a reload.
+        A configuration with errors at its secrets, at the start and at a reload.
         """
         self.upstream.says("so")
         running = await self.startDaemon()
@@ -242,7 +241,7 @@ class SecretTests(DaemonTestCase):
 
     def brokenConfigurations(self) -> list[str]:
         """
-        Files that can't be used.
+        Return invalid files.
         """
         auth = {"token": [TOKEN], "password": {PASSWORD: 1}}
         provider = {"apiKey": [KEY], "headers": {"X-Id": [HEADER], "bad name": HEADER}}
@@ -266,7 +265,7 @@ class SecretTests(DaemonTestCase):
 
     async def test_brokenStore(self) -> None:
         """
-        A session store that breaks under the run.
+        A session store that fails during a run.
         """
         self.upstream.says("so")
         daemon = await self.startDaemon()
@@ -282,7 +281,7 @@ class SecretTests(DaemonTestCase):
 
 def quoting(call: ServedCall) -> str:
     """
-    Answer as a provider that quotes the request's credential.
+    Reply like a provider that quotes the request's credential.
     """
     sent = call.headers
     return f"Got {sent['authorization']} and {sent['x-id']}"
@@ -290,7 +289,7 @@ def quoting(call: ServedCall) -> str:
 
 def breakOff(call: ServedCall) -> None:
     """
-    An error in the middle.
+    Send an error within the stream.
     """
     call.say("some words")
     call.chunk(error={"message": quoting(call)})
@@ -310,5 +309,5 @@ ANSWERS = (
     lambda call: call.cut(),
 )
 """
-Failures and malformed answers of a provider.
+Failures and malformed responses of a provider.
 """

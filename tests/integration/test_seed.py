@@ -1,5 +1,5 @@
 """
-The examples that everybody tries first, as they are written.
+The examples of the README.
 """
 
 import json
@@ -42,14 +42,14 @@ curl -N http://127.0.0.1:18789/v1/chat/completions \
 
 class SeedTestCase(DaemonTestCase):
     """
-    Runs the examples as a shell does.
+    A test case that runs the examples in a shell.
     """
 
     skip = missingProgram("curl")
 
     def paste(self, example: str, gateway: Daemon, token: str) -> Program:
         """
-        Paste an example into a shell, with the real token and port.
+        Run an example in a shell, with the actual token and port.
         """
         port = gateway.url.rpartition(":")[2]
         command = example.replace("YOUR_TOKEN", token).replace(PORT, port)
@@ -58,12 +58,12 @@ class SeedTestCase(DaemonTestCase):
 
 class ScriptedSeedTests(SeedTestCase):
     """
-    The examples, with a model that the test plays.
+    The examples with a scripted model.
     """
 
     async def test_whole(self) -> None:
         """
-        The first example prints a completion with the answer in it.
+        The first example prints a completion.
         """
         self.upstream.says("Hello", " to you")
         curl = self.paste(WHOLE, await self.startDaemon(), TOKEN)
@@ -78,7 +78,7 @@ class ScriptedSeedTests(SeedTestCase):
 
     async def test_theLogsOwn(self) -> None:
         """
-        The command in the log can be pasted as it is, token and all.
+        The command in the log works unchanged, including the token.
         """
         self.upstream.says("Hello", " to you")
         config = self.configure({"gateway": {"auth": {"token": None}}})
@@ -90,8 +90,7 @@ class ScriptedSeedTests(SeedTestCase):
 
     async def test_wordsArriveAsTheyAreSaid(self) -> None:
         """
-        The second example shows a word while the model is still thinking about the
-        next.
+        The second example prints a text before the model sends the next.
         """
         asked = self.upstream.nextCall()
         curl = self.paste(STREAM, await self.startDaemon(), TOKEN)
@@ -111,15 +110,16 @@ class ScriptedSeedTests(SeedTestCase):
 
 class EmbeddedSeedTests(SeedTestCase):
     """
-    The examples and the configuration, with nothing else: the embedded model
-    answers.
+    The examples and the configuration with the embedded model.
     """
 
     skip = SeedTestCase.skip or missingModel()
 
     async def startSeed(self) -> tuple[Daemon, str]:
         """
-        A daemon with the example's configuration, and its token.
+        Start a daemon with the example's configuration.
+
+        @return: The daemon and its token.
         """
         config = self.folder / "openclaw.json5"
         config.write_text(CONFIG)
@@ -128,10 +128,10 @@ class EmbeddedSeedTests(SeedTestCase):
 
     async def test_itAnswers(self) -> None:
         """
-        The model answers in its own words.
+        The model replies.
         """
         daemon, token = await self.startSeed()
-        # It is a small model, and may find no end.  Hardly ever twice, though.
+        # A small model may not end within the limit, but hardly twice.
         curls = [self.paste(WHOLE, daemon, token) for _ in range(2)]
         _, first = await DeferredList(
             [curl.ended for curl in curls], fireOnOneCallback=True
@@ -146,7 +146,7 @@ class EmbeddedSeedTests(SeedTestCase):
 
     async def test_itStreams(self) -> None:
         """
-        The model's words come one by one.
+        The model's text is streamed.
         """
         daemon, token = await self.startSeed()
         curl = self.paste(STREAM, daemon, token)
@@ -154,6 +154,6 @@ class EmbeddedSeedTests(SeedTestCase):
         while pieces < 2:
             said = (await curl.nextLine(r'"content":"(.*?)"\}'))[1]
             pieces += bool(said)
-        # Nobody knows when it would find an end.
+        # It may not end within the limit.
         await daemon.stop("KILL")
         await curl.ended

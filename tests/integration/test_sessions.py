@@ -1,5 +1,5 @@
 """
-Conversations, over several requests, daemons and processes.
+Sessions over several requests, daemons and processes.
 """
 
 import json
@@ -20,25 +20,25 @@ FIRST_TURN = [("user", "one"), ("assistant", "Hello")]
 
 class SessionTestCase(DaemonTestCase):
     """
-    A provider that says C{Hello}, unless the test plays it.
+    A provider that replies C{Hello}, unless the test replies.
     """
 
     def setUp(self) -> None:
         """
-        Let the provider answer.
+        Let the provider reply.
         """
         super().setUp()
         self.upstream.says("Hello")
 
     def hold(self) -> None:
         """
-        From now on the test plays the provider.
+        Let the test reply from now on.
         """
         self.upstream.answer = lambda call: None
 
     async def tell(self, caller: Caller, words: str, user: str = "ann") -> str:
         """
-        One turn of a user's conversation.
+        Complete one turn of a user's session.
         """
         return await (await caller.ask(words, user=user)).words()
 
@@ -55,12 +55,12 @@ class SessionTestCase(DaemonTestCase):
 
 class MemoryTests(SessionTestCase):
     """
-    Earlier turns are known in the next one.
+    The model gets earlier turns.
     """
 
     async def test_byUser(self) -> None:
         """
-        A user's conversation goes on, and is not another user's.
+        A user's session is continued, and is not another user's.
         """
         caller = self.caller(await self.startGateway())
         await self.tell(caller, "one")
@@ -70,8 +70,8 @@ class MemoryTests(SessionTestCase):
 
     async def test_bySessionKey(self) -> None:
         """
-        A session is found by its bare name, and by the whole key that the answer
-        told; both win over the user.
+        A session is found by its bare name, and by the whole key in the response; both
+        take precedence over the user.
         """
         caller = self.caller(await self.startGateway())
         name = {"x-openclaw-session-key": "notes"}
@@ -87,7 +87,7 @@ class MemoryTests(SessionTestCase):
 
     async def test_resentHistory(self) -> None:
         """
-        A client that sends the whole conversation each time does not double it.
+        A client that sends the whole conversation each time does not duplicate it.
         """
         caller = self.caller(await self.startGateway())
         await self.tell(caller, "one")
@@ -100,7 +100,7 @@ class MemoryTests(SessionTestCase):
 
     async def test_afterARestart(self) -> None:
         """
-        A daemon that is started again goes on where the last one stopped.
+        A restarted daemon continues the session.
         """
         daemon = await self.startDaemon()
         await self.tell(self.caller(daemon), "one")
@@ -110,8 +110,8 @@ class MemoryTests(SessionTestCase):
 
     async def test_afterAKill(self) -> None:
         """
-        A daemon that is killed in the middle of an answer loses nothing that was
-        acknowledged, nor what the user had said; the next one can go on at once.
+        A daemon that is killed during a reply loses nothing acknowledged, nor the
+        user's message; the next one can continue immediately.
         """
         daemon = await self.startDaemon()
         caller = self.caller(daemon)
@@ -135,13 +135,12 @@ class MemoryTests(SessionTestCase):
 
 class StatelessTests(SessionTestCase):
     """
-    A request that names no conversation.
+    Requests without a session.
     """
 
     async def test_leavesNothing(self) -> None:
         """
-        Neither an answer, nor a failure, nor a caller who leaves puts anything into
-        the database.
+        Neither a reply, nor a failure, nor a disconnect writes to the database.
         """
         daemon = await self.startDaemon()
         caller = self.caller(daemon)
@@ -160,7 +159,7 @@ class StatelessTests(SessionTestCase):
 
     async def test_isAlone(self) -> None:
         """
-        It knows nothing of the one before.
+        The model does not get the request before.
         """
         caller = self.caller(await self.startGateway())
         await (await caller.ask("one")).whole()
@@ -170,13 +169,13 @@ class StatelessTests(SessionTestCase):
 
 class OrderTests(SessionTestCase):
     """
-    Runs at the same time.
+    Concurrent runs.
     """
 
     async def test_oneAfterTheOtherInASession(self) -> None:
         """
-        Two requests of a conversation are answered in their order, the second with
-        the first one's answer in mind; meanwhile another conversation streams.
+        Two requests of a session are served in order, the second with the first one's
+        reply; meanwhile another session streams.
         """
         self.hold()
         caller = self.caller(await self.startDaemon())
@@ -208,7 +207,7 @@ class OrderTests(SessionTestCase):
 
     async def test_tooManyWait(self) -> None:
         """
-        A request behind too many waiting ones is refused at once.
+        A request over the limit of waiting ones is rejected immediately.
         """
         self.hold()
         daemon = await self.startDaemon(
@@ -228,12 +227,12 @@ class OrderTests(SessionTestCase):
 
 class TerminalTests(SessionTestCase):
     """
-    C{openclaw agent} beside a daemon, in the same conversation.
+    C{openclaw agent} beside a daemon, in the same session.
     """
 
     def terminal(self, words: str, config: Path | None = None) -> Program:
         """
-        Take a turn from the terminal.
+        Complete a turn with the command.
         """
         return self.start(
             *(sys.executable, str(OPENCLAW), "agent", "--local", "--json"),
@@ -243,7 +242,7 @@ class TerminalTests(SessionTestCase):
 
     async def heldByTerminal(self) -> tuple[Program, ServedCall]:
         """
-        A turn from the terminal that goes on until the test ends it.
+        Start a turn with the command, which lasts until the test ends it.
         """
         self.hold()
         asked = self.upstream.nextCall()
@@ -252,7 +251,7 @@ class TerminalTests(SessionTestCase):
 
     async def test_sharesTheConversation(self) -> None:
         """
-        The daemon's conversations are known at the terminal, and the other way round.
+        The command gets the daemon's messages, and the daemon the command's.
         """
         caller = self.caller(await self.startDaemon())
         await self.tell(caller, "one")
@@ -275,12 +274,13 @@ class TerminalTests(SessionTestCase):
 
     async def test_daemonWaitsForTheTerminal(self) -> None:
         """
-        A request that comes during a turn at the terminal is answered behind it.
+        A request during a turn of the command waits for it.
         """
         caller = self.caller(await self.startDaemon())
         terminal, call = await self.heldByTerminal()
         waiting = await caller.connect("two", user="ann", stream=True)
-        # The daemon has the request by now, and would ask if it did not wait.
+        # The daemon has the request by now, and would call the model if it did not
+        # wait.
         await caller.get("/healthz")
         asked = self.upstream.nextCall()
         call.say("Hello")
@@ -293,7 +293,7 @@ class TerminalTests(SessionTestCase):
 
     async def test_daemonDoesNotWaitForEver(self) -> None:
         """
-        A request that may not wait so long is refused, and welcome afterwards.
+        A request over its time limit is rejected, and succeeds afterwards.
         """
         daemon = await self.startDaemon(
             config=self.configure({"session": {"waitSeconds": 0}}, "hasty.json")
@@ -312,7 +312,7 @@ class TerminalTests(SessionTestCase):
 
     async def test_terminalDoesNotBreakIn(self) -> None:
         """
-        A turn at the terminal does not begin while the daemon's run goes on.
+        A turn of the command waits for the daemon's run.
         """
         caller = self.caller(await self.startDaemon())
         self.hold()

@@ -1,5 +1,5 @@
 """
-The ways in: TLS, UNIX sockets, IPv6; and what has to be shown there.
+TLS, UNIX sockets, IPv6; and the required credentials.
 """
 
 import os
@@ -27,7 +27,7 @@ EVERYWHERE = "tcp:0:interface=0.0.0.0"
 
 def missingIPv6() -> str | None:
     """
-    Why tests of IPv6 are skipped; C{None} if it is there.
+    Return the reason to skip tests of IPv6; C{None} if it is available.
     """
     try:
         with socket.socket(socket.AF_INET6) as trial:
@@ -39,19 +39,16 @@ def missingIPv6() -> str | None:
 
 class SurfaceTestCase(DaemonTestCase):
     """
-    A provider that answers.
+    A test case with a provider that replies.
     """
 
     def setUp(self) -> None:
-        """
-        Let it answer.
-        """
         super().setUp()
         self.upstream.says("so")
 
     async def assertAnswers(self, caller: Caller, **headers: str) -> None:
         """
-        The agent answers this caller, streaming and not.
+        Assert that the caller gets replies, streamed and plain.
         """
         for streaming in (False, True):
             answer = await caller.ask("hi", stream=streaming, headers=headers)
@@ -60,7 +57,7 @@ class SurfaceTestCase(DaemonTestCase):
 
     async def assertRefuses(self, caller: Caller, **headers: str) -> None:
         """
-        The agent does not answer this caller.
+        Assert that the caller gets no reply.
         """
         answer = await caller.ask("hi", headers=headers)
         self.assertEqual(answer.status, 401)
@@ -74,7 +71,7 @@ class TLSTests(SurfaceTestCase):
 
     def callers(self, daemon: Daemon, certificate: Path) -> tuple[Caller, Caller]:
         """
-        One who trusts that certificate and no other, and one who does not even try.
+        Return a client that trusts only that certificate, and one without TLS.
         """
         trusted = Certificate.loadPEM(certificate.read_bytes())
         policy = BrowserLikePolicyForHTTPS(trustRootFromCertificates([trusted]))
@@ -85,7 +82,7 @@ class TLSTests(SurfaceTestCase):
 
     async def assertSecure(self, daemon: Daemon, certificate: Path) -> None:
         """
-        It answers over TLS, and not without.
+        Assert that it responds over TLS, and not without.
         """
         self.assertTrue(daemon.url.startswith("https://127.0.0.1:"))
         trusting, careless = self.callers(daemon, certificate)
@@ -96,7 +93,7 @@ class TLSTests(SurfaceTestCase):
 
     async def test_configured(self) -> None:
         """
-        The configuration names the files.
+        The certificate is in the configuration.
         """
         certificate, key = writeCertificate(self.folder)
         tls = {"certPath": str(certificate), "keyPath": str(key)}
@@ -106,7 +103,7 @@ class TLSTests(SurfaceTestCase):
 
     async def test_endpoint(self) -> None:
         """
-        A Twisted endpoint does.
+        The certificate is in a Twisted endpoint.
         """
         certificate, key = writeCertificate(self.folder)
         daemon = await self.startDaemon(
@@ -118,7 +115,7 @@ class TLSTests(SurfaceTestCase):
 @implementer(IAgentEndpointFactory)
 class _ToSocket:
     """
-    Connects to a UNIX socket, whatever the URL says.
+    An agent that connects to a UNIX socket for any URL.
     """
 
     def __init__(self, path: str) -> None:
@@ -135,14 +132,14 @@ class SocketTests(SurfaceTestCase):
 
     def setUp(self) -> None:
         """
-        Choose a path.  Systems allow only short ones.
+        Choose a short path.
         """
         super().setUp()
         self.socket = os.path.relpath(self.folder / "s")
 
     async def test_agent(self) -> None:
         """
-        The agent answers there, and on a port beside it.
+        The agent replies there, and on a port beside it.
         """
         daemon = await self.startDaemon(listen=[LOOPBACK, f"unix:{self.socket}"])
         agent = Agent.usingEndpointFactory(reactor, _ToSocket(self.socket))
@@ -180,7 +177,7 @@ class IPv6Tests(SurfaceTestCase):
 
     async def test_loopback(self) -> None:
         """
-        The agent answers on C{::1}, and the URL in the log can be used as it is.
+        The agent replies on C{::1}, and the URL in the log works.
         """
         config = self.configure({"gateway": {"port": 0, "bind": "::1"}})
         daemon = await self.startDaemon(config=config, listen=())
@@ -189,7 +186,7 @@ class IPv6Tests(SurfaceTestCase):
 
     async def test_loopbackNeedsNoToken(self) -> None:
         """
-        C{::1} is this machine, for which a token may be made or left out.
+        C{::1} is loopback, so a generated token or none suffices.
         """
         config = self.configure({"gateway": {"auth": {"mode": "none", "token": None}}})
         daemon = await self.startDaemon(
@@ -205,8 +202,8 @@ class BasicTests(SurfaceTestCase):
 
     async def test_nameAndPassword(self) -> None:
         """
-        The right name with its password opens, no other pair does, and the gateway's
-        own token still does.
+        The right name and password are accepted, no other pair is, and the gateway's
+        token still is.
         """
         daemon = await self.startDaemon("--auth", "memory:ann:pass word")
         stranger = self.caller(daemon, None)
@@ -217,7 +214,7 @@ class BasicTests(SurfaceTestCase):
 
     async def test_withoutChecker(self) -> None:
         """
-        Without a checker nobody comes in that way, the token's owner neither.
+        Without a checker HTTP Basic is rejected, also with the token as the password.
         """
         daemon = await self.startDaemon()
         stranger = self.caller(daemon, None)
@@ -226,14 +223,14 @@ class BasicTests(SurfaceTestCase):
 
 def basic(name: str, password: str) -> str:
     """
-    The value of an C{Authorization} header.
+    Return the value of an C{Authorization} header.
     """
     return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
 class CredentialTests(SurfaceTestCase):
     """
-    The credential in force; the log says it, and the callers see it.
+    The effective credential.
     """
 
     async def assertHolds(
@@ -245,7 +242,7 @@ class CredentialTests(SurfaceTestCase):
         said: str,
     ) -> None:
         """
-        Of two credentials the one is in force, and the other is not.
+        Assert that one of two credentials is valid, and the other is not.
         """
         config = self.configure({"gateway": {"auth": {"token": None, **auth}}})
         daemon = await self.startDaemon(config=config, environ=environ)
@@ -255,7 +252,7 @@ class CredentialTests(SurfaceTestCase):
 
     async def test_configurationBeforeEnvironment(self) -> None:
         """
-        The configuration's token wins over the environment's.
+        The configuration's token takes precedence over the environment's.
         """
         await self.assertHolds(
             {"token": "configured"},
@@ -267,8 +264,8 @@ class CredentialTests(SurfaceTestCase):
 
     async def test_environment(self) -> None:
         """
-        The environment's token is used where none is configured, rather than a
-        password.
+        Without a configured token the environment's is used, and takes precedence over
+        a password.
         """
         await self.assertHolds(
             {"password": "configured"},
@@ -280,7 +277,7 @@ class CredentialTests(SurfaceTestCase):
 
     async def test_password(self) -> None:
         """
-        A password is shown like a token.
+        A password is sent like a token.
         """
         await self.assertHolds(
             {"mode": "password", "token": "configured"},
@@ -292,8 +289,7 @@ class CredentialTests(SurfaceTestCase):
 
     async def test_generated(self) -> None:
         """
-        Without a credential, one is made, and kept in a file that only its owner can
-        read.
+        Without a credential, a token is generated, in a private file.
         """
         config = self.configure({"gateway": {"auth": {"token": None}}})
         tokens = []
@@ -310,7 +306,7 @@ class CredentialTests(SurfaceTestCase):
 
     async def test_none(self) -> None:
         """
-        No credential is needed when none is wanted, on loopback.
+        With C{mode: none} on loopback, no credential is required.
         """
         config = self.configure({"gateway": {"auth": {"mode": "none", "token": None}}})
         daemon = await self.startDaemon(config=config)
@@ -329,8 +325,8 @@ class OpenPortTests(DaemonTestCase):
 
     async def test_needsCredential(self) -> None:
         """
-        Without a configured credential the daemon does not start, whether it would
-        ask for nothing or for a token that it made itself.
+        Without a configured credential the daemon does not start, with C{mode: none} or
+        a generated token.
         """
         for auth in ({"mode": "none", "token": None}, {"token": None}):
             config = self.configure({"gateway": {"auth": auth}})
@@ -343,7 +339,7 @@ class OpenPortTests(DaemonTestCase):
 
     async def test_withCredential(self) -> None:
         """
-        With one it does.
+        With a configured credential it starts.
         """
         daemon = await self.startDaemon(listen=[EVERYWHERE])
         self.assertEqual((await self.caller(daemon).get("/v1/models")).status, 200)

@@ -1,5 +1,5 @@
 """
-Those who guess are made to wait, by the real daemon.
+Throttling of guesses, with the real daemon.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ HAPROXY = "haproxy:tcp:0:interface=127.0.0.1"
 
 class ThrottleTestCase(DaemonTestCase):
     """
-    A daemon that locks out this machine too, after three attempts.
+    A daemon that locks out this machine, too, after three attempts.
     """
 
     def setUp(self) -> None:
         """
-        Let the provider answer.
+        Let the provider reply.
         """
         super().setUp()
         self.upstream.says("so")
@@ -37,7 +37,7 @@ class ThrottleTestCase(DaemonTestCase):
 
     async def status(self, caller: Caller, **headers: str) -> int:
         """
-        Return the status of an answer.
+        Return the status of a response.
         """
         answer = await caller.ask("hi", headers=headers)
         await answer.whole()
@@ -46,13 +46,12 @@ class ThrottleTestCase(DaemonTestCase):
 
 class LockTests(ThrottleTestCase):
     """
-    Wrong credentials, repeatedly.
+    Repeated invalid credentials.
     """
 
     async def test_token(self) -> None:
         """
-        A caller with wrong tokens is told when to come back; one with the right token
-        is served.
+        A caller with invalid tokens must wait; one with the right token is served.
         """
         daemon = await self.startStrict()
         wrong = self.caller(daemon, "wrong")
@@ -71,7 +70,7 @@ class LockTests(ThrottleTestCase):
 
     async def test_password(self) -> None:
         """
-        Behind wrong passwords the right one is not looked at.
+        After invalid passwords the right one is not checked.
         """
         daemon = await self.startStrict(mode="password", password="open sesame 4711")
         right = self.caller(daemon, "open sesame 4711")
@@ -83,7 +82,7 @@ class LockTests(ThrottleTestCase):
 
     async def test_basic(self) -> None:
         """
-        Nor is a user's, while the gateway's token is good.
+        The same applies to users' passwords, while the gateway's token is accepted.
         """
         daemon = await self.startStrict("--auth", "memory:ann:pass word")
         nobody = self.caller(daemon, None)
@@ -96,7 +95,7 @@ class LockTests(ThrottleTestCase):
 
     async def test_usual(self) -> None:
         """
-        By itself this machine is not locked out.
+        By default this machine is not locked out.
         """
         daemon = await self.startDaemon()
         for _ in range(12):
@@ -104,7 +103,7 @@ class LockTests(ThrottleTestCase):
 
     async def test_reload(self) -> None:
         """
-        A reload lets nobody in again, and its limits hold.
+        A reload does not end a lockout, and its limits apply.
         """
         daemon = await self.startStrict()
         wrong = self.caller(daemon, "wrong")
@@ -123,12 +122,12 @@ class LockTests(ThrottleTestCase):
 
 class BehindProxyTests(ThrottleTestCase):
     """
-    A proxy that speaks the PROXY protocol.
+    A proxy with the PROXY protocol.
     """
 
     async def statusFrom(self, daemon: Daemon, source: str, token: str) -> int:
         """
-        Come from an address, by way of the proxy.
+        Send a request from an address, through the proxy.
         """
         headers = {"Authorization": f"Bearer {token}"}
         status, _ = await exchange(reactor, daemon.url, headers, proxyLine(source))
@@ -136,7 +135,7 @@ class BehindProxyTests(ThrottleTestCase):
 
     async def test_trusted(self) -> None:
         """
-        Guessing callers are told apart by the address that the proxy names.
+        Guesses are counted by the address from the proxy.
         """
         changes = {"gateway": {"trustedProxies": ["127.0.0.1"]}}
         password = {"mode": "password", "password": TOKEN}
@@ -152,7 +151,7 @@ class BehindProxyTests(ThrottleTestCase):
 
     async def test_stranger(self) -> None:
         """
-        A stranger who talks to that port gets no new attempts by naming addresses.
+        An untrusted client of that port gets no further attempts by claiming addresses.
         """
         changes = {"gateway": {"auth": {"rateLimit": {"maxAttempts": 3}}}}
         config = self.configure(changes)

@@ -1,5 +1,5 @@
 """
-Tokens with names: made, used and revoked while the real daemon runs.
+Named tokens, added, used and revoked while the real daemon runs.
 """
 
 import json
@@ -18,12 +18,12 @@ SESSION = "x-openclaw-session-key"
 
 class TokenTestCase(DaemonTestCase):
     """
-    A provider that answers, and the command beside the daemon.
+    A provider that replies, and the command beside the daemon.
     """
 
     def setUp(self) -> None:
         """
-        Let it answer.
+        Let the provider reply.
         """
         super().setUp()
         self.upstream.says("so")
@@ -32,7 +32,7 @@ class TokenTestCase(DaemonTestCase):
         """
         Run the command.
 
-        @return: What it wrote to its standard output.
+        @return: Its standard output.
         """
         program = self.start(*TOKEN_COMMAND, *arguments)
         await program.ended
@@ -41,7 +41,7 @@ class TokenTestCase(DaemonTestCase):
 
     async def add(self, daemon: Daemon, label: str, *options: str) -> Caller:
         """
-        Somebody who has a new token.
+        Return a caller with a new token.
         """
         token = (await self.command("add", label, *options)).strip()
         self.assertRegex(token, "^oct_[A-Za-z0-9_-]{43}$")
@@ -49,7 +49,7 @@ class TokenTestCase(DaemonTestCase):
 
     async def ask(self, caller: Caller, words: str = "hi", **more: object) -> str:
         """
-        Have an answer.
+        Complete a request.
 
         @return: The key of its session.
         """
@@ -61,7 +61,7 @@ class TokenTestCase(DaemonTestCase):
         self, caller: Caller, status: int, code: str, **more: object
     ) -> None:
         """
-        Have none.
+        Assert that a request is rejected.
         """
         answer = await caller.ask("hi", **more)
         self.assertEqual((answer.status, await answer.code()), (status, code))
@@ -69,13 +69,13 @@ class TokenTestCase(DaemonTestCase):
 
 class LifeTests(TokenTestCase):
     """
-    From the first request to the last.
+    A token from its creation to its end.
     """
 
     async def test_endsStreams(self) -> None:
         """
-        When a token is revoked, its streams and its runs end, those that go on without
-        a caller, too; the operator's and those of other tokens go on.
+        Revoking a token ends its streams and runs, including those that continue alone;
+        those of the operator and of other tokens continue.
         """
         daemon = await self.startDaemon()
         self.upstream.answer = lambda call: None
@@ -110,7 +110,7 @@ class LifeTests(TokenTestCase):
 
     async def test_revokedDuringUpload(self) -> None:
         """
-        When a token is revoked while a request's body is on its way, no run begins.
+        If a token is revoked while a request's body arrives, no run starts.
         """
         daemon = await self.startDaemon()
         mine = await self.add(daemon, "ci")
@@ -128,7 +128,7 @@ class LifeTests(TokenTestCase):
 
     async def test_quotaOfSameLabel(self) -> None:
         """
-        The requests of an old token are not counted as those of a new one of its label.
+        The requests of an old token do not count for a new one with its label.
         """
         daemon = await self.startDaemon()
         old = await self.add(daemon, "ci", "--rpm", "1")
@@ -139,8 +139,7 @@ class LifeTests(TokenTestCase):
 
     async def test_sameLabel(self) -> None:
         """
-        A new token of an old one's label goes on with none of its sessions, and finds
-        none of its runs.
+        A new token with the label of an old one has none of its sessions and runs.
         """
         daemon = await self.startDaemon()
         old = await self.add(daemon, "ci")
@@ -160,7 +159,7 @@ class LifeTests(TokenTestCase):
 
     async def test_models(self) -> None:
         """
-        A token may name the models of its agents, or those that it was given.
+        A token may use the models of its agents, or the given ones.
         """
         models = ["words", "dear"]
         config = self.configure(
@@ -185,8 +184,8 @@ class LifeTests(TokenTestCase):
 
     async def test_life(self) -> None:
         """
-        A token is good as soon as it is made, and no longer once it is revoked,
-        without a restart or a signal; the operator's stays.
+        A token is valid as soon as it is added, and invalid when it is revoked, without
+        a restart or a signal; the operator's is not affected.
         """
         daemon = await self.startDaemon()
         await self.assertRefused(
@@ -206,7 +205,7 @@ class LifeTests(TokenTestCase):
 
     async def test_runsGoOn(self) -> None:
         """
-        A run that has begun ends as it would have.
+        A run in progress is not affected by other changes.
         """
         daemon = await self.startDaemon()
         ci = await self.add(daemon, "ci")
@@ -221,7 +220,7 @@ class LifeTests(TokenTestCase):
 
     async def test_expiry(self) -> None:
         """
-        One that is over is not good.
+        An expired token is invalid.
         """
         daemon = await self.startDaemon()
         ci = await self.add(daemon, "ci", "--expires", "30d")
@@ -234,7 +233,7 @@ class LifeTests(TokenTestCase):
 
     async def test_password(self) -> None:
         """
-        It is good beside a password, too.
+        A named token is valid in the mode C{password}, too.
         """
         auth = {"token": None, "mode": "password", "password": "open sesame"}
         config = self.configure({"gateway": {"auth": auth}})
@@ -249,7 +248,7 @@ class AgentTests(TokenTestCase):
 
     async def test_agents(self) -> None:
         """
-        It sees and uses that one, by whatever name it asks.
+        It can list and use only this one, by any name.
         """
         agents = {"entries": {"main": {}, "helper": {}}}
         config = self.configure({"agents": agents})
@@ -269,7 +268,7 @@ class AgentTests(TokenTestCase):
 
     async def test_scope(self) -> None:
         """
-        One that may only read sees the models, and runs nothing.
+        A token with only the scope to read can list models, and start no run.
         """
         daemon = await self.startDaemon()
         ci = await self.add(daemon, "ci", "--scope", "operator.read")
@@ -279,13 +278,13 @@ class AgentTests(TokenTestCase):
 
 class SessionTests(TokenTestCase):
     """
-    Conversations of several callers.
+    Sessions of several callers.
     """
 
     async def test_apart(self) -> None:
         """
-        The same user and the same name are other conversations for another caller;
-        each goes on by name and by the key that the answer has.
+        The same user and the same name are different sessions for another caller; each
+        can be continued by name and by the key in the response.
         """
         daemon = await self.startDaemon()
         ci = await self.add(daemon, "ci")
@@ -307,8 +306,8 @@ class SessionTests(TokenTestCase):
 
     async def test_others(self) -> None:
         """
-        Nobody goes on with another's conversation, be there one or not; but the
-        operator does.
+        No caller can continue another's session, whether it exists or not; the operator
+        can.
         """
         daemon = await self.startDaemon()
         ci, operator = await self.add(daemon, "ci"), self.caller(daemon)
@@ -325,7 +324,7 @@ class SessionTests(TokenTestCase):
 
     async def test_tools(self) -> None:
         """
-        An agent that lists sessions sees those of the one it works for.
+        An agent that lists sessions gets those of its caller.
         """
         tools = {"defaults": {"tools": {"allow": ["sessions_list"]}}}
         config = self.configure({"agents": tools})
@@ -352,12 +351,12 @@ class SessionTests(TokenTestCase):
 
 class QuotaTests(TokenTestCase):
     """
-    Tokens with bounds.
+    Tokens with limits.
     """
 
     async def test_rate(self) -> None:
         """
-        One more request in a minute is refused, and it is told when to come back.
+        A request over the limit per minute is rejected with the time until a retry.
         """
         daemon = await self.startDaemon()
         ci = await self.add(daemon, "ci", "--rpm", "2")
@@ -370,8 +369,8 @@ class QuotaTests(TokenTestCase):
 
     async def test_concurrency(self) -> None:
         """
-        One more run at once is refused, streaming or not, until one has ended, by
-        itself or since its caller is gone; others are not concerned.
+        A concurrent run over the limit is rejected, streaming or not, until one has
+        ended, also by a disconnect; others are not affected.
         """
         daemon = await self.startDaemon()
         ci = await self.add(daemon, "ci", "--max-concurrent", "1")
@@ -395,7 +394,7 @@ class QuotaTests(TokenTestCase):
 
 class WorkerTests(TokenTestCase):
     """
-    A daemon of two processes.
+    A daemon with two workers.
     """
 
     skip = missingProcesses()
@@ -403,7 +402,7 @@ class WorkerTests(TokenTestCase):
 
     async def test_revoked(self) -> None:
         """
-        The streams end in both, and the change is one line of the audit.
+        The streams end in both, and the change is one line of the audit log.
         """
         audit = self.folder / "audit.log"
         config = self.configure({"logging": {"auditFile": str(audit)}})

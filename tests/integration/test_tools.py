@@ -8,12 +8,12 @@ from tests.integration.http_caller import frames, streamedWords
 
 class OwnToolTests(AgentTestCase):
     """
-    The agent's own tools: the client sees nothing but what the agent says.
+    The agent's own tools: the client gets only the agent's text.
     """
 
     def playFiles(self) -> None:
         """
-        Let the model write a file, read it, and answer.
+        Let the model write a file, read it, and reply.
         """
         self.plays(
             calls("write", "I note it.", path="notes/a.txt", content="milk\neggs\n"),
@@ -23,7 +23,7 @@ class OwnToolTests(AgentTestCase):
 
     def assertFilesUsed(self) -> None:
         """
-        Assert that the file was written, and that the model has read it.
+        Assert that the file was written, and that the model got its content.
         """
         written = self.workspace / "notes" / "a.txt"
         self.assertEqual(written.read_text(), "milk\neggs\n")
@@ -38,8 +38,8 @@ class OwnToolTests(AgentTestCase):
 
     async def test_filesStreamed(self) -> None:
         """
-        An agent writes and reads a file in a run; the stream holds the texts of its
-        turns, set apart, and one end.
+        An agent writes and reads a file in a run; the stream has the texts of its
+        turns, separated, and one terminal.
         """
         daemon = await self.startAgent()
         self.playFiles()
@@ -59,7 +59,7 @@ class OwnToolTests(AgentTestCase):
 
     async def test_filesWhole(self) -> None:
         """
-        The same without a stream; the price is that of all calls of the model.
+        The same without a stream; the usage is that of all model calls.
         """
         daemon = await self.startAgent()
         self.playFiles()
@@ -75,7 +75,7 @@ class OwnToolTests(AgentTestCase):
 
     async def test_calledAreLogged(self) -> None:
         """
-        Each call of a tool is a line of the log, and what was in the file is not.
+        Each tool call has a log line, without the file's content.
         """
         daemon = await self.startAgent()
         self.playFiles()
@@ -86,8 +86,8 @@ class OwnToolTests(AgentTestCase):
 
     async def test_withoutAnEnd(self) -> None:
         """
-        A model that only ever calls tools is stopped at the bound, with an error that
-        says so, streamed or not.
+        A model that only calls tools is stopped at the limit, with an error that says
+        so, streamed or not.
         """
         caller = self.caller(await self.startAgent(maxModelCalls=3))
         self.upstream.answer = calls("ls")
@@ -104,8 +104,7 @@ class OwnToolTests(AgentTestCase):
 
     async def test_sameFailure(self) -> None:
         """
-        A model that can't let go of a call that fails is stopped long before the
-        bound.
+        A model that repeats a failing call is stopped long before the limit.
         """
         caller = self.caller(await self.startAgent())
         self.upstream.answer = calls("read", path="nothing.txt")
@@ -116,8 +115,8 @@ class OwnToolTests(AgentTestCase):
 
     async def test_sameLog(self) -> None:
         """
-        A model may look at a log over and over, be its first line an error: what it
-        reads there is no failure of the tool.
+        A model may read a log repeatedly, even if its first line is an error: that is
+        not a failure of the tool.
         """
         (self.workspace / "log.txt").write_text("Error: disk full\n")
         caller = self.caller(await self.startAgent())

@@ -1,5 +1,5 @@
 """
-A daemon of two processes, which callers can't tell from one.
+A daemon with two workers, which looks like one process to clients.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.integration.test_metrics import samples
 
 TRIES = 200
 """
-The most connections that a test makes until one comes to the worker that it wants.
+The limit of connections that a test makes until one reaches a certain worker.
 """
 
 
@@ -34,7 +34,7 @@ class WorkersTestCase(DaemonTestCase):
 
     async def begin(self, **gateway: Any) -> tuple[Daemon, Caller]:
         """
-        Start it, with somebody who calls.
+        Start the daemon, and return a client.
         """
         config = self.configure({"gateway": gateway})
         daemon = await self.startDaemon(config=config)
@@ -48,9 +48,9 @@ class WorkersTestCase(DaemonTestCase):
         **fields: Any,
     ) -> tuple[Connection, ServedCall, str]:
         """
-        Begin a stream that a certain worker serves.
+        Start a stream with a certain worker.
 
-        @return: The caller's connection, what the model hears, and the run's id.
+        @return: The client's connection, the model call, and the run's id.
         """
         for _ in range(TRIES):
             asked = self.upstream.nextCall()
@@ -78,33 +78,33 @@ class WorkersTestCase(DaemonTestCase):
         self, caller: Caller, **fields: Any
     ) -> list[tuple[Connection, ServedCall, str]]:
         """
-        Begin a stream with each worker.
+        Start a stream with each worker.
         """
         return [await self.askAt(caller, number, **fields) for number in (0, 1)]
 
     async def leave(self, connection: Connection) -> None:
         """
-        Close a connection, unless it is.
+        Close a connection, unless it is closed.
         """
         connection.reset()
         await connection.lost
 
     async def whole(self, caller: Caller) -> None:
         """
-        Wait until both workers serve.
+        Wait until both workers are ready.
         """
         while (await samples(caller))["openclaw_workers", ""] < 2:
             await self.pause()
 
     def pids(self, daemon: Daemon) -> list[int]:
         """
-        The processes of the workers.
+        Return the process ids of the workers.
         """
         return workers(daemon.pid)
 
     async def pause(self, seconds: float = 0.05) -> None:
         """
-        Look again a little later: what is awaited is in another process.
+        Wait a little, since the awaited event is in another process.
         """
         await deferLater(reactor, seconds)
 
@@ -119,20 +119,20 @@ class WorkersTestCase(DaemonTestCase):
 
 def parseWorkerNumber(runID: str) -> int:
     """
-    The worker that a run's id tells.
+    Return the worker's number in a run's id.
     """
     return int(runID[-2:], 16)
 
 
 class ServingTests(WorkersTestCase):
     """
-    Whoever takes a connection, it is the same gateway.
+    Any connection reaches the same gateway.
     """
 
     async def test_bothServe(self) -> None:
         """
-        Both take connections, and each can be asked for the runs of both: to list
-        them, to look at one, and to stop it.
+        Both accept connections, and requests for the runs of both work in each:
+        listing, inspecting, and cancelling.
         """
         _, caller = await self.begin()
         held = await self.oneEach(caller)
@@ -152,7 +152,7 @@ class ServingTests(WorkersTestCase):
 
     async def test_numbersAddUp(self) -> None:
         """
-        The numbers of a scrape are those of all, whoever is asked.
+        A scrape has the sum of all workers, from any of them.
         """
         _, caller = await self.begin()
         held = await self.oneEach(caller)
@@ -172,7 +172,7 @@ class ServingTests(WorkersTestCase):
 
     async def test_unknownRun(self) -> None:
         """
-        A run that nobody knows is found nowhere.
+        An unknown run is not found by any worker.
         """
         _, caller = await self.begin()
         for end in ("00", "01", "02", "zz"):
@@ -182,7 +182,7 @@ class ServingTests(WorkersTestCase):
 
     async def test_forgedCaller(self) -> None:
         """
-        No caller can forge the headers by which workers tell each other of a caller.
+        No client can forge the headers by which workers forward a caller.
         """
         daemon, _ = await self.begin()
         stranger = self.caller(daemon, None)
@@ -194,12 +194,12 @@ class ServingTests(WorkersTestCase):
 
 class AgainTests(WorkersTestCase):
     """
-    Requests that come twice, by two connections.
+    Repeated requests on two connections.
     """
 
     async def test_sameKey(self) -> None:
         """
-        The same key is the same run, whoever gets it.
+        The same key is the same run, in any worker.
         """
         _, caller = await self.begin()
         coming = self.upstream.nextCall()
@@ -222,8 +222,7 @@ class AgainTests(WorkersTestCase):
 
     async def test_libraryTriesAgain(self) -> None:
         """
-        A client's library that tries again, without a key, finds the run that it has
-        begun with another worker.
+        A client library's retry without a key finds its run in another worker.
         """
         _, caller = await self.begin()
         first = {"x-stainless-retry-count": "0"}
@@ -241,8 +240,8 @@ class AgainTests(WorkersTestCase):
 
     async def test_callerOfAPassedOnStreamLeaves(self) -> None:
         """
-        When the only caller goes away, the model stops, also where the run is another
-        worker's.
+        When the only client disconnects, the model call is cancelled, also if the run
+        is another worker's.
         """
         daemon, caller = await self.begin()
         for number in range(6):
@@ -259,7 +258,7 @@ class AgainTests(WorkersTestCase):
 
     async def test_followed(self) -> None:
         """
-        The events of a run can be followed from any connection.
+        The events of a run can be followed on any connection.
         """
         _, caller = await self.begin()
         alone = {"x-openclaw-on-disconnect": "continue"}
@@ -279,15 +278,15 @@ class SessionTests(WorkersTestCase):
 
     async def test_inOrder(self) -> None:
         """
-        They come one after the other, and each knows all before it.
+        They are serialised, and each gets all messages before it.
         """
-        # A worker's share is room enough, should nearly all of them come there.
+        # One worker's share suffices, if nearly all of them arrive there.
         config = self.configure({"session": {"maxWaiting": 32}})
         caller = self.caller(await self.startDaemon(config=config))
         self.upstream.says("so")
         workers: set[int] = set()
         turns = 0
-        # On a busy machine one of them may be slow to take its first connection.
+        # On a busy machine a worker may be slow to accept its first connection.
         while len(workers) < 2:
             asking = [
                 Deferred.fromCoroutine(caller.ask("again", user="ann"))
@@ -304,13 +303,13 @@ class SessionTests(WorkersTestCase):
 
 class DeathTests(WorkersTestCase):
     """
-    A process is killed.
+    A killed process.
     """
 
     async def test_ofAWorker(self) -> None:
         """
-        Only its own streams are lost.  Its session is free at once, and another
-        process takes its place.
+        Only its own streams are lost.  Its session is free immediately, and another
+        process replaces it.
         """
         daemon, caller = await self.begin()
         first = await self.askAt(caller, 0, user="ann")
@@ -334,7 +333,7 @@ class DeathTests(WorkersTestCase):
 
     async def test_whoBelongsToIt(self) -> None:
         """
-        Until it is replaced, what belongs to it is told to come again; then it is
+        Until then, its requests get 503 with a time for a retry; afterwards they are
         served.
         """
         daemon, caller = await self.begin()
@@ -360,8 +359,7 @@ class DeathTests(WorkersTestCase):
 
     async def test_noneCanBeStarted(self) -> None:
         """
-        A daemon none of whose workers can be replaced ends as it should, with the
-        reason and a status; it would answer nothing.
+        If no worker can be replaced, the daemon exits with the reason and a status.
         """
         config = self.configure()
         daemon = await self.startDaemon(config=config)
@@ -377,7 +375,7 @@ class DeathTests(WorkersTestCase):
 
     async def test_ofTheDaemon(self) -> None:
         """
-        Nobody is left.
+        If the daemon is killed, no process is left.
         """
         daemon, caller = await self.begin()
         await self.oneEach(caller)
@@ -392,12 +390,12 @@ class DeathTests(WorkersTestCase):
 
 class SignalTests(WorkersTestCase):
     """
-    Signals go to the daemon, and mean all.
+    Signals to the daemon apply to all workers.
     """
 
     async def test_drain(self) -> None:
         """
-        Streams of all workers end as they should; meanwhile nothing begins.
+        Streams of all workers can end; meanwhile no run starts.
         """
         daemon, caller = await self.begin(drainSeconds=30)
         held = await self.oneEach(caller)
@@ -419,7 +417,7 @@ class SignalTests(WorkersTestCase):
 
     async def test_hurry(self) -> None:
         """
-        The second one ends them.
+        The second SIGTERM ends them.
         """
         daemon, caller = await self.begin(drainSeconds=30)
         held = await self.oneEach(caller)
@@ -434,7 +432,7 @@ class SignalTests(WorkersTestCase):
 
     async def test_reload(self) -> None:
         """
-        A new configuration holds for all; one that is wrong for none.
+        A new configuration applies to all; an invalid one to none.
         """
         daemon, caller = await self.begin()
         self.upstream.says("so")

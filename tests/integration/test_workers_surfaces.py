@@ -1,5 +1,5 @@
 """
-Access to a daemon of two processes.
+Ports and limits of a daemon with two workers.
 """
 
 from typing import Any
@@ -18,12 +18,12 @@ from tests.integration.test_workers import WorkersTestCase, parseWorkerNumber
 
 class ListeningTests(WorkersTestCase):
     """
-    Any kind of port can be shared.
+    All kinds of ports can be shared.
     """
 
     async def assertBothAnswer(self, caller: Caller) -> None:
         """
-        Each worker serves.
+        Assert that each worker serves.
         """
         self.upstream.says("so")
         seen = set()
@@ -37,7 +37,7 @@ class ListeningTests(WorkersTestCase):
 
     async def test_tls(self) -> None:
         """
-        TLS, as the configuration has it.
+        TLS from the configuration.
         """
         certPath, keyPath = writeCertificate(self.folder)
         tls = {"certPath": str(certPath), "keyPath": str(keyPath)}
@@ -51,8 +51,8 @@ class ListeningTests(WorkersTestCase):
 
     async def test_socket(self) -> None:
         """
-        A UNIX socket, beside a port: its file keeps its mode, as long as the daemon
-        lives, whoever of the workers dies.
+        A UNIX socket beside a port: its file keeps its mode as long as the daemon
+        lives, even if a worker dies.
         """
         path = self.folder / "s"
         daemon = await self.startDaemon(listen=[LOOPBACK, f"unix:{path}:mode=640"])
@@ -72,7 +72,7 @@ class ListeningTests(WorkersTestCase):
 
     async def test_haproxy(self) -> None:
         """
-        A port that wants another protocol in front wants it from both.
+        A port with the PROXY protocol requires it in both workers.
         """
         daemon = await self.startDaemon(
             listen=[LOOPBACK, "haproxy:tcp:0:interface=127.0.0.1"]
@@ -81,7 +81,7 @@ class ListeningTests(WorkersTestCase):
 
     async def test_twoNumbers(self) -> None:
         """
-        The option wins over the configuration.
+        The option takes precedence over the configuration.
         """
         config = self.configure({"gateway": {"workers": 3}})
         daemon = await self.startDaemon("--workers", "2", config=config)
@@ -89,7 +89,7 @@ class ListeningTests(WorkersTestCase):
 
     async def test_senseless(self) -> None:
         """
-        No workers at all are none of the choices.
+        Zero workers are rejected.
         """
         program = self.spawn("--workers", "0")
         await program.ended
@@ -97,7 +97,8 @@ class ListeningTests(WorkersTestCase):
 
     async def test_cantStart(self) -> None:
         """
-        A fault that keeps a worker from starting keeps the daemon from it, in one line.
+        An error that prevents the start of a worker prevents that of the daemon, with
+        one line.
         """
         self.state.mkdir()
         (self.state / "sessions.sqlite").write_text("This is no database. " * 100)
@@ -110,12 +111,12 @@ class ListeningTests(WorkersTestCase):
 
 class CallerTests(WorkersTestCase):
     """
-    Bounds of callers hold for all workers together.
+    Limits of callers apply to all workers together.
     """
 
     async def tokenFor(self, *options: str) -> str:
         """
-        Make a token.
+        Add a token.
         """
         made = self.start(*TOKEN_COMMAND, "add", "ci", *options)
         await made.ended
@@ -123,7 +124,7 @@ class CallerTests(WorkersTestCase):
 
     async def test_revoked(self) -> None:
         """
-        A token that is revoked is good with none of them.
+        A revoked token is invalid in all.
         """
         daemon, _ = await self.begin()
         self.upstream.says("so")
@@ -136,7 +137,7 @@ class CallerTests(WorkersTestCase):
 
     async def test_perMinute(self) -> None:
         """
-        A caller with ten requests a minute has ten, and not ten with each.
+        A caller with ten requests per minute has ten in total.
         """
         daemon, _ = await self.begin()
         self.upstream.says("so")
@@ -151,7 +152,7 @@ class CallerTests(WorkersTestCase):
 
     async def test_atOnce(self) -> None:
         """
-        A caller with one run at once has one.
+        A caller with one concurrent run has one in total.
         """
         daemon, _ = await self.begin()
         caller = self.caller(daemon, await self.tokenFor("--max-concurrent", "1"))
@@ -169,7 +170,7 @@ class CallerTests(WorkersTestCase):
 
     async def test_guesses(self) -> None:
         """
-        The number of guesses holds for all workers together.
+        The limit of guesses is for all workers together.
         """
         limits = {"exemptLoopback": False, "maxAttempts": 4}
         daemon, _ = await self.begin(auth={"rateLimit": limits})

@@ -1,5 +1,5 @@
 """
-A model provider on the network, played by the test.
+A model provider on the network, to whose calls tests reply.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from openclaw.testing import ScriptedModelServer, ServedCall
 
 class _Connections(WrappingFactory):
     """
-    A site that can be left without any connection.
+    A site that tracks its connections.
     """
 
     noisy = False
@@ -26,9 +26,6 @@ class _Connections(WrappingFactory):
         self._awaitingNone: list[Deferred[None]] = []
 
     def unregisterProtocol(self, p: ProtocolWrapper) -> None:
-        """
-        A connection is gone.
-        """
         super().unregisterProtocol(p)
         if not self.protocols:
             awaiting, self._awaitingNone = self._awaitingNone, []
@@ -37,7 +34,7 @@ class _Connections(WrappingFactory):
 
     def none(self) -> "Deferred[None]":
         """
-        Wait until there is no connection.
+        Wait until no connection is open.
         """
         if not self.protocols:
             return succeed(None)
@@ -47,7 +44,7 @@ class _Connections(WrappingFactory):
 
     def closeAll(self) -> "Deferred[None]":
         """
-        Cut the connections.
+        Abort the connections.
         """
         for protocol in list(self.protocols):
             protocol.abortConnection()
@@ -56,9 +53,9 @@ class _Connections(WrappingFactory):
 
 class Upstream(ScriptedModelServer):
     """
-    A L{ScriptedModelServer} that listens.
+    A listening L{ScriptedModelServer}.
 
-    @ivar url: Its base URL, as a configuration names it.
+    @ivar url: Its base URL for a configuration.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -72,7 +69,7 @@ class Upstream(ScriptedModelServer):
 
     def says(self, *texts: str) -> None:
         """
-        From now on answer each call at once with these pieces.
+        From now on reply to each call immediately with these pieces.
         """
 
         def answer(call: ServedCall) -> None:
@@ -83,7 +80,7 @@ class Upstream(ScriptedModelServer):
 
     def heard(self, index: int = -1) -> Sequence[tuple[str, str]]:
         """
-        The conversation of a call, without the system prompt: roles and texts.
+        Return the conversation of a call, without the system prompt: roles and texts.
         """
         return [
             (message["role"], message["content"])
@@ -93,13 +90,13 @@ class Upstream(ScriptedModelServer):
 
     def left(self) -> "Deferred[None]":
         """
-        Wait until nobody is connected.
+        Wait until no client is connected.
         """
         return self._connections.none()
 
     def close(self) -> "Deferred[object]":
         """
-        Let go of everything.
+        Stop listening and close all connections.
         """
         return gatherResults([self._port.stopListening(), self._connections.closeAll()])
 
