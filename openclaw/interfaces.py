@@ -222,10 +222,12 @@ class EmbeddingReply(msgspec.Struct, frozen=True):
     @ivar vectors: One for each input, in the same order, all of the same length.
     @ivar promptTokens: The tokens of the inputs; 0 if the provider does not report
         them.
+    @ivar estimated: C{promptTokens} is an estimate.
     """
 
     vectors: Sequence[Vector]
     promptTokens: int
+    estimated: bool = False
 
 
 class IEmbedder(Interface):

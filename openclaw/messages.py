@@ -181,12 +181,15 @@ def strayResult(messages: Sequence[Message], start: int = 0) -> ToolMessage | No
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """
     Token counts, as reported by the provider.
+
+    @ivar estimated: Some are estimates, since a provider reports none.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    estimated: bool = False
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -194,6 +197,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
         )
 
 

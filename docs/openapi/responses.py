@@ -91,7 +91,7 @@ class CompletionTokensDetails(Struct):
 
 class CompletionUsage(Struct):
     """
-    Usage of all model calls within a run.
+    Usage of all model calls within a run.  If a provider reports none, it is estimated.
     """
 
     prompt_tokens: int
@@ -99,6 +99,7 @@ class CompletionUsage(Struct):
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
     completion_tokens_details: CompletionTokensDetails
+    estimated: bool | UnsetType = UNSET
 
 
 class ChatCompletion(Struct):
@@ -203,11 +204,12 @@ class Embedding(Struct):
 
 class EmbeddingUsage(Struct):
     """
-    Tokens of the inputs; 0 if the provider does not report them.
+    Tokens of the inputs.  If the provider does not report them, they are estimated.
     """
 
     prompt_tokens: int
     total_tokens: int
+    estimated: bool | UnsetType = UNSET
 
 
 class EmbeddingList(Struct):

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from openclaw.agents.token_estimates import completeEmbedding
 from openclaw.config import AgentSettings, ModelRef
 from openclaw.errors import (
     Busy,
@@ -196,7 +197,7 @@ class EmbeddingRuns:
                 raise noEmbeddings(name)
             self._refusedKeys.check(provider)
             try:
-                return await embedder.embed(request)
+                return completeEmbedding(request, await embedder.embed(request))
             except OpenClawError as error:
                 if isinstance(error, UpstreamError | ModelUnavailable):
                     self._tally.countUpstreamError(name, error.code)

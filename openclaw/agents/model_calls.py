@@ -14,6 +14,7 @@ from openclaw.agents.compaction import buildSummaryRequest, truncateSummary
 from openclaw.agents.context import Context, replaceImages
 from openclaw.agents.run_request import RunRequest, RunServices
 from openclaw.agents.token_estimates import (
+    completeUsage,
     estimateMessages,
     estimateText,
     estimateTools,
@@ -243,6 +244,9 @@ class ModelCalls:
             raise
         finally:
             self._call = None
+        usage = reply.usage
+        if not (usage.prompt_tokens and usage.completion_tokens):
+            reply = msgspec.structs.replace(reply, usage=completeUsage(question, reply))
         self.usage += reply.usage
         return reply
 

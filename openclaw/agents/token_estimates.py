@@ -6,8 +6,22 @@ Only the provider can count a model's tokens, at the cost of a call.
 
 from collections.abc import Iterable, Sequence
 
-from openclaw.interfaces import ToolSpec
-from openclaw.messages import AssistantMessage, Message, ToolMessage, UserMessage
+import msgspec
+
+from openclaw.interfaces import (
+    EmbeddingReply,
+    EmbeddingRequest,
+    ModelReply,
+    ModelRequest,
+    ToolSpec,
+)
+from openclaw.messages import (
+    AssistantMessage,
+    Message,
+    ToolMessage,
+    Usage,
+    UserMessage,
+)
 from openclaw.transcript import PlainTranscript
 
 BYTES_PER_TOKEN = 4
@@ -65,3 +79,38 @@ def estimateTools(tools: Sequence[ToolSpec]) -> int:
         estimateText(tool.name + tool.description) + estimateText(str(tool.parameters))
         for tool in tools
     )
+
+
+def completeUsage(request: ModelRequest, reply: ModelReply) -> Usage:
+    """
+    Return a reply's usage, with an estimate of what the provider does not report: no
+    request has no tokens.
+    """
+    usage = reply.usage
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    if not prompt:
+        prompt = estimateText(request.system) + estimateTools(request.tools)
+        prompt += estimateMessages(request.messages)
+    if not completion and (reply.text or reply.toolCalls):
+        answer = AssistantMessage(reply.text, tuple(reply.toolCalls))
+        completion = max(estimateMessage(answer) - MESSAGE_TOKENS, 1)
+    if (prompt, completion) == (usage.prompt_tokens, usage.completion_tokens):
+        return usage
+    return Usage(
+        prompt, completion, usage.cached_tokens, usage.reasoning_tokens, estimated=True
+    )
+
+
+def completeEmbedding(
+    request: EmbeddingRequest, reply: EmbeddingReply
+) -> EmbeddingReply:
+    """
+    Estimate the tokens of an embedding whose provider does not report them.
+    """
+    if reply.promptTokens:
+        return reply
+    tokens = sum(
+        max(estimateText(each), 1) if isinstance(each, str) else len(each)
+        for each in request.inputs
+    )
+    return msgspec.structs.replace(reply, promptTokens=tokens, estimated=True)

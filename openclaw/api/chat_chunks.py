@@ -236,13 +236,14 @@ def _toolCall(call: ToolCall) -> dict[str, Any]:
 
 
 def _usageMembers(usage: Usage) -> dict[str, Any]:
-    return {
+    members = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
+    return {**members, "estimated": True} if usage.estimated else members
 
 
 def _escapeLineEnds(json: bytes) -> bytes:

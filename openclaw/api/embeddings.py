@@ -182,7 +182,12 @@ def encodeResponse(reply: EmbeddingReply, model: str, base64: bool) -> bytes:
         )
         for index, vector in enumerate(reply.vectors)
     ]
-    usage = {"prompt_tokens": reply.promptTokens, "total_tokens": reply.promptTokens}
+    usage: dict[str, int | bool] = {
+        "prompt_tokens": reply.promptTokens,
+        "total_tokens": reply.promptTokens,
+    }
+    if reply.estimated:
+        usage["estimated"] = True
     rest = msgspec.json.encode({"model": model, "usage": usage})
     return b'{"object":"list","data":[' + b",".join(data) + b"]," + rest[1:]
 

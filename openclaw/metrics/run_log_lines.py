@@ -64,6 +64,8 @@ class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):
             line += f" cached={usage.cached_tokens}"
         if usage.reasoning_tokens:
             line += f" reasoning={usage.reasoning_tokens}"
+        if usage.estimated:
+            line += " estimated=yes"
         if self.error is not None:
             line += f" error={json.dumps(self.error)}"
         return line
@@ -87,6 +89,7 @@ class RunLogEntry(msgspec.Struct, frozen=True, kw_only=True):
             "tokens_out": usage.completion_tokens,
             "cached": usage.cached_tokens,
             "reasoning": usage.reasoning_tokens,
+            "estimated": usage.estimated,
             "error": self.error,
         }
 

@@ -71,14 +71,9 @@ class AnswerContent:
     @property
     def usage(self) -> Usage:
         """
-        The usage so far. Set by C{read}; impossible counts are corrected.
+        The usage so far.
         """
         return self._usage
-
-    @usage.setter
-    def usage(self, told: Usage) -> None:
-        counts = msgspec.structs.astuple(told)
-        self._usage = Usage(*map(plausible, counts))
 
     def countAtLeast(
         self,
@@ -88,15 +83,19 @@ class AnswerContent:
         reasoning: int | None = None,
     ) -> None:
         """
-        Correct the usage by later counts.  Some providers count all tokens so far in
-        each event, and some send zeros before or behind the right counts.
+        Correct the usage by later counts, and these where they are impossible.  Some
+        providers count all tokens so far in each event, and some send zeros before or
+        behind the right counts.
         """
-        told = (prompt, completion, cached, reasoning)
-        if any(count is not None for count in told):
-            before = msgspec.structs.astuple(self._usage)
-            self.usage = Usage(
-                *(max(was, count or 0) for was, count in zip(before, told, strict=True))
-            )
+        if prompt is completion is cached is reasoning is None:
+            return
+        before = self._usage
+        self._usage = Usage(
+            max(before.prompt_tokens, plausible(prompt or 0)),
+            max(before.completion_tokens, plausible(completion or 0)),
+            max(before.cached_tokens, plausible(cached or 0)),
+            max(before.reasoning_tokens, plausible(reasoning or 0)),
+        )
 
     def say(self, text: str) -> None:
         """
@@ -140,17 +139,27 @@ class AnswerContent:
         @return: What was told of it; half a character waits for the other half.
         """
         if text:
-            if self._isExpecting:
-                # The server tells the thoughts from the text.
-                self._isExpecting = False
-                self._splitter.expectThought(False)
-            if self._halves or not text.isascii():
-                text = self._halves.join(_THOUGHT, text)
+            if self._isExpecting or self._halves or not text.isascii():
+                text = self._wholeThought(text)
                 if not text:
                     return ""
             self._content += len(text)
             self._events.append(ReasoningDelta(text))
         return text
+
+    def _wholeThought(self, text: str) -> str:
+        if self._isExpecting:
+            # The server tells the thoughts from the text.
+            self._isExpecting = False
+            self._splitter.expectThought(False)
+        if not self._halves:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                pass
+            else:
+                return text
+        return self._halves.join(_THOUGHT, text)
 
     def keepThought(self, text: str, signature: str) -> None:
         """

@@ -253,12 +253,12 @@ class StreamedReply(AnswerContent, ABC):
                     self.read(payload)
                 else:
                     self._readOdd(payload)
+                    if self._isDone:
+                        self._readBehind(remaining)
             except OpenClawError as error:
                 self._fail(error)
             except (msgspec.DecodeError, UnicodeError, RecursionError):
                 self._fail(self.unreadable())
-            if self._isDone:
-                self._readBehind(remaining)
 
     def _readOdd(self, payload: bytes) -> None:
         """
@@ -284,7 +284,7 @@ class StreamedReply(AnswerContent, ABC):
             if len(payload) <= LARGE_EVENT:
                 with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
                     self.readLate(payload)
-        self.complete = self.complete or self._usage is not NO_USAGE
+        self.complete = self.complete or self.usage is not NO_USAGE
 
     def _namedError(self, text: bytes) -> OpenClawError:
         try:

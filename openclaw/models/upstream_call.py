@@ -79,10 +79,11 @@ class ReplyDecoder(Protocol):
     most its usage follows.
     """
 
-    usage: Usage
-    """
-    The usage reported so far.
-    """
+    @property
+    def usage(self) -> Usage:
+        """
+        The usage reported so far.
+        """
 
     def feed(self, data: bytes) -> list[ModelEvent]:
         """

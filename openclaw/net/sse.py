@@ -9,8 +9,6 @@ last event without its blank line counts, and so does JSON outside of a C{data} 
 as some servers send errors.
 """
 
-import re
-
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """
 Limit of the bytes of an incomplete event.
@@ -35,7 +33,8 @@ class ErrorEvent(bytes):
     """
 
 
-_ERROR_NAME = re.compile(rb"error|exception", re.I)
+def _isErrorName(line: bytes) -> bool:
+    return b"rror" in line or b"xception" in line
 
 
 class EventStreamDecoder:
@@ -81,7 +80,17 @@ class EventStreamDecoder:
             if event[:6] == b"data: " and b"\n" not in event:
                 payloads.append(event[6:])
             else:
-                payloads += self._readLines(event + b"\n\n")
+                name, found, payload = event.partition(b"\ndata: ")
+                if (
+                    found
+                    and name[:6] == b"event:"
+                    and b"\n" not in name
+                    and b"\n" not in payload
+                    and not _isErrorName(name)
+                ):
+                    payloads.append(payload)
+                else:
+                    payloads += self._readLines(event + b"\n\n")
         if rest:
             payloads += self._readLines(rest)
         return payloads
@@ -108,8 +117,7 @@ class EventStreamDecoder:
             elif line[:5] == b"data:":
                 fields.append(line[6:] if line[5:6] == b" " else line[5:])
             elif line[:6] == b"event:":
-                if _ERROR_NAME.search(line):
-                    self._isError = True
+                self._isError = self._isError or _isErrorName(line)
             elif line[:6] == b"error:":  # llama.cpp
                 self._isError = True
                 fields.append(line[6:])

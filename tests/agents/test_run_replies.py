@@ -146,10 +146,74 @@ class EmptyReplyTests(SynchronousTestCase):
         self.assertEqual(run.result.text, "Hi.")
 
 
+class UsageTests(SynchronousTestCase):
+    """
+    Usage that a provider does not report is estimated, and says so.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make an agent.
+        """
+        self.harness = RunHarness()
+
+    def usage(self, *reported: Usage, text: str = "Twelve bytes") -> Usage:
+        """
+        Return the usage of a run whose only call reports this.
+        """
+        run = self.harness.begin()
+        self.harness.call.say(text)
+        self.harness.call.finish("length", *reported)
+        return run.result.usage
+
+    def test_reported(self) -> None:
+        """
+        Reported usage is passed on.
+        """
+        self.assertEqual(self.usage(Usage(7, 3, 2, 1)), Usage(7, 3, 2, 1))
+
+    def test_unknown(self) -> None:
+        """
+        Without a report, prompt and text are estimated.
+        """
+        usage = self.usage()
+        self.assertTrue(usage.estimated)
+        self.assertGreater(usage.prompt_tokens, 0)
+        self.assertEqual(usage.completion_tokens, 3)
+        self.assertEqual(self.usage(text="x").completion_tokens, 1)
+
+    def test_half(self) -> None:
+        """
+        Only the missing half is estimated.
+        """
+        usage = self.usage(Usage(0, 9))
+        self.assertEqual((usage.completion_tokens, usage.estimated), (9, True))
+        self.assertGreater(usage.prompt_tokens, 0)
+        usage = self.usage(Usage(9, 0))
+        self.assertEqual((usage.prompt_tokens, usage.completion_tokens), (9, 3))
+
+    def test_sum(self) -> None:
+        """
+        A sum with an estimate is one.
+        """
+        self.assertTrue((Usage(1, 1) + Usage(1, 1, estimated=True)).estimated)
+        self.assertFalse((Usage(1, 1) + Usage(1, 1)).estimated)
+
+
 class AnyReplyTests(SynchronousTestCase):
     """
     Properties of all replies.
     """
+
+    def assertUsage(self, usage: Usage, reported: Usage) -> None:
+        """
+        Assert that usage is as reported, or estimated as more.
+        """
+        if not usage.estimated:
+            self.assertEqual(usage, reported)
+        self.assertGreaterEqual(usage.prompt_tokens, reported.prompt_tokens)
+        self.assertGreaterEqual(usage.completion_tokens, reported.completion_tokens)
+        self.assertEqual(usage.cached_tokens, reported.cached_tokens)
 
     @given(replies=st.lists(REPLIES, min_size=2, max_size=2), kept=st.booleans())
     def test_streamIsResult(self, replies, kept) -> None:
@@ -177,7 +241,7 @@ class AnyReplyTests(SynchronousTestCase):
             self.assertEqual(harness.kept(), [HELLO] if kept else [])
             return
         self.assertEqual(run.result.text, run.text)
-        self.assertEqual(run.result.usage, sum(spent, NO_USAGE))
+        self.assertUsage(run.result.usage, sum(spent, NO_USAGE))
         self.assertEqual(run.result.finishReason, replies[len(spent) - 1][1])
         self.assertTrue(run.text.strip() or run.result.finishReason != "stop")
         if kept:

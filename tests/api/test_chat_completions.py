@@ -5,7 +5,7 @@ Tests of L{openclaw.api.chat_completions}: replies, plain and streamed.
 from hypothesis import given
 
 from openclaw.errors import UpstreamRateLimited, UpstreamTruncated
-from openclaw.messages import Usage
+from openclaw.messages import NO_USAGE, Usage
 from tests.api.request_strategies import rubbish
 from tests.api.sse_reader import folded, terminalsOf
 from tests.server.memory_gateway import HELLO, STREAMED, GatewayTestCase, configOf
@@ -163,6 +163,23 @@ class StreamTests(GatewayTestCase):
         self.assertEqual(choice["message"]["content"], stream["message"]["content"])
         self.assertEqual(choice["finish_reason"], stream["finish_reason"])
         self.assertEqual(whole["usage"], stream["usage"])
+
+    def test_unknownUsage(self):
+        """
+        Usage that the provider does not report is estimated, and says so, whole and
+        streamed.
+        """
+        for body in (HELLO, COUNTED):
+            answer = self.answered(body, usage=NO_USAGE)
+            whole = folded(answer.frames) if body is COUNTED else answer.json
+            usage = whole["usage"]
+            self.assertIs(usage["estimated"], True)
+            self.assertGreater(usage["prompt_tokens"], 0)
+            self.assertGreater(usage["completion_tokens"], 0)
+            total = usage["prompt_tokens"] + usage["completion_tokens"]
+            self.assertEqual(usage["total_tokens"], total)
+        usage = self.answered(HELLO, usage=Usage(5, 4)).json["usage"]
+        self.assertNotIn("estimated", usage)
 
     def test_usageOfAllCalls(self):
         """

@@ -147,12 +147,12 @@ class EmbeddingsTestCase(GatewayTestCase):
         """
         return self.gateway.provider.embeddings[-1]
 
-    def answered(self, body, *vectors, headers=()):
+    def answered(self, body, *vectors, headers=(), tokens=7):
         """
         Return the response to a request, for which the model returns these vectors.
         """
         caller = self.post(body, *headers)
-        self.call.give(*vectors, tokens=7)
+        self.call.give(*vectors, tokens=tokens)
         self.assertEqual(caller.answer.status, 200, caller.answer)
         return caller.answer
 
@@ -183,6 +183,23 @@ class AnswerTests(EmbeddingsTestCase):
             },
         )
         self.assertIn("x-request-id", answer.headers)
+
+    def test_unknownUsage(self):
+        """
+        Tokens that the provider does not report are estimated, and said to be.
+        """
+        for inputs, tokens in (
+            ("Twelve bytes", 3),
+            (["x", "y"], 2),
+            ([[1, 2], [3]], 3),
+        ):
+            body = {**ONE, "input": inputs}
+            count = 1 if isinstance(inputs, str) else len(inputs)
+            answer = self.answered(body, *[[0.5]] * count, tokens=0)
+            self.assertEqual(
+                answer.json["usage"],
+                {"prompt_tokens": tokens, "total_tokens": tokens, "estimated": True},
+            )
 
     def test_base64(self):
         """

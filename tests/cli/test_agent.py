@@ -219,6 +219,7 @@ class DocumentTests(TerminalTestCase):
                             "completion_tokens": 2,
                             "cached_tokens": 0,
                             "reasoning_tokens": 0,
+                            "estimated": False,
                         },
                     },
                 },

@@ -125,6 +125,7 @@ class FieldTests(SynchronousTestCase):
                 "tokens_out": 4,
                 "cached": 0,
                 "reasoning": 0,
+                "estimated": False,
                 "error": None,
             },
         )
@@ -133,7 +134,7 @@ class FieldTests(SynchronousTestCase):
         """
         Both formats have the same names.
         """
-        usage = Usage(1, 1, 1, 1)
+        usage = Usage(1, 1, 1, 1, estimated=True)
         full = account(usage=usage, error="No.")
         self.assertEqual(set(pairs(str(full))), set(full.fields()) - {"message"})
 

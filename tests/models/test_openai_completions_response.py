@@ -22,7 +22,7 @@ from openclaw.models.dialects.openai_completions.response import OpenAICompletio
 from tests.models import event_reading
 from tests.models.answer_samples import EVERY_SAMPLE, UNSTREAMED
 from tests.models.decoder_contract import DecoderContract
-from tests.models.event_reading import decoderOf, outcomeOf
+from tests.models.event_reading import cut, decoderOf, outcomeOf
 
 understood = partial(event_reading.understood, OpenAICompletions)
 
@@ -241,6 +241,45 @@ class ChunkTests(SynchronousTestCase):
             )
         )
         self.assertEqual(outcome.end, ModelReply("ab", "stop", Usage(0, 2)))
+
+    def test_usageAnywhere(self) -> None:
+        """
+        Usage is found wherever a provider puts it.
+        """
+        counts = {"prompt_tokens": 9, "completion_tokens": 4}
+        end = says("stop")
+        choice = {**end["choices"][0], "usage": counts}
+        own = {"choices": [], "usage": counts}
+        for wire in (
+            stream({**end, "usage": counts}),
+            stream(end, own),
+            stream(end, {"usage": counts}),
+            stream(end) + stream(own, done=False),
+            stream(end) + stream({"choices": [choice]}, done=False),
+            stream(end) + stream({"x_groq": {"usage": counts}}, done=False),
+            stream({"choices": [choice]}),
+            stream({**end, "x_groq": {"id": "req_1", "usage": counts}}),
+            stream(end, {"x_groq": {"usage": counts}}),
+            stream(own, end),
+            stream({**says(), "usage": counts}, {**end, "usage": {}}),
+            stream({**says(), "usage": counts}, {**end, "usage": {"prompt_tokens": 0}}),
+        ):
+            for pieces in ([wire], cut(wire, range(len(wire)))):
+                self.assertEqual(understood(*pieces).end.usage, Usage(9, 4), wire)
+
+    def test_cachedTokens(self) -> None:
+        """
+        Each provider has its own word for cached tokens.
+        """
+        for told in (
+            {"prompt_tokens_details": {"cached_tokens": 6}},
+            {"prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 3},
+            {"cached_tokens": 6},
+            {"prompt_cache_hit_tokens": "6", "prompt_tokens_details": []},
+        ):
+            counts = {"prompt_tokens": 9, "completion_tokens": 4, **told}
+            end = understood(stream({**says("stop"), "usage": counts})).end
+            self.assertEqual(end.usage, Usage(9, 4, 6), told)
 
     def test_lateUsage(self) -> None:
         """

@@ -19,6 +19,7 @@ import msgspec
 from openclaw.config import Secret
 from openclaw.errors import UpstreamError, UpstreamMalformed
 from openclaw.interfaces import ModelRequest
+from openclaw.messages import Usage
 from openclaw.models.dialects.google_generative_ai.request import (
     ThoughtSignatures,
     bodyOf,
@@ -108,6 +109,7 @@ class GenerateContentDecoder(WholeCallsReply):
         """
         super().__init__(provider, refusal)
         self._signatures = signatures
+        self._uncounted: _Usage | None = None
 
     def read(self, payload: bytes) -> None:
         """
@@ -133,8 +135,13 @@ class GenerateContentDecoder(WholeCallsReply):
         """
         if chunk.error:
             raise self.reported(chunk.error)
-        if chunk.usage_metadata is not None:
-            self._count(chunk.usage_metadata)
+        usage = chunk.usage_metadata
+        if usage is not None and (
+            usage.prompt_token_count is not None
+            or usage.candidates_token_count is not None
+        ):
+            # Each chunk has it: only the last one need be counted.
+            self._uncounted = usage
         if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
             self.finishReason = "content_filter"
         for candidate in chunk.candidates or ():
@@ -142,7 +149,7 @@ class GenerateContentDecoder(WholeCallsReply):
             if not candidate.index:
                 self._readCandidate(candidate)
                 break
-        return bool(chunk.candidates or chunk.usage_metadata)
+        return bool(chunk.candidates or usage)
 
     def _readCandidate(self, candidate: _Candidate) -> None:
         parts = candidate.content.parts if candidate.content else None
@@ -180,6 +187,16 @@ class GenerateContentDecoder(WholeCallsReply):
         callID = self.addCall(call.name, call.id, call.args, signature)
         if signature:
             self._signatures.keep(callID, call.name, signature)
+
+    @property
+    def usage(self) -> Usage:
+        """
+        The usage so far.
+        """
+        uncounted, self._uncounted = self._uncounted, None
+        if uncounted is not None:
+            self._count(uncounted)
+        return self._usage
 
     def _count(self, usage: _Usage) -> None:
         prompts = (usage.prompt_token_count, usage.tool_use_prompt_token_count)

@@ -78,6 +78,7 @@ class _Line(msgspec.Struct):
 
 
 _LINE = LenientDecoder(_Line)
+_decodeLine = _LINE.decode
 _KNOWN = frozenset({"created_at", "message", "model"})
 """
 Members of lines that may say nothing.
@@ -96,11 +97,20 @@ class OllamaDecoder(WholeCallsReply):
         """
         Understand one line; the one that is done is the last.
         """
-        line = _LINE.read(payload)
+        try:
+            line = _decodeLine(payload)
+        except (msgspec.DecodeError, UnicodeError):
+            line = _LINE.decodeLeniently(payload)
         if line.error:
             raise self.reported(line.error)
-        if line.message is not None:
-            self._readMessage(line.message)
+        message = line.message
+        if message is not None:
+            if thought := message.thinking:
+                self.think(thought if type(thought) is str else textOf(thought))
+            if content := message.content:
+                self.say(content if type(content) is str else textOf(content))
+            if message.tool_calls:
+                self._readCalls(message.tool_calls)
         elif not line.done:
             self.readUnknown(payload, _KNOWN)
         if line.done:
@@ -111,11 +121,8 @@ class OllamaDecoder(WholeCallsReply):
             self.finishReason = nearestReason(reason)
             self.complete = True
 
-    def _readMessage(self, message: _Said) -> None:
-        self.think(textOf(message.thinking))
-        if message.content:
-            self.say(textOf(message.content))
-        for tool in message.tool_calls or ():
+    def _readCalls(self, calls: Sequence[_CalledTool]) -> None:
+        for tool in calls:
             function = tool.function
             if function is not None:
                 if not function.name:
