@@ -21,7 +21,7 @@ from openclaw.agents.token_estimates import (
     fits,
 )
 from openclaw.agents.turns import TurnListener
-from openclaw.config import ModelRef
+from openclaw.config import Model, ModelRef
 from openclaw.errors import (
     ContextTooLong,
     ModelUnavailable,
@@ -33,6 +33,8 @@ from openclaw.events import ModelListener
 from openclaw.interfaces import IModelCall, ModelReply, ModelRequest, ToolSpec
 from openclaw.messages import NO_USAGE, Message, Usage, hasImages
 from openclaw.models.failover import Attempts
+from openclaw.models.large_requests import isLarge
+from openclaw.net.threads import runInBodyThread
 
 ANSWER_SHARE = 4
 """
@@ -132,22 +134,47 @@ class ModelCalls:
         """
         Return the part of a conversation that fits the model's context window.
         """
-        shown = self._context.view(conversation)
         settings = self._services.findModel(model)
+        room = self._roomFor(settings)
+        shown, isFitting = await self._view(conversation, room)
+        if (
+            not isFitting
+            and room is not None
+            and await self._compact(conversation, model, max(room // 2, 0))
+        ):
+            shown, _ = await self._view(conversation, None)
+        return shown
+
+    def _roomFor(self, settings: Model | None) -> int | None:
+        """
+        Return the room for messages, in tokens; C{None} if it is not limited.
+        """
         window = None if settings is None else settings.contextWindow
         if window is None:
             if not self._request.stateful:
                 # A stateless conversation is limited by the size of a request.
-                return shown
+                return None
             window = DEFAULT_CONTEXT_WINDOW
         maxTokens = settings.maxTokens if settings is not None else None
         room = window - min(maxTokens or window, window // ANSWER_SHARE)
-        room -= estimateText(self._request.system) + estimateTools(self._tools)
-        if not fits(shown, room) and await self._compact(
-            conversation, model, max(room // 2, 0)
-        ):
+        return room - estimateText(self._request.system) - estimateTools(self._tools)
+
+    async def _view(
+        self, conversation: Sequence[Message], room: int | None
+    ) -> tuple[Sequence[Message], bool]:
+        """
+        Return what is shown of a conversation, and whether it fits.
+        """
+
+        def view(stop: object = None) -> tuple[Sequence[Message], bool]:
             shown = self._context.view(conversation)
-        return shown
+            return shown, room is None or fits(shown, room)
+
+        if not isLarge(conversation):
+            return view()
+        return await self._stop.wait(
+            runInBodyThread(self._services.reactor, self._request.shareKey, view)
+        )
 
     async def _compact(
         self, conversation: Sequence[Message], model: ModelRef, room: int

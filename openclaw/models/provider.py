@@ -4,13 +4,14 @@ A provider over HTTP, in any dialect.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
@@ -23,11 +24,9 @@ from openclaw.interfaces import (
     IEmbedder,
     IModelCall,
     IModelProvider,
-    ModelReply,
     ModelRequest,
     Vector,
 )
-from openclaw.messages import NO_USAGE, Usage
 from openclaw.models.answer_content import AnswerContent
 from openclaw.models.call_phases import Timeouts
 from openclaw.models.embedding_calls import (
@@ -36,10 +35,12 @@ from openclaw.models.embedding_calls import (
     WholeAnswer,
     readAnswer,
 )
+from openclaw.models.large_requests import isLarge
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.provider_errors import providerError
 from openclaw.models.request_fitting import fitRequest
 from openclaw.models.thought_signatures import bindThoughts, selectThoughts
+from openclaw.models.unstarted_call import FailedCall, UnstartedCall
 from openclaw.models.upstream_call import (
     Adjust,
     Refusal,
@@ -48,6 +49,9 @@ from openclaw.models.upstream_call import (
 )
 from openclaw.net.http_connection import Exchange, ResponseReceiver
 from openclaw.net.http_pool import HTTPPool, HTTPTarget
+from openclaw.net.threads import runInBodyThread
+
+T = TypeVar("T")
 
 TARGETS = 64
 """
@@ -145,20 +149,70 @@ class HTTPModelProvider:
         self._reactor = reactor
         self._log = log
         self._calls: set[UpstreamCall] = set()
+        self._unstarted: set[UnstartedCall] = set()
         self._awaitingIdle: list[Deferred[None]] = []
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
         """
         Send the request.  What the dialect can't say fails the call.
         """
+        # The profile is looked up here, since the cache is not for threads.
+        profile = self._profileOf(request.model)
+        if isLarge(request.messages):
+            return self._askLater(request, profile, listener)
+        try:
+            encoded = self._prepare(request, profile)
+        except InvalidRequest as error:
+            return FailedCall(error)
+        return self._start(encoded, listener)
+
+    def _askLater(
+        self, request: ModelRequest, profile: Profile, listener: ModelListener
+    ) -> IModelCall:
+        """
+        Encode the request in a thread before it is sent.
+        """
+        call = UnstartedCall()
+        encoding = runInBodyThread(
+            self._reactor,
+            request.caller,
+            lambda stop: self._prepare(request, profile),
+        )
+
+        def start(encoded: _Encoded) -> None:
+            if not call.done.called:
+                call.startWith(lambda: self._start(encoded, listener))
+
+        def failed(failure: Failure) -> None:
+            if failure.check(InvalidRequest):
+                call.fail(failure.value)  # type: ignore[arg-type]
+            elif not call.done.called:
+                call.done.errback(failure)
+
+        def ended(outcome: T) -> T:
+            self._unstarted.discard(call)
+            self._reportIdle()
+            return outcome
+
+        # Until then the connections stay open.
+        self._unstarted.add(call)
+        encoding.addCallback(start).addErrback(failed).addBoth(ended)
+        return call
+
+    def _prepare(self, request: ModelRequest, profile: Profile) -> "_Encoded":
+        """
+        Encode the request.  Runs in a thread if that is large.
+
+        @raise InvalidRequest: The dialect can't express it.
+        """
         owner = f"{self.name}/{request.model}"
         request = msgspec.structs.replace(
             request, messages=selectThoughts(request.messages, owner)
         )
-        try:
-            payload, left = self._encode(request)
-        except InvalidRequest as error:
-            return FailedCall(error)
+        return _Encoded(owner, request, *self._encode(request, profile))
+
+    def _start(self, encoded: "_Encoded", listener: ModelListener) -> IModelCall:
+        owner, request, payload, left = encoded
         decoder = self._dialect.decoder(self.name, self._refusal)
         if self._profileOf(request.model).unopenedThinkTag and isinstance(
             decoder, AnswerContent
@@ -187,11 +241,12 @@ class HTTPModelProvider:
             profile = self._profiles[model] = self._lookUpProfile(model)
         return profile
 
-    def _encode(self, request: ModelRequest) -> tuple[bytes, Sequence[str]]:
+    def _encode(
+        self, request: ModelRequest, profile: Profile
+    ) -> tuple[bytes, Sequence[str]]:
         """
         @return: The body, and the names of the caller's fields that are not in it.
         """
-        profile = self._profileOf(request.model)
         request, ignored = fitRequest(request, profile)
         return self._dialect.encode(request, profile), ignored
 
@@ -210,7 +265,7 @@ class HTTPModelProvider:
         for field in error.rejectedFields:
             profile = profile.without(field)
         self._profiles[request.model] = profile
-        again = self._encode(request)
+        again = self._encode(request, profile)
         if again[0] == payload:
             self._profiles[request.model] = before
             return None
@@ -298,7 +353,10 @@ class HTTPModelProvider:
 
     def _gone(self, call: UpstreamCall) -> None:
         self._calls.discard(call)
-        if not self._calls:
+        self._reportIdle()
+
+    def _reportIdle(self) -> None:
+        if not self._calls and not self._unstarted:
             waiting, self._awaitingIdle = self._awaitingIdle, []
             for idle in waiting:
                 idle.callback(None)
@@ -322,7 +380,7 @@ class HTTPModelProvider:
         return self._agent.makeTarget(self._baseURL + path, headers)
 
     async def _closeWhenIdle(self) -> None:
-        if self._calls:
+        if self._calls or self._unstarted:
             idle: Deferred[None] = Deferred()
             self._awaitingIdle.append(idle)
             await idle
@@ -339,37 +397,18 @@ class HTTPModelProvider:
         return Deferred.fromCoroutine(self._closeWhenIdle())
 
 
-@implementer(IModelCall)
-class FailedCall:
+class _Encoded(NamedTuple):
     """
-    A call that was never made.
+    A request that can be sent.
+
+    @ivar owner: The model whose thoughts it has; see L{selectThoughts}.
+    @ivar ignored: The names of the caller's fields that are not in it.
     """
 
-    usage: Usage = NO_USAGE
-    ignoredParams: Sequence[str] = ()
-
-    def __init__(self, error: OpenClawError) -> None:
-        self.done: Deferred[ModelReply] = fail(error)
-
-    def cancel(self) -> None:
-        """
-        It is over.
-        """
-
-    def pauseProducing(self) -> None:
-        """
-        There is nothing to pause.
-        """
-
-    def resumeProducing(self) -> None:
-        """
-        There is nothing to resume.
-        """
-
-    def stopProducing(self) -> None:
-        """
-        It is over.
-        """
+    owner: str
+    request: ModelRequest
+    payload: bytes
+    ignored: Sequence[str]
 
 
 def noEmbeddings(provider: str) -> InvalidRequest:

@@ -20,7 +20,7 @@ from openclaw.errors import (
 )
 from openclaw.interfaces import IModelCall
 from openclaw.messages import NO_USAGE
-from openclaw.models.provider import FailedCall
+from openclaw.models.unstarted_call import FailedCall
 from openclaw.models.upstream_call import MAX_REFUSAL_BYTES
 from tests.models.memory_network import Unresolved
 from tests.models.provider_case import KEY, ProviderTestCase

@@ -2,10 +2,7 @@
 Calls that wait until the embedded model is loaded.
 """
 
-from collections.abc import Sequence
-
 from twisted.internet.defer import Deferred
-from zope.interface import implementer
 
 from openclaw.errors import OpenClawError, RunCancelled
 from openclaw.events import ModelListener
@@ -13,72 +10,24 @@ from openclaw.interfaces import (
     EmbeddingReply,
     EmbeddingRequest,
     IEmbedder,
-    IModelCall,
     IModelProvider,
-    ModelReply,
     ModelRequest,
 )
-from openclaw.messages import NO_USAGE, Usage
+from openclaw.models.unstarted_call import UnstartedCall
 
 
-@implementer(IModelCall)
-class PendingCall:
+class PendingCall(UnstartedCall):
     """
-    A proxy of the call that is made once the model is loaded.  Pausing and cancelling
-    apply to that call, or are remembered until then.
+    A call that is made once the model is loaded.
     """
 
     def __init__(self, request: ModelRequest, listener: ModelListener) -> None:
-        self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
+        super().__init__()
         self._request = request
         self._listener = listener
-        self._call: IModelCall | None = None
-        self._paused = False
-
-    @property
-    def usage(self) -> Usage:
-        return NO_USAGE if self._call is None else self._call.usage
-
-    @property
-    def ignoredParams(self) -> Sequence[str]:
-        """
-        Known once the call is made.
-        """
-        return () if self._call is None else self._call.ignoredParams
 
     def start(self, provider: IModelProvider) -> None:
-        try:
-            self._call = call = provider.ask(self._request, self._listener)
-        except Exception:
-            # A bug, which must not affect the calls that wait behind this one.
-            self.done.errback()
-            return
-        if self._paused:
-            call.pauseProducing()
-        call.done.chainDeferred(self.done)
-
-    def fail(self, error: OpenClawError) -> None:
-        if not self.done.called:
-            self.done.errback(error)
-
-    def cancel(self) -> None:
-        if self._call is not None:
-            self._call.cancel()
-        else:
-            self.fail(RunCancelled("The call was cancelled."))
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-        if self._call is not None:
-            self._call.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        if self._call is not None:
-            self._call.resumeProducing()
-
-    def stopProducing(self) -> None:
-        self.cancel()
+        self.startWith(lambda: provider.ask(self._request, self._listener))
 
 
 class PendingEmbedding:
