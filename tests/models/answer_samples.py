@@ -1,6 +1,6 @@
 """
-Answers of several providers as they are on the wire, and what is to be understood.  The
-words are ours, the shapes are each provider's.
+Responses of several providers on the wire, and their meaning.  The texts are ours, the
+formats each provider's.
 """
 
 from openclaw.errors import UpstreamError
@@ -164,8 +164,8 @@ UNSTREAMED = b"""\
 "content_filter"}],"usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11}}
 """
 """
-After U{https://platform.openai.com/docs/api-reference/chat/object}, from a server that
-knows no streams.
+After U{https://platform.openai.com/docs/api-reference/chat/object}, from a server
+without streaming.
 """
 
 REPORTED = b"""\
@@ -214,7 +214,7 @@ EVERY_SAMPLE = {
     ),
 }
 """
-By the provider's name: the bytes, and what is to be understood.
+By the provider's name: the bytes, and their meaning.
 """
 
 __all__ = ["EVERY_SAMPLE", "UNSTREAMED"]

@@ -1,5 +1,5 @@
 """
-Answers in the form of Anthropic's Messages API.  The words are ours.
+Responses in the format of Anthropic's Messages API, with texts of ours.
 """
 
 from openclaw.errors import UpstreamError
@@ -57,7 +57,7 @@ data: {"type":"message_stop"}
 
 """
 """
-Thoughts, then words, partly out of the cache.
+Reasoning, then text, partly cached.
 """
 
 TALKED = Outcome(
@@ -73,21 +73,21 @@ STOPS = {"type": "message_stop"}
 
 def begins(index: int, **block: object) -> dict[str, object]:
     """
-    A block of the answer begins.
+    Return the start of a block.
     """
     return {"type": "content_block_start", "index": index, "content_block": block}
 
 
 def uses(index: int, name: str) -> dict[str, object]:
     """
-    A call of a tool begins.
+    Return the start of a tool call.
     """
     return begins(index, type="tool_use", id=f"toolu_{index}", name=name, input={})
 
 
 def goesOn(index: int, kind: str, **piece: str) -> dict[str, object]:
     """
-    Some more of a block.
+    Return a piece of a block.
     """
     delta = {"type": kind, **piece}
     return {"type": "content_block_delta", "index": index, "delta": delta}
@@ -95,21 +95,21 @@ def goesOn(index: int, kind: str, **piece: str) -> dict[str, object]:
 
 def writes(index: int, text: str) -> dict[str, object]:
     """
-    Some more of a call's arguments.
+    Return a piece of a call's arguments.
     """
     return goesOn(index, "input_json_delta", partial_json=text)
 
 
 def says(text: str) -> dict[str, object]:
     """
-    Some more of the text in block 0.
+    Return a piece of the text in block 0.
     """
     return goesOn(0, "text_delta", text=text)
 
 
 def ends(reason: str | None, **usage: object) -> dict[str, object]:
     """
-    The reason to stop.
+    Return the stop reason.
     """
     return {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage}
 

@@ -1,5 +1,5 @@
 """
-The contract of every dialect's decoder on the bytes of an answer, whatever is in them.
+The contract of every dialect's decoder on arbitrary bytes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ bounded = partial(
 
 class DecoderContract:
     """
-    To be mixed into a dialect's test case.
+    A mixin for a dialect's test case.
 
     @cvar dialect: The class of the dialect.
-    @cvar samples: Answers as they are on the wire, and what is to be understood.
-    @cvar said: A JSON text with which the model says C{Hi.}.
-    @cvar tooLong: JSON texts with which the provider reports, within its answer, that
+    @cvar samples: Responses on the wire, and their meaning.
+    @cvar said: A JSON text with which the model sends C{Hi.}.
+    @cvar tooLong: JSON texts with which the provider reports, within its response, that
         the conversation is too long.
     """
 
@@ -46,25 +46,25 @@ class DecoderContract:
 
     def decoder(self) -> ReplyDecoder:
         """
-        Return a decoder of one answer.
+        Return a decoder of one response.
         """
         return decoderOf(self.dialect())
 
     def framed(self, *documents: bytes) -> bytes:
         """
-        JSON texts, as they are in an answer.
+        Return JSON texts as they are in a response.
         """
         return b"".join(b"data: %s\n\n" % document for document in documents)
 
     def understood(self, *pieces: bytes) -> Outcome:
         """
-        Read an answer as a call does.
+        Decode a response like a call.
         """
         return event_reading.understood(self.dialect, *pieces)
 
     def wires(self) -> Iterator[tuple[str, bytes, Outcome]]:
         """
-        Each sample, with both kinds of line ends.
+        Return each sample, with both kinds of line ends.
         """
         for name, (wire, outcome) in self.samples.items():
             plain = wire.replace(b"\r\n", b"\n")
@@ -73,7 +73,7 @@ class DecoderContract:
 
     def test_atOnce(self) -> None:
         """
-        All words, thoughts, calls, counts, reasons and errors are found, each once.
+        All texts, reasoning, calls, counts, reasons and errors are found once.
         """
         self.assertTrue(self.samples)
         for name, wire, outcome in self.wires():
@@ -91,15 +91,15 @@ class DecoderContract:
     @given(st.data(), places(3000))
     def test_manyCuts(self, data: st.DataObject, where: list[int]) -> None:
         """
-        However many reads it takes, down to one for each byte.
+        The response may take any number of reads, down to one per byte.
         """
         wire, outcome = self.samples[data.draw(st.sampled_from(sorted(self.samples)))]
         self.assertEqual(self.understood(*cut(wire, where)), outcome)
 
     def test_brokenOff(self) -> None:
         """
-        An answer that breaks off anywhere is never mistaken for another one: it is
-        the beginning of what it would have been, and whole or known not to be.
+        A truncated response has the beginning of the complete one's result, and is
+        complete or an error.
         """
         for name, (wire, outcome) in self.samples.items():
             for length in range(len(wire)):
@@ -116,7 +116,7 @@ class DecoderContract:
     @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
     def test_anything(self, noise: bytes) -> None:
         """
-        Whatever comes, it ends in a reply or in an error of the provider's.
+        Any bytes result in a reply or a provider's error.
         """
         for wire in (noise, self.framed(noise)):
             end = self.understood(wire).end
@@ -125,16 +125,16 @@ class DecoderContract:
 
     def test_nothing(self) -> None:
         """
-        An answer that is empty broke off.
+        An empty response is truncated.
         """
         for pieces in ([], [b""], [b"\r\n"], [b"\n", b"\n"]):
             self.assertIs(self.understood(*pieces).end[0], UpstreamTruncated)
 
     def test_malformed(self) -> None:
         """
-        Broken JSON, JSON that means nothing, and JSON made to break the reader are
-        told from a broken connection, and known at once.  What came before has been
-        told, and nothing that comes after is listened to.
+        Malformed JSON, meaningless JSON, and deeply nested JSON are distinguished from
+        a truncated response immediately.  Earlier events are kept, and later bytes are
+        ignored.
         """
         for nonsense in (
             b"{oops}",
@@ -153,14 +153,14 @@ class DecoderContract:
 
     def test_webPage(self) -> None:
         """
-        A page, such as of a captive portal, is no answer.
+        A web page, as of a captive portal, is not a reply.
         """
         page = self.understood(b"\n <!DOCTYPE html><p>Log in</p>\n")
         self.assertIs(page.end[0], UpstreamMalformed)
 
     def test_endless(self) -> None:
         """
-        Nobody can fill our memory: what never ends is given up.
+        Memory is bounded: endless lines and events are aborted.
         """
         start = self.framed(b"{").rstrip(b"\n")
         for wire in (start, b"{"):
@@ -173,8 +173,7 @@ class DecoderContract:
 
     def test_contextTooLong(self) -> None:
         """
-        That the conversation is too long is known for what it is, also when it is
-        told within an answer.
+        A conversation that is too long is recognised within a response, too.
         """
         for report in self.tooLong:
             outcome = self.understood(self.framed(self.said, report, self.said))

@@ -1,5 +1,5 @@
 """
-The reading of answers as a call does it, for the tests of dialects' decoders.
+Decoding of responses like a call, for tests of decoders.
 """
 
 import re
@@ -22,19 +22,19 @@ from openclaw.models.upstream_call import ReplyDecoder
 
 MADE = "made"
 """
-Stands for an id of a call that was made here, as some providers give none.
+A placeholder for ids of calls that were generated here.
 """
 
 
 @dataclass
 class Outcome:
     """
-    The outcome of an answer.
+    The result of a response.
 
-    @ivar text: All the text that was told on the way.
-    @ivar thought: All the reasoning.
-    @ivar calls: What the pieces of tool calls add up to.
-    @ivar end: The reply, or the error by its class and message.
+    @ivar text: The text of all events.
+    @ivar thought: The reasoning of all events.
+    @ivar calls: The calls of all events.
+    @ivar end: The reply, or the class and message of the error.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Outcome:
 
     def mayBecome(self, whole: "Outcome") -> bool:
         """
-        Is this what one gets of the beginning of the other's answer?
+        Return whether this may be the result of the beginning of the other's response.
         """
         return (
             whole.text.startswith(self.text)
@@ -59,7 +59,7 @@ class Outcome:
 
 def outcomeOf(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
     """
-    Read an answer until it is complete, or has ended.
+    Decode a response until it is complete, or has ended.
     """
     events = []
     for piece in pieces:
@@ -83,14 +83,14 @@ def outcomeOf(decoder: ReplyDecoder, pieces: Iterable[bytes]) -> Outcome:
 
 def decoderOf(dialect: Dialect) -> ReplyDecoder:
     """
-    Return a decoder of one answer, in a dialect, of a provider C{vendor}.
+    Return a decoder of one response of a provider C{vendor}.
     """
     return dialect.decoder("vendor", partial(providerError, "vendor"))
 
 
 def understood(dialect: Callable[[], Dialect], *pieces: bytes) -> Outcome:
     """
-    Read an answer; the ids that were made for it become L{MADE}.
+    Decode a response; generated ids become L{MADE}.
     """
     outcome = outcomeOf(decoderOf(dialect()), pieces)
     end = outcome.end
@@ -112,7 +112,7 @@ def failure(
     dialect: Callable[[], Dialect], *described: dict[str, object]
 ) -> OpenClawError:
     """
-    Read these events, which must not be an answer.
+    Decode events that must result in an error.
 
     @return: The error.
     """
@@ -128,7 +128,7 @@ def failure(
 
 def unsigned(call: ToolCall) -> ToolCall:
     """
-    A call as it is told, without what its provider wants back.
+    Return a call without its signature.
     """
     return ToolCall(call.id, call.name, call.arguments)
 
@@ -149,7 +149,7 @@ def _callsIn(deltas: Sequence[ToolCallDelta]) -> tuple[ToolCall, ...]:
 
 def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
     """
-    Cut bytes or text into pieces.
+    Split bytes or text into pieces.
     """
     bounds = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
     return [whole[start:end] for start, end in pairwise(bounds)]
@@ -157,14 +157,14 @@ def cut(whole: AnyStr, places: Iterable[int]) -> list[AnyStr]:
 
 def places(limit: int) -> st.SearchStrategy[Sequence[int]]:
     """
-    Positions at which to L{cut}: anywhere, in two or in many, or between each two.
+    Positions for L{cut}: arbitrary, in two or many pieces, or single bytes.
     """
     return st.lists(st.integers(0, limit), max_size=12) | st.just(range(limit))
 
 
 def events(*described: dict[str, object]) -> bytes:
     """
-    These objects as server-sent events, named by their types.
+    Return objects as server-sent events, named by their types.
     """
     return b"".join(
         b"event: %s\ndata: %s\n\n"

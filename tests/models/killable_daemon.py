@@ -1,8 +1,8 @@
 """
-A daemon that is made to be killed: it runs one process of the embedded model.
+A daemon that tests kill: it runs one process of the embedded model.
 
-Called with the path of a model.  Prints the process's id once it is started, and
-a line each once the model is being loaded and is ready.
+Called with the path of a model.  Prints the process's id once it is started, and a line
+each when the model is being loaded and is ready.
 """
 
 import os
@@ -20,14 +20,14 @@ READY = "ready"
 
 def say(line):
     """
-    Tell the test.
+    Print a line for the test.
     """
     print(line, flush=True)
 
 
 def observe(event):
     """
-    Tell the test when llama.cpp opens the file.
+    Print a line when llama.cpp opens the file.
     """
     if "loading model '" in formatEvent(event):
         say(LOADING)

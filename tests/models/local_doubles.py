@@ -1,6 +1,6 @@
 """
 Doubles for the tests of L{openclaw.models.local}: a reactor's processes, and the
-provider at the other end, in memory.
+provider that calls them, in memory.
 """
 
 from importlib.machinery import ModuleSpec
@@ -51,10 +51,10 @@ REPLY = ModelReply(text="Hi.", finishReason="stop", usage=NO_USAGE)
 @implementer(IProcessTransport)
 class ChildInMemory:
     """
-    A process as the daemon sees it.  What it does, the test says.
+    A process as the daemon sees it, controlled by the test.
 
-    @ivar signals: Those it was sent.
-    @ivar stdinOpen: Does the daemon still hold the other end of its stdin?
+    @ivar signals: The signals that it got.
+    @ivar stdinOpen: Whether the daemon's end of its stdin is open.
     """
 
     pid = 4711
@@ -72,49 +72,49 @@ class ChildInMemory:
 
     def write(self, data):
         """
-        The daemon writes to stdin.
+        Record data for stdin.
         """
         self.written += data
 
     def writeToChild(self, childFD, data):
         """
-        The daemon writes to a descriptor.
+        Record data for a descriptor.
         """
         raise NotImplementedError
 
     def closeStdin(self):
         """
-        The daemon lets go of stdin.
+        Record the closing of stdin.
         """
         self.stdinOpen = False
 
     def closeChildFD(self, descriptor):
         """
-        The daemon lets go of a descriptor.
+        Record the closing of a descriptor.
         """
         self.closedFDs.append(descriptor)
 
     def closeStdout(self):
         """
-        Not done by the daemon.
+        Not used by the daemon.
         """
         raise NotImplementedError
 
     def closeStderr(self):
         """
-        Not done by the daemon.
+        Not used by the daemon.
         """
         raise NotImplementedError
 
     def loseConnection(self):
         """
-        Not done by the daemon.
+        Not used by the daemon.
         """
         raise NotImplementedError
 
     def signalProcess(self, signalID):
         """
-        The daemon sends a signal.
+        Record a signal.
         """
         if self.ended:
             raise ProcessExitedAlready()
@@ -128,19 +128,19 @@ class ChildInMemory:
 
     def says(self, data):
         """
-        Write to the descriptor for the answer.
+        Write to the descriptor for replies.
         """
         self.protocol.childDataReceived(RESPONSE, data)
 
     def listens(self, address="http://127.0.0.1:9"):
         """
-        Tell the daemon that the model is loaded.
+        Report that the model is loaded.
         """
         self.says(msgspec.json.encode(EngineListening(address)) + b"\n")
 
     def refuses(self, reason="It is broken."):
         """
-        Tell the daemon that the model can't be run.
+        Report that the model can't be loaded.
         """
         self.says(msgspec.json.encode(EngineRefused(reason)) + b"\n")
 
@@ -163,10 +163,10 @@ class ChildInMemory:
 @implementer(IReactorProcess)
 class ProcessesInMemory:
     """
-    Starts L{ChildInMemory}s.
+    A reactor that starts L{ChildInMemory}s.
 
-    @ivar children: Those it has started, oldest first.
-    @ivar error: What the operating system says instead, if anything.
+    @ivar children: The started ones, oldest first.
+    @ivar error: The error of the operating system, if any.
     """
 
     def __init__(self):
@@ -185,9 +185,6 @@ class ProcessesInMemory:
         usePTY=False,
         childFDs=None,
     ):
-        """
-        Start one.
-        """
         if self.error is not None:
             raise self.error
         child = ChildInMemory(processProtocol, args, env, childFDs)
@@ -199,10 +196,10 @@ class ProcessesInMemory:
 @implementer(IModelCall)
 class CallInMemory:
     """
-    A call under way.
+    A call in progress.
 
-    @ivar paused: Is it paused?
-    @ivar cancelled: Was it cancelled?
+    @ivar paused: Whether it is paused.
+    @ivar cancelled: Whether it was cancelled.
     """
 
     def __init__(self, request, listener):
@@ -215,42 +212,30 @@ class CallInMemory:
         self.cancelled = False
 
     def cancel(self):
-        """
-        Give up.
-        """
         self.cancelled = True
         if not self.done.called:
             self.done.errback(RunCancelled("Cancelled."))
 
     def pauseProducing(self):
-        """
-        Pause.
-        """
         self.paused = True
 
     def resumeProducing(self):
-        """
-        Go on.
-        """
         self.paused = False
 
     def stopProducing(self):
-        """
-        Give up.
-        """
         self.cancel()
 
 
 @implementer(IModelProvider, IEmbedder)
 class UpstreamInMemory:
     """
-    The provider that talks to a process.
+    The provider that calls a process.
 
-    @ivar calls: All that were made.
-    @ivar embeddings: All that were made for embeddings.
-    @ivar error: What C{ask} raises the next time, if anything.
-    @ivar closed: Was it told to close?
-    @ivar closing: What C{close} returns.
+    @ivar calls: All model calls.
+    @ivar embeddings: All calls for embeddings.
+    @ivar error: The next exception of C{ask}, if any.
+    @ivar closed: Whether it was closed.
+    @ivar closing: The result of C{close}.
     """
 
     name = "local"
@@ -266,7 +251,7 @@ class UpstreamInMemory:
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
         """
-        Make a call, or raise the error once.
+        Make a call, or raise the exception once.
         """
         if self.error is not None:
             error, self.error = self.error, None
@@ -276,33 +261,27 @@ class UpstreamInMemory:
         return call
 
     def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
-        """
-        Make a call for embeddings.
-        """
         call = ScriptedEmbedding(request)
         self.embeddings.append(call)
         return call.done
 
     def close(self):
-        """
-        Close.
-        """
         self.closed = True
         return self.closing
 
 
 class LocalModelTestCase(SynchronousTestCase):
     """
-    Makes a provider of the embedded model, with all that it needs in memory.
+    A test case with a provider of the embedded model in memory.
 
     @ivar upstreams: One for each process that became ready.
     @ivar missing: The packages that are not installed.
-    @ivar bug: What the first call of each process raises, if anything.
+    @ivar bug: The exception of each process's first call, if any.
     """
 
     def setUp(self):
         """
-        The engine and the weights are installed; nothing runs.
+        Install the engine and the weights without starting a process.
         """
         self.clock = Clock()
         self.processes = ProcessesInMemory()
@@ -317,7 +296,7 @@ class LocalModelTestCase(SynchronousTestCase):
 
     def makeProvider(self, **settings):
         """
-        A provider with these settings.
+        Return a provider with these settings.
         """
         return LocalModelProvider(
             settings=LocalModel(**settings),
@@ -332,7 +311,7 @@ class LocalModelTestCase(SynchronousTestCase):
 
     def connect(self, baseURL: str, key: Secret) -> UpstreamInMemory:
         """
-        Stands in for the real provider of the process's API.
+        Return an upstream in place of the provider of the process's API.
         """
         upstream = UpstreamInMemory(baseURL, key, self.bug)
         self.upstreams.append(upstream)
@@ -340,7 +319,7 @@ class LocalModelTestCase(SynchronousTestCase):
 
     def findSpec(self, name):
         """
-        Find a package in the pretended installation.
+        Find a package in the simulated installation.
         """
         if name in self.missing:
             return None
@@ -351,8 +330,7 @@ class LocalModelTestCase(SynchronousTestCase):
 
     def ask(self, provider, request=QUESTION):
         """
-        Ask, with no interest in the events.  A failure that a test does not look
-        at is none of its business.
+        Make a call without reading its events or errors.
         """
         call = provider.ask(request, lambda events: None)
         self.addCleanup(call.done.addErrback, lambda failure: None)
@@ -361,20 +339,20 @@ class LocalModelTestCase(SynchronousTestCase):
     @property
     def child(self):
         """
-        The latest process.
+        Return the latest process.
         """
         return self.processes.children[-1]
 
     @property
     def upstream(self):
         """
-        The provider that talks to the latest process that became ready.
+        Return the provider of the latest process that became ready.
         """
         return self.upstreams[-1]
 
     def lines(self, *levels):
         """
-        The log's lines of these levels (all, if none is named).
+        Return the log lines of these levels (by default all).
         """
         return [
             formatEvent(event)

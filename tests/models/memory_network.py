@@ -1,6 +1,6 @@
 """
 A network in memory: the real HTTP client on one side, real servers on the other, and
-between them connections that move only when a test says so.
+connections that transfer data when a test says so.
 """
 
 from twisted.internet.address import IPv4Address
@@ -21,33 +21,27 @@ from twisted.web.server import Site
 
 class End(FakeTransport):
     """
-    One end of a connection.  Unlike what it is made of it can pause, and a close in
-    good order differs from an abort.
+    One end of a connection, which can be paused, and distinguishes closing from
+    aborting.
 
-    @ivar paused: Is nothing read here?
-    @ivar aborted: Was it closed at once, without a farewell?
+    @ivar paused: Whether reading is paused.
+    @ivar aborted: Whether it was aborted.
     """
 
     paused = False
     aborted = False
 
     def pauseProducing(self) -> None:
-        """
-        Read no more.
-        """
         self.paused = True
 
     def resumeProducing(self) -> None:
-        """
-        Read on.
-        """
         self.paused = False
 
     def abortConnection(self) -> None:
         """
-        Close at once; what was not sent yet is lost.
+        Close immediately; unsent data is lost.
         """
-        # TLS does not take it lightly either.
+        # TLS also reports this as an error.
         assert not self.disconnected, "it is closed already"
         self.stream = []
         self.aborted = self.disconnecting = True
@@ -58,8 +52,8 @@ class Link:
     """
     A connection.
 
-    @ivar client: Its end at the one who opened it.
-    @ivar server: The other end.
+    @ivar client: The client's end.
+    @ivar server: The server's end.
     """
 
     def __init__(self, client: IProtocol, server: IProtocol) -> None:
@@ -72,15 +66,15 @@ class Link:
     @property
     def closed(self) -> bool:
         """
-        Do both sides know that it is over?
+        Return whether both sides are closed.
         """
         return bool(self.client.disconnected and self.server.disconnected)
 
     def pump(self) -> bool:
         """
-        Let one end have one read, or learn that it is over.
+        Deliver one read to one end, or the loss of the connection.
 
-        @return: Was there anything?
+        @return: Whether there was anything to deliver.
         """
         both = ((self.client, self.server), (self.server, self.client))
         return any(self._move(end, other) for end, other in both)
@@ -106,10 +100,10 @@ class Link:
 
 class Network(MemoryReactorClock):
     """
-    The reactor of a client.  Names are resolved at once; a port at which nobody
-    listens refuses, a mute one does not answer.
+    The reactor of a client.  Names are resolved immediately; a port without a server
+    refuses connections, a mute one does not respond.
 
-    @ivar links: All connections that were ever made, oldest first.
+    @ivar links: All connections so far, oldest first.
     """
 
     def __init__(self) -> None:
@@ -121,19 +115,19 @@ class Network(MemoryReactorClock):
 
     def listen(self, port: int, server: IProtocolFactory | None) -> None:
         """
-        Answer at a port from now on; C{None} makes it mute.
+        Serve a port from now on; C{None} makes it mute.
         """
         self._servers[port] = server
 
     def fail(self, port: int, error: Exception) -> None:
         """
-        Have no connection to a port come about.
+        Let connections to a port fail.
         """
         self._errors[port] = error
 
     def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):
         """
-        Begin to open a connection; L{flush} takes it further.
+        Begin to open a connection; L{flush} continues it.
         """
         factory.doStart()
         connector = super().connectTCP(host, port, factory, timeout, bindAddress)
@@ -142,9 +136,9 @@ class Network(MemoryReactorClock):
 
     def dial(self, port: int, received: bytearray) -> Link:
         """
-        Have a connection that does nothing by itself: the test writes to its end.
+        Open a raw connection to which the test writes.
 
-        @param received: Where to put what comes.
+        @param received: A buffer for received data.
         """
         client, server = Protocol(), self._servers[port]
         client.dataReceived = received.extend
@@ -153,7 +147,7 @@ class Network(MemoryReactorClock):
 
     def flush(self) -> None:
         """
-        Let everything arrive that is under way.
+        Deliver all data in transit.
         """
         self.advance(0)
         while self._connect() or any(link.pump() for link in self.links):
@@ -161,7 +155,7 @@ class Network(MemoryReactorClock):
 
     def wait(self, seconds: float) -> None:
         """
-        Let time pass, with everything arriving before and after.
+        Advance the clock, and deliver all data before and after.
         """
         self.flush()
         self.advance(seconds)
@@ -170,7 +164,7 @@ class Network(MemoryReactorClock):
     @property
     def open(self) -> list[Link]:
         """
-        The connections that are not closed.
+        Return the connections that are not closed.
         """
         return [link for link in self.links if not link.closed]
 
@@ -193,16 +187,13 @@ class Network(MemoryReactorClock):
 
 class Unresolved(SynchronousResolver):
     """
-    Names that nobody knows, or for which the answer never comes.
+    Names that are unknown, or are never resolved.
     """
 
     def __init__(self, answers: bool) -> None:
         self._answers = answers
 
     def resolveHostName(self, resolutionReceiver, *args, **kwargs):
-        """
-        Look for a name.
-        """
         resolutionReceiver.resolutionBegan(None)
         if self._answers:
             resolutionReceiver.resolutionComplete()
@@ -210,9 +201,9 @@ class Unresolved(SynchronousResolver):
 
 class RawServer(Factory):
     """
-    A server that answers nothing by itself: the test writes to the wire.
+    A server without responses of its own: the test writes the bytes.
 
-    @ivar received: What came on each connection, oldest first.
+    @ivar received: The bytes of each connection, oldest first.
     """
 
     noisy = False
@@ -222,9 +213,6 @@ class RawServer(Factory):
         self._connections: list[Protocol] = []
 
     def buildProtocol(self, addr: object) -> Protocol:
-        """
-        Take a connection.
-        """
         received = bytearray()
         connection = Protocol()
         connection.dataReceived = received.extend
@@ -247,7 +235,7 @@ class RawServer(Factory):
 
 def siteOf(resource: Resource) -> Site:
     """
-    A server that keeps connections alive, with no clock to disturb the test's.
+    Return a server with persistent connections and without timers.
     """
     return Site(resource, timeout=None, reactor=Clock())
 

@@ -20,28 +20,28 @@ from tests.models.memory_network import Network, RawServer, siteOf
 
 KEY = "hush-7/4+b=="
 """
-A provider's key, such as no pattern would know for one.
+A provider's key that matches no pattern.
 """
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 """
-The beginning of an answer, as a L{RawServer} has to write it.
+The head of a response, for a L{RawServer}.
 """
 
 HELLO = b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
 """
-The first word of one.
+The first text of a reply.
 """
 
 DONE = b"data: [DONE]\n\n"
 """
-The end of one.
+The end of a reply.
 """
 
 COUNTED = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
 """
-The usage of one, as it comes before the end.
+The usage of a reply, which precedes the end.
 """
 
 
@@ -49,17 +49,14 @@ class ProviderTestCase(SynchronousTestCase):
     """
     A provider, and the model's server at the other end of a L{Network}.
 
-    @ivar model: The server, whom the test plays.
-    @ivar events: What the listener was told.
-    @ivar logged: What was logged, formatted.
+    @ivar model: The server, to whose calls the test replies.
+    @ivar events: The events that the listener got.
+    @ivar logged: The formatted log.
     """
 
     timeouts = Timeouts(connect=10, idle=60)
 
     def setUp(self) -> None:
-        """
-        Put a provider and a model into a network.
-        """
         self.network = Network()
         self.model = ScriptedModelServer()
         self.network.listen(80, siteOf(self.model))
@@ -69,13 +66,13 @@ class ProviderTestCase(SynchronousTestCase):
 
     def tearDown(self) -> None:
         """
-        Whatever happened, the key was not logged.
+        Assert that the key was not logged.
         """
         self.assertNotIn(KEY, "\n".join(self.logged))
 
     def makeProvider(self, url: str = "http://model.test/v1") -> IModelProvider:
         """
-        A provider with connections of its own.
+        Return a provider with separate connections.
         """
         dialect = OpenAICompletions()
         return HTTPModelProvider(
@@ -93,7 +90,7 @@ class ProviderTestCase(SynchronousTestCase):
 
     def serveRaw(self) -> RawServer:
         """
-        Have a server from now on that does nothing by itself.
+        Replace the server by a L{RawServer}.
         """
         server = RawServer()
         self.network.listen(80, server)
@@ -101,14 +98,14 @@ class ProviderTestCase(SynchronousTestCase):
 
     def ask(self, listener: ModelListener | None = None) -> IModelCall:
         """
-        Ask the model.  Nothing has moved yet.
+        Make a call without delivering any data.
         """
         question = ModelRequest("some-model", "", [UserMessage("Hello?")])
         return self.provider.ask(question, listener or self.events.extend)
 
     def asked(self, listener: ModelListener | None = None) -> IModelCall:
         """
-        Ask the model, and let the question arrive.
+        Make a call, and deliver the request.
         """
         call = self.ask(listener)
         self.network.flush()
@@ -117,14 +114,14 @@ class ProviderTestCase(SynchronousTestCase):
     @property
     def served(self) -> ServedCall:
         """
-        The latest call as the model sees it.
+        Return the latest call at the server.
         """
         return self.model.calls[-1]
 
     @property
     def text(self) -> str:
         """
-        The answer so far, as it was told.
+        Return the text of all events.
         """
         return "".join(event.text for event in self.events)
 
@@ -132,7 +129,7 @@ class ProviderTestCase(SynchronousTestCase):
         self, call: IModelCall, kind: type[OpenClawError] = OpenClawError
     ) -> OpenClawError:
         """
-        The error of a call, which names the provider but never its key.
+        Return the error of a call, which has the provider's name and not its key.
         """
         error = self.failureResultOf(call.done, kind).value
         self.assertIs(type(error), kind)
@@ -141,7 +138,7 @@ class ProviderTestCase(SynchronousTestCase):
 
     def assertNothingLeft(self) -> None:
         """
-        Assert that every socket is closed and no call is delayed.
+        Assert that every socket is closed and no delayed call is left.
         """
         self.network.flush()
         self.assertEqual(self.network.open, [])
@@ -149,7 +146,7 @@ class ProviderTestCase(SynchronousTestCase):
 
     def assertCloses(self) -> None:
         """
-        Assert that the provider lets go of everything when it is told to.
+        Assert that closing the provider closes everything.
         """
         closing = self.provider.close()
         self.network.flush()

@@ -1,5 +1,5 @@
 """
-Answers in the form of OpenAI's Responses API.  The words are ours.
+Responses in the format of OpenAI's Responses API, with texts of ours.
 """
 
 from openclaw.errors import UpstreamRateLimited
@@ -67,7 +67,7 @@ data: {"type":"response.completed","sequence_number":11,"response":{"id":"resp_1
 
 """
 """
-Two thoughts, then words, each said three times over.
+Two pieces of reasoning, then text, each repeated as in the API.
 """
 
 TALKED = Outcome(
@@ -80,7 +80,7 @@ TALKED = Outcome(
 
 def message(*texts: str) -> dict[str, object]:
     """
-    An item that is a whole message.
+    Return an item with a complete message.
     """
     content = [{"type": "output_text", "text": text} for text in texts]
     return {"type": "message", "role": "assistant", "content": content}
@@ -88,7 +88,7 @@ def message(*texts: str) -> dict[str, object]:
 
 def call(index: int, name: str, arguments: str) -> dict[str, object]:
     """
-    An item that is a call.
+    Return an item with a call.
     """
     return {
         "type": "function_call",
@@ -101,28 +101,28 @@ def call(index: int, name: str, arguments: str) -> dict[str, object]:
 
 def added(index: int, item: dict[str, object]) -> dict[str, object]:
     """
-    An item begins.
+    Return the start of an item.
     """
     return {"type": "response.output_item.added", "output_index": index, "item": item}
 
 
 def done(index: int, item: dict[str, object]) -> dict[str, object]:
     """
-    An item is whole.
+    Return the end of an item.
     """
     return {"type": "response.output_item.done", "output_index": index, "item": item}
 
 
 def says(text: object, index: int = 0) -> dict[str, object]:
     """
-    Some more of a message.
+    Return a piece of a message.
     """
     return {"type": "response.output_text.delta", "output_index": index, "delta": text}
 
 
 def writes(index: int, text: str) -> dict[str, object]:
     """
-    Some more of a call's arguments.
+    Return a piece of a call's arguments.
     """
     return {
         "type": "response.function_call_arguments.delta",
@@ -133,7 +133,7 @@ def writes(index: int, text: str) -> dict[str, object]:
 
 def ends(status: str = "completed", **response: object) -> dict[str, object]:
     """
-    The end.
+    Return the end of the response.
     """
     return {"type": f"response.{status}", "response": {"status": status, **response}}
 

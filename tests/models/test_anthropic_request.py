@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.anthropic_messages.response}: what is sent.
+Tests of L{openclaw.models.dialects.anthropic_messages.response}: requests.
 """
 
 from functools import partial
@@ -42,7 +42,7 @@ def text(text: str) -> dict[str, str]:
 
 class PlaceTests(SynchronousTestCase):
     """
-    A request goes where the API is, with the key.
+    The URL and the headers.
     """
 
     def test_path(self) -> None:
@@ -53,7 +53,7 @@ class PlaceTests(SynchronousTestCase):
 
     def test_headers(self) -> None:
         """
-        The key has a header of its own, and the API's version is named.
+        The key has its own header, and the API's version is sent.
         """
         headers = dict(DIALECT.headers(Secret("hush")))
         self.assertEqual(headers["X-Api-Key"], "hush")
@@ -62,19 +62,19 @@ class PlaceTests(SynchronousTestCase):
 
     def test_withoutKey(self) -> None:
         """
-        A server at home may need none.
+        The key is optional.
         """
         self.assertNotIn("X-Api-Key", dict(DIALECT.headers(None)))
 
 
 class ConversationTests(SynchronousTestCase):
     """
-    All that was said is sent, in the API's form.
+    Conversations in the API's format.
     """
 
     def test_whole(self) -> None:
         """
-        Images are blocks, calls are blocks of the assistant's turn, and results are
+        Images are blocks, calls are blocks of the assistant's turn, and results are at
         the beginning of the user's.
         """
         image = {"type": "base64", "media_type": PIXEL.mediaType, "data": PIXEL.data}
@@ -130,7 +130,7 @@ class ConversationTests(SynchronousTestCase):
 
     def assertTurns(self, turns: list[Any], *messages: Any) -> None:
         """
-        Assert what a conversation becomes.
+        Assert the turns of a conversation.
         """
         found = [
             (turn["role"], turn["content"]) for turn in encoded(*messages)["messages"]
@@ -139,7 +139,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_sameRoles(self) -> None:
         """
-        Messages of one role in a row are one turn.
+        Consecutive messages of the same role are one turn.
         """
         self.assertTurns(
             [("user", [text("A"), text("B")]), ("assistant", [text("C"), text("D")])],
@@ -151,8 +151,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_blankTexts(self) -> None:
         """
-        Texts without a letter, which the API refuses, are left out; the turns still
-        alternate.
+        Blank texts, which the API rejects, are left out; turns still alternate.
         """
         self.assertTurns(
             [("user", [text("A"), text("B")])],
@@ -164,7 +163,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_assistantFirst(self) -> None:
         """
-        A conversation that begins with the assistant gets a beginning.
+        A user's turn is inserted before a conversation that begins with the assistant.
         """
         self.assertTurns(
             [("user", [text("…")]), ("assistant", [text("A")])], AssistantMessage("A")
@@ -172,7 +171,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_resultsFirst(self) -> None:
         """
-        Results stand before the words of their turn, whatever came first.
+        Results precede the texts of their turn.
         """
         call = ToolCall("c", "ls", "{}")
         result = {"type": "tool_result", "tool_use_id": "c", "content": "R"}
@@ -186,8 +185,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_failedTool(self) -> None:
         """
-        A failed call's result is marked as such; one that only speaks of an error is
-        not.
+        A failed call's result has C{is_error}; one that only mentions an error has not.
         """
         result = {"type": "tool_result", "tool_use_id": "c"}
         for said, isError, more in (
@@ -203,7 +201,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_malformedArguments(self) -> None:
         """
-        Arguments that are no object are shown to the model as it wrote them.
+        Arguments that are not an object are sent as the model wrote them.
         """
         for written, expected in (
             ('{"path', {"arguments": '{"path'}),
@@ -215,8 +213,8 @@ class ConversationTests(SynchronousTestCase):
 
     def test_idsOfOthers(self) -> None:
         """
-        An id that another provider made, in letters that this one refuses, becomes
-        another, in call and result alike.
+        An id of another provider that this one would reject is replaced, in call and
+        result alike.
         """
         strange = "functions.ls:0"
         turns = encoded(
@@ -231,12 +229,12 @@ class ConversationTests(SynchronousTestCase):
 
 class ToolTests(SynchronousTestCase):
     """
-    The model is offered tools, and told what it may do with them.
+    Tools and the choice among them.
     """
 
     def test_tools(self) -> None:
         """
-        A tool is its name, its description and its schema.
+        A tool has a name, a description and a schema.
         """
         body = encoded(tools=[TOOL])
         self.assertEqual(
@@ -253,14 +251,14 @@ class ToolTests(SynchronousTestCase):
 
     def test_withoutTools(self) -> None:
         """
-        Nothing is said of tools where there are none.
+        Without tools there are no related fields.
         """
         body = encoded(sampling=Sampling(parallel_tool_calls=False))
         self.assertEqual(set(body), {"model", "max_tokens", "messages", "stream"})
 
     def test_strict(self) -> None:
         """
-        The wish for arguments to the letter is passed on.
+        C{strict} is passed on.
         """
         tool = ToolSpec("ls", "", {}, strict=True)
         self.assertEqual(
@@ -277,7 +275,7 @@ class ToolTests(SynchronousTestCase):
 
     def test_choices(self) -> None:
         """
-        Each choice has its word.
+        The values of the choice.
         """
         for choice, expected in (
             ("auto", {"type": "auto"}),
@@ -290,7 +288,7 @@ class ToolTests(SynchronousTestCase):
 
     def test_oneAtATime(self) -> None:
         """
-        Parallel calls can be ruled out, where there can be any.
+        Parallel calls can be disabled if there are tools.
         """
         for choice, parallel, expected in (
             ("auto", False, True),
@@ -306,7 +304,7 @@ class ToolTests(SynchronousTestCase):
 
 class SamplingTests(RequestTestCase):
     """
-    A sampling field is passed on, or refused; never dropped.
+    Sampling fields are sent or reported, never silently dropped.
     """
 
     dialect = DIALECT
@@ -314,7 +312,7 @@ class SamplingTests(RequestTestCase):
 
     def test_mapped(self) -> None:
         """
-        Sampling fields that the API has are sent under its names.
+        Supported fields are sent under the API's names.
         """
         body = sampled(temperature=0.0, top_p=0.5, stop="END")
         self.assertEqual(body["temperature"], 0)
@@ -324,7 +322,7 @@ class SamplingTests(RequestTestCase):
 
     def test_bound(self) -> None:
         """
-        There is a bound always: the request's, but no more than the model's.
+        There is always an output limit: the request's, up to the model's.
         """
         for sampling, most, expected in (
             (Sampling(), None, 4096),
@@ -335,12 +333,12 @@ class SamplingTests(RequestTestCase):
         ):
             body = encoded(sampling=sampling, maxOutputTokens=most)
             self.assertEqual(body["max_tokens"], expected)
-        # Thoughts count.
+        # Reasoning counts.
         self.assertEqual(encoded(reasoning=True)["max_tokens"], 16384)
 
     def test_effort(self) -> None:
         """
-        The reasoning effort is sent in the API's field and words.
+        The reasoning effort is sent in the API's field and values.
         """
         for effort, expected in (("minimal", "low"), ("low", "low"), ("high", "high")):
             body = sampled(reasoning_effort=effort)
@@ -351,7 +349,7 @@ class SamplingTests(RequestTestCase):
 
     def test_format(self) -> None:
         """
-        A schema for the answer is passed on, beside the effort.
+        A schema for the reply is passed on, beside the effort.
         """
         body = sampled(response_format=SCHEMA_FORMAT, reasoning_effort="low")
         self.assertEqual(
@@ -378,7 +376,7 @@ class SamplingTests(RequestTestCase):
 
     def test_askingForNothing(self) -> None:
         """
-        Values that change nothing, such as some clients always send, may pass.
+        Values without an effect, which some clients always send, are accepted.
         """
         body = sampled(
             frequency_penalty=0.0, presence_penalty=0.0, logit_bias={}, logprobs=False

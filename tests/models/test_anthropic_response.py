@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.anthropic_messages.response}: what is understood.
+Tests of L{openclaw.models.dialects.anthropic_messages.response}: responses.
 """
 
 from functools import partial
@@ -41,7 +41,7 @@ failure = partial(event_reading.failure, AnthropicMessages)
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    Answers in the documented form are understood.
+    Responses in the documented format.
     """
 
     dialect = AnthropicMessages
@@ -55,19 +55,19 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
 class StopTests(SynchronousTestCase):
     """
-    A client learns why the model stopped, and that it did.
+    Finish reasons.
     """
 
     def assertStops(self, reason: str | None, expected: str) -> None:
         """
-        Assert what a reason to stop becomes.
+        Assert the finish reason for a stop reason.
         """
         outcome = understood(events(STARTS, says("Yes"), ends(reason), STOPS))
         self.assertEqual(outcome.end.finishReason, expected)
 
     def test_reasons(self) -> None:
         """
-        Each reason has its word in OpenAI's terms.
+        Each reason has OpenAI's value.
         """
         self.assertStops("end_turn", "stop")
         self.assertStops("stop_sequence", "stop")
@@ -77,28 +77,28 @@ class StopTests(SynchronousTestCase):
 
     def test_unknownReason(self) -> None:
         """
-        A reason of the future, or none, is a stop.
+        An unknown or missing reason is C{stop}.
         """
         self.assertStops("weariness", "stop")
         self.assertStops(None, "stop")
 
     def test_callsWithoutSayingSo(self) -> None:
         """
-        Calls are calls, also of a server that says the model has just stopped.
+        With calls the reason is C{tool_calls}, whatever the server sends.
         """
         outcome = understood(events(STARTS, uses(0, "ls"), ends("end_turn"), STOPS))
         self.assertEqual(outcome.end.finishReason, "tool_calls")
 
     def test_noCallsThough(self) -> None:
         """
-        Without a call there is none to wait for, whatever the server says.
+        Without calls the reason is not C{tool_calls}, whatever the server sends.
         """
         outcome = understood(events(STARTS, says("Hm"), ends("tool_use"), STOPS))
         self.assertEqual(outcome.end.finishReason, "stop")
 
     def test_callCutByTheBound(self) -> None:
         """
-        A call that the bound on tokens cut is no call to run: C{length} wins.
+        A call that the output limit truncated is dropped, with C{length}.
         """
         outcome = understood(
             events(STARTS, uses(0, "read"), writes(0, '{"pa'), ends("max_tokens"))
@@ -108,8 +108,7 @@ class StopTests(SynchronousTestCase):
 
     def test_callBrokenOff(self) -> None:
         """
-        An answer that ends within a call broke off, and the call has no arguments
-        that nobody wrote.
+        A response that ends within a call is truncated, and no arguments are invented.
         """
         outcome = understood(events(STARTS, uses(0, "ls")))
         self.assertIs(outcome.end[0], UpstreamTruncated)
@@ -118,12 +117,12 @@ class StopTests(SynchronousTestCase):
 
 class UsageTests(SynchronousTestCase):
     """
-    The counts are comparable with those of other providers.
+    Usage, comparable with other providers.
     """
 
     def usageOf(self, first: dict[str, object], last: dict[str, object]) -> Usage:
         """
-        The usage of an answer that counts twice.
+        Return the usage of a response with two counts.
         """
         start = {"type": "message_start", "message": {"usage": first}}
         return understood(
@@ -146,7 +145,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_countedTwice(self) -> None:
         """
-        Counts that come again are not added up.
+        Repeated counts are not added.
         """
         usage = self.usageOf(
             {"input_tokens": 5, "cache_read_input_tokens": 10, "output_tokens": 1},
@@ -156,7 +155,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_countedLate(self) -> None:
         """
-        A server that knows the prompt's size at the end only is believed.
+        Counts of the prompt may come at the end.
         """
         usage = self.usageOf({"input_tokens": 0}, {"input_tokens": 9})
         self.assertEqual(usage, Usage(9))
@@ -174,12 +173,12 @@ class UsageTests(SynchronousTestCase):
 
 class LeniencyTests(SynchronousTestCase):
     """
-    Unknown and unneeded fields do no harm.
+    Unknown fields are ignored.
     """
 
     def test_unknownThings(self) -> None:
         """
-        Unknown events, blocks and pieces are passed over.
+        Unknown events, blocks and pieces are ignored.
         """
         outcome = understood(
             events(
@@ -200,7 +199,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_thoughtsInTheText(self) -> None:
         """
-        Thoughts that a server left in the text are taken out of it.
+        Reasoning inside the text is removed from it.
         """
         outcome = understood(
             events(STARTS, says("<thi"), says("nk>Hm</think>Yes"), STOPS)
@@ -209,7 +208,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_endMarkOfOthers(self) -> None:
         """
-        C{[DONE]} ends an answer, too.
+        C{[DONE]} ends a response, too.
         """
         outcome = understood(events(STARTS, says("Yes")) + b"data: [DONE]\n\n")
         self.assertEqual(outcome.end.finishReason, "stop")
@@ -224,13 +223,13 @@ class LeniencyTests(SynchronousTestCase):
 
 class ThoughtTests(SynchronousTestCase):
     """
-    The model's thoughts before its calls are kept for it.
+    The model's reasoning before its calls is kept.
     """
 
     def test_signed(self) -> None:
         """
-        A thought is kept with its signature, however it came in pieces, and beside it
-        one that is nothing but its cipher.
+        Reasoning is kept with its signature, in any pieces, and so is redacted
+        reasoning.
         """
         outcome = understood(
             events(
@@ -259,7 +258,7 @@ class ThoughtTests(SynchronousTestCase):
 
     def test_unstreamed(self) -> None:
         """
-        So it is when the answer comes whole.
+        The same applies to a plain response.
         """
         thought = {"type": "thinking", "thinking": "Hm", "signature": "EqQB"}
         call = {"type": "tool_use", "id": "t", "name": "ls", "input": {}}
@@ -269,8 +268,8 @@ class ThoughtTests(SynchronousTestCase):
 
     def test_unsigned(self) -> None:
         """
-        A thought without a signature, such as of other servers, would be refused, and
-        is not kept.
+        Reasoning without a signature, as of other servers, would be rejected, and is
+        not kept.
         """
         outcome = understood(
             events(
@@ -285,36 +284,36 @@ class ThoughtTests(SynchronousTestCase):
 
 class NonsenseTests(SynchronousTestCase):
     """
-    An answer that can't be read is an error that says so.
+    Invalid responses are errors.
     """
 
     def assertNonsense(self, described: dict[str, object]) -> None:
         """
-        Assert that this makes no sense.
+        Assert that a response is malformed.
         """
         self.assertIs(understood(events(described)).end[0], UpstreamMalformed)
 
     def test_argumentsOfNoCall(self) -> None:
         """
-        Arguments belong to a call.
+        Arguments without a call.
         """
         self.assertNonsense(writes(4, "{}"))
 
     def test_callWithoutName(self) -> None:
         """
-        A call says what is to be called.
+        A call without a name.
         """
         self.assertNonsense(begins(0, type="tool_use", id="toolu_1"))
 
 
 class ErrorTests(SynchronousTestCase):
     """
-    An error within the answer is told from others by its class.
+    Errors within the response.
     """
 
     def test_everyType(self) -> None:
         """
-        Each type is what its status would be at the beginning.
+        Each type is the error of its status.
         """
         for kind, expected in {
             "invalid_request_error": UpstreamRefused,
@@ -338,7 +337,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_mayPass(self) -> None:
         """
-        A transient error may be tried again; another may not.
+        A transient error may be retried; others may not.
         """
         for kind, shouldRetry in (("overloaded_error", None), ("billing_error", False)):
             error = failure({"type": "error", "error": {"type": kind}})
@@ -346,7 +345,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_withoutDescription(self) -> None:
         """
-        An error that says nothing of itself is one.
+        An error without a description is an error.
         """
         for described in ({}, {"error": None}, {"error": "Bad day."}):
             error = failure({"type": "error", **described})
@@ -354,7 +353,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_insteadOfAnAnswer(self) -> None:
         """
-        An error that came with a good status, and not as an event, is one.
+        An error with status 200, and not as an event, is an error.
         """
         end = understood(b'{"type":"error","error":{"type":"rate_limit_error"}}').end
         self.assertIs(end[0], UpstreamRateLimited)

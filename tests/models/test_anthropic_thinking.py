@@ -1,6 +1,6 @@
 """
-Tests of L{openclaw.models.dialects.anthropic_messages.request}: how much to think, and
-what was thought.
+Tests of L{openclaw.models.dialects.anthropic_messages.request}: the reasoning effort,
+and earlier reasoning.
 """
 
 from functools import partial
@@ -26,7 +26,7 @@ encoded = partial(model_requests.encoded, AnthropicMessages())
 
 class ThinkingTests(SynchronousTestCase):
     """
-    A model that thinks is told so, and gets its thoughts back.
+    Reasoning models get their effort and earlier reasoning.
     """
 
     conversation = (
@@ -47,7 +47,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_byEffort(self) -> None:
         """
-        Later models choose how much to think, after the effort, and tell it in short.
+        Later models get the effort, and send summaries of their reasoning.
         """
         for model in (
             "claude-opus-4-7",
@@ -67,7 +67,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_byBudget(self) -> None:
         """
-        Earlier models are told in tokens, which leave as many for the answer.
+        Earlier models get a budget in tokens, which leaves as many for the reply.
         """
         for model in (
             "claude-haiku-4-5-20251001",
@@ -92,14 +92,14 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_noRoom(self) -> None:
         """
-        When the bound leaves no room for thoughts, there are none.
+        If the output limit leaves no tokens for reasoning, it is disabled.
         """
         sampling = Sampling(reasoning_effort="high", max_tokens=2000)
         self.assertIsNone(self.thinking("claude-opus-4-5", sampling=sampling))
 
     def test_unknownEffort(self) -> None:
         """
-        An effort that can't be put into tokens is refused.
+        An effort without a budget is rejected.
         """
         with self.assertRaises(InvalidRequest) as caught:
             self.thinking("claude-opus-4-5", sampling=Sampling(reasoning_effort="max"))
@@ -107,7 +107,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_otherWishesFirst(self) -> None:
         """
-        Options that the API does not allow together with thinking switch it off.
+        Options that the API does not allow together with reasoning disable it.
         """
         for more in (
             {"sampling": Sampling(temperature=0.2)},
@@ -124,7 +124,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_thoughtsGoBack(self) -> None:
         """
-        Its thoughts stand before its words and calls, to the letter, each in its form.
+        Earlier reasoning precedes its texts and calls unchanged, in its form.
         """
         turns = encoded(*self.conversation, reasoning=True)["messages"]
         self.assertEqual(
@@ -139,7 +139,7 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_withoutThinking(self) -> None:
         """
-        A model that is not to think any more is not shown what it thought.
+        Without reasoning, earlier reasoning is not sent.
         """
         for more in ({}, {"sampling": Sampling(reasoning_effort="none")}):
             turns = encoded(*self.conversation, **more)["messages"]
@@ -148,8 +148,8 @@ class ThinkingTests(SynchronousTestCase):
 
     def test_lostThoughts(self) -> None:
         """
-        Earlier models refuse to think on from calls without thoughts, such as another
-        model's; so they go on without thinking, until the user speaks again.
+        Earlier models reject calls without reasoning, such as another model's; so
+        reasoning is disabled until the next user's message.
         """
         call = AssistantMessage("", (ToolCall("c", "ls", "{}"),))
         begun = [UserMessage("Look."), call, ToolMessage("c", "a.txt")]

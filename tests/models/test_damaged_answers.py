@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.upstream_call}: answers that are damaged on the wire, in each
+Tests of L{openclaw.models.upstream_call}: responses damaged on the wire, in each
 dialect.
 """
 
@@ -36,7 +36,7 @@ TERMINATED = {
     "ollama": test_ollama_response.ANSWER,
 }
 """
-Streams whose protocol says where they end.
+Streams whose protocol has an end marker.
 """
 
 STREAMS = {**TERMINATED, "googleGenerativeAI": test_google_response.ANSWER}
@@ -54,14 +54,14 @@ CODINGS = (
 
 def chunk(data: bytes) -> bytes:
     """
-    Data as a chunk of the transfer coding.
+    Return data as a chunk of the transfer coding.
     """
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def sized(data: bytes) -> bytes:
     """
-    The end of the headers, and a body with its length.
+    Return the end of the headers, and a body with its length.
     """
     return b"Content-Length: %d\r\n\r\n%b" % (len(data), data)
 
@@ -73,7 +73,7 @@ class DialectTestCase(ProviderTestCase):
 
     def begin(self, name):
         """
-        Ask a provider.
+        Call a provider.
         """
         self.setUp()
         self.server = self.serveRaw()
@@ -84,7 +84,7 @@ class DialectTestCase(ProviderTestCase):
 
     def answered(self, name, *pieces):
         """
-        Ask a model, and have each piece of the answer be a read of its own.
+        Call a model, and deliver each piece of the response as a separate read.
         """
         self.begin(name)
         call = self.asked()
@@ -95,7 +95,7 @@ class DialectTestCase(ProviderTestCase):
 
     def embedded(self, answer):
         """
-        Ask for a vector.
+        Request a vector.
         """
         self.begin("openaiCompletions")
         done = self.provider.embed(EmbeddingRequest("m", ["a"]))
@@ -106,7 +106,7 @@ class DialectTestCase(ProviderTestCase):
 
     def assertFails(self, done, kind, words, what):
         """
-        Assert that an answer is an error that says why.
+        Assert that a response is an error with this reason.
         """
         error = self.failureResultOf(done).value
         self.assertIs(type(error), kind, (what, error))
@@ -118,12 +118,12 @@ class DialectTestCase(ProviderTestCase):
 
 class DamageTests(DialectTestCase):
     """
-    An answer that is seen to be damaged is an error, though all its words can be read.
+    Detected damage is an error, even if all events can be decoded.
     """
 
     def test_undamaged(self):
         """
-        The same without damage is an answer.
+        The same response without damage is a reply.
         """
         for name, wire in STREAMS.items():
             packed = compress(wire)
@@ -137,7 +137,7 @@ class DamageTests(DialectTestCase):
 
     def test_framing(self):
         """
-        Damaged framing behind the last event counts, if it came with it.
+        Damaged framing in the read of the last event is an error.
         """
         for name, wire in STREAMS.items():
             for rest in (b"zz\r\n", b"-1\r\n", b"\r\n\r\n", b"0\r\nno header\r\n\r\n"):
@@ -147,7 +147,7 @@ class DamageTests(DialectTestCase):
 
     def test_compressed(self):
         """
-        So do a wrong checksum, a missing one, and something behind it.
+        A wrong or missing checksum, and trailing data, are errors.
         """
         for name, wire in STREAMS.items():
             packed = compress(wire)
@@ -162,8 +162,8 @@ class DamageTests(DialectTestCase):
 
     def test_withoutTerminal(self):
         """
-        Without an end marker in the dialect, damage counts whenever it comes; the text
-        before it is told.
+        Without an end marker in the dialect, damage is an error at any time; earlier
+        events are kept.
         """
         wire = STREAMS["googleGenerativeAI"]
         begin = CHUNKED + b"\r\n" + chunk(wire)
@@ -173,7 +173,7 @@ class DamageTests(DialectTestCase):
 
     def test_afterTerminal(self):
         """
-        Nobody waits for what may come behind the provider's own end of the stream.
+        Data after the provider's end marker is not awaited.
         """
         for name, wire in TERMINATED.items():
             call = self.answered(name, CHUNKED + b"\r\n" + chunk(wire))
@@ -184,7 +184,7 @@ class DamageTests(DialectTestCase):
 
     def test_secondMessage(self):
         """
-        Bytes behind a whole message are no part of it, and end the connection.
+        Bytes after a complete message are not part of it, and close the connection.
         """
         for name, wire in STREAMS.items():
             for rest in (b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"):
@@ -194,7 +194,7 @@ class DamageTests(DialectTestCase):
 
     def test_reportedError(self):
         """
-        The error that a provider reports says more than damage behind it.
+        An error that the provider reports takes precedence over later damage.
         """
         wire = b'data: {"error":{"message":"Out of coffee"}}\n\n'
         answer = CHUNKED + b"\r\n" + chunk(wire) + b"zz\r\n"
@@ -203,7 +203,7 @@ class DamageTests(DialectTestCase):
 
     def test_embeddings(self):
         """
-        Vectors whose framing is damaged are no answer, though the JSON is whole.
+        Vectors with damaged framing are an error, even if the JSON is complete.
         """
         whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(
             VECTORS
@@ -215,12 +215,12 @@ class DamageTests(DialectTestCase):
 
 class CodingTests(DialectTestCase):
     """
-    Content codings that were not asked for.
+    Content codings that were not requested.
     """
 
     def test_answers(self):
         """
-        An answer with one can't be read; the error names it.
+        A response with one is an error with the coding's name.
         """
         for coding in CODINGS:
             header = b"Content-Encoding: %b\r\n" % coding
@@ -235,8 +235,8 @@ class CodingTests(DialectTestCase):
 
     def test_refusals(self):
         """
-        A refusal with one keeps its meaning, in one read or several, also without a
-        body.
+        An error response with one keeps its meaning, in one read or several, also
+        without a body.
         """
         for coding in CODINGS:
             for status, kind, words in (

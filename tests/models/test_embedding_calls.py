@@ -55,14 +55,14 @@ GIVEN = {
 
 def floats(reply):
     """
-    The vectors of a reply.
+    Return the vectors of a reply.
     """
     return [unpackVector(vector) for vector in reply.vectors]
 
 
 def replaced(request=REQUEST, **fields):
     """
-    A request with other fields.
+    Return a request with other fields.
     """
     return msgspec.structs.replace(request, **fields)
 
@@ -75,7 +75,7 @@ class VectorTests(SynchronousTestCase):
     @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1))
     def test_bothForms(self, numbers):
         """
-        Base64 says the same as numbers do.
+        Base64 and numbers are equivalent.
         """
         coded = msgspec.Raw(msgspec.json.encode(pack(f"<{len(numbers)}f", *numbers)))
         self.assertEqual(unpackVector(readVector(coded)), numbers)
@@ -83,7 +83,7 @@ class VectorTests(SynchronousTestCase):
 
     def test_digits(self):
         """
-        Numbers that come as numbers keep all of their digits.
+        Numbers keep all of their digits.
         """
         self.assertEqual(
             unpackVector(readVector(msgspec.Raw(b"[0.1, -3]"))), [0.1, -3.0]
@@ -94,7 +94,7 @@ class VectorTests(SynchronousTestCase):
     )
     def test_rubbish(self, data):
         """
-        A value that is not a vector is refused with a clear error.
+        An invalid vector is a clear error.
         """
         try:
             self.assertTrue(readVector(msgspec.Raw(data)))
@@ -109,7 +109,7 @@ class OpenAITests(SynchronousTestCase):
 
     def test_asks(self):
         """
-        Only what the caller asked for is named, since some servers know no more.
+        Only requested fields are sent, since some servers reject others.
         """
         dialect = OpenAIEmbeddings()
         self.assertEqual(dialect.path(REQUEST), "/embeddings")
@@ -129,14 +129,14 @@ class OpenAITests(SynchronousTestCase):
 
     def test_llamaCpp(self):
         """
-        llama.cpp would pass over the dimensions.
+        llama.cpp would ignore the dimensions.
         """
         body = json.loads(LlamaCppEmbeddings().encode(replaced(dimensions=2)))
         self.assertNotIn("dimensions", body)
 
     def test_order(self):
         """
-        The vectors are in the order of the inputs, in whatever order they come.
+        The vectors have the order of the inputs, whatever order they arrive in.
         """
         data = [{"embedding": [i], "index": i} for i in (2, 0, 1)]
         reply = OpenAIEmbeddings().read(json.dumps({"data": data}))
@@ -151,7 +151,7 @@ class OllamaTests(SynchronousTestCase):
 
     def test_asks(self):
         """
-        A text that is too long shall be an error.
+        C{truncate} is false, so that a text that is too long is an error.
         """
         dialect = OllamaEmbeddings()
         self.assertEqual(dialect.path(REQUEST), "/api/embed")
@@ -162,7 +162,7 @@ class OllamaTests(SynchronousTestCase):
 
     def test_reads(self):
         """
-        Vectors and tokens are understood.
+        Vectors and tokens are decoded.
         """
         reply = OllamaEmbeddings().read(
             '{"model":"m","embeddings":[[1,2],[3,4]],"prompt_eval_count":5}'
@@ -171,7 +171,7 @@ class OllamaTests(SynchronousTestCase):
 
     def test_tokens(self):
         """
-        The API takes no tokens.
+        The API does not accept tokens as inputs.
         """
         for dialect in (OllamaEmbeddings(), GoogleEmbeddings()):
             error = self.assertRaises(
@@ -187,7 +187,7 @@ class GoogleTests(SynchronousTestCase):
 
     def test_asks(self):
         """
-        Each text is a request of its own in one batch.
+        Each text is a separate request of a batch.
         """
         dialect = GoogleEmbeddings()
         for name in ("m", "models/m"):
@@ -209,7 +209,7 @@ class GoogleTests(SynchronousTestCase):
 
     def test_reads(self):
         """
-        Vectors are understood, and tokens where they are counted.
+        Vectors are decoded, and tokens if they are counted.
         """
         reply = GoogleEmbeddings().read('{"embeddings":[{"values":[1,2]}]}')
         self.assertEqual((floats(reply), reply.promptTokens), ([[1, 2]], 0))
@@ -221,7 +221,7 @@ class GoogleTests(SynchronousTestCase):
 
 class InPairs(OpenAIEmbeddings):
     """
-    An API that takes two inputs at once.
+    An API with two inputs per request.
     """
 
     most = 2
@@ -234,7 +234,7 @@ class EmbedTests(ProviderTestCase):
 
     def makeProvider(self, url="http://model.test/v1", maker=openaiCompletions):
         """
-        A provider as the configuration makes it.
+        Return a provider of a configuration.
         """
         settings = Provider(baseUrl=url, apiKey=Secret(KEY), timeoutSeconds=60)
         return maker.makeProvider("vendor", settings, self.network, self.log())
@@ -247,7 +247,7 @@ class EmbedTests(ProviderTestCase):
 
     def embed(self, request=REQUEST):
         """
-        Ask for embeddings, and let the question arrive.
+        Request embeddings, and deliver the request.
         """
         done = self.provider.embed(request)
         self.network.flush()
@@ -255,7 +255,7 @@ class EmbedTests(ProviderTestCase):
 
     def failure(self, done, kind):
         """
-        The error, which never names the key.
+        Return the error, which does not have the key.
         """
         self.network.flush()
         error = self.failureResultOf(done, kind).value
@@ -265,8 +265,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_answer(self):
         """
-        The question carries the key, the answer comes back, and the connection is
-        kept for the next.
+        The request has the key, the response is returned, and the connection is kept.
         """
         verifyObject(IEmbedder, self.provider)
         for _ in range(2):
@@ -284,7 +283,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_eitherForm(self):
         """
-        A server that sends the other form than was asked for is understood.
+        A server may send the other format than the requested one.
         """
         coded = b64encode(pack("<2f", 0.5, 1)).decode()
         for asked in (True, False):
@@ -296,7 +295,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_dimensions(self):
         """
-        A model that has not the dimensions that are wanted is no silent surprise.
+        Vectors of another length than the requested one are an error.
         """
         for wanted in (2, 3):
             done = self.embed(replaced(dimensions=wanted))
@@ -310,7 +309,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_nonsense(self):
         """
-        An answer that is none, or not to what was asked, is the provider's fault.
+        An invalid or unrelated response is the provider's error.
         """
         for document in [
             {},
@@ -329,7 +328,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_brokenOff(self):
         """
-        An answer that ends in the middle is told apart from nonsense.
+        A truncated response is distinguished from an invalid one.
         """
         done = self.embed()
         self.served.send(b'{"data":[{"embedding":[1.0,')
@@ -339,7 +338,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_endless(self):
         """
-        An answer that is larger than any can be is read no further.
+        A response over the limit is not read further.
         """
         done = self.embed()
         self.served.send(b" " * (LARGE_BYTES + 2 * INPUT_BYTES + 1))
@@ -364,7 +363,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_refusals(self):
         """
-        Errors mean what they mean for completions.
+        Error responses have the same meaning as for completions.
         """
         for status, message, kind in [
             (401, "bad key", UpstreamAuthFailed),
@@ -384,17 +383,17 @@ class EmbedTests(ProviderTestCase):
 
     def test_unreachable(self):
         """
-        Nobody is there.
+        The connection is refused.
         """
         self.provider = self.makeProvider("http://model.test:81/v1")
         done = self.embed()
-        # A name may have more addresses, which are tried one after the other.
+        # A name may have several addresses, which are tried in turn.
         self.network.wait(0.5)
         self.failure(done, UpstreamUnreachable)
 
     def test_silent(self):
         """
-        A provider that says nothing is given up.
+        A provider that sends nothing times out.
         """
         done = self.embed()
         self.network.wait(61)
@@ -404,7 +403,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_cancelled(self):
         """
-        When nobody wants the answer any more, the connection is closed at once.
+        Cancelling closes the connection immediately.
         """
         done = self.embed()
         done.cancel()
@@ -415,7 +414,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_inParts(self):
         """
-        More than the API takes at once goes in parts, and comes back as one.
+        More inputs than the API accepts are sent in parts, with one result.
         """
         maker = HTTPProviderMaker("x", openaiCompletions.dialect, f"{__name__}.InPairs")
         self.provider = self.makeProvider(maker=maker)
@@ -433,7 +432,7 @@ class EmbedTests(ProviderTestCase):
 
     def test_none(self):
         """
-        An API without embeddings says so.
+        An API without embeddings has an error that says so.
         """
         self.provider = self.makeProvider(maker=anthropicMessages)
         error = self.failure(self.embed(), InvalidRequest)

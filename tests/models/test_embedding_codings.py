@@ -1,5 +1,5 @@
 """
-Tests of embeddings whose answers are compressed.
+Tests of compressed responses with embeddings.
 """
 
 import gzip
@@ -31,9 +31,9 @@ class CodingTests(ProviderTestCase):
 
     def answered(self, coding, body, length=True):
         """
-        Ask, and answer with a body.
+        Make a request, and respond with a body.
 
-        @param length: Is it sent with its length, or ended by the connection's end?
+        @param length: Whether it has a length, or ends with the connection.
         """
         server = self.serveRaw()
         done = self.provider.embed(EmbeddingRequest("m", ["a"]))
@@ -50,7 +50,7 @@ class CodingTests(ProviderTestCase):
 
     def assertFails(self, done, kind, why):
         """
-        Assert that the error says why.
+        Assert that the error has this reason.
         """
         error = self.failureResultOf(done, kind).value
         self.assertIs(type(error), kind)
@@ -59,7 +59,7 @@ class CodingTests(ProviderTestCase):
 
     def test_whole(self):
         """
-        A complete compressed answer is read, however it ends.
+        A complete compressed response is decoded, however it ends.
         """
         for length in (False, True):
             done = self.answered("gzip", ANSWER, length)
@@ -68,8 +68,7 @@ class CodingTests(ProviderTestCase):
 
     def test_damaged(self):
         """
-        Damaged or incomplete compressed data is an error, though all of the JSON in
-        it can be read.
+        Damaged or incomplete compressed data is an error, even if its JSON is complete.
         """
         for body, why in (
             (ANSWER[:-1], "truncated"),

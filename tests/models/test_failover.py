@@ -41,14 +41,14 @@ A, B, C = (ModelRef("scripted", name) for name in "abc")
 
 def attempts(*models: ModelRef, jitter: Callable[[], float] = lambda: 1.0) -> Attempts:
     """
-    The tries of one call, with the longest waits unless told otherwise.
+    Return the attempts of one call, by default with the longest waits.
     """
     return Attempts(models, jitter)
 
 
 def waits(tries: Attempts, error: OpenClawError) -> list[float]:
     """
-    All waits until that error is the caller's.
+    Return all waits until this error is the caller's.
     """
     found = []
     while True:
@@ -61,12 +61,12 @@ def waits(tries: Attempts, error: OpenClawError) -> list[float]:
 
 class RetryTests(SynchronousTestCase):
     """
-    A model that fails for a moment is asked again.
+    Retries after transient errors.
     """
 
     def test_backOff(self) -> None:
         """
-        A broken provider is asked twice more, each time after a longer wait.
+        A failing provider is called twice more, with increasing waits.
         """
         for error in (
             UpstreamError("It broke."),
@@ -76,7 +76,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_repeatable(self) -> None:
         """
-        A model is not asked again for what it would only repeat.
+        A model is not called again for errors that would be repeated.
         """
         for error in (
             UpstreamMalformed("It makes no sense."),
@@ -87,7 +87,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_jitter(self) -> None:
         """
-        Callers who failed together do not come back together.
+        Waits are random, so that callers do not retry simultaneously.
         """
         error = UpstreamError("It broke.")
         self.assertEqual(waits(attempts(A, jitter=lambda: 0.0), error), [0.25, 0.5])
@@ -95,7 +95,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_sameModel(self) -> None:
         """
-        It is the same model that is asked again, though there are others.
+        The same model is retried, even if there are others.
         """
         tries = attempts(A, B)
         tries.afterFailure(UpstreamError("It broke."))
@@ -103,7 +103,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_retryAfter(self) -> None:
         """
-        The provider knows best how long to wait.
+        The provider's C{Retry-After} is used.
         """
         for kind in (UpstreamError, UpstreamRateLimited):
             error = kind("Later.", retryAfter=3.0)
@@ -111,7 +111,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_retryAfterNothing(self) -> None:
         """
-        One that says "now" is not hammered.
+        A C{Retry-After} of 0 is extended.
         """
         for kind in (UpstreamError, UpstreamRateLimited):
             error = kind("Later.", retryAfter=0.0)
@@ -119,7 +119,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_budget(self) -> None:
         """
-        Whoever asks for more time than there is gets no other try.
+        A provider that requires a longer wait than the budget is not retried.
         """
         for kind in (UpstreamError, UpstreamRateLimited):
             whole = kind("Later.", retryAfter=BUDGET_SECONDS)
@@ -129,14 +129,13 @@ class RetryTests(SynchronousTestCase):
 
     def test_rateLimitWithoutTime(self) -> None:
         """
-        A limit that ends nobody knows when, such as a used-up quota, is told at
-        once.
+        A rate limit without a time, such as a used-up quota, is an error immediately.
         """
         self.assertEqual(waits(attempts(A), UpstreamRateLimited("Enough.")), [])
 
     def test_hopeless(self) -> None:
         """
-        An error that would only come again is raised at once.
+        An error that would be repeated is raised immediately.
         """
         for error in (
             UpstreamAuthFailed("The key is wrong."),
@@ -150,13 +149,13 @@ class RetryTests(SynchronousTestCase):
 
 class FallbackTests(SynchronousTestCase):
     """
-    When a model does not get better, the next one is asked.
+    Fallbacks after retries.
     """
 
     def test_order(self) -> None:
         """
-        The models are asked in their order, at once, and the last one's error is
-        the caller's.
+        The models are called in order, without waits, and the last one's error is the
+        caller's.
         """
         tries = attempts(A, B, C)
         asked = [tries.model]
@@ -170,7 +169,7 @@ class FallbackTests(SynchronousTestCase):
 
     def test_hopeless(self) -> None:
         """
-        Each failure that is this provider's own leads to the next model at once.
+        Errors of this provider alone lead to the next model immediately.
         """
         for error in (
             UpstreamAuthFailed("The key is wrong."),
@@ -187,15 +186,14 @@ class FallbackTests(SynchronousTestCase):
 
     def test_afterRetries(self) -> None:
         """
-        A broken provider's model is left after its tries, and the next one has as
-        many.
+        After the retries of a failing provider the next model has as many.
         """
         error = UpstreamError("It broke.")
         self.assertEqual(waits(attempts(A, B), error), [0.5, 1.0, 0.0, 0.5, 1.0])
 
     def test_lastWaits(self) -> None:
         """
-        The last model that asks for time gets it: there is no other.
+        The last model's wait is respected, since there is no other.
         """
         for kind in (UpstreamRateLimited, UpstreamError):
             error = kind("Slow down.", retryAfter=2.0)
@@ -214,8 +212,7 @@ class FallbackTests(SynchronousTestCase):
 
     def test_callersFault(self) -> None:
         """
-        A wrong request is not sent to another model, and neither is one whose caller is
-        gone.
+        An invalid request is not sent to another model, and neither is a cancelled one.
         """
         for error in (
             InvalidRequest("Nonsense.", param="messages"),
@@ -245,8 +242,7 @@ class FallbackTests(SynchronousTestCase):
         jitter: float,
     ) -> None:
         """
-        Whatever happens, nobody waits longer than the budget, or asks more often
-        than each model may be.
+        In all cases the waits are within the budget, and the attempts within the limit.
         """
         tries = attempts(*[A] * count, jitter=lambda: jitter)
         waited = []
@@ -263,12 +259,12 @@ class FallbackTests(SynchronousTestCase):
 
 class RefusedKeysTests(SynchronousTestCase):
     """
-    A provider that refused its key is left alone for a short time.
+    A provider that rejected its key is not called for a short time.
     """
 
     def setUp(self) -> None:
         """
-        One provider refused its key.
+        Let a provider reject its key.
         """
         self.clock = Clock()
         self.refused = RefusedKeys(self.clock)
@@ -278,7 +274,7 @@ class RefusedKeysTests(SynchronousTestCase):
 
     def test_remembered(self) -> None:
         """
-        It need not be asked again to know, and the SDKs need not ask us.
+        The error is raised without a call, and prevents retries of the SDKs.
         """
         error = self.assertRaises(UpstreamAuthFailed, self.refused.check, self.provider)
         self.assertIn("'a'", error.message)
@@ -286,7 +282,7 @@ class RefusedKeysTests(SynchronousTestCase):
 
     def test_forgotten(self) -> None:
         """
-        A key that was put right at the provider's works soon.
+        A corrected key works soon.
         """
         self.clock.advance(REMEMBERED_SECONDS - 0.1)
         self.assertRaises(UpstreamAuthFailed, self.refused.check, self.provider)
@@ -295,7 +291,7 @@ class RefusedKeysTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """
-        The time begins anew with each refusal.
+        The time starts over with each rejection.
         """
         self.clock.advance(REMEMBERED_SECONDS)
         self.refused.remember(self.provider)
@@ -304,12 +300,12 @@ class RefusedKeysTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        Other providers are not punished.
+        Other providers are not affected.
         """
         self.refused.check(ScriptedProvider("b"))
 
     def test_anotherKey(self) -> None:
         """
-        Nor is one of the same name that a reload made, with another key.
+        A provider of the same name with another key is not affected, either.
         """
         self.refused.check(ScriptedProvider("a"))

@@ -1,6 +1,6 @@
 """
 Tests of L{openclaw.models.dialects.google_generative_ai.response} and
-L{openclaw.models.dialects.google_generative_ai.request}: what is asked.
+L{openclaw.models.dialects.google_generative_ai.request}: requests.
 """
 
 from functools import partial
@@ -34,12 +34,12 @@ encoded = partial(model_requests.encoded, DIALECT, model="gemini-2.5-flash")
 
 class ConversationTests(SynchronousTestCase):
     """
-    A conversation is encoded in Google's form.
+    Conversations in Google's format.
     """
 
     def test_plain(self) -> None:
         """
-        A prompt and a question need no more than this.
+        A prompt and a message.
         """
         self.assertEqual(
             encoded(UserMessage("Hi"), system="Be kind."),
@@ -51,7 +51,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_images(self) -> None:
         """
-        Images stay where they are between the texts.
+        Images keep their positions between the texts.
         """
         parts = (TextPart("What"), ImagePart("image/png", "aGk="), TextPart("is it?"))
         self.assertEqual(
@@ -65,7 +65,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_toolResults(self) -> None:
         """
-        Calls go back as the model's, and the results of one turn as one content, each
+        Calls are the model's contents, and the results of one turn one content, each
         with the name and the id of its call.
         """
         other = ToolCall("call_2", "now", "")
@@ -101,7 +101,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_failedTool(self) -> None:
         """
-        A failed call's result stands under the name that the API has for errors.
+        A failed call's result has the API's name for errors.
         """
         for isError, key in ((True, "error"), (False, "output")):
             body = encoded(
@@ -112,8 +112,8 @@ class ConversationTests(SynchronousTestCase):
 
     def test_silentModel(self) -> None:
         """
-        A turn in which the model said nothing is left out, and those beside it are
-        joined, as the API wants it.
+        An empty turn of the model is left out, and its neighbours are joined, as the
+        API requires.
         """
         body = encoded(UserMessage("a"), AssistantMessage(""), UserMessage("b"))
         self.assertEqual(
@@ -122,7 +122,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_malformedArguments(self) -> None:
         """
-        Malformed arguments of a call are shown to the model, not lost.
+        Malformed arguments of a call are sent as they are.
         """
         body = encoded(AssistantMessage("", (ToolCall("a", "f", "[1"),)))
         called = body["contents"][0]["parts"][0]["functionCall"]
@@ -131,7 +131,7 @@ class ConversationTests(SynchronousTestCase):
 
 class RequestTests(RequestTestCase):
     """
-    The fields of a request are sent, or refused.
+    The fields of a request.
     """
 
     dialect = DIALECT
@@ -140,14 +140,14 @@ class RequestTests(RequestTestCase):
 
     def wanting(self, model: str = "gemini-2.5-flash", **sampling: Any) -> Any:
         """
-        The C{generationConfig} of a request with these sampling fields.
+        Return the C{generationConfig} for these sampling fields.
         """
         body = encoded(UserMessage("Hi"), model=model, sampling=Sampling(**sampling))
         return body.get("generationConfig")
 
     def test_sampling(self) -> None:
         """
-        Sampling fields go by Google's names.
+        Sampling fields have Google's names.
         """
         config = self.wanting(
             temperature=0.0,
@@ -174,8 +174,8 @@ class RequestTests(RequestTestCase):
 
     def test_tools(self) -> None:
         """
-        Schemas go out whole, but for the name of their language; a tool without
-        parameters has none.
+        Schemas are sent completely, except for C{$schema}; a tool without parameters
+        has none.
         """
         bare = ToolSpec("now", "The time.", {"type": "object", "properties": {}})
         anything = ToolSpec("log", "", {"$ref": "#/$defs/a", "$defs": {"a": {}}})
@@ -221,7 +221,7 @@ class RequestTests(RequestTestCase):
 
     def test_format(self) -> None:
         """
-        JSON, or JSON after a schema, is asked for.
+        JSON, or JSON with a schema, is requested.
         """
         json = {"responseMimeType": "application/json"}
         for wanted, config in (
@@ -236,8 +236,8 @@ class RequestTests(RequestTestCase):
 
     def test_thinking(self) -> None:
         """
-        The reasoning effort is sent as a level, to older models in tokens; the thoughts
-        are asked for.
+        The reasoning effort is sent as a level, and to older models as tokens; the
+        reasoning is requested.
         """
         for model, effort, expected in (
             ("gemini-2.5-flash", "low", {"thinkingBudget": 1024}),
@@ -256,7 +256,7 @@ class RequestTests(RequestTestCase):
 
     def test_thoughts(self) -> None:
         """
-        The thoughts of a model that is known to think come along, however hard.
+        The reasoning of known reasoning models is requested, with any effort.
         """
         body = encoded(UserMessage("Hi"), reasoning=True)
         self.assertEqual(
@@ -282,7 +282,7 @@ class RequestTests(RequestTestCase):
 
     def test_idle(self) -> None:
         """
-        Fields that ask for nothing are no reason to refuse.
+        Values without an effect are accepted.
         """
         idle = {"logprobs": False, "top_logprobs": 0, "parallel_tool_calls": False}
         self.assertEqual(self.wanting(logit_bias={}, **idle), None)
@@ -295,7 +295,7 @@ class TargetTests(SynchronousTestCase):
 
     def test_path(self) -> None:
         """
-        The model is named in the path, and can't lead anywhere else.
+        The model is in the path, and escaped.
         """
         for model, path in (
             ("gemini-2.5-flash", "/models/gemini-2.5-flash"),
@@ -311,7 +311,7 @@ class TargetTests(SynchronousTestCase):
 
     def test_key(self) -> None:
         """
-        The key is in a header, never in the address.
+        The key is in a header, never in the URL.
         """
         shown = dict(GoogleGenerativeAI().headers(Secret("hush")))
         self.assertEqual(shown["X-Goog-Api-Key"], "hush")

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.google_generative_ai.response}: what is understood.
+Tests of L{openclaw.models.dialects.google_generative_ai.response}: responses.
 """
 
 from functools import partial
@@ -43,7 +43,7 @@ data: {"candidates": [{"content": {"parts": [{"text": "caf\xc3\xa9s"},{"text": "
 """ % {b"meta": META}
 """
 After U{https://ai.google.dev/api/generate-content} and
-U{https://ai.google.dev/gemini-api/docs/thinking}; the words are ours.
+U{https://ai.google.dev/gemini-api/docs/thinking}; the texts are ours.
 """
 
 CALLS = b"""\
@@ -58,7 +58,7 @@ data: {"candidates": [{"content": {"parts": [{"functionCall": {"name": "now"}}],
 \r
 """ % {b"meta": META}
 """
-After U{https://ai.google.dev/gemini-api/docs/function-calling}; older models give no
+After U{https://ai.google.dev/gemini-api/docs/function-calling}; older models send no
 ids.
 """
 
@@ -68,7 +68,7 @@ data: {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},"usageMetadata":\
 \r
 """ % {b"meta": META}
 """
-A prompt that is not answered at all.
+A blocked prompt.
 """
 
 FAILED = b"""\
@@ -133,21 +133,21 @@ understood = partial(event_reading.understood, GoogleGenerativeAI)
 
 def chunk(*parts: object, reason: str | None = None) -> dict[str, object]:
     """
-    One response of a stream.
+    Return one response of a stream.
     """
     return {"candidates": [{"content": {"parts": parts}, "finishReason": reason}]}
 
 
 def stream(*documents: object) -> bytes:
     """
-    These documents as an event stream.
+    Return documents as an event stream.
     """
     return b"".join(b"data: %s\n\n" % msgspec.json.encode(each) for each in documents)
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    Google's answers are understood.
+    Google's responses.
     """
 
     dialect = GoogleGenerativeAI
@@ -160,8 +160,8 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def test_unstreamed(self) -> None:
         """
-        When C{alt=sse} is lost on the way, the answer is one array of the same
-        documents; alone, one of them is an answer too.
+        Without C{alt=sse}, the response is an array of the same documents, or a single
+        one.
         """
         for name, (wire, outcome) in SAMPLES.items():
             documents = [line[6:] for line in wire.split(b"\r\n") if line]
@@ -172,7 +172,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def test_endOfBody(self) -> None:
         """
-        Only the end of the body ends an answer: counts may follow the reason.
+        Only the end of the body ends a response: counts may follow the reason.
         """
         wire = stream(
             chunk({"text": "Hi"}, reason="STOP"),
@@ -183,12 +183,12 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
 class OddAnswerTests(SynchronousTestCase):
     """
-    Answers that are not as one would wish.
+    Unusual responses.
     """
 
     def test_wrongType(self) -> None:
         """
-        A member of another type is as good as absent, and proves nothing.
+        A member of another type counts as absent, and proves nothing.
         """
         end = understood(stream({"candidates": 7})).end
         self.assertEqual(end[0], UpstreamTruncated)
@@ -207,7 +207,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_reasons(self) -> None:
         """
-        An answer that was cut short, or kept back, says so.
+        A truncated or blocked reply has its finish reason.
         """
         for said, reason in (
             ("STOP", "stop"),
@@ -228,7 +228,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_failures(self) -> None:
         """
-        A model that failed never seems to have answered.
+        A failed reply is an error.
         """
         for said, kind in (
             ("MALFORMED_FUNCTION_CALL", UpstreamMalformed),
@@ -243,14 +243,14 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_lengthWins(self) -> None:
         """
-        Calls of an answer that was cut short are not passed off as all of them.
+        Calls of a truncated reply are dropped.
         """
         wire = stream(chunk({"functionCall": {"name": "f"}}, reason="MAX_TOKENS"))
         self.assertEqual(understood(wire).end.finishReason, "length")
 
     def test_repeatedCall(self) -> None:
         """
-        A call that is sent again is one; two calls under one id are told apart.
+        A repeated call is one; two calls with the same id are distinguished.
         """
         first = {"functionCall": {"id": "a", "name": "f", "args": {"n": 1}}}
         other = {"functionCall": {"id": "a", "name": "f", "args": {"n": 2}}}
@@ -262,7 +262,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_reportedErrors(self) -> None:
         """
-        An error within a stream is what it would have been before it.
+        An error within a stream has the meaning of its status.
         """
         for code, kind in ((429, UpstreamRateLimited), (403, UpstreamAuthFailed)):
             wire = stream({"error": {"code": code, "message": "No."}})
@@ -276,7 +276,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """
-        An error in place of an answer says what Google says.
+        An error response has Google's message.
         """
         body = b'{"error":{"code":500,"message":"Too long.","status":"INTERNAL"}}'
         error = providerError("vendor", 500, Headers(), body)

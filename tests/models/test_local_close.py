@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.models.local}: its end.
+Tests for L{openclaw.models.local}: closing.
 """
 
 from twisted.internet.defer import Deferred
@@ -11,12 +11,12 @@ from tests.models.local_doubles import LocalModelTestCase
 
 class CloseTests(LocalModelTestCase):
     """
-    C{close} leaves nothing, in whatever phase it comes.
+    C{close} leaves nothing behind, in any phase.
     """
 
     def assertClosed(self, provider, closed):
         """
-        It is over: no result to wait for, no process, no delayed call, no answer.
+        Assert that no result, process or delayed call is pending, and that calls fail.
         """
         self.successResultOf(closed)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -26,14 +26,14 @@ class CloseTests(LocalModelTestCase):
 
     def test_beforeTheFirstUse(self):
         """
-        A model that nobody asked is closed at once.
+        An unused model is closed immediately.
         """
         provider = self.makeProvider()
         self.assertClosed(provider, provider.close())
 
     def test_whileItLoads(self):
         """
-        Callers who wait are told, and the process is told by the end of its stdin.
+        Waiting calls fail, and the process's stdin is closed.
         """
         provider = self.makeProvider()
         call = self.ask(provider)
@@ -49,8 +49,8 @@ class CloseTests(LocalModelTestCase):
 
     def test_asItBecomesReady(self):
         """
-        A process that becomes ready too late is not asked any more, and still
-        killed if it does not end.
+        A process that becomes ready too late gets no calls, and is killed if it does
+        not end.
         """
         provider = self.makeProvider()
         call = self.ask(provider)
@@ -77,7 +77,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_whileItAnswers(self):
         """
-        An answer that is being given comes to its end first.
+        A call in progress can end first.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -93,7 +93,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_inThePauseAfterDeath(self):
         """
-        The next start is called off.
+        The next start is cancelled.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -106,7 +106,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_inThePauseAfterAFailedStart(self):
         """
-        So it is after a failed start.
+        The same applies after a failed start.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -115,7 +115,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_aStubbornProcessIsKilled(self):
         """
-        A process that does not end by itself is killed after a while.
+        A process that does not end is killed after a while.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -129,7 +129,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_twice(self):
         """
-        Whoever closes it a second time waits for the same end.
+        A second call waits for the same end.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -141,7 +141,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_connectionsThatCannotBeClosed(self):
         """
-        The process is stopped also if its connections make trouble.
+        The process is stopped even if closing the connections fails.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -156,7 +156,7 @@ class CloseTests(LocalModelTestCase):
 
     def test_fromWithinAnAnswer(self):
         """
-        Closing it as the first of two waiting calls fails, fails the second.
+        Closing it when the first of two waiting calls fails, fails the second.
         """
         provider = self.makeProvider()
         first, second = self.ask(provider), self.ask(provider)

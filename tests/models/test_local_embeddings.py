@@ -17,20 +17,16 @@ REPLY = EmbeddingReply([[1.0]], 1)
 
 class EmbeddingProcessTests(LocalModelTestCase):
     """
-    Embeddings have a process of their own, which speaking never waits for.
+    Embeddings have a separate process.
     """
 
     def setUp(self):
-        """
-        Nothing runs.
-        """
         super().setUp()
         self.provider = self.makeProvider(parallel=3, threads=7)
 
     def embed(self, request=REQUEST):
         """
-        Ask for embeddings.  A failure that a test does not look at is none of its
-        business.
+        Request embeddings without reading the error.
         """
         done = self.provider.embed(request)
         self.addCleanup(done.addErrback, lambda failure: None)
@@ -38,13 +34,13 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_interface(self):
         """
-        The embedded model can embed.
+        The embedded model provides embeddings.
         """
         verifyObject(IEmbedder, self.provider)
 
     def test_startsWithTheFirst(self):
         """
-        Speaking starts no process for embeddings, nor the other way round.
+        Replies start no process for embeddings, and the other way round.
         """
         self.ask(self.provider)
         self.assertFalse(self.child.order().embeddings)
@@ -70,8 +66,8 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_waits(self):
         """
-        Early requests are answered when the process is ready; later ones are answered
-        by the same process.
+        Early requests are made when the process is ready; later ones use the same
+        process.
         """
         early = self.embed()
         self.child.listens()
@@ -84,8 +80,8 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_cancelled(self):
         """
-        A request that is cancelled while the model loads is forgotten; later, the work
-        is stopped.
+        A request that is cancelled during loading is dropped; later, the call is
+        cancelled.
         """
         early = self.embed()
         early.cancel()
@@ -108,7 +104,7 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_missing(self):
         """
-        Without the engine callers are told what to install.
+        Without the engine the error has instructions.
         """
         self.missing.add(ENGINE)
         error = self.failureResultOf(self.embed(), ModelUnavailable).value
@@ -116,7 +112,7 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_failedStart(self):
         """
-        That it can't be loaded is told, and does not touch what speaks.
+        A failed start is reported, and does not affect replies.
         """
         done = self.embed()
         self.child.ends(1)
@@ -127,7 +123,7 @@ class EmbeddingProcessTests(LocalModelTestCase):
 
     def test_close(self):
         """
-        Closing ends both processes, and those who wait are told.
+        Closing ends both processes, and waiting calls fail.
         """
         self.ask(self.provider)
         speaking = self.child

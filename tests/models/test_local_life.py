@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.models.local}: the process's start, death and return.
+Tests for L{openclaw.models.local}: start, death and restart of the process.
 """
 
 from openclaw.config import LOCAL_MODEL
@@ -11,12 +11,12 @@ from tests.models.local_doubles import REPLY, LocalModelTestCase
 
 class OrderTests(LocalModelTestCase):
     """
-    The process is told what to run, and nothing that it need not know.
+    The order for the process.
     """
 
     def test_isWhatTheSettingsSay(self):
         """
-        Every setting reaches the process.
+        It has every setting.
         """
         provider = self.makeProvider(
             id="mine", contextSize=4096, parallel=3, threads=7, start="atOnce"
@@ -31,7 +31,7 @@ class OrderTests(LocalModelTestCase):
 
     def test_theKeyGoesThroughThePipeOnly(self):
         """
-        Nobody who lists the machine's processes sees the key.
+        The key is not on the command line or in the environment.
         """
         self.ask(self.makeProvider())
         key = self.child.order().key
@@ -41,7 +41,7 @@ class OrderTests(LocalModelTestCase):
 
     def test_theEnvironmentIsScrubbed(self):
         """
-        The daemon's own secrets do not reach the model's process.
+        The process does not get the daemon's secrets.
         """
         self.ask(self.makeProvider())
         self.assertEqual(self.child.env, {"PATH": "/bin"})
@@ -49,12 +49,12 @@ class OrderTests(LocalModelTestCase):
 
 class StartTests(LocalModelTestCase):
     """
-    The model is loaded when the configuration says.
+    The start of the process.
     """
 
     def test_onFirstUse(self):
         """
-        By default a daemon that nobody asks loads nothing.
+        By default nothing is loaded without a call.
         """
         provider = self.makeProvider()
         provider.start()
@@ -62,7 +62,7 @@ class StartTests(LocalModelTestCase):
 
     def test_atOnce(self):
         """
-        With C{atOnce} it is loaded before anybody asks, and only once.
+        With C{atOnce} it is loaded before any call, and only once.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -72,7 +72,7 @@ class StartTests(LocalModelTestCase):
 
     def test_telling(self):
         """
-        The log says that the model is ready, and after how long.
+        The log reports that the model is ready, with the time of loading.
         """
         provider = self.makeProvider()
         self.ask(provider)
@@ -85,12 +85,12 @@ class StartTests(LocalModelTestCase):
 
 class FailedStartTests(LocalModelTestCase):
     """
-    A model that can't be loaded is an answer of 503, not a long wait.
+    A model that can't be loaded is 503 without a long wait.
     """
 
     def setUp(self):
         """
-        One call waits for the model to load.
+        Make a call that waits for the model.
         """
         super().setUp()
         self.provider = self.makeProvider()
@@ -98,7 +98,8 @@ class FailedStartTests(LocalModelTestCase):
 
     def assertFailed(self):
         """
-        The caller is told to come back after the ten seconds until the next try.
+        Assert that the call fails with a retry after the ten seconds until the next
+        attempt.
         """
         error = self.failureResultOf(self.call.done, ModelUnavailable).value
         self.assertEqual((error.status, error.retryAfter), (503, 10.0))
@@ -106,7 +107,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_becauseTheModelIsRefused(self):
         """
-        llama.cpp can't read the file: its reason is in the log only.
+        llama.cpp can't read the file: its reason is only in the log.
         """
         self.child.refuses("Bad magic in /secret/path.")
         self.child.ends(status=1)
@@ -116,7 +117,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_becauseTheProcessDies(self):
         """
-        The process dies as it loads.
+        The process dies during loading.
         """
         self.child.ends(signal=9)
         self.assertFailed()
@@ -125,7 +126,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_becauseTheAnswerIsNone(self):
         """
-        A process that answers anything else is killed.
+        A process with an invalid reply is killed.
         """
         self.child.says(b"Hello?\n")
         self.assertEqual(self.child.signals, ["KILL"])
@@ -134,7 +135,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_becauseTheAnswerNeverEnds(self):
         """
-        A process that floods the daemon with its answer is killed.
+        A process with an endless reply is killed.
         """
         for _ in range(65):
             self.child.says(b"x" * 1024)
@@ -153,7 +154,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_becauseNoProcessCanBeHad(self):
         """
-        The operating system has no process to give.
+        The operating system can't start a process.
         """
         self.child.ends(signal=9)
         self.clock.advance(10)
@@ -166,7 +167,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_asksAreRefusedUntilTheNextTry(self):
         """
-        Meanwhile callers are told at once, and no process is started for them.
+        Meanwhile calls fail immediately, and no process is started.
         """
         self.child.ends(status=1)
         self.clock.advance(4)
@@ -176,7 +177,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_isTriedAgainWhenAsked(self):
         """
-        After the pause the next question tries once more, and may succeed.
+        After the pause the next call tries again, and may succeed.
         """
         self.child.ends(status=1)
         self.clock.advance(10)
@@ -188,7 +189,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_pausesGrow(self):
         """
-        A model that never loads is tried less and less often.
+        The pauses increase.
         """
         for pause in (10.0, 20.0, 30.0):
             call = self.ask(self.provider)
@@ -200,7 +201,7 @@ class FailedStartTests(LocalModelTestCase):
 
     def test_atOnceTriesByItself(self):
         """
-        A model that shall always be there is tried again without being asked.
+        With C{atOnce} it is tried again without a call.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -214,12 +215,12 @@ class FailedStartTests(LocalModelTestCase):
 
 class DeathTests(LocalModelTestCase):
     """
-    A model whose process died comes back.
+    A process that died is restarted.
     """
 
     def setUp(self):
         """
-        A process was ready, and was killed by the kernel.
+        Load the model, and let the kernel kill its process.
         """
         super().setUp()
         self.provider = self.makeProvider()
@@ -236,7 +237,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_callsWaitForTheNextOne(self):
         """
-        A call that comes in the pause waits and is answered by the next process.
+        A call during the pause waits for the next process.
         """
         call = self.ask(self.provider)
         self.assertNoResult(call.done)
@@ -249,7 +250,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_itStaysAwayUnneeded(self):
         """
-        Nobody asks, so nothing is loaded again until somebody does.
+        Without calls it is not restarted.
         """
         self.clock.advance(10)
         self.assertEqual(len(self.processes.children), 1)
@@ -259,7 +260,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_aCallerWhoLeftNeedsNothing(self):
         """
-        A call that was cancelled in the pause is no reason to load the model.
+        A cancelled call does not restart it.
         """
         call = self.ask(self.provider)
         call.cancel()
@@ -269,7 +270,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_atOnceComesBackByItself(self):
         """
-        A model that shall always be there is loaded again without being asked.
+        With C{atOnce} it is restarted without a call.
         """
         provider = self.makeProvider(start="atOnce")
         provider.start()
@@ -280,7 +281,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_eachHasItsOwnKey(self):
         """
-        The key of a process is worth nothing once it is dead.
+        Each process has its own key.
         """
         self.clock.advance(10)
         self.ask(self.provider)
@@ -289,7 +290,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_aShortLifeMakesThePauseLonger(self):
         """
-        A model that dies whenever it is asked is not loaded all the time.
+        A model that dies at every call is restarted with increasing pauses.
         """
         self.ask(self.provider)
         self.clock.advance(10)
@@ -304,7 +305,7 @@ class DeathTests(LocalModelTestCase):
 
     def test_aLongLifeMakesItShortAgain(self):
         """
-        A model that was well for a while is back soon.
+        After a while without failures the pause is short again.
         """
         self.ask(self.provider)
         self.clock.advance(10)

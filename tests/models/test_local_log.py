@@ -1,5 +1,5 @@
 """
-Tests for what the embedded model's process prints.
+Tests for the output of the embedded model's process.
 """
 
 from hypothesis import given
@@ -21,7 +21,7 @@ TOO_LONG = b"0.02.514.375 E srv    send_error: task id = 103, error: xyzzy too l
 
 class LineSplitterTests(SynchronousTestCase):
     """
-    Whatever is printed, and however it arrives, becomes lines of bounded length.
+    Any output becomes lines of limited length.
     """
 
     @given(
@@ -29,7 +29,7 @@ class LineSplitterTests(SynchronousTestCase):
     )
     def test_lines(self, pieces):
         """
-        Lines do not depend on how the pipe cut them into pieces.
+        The pieces in which output arrives do not matter.
         """
         splitter = LineSplitter()
         lines = [line for piece in pieces for line in splitter.feed(piece)]
@@ -42,7 +42,7 @@ class LineSplitterTests(SynchronousTestCase):
 
     def test_memoryIsBounded(self):
         """
-        A line without an end does not fill the daemon's memory.
+        A line without an end takes limited memory.
         """
         splitter = LineSplitter()
         for _ in range(100):
@@ -53,12 +53,12 @@ class LineSplitterTests(SynchronousTestCase):
 
 class RecordTests(SynchronousTestCase):
     """
-    A line has llama.cpp's level, and quotes nobody.
+    A line has llama.cpp's level, and quotes no request.
     """
 
     def test_levelsWhileLoading(self):
         """
-        The letters of llama.cpp are levels of the daemon's log.
+        llama.cpp's letters become log levels.
         """
         levels = {
             letter: readRecord(b"0.00.000.001 %c srv init: x" % letter, False)
@@ -71,7 +71,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_requestsAreDebug(self):
         """
-        Lines about single requests are logged at debug level.
+        Lines about single requests have the level C{debug}.
         """
         for line in (TIMING, TIMING.replace(b" I ", b" W ")):
             level, text = readRecord(line, True)
@@ -80,14 +80,14 @@ class RecordTests(SynchronousTestCase):
 
     def test_failuresStayErrors(self):
         """
-        A model that fails at its work is an error.
+        Failures keep the level C{error}.
         """
         record = readRecord(b"0.02.514.375 E srv decode: failed to decode", True)
         self.assertEqual(record, ("error", "srv decode: failed to decode"))
 
     def test_answersAreCut(self):
         """
-        The answer to a request can quote it: it is cut off, and debug.
+        Responses, which can quote requests, are removed, and have the level C{debug}.
         """
         self.assertEqual(
             readRecord(QUOTING, True),
@@ -100,8 +100,8 @@ class RecordTests(SynchronousTestCase):
 
     def test_whatHasNoLevel(self):
         """
-        Text without a level is kept while loading.  Later it is where llama.cpp
-        quotes grammars and schemas: it is dropped.
+        Text without a level is kept during loading.  Later it may quote grammars and
+        schemas, and is dropped.
         """
         line = b"WARNING: JSON schema conversion was incomplete: xyzzy"
         self.assertEqual(readRecord(line, False), ("info", line.decode()))
@@ -109,7 +109,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_crashes(self):
         """
-        The last words of a process that crashes are always kept.
+        The last lines of a crash are always kept.
         """
         line = b"/src/ggml.c:123: GGML_ASSERT(n > 0) failed"
         for serving in (False, True):
@@ -117,7 +117,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_nothing(self):
         """
-        Empty lines are none.
+        Empty lines are dropped.
         """
         for serving in (False, True):
             self.assertIsNone(readRecord(b"  ", serving))
@@ -125,7 +125,7 @@ class RecordTests(SynchronousTestCase):
     @given(st.binary(), st.booleans())
     def test_anything(self, line, serving):
         """
-        Whatever is printed, it can't forge a line of the log or upset a terminal.
+        No output can forge a log line or contain control characters.
         """
         record = readRecord(line, serving)
         if record is not None:
@@ -134,12 +134,12 @@ class RecordTests(SynchronousTestCase):
 
 class LoggingTests(LocalModelTestCase):
     """
-    The output of the process is in the daemon's log.
+    The output in the daemon's log.
     """
 
     def test_linesAreLogged(self):
         """
-        They can be told from the daemon's own, and have their level.
+        Lines have a prefix and their level.
         """
         provider = self.makeProvider()
         self.ask(provider)
@@ -153,7 +153,7 @@ class LoggingTests(LocalModelTestCase):
 
     def test_theLastLineIsLogged(self):
         """
-        A process that dies in the middle of a line has it logged.
+        An incomplete last line is logged.
         """
         self.makeProvider(start="atOnce").start()
         self.child.prints(b"0.00.000.001 E out of mem", STDERR)
@@ -162,7 +162,7 @@ class LoggingTests(LocalModelTestCase):
 
     def test_messagesAreNot(self):
         """
-        Once it answers, nothing that people say gets into the log at any level.
+        Once it is ready, no messages are logged at any level.
         """
         self.ask(self.makeProvider())
         self.child.listens()
@@ -173,7 +173,7 @@ class LoggingTests(LocalModelTestCase):
 
     def test_theKeyIsNot(self):
         """
-        The daemon logs the key in no phase of the process's life.
+        The key is not logged in any phase.
         """
         provider = self.makeProvider()
         self.ask(provider)

@@ -1,6 +1,6 @@
 """
-Tests for L{openclaw.models.local} with real processes, and with the real model
-where it is installed.
+Tests for L{openclaw.models.local} with real processes, and with the real model if it is
+installed.
 """
 
 import os
@@ -38,7 +38,7 @@ from tests.models.local_doubles import UpstreamInMemory
 
 PATIENCE = 60
 """
-Seconds after which a test has failed; none needs more than a few.
+The time limit of waits, in seconds; none should need more than a few.
 """
 
 ROOT = Path(openclaw.__file__).parent.parent
@@ -46,7 +46,7 @@ ROOT = Path(openclaw.__file__).parent.parent
 
 def missing():
     """
-    Why the real model can't be run here; C{None} if it can.
+    Return the reason why the real model can't run here; C{None} if it can.
     """
     try:
         Weights(modelPath=None).path()
@@ -57,7 +57,7 @@ def missing():
 
 class DeathWatch:
     """
-    Tells when a process, which need not be a child, has died.
+    A watch on a process, which need not be a child.
 
     @ivar died: Fires with C{None}.
     """
@@ -70,33 +70,30 @@ class DeathWatch:
 
     def fileno(self):
         """
-        Return the descriptor that becomes readable when the process dies.
+        Return a descriptor that becomes readable when the process dies.
         """
         return self._pidfd
 
     def logPrefix(self):
         """
-        A name for the reactor's log.
+        Return a name for the reactor's log.
         """
         return "death watch"
 
     def doRead(self):
-        """
-        It died.
-        """
         self._reactor.removeReader(self)
         os.close(self._pidfd)
         self.died.callback(None)
 
     def connectionLost(self, reason):
         """
-        The reactor gives up watching.
+        Do nothing.
         """
 
 
 class Parent(ProcessProtocol):
     """
-    L{tests.models.killable_daemon} at work.
+    A process of L{tests.models.killable_daemon}.
 
     @ivar ended: Fires when it is reaped.
     """
@@ -108,16 +105,13 @@ class Parent(ProcessProtocol):
 
     def line(self, accept):
         """
-        Fires with the first line from now on that C{accept} says yes to.
+        Return a Deferred for the first later line that C{accept} accepts.
         """
         awaited = Deferred()
         self._awaited[awaited] = accept
         return awaited
 
     def outReceived(self, data):
-        """
-        It has something to say.
-        """
         for line in self._splitter.feed(data):
             text = line.decode()
             for awaited, accept in list(self._awaited.items()):
@@ -126,15 +120,12 @@ class Parent(ProcessProtocol):
                     awaited.callback(text)
 
     def processEnded(self, reason):
-        """
-        It is dead.
-        """
         self.ended.callback(None)
 
 
 class RealProcessTestCase(TestCase):
     """
-    Works with real processes, on the real reactor.
+    A test case with real processes, on the real reactor.
     """
 
     timeout = PATIENCE
@@ -142,7 +133,7 @@ class RealProcessTestCase(TestCase):
 
     def setUp(self):
         """
-        Keep what is logged.
+        Record the log.
         """
         from twisted.internet import reactor
 
@@ -153,7 +144,7 @@ class RealProcessTestCase(TestCase):
 
     def keep(self, event):
         """
-        Something is logged.
+        Record a log event.
         """
         self.events.append(event)
         line = formatEvent(event)
@@ -162,8 +153,7 @@ class RealProcessTestCase(TestCase):
 
     def logged(self, end):
         """
-        Wait until a line is logged that ends like this; it comes by another way than
-        answers do.
+        Wait for a log line with this end, which may arrive later than a response.
         """
         if any(formatEvent(event).endswith(end) for event in self.events):
             return succeed(None)
@@ -171,7 +161,7 @@ class RealProcessTestCase(TestCase):
 
     def fifo(self):
         """
-        A model file that takes for ever to load.
+        Return a model file that never finishes loading.
         """
         path = os.path.abspath(self.mktemp())
         os.mkfifo(path)
@@ -180,12 +170,12 @@ class RealProcessTestCase(TestCase):
 
 class RealModelTests(RealProcessTestCase):
     """
-    The provider starts the real model, and stops it.
+    The provider with the real model.
     """
 
     def setUp(self):
         """
-        The model is ready.
+        Load the model.
         """
         super().setUp()
         self.connected = Deferred()
@@ -205,18 +195,18 @@ class RealModelTests(RealProcessTestCase):
 
     def connect(self, baseURL, key):
         """
-        Learn where the model is.
+        Record the address of the model.
         """
         self.upstream = UpstreamInMemory(baseURL, key, None)
-        # The provider is not yet done with this.
+        # The provider still uses this.
         self.reactor.callLater(0, self.connected.callback, None)
         return self.upstream
 
     async def post(self, body, key=None):
         """
-        Ask the model over HTTP, with its own key if none is given.
+        Send an HTTP request to the model, by default with its key.
 
-        @return: The status and the answer.
+        @return: The status and the response.
         """
         key = self.upstream.key.reveal() if key is None else key
         response = await self.http.post(
@@ -228,7 +218,7 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_answers(self):
         """
-        The model answers in its own words, under the name that it was given.
+        The model replies under the configured name.
         """
         question = [{"role": "user", "content": "Say hello."}]
         status, answer = await self.post({"messages": question, "max_tokens": 8})
@@ -238,14 +228,14 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_asksForTheKey(self):
         """
-        Other users of the machine can't use the model: without the key it is 401.
+        Without the key, requests get 401.
         """
         status, _ = await self.post({"messages": []}, key="guessed")
         self.assertEqual(status, 401)
 
     async def test_eachConversationHasItsShare(self):
         """
-        The context that is configured is there for each conversation, and no more.
+        Each conversation has the configured context, and no more.
         """
         question = [{"role": "user", "content": "word " * 600}]
         status, answer = await self.post({"messages": question})
@@ -254,8 +244,7 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_keepsConfidences(self):
         """
-        Messages and the key stay out of the log, also when llama.cpp itself would print
-        them.
+        Messages and the key are not logged, even if llama.cpp would print them.
         """
         said = {"content": "xyzzy"}
         schema = {"type": "object", "properties": {"a": {"pattern": "xyzzy(("}}}
@@ -271,8 +260,8 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_isNotStoppedBySignalsToAll(self):
         """
-        Ctrl-C in the daemon's terminal, or a supervisor that signals all of its
-        processes, leaves the daemon its model to drain with.
+        Ctrl-C in the daemon's terminal, and signals of a supervisor to all processes,
+        do not end the model, which the daemon needs to drain.
         """
         for number in IGNORED_SIGNALS:
             os.kill(self.pid, number)
@@ -283,7 +272,7 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_closeLeavesNoProcess(self):
         """
-        Once it is closed there is no such process, and nothing was killed.
+        After closing the process has ended without being killed.
         """
         await self.provider.close()
         self.assertRaises(ProcessLookupError, os.kill, self.pid, 0)
@@ -292,7 +281,7 @@ class RealModelTests(RealProcessTestCase):
 
     async def test_comesBackWhenKilled(self):
         """
-        A model that is killed is loaded anew.
+        A killed process is restarted.
         """
         self.connected = Deferred()
         os.kill(self.pid, signal.SIGKILL)
@@ -306,12 +295,12 @@ class RealModelTests(RealProcessTestCase):
 
 class RealEmbeddingTests(RealProcessTestCase):
     """
-    The real model embeds.
+    The real model's embeddings.
     """
 
     def setUp(self):
         """
-        Have a provider as the daemon makes it.
+        Create a provider like the daemon.
         """
         super().setUp()
         providers = Providers(self.reactor, os.environ, self.log)
@@ -328,8 +317,8 @@ class RealEmbeddingTests(RealProcessTestCase):
 
     async def test_meaning(self):
         """
-        Texts of similar meaning have similar vectors, whatever stands beside them; both
-        forms say the same.
+        Texts of similar meaning have similar vectors, independent of the other texts;
+        both formats are equivalent.
         """
         texts = [
             "The cat sleeps.",
@@ -348,7 +337,7 @@ class RealEmbeddingTests(RealProcessTestCase):
 
     async def test_tokens(self):
         """
-        Tokens are taken too; those that the model does not have are not.
+        Tokens are accepted as inputs, except for unknown ones.
         """
         reply = await self.embed([1, 2, 3])
         self.assertEqual((len(reply.vectors), reply.promptTokens), (1, 3))
@@ -356,8 +345,7 @@ class RealEmbeddingTests(RealProcessTestCase):
 
     async def test_limits(self):
         """
-        Inputs that are too long, and dimensions that the model lacks, are the caller's
-        mistakes.
+        Inputs that are too long, and other dimensions, are the caller's errors.
         """
         await self.assertFailure(self.embed("word " * 300), ContextTooLong)
         await self.assertFailure(self.embed("a", dimensions=64), InvalidRequest)
@@ -374,7 +362,7 @@ def dot(one, other):
 
 class RealStartTests(RealProcessTestCase):
     """
-    A real process before it is ready.
+    Real processes before they are ready.
     """
 
     def spawn(self, model):
@@ -397,7 +385,7 @@ class RealStartTests(RealProcessTestCase):
 
     async def test_aFileThatIsNoModel(self):
         """
-        A file of another kind is refused, and llama.cpp's reason is in the log.
+        A file of another kind is rejected, with llama.cpp's reason in the log.
         """
         process = self.spawn(__file__)
         self.assertIsNone(await process.listening)
@@ -412,7 +400,7 @@ class RealStartTests(RealProcessTestCase):
 
     async def test_stopsWhileItLoads(self):
         """
-        A model that loads for ever can be stopped, without being killed.
+        A process that never finishes loading can be stopped without being killed.
         """
         process = self.spawn(self.fifo())
         process.stop()
@@ -424,7 +412,7 @@ class RealStartTests(RealProcessTestCase):
 
 class OrphanTests(RealProcessTestCase):
     """
-    The process does not outlive the daemon, even one that is killed.
+    The process ends with the daemon, even if that is killed.
     """
 
     if not hasattr(os, "pidfd_open"):
@@ -432,7 +420,7 @@ class OrphanTests(RealProcessTestCase):
 
     async def killedWhen(self, state, model):
         """
-        Run a daemon until it says C{state}, kill it, and wait for the end of its
+        Run a daemon until it prints C{state}, kill it, and wait for the end of its
         model's process.
         """
         parent = Parent()
@@ -453,12 +441,12 @@ class OrphanTests(RealProcessTestCase):
 
     async def test_killedWhenReady(self):
         """
-        C{kill -9} of a daemon whose model is ready leaves no process behind.
+        After C{kill -9} of a daemon with a loaded model.
         """
         await self.killedWhen(READY, str(Weights(modelPath=None).path()))
 
     async def test_killedWhileLoading(self):
         """
-        Nor does it while the model loads, however long that would have taken.
+        After C{kill -9} during loading.
         """
         await self.killedWhen(LOADING, self.fifo())

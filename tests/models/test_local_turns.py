@@ -1,5 +1,5 @@
 """
-Tests for L{openclaw.models.local}: several callers.
+Tests for L{openclaw.models.local}: fair sharing among callers.
 """
 
 from twisted.internet.defer import Deferred
@@ -25,26 +25,26 @@ PARALLEL = 2
 
 def question(caller: str, text: str = "Hello.") -> ModelRequest:
     """
-    A caller's question.
+    Return a caller's request.
     """
     return ModelRequest(LOCAL_MODEL, "", [UserMessage(text)], caller=caller)
 
 
 class TurnTests(SynchronousTestCase):
     """
-    The process works on two things at once.
+    The process handles two requests concurrently.
     """
 
     def setUp(self) -> None:
         """
-        It is ready, and nobody uses it.
+        Load the model.
         """
         self.upstream = UpstreamInMemory("http://127.0.0.1:9", Secret("k"), None)
         self.provider = FairSharingProvider(self.upstream, PARALLEL, Clock())
 
     def ask(self, caller: str, text: str = "Hello."):
         """
-        Ask, with no interest in how it ends.
+        Make a call without reading its result.
         """
         call = self.provider.ask(question(caller, text), lambda events: None)
         self.addCleanup(call.done.addErrback, lambda failure: None)
@@ -53,27 +53,28 @@ class TurnTests(SynchronousTestCase):
     @property
     def asked(self) -> list[str]:
         """
-        The callers whose questions have reached the process.
+        Return the callers whose requests have reached the process.
         """
         return [call.request.caller for call in self.upstream.calls]
 
     def test_interfaces(self) -> None:
         """
-        It is a provider like the one that it passes calls on to.
+        It provides the interfaces of the wrapped provider.
         """
         verifyObject(IModelProvider, self.provider)
         verifyObject(IEmbedder, self.provider)
 
     def test_alone(self) -> None:
         """
-        A caller alone has all of it, and those that need not wait make no detour.
+        A single caller can use everything, and calls that need not wait are made
+        directly.
         """
         calls = [self.ask("ann") for _ in range(PARALLEL)]
         self.assertEqual(calls, self.upstream.calls)
 
     def test_greedy(self) -> None:
         """
-        However many questions a caller has, the next to be answered is another's.
+        However many requests a caller has, another caller's is next.
         """
         for number in range(20):
             self.ask("greedy", str(number))
@@ -91,7 +92,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        A cancelled caller gives the turn to the next, waiting or not.
+        A cancelled call frees its turn, waiting or not.
         """
         under_way = [self.ask("ann") for _ in range(PARALLEL)]
         waiting, last = self.ask("bob"), self.ask("eve")
@@ -104,7 +105,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_failed(self) -> None:
         """
-        So does a call that fails, or can't even be made.
+        A failing call frees its turn, and so does one that can't be made.
         """
         for _ in range(PARALLEL):
             self.ask("ann")
@@ -121,8 +122,8 @@ class TurnTests(SynchronousTestCase):
 
     def test_embeddings(self) -> None:
         """
-        Those of a large request are made in many turns, between which others have
-        theirs; its vectors come in their order.
+        A large request takes many turns, in between those of others; its vectors keep
+        their order.
         """
         count = 3 * TURN_INPUTS + 1
         texts = [str(number) for number in range(count)]
@@ -147,7 +148,7 @@ class TurnTests(SynchronousTestCase):
 
     def answer(self, call) -> None:
         """
-        Answer a call for embeddings.
+        Reply to a call for embeddings.
         """
         inputs = call.request.inputs
         vectors = [[0.0 if text == "a" else float(text)] for text in inputs]
@@ -155,7 +156,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """
-        The connections are closed when nobody waits for a turn any more.
+        The connections are closed when no call waits for a turn.
         """
         calls = [self.ask("ann") for _ in range(PARALLEL + 1)]
         self.upstream.closing = Deferred()
@@ -171,7 +172,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_closeBetweenParts(self) -> None:
         """
-        A large request that is under way is embedded to its end.
+        A large request in progress can end.
         """
         texts = ["1"] * (2 * TURN_INPUTS)
         done = self.provider.embed(EmbeddingRequest(LOCAL_MODEL, texts))
@@ -185,12 +186,12 @@ class TurnTests(SynchronousTestCase):
 
 class WholeProviderTests(LocalModelTestCase):
     """
-    The embedded model takes turns.
+    The embedded model shares its turns.
     """
 
     def test_turns(self) -> None:
         """
-        Also of those who asked while it was loading.
+        This includes calls from before it was loaded.
         """
         provider = self.makeProvider(parallel=1)
         for _ in range(3):

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.ollama.chat}: what is asked.
+Tests of L{openclaw.models.dialects.ollama.chat}: requests.
 """
 
 from functools import partial
@@ -40,12 +40,12 @@ encoded = partial(model_requests.encoded, DIALECT, model="qwen3")
 
 class ConversationTests(SynchronousTestCase):
     """
-    A conversation is encoded in Ollama's form.
+    Conversations in Ollama's format.
     """
 
     def test_plain(self) -> None:
         """
-        A prompt and a question need no more than this.
+        A prompt and a message.
         """
         body = Ollama().encode(ModelRequest("qwen3", "Be kind.", [UserMessage("Hi")]))
         self.assertEqual(
@@ -62,7 +62,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_images(self) -> None:
         """
-        Images go beside the text.
+        Images are beside the text.
         """
         parts = (TextPart("What"), ImagePart("image/png", "aGk="), TextPart("is it?"))
         self.assertEqual(
@@ -72,7 +72,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_toolResults(self) -> None:
         """
-        Calls go back as objects, results with the name and the id of their call.
+        Calls have objects as arguments, results the name and the id of their call.
         """
         call = ToolCall("call_1", "weather", '{"city": "Köln"}')
         body = encoded(
@@ -109,7 +109,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_failedTool(self) -> None:
         """
-        A failed call's result says so in its text.
+        A failed call's result has a text about the failure.
         """
         call = AssistantMessage("", (ToolCall("call_1", "weather", "{}"),))
         for isError, text in ((True, "Error: no sky"), (False, "no sky")):
@@ -126,7 +126,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_malformedArguments(self) -> None:
         """
-        Malformed arguments of a call are shown to the model, not lost.
+        Malformed arguments of a call are sent as they are.
         """
         for written, shown in (('{"a":', '{"a":'), ("[1]", [1]), ('"x"', "x")):
             body = encoded(AssistantMessage("", (ToolCall("a", "f", written),)))
@@ -136,7 +136,7 @@ class ConversationTests(SynchronousTestCase):
 
 class RequestTests(RequestTestCase):
     """
-    The fields of a request are sent, or refused.
+    The fields of a request.
     """
 
     dialect = DIALECT
@@ -144,19 +144,19 @@ class RequestTests(RequestTestCase):
 
     def wanting(self, **sampling: Any) -> dict[str, Any]:
         """
-        The request with these sampling fields.
+        Return a request with these sampling fields.
         """
         return encoded(UserMessage("Hi"), sampling=Sampling(**sampling))
 
     def choosing(self, choice: ToolChoice) -> dict[str, Any]:
         """
-        A request with a tool.
+        Return a request with a tool.
         """
         return encoded(UserMessage("Hi"), tools=[WEATHER], toolChoice=choice)
 
     def test_options(self) -> None:
         """
-        Sampling fields become options, by Ollama's names.
+        Sampling fields become options with Ollama's names.
         """
         body = self.wanting(
             temperature=0.0,
@@ -182,8 +182,8 @@ class RequestTests(RequestTestCase):
 
     def test_bound(self) -> None:
         """
-        The newer name of the bound wins; without one, or with one that is greater,
-        the model's own holds.
+        The newer field of the output limit takes precedence; the model's limit is the
+        default and the maximum.
         """
         limits = self.wanting(max_tokens=7, max_completion_tokens=8)["options"]
         self.assertEqual(limits, {"num_predict": 8})
@@ -196,15 +196,15 @@ class RequestTests(RequestTestCase):
 
     def test_context(self) -> None:
         """
-        A conversation as long as the model can read is read whole: left alone, the
-        server would cut off its beginning.
+        The context window is requested, since the server would truncate longer
+        conversations by default.
         """
         body = encoded(UserMessage("Hi"), contextWindow=32768)
         self.assertEqual(body["options"], {"num_ctx": 32768})
 
     def test_tools(self) -> None:
         """
-        Tools go out with their schemas as they are.
+        Tools have unchanged schemas.
         """
         self.assertEqual(
             self.choosing("auto")["tools"],
@@ -222,14 +222,14 @@ class RequestTests(RequestTestCase):
 
     def test_toolChoice(self) -> None:
         """
-        A model that must not call tools is not shown any.
+        With C{none} no tools are sent.
         """
         self.assertNotIn("tools", self.choosing("none"))
 
     def test_forcedTool(self) -> None:
         """
-        The API can't force a call: the model is told to make one, and of a named tool
-        alone.
+        The API can't require a call: the model is instructed to make one, and a named
+        tool is sent alone.
         """
         for choice in ("required", NamedTool("weather")):
             body, ignored = fitted(
@@ -248,7 +248,7 @@ class RequestTests(RequestTestCase):
 
     def test_format(self) -> None:
         """
-        JSON, or JSON after a schema, is asked for by C{format}.
+        JSON, or JSON with a schema, is requested by C{format}.
         """
         for wanted, format in (
             ({"type": "text"}, None),
@@ -263,7 +263,7 @@ class RequestTests(RequestTestCase):
 
     def test_thinking(self) -> None:
         """
-        The reasoning effort is sent as far as the model has such a setting.
+        The reasoning effort is sent as far as the model supports it.
         """
         for effort, think in (("none", False), ("minimal", True), ("high", True)):
             self.assertIs(self.wanting(reasoning_effort=effort)["think"], think)
@@ -290,7 +290,7 @@ class RequestTests(RequestTestCase):
 
     def test_idle(self) -> None:
         """
-        Fields that ask for nothing are no reason to refuse.
+        Values without an effect are accepted.
         """
         body = self.wanting(
             logit_bias={}, logprobs=False, top_logprobs=0, parallel_tool_calls=False
@@ -305,13 +305,13 @@ class TargetTests(SynchronousTestCase):
 
     def test_path(self) -> None:
         """
-        Chats have one address.
+        Chats have one path.
         """
         self.assertEqual(Ollama().path(ModelRequest("qwen3", "", [])), "/api/chat")
 
     def test_key(self) -> None:
         """
-        A key is shown if there is one.
+        The key is optional.
         """
         shown = dict(Ollama().headers(Secret("hush")))
         self.assertEqual(shown["Authorization"], "Bearer hush")

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.ollama.chat}: what is understood.
+Tests of L{openclaw.models.dialects.ollama.chat}: responses.
 """
 
 from functools import partial
@@ -36,7 +36,7 @@ ANSWER = b"""\
 "eval_duration":4799921000}
 """ % {b"stamp": STAMP}
 """
-After U{https://docs.ollama.com/api/chat}; the words are ours.
+After U{https://docs.ollama.com/api/chat}; the texts are ours.
 """
 
 CALLS = b"""\
@@ -51,7 +51,7 @@ CALLS = b"""\
 "done_reason":"stop","prompt_eval_count":90,"eval_count":20}
 """ % {b"stamp": STAMP}
 """
-After U{https://docs.ollama.com/capabilities/tool-calling}.  Older servers give no id.
+After U{https://docs.ollama.com/capabilities/tool-calling}.  Older servers send no id.
 """
 
 TAGGED = b"""\
@@ -62,7 +62,7 @@ TAGGED = b"""\
 "done_reason":"length","prompt_eval_count":3,"eval_count":9}
 """ % {b"stamp": STAMP}
 """
-A model that Ollama does not know to think.
+A reasoning model that Ollama does not recognise as one.
 """
 
 FAILED = b"""\
@@ -123,7 +123,7 @@ understood = partial(event_reading.understood, Ollama)
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    A server's answers are understood.
+    A server's responses.
     """
 
     dialect = Ollama
@@ -136,20 +136,19 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
     def framed(self, *documents: bytes) -> bytes:
         """
-        Each has its line.
+        Return each text as a line.
         """
         return b"".join(b"%s\n" % document for document in documents)
 
     def test_lastLineOpen(self) -> None:
         """
-        The last line counts without its end.
+        The last line may lack its end.
         """
         self.assertEqual(understood(ANSWER.rstrip()), SAMPLES["answer"][1])
 
     def test_complete(self) -> None:
         """
-        After its last line the answer is complete, though the server keeps the
-        connection.
+        After its last line the response is complete, though the connection stays open.
         """
         decoder = decoderOf(Ollama())
         decoder.feed(ANSWER[:-1])
@@ -160,18 +159,18 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
 class OddAnswerTests(SynchronousTestCase):
     """
-    Servers that only resemble Ollama are understood where that is safe.
+    Servers that resemble Ollama.
     """
 
     def line(self, *, done: bool = False, **said: object) -> bytes:
         """
-        One line of an answer.
+        Return one line of a response.
         """
         return msgspec.json.encode({"message": said, "done": done}) + b"\n"
 
     def callOf(self, **called: object) -> Outcome:
         """
-        Return the outcome of an answer with one call.
+        Return the result of a response with one call.
         """
         return understood(
             self.line(tool_calls=[called]), self.line(done=True, content="")
@@ -179,7 +178,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_wrongType(self) -> None:
         """
-        A member of another type is as good as absent, and proves nothing.
+        A member of another type counts as absent, and proves nothing.
         """
         self.assertEqual(understood(b'{"message":7}\n').end[0], UpstreamTruncated)
 
@@ -192,7 +191,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_argumentsAsText(self) -> None:
         """
-        Arguments may be wrapped in a string, as OpenAI's are, or null.
+        Arguments may be a string, as in OpenAI's API, or null.
         """
         for sent, meant in (('{"a":1}', '{"a":1}'), ("", "{}"), (None, "{}")):
             outcome = self.callOf(function={"name": "f", "arguments": sent})
@@ -200,7 +199,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_argumentsUntouched(self) -> None:
         """
-        Numbers in arguments are neither rounded nor rewritten.
+        Numbers in arguments are unchanged.
         """
         called = b'{"function":{"name":"f","arguments":{"n":123456789012345678901.0}}}'
         wire = b'{"message":{"tool_calls":[%s]},"done":true}\n' % called
@@ -210,14 +209,14 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_nameless(self) -> None:
         """
-        A call must have a name.
+        A call without a name is an error.
         """
         for function in ({"arguments": {}}, {"name": "", "arguments": {}}):
             self.assertEqual(self.callOf(function=function).end[0], UpstreamMalformed)
 
     def test_sameID(self) -> None:
         """
-        A call that is sent twice is one; two calls under one id are told apart.
+        A repeated call is one; two calls with the same id are distinguished.
         """
         first = {"id": "a", "function": {"name": "f", "arguments": {"n": 1}}}
         other = {"id": "a", "function": {"name": "f", "arguments": {"n": 2}}}
@@ -229,7 +228,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_lengthWins(self) -> None:
         """
-        Calls of an answer that was cut short are not passed off as all of them.
+        Calls of a truncated reply are dropped.
         """
         wire = self.line(tool_calls=[{"function": {"name": "f"}}])
         wire += b'{"done":true,"done_reason":"length"}\n'
@@ -237,7 +236,7 @@ class OddAnswerTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """
-        The server's reason reaches the caller.
+        The server's message reaches the caller.
         """
         body = b'{"error":"\\"gemma\\" does not support thinking"}'
         error = providerError("vendor", 400, Headers(), body)

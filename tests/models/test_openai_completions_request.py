@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.openai_completions.request}: what is sent.
+Tests of L{openclaw.models.dialects.openai_completions.request}.
 """
 
 import msgspec
@@ -27,15 +27,15 @@ class RequestTests(SynchronousTestCase):
         self, *messages: Message, system: str = "", **sampling: object
     ) -> dict[str, object]:
         """
-        The body of a request.
+        Return the body of a request.
         """
         request = ModelRequest("some-model", system, messages, Sampling(**sampling))
         return msgspec.json.decode(OpenAICompletions().encode(request))
 
     def test_least(self) -> None:
         """
-        A stream with its usage is asked for; what nobody set is not sent, since a
-        provider may refuse it.
+        A stream with usage is requested; unset fields are not sent, since a provider
+        may reject them.
         """
         self.assertEqual(
             self.sent(UserMessage("Hello?")),
@@ -49,7 +49,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_conversation(self) -> None:
         """
-        The system prompt comes first; each message keeps its role and its place.
+        The system prompt comes first; each message keeps its role and position.
         """
         body = self.sent(
             UserMessage("Weather?"),
@@ -85,8 +85,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_failedTool(self) -> None:
         """
-        A failed call's result says so in its text, since the API has no field for it;
-        and our own field does not go out.
+        A failed call's result has a text about the failure, since the API has no field
+        for it; our own field is not sent.
         """
         call = AssistantMessage("", (ToolCall("call_1", "look", "{}"),))
         for said, isError, text in (
@@ -101,8 +101,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_sampling(self) -> None:
         """
-        The caller's sampling fields are sent under their own names, also when the value
-        is falsy.
+        Sampling fields are sent unchanged, also if the value is falsy.
         """
         fields = {
             "temperature": 0.0,
@@ -124,8 +123,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_tokenLimits(self) -> None:
         """
-        The two names for the most tokens are not mixed up: older servers know only
-        the one, newer models of OpenAI take only the other.
+        The two fields of the output limit are kept apart: older servers only accept
+        one, newer models of OpenAI only the other.
         """
         names = {"max_tokens", "max_completion_tokens"}
         for name in names:
@@ -135,8 +134,8 @@ class RequestTests(SynchronousTestCase):
 
     def test_limitOfReasoningModels(self) -> None:
         """
-        OpenAI's later models get the bound by the name that they take; where the
-        caller gave both, the newer one holds.
+        OpenAI's later models get the limit in the field that they accept; of both the
+        newer takes precedence.
         """
         for model, newer in (
             ("o3-mini", True),
@@ -160,7 +159,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_thoughts(self) -> None:
         """
-        A model that told its thoughts before a call gets them back where it told them.
+        A model that sent reasoning before a call gets it back in the same field.
         """
         call = ToolCall("call_1", "look", "{}")
         for field in ("reasoning_content", "reasoning"):
@@ -172,7 +171,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_everySamplingField(self) -> None:
         """
-        No field is forgotten.
+        All fields are tested.
         """
         some = {
             "stop": "a",

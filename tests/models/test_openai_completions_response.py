@@ -1,7 +1,7 @@
 """
-Tests of L{openclaw.models.dialects.openai_completions.response}: what is understood.
+Tests of L{openclaw.models.dialects.openai_completions.response}.
 
-How it travels is tested in L{tests.models.test_upstream_call}.
+L{tests.models.test_upstream_call} tests the transport.
 """
 
 from functools import partial
@@ -29,7 +29,7 @@ understood = partial(event_reading.understood, OpenAICompletions)
 
 def stream(*chunks: object, done: bool = True) -> bytes:
     """
-    A stream of these chunks.
+    Return a stream of these chunks.
     """
     events = [b"data: " + msgspec.json.encode(chunk) + b"\n\n" for chunk in chunks]
     return b"".join(events) + (b"data: [DONE]\n\n" if done else b"")
@@ -37,14 +37,14 @@ def stream(*chunks: object, done: bool = True) -> bytes:
 
 def says(finish_reason: str | None = None, **delta: object) -> dict[str, object]:
     """
-    A chunk with this delta.
+    Return a chunk with this delta.
     """
     return {"choices": [{"delta": delta, "finish_reason": finish_reason}]}
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    The providers that there are, are understood.
+    Responses of actual providers.
     """
 
     dialect = OpenAICompletions
@@ -66,7 +66,7 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
 class EndTests(SynchronousTestCase):
     """
-    An answer counts only if the provider said that it is whole.
+    A reply requires proof that it is complete.
     """
 
     def test_reasonWithoutDone(self) -> None:
@@ -78,7 +78,7 @@ class EndTests(SynchronousTestCase):
 
     def test_doneWithoutReason(self) -> None:
         """
-        The reason may be missing, or come as C{null}.
+        The reason may be missing or C{null}.
         """
         for chunk in (
             says(content="Hi."),
@@ -89,7 +89,7 @@ class EndTests(SynchronousTestCase):
 
     def test_neither(self) -> None:
         """
-        Without both the answer broke off; what there was of it has been told.
+        Without both the response is truncated; its events are kept.
         """
         outcome = understood(stream(says(content="Hi."), done=False))
         self.assertEqual(outcome.text, "Hi.")
@@ -100,7 +100,7 @@ class EndTests(SynchronousTestCase):
 
     def test_reasons(self) -> None:
         """
-        Of the reasons those are told that mean something to a caller.
+        Known reasons are passed on.
         """
         for said, told in [
             ("length", "length"),
@@ -114,7 +114,7 @@ class EndTests(SynchronousTestCase):
 
     def test_reasonThatIsNone(self) -> None:
         """
-        An answer that the provider gave up is not whole, even without an error.
+        A reply that the provider aborted is not complete, even without an error.
         """
         for reason in ("error", "abort", "insufficient_system_resource"):
             outcome = understood(stream(says(reason, content="Hi.")))
@@ -122,7 +122,7 @@ class EndTests(SynchronousTestCase):
 
     def test_doneIsTheEnd(self) -> None:
         """
-        Behind C{[DONE]}, also with blanks after it, nothing is read.
+        After C{[DONE]}, also with trailing blanks, nothing is read.
         """
         wire = stream(says(content="Hi.")).replace(b"[DONE]", b"[DONE] ")
         for more in (stream(says(content="More.")), b"data: {nonsense\n\n"):
@@ -131,7 +131,7 @@ class EndTests(SynchronousTestCase):
 
     def test_heldBack(self) -> None:
         """
-        A possible beginning of a tag that the answer ends with was text.
+        The beginning of a possible tag at the end of the reply was text.
         """
         outcome = understood(stream(says("stop", content="<thi")))
         self.assertEqual(outcome.end, ModelReply("<thi", "stop", NO_USAGE))
@@ -139,12 +139,12 @@ class EndTests(SynchronousTestCase):
 
 class ChunkTests(SynchronousTestCase):
     """
-    Providers are sloppy in many ways.
+    Inaccurate servers.
     """
 
     def test_nulls(self) -> None:
         """
-        Any field may be C{null}, or not there.
+        Any field may be C{null} or missing.
         """
         outcome = understood(
             stream(
@@ -164,15 +164,14 @@ class ChunkTests(SynchronousTestCase):
 
     def test_emptyData(self) -> None:
         """
-        An event without data is no chunk.
+        An event without data is ignored.
         """
         wire = b"data:\n\ndata:  \n\n" + stream(says(content="Hi."))
         self.assertEqual(understood(wire).text, "Hi.")
 
     def test_thoughtInText(self) -> None:
         """
-        Thoughts that the model writes into its answer are told apart, however the
-        chunks come.
+        Reasoning inside the text is separated, in any pieces.
         """
         pieces = ["<thi", "nk>Hm", ".</th", "ink>", "\n\n", "Yes", ". <think>"]
         outcome = understood(stream(*(says(content=piece) for piece in pieces)))
@@ -180,8 +179,8 @@ class ChunkTests(SynchronousTestCase):
 
     def test_thoughtThatNothingOpens(self) -> None:
         """
-        A thought of which only the end is marked is none of the reply's text, and none
-        of what is told where that is known in time.
+        Reasoning with only a closing tag is not in the reply's text, and not in the
+        events if it is recognised in time.
         """
         pieces = ["Hm", ".</th", "ink>", "\n\n", "Yes."]
         chunks = [says(content=piece) for piece in pieces]
@@ -199,7 +198,7 @@ class ChunkTests(SynchronousTestCase):
 
     def test_thoughtOfItsOwn(self) -> None:
         """
-        A server that tells the thoughts from the text has no tags in it.
+        If a server separates the reasoning, the text has no tags.
         """
         decoder = decoderOf(OpenAICompletions())
         decoder.expectThought()
@@ -209,7 +208,7 @@ class ChunkTests(SynchronousTestCase):
 
     def test_wholeWithoutReason(self) -> None:
         """
-        A whole answer proves its end by being one document.
+        A plain response is complete by being one document.
         """
         whole = msgspec.json.encode({"choices": [{"message": {"content": "Hi."}}]})
         self.assertEqual(understood(whole).end, ModelReply("Hi.", "stop", NO_USAGE))
@@ -217,8 +216,8 @@ class ChunkTests(SynchronousTestCase):
 
     def test_thoughtsBeforeCalls(self) -> None:
         """
-        The model's thoughts before a call are kept for it, under the field in which
-        they came; those before a mere answer are not.
+        Reasoning before a call is kept, with the field in which it came; reasoning
+        before text is not.
         """
         call = {"id": "c", "function": {"name": "ls", "arguments": "{}"}}
         for field in ("reasoning_content", "reasoning"):
@@ -230,8 +229,8 @@ class ChunkTests(SynchronousTestCase):
 
     def test_usage(self) -> None:
         """
-        The last count holds: some providers send one with each chunk, each with
-        all tokens so far.
+        The last count is used: some providers send one with each chunk, with all tokens
+        so far.
         """
         outcome = understood(
             stream(
@@ -283,7 +282,7 @@ class ChunkTests(SynchronousTestCase):
 
     def test_lateUsage(self) -> None:
         """
-        The count comes behind the reason, and is not missed.
+        The count after the finish reason is read.
         """
         last = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
         outcome = understood(stream(says("stop", content="a"), last, done=False))
@@ -292,12 +291,12 @@ class ChunkTests(SynchronousTestCase):
 
 class MalformedTests(SynchronousTestCase):
     """
-    A malformed answer is an error that says so.
+    Malformed responses are errors.
     """
 
     def test_wrongTypes(self) -> None:
         """
-        A member of another type is as good as absent, and proves nothing.
+        A member of another type counts as absent, and proves nothing.
         """
         for payload in (
             {"choices": [{"delta": {"content": 1}}]},
@@ -309,7 +308,7 @@ class MalformedTests(SynchronousTestCase):
 
     def test_halfDocument(self) -> None:
         """
-        A document that breaks off is an answer that broke off.
+        An incomplete document is a truncated response.
         """
         outcome = understood(UNSTREAMED[:-20])
         self.assertEqual((outcome.text, outcome.end[0]), ("", UpstreamTruncated))
@@ -317,12 +316,12 @@ class MalformedTests(SynchronousTestCase):
 
 class ReportedErrorTests(SynchronousTestCase):
     """
-    An error that comes after a status of 200 is one.
+    Errors after a status of 200.
     """
 
     def assertReported(self, chunk: object, kind: type[OpenClawError]) -> str:
         """
-        Assert that a chunk, streamed or not, means an error.
+        Assert that a chunk, streamed or not, is an error.
 
         @return: Its message.
         """
@@ -335,7 +334,7 @@ class ReportedErrorTests(SynchronousTestCase):
 
     def test_forms(self) -> None:
         """
-        Each provider has its own way to put it.
+        The forms of several providers.
         """
         for chunk in [
             {"error": {"message": "Out of memory", "type": "server_error"}},
@@ -352,13 +351,13 @@ class ReportedErrorTests(SynchronousTestCase):
 
     def test_noWords(self) -> None:
         """
-        An error need not say anything.
+        An error need not have a message.
         """
         self.assertReported({"error": True}, UpstreamError)
 
     def test_status(self) -> None:
         """
-        An error with a status is that status's error.
+        An error with a status has that status's meaning.
         """
         limit = {"error": {"message": "Slow down", "code": 429}}
         self.assertReported(limit, UpstreamRateLimited)

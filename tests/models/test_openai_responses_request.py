@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.openai_responses.response}: what is sent.
+Tests of L{openclaw.models.dialects.openai_responses.response}: requests.
 """
 
 from functools import partial
@@ -28,18 +28,18 @@ sampled = partial(model_requests.sampled, DIALECT)
 
 class PlaceTests(SynchronousTestCase):
     """
-    A request goes where the API is, with the key.
+    The URL and the headers.
     """
 
     def test_path(self) -> None:
         """
-        The base URL has the version, as with chat completions.
+        The base URL includes the version, as for chat completions.
         """
         self.assertEqual(DIALECT.path(ModelRequest("m", "", [])), "/responses")
 
     def test_headers(self) -> None:
         """
-        The key is a bearer token; a server at home may need none.
+        The key is a Bearer token, and optional.
         """
         headers = dict(DIALECT.headers(Secret("hush")))
         self.assertEqual(headers["Authorization"], "Bearer hush")
@@ -48,12 +48,12 @@ class PlaceTests(SynchronousTestCase):
 
 class ConversationTests(SynchronousTestCase):
     """
-    All that was said is sent, in the API's form, and nothing is stored there.
+    Conversations in the API's format, with C{store} false.
     """
 
     def test_whole(self) -> None:
         """
-        Images are parts of a message; calls and results are items of their own.
+        Images are parts of a message; calls and results are separate items.
         """
         self.assertEqual(
             encoded(*CONVERSATION, system="Be kind."),
@@ -105,7 +105,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_callAlone(self) -> None:
         """
-        A call without words is no empty message.
+        A call without text has no empty message.
         """
         call = ToolCall("call_1", "ls", "{oops")
         (item,) = encoded(AssistantMessage("", (call,)))["input"]
@@ -113,8 +113,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_thoughts(self) -> None:
         """
-        The model's thoughts are sent back before its calls.  Nothing is stored there,
-        so they have no id to be found by.
+        The model's reasoning precedes its calls, without the id of a stored item.
         """
         call = ToolCall("call_1", "ls", "{}")
         said = AssistantMessage("I look.", (call,), (Thought("", "gAAA"),))
@@ -126,8 +125,8 @@ class ConversationTests(SynchronousTestCase):
 
     def test_askingForThoughts(self) -> None:
         """
-        Models that think are asked for what they thought, in their cipher; others
-        would refuse that.
+        Encrypted reasoning is requested from reasoning models; others would reject
+        that.
         """
         wanted = ["reasoning.encrypted_content"]
         self.assertEqual(encoded(reasoning=True)["include"], wanted)
@@ -136,8 +135,8 @@ class ConversationTests(SynchronousTestCase):
 
     def test_idsOfOthers(self) -> None:
         """
-        An id that another provider made, longer than this one takes, becomes
-        another, in call and result alike.
+        An id of another provider that is too long is replaced, in call and result
+        alike.
         """
         strange = "x" * 65
         called, result = encoded(
@@ -149,7 +148,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_failedTool(self) -> None:
         """
-        A failed call's result says so in its text.
+        A failed call's result has a text about the failure.
         """
         call = AssistantMessage("", (ToolCall("c", "ls", "{}"),))
         for isError, text in ((True, "Error: no disk"), (False, "no disk")):
@@ -162,13 +161,13 @@ class ConversationTests(SynchronousTestCase):
 
 class ToolTests(SynchronousTestCase):
     """
-    The model is offered tools, and told what it may do with them.
+    Tools and the choice among them.
     """
 
     def test_tools(self) -> None:
         """
-        A tool is its name, its description and its schema; that it is not strict is
-        said, since here it would be.
+        A tool has a name, a description and a schema, and C{strict} false, since the
+        API's default is true.
         """
         body = encoded(tools=[TOOL, ToolSpec("ls", "", {}, strict=True)])
         self.assertEqual(
@@ -193,14 +192,14 @@ class ToolTests(SynchronousTestCase):
 
     def test_withoutTools(self) -> None:
         """
-        Nothing is said of tools where there are none.
+        Without tools there are no related fields.
         """
         body = encoded(sampling=Sampling(parallel_tool_calls=False))
         self.assertEqual(set(body), {"model", "input", "store", "stream"})
 
     def test_choices(self) -> None:
         """
-        Each choice has its word.
+        The values of the choice.
         """
         for choice, expected in (
             ("auto", "auto"),
@@ -214,7 +213,7 @@ class ToolTests(SynchronousTestCase):
 
     def test_oneAtATime(self) -> None:
         """
-        Parallel calls can be ruled out, and asked for.
+        Parallel calls can be disabled and enabled.
         """
         for parallel in (False, True):
             sampling = Sampling(parallel_tool_calls=parallel)
@@ -224,7 +223,7 @@ class ToolTests(SynchronousTestCase):
 
 class SamplingTests(RequestTestCase):
     """
-    A sampling field is passed on, or refused; never dropped.
+    Sampling fields are sent or reported, never silently dropped.
     """
 
     dialect = DIALECT
@@ -232,7 +231,7 @@ class SamplingTests(RequestTestCase):
 
     def test_mapped(self) -> None:
         """
-        Sampling fields that the API has are sent under its names.
+        Supported fields are sent under the API's names.
         """
         body = sampled(temperature=0.0, top_p=0.5, reasoning_effort="minimal")
         self.assertEqual(body["temperature"], 0)
@@ -241,7 +240,7 @@ class SamplingTests(RequestTestCase):
 
     def test_bound(self) -> None:
         """
-        The request's bound is sent if there is one.
+        The request's output limit is sent if there is one.
         """
         self.assertEqual(sampled(max_tokens=50)["max_output_tokens"], 50)
         both = sampled(max_tokens=50, max_completion_tokens=60)
@@ -250,7 +249,7 @@ class SamplingTests(RequestTestCase):
 
     def test_format(self) -> None:
         """
-        The form of the answer is passed on, a schema without its frame.
+        The format of the reply is passed on, a schema in the API's form.
         """
         self.assertEqual(
             sampled(response_format=SCHEMA_FORMAT)["text"],
@@ -285,7 +284,7 @@ class SamplingTests(RequestTestCase):
 
     def test_askingForNothing(self) -> None:
         """
-        Values that change nothing, such as some clients always send, may pass.
+        Values without an effect, which some clients always send, are accepted.
         """
         body = sampled(
             frequency_penalty=0.0,

@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.dialects.openai_responses.response}: what is understood.
+Tests of L{openclaw.models.dialects.openai_responses.response}: responses.
 """
 
 from functools import partial
@@ -40,7 +40,7 @@ failure = partial(event_reading.failure, OpenAIResponses)
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
     """
-    Answers in the documented form are understood.
+    Responses in the documented format.
     """
 
     dialect = OpenAIResponses
@@ -57,19 +57,19 @@ class AnswerTests(DecoderContract, SynchronousTestCase):
 
 class EndTests(SynchronousTestCase):
     """
-    A client learns why the model stopped, and that it did.
+    Finish reasons.
     """
 
     def assertEnds(self, expected: str, *end: dict[str, object]) -> None:
         """
-        Assert what an end becomes.
+        Assert the finish reason for an end.
         """
         outcome = understood(events(says("Yes"), *end))
         self.assertEqual(outcome.end.finishReason, expected)
 
     def test_reasons(self) -> None:
         """
-        Each end has its word in chat completions.
+        Each end has its value of chat completions.
         """
         for reason, expected in (
             ("max_output_tokens", "length"),
@@ -83,14 +83,14 @@ class EndTests(SynchronousTestCase):
 
     def test_endMarkOfOthers(self) -> None:
         """
-        C{[DONE]} ends an answer, too.
+        C{[DONE]} ends a response, too.
         """
         outcome = understood(events(says("Yes")) + b"data: [DONE]\n\n")
         self.assertEqual(outcome.end, ModelReply("Yes", "stop", NO_USAGE))
 
     def test_callCutByTheBound(self) -> None:
         """
-        A call that the bound on tokens cut is no call to run: C{length} wins.
+        A call that the output limit truncated is dropped, with C{length}.
         """
         outcome = understood(
             events(added(0, call(0, "read", "")), writes(0, '{"pa'), ends("incomplete"))
@@ -109,12 +109,12 @@ class EndTests(SynchronousTestCase):
 
 class LeniencyTests(SynchronousTestCase):
     """
-    Servers that say less, or more, than OpenAI's are understood.
+    Servers that send less, or more, than OpenAI's.
     """
 
     def test_itemsOnly(self) -> None:
         """
-        Items may come whole, without their pieces.
+        Items may arrive complete, without pieces.
         """
         outcome = understood(
             events(
@@ -126,7 +126,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_argumentsAtTheEnd(self) -> None:
         """
-        A call may begin, and get its arguments when it is whole.
+        The arguments may arrive with the end of a call.
         """
         outcome = understood(
             events(
@@ -137,14 +137,14 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_noArguments(self) -> None:
         """
-        Arguments that never come are none, in a form that can be parsed.
+        Missing arguments become an empty object.
         """
         outcome = understood(events(added(0, call(1, "ls", "")), ends()))
         self.assertEqual(outcome.calls, (ToolCall("call_1", "ls", "{}"),))
 
     def test_endOnly(self) -> None:
         """
-        All may come with the end.
+        Everything may arrive with the end.
         """
         output = [{"type": "reasoning", "content": None}, message("Hello")]
         outcome = understood(events(ends(output=output)))
@@ -152,7 +152,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_withoutIndexes(self) -> None:
         """
-        Words are told once, also where items are not numbered.
+        Text is sent once, also if items have no index.
         """
         piece = {"type": "response.output_text.delta", "delta": "Hello"}
         outcome = understood(events(piece, ends(output=[message("Hello")])))
@@ -160,7 +160,7 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """
-        The text of a refusal is the model's answer.
+        The text of a refusal is the reply.
         """
         piece = {"type": "response.refusal.delta", "output_index": 0, "delta": "No."}
         self.assertEqual(understood(events(piece, ends())).text, "No.")
@@ -169,14 +169,14 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_openThoughts(self) -> None:
         """
-        The thoughts of models that show them are told.
+        Visible reasoning is sent.
         """
         piece = {"type": "response.reasoning_text.delta", "delta": "Hm"}
         self.assertEqual(understood(events(piece, ends())).thought, "Hm")
 
     def test_unknownThings(self) -> None:
         """
-        Unknown events and items are passed over, whatever they hold.
+        Unknown events and items are ignored.
         """
         odd = {"type": "tool_search_call", "arguments": {"a": 1}, "content": "x"}
         outcome = understood(
@@ -193,18 +193,18 @@ class LeniencyTests(SynchronousTestCase):
 
 class ThoughtTests(SynchronousTestCase):
     """
-    The model's thoughts before its calls are kept for it.
+    The model's reasoning before its calls is kept.
     """
 
     def reasoning(self, sealed: object) -> dict[str, object]:
         """
-        An item that is a thought.
+        Return an item with reasoning.
         """
         return {"type": "reasoning", "summary": [], "encrypted_content": sealed}
 
     def test_whole(self) -> None:
         """
-        The thought is kept as it is when it is whole, in its order, once.
+        Complete reasoning is kept unchanged, in order, once.
         """
         outcome = understood(
             events(
@@ -221,7 +221,7 @@ class ThoughtTests(SynchronousTestCase):
 
     def test_atTheEnd(self) -> None:
         """
-        It may come with the end alone, or again.
+        It may arrive with the end, or be repeated there.
         """
         output = [self.reasoning("gAAA"), call(1, "ls", "{}")]
         for before in ((), (done(0, output[0]),)):
@@ -230,7 +230,7 @@ class ThoughtTests(SynchronousTestCase):
 
     def test_nothingToKeep(self) -> None:
         """
-        A thought that can't be sent back, or that led to words only, is not kept.
+        Reasoning that can't be sent back, or that led only to text, is not kept.
         """
         for item in (call(1, "ls", "{}"), message("Hi")):
             for sealed in (None, ""):
@@ -246,18 +246,18 @@ class ThoughtTests(SynchronousTestCase):
 
 class NonsenseTests(SynchronousTestCase):
     """
-    An answer that can't be read is an error that says so.
+    Invalid responses are errors.
     """
 
     def assertNonsense(self, described: dict[str, object]) -> None:
         """
-        Assert that this makes no sense.
+        Assert that a response is malformed.
         """
         self.assertIs(understood(events(described)).end[0], UpstreamMalformed)
 
     def test_textThatIsNone(self) -> None:
         """
-        Text of another type is as good as absent.
+        Text of another type counts as absent.
         """
         for odd in (
             says(3),
@@ -269,31 +269,32 @@ class NonsenseTests(SynchronousTestCase):
 
     def test_argumentsThatAreNone(self) -> None:
         """
-        Arguments of another type are not left out: the call would be another one.
+        Arguments of another type are an error, since the call would change without
+        them.
         """
         self.assertNonsense(added(0, call(0, "read", 3)))
 
     def test_argumentsOfNoCall(self) -> None:
         """
-        Arguments belong to a call.
+        Arguments without a call.
         """
         self.assertNonsense(writes(4, "{}"))
 
     def test_callWithoutName(self) -> None:
         """
-        A call says what is to be called.
+        A call without a name.
         """
         self.assertNonsense(added(0, call(0, "", "")))
 
 
 class ErrorTests(SynchronousTestCase):
     """
-    An error within the answer is told from others by its class.
+    Errors within the response.
     """
 
     def test_everyForm(self) -> None:
         """
-        The three forms in which an error comes mean the same.
+        The three forms of errors are equivalent.
         """
         error = {"code": "server_error", "message": "Bad day."}
         for form in (
@@ -310,7 +311,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_codes(self) -> None:
         """
-        Each code is what its status would be at the beginning.
+        Each code has the meaning of its status.
         """
         for code, expected in {
             "invalid_prompt": UpstreamRefused,
@@ -335,14 +336,14 @@ class ErrorTests(SynchronousTestCase):
 
     def test_withoutDescription(self) -> None:
         """
-        An error that says nothing of itself is one.
+        An error without a description is an error.
         """
         for form in ({"type": "error"}, {"type": "response.failed"}, ends("failed")):
             self.assertIs(type(failure(form)), UpstreamError)
 
     def test_insteadOfAnAnswer(self) -> None:
         """
-        An error that came with a good status, and not as an event, is one.
+        An error with status 200, and not as an event, is an error.
         """
         end = understood(b'{"error":{"code":"rate_limit_exceeded"}}').end
         self.assertIs(end[0], UpstreamRateLimited)
@@ -351,7 +352,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_notWhole(self) -> None:
         """
-        A response that says itself that it is not complete is not.
+        A response with the status of an incomplete one is incomplete.
         """
         for status in ("cancelled", "in_progress", "queued"):
             whole = b'{"object":"response","status":"%s"}' % status.encode()

@@ -1,5 +1,5 @@
 """
-Tests of parallel tool calls, in all the ways in which servers identify their pieces.
+Tests of parallel tool calls, with all ways in which servers identify their pieces.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,21 +33,21 @@ CALLS = st.lists(
 
 def pieces(text: str, size: int) -> list[str]:
     """
-    Cut a text; there is at least one piece.
+    Split a text into at least one piece.
     """
     return [text[at : at + size] for at in range(0, len(text), size)] or [""]
 
 
 def event(document: Any) -> bytes:
     """
-    A server-sent event.
+    Return a server-sent event.
     """
     return b"data: " + msgspec.json.encode(document) + b"\n\n"
 
 
 def delta(**call: Any) -> bytes:
     """
-    A chunk with a piece of one call; its function is given by name and arguments.
+    Return a chunk with a piece of one call.
     """
     function = {key: call.pop(key) for key in ("name", "arguments") if key in call}
     call["function"] = function
@@ -71,7 +71,7 @@ def standard(calls: Sequence[Called], size: int) -> bytes:
 
 def interleaved(calls: Sequence[Called], size: int) -> bytes:
     """
-    The pieces of all calls in turn.
+    The pieces of all calls alternate.
     """
     wire, queues = b"", []
     for index, (name, arguments) in enumerate(calls):
@@ -99,7 +99,7 @@ def sameIndex(calls: Sequence[Called], size: int) -> bytes:
 
 def sameIndexNoID(calls: Sequence[Called], size: int) -> bytes:
     """
-    Whole calls, all with index 0 and an empty id.
+    Complete calls, all with index 0 and an empty id.
     """
     return b"".join(
         delta(index=0, id="", name=name, arguments=arguments)
@@ -109,7 +109,7 @@ def sameIndexNoID(calls: Sequence[Called], size: int) -> bytes:
 
 def noIndex(calls: Sequence[Called], size: int) -> bytes:
     """
-    An id in each piece, in turn, and no index.
+    An id in each piece, alternating, without an index.
     """
     wire, queues = b"", []
     for number, (name, arguments) in enumerate(calls):
@@ -148,7 +148,7 @@ def repeated(calls: Sequence[Called], size: int) -> bytes:
 
 def sameID(calls: Sequence[Called], size: int) -> bytes:
     """
-    One id for all calls, with indexes.
+    The same id for all calls, with indexes.
     """
     return b"".join(
         delta(index=index, id="same", name=name, arguments=arguments)
@@ -158,7 +158,7 @@ def sameID(calls: Sequence[Called], size: int) -> bytes:
 
 def freshIDs(calls: Sequence[Called], size: int) -> bytes:
     """
-    Another id in each piece, of which only the first has a name.
+    A new id in each piece, of which only the first has a name.
     """
     wire, number = b"", 0
     for index, (name, arguments) in enumerate(calls):
@@ -171,7 +171,7 @@ def freshIDs(calls: Sequence[Called], size: int) -> bytes:
 
 def unstreamed(calls: Sequence[Called], size: int) -> bytes:
     """
-    A whole message, in which all calls have the same id and no index.
+    A complete message, in which all calls have the same id and no index.
     """
     message = {
         "content": None,
@@ -199,12 +199,12 @@ WAYS = (
 
 class CompletionsTests(SynchronousTestCase):
     """
-    C{openai-completions}, which many servers speak.
+    C{openai-completions}, the API of many servers.
     """
 
     def assertCalls(self, wire: bytes, expected: Sequence[Called]) -> None:
         """
-        Assert which calls an answer has; all with ids of their own.
+        Assert the calls of a response, which have different ids.
         """
         outcome = understood(OpenAICompletions, wire)
         called = [(call.name, call.arguments) for call in outcome.calls]
@@ -219,7 +219,7 @@ class CompletionsTests(SynchronousTestCase):
         size: int,
     ) -> None:
         """
-        Each way yields the calls that were made, in their order.
+        Each way results in the actual calls, in order.
         """
         self.assertCalls(way(calls, size) + END, calls)
 
@@ -241,8 +241,8 @@ class CompletionsTests(SynchronousTestCase):
 
     def test_repeatedName(self) -> None:
         """
-        A name that is repeated in each piece, without an id, does not begin a call
-        before the arguments are whole.
+        A name that is repeated in each piece, without an id, begins no new call before
+        the arguments are complete.
         """
         for index in ({"index": 0}, {}):
             wire = b"".join(
@@ -254,7 +254,7 @@ class CompletionsTests(SynchronousTestCase):
 
     def test_legacy(self) -> None:
         """
-        C{function_call}, which C{tool_calls} replaced, is one call.
+        C{function_call}, the predecessor of C{tool_calls}, is one call.
         """
         wire = b"".join(
             event({"choices": [{"delta": {"function_call": piece}}]})
@@ -264,7 +264,7 @@ class CompletionsTests(SynchronousTestCase):
 
     def test_manyChecks(self) -> None:
         """
-        Arguments are not checked for being whole without end.
+        The number of checks for complete arguments is limited.
         """
         wire = b"".join(delta(name="f", arguments="}") for _ in range(5000))
         self.assertCalls(wire + END, [("f", "}" * 5000)])
@@ -279,7 +279,7 @@ class OthersTests(SynchronousTestCase):
         self, dialect: Callable[[], Dialect], wire: bytes, *expected: Called
     ) -> None:
         """
-        Assert which calls an answer has.
+        Assert the calls of a response.
         """
         outcome = understood(dialect, wire)
         called = [(call.name, call.arguments) for call in outcome.calls]
@@ -288,7 +288,7 @@ class OthersTests(SynchronousTestCase):
 
     def test_responses(self) -> None:
         """
-        Calls of the Responses API are told apart by the index or the item's id.
+        Calls of the Responses API are distinguished by the index or the item's id.
         """
         for identities in (
             [{"output_index": 0}, {"output_index": 1}],
@@ -317,7 +317,7 @@ class OthersTests(SynchronousTestCase):
 
     def test_responsesItems(self) -> None:
         """
-        Whole items without an index are calls of their own.
+        Complete items without an index are separate calls.
         """
         item = {"type": "function_call", "name": "f", "arguments": "{}"}
         for more in ([{}, {}], [{"id": "a"}, {"id": "b"}]):
@@ -330,7 +330,7 @@ class OthersTests(SynchronousTestCase):
 
     def test_anthropic(self) -> None:
         """
-        A block that begins at an index that was used before is another call.
+        A block that begins at a used index is another call.
         """
         wire = b""
         for number in range(2):

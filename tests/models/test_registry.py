@@ -24,7 +24,7 @@ from tests.models.memory_network import Network, siteOf
 
 def config(local: LocalModel | None = None, **providers: Provider) -> Config:
     """
-    A configuration with these providers.
+    Return a configuration with these providers.
     """
     return Config(
         models=Models(providers=providers, local=local or LocalModel(id="small"))
@@ -33,8 +33,7 @@ def config(local: LocalModel | None = None, **providers: Provider) -> Config:
 
 def provider(path: str = "/v1", **settings: object) -> Provider:
     """
-    The settings of a provider.  They are made anew each time, as they are when a file
-    is read.
+    Return the settings of a provider, newly created each time, as by reading a file.
     """
     return Provider(baseUrl=f"http://model.test{path}", **settings)
 
@@ -46,7 +45,7 @@ class RegistryTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Have no provider yet, and a model at the other end.
+        Begin without a provider, with a model at the other end.
         """
         self.network = Network()
         self.model = ScriptedModelServer()
@@ -58,7 +57,7 @@ class RegistryTestCase(SynchronousTestCase):
 
     def ask(self, name: str) -> IModelCall:
         """
-        Ask a provider.
+        Call a provider.
         """
         question = ModelRequest("some-model", "", [UserMessage("Hello?")])
         call = self.providers.get(name).ask(question, lambda events: None)
@@ -67,7 +66,7 @@ class RegistryTestCase(SynchronousTestCase):
 
     def served(self, name: str) -> ServedCall:
         """
-        Return the answer of a provider.
+        Return the reply of a provider.
         """
         self.ask(name)
         return self.model.calls[-1]
@@ -75,20 +74,20 @@ class RegistryTestCase(SynchronousTestCase):
 
 class ConfigureTests(RegistryTestCase):
     """
-    The configuration names the providers, and may change while the daemon runs.
+    Providers of the configuration, which may change.
     """
 
     def test_none(self) -> None:
         """
-        Before there is a configuration there is no provider.
+        Without a configuration there are no providers.
         """
         self.assertIsNone(self.providers.get("a"))
         self.assertEqual(self.providers.all(), [])
 
     def test_named(self) -> None:
         """
-        Each provider is found by its name, and knows it; the embedded model is
-        always one of them.
+        Each provider is found by its name, and has it; the embedded model is always
+        included.
         """
         self.assertEqual(self.providers.configure(config(a=provider())), [])
         for name in ("a", "local"):
@@ -101,7 +100,7 @@ class ConfigureTests(RegistryTestCase):
 
     def test_unchanged(self) -> None:
         """
-        Providers that a new configuration leaves unchanged go on.
+        Unchanged providers are kept.
         """
         settings = {"apiKey": Secret("hush"), "headers": {"X-Team": Secret("a")}}
         self.providers.configure(config(a=provider(**settings)))
@@ -116,8 +115,8 @@ class ConfigureTests(RegistryTestCase):
 
     def test_changed(self) -> None:
         """
-        Whatever changes about a provider, it is replaced; the old one is given back,
-        to be closed when it has served its calls.
+        A changed provider is replaced; the old one is returned, to be closed after its
+        calls.
         """
         self.providers.configure(config(a=provider()))
         for settings in [
@@ -147,7 +146,7 @@ class ConfigureTests(RegistryTestCase):
 
     def test_removed(self) -> None:
         """
-        A removed provider is gone, and closed.
+        A removed provider is returned, and closed.
         """
         self.providers.configure(config(a=provider(), b=provider()))
         old = self.providers.get("a")
@@ -157,7 +156,7 @@ class ConfigureTests(RegistryTestCase):
 
     def test_replacedServesItsCalls(self) -> None:
         """
-        A call that a replaced provider has comes to its end.
+        A call of a replaced provider can end.
         """
         self.providers.configure(config(a=provider()))
         call = self.ask("a")
@@ -178,21 +177,21 @@ class SettingsTests(RegistryTestCase):
 
     def test_key(self) -> None:
         """
-        The key is shown as a bearer token.
+        The key is sent as a Bearer token.
         """
         self.providers.configure(config(a=provider(apiKey=Secret("hush"))))
         self.assertEqual(self.served("a").headers["authorization"], "Bearer hush")
 
     def test_noKey(self) -> None:
         """
-        Without one nothing is shown.
+        Without a key none is sent.
         """
         self.providers.configure(config(a=provider()))
         self.assertNotIn("authorization", self.served("a").headers)
 
     def test_userAgent(self) -> None:
         """
-        A provider can tell who asks.
+        Requests have a C{User-Agent}.
         """
         self.providers.configure(config(a=provider()))
         name = f"openclaw-twisted/{__version__}"
@@ -200,7 +199,7 @@ class SettingsTests(RegistryTestCase):
 
     def test_headers(self) -> None:
         """
-        Headers are sent as configured, also in the place of our own.
+        Configured headers are sent, and replace standard ones.
         """
         headers = {"X-Team": "é", "Authorization": "Basic abc", "User-Agent": "me"}
         self.providers.configure(
@@ -236,7 +235,7 @@ class SettingsTests(RegistryTestCase):
 
     def test_secretsStaySecret(self) -> None:
         """
-        No error and no log line shows what is secret.
+        No error and no log line has a secret.
         """
         secrets = provider(apiKey=Secret("hush"), headers={"X-Team": Secret("psst")})
         self.providers.configure(config(a=secrets))
@@ -250,9 +249,9 @@ class SettingsTests(RegistryTestCase):
 @implementer(IModelProviderMaker)
 class PlugIn:
     """
-    A maker such as a plug-in adds.
+    A maker of a plug-in.
 
-    @ivar fault: Raised instead of making anything, if there is one.
+    @ivar fault: The exception of C{makeProvider}, if any.
     """
 
     def __init__(self, api: str, fault: Exception | None = None) -> None:
@@ -271,12 +270,12 @@ class PlugIn:
 
 class PlugInTests(RegistryTestCase):
     """
-    Others add ways to reach models.
+    Dialects of plug-ins.
     """
 
     def having(self, *makers: object) -> Providers:
         """
-        The providers where these plug-ins are installed.
+        Return the providers with these plug-ins installed.
         """
         self.log = Logger(observer=self.logged.append)
         return Providers(self.network, {}, self.log, lambda: makers)
@@ -290,7 +289,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_ours(self) -> None:
         """
-        Ours are found as everybody's are, by the names in the documentation.
+        OpenClaw's dialects are found by the documented names.
         """
         found = {maker.api: maker for maker in findInstalledMakers()}
         ours = {
@@ -309,7 +308,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_made(self) -> None:
         """
-        A plug-in is given all that the configuration says of the provider.
+        A plug-in gets the provider's whole configuration.
         """
         plugIn, settings = PlugIn("gopher"), provider(api="gopher")
         providers = self.having(plugIn, PlugIn("telex"))
@@ -317,10 +316,10 @@ class PlugInTests(RegistryTestCase):
         self.assertIsInstance(providers.get("a"), ScriptedProvider)
         self.assertEqual(plugIn.given, ["a", settings, self.network, self.log])
 
-    def test_nobodyLooks(self) -> None:
+    def test_lazySearch(self) -> None:
         """
-        Plug-ins are not looked for where no provider is configured: that would cost
-        time at each start.
+        Without a configured provider plug-ins are not searched, which would slow down
+        each start.
         """
         providers = Providers(self.network, {}, Logger(), lambda: self.fail("looked"))
         providers.configure(config())
@@ -328,7 +327,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_unknown(self) -> None:
         """
-        An C{api} that no plug-in has is a fault, which says what there is.
+        The error of an unknown C{api} lists the known ones.
         """
         makers = [PlugIn("telex"), PlugIn("gopher")]
         strange = {"a": provider(api="telex"), "b": provider(api="none")}
@@ -342,8 +341,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_twice(self) -> None:
         """
-        Two plug-ins for one C{api} are a fault where it is used, which names both,
-        and none where it is not.
+        Two plug-ins for the same C{api} are an error with both names if it is used.
         """
         makers = [PlugIn("gopher"), PlugIn("gopher"), PlugIn("telex")]
         [fault] = self.faults(*makers, a=provider(api="gopher"))
@@ -356,8 +354,8 @@ class PlugInTests(RegistryTestCase):
 
     def test_leftOut(self) -> None:
         """
-        An object that only claims to be a provider is left out, and the log says why;
-        the others are there.
+        An object that only pretends to be a maker is left out, with the reason in the
+        log; others are not affected.
         """
 
         @implementer(IModelProviderMaker)
@@ -373,7 +371,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_wrongSettings(self) -> None:
         """
-        A plug-in can refuse what it is configured with, in its own words.
+        A plug-in can reject its settings with its own message.
         """
         providers = self.having(PlugIn("gopher", ValueError("no such hole")))
         error = self.assertRaises(
@@ -383,7 +381,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_broken(self) -> None:
         """
-        A plug-in that fails otherwise is named, and the log has its traceback.
+        The error of a failing plug-in has its name, and the log has the traceback.
         """
         providers = self.having(PlugIn("gopher", KeyError("hush")))
         error = self.assertRaises(
@@ -399,7 +397,7 @@ class PlugInTests(RegistryTestCase):
 
     def test_nothingChanges(self) -> None:
         """
-        If one provider can't be made, all are as they were.
+        If one provider can't be made, none is changed.
         """
         providers = self.having(PlugIn("telex"), PlugIn("gopher", ValueError("no")))
         providers.configure(config(a=provider(api="telex")))

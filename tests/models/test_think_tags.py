@@ -25,21 +25,21 @@ WRITTEN |= st.tuples(st.sampled_from(["", " "]), WRITTEN, WRITTEN).map(
     lambda parts: "{}<think>{}</think>\n{}".format(*parts)
 )
 """
-Texts as models write them, tags in all the wrong places included.
+Texts with tags at any position.
 """
 
 
 OPENING = ("<think>", "<thinking>", "<thought>", "<reasoning>", "[THINK]")
 """
-The tags that open a thought.
+The tags that begin reasoning.
 """
 
 
 def split(*pieces: str, expected: bool = False) -> tuple[str, str]:
     """
-    Split an answer into its thought and its text.
+    Split a reply into its reasoning and its text.
 
-    @param expected: It may begin with a thought that no tag opens.
+    @param expected: Whether it may begin with reasoning without a tag.
     """
     splitter = ThinkingSplitter()
     splitter.expectThought(expected)
@@ -54,13 +54,13 @@ def split(*pieces: str, expected: bool = False) -> tuple[str, str]:
 
 class AnySplitTests(SynchronousTestCase):
     """
-    The split of the bytes makes no difference to the thought and the text.
+    The pieces in which a reply arrives do not matter.
     """
 
     @given(WRITTEN.flatmap(lambda text: st.tuples(st.just(text), places(len(text)))))
     def test_sameWords(self, case: tuple[str, list[int]]) -> None:
         """
-        In pieces or at once: the same.
+        Pieces and the whole have the same result.
         """
         text, where = case
         for expected in (False, True):
@@ -70,7 +70,7 @@ class AnySplitTests(SynchronousTestCase):
     @given(WRITTEN.filter(lambda text: not text.lstrip().startswith(OPENING)))
     def test_nothingLost(self, text: str) -> None:
         """
-        A model that does not think is passed on to the letter.
+        A reply without reasoning is unchanged.
         """
         self.assertEqual(split(text), ("", text))
 
@@ -81,8 +81,7 @@ class AnySplitTests(SynchronousTestCase):
     )
     def test_thoughtAndAnswer(self, thought: str, answer: str, blank: str) -> None:
         """
-        A thought is told apart from its answer, and the blanks around the block
-        belong to neither.
+        Reasoning is separated, and the blanks around the block belong to neither part.
         """
         text = f"{blank}<think>{thought}</think>{blank}{answer}"
         self.assertEqual(split(text), (thought, answer.lstrip()))
@@ -90,7 +89,7 @@ class AnySplitTests(SynchronousTestCase):
 
 class StartTests(SynchronousTestCase):
     """
-    Only a block at the very start is a thought.
+    Only a block at the very start is reasoning.
     """
 
     def test_block(self) -> None:
@@ -101,20 +100,20 @@ class StartTests(SynchronousTestCase):
 
     def test_blankBefore(self) -> None:
         """
-        Blank lines may come before it.
+        Blank lines may precede it.
         """
         self.assertEqual(split("\n \n<think>Hm.</think>Yes."), ("Hm.", "Yes."))
 
     def test_tagLaterOn(self) -> None:
         """
-        A tag later in the answer is text.
+        A later tag is text.
         """
         for text in ("Write <think>so</think>.", "See [THINK]: a[/THINK]."):
             self.assertEqual(split(text), ("", text))
 
     def test_otherTags(self) -> None:
         """
-        Models have several tags, and each is closed by its own.
+        There are several tags, and each is closed by its own.
         """
         for tag in OPENING:
             close = tag.replace("<", "</").replace("[", "[/")
@@ -125,7 +124,7 @@ class StartTests(SynchronousTestCase):
 
     def test_secondBlock(self) -> None:
         """
-        A model that has begun with a block may think again later on.
+        A reply that begins with a block may have further ones.
         """
         for text, expected in (
             ("<think>a</think>One. <think>b</think>Two.", ("ab", "One. Two.")),
@@ -144,39 +143,39 @@ class StartTests(SynchronousTestCase):
 
     def test_closingTagOnly(self) -> None:
         """
-        A closing tag closes nothing that was not opened.
+        A closing tag without an opening one is text.
         """
         self.assertEqual(split("a</think>b"), ("", "a</think>b"))
 
     def test_emptyBlock(self) -> None:
         """
-        Models that are told not to think write an empty block.
+        Models with disabled reasoning write an empty block.
         """
         self.assertEqual(split("<think>\n\n</think>\n\nYes."), ("\n\n", "Yes."))
         self.assertEqual(split("<think></think>Yes."), ("", "Yes."))
 
     def test_manyBlocks(self) -> None:
         """
-        A model that gets stuck in opening and closing does not bring us down.
+        Very many tags are processed in linear time.
         """
         thought, answer = split("<think>a</think>\n" * 5000 + "Yes.")
         self.assertEqual((len(thought), answer), (5000, "Yes."))
 
     def test_indentedAnswer(self) -> None:
         """
-        The blanks at the start of an answer without a thought are the model's own.
+        Leading blanks of a reply without reasoning are kept.
         """
         self.assertEqual(split("    code"), ("", "    code"))
 
 
 class UnopenedTests(SynchronousTestCase):
     """
-    Thoughts that no tag opens.
+    Reasoning without an opening tag.
     """
 
     def test_expected(self) -> None:
         """
-        A thought that the prompt is known to open is one as it comes.
+        If the prompt contains the opening tag, reasoning is recognised immediately.
         """
         for text in ("Hm.</think>\n\nYes.", "\nHm.</think>Yes.", "Hm.</think> Yes."):
             thought, answer = split(*text, expected=True)
@@ -187,7 +186,7 @@ class UnopenedTests(SynchronousTestCase):
 
     def test_openedAfterAll(self) -> None:
         """
-        The tag may come nonetheless.
+        The tag may be there nevertheless.
         """
         self.assertEqual(
             split("<think>Hm.</think>\nYes.", expected=True), ("Hm.", "Yes.")
@@ -195,7 +194,7 @@ class UnopenedTests(SynchronousTestCase):
 
     def test_noThought(self) -> None:
         """
-        Text that nothing closes was the answer, and is told as such at the end.
+        Text without a closing tag is the reply, and is sent as such at the end.
         """
         for pieces in (["Yes."], ["Y", "es", "."], ["Yes.", ""]):
             self.assertEqual(split(*pieces, expected=True)[1], "Yes.")
@@ -204,7 +203,7 @@ class UnopenedTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """
-        A whole text shows by itself that it has the end of a thought.
+        In a complete text the closing tag suffices.
         """
         for text, expected in (
             ("Hm.\n</think>\n\nYes.", ("Hm.\n", "Yes.")),
@@ -217,7 +216,7 @@ class UnopenedTests(SynchronousTestCase):
 
     def test_mentioned(self) -> None:
         """
-        An answer may speak of the tags.
+        A reply may mention the tags.
         """
         for text in (
             "Yes.",
@@ -232,18 +231,15 @@ class UnopenedTests(SynchronousTestCase):
 
 class AtOnceTests(SynchronousTestCase):
     """
-    No word waits longer than it must.
+    Text is sent as soon as possible.
     """
 
     def setUp(self) -> None:
-        """
-        Make a splitter.
-        """
         self.splitter = ThinkingSplitter()
 
     def test_answer(self) -> None:
         """
-        The first letter of an answer decides, and from then on all just passes.
+        The first letter of a reply is decisive, and then all text is passed on.
         """
         self.assertFalse(self.splitter.passing)
         self.assertEqual(self.splitter.feed("Y"), [TextDelta("Y")])
@@ -254,7 +250,7 @@ class AtOnceTests(SynchronousTestCase):
 
     def test_thought(self) -> None:
         """
-        Of a thought only what may be the closing tag is held back.
+        Only a possible closing tag is held back.
         """
         self.assertEqual(self.splitter.feed("<think>Hm"), [ReasoningDelta("Hm")])
         self.assertEqual(self.splitter.feed(" a<b"), [ReasoningDelta(" a<b")])
@@ -267,7 +263,7 @@ class AtOnceTests(SynchronousTestCase):
 
     def test_almostTag(self) -> None:
         """
-        Text that only resembles the tag is passed on as soon as it differs from it.
+        Text that resembles the tag is passed on as soon as it differs.
         """
         self.assertEqual(self.splitter.feed("<th"), [])
         self.assertEqual(self.splitter.feed("e"), [TextDelta("<the")])
@@ -275,7 +271,7 @@ class AtOnceTests(SynchronousTestCase):
 
 class EndTests(SynchronousTestCase):
     """
-    When the model has stopped nothing is held back.
+    At the end nothing is held back.
     """
 
     def test_halfTag(self) -> None:
@@ -287,14 +283,14 @@ class EndTests(SynchronousTestCase):
 
     def test_unfinishedBlock(self) -> None:
         """
-        A thought that is cut short, even within its closing tag, was a thought.
+        Truncated reasoning, even within its closing tag, is reasoning.
         """
         self.assertEqual(split("<think>Hm. </thi"), ("Hm. </thi", ""))
         self.assertEqual(split("<think>"), ("", ""))
 
     def test_blankAnswer(self) -> None:
         """
-        An answer of blanks is told, but not those that follow a thought.
+        A reply of blanks is passed on, but not blanks after reasoning.
         """
         self.assertEqual(split(" \n"), ("", " \n"))
         self.assertEqual(split("<think>a</think>", " \n"), ("a", ""))

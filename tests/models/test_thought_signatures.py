@@ -27,7 +27,7 @@ RESULT = ToolMessage("c", "a.txt")
 
 def kept(owner: str) -> AssistantMessage:
     """
-    The answer of a model, as a session keeps it.
+    Return a model's message as a session stores it.
     """
     reply = bindThoughts(REPLY, owner)
     return AssistantMessage(reply.text, tuple(reply.toolCalls), tuple(reply.thoughts))
@@ -35,18 +35,18 @@ def kept(owner: str) -> AssistantMessage:
 
 class OwnerTests(SynchronousTestCase):
     """
-    A model's thoughts go back to it, and to nobody else.
+    A model's reasoning is sent back only to this model.
     """
 
     def seen(self, owner: str, *messages: Message) -> AssistantMessage:
         """
-        The second message as a model gets it.
+        Return the second message as a model gets it.
         """
         return selectThoughts(messages, owner)[1]
 
     def test_same(self) -> None:
         """
-        The model that thought gets all to the letter, as often as the turn goes on.
+        The same model gets everything unchanged during the turn.
         """
         message = kept("a/m")
         for more in ((RESULT,), (RESULT, message, RESULT)):
@@ -55,7 +55,7 @@ class OwnerTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """
-        Another model, or the same of another provider, gets words and calls alone.
+        Another model, or the same of another provider, gets only texts and calls.
         """
         for other in ("a/n", "b/m", "a/m2", "a/", ""):
             seen = self.seen(other, UserMessage("Hi"), kept("a/m"), RESULT)
@@ -63,8 +63,7 @@ class OwnerTests(SynchronousTestCase):
 
     def test_earlierTurns(self) -> None:
         """
-        Thoughts of a turn that is over are of no use any more; what belongs to a call
-        stays with it.
+        Reasoning of earlier turns is dropped; signatures of calls are kept.
         """
         seen = self.seen(
             "a/m", UserMessage("Hi"), kept("a/m"), RESULT, UserMessage("?")
@@ -73,14 +72,14 @@ class OwnerTests(SynchronousTestCase):
 
     def test_withoutUser(self) -> None:
         """
-        A conversation whose beginning was left out is one turn.
+        A conversation without its beginning is one turn.
         """
         seen = self.seen("a/m", AssistantMessage("…"), kept("a/m"), RESULT)
         self.assertEqual(seen.thoughts, REPLY.thoughts)
 
     def test_nothingToSeal(self) -> None:
         """
-        A message without signatures stays as it is, to the object.
+        A message without signatures is the same object.
         """
         reply = ModelReply("Hi", "stop", NO_USAGE, (PLAIN,))
         self.assertIs(bindThoughts(reply, "a/m"), reply)
@@ -89,7 +88,7 @@ class OwnerTests(SynchronousTestCase):
 
     def test_unmarked(self) -> None:
         """
-        A signature that nobody put a name to, such as a client's, goes nowhere.
+        A signature without an owner, such as a client's, is dropped.
         """
         stray = AssistantMessage("", (CALL,), REPLY.thoughts)
         seen = self.seen("a/m", UserMessage("Hi"), stray)
@@ -98,7 +97,7 @@ class OwnerTests(SynchronousTestCase):
 
 class ProviderTests(ProviderTestCase):
     """
-    Any provider over HTTP keeps to that.
+    Any provider over HTTP does this.
     """
 
     def sent(self, model: str, *messages: Message) -> bytes:
@@ -113,8 +112,7 @@ class ProviderTests(ProviderTestCase):
 
     def test_roundTrip(self) -> None:
         """
-        A model's thought before a call comes back to it with the result, and to no
-        other model.
+        Reasoning before a call is sent back with the result, and to no other model.
         """
         self.sent("deep")
         self.served.delta(reasoning_content="Which file?")

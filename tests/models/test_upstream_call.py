@@ -1,6 +1,5 @@
 """
-Tests of L{openclaw.models.upstream_call}: a question and its answer, and
-cancelling.
+Tests of L{openclaw.models.upstream_call}: requests, responses, and cancellation.
 """
 
 from gzip import compress
@@ -29,43 +28,43 @@ from tests.models.provider_case import (
 
 class CallTests(ModelCallContract, ProviderTestCase):
     """
-    A call over HTTP is a call.
+    The contract of model calls, for a call over HTTP.
     """
 
     def makeCall(self) -> IModelCall:
         """
-        Ask, and let the question arrive.
+        Make a call, and deliver the request.
         """
         return self.asked()
 
 
 class UnsentCallTests(ModelCallContract, ProviderTestCase):
     """
-    So is one whose connection is not there yet.
+    The contract of model calls, before the connection.
     """
 
     def makeCall(self) -> IModelCall:
         """
-        Ask.
+        Make a call.
         """
         return self.ask()
 
 
 class AnswerTests(ProviderTestCase):
     """
-    A model is asked, and what it says comes back.
+    Replies of a model.
     """
 
     def test_interfaces(self) -> None:
         """
-        The provider and its calls are what they say.
+        The provider and its calls provide their interfaces.
         """
         self.assertTrue(verifyObject(IModelProvider, self.provider))
         self.assertEqual(self.provider.name, "vendor")
 
     def test_question(self) -> None:
         """
-        The question goes to the place that the API says, with the key.
+        The request has the API's path and the key.
         """
         for url in ("http://model.test/v1", "http://model.test/v1/"):
             self.provider = self.makeProvider(url)
@@ -90,7 +89,7 @@ class AnswerTests(ProviderTestCase):
 
     def test_wordByWord(self) -> None:
         """
-        Each word is told as it comes, one batch for each; then comes the reply.
+        Each text is passed on as it arrives, in a batch; then comes the reply.
         """
         batches = []
         call = self.asked(batches.append)
@@ -112,8 +111,7 @@ class AnswerTests(ProviderTestCase):
 
     def test_oneReadIsOneBatch(self) -> None:
         """
-        The events of one read are passed on at once, in however many chunks the server
-        sent them: the answer can be one write.
+        The events of one read are one batch, however many chunks they came in.
         """
         batches = []
         self.asked(batches.append)
@@ -123,7 +121,7 @@ class AnswerTests(ProviderTestCase):
 
     def test_eventsBeforeReply(self) -> None:
         """
-        The reply comes behind the last event, also when all arrives at once.
+        The reply comes after the last event, also if all arrive together.
         """
         call = self.asked()
         seen = []
@@ -135,7 +133,7 @@ class AnswerTests(ProviderTestCase):
 
     def test_wholeAnswerInOneRead(self) -> None:
         """
-        A server may send head and body in one piece.
+        Head and body may arrive in one read.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -148,7 +146,7 @@ class AnswerTests(ProviderTestCase):
 
     def test_compressed(self) -> None:
         """
-        A server that compresses, though it was not to, is understood.
+        A compressed response is decoded, though it was not requested.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -160,7 +158,7 @@ class AnswerTests(ProviderTestCase):
 
     def test_callsAreApart(self) -> None:
         """
-        Two questions at the same time get each its own answer.
+        Concurrent calls get their own replies.
         """
         first, second = [], []
         calls = [self.asked(first.extend), self.asked(second.extend)]
@@ -178,13 +176,13 @@ class AnswerTests(ProviderTestCase):
 
 class CancelTests(ProviderTestCase):
     """
-    Cancelling stops the model, in whatever phase the call is.
+    Cancelling stops the model in all phases.
     """
 
     def assertCancelled(self, call: IModelCall) -> None:
         """
-        Cancel; assert that the socket is closed at once, that no event comes any
-        more, that nothing is left, and that cancelling again changes nothing.
+        Cancel, and assert that the socket is closed immediately, that no event follows,
+        that nothing is left, and that cancelling again changes nothing.
         """
         before = list(self.events)
         outcomes: list[object] = []
@@ -201,14 +199,14 @@ class CancelTests(ProviderTestCase):
 
     def test_resolvingName(self) -> None:
         """
-        While the provider's name is looked up.
+        During name resolution.
         """
         self.network.installNameResolver(Unresolved(answers=False))
         self.assertCancelled(self.asked())
 
     def test_connecting(self) -> None:
         """
-        While the connection is made: there will be none.
+        During the connection attempt, which is cancelled.
         """
         self.network.listen(80, None)
         call = self.asked()
@@ -218,14 +216,14 @@ class CancelTests(ProviderTestCase):
 
     def test_beforeAnything(self) -> None:
         """
-        At once.
+        Immediately after the call.
         """
         self.assertCancelled(self.ask())
         self.assertEqual(self.model.calls, [])
 
     def test_waitingForHeaders(self) -> None:
         """
-        While the model has not even begun: it learns of it.
+        Before the response: the server notices.
         """
         call = self.asked()
         self.assertNoResult(self.served.gone)
@@ -234,7 +232,7 @@ class CancelTests(ProviderTestCase):
 
     def test_waitingForFirstByte(self) -> None:
         """
-        Behind the headers.
+        After the headers.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -244,7 +242,7 @@ class CancelTests(ProviderTestCase):
 
     def test_streaming(self) -> None:
         """
-        In the middle of the answer; what is on its way is not told any more.
+        During the reply; data in transit is dropped.
         """
         call = self.asked()
         self.served.say("Good")
@@ -256,7 +254,7 @@ class CancelTests(ProviderTestCase):
 
     def test_paused(self) -> None:
         """
-        While the reader is slow.
+        During a pause.
         """
         call = self.asked()
         self.served.say("Good")
@@ -268,7 +266,7 @@ class CancelTests(ProviderTestCase):
 
     def test_errorBody(self) -> None:
         """
-        While an error's body is read.
+        During the body of an error.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -278,7 +276,7 @@ class CancelTests(ProviderTestCase):
 
     def test_byListener(self) -> None:
         """
-        From within an event: what comes after the same read is not told.
+        During an event: later events of the same read are dropped.
         """
         told = []
 
@@ -298,7 +296,7 @@ class CancelTests(ProviderTestCase):
 
     def test_byDeferred(self) -> None:
         """
-        Cancelling C{done} is the same.
+        Cancelling C{done} does the same.
         """
         call = self.asked()
         call.done.cancel()
@@ -307,7 +305,7 @@ class CancelTests(ProviderTestCase):
 
     def test_stopProducing(self) -> None:
         """
-        So is that the reader is gone.
+        C{stopProducing} does the same.
         """
         call = self.asked()
         call.stopProducing()
@@ -316,8 +314,7 @@ class CancelTests(ProviderTestCase):
 
     def test_afterReply(self) -> None:
         """
-        Once the reply is there, cancelling does nothing, also while the socket is
-        still open.
+        After the reply cancelling does nothing, even while the socket is open.
         """
         call = self.asked()
         self.served.say("Good day")
@@ -333,7 +330,7 @@ class CancelTests(ProviderTestCase):
 
     def test_afterFailure(self) -> None:
         """
-        Once the call has failed it stays failed as it did.
+        After a failure cancelling does nothing.
         """
         call = self.asked()
         self.served.refuse(429)

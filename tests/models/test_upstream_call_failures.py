@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.upstream_call}: providers that fail.
+Tests of L{openclaw.models.upstream_call}: failures of providers.
 """
 
 from twisted.internet.error import NoRouteError, TCPTimedOutError
@@ -28,12 +28,12 @@ from tests.models.provider_case import KEY, ProviderTestCase
 
 class FailedCallTests(SynchronousTestCase):
     """
-    A call that was never made has failed from the beginning.
+    A call that failed before it was made.
     """
 
     def test_interface(self) -> None:
         """
-        It has all that the interface declares, and cost nothing.
+        It provides the interface, and has no usage.
         """
         call = FailedCall(InvalidRequest("No."))
         self.assertTrue(verifyObject(IModelCall, call))
@@ -44,16 +44,16 @@ class FailedCallTests(SynchronousTestCase):
 
 class FailureTests(ProviderTestCase):
     """
-    When a provider fails it is said how, and nothing is left of the call.
+    A failing call has a reason, and leaves nothing behind.
     """
 
     def test_refusedConnection(self) -> None:
         """
-        Nobody listens.
+        The connection is refused.
         """
         self.provider = self.makeProvider("http://model.test:81/v1")
         call = self.asked()
-        # A name may have more addresses, which are tried one after the other.
+        # A name may have several addresses, which are tried in turn.
         self.network.wait(0.5)
         error = self.failureOf(call, UpstreamUnreachable)
         self.assertEqual((error.code, error.status), ("upstream_unreachable", 502))
@@ -63,8 +63,7 @@ class FailureTests(ProviderTestCase):
 
     def test_noConnection(self) -> None:
         """
-        The network says by itself that nobody answers, or that there is no way; why
-        the latter is logged.
+        The host or network is unreachable; the latter is logged with the reason.
         """
         for problem, what in [
             (TCPTimedOutError(), "does not answer"),
@@ -82,7 +81,7 @@ class FailureTests(ProviderTestCase):
 
     def test_unknownName(self) -> None:
         """
-        There is no such host.
+        The host name is unknown.
         """
         self.network.installNameResolver(Unresolved(answers=True))
         error = self.failureOf(self.asked(), UpstreamUnreachable)
@@ -92,7 +91,7 @@ class FailureTests(ProviderTestCase):
 
     def test_closedWithoutAnswer(self) -> None:
         """
-        The provider takes the question and hangs up.
+        The provider closes the connection without a response.
         """
         call = self.asked()
         self.served.cut()
@@ -103,7 +102,7 @@ class FailureTests(ProviderTestCase):
 
     def test_noHTTP(self) -> None:
         """
-        The server speaks another protocol: the log says what was wrong.
+        The server uses another protocol: the log has the error.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -116,7 +115,7 @@ class FailureTests(ProviderTestCase):
 
     def test_brokenOff(self) -> None:
         """
-        The answer breaks off: what was said stays said.
+        The response is truncated: earlier events are kept.
         """
         for served in (True, False):
             call = self.asked()
@@ -129,8 +128,8 @@ class FailureTests(ProviderTestCase):
 
     def test_malformed(self) -> None:
         """
-        The provider talks nonsense: it is told at once, and not listened to any
-        longer.
+        The response is malformed: this is reported immediately, and the rest is
+        ignored.
         """
         call = self.asked()
         self.served.say("Good")
@@ -143,8 +142,7 @@ class FailureTests(ProviderTestCase):
 
     def test_reportedInStream(self) -> None:
         """
-        So is an error that comes in the middle of the answer; a key that it quotes
-        is not passed on.
+        An error within the stream is reported immediately, without a quoted key.
         """
         call = self.asked()
         self.served.say("Good")
@@ -157,7 +155,7 @@ class FailureTests(ProviderTestCase):
 
     def test_statuses(self) -> None:
         """
-        A refusal is told with its reason, but never with the key.
+        An error response has its reason, but never the key.
         """
         for status, kind in [
             (400, UpstreamRefused),
@@ -178,7 +176,7 @@ class FailureTests(ProviderTestCase):
 
     def test_longReason(self) -> None:
         """
-        A long reason is not read to the end.
+        A long body of an error is not read to the end.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -191,7 +189,7 @@ class FailureTests(ProviderTestCase):
 
     def test_endlessReason(self) -> None:
         """
-        Not even if it comes bit by bit.
+        This includes one that arrives in small pieces.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -207,7 +205,7 @@ class FailureTests(ProviderTestCase):
 
     def test_nestedReason(self) -> None:
         """
-        A reason made to break the reader is a refusal like any other.
+        A deeply nested body is an error like any other.
         """
         call = self.asked()
         server = self.served
@@ -220,7 +218,8 @@ class FailureTests(ProviderTestCase):
 
     def test_listenerFails(self) -> None:
         """
-        A fault of ours is logged, told as ours, and stops the model.
+        An exception of the listener is logged as an internal error, and cancels the
+        call.
         """
 
         def listener(events) -> None:
@@ -238,7 +237,7 @@ class FailureTests(ProviderTestCase):
 
     def test_listenerFailsAtTheEnd(self) -> None:
         """
-        The last words, held back until the end, may meet the fault as well.
+        The same applies to the last event, which was held back until the end.
         """
 
         def listener(events) -> None:
@@ -252,8 +251,8 @@ class FailureTests(ProviderTestCase):
 
     def test_listenerCancelsAndFails(self) -> None:
         """
-        A listener whose reader is gone may cancel the call, and then fail: the call
-        was cancelled, once.
+        A listener that cancels the call and then raises an exception has cancelled it,
+        once.
         """
 
         def listener(events) -> None:

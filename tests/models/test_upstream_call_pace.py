@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.upstream_call}: slow providers and slow readers.
+Tests of L{openclaw.models.upstream_call}: slow providers and slow listeners.
 """
 
 from hypothesis import given, settings
@@ -40,18 +40,19 @@ STEPS: dict[str, bytes | float | None] = {
     "resumeProducing": None,
 }
 """
-The steps of a call's life: bytes from the provider, seconds that pass, and methods.
+The steps of a call: bytes from the provider, seconds that pass, and methods.
 """
 
 
 class ClockTests(ProviderTestCase):
     """
-    A provider may take its time, up to a bound; the error says which one it was.
+    Time-outs; the error has the exceeded one.
     """
 
     def assertTimesOut(self, call: IModelCall, seconds: float, code: str) -> None:
         """
-        Assert that a call fails after so many seconds, no sooner, leaving nothing.
+        Assert that a call fails after exactly this many seconds, and leaves nothing
+        behind.
         """
         self.network.wait(seconds - 0.25)
         self.assertNoResult(call.done)
@@ -64,28 +65,28 @@ class ClockTests(ProviderTestCase):
 
     def test_connect(self) -> None:
         """
-        No connection comes about.
+        The connection attempt gets no reply.
         """
         self.network.listen(80, None)
         self.assertTimesOut(self.asked(), 10, "upstream_connect_timeout")
 
     def test_name(self) -> None:
         """
-        Looking up the name is a part of connecting.
+        Name resolution is part of connecting.
         """
         self.network.installNameResolver(Unresolved(answers=False))
         self.assertTimesOut(self.asked(), 10, "upstream_connect_timeout")
 
     def test_firstByte(self) -> None:
         """
-        The provider takes the question and says nothing.
+        The provider sends nothing.
         """
         self.assertTimesOut(self.asked(), 60, "upstream_idle_timeout")
         self.successResultOf(self.served.gone)
 
     def test_idleBeginsWithConnection(self) -> None:
         """
-        The time that connecting took does not count as silence.
+        The time of connecting does not count as silence.
         """
         self.network.listen(80, None)
         call = self.asked()
@@ -96,7 +97,7 @@ class ClockTests(ProviderTestCase):
 
     def test_headersAreASign(self) -> None:
         """
-        The status and the headers are the first sign of life.
+        The headers end the first silence.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -107,7 +108,7 @@ class ClockTests(ProviderTestCase):
 
     def test_betweenChunks(self) -> None:
         """
-        Each sign of life, be it a comment, starts the clock anew.
+        Each byte, even of a comment, restarts the timer.
         """
         call = self.asked()
         for sign in (HELLO, b": wait\n\n", b"d"):
@@ -119,7 +120,7 @@ class ClockTests(ProviderTestCase):
 
     def test_signsOfLifeOnly(self) -> None:
         """
-        Signs of life without a word of an answer do not go on for ever.
+        Comments without an event are limited in time.
         """
         for sign in (b": wait\n\n", b"data: ping\n\n", b'data: {"type":"ping"}\n\n'):
             self.setUp()
@@ -137,8 +138,7 @@ class ClockTests(ProviderTestCase):
 
     def test_paused(self) -> None:
         """
-        While our reader is slow the provider is not blamed; afterwards it has all
-        of its time again.
+        Time during a pause does not count; afterwards the timer starts over.
         """
         call = self.asked()
         self.served.send(HELLO)
@@ -151,8 +151,7 @@ class ClockTests(ProviderTestCase):
 
     def test_pausedBeforeHeaders(self) -> None:
         """
-        A reader who is slow from the start is no excuse for a provider who does not
-        answer at all.
+        A pause before the headers does not suspend the time-out.
         """
         call = self.asked()
         call.pauseProducing()
@@ -160,7 +159,7 @@ class ClockTests(ProviderTestCase):
 
     def test_refusalWithoutEnd(self) -> None:
         """
-        A provider that refuses, and then does not come to the end of why, refused.
+        An error response without an end is an error.
         """
         server = self.serveRaw()
         call = self.asked()
@@ -171,7 +170,7 @@ class ClockTests(ProviderTestCase):
 
     def test_longAnswer(self) -> None:
         """
-        There is no bound to an answer that goes on.
+        A reply that continues has no time limit.
         """
         call = self.asked()
         for _ in range(100):
@@ -184,8 +183,7 @@ class ClockTests(ProviderTestCase):
 
 class EndingTests(ProviderTestCase):
     """
-    An answer whose end is proven succeeds, though the provider does not end the
-    response.
+    A complete reply succeeds, though the provider does not end the response.
     """
 
     ENDS = {
@@ -195,7 +193,7 @@ class EndingTests(ProviderTestCase):
 
     def test_noUsage(self) -> None:
         """
-        The usage is waited for, but not for long.
+        Usage is awaited for a short time.
         """
         for name, end in self.ENDS.items():
             self.setUp()
@@ -211,7 +209,7 @@ class EndingTests(ProviderTestCase):
 
     def test_heartbeats(self) -> None:
         """
-        Heartbeats behind the end are not waited for.
+        Comments after the end are not awaited.
         """
         for sign in (b": wait\n\n", b"data: ping\n\n", b"data: null\n\n", b"da"):
             for name, end in self.ENDS.items():
@@ -225,7 +223,7 @@ class EndingTests(ProviderTestCase):
 
     def test_lateUsage(self) -> None:
         """
-        Usage that comes in a read of its own is not missed, also behind the end mark.
+        Usage in a separate read is included, also after the end marker.
         """
         for name, end in self.ENDS.items():
             self.setUp()
@@ -250,7 +248,7 @@ class EndingTests(ProviderTestCase):
 
     def test_wordsBehindTheReason(self) -> None:
         """
-        Some servers give a reason with each word: the wait begins with the last one.
+        Some servers send a reason with each text: the wait begins with the last one.
         """
         call = self.asked()
         word = (
@@ -264,7 +262,7 @@ class EndingTests(ProviderTestCase):
 
     def test_paused(self) -> None:
         """
-        The wait is suspended while the reader is slow.
+        The wait is suspended during a pause.
         """
         call = self.asked()
         self.served.send(HELLO)
@@ -280,19 +278,19 @@ class EndingTests(ProviderTestCase):
 
 class BackPressureTests(ProviderTestCase):
     """
-    A slow reader makes the model wait.
+    A slow listener pauses the provider.
     """
 
     @property
     def reading(self) -> bool:
         """
-        Is the provider's socket read?
+        Return whether the provider's socket is read.
         """
         return not self.network.links[0].client.paused
 
     def test_pause(self) -> None:
         """
-        While the reader is slow nothing is read; later on nothing is missing.
+        During a pause nothing is read; afterwards nothing is missing.
         """
         call = self.asked()
         self.served.say("a")
@@ -312,7 +310,7 @@ class BackPressureTests(ProviderTestCase):
 
     def test_beforeHeaders(self) -> None:
         """
-        A pause that comes before the answer holds for the answer.
+        A pause before the response applies to the response.
         """
         call = self.ask()
         call.pauseProducing()
@@ -330,7 +328,7 @@ class BackPressureTests(ProviderTestCase):
 
     def test_liftedBeforeHeaders(self) -> None:
         """
-        A pause that is over before the answer comes does not hold it up.
+        A pause that ends before the response does not delay it.
         """
         call = self.asked()
         call.pauseProducing()
@@ -344,7 +342,7 @@ class BackPressureTests(ProviderTestCase):
 
     def test_refusal(self) -> None:
         """
-        A slow reader learns of a refusal all the same.
+        An error response is reported during a pause.
         """
         call = self.asked()
         call.pauseProducing()
@@ -354,7 +352,7 @@ class BackPressureTests(ProviderTestCase):
 
     def test_pausedAtTheEnd(self) -> None:
         """
-        A reader who is slow to take the last word does not cost the connection.
+        A pause at the last event does not close the connection.
         """
         call = self.ask(lambda events: call.pauseProducing())
         self.network.flush()
@@ -373,7 +371,7 @@ class BackPressureTests(ProviderTestCase):
     @given(st.lists(st.sampled_from(["say", "pause", "resume", "flush"]), max_size=20))
     def test_nothingLost(self, steps: list[str]) -> None:
         """
-        However the reader dawdles: all words come, in their order.
+        With any pauses all events arrive in order.
         """
         self.setUp()
         call, said = self.asked(), ""
@@ -396,15 +394,14 @@ class BackPressureTests(ProviderTestCase):
 
 class PhaseTests(ProviderTestCase):
     """
-    A call goes through its phases in their order, and ends once.
+    A call passes its phases in order, and ends once.
     """
 
     @settings(max_examples=200)
     @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
     def test_anyOrder(self, steps: list[str]) -> None:
         """
-        Whatever the provider and the reader do: there is one end, and nothing is left
-        of the call.
+        For any steps there is one end, and nothing of the call is left.
         """
         self.setUp()
         server = self.serveRaw()
