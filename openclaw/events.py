@@ -6,7 +6,8 @@ the upstream socket, so that a listener can write them at once.  The end of a ru
 an event: L{openclaw.agents.run.AgentRun.done} fires.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,27 @@ class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     """
 
     text: str
+
+
+class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
+    """
+    The next piece of the model's refusal to answer, which comes in place of text.
+    """
+
+    text: str
+
+
+class LogprobsDelta(msgspec.Struct, frozen=True, gc=False):
+    """
+    The log probabilities of the tokens of the event before.
+
+    @ivar tokens: One entry for each token, as in C{choices[].logprobs.content} of
+        OpenAI's API.
+    @ivar isRefusal: The tokens are of a refusal.
+    """
+
+    tokens: tuple[Mapping[str, Any], ...]
+    isRefusal: bool = False
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
@@ -64,11 +86,12 @@ class ToolProgress(msgspec.Struct, frozen=True, gc=False):
     outcome: str | None
 
 
-RunEvent = RunStarted | TextDelta | ReasoningDelta | ToolCallDelta | ToolProgress
-ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta
+ModelEvent = TextDelta | ReasoningDelta | RefusalDelta | LogprobsDelta | ToolCallDelta
 """
 The events of a model call, which a run passes on unchanged.
 """
+
+RunEvent = RunStarted | ModelEvent | ToolProgress
 
 RunListener = Callable[[Sequence[RunEvent]], None]
 ModelListener = Callable[[Sequence[ModelEvent]], None]

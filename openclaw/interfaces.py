@@ -118,6 +118,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     @ivar text: The text of all L{openclaw.events.TextDelta}s.
     @ivar toolCalls: The calls of all L{openclaw.events.ToolCallDelta}s.
     @ivar thoughts: The reasoning that the provider requires back in the next request.
+    @ivar refusal: The text of all L{openclaw.events.RefusalDelta}s.
     """
 
     text: str
@@ -125,6 +126,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     usage: Usage
     toolCalls: Sequence[ToolCall] = ()
     thoughts: Sequence[Thought] = ()
+    refusal: str = ""
 
 
 class IModelCall(IPushProducer):

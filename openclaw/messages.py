@@ -108,12 +108,20 @@ class AssistantMessage(
     """
     A message of the model, and its tool calls.
 
+    @ivar content: The text; a refusal is text, too.  See L{joinRefusal}.
     @ivar thoughts: The reasoning that its provider requires back with it.
     """
 
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     thoughts: tuple[Thought, ...] = ()
+
+
+def joinRefusal(text: str, refusal: str) -> str:
+    """
+    Return the content of a message with a refusal.
+    """
+    return "\n\n".join(filter(None, [text, refusal]))
 
 
 class ToolMessage(

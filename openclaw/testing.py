@@ -7,7 +7,7 @@ Both pass each call to the test, which writes the replies.  L{MemorySessionStore
 sessions without a database.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,14 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from openclaw.errors import OpenClawError, RunCancelled
-from openclaw.events import ModelListener, ReasoningDelta, TextDelta, ToolCallDelta
+from openclaw.events import (
+    LogprobsDelta,
+    ModelListener,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+)
 from openclaw.interfaces import (
     EmbeddingReply,
     EmbeddingRequest,
@@ -53,6 +60,7 @@ class ScriptedCall:
         self.done: Deferred[ModelReply] = Deferred(lambda _: self.cancel())
         self._listener = listener
         self._text: list[str] = []
+        self._refusal = ""
         self._toolCalls: list[ToolCall] = []
 
     def say(self, *texts: str) -> None:
@@ -63,6 +71,22 @@ class ScriptedCall:
             return
         self._text += texts
         self._listener([TextDelta(text) for text in texts])
+
+    def decline(self, text: str) -> None:
+        """
+        Send a piece of a refusal.  Does nothing after the end.
+        """
+        if not self.done.called:
+            self._refusal += text
+            self._listener([RefusalDelta(text)])
+
+    def score(self, *tokens: Mapping[str, Any]) -> None:
+        """
+        Send the log probabilities of the tokens of the last piece.
+        """
+        if not self.done.called:
+            isRefusal = bool(self._refusal) and not self._text
+            self._listener([LogprobsDelta(tokens, isRefusal)])
 
     def think(self, text: str) -> None:
         if not self.done.called:
@@ -85,7 +109,9 @@ class ScriptedCall:
         if not self.done.called:
             text, calls = "".join(self._text), tuple(self._toolCalls)
             self.usage = usage
-            self.done.callback(ModelReply(text, reason, usage, calls))
+            self.done.callback(
+                ModelReply(text, reason, usage, calls, refusal=self._refusal)
+            )
 
     def fail(self, error: OpenClawError) -> None:
         if not self.done.called:

@@ -9,7 +9,14 @@ from twisted.internet.interfaces import IReactorTime
 
 from openclaw.agents.recorded_run import RecordedRun
 from openclaw.errors import IdempotencyConflict, OpenClawError
-from openclaw.events import ReasoningDelta, RunEvent, TextDelta, ToolCallDelta
+from openclaw.events import (
+    LogprobsDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    RunEvent,
+    TextDelta,
+    ToolCallDelta,
+)
 
 KEPT_SECONDS = 600.0
 """
@@ -168,8 +175,12 @@ class RunRegistry:
 
 def _measureEvent(event: RunEvent) -> int:
     match event:
-        case TextDelta() | ReasoningDelta():
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
             return EVENT_CHARACTERS + len(event.text)
+        case LogprobsDelta():
+            return EVENT_CHARACTERS * sum(
+                1 + len(token["top_logprobs"]) for token in event.tokens
+            )
         case ToolCallDelta():
             return EVENT_CHARACTERS + len(event.arguments)
         case _:

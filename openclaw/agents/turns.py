@@ -31,6 +31,7 @@ from openclaw.messages import (
     ToolMessage,
     Usage,
     UserMessage,
+    joinRefusal,
 )
 
 NUDGE = UserMessage("Your last reply was empty. Please answer now.")
@@ -62,12 +63,14 @@ class RunResult:
     @ivar text: The complete text.
     @ivar toolCalls: Tool calls for the client.
     @ivar usage: The sum over all model calls.
+    @ivar refusal: The model's reason for not answering, if it gave one.
     """
 
     text: str
     finishReason: FinishReason
     usage: Usage
     toolCalls: Sequence[ToolCall] = ()
+    refusal: str = ""
 
 
 class TurnListener:
@@ -151,6 +154,7 @@ class TurnLoop:
     toolChoice: ToolChoice = "auto"
     newMessages: list[Message] = field(default_factory=list, init=False)
     _text: str = field(default="", init=False)
+    _refusal: str = field(default="", init=False)
     _usage: Usage = field(default=NO_USAGE, init=False)
     _size: int = field(default=0, init=False)
     _failed: tuple[object, int] = field(default=(None, 0), init=False)
@@ -185,11 +189,11 @@ class TurnLoop:
                 if clients:
                     return self._makeResult("tool_calls", clients)
                 continue
-            if clients or reply.finishReason != "stop" or self._text.strip():
+            said = self._text.strip() or self._refusal
+            if clients or reply.finishReason != "stop" or said:
+                content = joinRefusal(blanks + reply.text, reply.refusal)
                 self.newMessages.append(
-                    AssistantMessage(
-                        blanks + reply.text, clients, tuple(reply.thoughts)
-                    )
+                    AssistantMessage(content, clients, tuple(reply.thoughts))
                 )
                 return self._makeResult(reply.finishReason, clients)
             if nudged:
@@ -204,6 +208,7 @@ class TurnLoop:
         if separated and reply.text:
             self._text += SEPARATOR
         self._text += reply.text
+        self._refusal += reply.refusal
         self._usage += reply.usage
         if len(reply.toolCalls) > MOST_CALLS:
             raise UpstreamTooLarge(
@@ -211,6 +216,7 @@ class TurnLoop:
             )
         self._countCharacters(
             len(reply.text)
+            + len(reply.refusal)
             + sum(len(call.name) + len(call.arguments) for call in reply.toolCalls)
             + sum(len(each.text) + len(each.signature) for each in reply.thoughts)
         )
@@ -237,7 +243,11 @@ class TurnLoop:
     async def _callTools(self, reply: ModelReply, own: Sequence[ToolCall]) -> None:
         results = await self.callTools(own)
         self.newMessages.append(
-            AssistantMessage(reply.text, tuple(reply.toolCalls), tuple(reply.thoughts))
+            AssistantMessage(
+                joinRefusal(reply.text, reply.refusal),
+                tuple(reply.toolCalls),
+                tuple(reply.thoughts),
+            )
         )
         self.newMessages += results
         self._countCharacters(sum(len(result.content) for result in results))
@@ -266,6 +276,7 @@ class TurnLoop:
             finishReason=reason,
             usage=self._usage,
             toolCalls=tuple(clients),
+            refusal=self._refusal,
         )
 
     def _checkChoice(self, clients: Sequence[ToolCall]) -> None:

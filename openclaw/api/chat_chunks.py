@@ -6,7 +6,7 @@ U{https://platform.openai.com/docs/api-reference/chat/object} and
 U{https://platform.openai.com/docs/api-reference/chat/streaming}.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,7 +18,9 @@ from openclaw.agents.recorded_run import RecordedRun
 from openclaw.agents.turns import RunResult
 from openclaw.errors import OpenClawError
 from openclaw.events import (
+    LogprobsDelta,
     ReasoningDelta,
+    RefusalDelta,
     RunEvent,
     TextDelta,
     ToolCallDelta,
@@ -35,7 +37,11 @@ _encode = msgspec.json.encode
 
 _TEXT = b'[{"index":0,"delta":{"content":'
 _THOUGHT = b'[{"index":0,"delta":{"reasoning_content":'
+_REFUSAL = b'[{"index":0,"delta":{"refusal":'
+_EMPTY = b'[{"index":0,"delta":{'
 _TAIL = b'},"logprobs":null,"finish_reason":null}]}\n\n'
+_TAIL_START = b'},"logprobs":'
+_TAIL_END = b',"finish_reason":null}]}\n\n'
 
 _LINE_ENDS = tuple(
     (character.encode(), rf"\u{ord(character):04x}".encode())
@@ -80,11 +86,12 @@ class CompletionEncoder:
     Encodes the completion of one request.
     """
 
-    __slots__ = ("_format", "_head", "_reasoning")
+    __slots__ = ("_format", "_head", "_logprobs", "_reasoning")
 
     def __init__(self, wireFormat: CompletionFormat) -> None:
         self._format = wireFormat
         self._reasoning: list[str] | None = [] if wireFormat.reasoning else None
+        self._logprobs: list[LogprobsDelta] = []
         # The constant part of chunks, encoded once: 0.4 µs per chunk in place of 6.
         head = _escapeLineEnds(_encode(self._commonMembers("chat.completion.chunk")))
         self._head = b"data: " + head[:-1] + b',"choices":'
@@ -124,6 +131,15 @@ class CompletionEncoder:
                 )
             elif isinstance(event, ToolProgress) and self._format.tools:
                 pieces.append(self._progress(event))
+            elif isinstance(event, RefusalDelta):
+                pieces += (head, _REFUSAL, _escapeLineEnds(_encode(event.text)), _TAIL)
+            elif isinstance(event, LogprobsDelta):
+                if pieces[-1:] == [_TAIL]:
+                    pieces.pop()
+                else:
+                    pieces += (head, _EMPTY)
+                logprobs = _encode(_logprobs([event]))
+                pieces += (_TAIL_START, _escapeLineEnds(logprobs), _TAIL_END)
         return b"".join(pieces)
 
     def encodeEnd(self, result: RunResult) -> bytes:
@@ -177,10 +193,11 @@ class CompletionEncoder:
         """
         Keep the events that a whole completion needs beside the run's result.
         """
-        if self._reasoning is not None:
-            for event in events:
-                if isinstance(event, ReasoningDelta):
-                    self._reasoning.append(event.text)
+        for event in events:
+            if type(event) is LogprobsDelta:
+                self._logprobs.append(event)
+            elif type(event) is ReasoningDelta and self._reasoning is not None:
+                self._reasoning.append(event.text)
 
     def encodeCompletion(self, result: RunResult) -> bytes:
         """
@@ -194,8 +211,9 @@ class CompletionEncoder:
         """
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": result.text or (None if result.toolCalls else ""),
-            "refusal": None,
+            "content": result.text
+            or (None if result.toolCalls or result.refusal else ""),
+            "refusal": result.refusal or None,
         }
         if result.toolCalls:
             message["tool_calls"] = [_toolCall(call) for call in result.toolCalls]
@@ -204,7 +222,7 @@ class CompletionEncoder:
         choice = {
             "index": 0,
             "message": message,
-            "logprobs": None,
+            "logprobs": _logprobs(self._logprobs) if self._logprobs else None,
             "finish_reason": result.finishReason,
         }
         return {
@@ -212,6 +230,21 @@ class CompletionEncoder:
             "choices": [choice],
             "usage": _usageMembers(result.usage),
         }
+
+
+def _logprobs(
+    events: Sequence[LogprobsDelta],
+) -> dict[str, list[Mapping[str, Any]] | None]:
+    found: dict[str, list[Mapping[str, Any]] | None] = {}
+    for name, isRefusal in (("content", False), ("refusal", True)):
+        tokens = [
+            token
+            for event in events
+            if event.isRefusal == isRefusal
+            for token in event.tokens
+        ]
+        found[name] = tokens or None
+    return found
 
 
 def _toolCallDelta(event: ToolCallDelta) -> dict[str, Any]:

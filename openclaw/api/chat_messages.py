@@ -16,6 +16,7 @@ from openclaw.messages import (
     ToolCall,
     ToolMessage,
     UserMessage,
+    joinRefusal,
 )
 from openclaw.messages import Part as MessagePart
 
@@ -86,7 +87,8 @@ def parseMessages(
             case "assistant":
                 calls = _toolCalls(wireMessage)
                 callIDs.update(call.id for call in calls)
-                conversation.append(AssistantMessage(text, calls))
+                content = joinRefusal(text, wireMessage.refusal or "")
+                conversation.append(AssistantMessage(content, calls))
             case "tool":
                 result = _toolMessage(wireMessage, text, field)
                 if result.tool_call_id not in callIDs:
@@ -133,8 +135,11 @@ def _text(wireMessage: WireMessage, field: str) -> str:
     """
     if wireMessage.content is None or isinstance(wireMessage.content, str):
         return wireMessage.content or ""
+    isAssistant = wireMessage.role == "assistant"
     return "\n".join(
-        _partText(part, f"{field}.content[{index}]")
+        part.refusal
+        if isAssistant and part.type == "refusal" and part.refusal is not None
+        else _partText(part, f"{field}.content[{index}]")
         for index, part in enumerate(wireMessage.content)
     )
 

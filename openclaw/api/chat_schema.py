@@ -36,6 +36,7 @@ class Part(Struct):
     type: str
     text: str | None = None
     input_text: str | None = None
+    refusal: str | None = None
     image_url: ImageURL | str | None = None
 
 
@@ -67,6 +68,7 @@ class WireMessage(Struct):
     content: str | list[Part] | None = None
     tool_calls: list[WireToolCall] | None = None
     tool_call_id: str | None = None
+    refusal: str | None = None
 
 
 class JSONSchemaFormat(Struct):

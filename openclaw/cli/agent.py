@@ -31,8 +31,8 @@ from openclaw.auth.realm import Operator
 from openclaw.composition import Composition
 from openclaw.config import findConfig, loadConfig, stateDirectory
 from openclaw.errors import OpenClawError, RunCancelled
-from openclaw.events import RunEvent, TextDelta
-from openclaw.messages import UserMessage
+from openclaw.events import RefusalDelta, RunEvent, TextDelta
+from openclaw.messages import UserMessage, joinRefusal
 from openclaw.net.monotonic_time import useMonotonicTime
 from openclaw.plugin_check import checkInstalled
 from openclaw.sessions.session_keys import OPERATOR, namedKey
@@ -170,7 +170,7 @@ class TurnCommand:
         if self._turn.json:
             return
         for event in events:
-            if isinstance(event, TextDelta):
+            if isinstance(event, TextDelta | RefusalDelta):
                 self._stdout.write(event.text)
         self._stdout.flush()
 
@@ -187,7 +187,12 @@ def _encodeResult(run: AgentRun, result: RunResult, seconds: float) -> str:
             "status": "ok",
             "summary": "completed",
             "result": {
-                "payloads": [{"text": result.text, "mediaUrl": None}],
+                "payloads": [
+                    {
+                        "text": joinRefusal(result.text, result.refusal),
+                        "mediaUrl": None,
+                    }
+                ],
                 "meta": {
                     "durationMs": round(seconds * 1000),
                     "finishReason": result.finishReason,

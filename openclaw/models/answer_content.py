@@ -13,7 +13,13 @@ from openclaw.errors import (
     UpstreamTooLarge,
     UpstreamTruncated,
 )
-from openclaw.events import ModelEvent, ReasoningDelta, TextDelta
+from openclaw.events import (
+    LogprobsDelta,
+    ModelEvent,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+)
 from openclaw.interfaces import ModelReply
 from openclaw.messages import MOST_CALLS, NO_USAGE, FinishReason, Thought, Usage
 from openclaw.models.answer_limits import (
@@ -23,6 +29,7 @@ from openclaw.models.answer_limits import (
     plausible,
 )
 from openclaw.models.lenient_json import wellFormed, wellFormedJSON
+from openclaw.models.logprobs import readLogprobs
 from openclaw.models.surrogates import SurrogateJoiner
 from openclaw.models.think_tags import ThinkingSplitter, splitUnopened
 from openclaw.models.tool_calls import (
@@ -33,6 +40,7 @@ from openclaw.models.tool_calls import (
 
 _TEXT = "text"
 _THOUGHT = "thought"
+_REFUSAL = "refusal"
 
 
 class AnswerContent:
@@ -59,6 +67,7 @@ class AnswerContent:
         self._content = 0
         # In UTF-8: each word as a string of its own would take ten times as much.
         self._text = bytearray()
+        self._declined = bytearray()
         self._events: list[ModelEvent] = []
 
     @property
@@ -131,6 +140,28 @@ class AnswerContent:
         """
         self._isExpecting = True
         self._splitter.expectThought()
+
+    def decline(self, text: str) -> None:
+        """
+        The model said some more of why it does not answer.
+        """
+        text = self._halves.join(_REFUSAL, text)
+        if text:
+            self._content += len(text)
+            self._declined += text.encode()
+            self._events.append(RefusalDelta(text))
+
+    def score(self, logprobs: Any) -> None:
+        """
+        Keep the log probabilities of what was said or declined last.
+
+        @param logprobs: As the provider sent them.
+        """
+        tokens = readLogprobs(logprobs)
+        if tokens:
+            self._content += sum(len(each["token"]) for each in tokens)
+            isRefusal = bool(self._events) and type(self._events[-1]) is RefusalDelta
+            self._events.append(LogprobsDelta(tokens, isRefusal))
 
     def think(self, text: str) -> str:
         """
@@ -296,6 +327,8 @@ class AnswerContent:
             self.say(wellFormed(half))
         elif key == _THOUGHT:
             self.think(wellFormed(half))
+        elif key == _REFUSAL:
+            self.decline(wellFormed(half))
         else:
             self.continueCall(key, wellFormed(half))
 
@@ -318,6 +351,7 @@ class AnswerContent:
             toolCalls=calls,
             # After an answer that ends with words, nobody wants them back.
             thoughts=tuple(self._thoughts) if calls else (),
+            refusal=self._declined.decode(),
         )
 
     def _keep(self, events: Sequence[TextDelta | ReasoningDelta]) -> None:

@@ -12,14 +12,12 @@ from openclaw.models.request_encoding import refuseFields, unsupported
 
 def refuseUnsupported(request: ModelRequest, api: str) -> None:
     """
-    Refuse fields that only OpenAI's APIs support, or that
-    L{openclaw.interfaces.ModelReply} cannot represent, if the client would get
-    something else without them.
+    Refuse fields that only OpenAI's APIs support, if the client would get something
+    else without them.
 
     @raise openclaw.errors.InvalidRequest: The request has such a field.
     """
-    refused: dict[str, Any] = {"logit_bias": {}, "logprobs": False, "top_logprobs": 0}
-    refuseFields(request.sampling, refused, api)
+    refuseFields(request.sampling, {"logit_bias": {}}, api)
 
 
 def parseResponseFormat(

@@ -310,7 +310,13 @@ class MessageTests(RefusedTestCase):
             error = self.assertMessageParam(
                 "messages[1].content[1]",
                 HI,
-                {"role": role, "content": [text, {"type": kind, kind: {}}]},
+                {
+                    "role": role,
+                    "content": [
+                        text,
+                        {"type": kind, kind: "No." if kind == "refusal" else {}},
+                    ],
+                },
             )
             self.assertEqual(error.code, "unsupported_content")
             self.assertIn(repr(kind), error.message)

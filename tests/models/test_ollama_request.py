@@ -281,8 +281,6 @@ class RequestTests(RequestTestCase):
         """
         for field, value in (
             ("logit_bias", {"1": 5.0}),
-            ("logprobs", True),
-            ("top_logprobs", 3),
             ("reasoning_effort", "xhigh"),
             ("response_format", {"type": "grammar"}),
         ):

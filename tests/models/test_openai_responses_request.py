@@ -277,8 +277,6 @@ class SamplingTests(RequestTestCase):
             ("stop", "END"),
             ("stop", ("END",)),
             ("logit_bias", {"50256": -100}),
-            ("logprobs", True),
-            ("top_logprobs", 2),
         ):
             self.assertRefuses(field, sampling=Sampling(**{field: value}))
 

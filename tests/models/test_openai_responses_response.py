@@ -160,12 +160,13 @@ class LeniencyTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """
-        The text of a refusal is the reply.
+        A refusal is kept apart from text, streamed or in a whole item.
         """
         piece = {"type": "response.refusal.delta", "output_index": 0, "delta": "No."}
-        self.assertEqual(understood(events(piece, ends())).text, "No.")
         item = {"type": "message", "content": [{"type": "refusal", "refusal": "No."}]}
-        self.assertEqual(understood(events(done(0, item), ends())).text, "No.")
+        for wire in (events(piece, ends()), events(done(0, item), ends())):
+            end = understood(wire).end
+            self.assertEqual((end.text, end.refusal), ("", "No."))
 
     def test_openThoughts(self) -> None:
         """

@@ -237,6 +237,8 @@ def _generationConfig(request: ModelRequest) -> dict[str, Any]:
         frequencyPenalty=asked.frequency_penalty,
         presencePenalty=asked.presence_penalty,
         seed=asked.seed,
+        responseLogprobs=asked.logprobs or None,
+        logprobs=asked.top_logprobs or None,
         topK=asked.top_k,
         stopSequences=stopSequences(asked) or None,
         responseMimeType=None if wanted is None else "application/json",

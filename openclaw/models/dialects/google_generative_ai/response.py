@@ -54,6 +54,7 @@ class _Content(msgspec.Struct):
 class _Candidate(msgspec.Struct, rename="camel"):
     index: int | None = None
     content: _Content | None = None
+    logprobs_result: Any = None
     finish_reason: str | None = None
 
 
@@ -160,6 +161,8 @@ class GenerateContentDecoder(WholeCallsReply):
             elif part.text:
                 text = part.text if type(part.text) is str else textOf(part.text)
                 (self.think if part.thought else self.say)(text)
+        if candidate.logprobs_result:
+            self.score(candidate.logprobs_result)
         if candidate.finish_reason:
             self._stop(candidate.finish_reason)
 

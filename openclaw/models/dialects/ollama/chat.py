@@ -74,6 +74,7 @@ class _Line(msgspec.Struct):
     done_reason: str | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
+    logprobs: Any = None
     error: Any = None
 
 
@@ -111,6 +112,8 @@ class OllamaDecoder(WholeCallsReply):
                 self.say(content if type(content) is str else textOf(content))
             if message.tool_calls:
                 self._readCalls(message.tool_calls)
+            if line.logprobs:
+                self.score(line.logprobs)
         elif not line.done:
             self.readUnknown(payload, _KNOWN)
         if line.done:
@@ -248,6 +251,8 @@ class Ollama:
                 model=request.model,
                 messages=said,
                 stream=True,
+                logprobs=request.sampling.logprobs or None,
+                top_logprobs=request.sampling.top_logprobs or None,
                 tools=_wireTools(request) or None,
                 think=_think(request),
                 format=parseResponseFormat(request.sampling, API),

@@ -65,6 +65,7 @@ class _Text(msgspec.Struct):
     reasoning_content: _Written = None  # DeepSeek, vLLM, llama.cpp
     reasoning: _Written = None  # OpenRouter, Ollama
     reasoning_text: _Written = None  # GitHub Copilot
+    refusal: _Written = None
     tool_calls: list[_CallDelta] | None = None
     function_call: _FunctionDelta | None = None  # before tool_calls
 
@@ -74,6 +75,7 @@ class _Choice(msgspec.Struct):
     delta: _Text | None = None
     message: _Text | None = None
     finish_reason: str | None = None
+    logprobs: Any = None
     usage: _Usage | None = None  # Moonshot
     error: Any = None  # OpenRouter
 
@@ -173,8 +175,12 @@ class ChatCompletionDecoder(StreamedReply):
                     self.say(content)
                 else:
                     self._readParts(content)
+            if refusal := said.refusal:
+                self.decline(textOf(refusal))
             if said.tool_calls or said.function_call is not None:
                 self._readCalls(said, isWhole=choice.delta is None)
+        if choice.logprobs:
+            self.score(choice.logprobs)
         if choice.finish_reason:
             self._stop(choice.finish_reason, error or choice.error)
         elif choice.message is not None and self.isUnstreamed:

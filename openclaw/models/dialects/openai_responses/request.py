@@ -42,20 +42,18 @@ MIN_OUTPUT_TOKENS = 16
 The least C{max_output_tokens} that the API accepts.
 """
 
+ENCRYPTED_THOUGHTS = "reasoning.encrypted_content"
+LOGPROBS = "message.output_text.logprobs"
+
 _REFUSED: dict[str, Any] = {
     "frequency_penalty": 0,
     "presence_penalty": 0,
     "seed": None,
     "stop": (),
     "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
 }
 """
-Fields without a counterpart in the API (or, of log probabilities, without a place in
-our answer), with the values that ask for nothing. Mapped are C{temperature}, C{top_p},
-C{max_tokens}, C{max_completion_tokens}, C{response_format}, C{reasoning_effort} and
-C{parallel_tool_calls}.
+Fields without a counterpart in the API, with the values that ask for nothing.
 """
 
 
@@ -149,6 +147,7 @@ def _samplingFields(sampling: Sampling) -> dict[str, Any]:
         store=sampling.store,
         safety_identifier=sampling.safety_identifier,
         prompt_cache_key=sampling.prompt_cache_key,
+        top_logprobs=sampling.top_logprobs or None,
     )
 
 
@@ -164,7 +163,7 @@ def _reasoningFields(request: ModelRequest) -> dict[str, Any]:
     # A summary is for the reader, whom only the configuration promises one.
     summary = "auto" if request.reasoning and effort != "none" else None
     return {
-        "include": ["reasoning.encrypted_content"],
+        "include": [ENCRYPTED_THOUGHTS],
         **omitNone(reasoning=omitNone(effort=effort, summary=summary) or None),
     }
 
@@ -202,5 +201,7 @@ def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[st
         body["prompt_cache_key"] = request.cacheKey
     body |= _reasoningFields(request)
     body |= _samplingFields(sampling)
+    if sampling.logprobs:
+        body["include"] = [*body.get("include", ()), LOGPROBS]
     body |= _toolFields(request, sampling.parallel_tool_calls, profile)
     return body

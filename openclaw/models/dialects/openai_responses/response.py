@@ -71,6 +71,7 @@ class _Event(msgspec.Struct):
     item: _Item | None = None
     response: _Response | None = None
     delta: Any = None
+    logprobs: Any = None
     arguments: Any = None
     error: Any = None
 
@@ -104,9 +105,14 @@ class ResponseDecoder(StreamedReply):
             event = _EVENT.decodeLeniently(payload)
         index, delta = event.output_index, event.delta
         match event.type:
-            case "response.output_text.delta" | "response.refusal.delta":
+            case "response.output_text.delta":
                 self.noteItem(self._told, index)
                 self.say(delta if type(delta) is str else textOf(delta))
+                if event.logprobs:
+                    self.score(event.logprobs)
+            case "response.refusal.delta":
+                self.noteItem(self._told, index)
+                self.decline(textOf(delta))
             case "response.function_call_arguments.delta":
                 key = self._matcher.find(event.item_id or "", index, "")
                 self.continueCall(key, self.argumentsText(delta))
@@ -190,8 +196,10 @@ class ResponseDecoder(StreamedReply):
 
     def _readContent(self, content: Any) -> None:
         for part in content if isinstance(content, list) else [content]:
-            refusal = part.get("refusal") if isinstance(part, dict) else None
-            self.say(textOf(part) or textOf(refusal))
+            self.say(textOf(part))
+            if isinstance(part, dict):
+                self.decline(textOf(part.get("refusal")))
+                self.score(part.get("logprobs"))
 
     def _beginCall(self, index: int | None, item: _Item) -> None:
         self.noteItem(self._told, index)
