@@ -158,6 +158,10 @@ class GatewayChannel(ExtensibleHTTPChannel):
         self._lastLine = line
         super().lineReceived(line)
 
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._lastLine = line
+        super().lineLengthExceeded(line)
+
     def rawDataReceived(self, data: bytes) -> None:
         """
         Receive a part of a body, or pipelined bytes while a response is in progress.
@@ -274,7 +278,7 @@ class GatewayChannel(ExtensibleHTTPChannel):
         the input that follows can't be parsed either.
         """
         self._ignoresInput = True
-        self.clearLineBuffer()
+        unparsed = self.clearLineBuffer()
         transport = self.transport
         assert transport is not None
         request: GatewayRequest | None = self.requests[-1] if self.requests else None
@@ -282,13 +286,24 @@ class GatewayChannel(ExtensibleHTTPChannel):
             request.discard()
         if request is None or not request.startedWriting:
             name = newRequestID() if request is None else request.requestID
-            method = self.method or getattr(request, "method", b"")
-            transport.write(
-                renderErrorResponse(name, error, withBody=method != b"HEAD")
-            )
+            isHead = self._isHead(request, unparsed)
+            transport.write(renderErrorResponse(name, error, withBody=not isHead))
         transport.unregisterProducer()  # type: ignore[attr-defined]
         halfClose(transport)
         self._abortAfter(LINGER_SECONDS)
+
+    def _isHead(self, request: GatewayRequest | None, unparsed: bytes) -> bool:
+        """
+        Return whether the latest request is a HEAD, also if its first line is malformed
+        or not complete: a proxy that has read it as HEAD takes a body for the next
+        response.
+        """
+        method: bytes = self.method
+        if not method and request is not None and request.method != Request.method:
+            method = request.method
+        if method:
+            return method == b"HEAD"
+        return (self._lastLine or unparsed).startswith(b"HEAD ")
 
     # Pipelining
 

@@ -53,6 +53,45 @@ pieces = st.one_of(
 rubbish = st.lists(pieces, max_size=14)
 
 
+class HeadTests(GatewayTestCase):
+    """
+    HEAD requests that can't be parsed.
+    """
+
+    def received(self, *written: bytes) -> bytes:
+        """
+        Return the error response, also if the rest of the headers never comes.
+        """
+        line = self.gateway.connect().line
+        for data in written:
+            line.protocol.dataReceived(data)
+        self.gateway.clock.advance(12)
+        return line.value()
+
+    def test_noBody(self) -> None:
+        """
+        They are answered without a body, which would be taken for the next response.
+        """
+        unfinished = b"HEAD /healthz HTTP/1.1\r\nHost: gateway\r\n"
+        for data in (
+            b"HEAD / HTTP/9.9\r\n\r\n",
+            b"HEAD /\r\n\r\n",
+            b"HEAD / HTTP/1.1 x\r\n\r\n",
+            b"HEAD  / HTTP/1.1\r\n\r\n",
+            b"HEAD /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+            b"HEAD /" + b"a" * 20_000,
+            b"HEAD /healthz HT",
+            unfinished,
+            unfinished + b"junk\r\n\r\n",
+            unfinished + b"a: " + b"b" * 70_000,
+            ALIVE + b"HEAD / HTTP/9.9\r\n\r\n",
+        ):
+            for written in ([data], [data[:9], data[9:]]):
+                head, _, body = self.received(*written).rpartition(b"\r\n\r\n")
+                self.assertIn(b"HTTP/1.1 4", head, data[:50])
+                self.assertEqual(body, b"", data[:50])
+
+
 class RubbishTests(GatewayTestCase):
     """
     Bytes that are not HTTP.
