@@ -126,6 +126,16 @@ class AnswerContent:
         self._keep(self._splitter.feed(self._halves.join(_TEXT, text)))
         self._isPlain = self._splitter.passing and _TEXT not in self._halves
 
+    def countContent(self, text: str) -> None:
+        """
+        Count what is kept, and told later on.
+
+        @raise UpstreamTooLarge: It is too much.
+        """
+        self._content += len(text)
+        if self._content > MOST_CONTENT:
+            raise self._sayingTooMuch()
+
     def sayWhole(self, text: str) -> None:
         """
         The model said all of this at once.

@@ -131,7 +131,7 @@ SAMPLES = {
 understood = partial(event_reading.understood, GoogleGenerativeAI)
 
 
-def chunk(*parts: object, reason: str | None = None) -> dict[str, object]:
+def chunk(*parts: object, reason: str | int | None = None) -> dict[str, object]:
     """
     Return one response of a stream.
     """
@@ -143,6 +143,21 @@ def stream(*documents: object) -> bytes:
     Return documents as an event stream.
     """
     return b"".join(b"data: %s\n\n" % msgspec.json.encode(each) for each in documents)
+
+
+def piece(path: str, **value: object) -> dict[str, object]:
+    """
+    A piece of a call's arguments.
+    """
+    return {"jsonPath": path, **value}
+
+
+def called(*pieces: object, **members: object) -> dict[str, object]:
+    """
+    A part that is a call, or some more of one.
+    """
+    partial = {"partialArgs": pieces} if pieces else {}
+    return {"functionCall": {**members, **partial}}
 
 
 class AnswerTests(DecoderContract, SynchronousTestCase):
@@ -258,6 +273,69 @@ class OddAnswerTests(SynchronousTestCase):
         self.assertEqual(
             understood(wire).calls,
             (ToolCall("a", "f", '{"n":1}'), ToolCall(MADE, "f", '{"n":2}')),
+        )
+
+    def test_callInPieces(self) -> None:
+        """
+        A call's arguments may come in pieces, each with its place; a call ends with a
+        piece that does not continue, or at the end of the answer.
+        """
+        text = {"jsonPath": "$.steps[0]['the name']", "willContinue": True}
+        answer = [
+            chunk(called(name="cook", willContinue=True)),
+            chunk(called({**text, "stringValue": "Stir"}, willContinue=True)),
+            chunk(called({**text, "stringValue": " it"}, willContinue=True)),
+            chunk(called({**text, "stringValue": "."}, willContinue=True)),
+            chunk(called(piece("$.steps[1]", boolValue=True), willContinue=True)),
+            chunk(called(willContinue=True)),
+            chunk(called(piece("$.hours", numberValue=0.5), willContinue=True)),
+            chunk(called(piece("$.salt", nullValue="NULL_VALUE"), willContinue=True)),
+        ]
+        arguments = '{"steps":[{"the name":"Stir it."},true],"hours":0.5,"salt":null}'
+        cook = ToolCall(MADE, "cook", arguments)
+        more = (ToolCall(MADE, "look", "{}"), ToolCall("b", "see", '{"id":"A"}'))
+        for ending, calls in (
+            ([chunk({"functionCall": {}}, reason="STOP")], (cook,)),
+            ([chunk(called()), chunk(reason="STOP")], (cook,)),
+            ([chunk({"text": ""}, reason="STOP")], (cook,)),
+            (
+                [
+                    chunk(called(name="look")),
+                    chunk(called(piece("$.id", stringValue="A"), name="see", id="b")),
+                    chunk(reason="STOP"),
+                ],
+                (cook, *more),
+            ),
+        ):
+            outcome = understood(stream(*answer, *ending))
+            self.assertEqual(outcome.calls, calls)
+            self.assertEqual(outcome.end.finishReason, "tool_calls")
+
+    def test_piecesWithoutPlace(self) -> None:
+        """
+        Pieces that can't be put together are no call.
+        """
+        for path in ("", "$", "id", "$.", "$..a", "$.a[7]", "$[0]", "$.a b[", "$.s.t"):
+            wire = stream(
+                chunk(
+                    called(piece("$.s", stringValue="x"), name="f", willContinue=True)
+                ),
+                chunk(called(piece(path, stringValue="x")), reason="STOP"),
+            )
+            self.assertIs(understood(wire).end[0], UpstreamMalformed, path)
+        wire = stream(chunk(called(piece("$.a", stringValue="x")), reason="STOP"))
+        self.assertIs(understood(wire).end[0], UpstreamMalformed)
+
+    def test_numberedReasons(self) -> None:
+        """
+        Reasons may be numbers, as Google's libraries ask for.
+        """
+        for number, reason in ((1, "stop"), (2, "length"), (3, "content_filter")):
+            wire = stream(chunk({"text": "Hi"}, reason=number))
+            self.assertEqual(understood(wire).end.finishReason, reason)
+        self.assertIs(
+            understood(stream(chunk({"text": "Hi"}, reason=99))).end[0],
+            UpstreamTruncated,
         )
 
     def test_reportedErrors(self) -> None:

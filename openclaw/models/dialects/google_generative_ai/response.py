@@ -20,12 +20,16 @@ from openclaw.config import Secret
 from openclaw.errors import UpstreamError, UpstreamMalformed
 from openclaw.interfaces import ModelRequest
 from openclaw.messages import Usage
+from openclaw.models.dialects.google_generative_ai.partial_arguments import (
+    PartialArgument,
+    PartialCall,
+)
 from openclaw.models.dialects.google_generative_ai.request import (
     ThoughtSignatures,
     bodyOf,
 )
 from openclaw.models.finish_reasons import isFailure, nearestReason
-from openclaw.models.lenient_json import LenientDecoder, textOf
+from openclaw.models.lenient_json import LenientDecoder, textOf, wellFormedJSON
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
@@ -34,10 +38,12 @@ from openclaw.models.whole_calls import WholeCallsReply
 # What comes back, as far as it is read.
 
 
-class _FunctionCall(msgspec.Struct):
+class _FunctionCall(msgspec.Struct, rename="camel"):
     name: str | None = None
     args: msgspec.Raw = msgspec.Raw()
     id: str | None = None
+    partial_args: list[PartialArgument] | None = None
+    will_continue: bool | None = None
 
 
 class _Part(msgspec.Struct, rename="camel"):
@@ -55,7 +61,7 @@ class _Candidate(msgspec.Struct, rename="camel"):
     index: int | None = None
     content: _Content | None = None
     logprobs_result: Any = None
-    finish_reason: str | None = None
+    finish_reason: str | int | None = None
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
@@ -77,6 +83,14 @@ class _Chunk(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
+_NUMBERED = (
+    "FINISH_REASON_UNSPECIFIED",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+)
 _UNTOLD = ("OTHER", "FINISH_REASON_UNSPECIFIED")
 _CHUNK = LenientDecoder(_Chunk)
 _decodeChunk = _CHUNK.decode
@@ -111,6 +125,7 @@ class GenerateContentDecoder(WholeCallsReply):
         super().__init__(provider, refusal)
         self._signatures = signatures
         self._uncounted: _Usage | None = None
+        self._partial: PartialCall | None = None
 
     def read(self, payload: bytes) -> None:
         """
@@ -155,16 +170,19 @@ class GenerateContentDecoder(WholeCallsReply):
     def _readCandidate(self, candidate: _Candidate) -> None:
         parts = candidate.content.parts if candidate.content else None
         for part in parts or ():
-            call = part.function_call
-            if call is not None and (call.name or bytes(call.args)):
-                self._readCall(call, part.thought_signature)
-            elif part.text:
+            if part.function_call is not None:
+                self._readCall(part.function_call, part.thought_signature)
+            if part.text:
                 text = part.text if type(part.text) is str else textOf(part.text)
                 (self.think if part.thought else self.say)(text)
         if candidate.logprobs_result:
             self.score(candidate.logprobs_result)
-        if candidate.finish_reason:
-            self._stop(candidate.finish_reason)
+        reason = candidate.finish_reason
+        if isinstance(reason, int):
+            # With enum-encoding=int, which Google's own libraries ask for.
+            reason = _NUMBERED[reason] if 0 < reason < len(_NUMBERED) else None
+        if reason:
+            self._stop(reason)
 
     def _stop(self, reason: str) -> None:
         """
@@ -182,14 +200,44 @@ class GenerateContentDecoder(WholeCallsReply):
             raise UpstreamError(
                 f"Provider {self.provider!r} gave the answer up: {reason[:50]}."
             )
+        self._endPartial()
         self.finishReason = nearestReason(reason, "content_filter")
 
     def _readCall(self, call: _FunctionCall, signature: str | None) -> None:
-        if not call.name:
-            raise self.unreadable()
-        callID = self.addCall(call.name, call.id, call.args, signature)
+        isPartial = call.partial_args is not None or call.will_continue
+        if call.name:
+            self._endPartial()
+            if not isPartial:
+                self._addCall(call.name, call.id, call.args, signature)
+                return
+            self._partial = PartialCall(call.name, call.id, signature, {})
+        partial = self._partial
+        if partial is None:
+            if isPartial or bytes(call.args):
+                raise self.unreadable()
+            return
+        for piece in call.partial_args or ():
+            self.countContent(piece.string_value or "")
+            partial.add(piece)
+        if not call.will_continue:
+            self._endPartial()
+
+    def _endPartial(self) -> None:
+        """
+        End the call whose arguments came in pieces, if there is one.
+        """
+        partial, self._partial = self._partial, None
+        if partial is not None:
+            written = msgspec.json.encode(wellFormedJSON(partial.arguments()))
+            arguments = msgspec.Raw(written)
+            self._addCall(partial.name, partial.id, arguments, partial.signature)
+
+    def _addCall(
+        self, name: str, id: str | None, arguments: msgspec.Raw, signature: str | None
+    ) -> None:
+        callID = self.addCall(name, id, arguments, signature)
         if signature:
-            self._signatures.keep(callID, call.name, signature)
+            self._signatures.keep(callID, name, signature)
 
     @property
     def usage(self) -> Usage:
