@@ -35,7 +35,7 @@ _TEXT_MEMBERS = (
     "title",
 )
 """
-Members that may hold an error's words, the likeliest first.
+Members that may contain an error's message, the likeliest first.
 """
 
 _CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code")
@@ -56,11 +56,11 @@ class ErrorBody(msgspec.Struct, frozen=True):
     """
     A provider's description of an error.
 
-    @ivar message: Its words for the caller, in one short line without secrets; empty
-        if there are none.
-    @ivar meaning: Its meaning, whatever the status says, as far as it is known.
-    @ivar rejectedFields: Fields that the provider does not know, or not for this model,
-        and that can be left out; by OpenAI's names.
+    @ivar message: Its message for the caller, in one short line without secrets; may be
+        empty.
+    @ivar meaning: Its meaning, independent of the status, if it is known.
+    @ivar rejectedFields: Optional fields that the provider or the model does not
+        support, by OpenAI's names.
     """
 
     message: str = ""
@@ -70,9 +70,9 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 def parseErrorBody(body: bytes, secrets: Sequence[str] = ()) -> ErrorBody:
     """
-    Read C{{"error": {"message": …}}} or one of its common variants.
+    Parse C{{"error": {"message": …}}} or one of its common variants.
 
-    @param secrets: What must not be shown where the provider's words quote it.
+    @param secrets: Texts to hide if the provider quotes them.
     """
     document = _decoded(body)
     if document is None:
@@ -102,7 +102,7 @@ def _decoded(text: bytes | str) -> Any:
 
 def _textOf(value: Any, depth: int = 0) -> str:
     """
-    Return the words of an error, wherever they are.
+    Return the message of an error, wherever it is.
     """
     if isinstance(value, str):
         nested = _decoded(value) if value.lstrip()[:1] in ("{", "[") else None
@@ -110,8 +110,8 @@ def _textOf(value: Any, depth: int = 0) -> str:
     if depth > _MAX_DEPTH:
         return ""
     if isinstance(value, list):
-        # Google's answers are lists where a stream was asked for; pydantic's errors
-        # are one for each field.
+        # Google's responses to streaming requests are lists; pydantic's errors are one
+        # for each field.
         texts = [_textOf(each, depth + 1) for each in value[:_MAX_FAULTS]]
         return "; ".join(dict.fromkeys(filter(None, texts)))
     if not isinstance(value, dict):
@@ -129,7 +129,7 @@ def _textOf(value: Any, depth: int = 0) -> str:
 
 def _relayed(described: dict[str, Any], depth: int) -> str:
     """
-    Return the words of the provider behind OpenRouter.
+    Return the message of the provider behind OpenRouter.
     """
     metadata = described.get("metadata")
     return _textOf(metadata.get("raw"), depth + 1) if isinstance(metadata, dict) else ""
@@ -155,7 +155,7 @@ def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 def _fieldsNamed(members: Sequence[dict[str, Any]]) -> Iterator[str]:
     """
-    Generate the fields that an error names beside a code.
+    Generate the fields that an error has beside a code.
     """
     for member in members:
         codes = [member.get(name) for name in ("code", "type")]
@@ -172,7 +172,7 @@ def _fieldsNamed(members: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _hints(members: Sequence[dict[str, Any]]) -> Iterator[str]:
     """
-    Generate the types of Google's details: one of them says when to try again.
+    Generate the types of Google's details, one of which has the time until a retry.
     """
     for member in members:
         kind = member.get("@type")
@@ -183,7 +183,7 @@ def _hints(members: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _shown(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
-    # Only now: cut before, it could end with a part of a secret.
+    # Only now: truncated before, it could end with a part of a secret.
     text = text[:READ_CHARACTERS]
     shown = _KEY_LIKE.sub("***", " ".join(text.split()))
     if len(shown) <= _MESSAGE_CHARACTERS:

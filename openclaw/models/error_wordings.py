@@ -17,8 +17,9 @@ Limit of the characters of an error that are searched for its meaning.
 
 class Meaning(Enum):
     """
-    The meaning of an error: the conversation is too long; there is no money left; the
-    model is unknown; it can't do what is asked of it; the gateway's key is wrong.
+    The meaning of an error: the conversation is too long; the account has no credits
+    left; the model is unknown; the model does not support the request; the gateway's
+    key is invalid.
     """
 
     TOO_LONG = "too long"
@@ -108,8 +109,8 @@ MONEY = (
 
 QUOTA = r"exceeded your current quota"
 """
-OpenAI's words for a lack of money, and Google's for a limit of requests, which comes
-with the time to wait.
+OpenAI's text for a lack of credits, and Google's for a rate limit, which comes with the
+time until a retry.
 """
 
 UNKNOWN_MODEL = (
@@ -152,7 +153,7 @@ INCAPABLE = (
 
 RATE_LIMIT = re.compile(r"rate.?limit|too many requests|throttl", re.I)
 """
-Wordings of a rate limit, which may speak of tokens, too.
+Texts of a rate limit, which may also mention tokens.
 """
 
 
@@ -175,7 +176,7 @@ def meaningOf(codes: Iterable[str], text: str) -> Meaning | None:
     Find the meaning of an error.
 
     @param codes: Its codes, types and reasons.
-    @param text: Its words.
+    @param text: Its message.
     """
     text = text[:READ_CHARACTERS]
     for code in codes:
@@ -262,13 +263,13 @@ OPTIONAL_FIELDS = {
     "topP": "top_p",
 }
 """
-Fields that can be left out of a request, by their names on the wire: OpenAI's names.
+Fields that can be left out of a request, by their wire names, which are OpenAI's.
 """
 
 
 def optionalField(path: Iterable[object]) -> str | None:
     """
-    Return the field that can be left out of a request, of a path to it.
+    Return the optional field in a path.
 
     @param path: Such as C{("body", "tools", 0, "function", "strict")}.
     """
@@ -282,7 +283,7 @@ def optionalField(path: Iterable[object]) -> str | None:
 
 def rejectedFields(text: str) -> list[str]:
     """
-    Find the fields that an error calls unknown or unsupported, if they can be left out.
+    Find the optional fields that an error reports as unknown or unsupported.
     """
     text = text[:READ_CHARACTERS]
     found: dict[str, None] = {}

@@ -1,9 +1,9 @@
 """
 Failover: the next model to ask when one fails, and the wait before that.
 
-A failing provider costs the caller seconds: a few quick tries, then the agent's
-other models, then the error.  Once the caller has heard a word of an answer there
-is no other try, since it can't be taken back.
+A failing provider costs the caller seconds: a few retries, then the agent's other
+models, then the error.  After the first output there is no retry, since output can't be
+revoked.
 """
 
 import random
@@ -34,22 +34,22 @@ Retries of one model.
 
 BUDGET_SECONDS = 8.0
 """
-Limit of all waiting between the tries of one call, in seconds.
+Limit of all waits between the attempts of one call, in seconds.
 """
 
 FIRST_WAIT_SECONDS = 0.5
 
 REMEMBERED_SECONDS = 10.0
 """
-Seconds for which a provider that refused its key is not asked.
+Seconds for which a provider that rejected its key is not called.
 """
 
 
 @dataclass
 class RefusedKeys:
     """
-    The providers that refused their key a moment ago.  A provider object has one
-    key, so a configuration with another key starts with a clean slate.
+    The providers that recently rejected their keys.  A provider object has one key, so
+    a configuration with another key starts over.
     """
 
     reactor: IReactorTime
@@ -61,7 +61,7 @@ class RefusedKeys:
 
     def check(self, provider: IModelProvider) -> None:
         """
-        @raise UpstreamAuthFailed: It refused a moment ago.
+        @raise UpstreamAuthFailed: It recently rejected its key.
         """
         refused, until = self._until.get(provider.name, (None, 0.0))
         if refused is provider and until > self.reactor.seconds():
@@ -73,8 +73,7 @@ class RefusedKeys:
 
 class Attempts:
     """
-    The tries of one call.  It is asked which model comes next, told of each failure,
-    and says how long to wait.
+    The attempts of one call: the current model, and the wait after each failure.
     """
 
     def __init__(
@@ -93,18 +92,16 @@ class Attempts:
     @property
     def model(self) -> ModelRef:
         """
-        The model to ask now.
+        Return the current model.
         """
         return self._models[0]
 
     def afterFailure(self, error: OpenClawError) -> float:
         """
-        Decide on a failure.
+        Handle a failure.
 
-        @return: How many seconds to wait before the next try, of this model or of
-            another.
-
-        @raise OpenClawError: That error: there is no sense in another try.
+        @return: The seconds until the next attempt, of this model or of another.
+        @raise OpenClawError: That error, if no further attempt makes sense.
         """
         if isinstance(error, RunCancelled | InvalidRequest) or (
             isinstance(error, UpstreamRefused) and not error.concernsModel
@@ -124,11 +121,11 @@ class Attempts:
 
     def _waitFor(self, error: OpenClawError) -> float | None:
         """
-        @return: C{None} where the same model would only fail again.
+        @return: C{None} if the same model would fail again.
         """
         isLimit = isinstance(error, UpstreamRateLimited)
         if len(self._models) > 1 and (isLimit or error.retryAfter):
-            # With another model at hand there is no need to wait for this one.
+            # If there is another model, this one is not waited for.
             return None
         if isLimit and error.retryAfter is None:
             return None

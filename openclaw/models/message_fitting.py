@@ -19,17 +19,17 @@ from openclaw.transcript import PlainTranscript
 
 AFTER_RESULTS = AssistantMessage("I have read the results.")
 """
-Stands between a tool's result and a user's message, for servers that want that.
+The message between a tool result and a user's message, for servers that require one.
 """
 
-# Within a text the quotes would be escaped.
+# Inside a text the quotes would be escaped.
 _ROLE = re.compile(rb'\{"role":"(user|assistant)"')
 _EMPTY = b'"content":""'
 
 
 def isFitting(messages: PlainTranscript, profile: Profile) -> bool:
     """
-    Decide whether a conversation of texts can be sent as it is, without decoding it.
+    Return whether a conversation of texts can be sent without decoding it.
     """
     if _EMPTY in messages.encoded:
         return False
@@ -66,7 +66,7 @@ def fitMessages(messages: Sequence[Message], profile: Profile) -> Sequence[Messa
 
 def _withoutEmptyParts(message: Message, profile: Profile) -> Message | None:
     """
-    @return: C{None} if nothing is left.
+    @return: C{None} if no part is left.
     """
     if isinstance(message, ToolMessage):
         return message
@@ -89,9 +89,9 @@ def _withoutEmptyParts(message: Message, profile: Profile) -> Message | None:
 
 def joinNeighbours(before: Message | None, message: Message) -> Message | None:
     """
-    Join two messages of one role, if they can be one.
+    Join two messages of the same role, if possible.
 
-    @return: C{None} if they can't.
+    @return: C{None} if it is not.
     """
     if isinstance(before, UserMessage) and isinstance(message, UserMessage):
         if isinstance(before.content, str) and isinstance(message.content, str):

@@ -1,7 +1,8 @@
 """
 The table of what each family of models accepts, at any provider.
 
-As in L{openclaw.models.profile_table}: later rows go first, and each names its source.
+As in L{openclaw.models.profile_table}, later rows take precedence, and each has its
+source.
 """
 
 from openclaw.models.profiles import ProfileRow
@@ -22,7 +23,7 @@ REASONING_REFUSES = (
     "top_p",
 )
 """
-Fields that models refuse which reason.
+Fields that reasoning models reject.
 """
 
 _CLAUDE = r"claude-(?:[a-z]+-)?"

@@ -1,8 +1,8 @@
 """
 The table of what each provider accepts.
 
-Rows apply from top to bottom; later ones go first.  Each names its source.  What a
-provider ignores without an error is listed, too, so that the caller is told.
+Later rows take precedence, and each has its source.  Fields that a provider ignores
+without an error are listed, too, so that they are reported to the caller.
 """
 
 from openclaw.models.model_families import (
@@ -25,7 +25,7 @@ _OPENAI_ONLY = (
     "verbosity",
 )
 """
-Fields that OpenAI added to its API, and few others did.
+Fields of OpenAI that few other servers have.
 """
 
 _SAMPLERS = ("min_p", "top_k")
@@ -445,5 +445,5 @@ PROVIDERS: tuple[ProfileRow, ...] = (
 
 ROWS = (*PROVIDERS, *FAMILIES)
 """
-All rows: those of a model's family go before those of its provider.
+All rows: those of a model's family take precedence over those of its provider.
 """

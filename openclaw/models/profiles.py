@@ -1,8 +1,8 @@
 """
 Profiles: how a provider and model differ from the API whose dialect they speak.
 
-A profile is made of rows of data (see L{openclaw.models.profile_table}) and of the
-configuration, which goes first.
+A profile consists of rows of data (see L{openclaw.models.profile_table}) and of the
+configuration, which takes precedence.
 """
 
 import re
@@ -16,24 +16,23 @@ from openclaw.config import Compat, Model, Provider
 
 NEVER_DROPPED = frozenset({"model", "messages", "input", "contents", "stream"})
 """
-Fields without which no request can be made.
+Fields that every request requires.
 """
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """
     The differences of one provider and model.  The attributes that
-    L{openclaw.config.Compat} has, too, mean the same.
+    L{openclaw.config.Compat} also has are described there.
 
-    @ivar maxTokensField: C{None} sends the field that the caller named.
+    @ivar maxTokensField: C{None} sends the caller's field.
     @ivar dropParams: Fields of a caller's request that are not sent.
     @ivar dropWhenThinking: The same, unless C{reasoning_effort} is C{none}.
-    @ivar supportsParallelToolCalls: Accepts C{parallel_tool_calls}, or has another
-        word for it.
+    @ivar supportsParallelToolCalls: Accepts C{parallel_tool_calls}, or an equivalent.
     @ivar supportsAnyObjectSchema: Accepts a JSON Schema of any object.
-    @ivar exclusive: Fields of which only the first that is given is sent.
-    @ivar maxTemperature: Higher temperatures are lowered to this.
-    @ivar omitted: Members of the body that are left out, by their names on the wire.
+    @ivar exclusive: Fields of which only the first given one is sent.
+    @ivar maxTemperature: The limit of temperatures; higher ones are lowered.
+    @ivar omitted: Members of the body that are left out, by their wire names.
     @ivar extraBody: Members to add to the body; C{None} removes one.
     """
 
@@ -76,7 +75,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     def adjusted(self, **changes: Any) -> "Profile":
         """
-        Return the profile with these changes.  Sets of fields add to what is there.
+        Return the profile with these changes.  Sets of fields are merged.
         """
         for name in ("dropParams", "dropWhenThinking", "omitted"):
             if name in changes:
@@ -85,9 +84,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     def without(self, field: str) -> "Profile":
         """
-        Return the profile of a server that refuses a field.
+        Return the profile of a server that rejects a field.
 
-        @param field: Its name on the wire, without the path to it.
+        @param field: Its wire name, without the path to it.
         """
         match field:
             case "max_tokens" if self.maxTokensField != "max_completion_tokens":
@@ -109,7 +108,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_PROFILE = Profile()
 """
-The profile of a server of which nothing is known: all fields are sent to it.
+The profile of an unknown server, which gets all fields.
 """
 
 
@@ -118,13 +117,13 @@ class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
     Changes to a profile, and the providers and models to which they apply.
 
     @ivar changes: Attributes of L{Profile}.
-    @ivar apis: The dialects; none stands for all.
+    @ivar apis: The dialects; empty for all.
     @ivar hosts: The ends of the base URL's host, or C{:port}; or with C{/}, a part of
         the base URL.
-    @ivar names: Names of providers in the configuration, in lower case.  A row
-        without C{hosts} and C{names} applies to every provider.
-    @ivar models: A regular expression that is searched for in the model's id, in
-        lower case; none stands for all.
+    @ivar names: Names of providers in the configuration, in lower case.  A row without
+        C{hosts} and C{names} applies to every provider.
+    @ivar models: A regular expression that is searched for in the model's id, in lower
+        case; empty for all.
     """
 
     changes: Mapping[str, Any]
@@ -135,7 +134,7 @@ class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
 
     def applies(self, api: str, name: str, baseURL: str, model: str) -> bool:
         """
-        Decide whether the row is about this model of this provider.
+        Return whether the row applies to this model of this provider.
         """
         if self.apis and api not in self.apis:
             return False

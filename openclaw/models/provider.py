@@ -60,7 +60,7 @@ Limit of a provider's paths that are cached; some APIs have one for each model.
 
 PROFILES = 256
 """
-Limit of a provider's models whose profiles are cached.
+Limit of the cached profiles of a provider's models.
 """
 
 
@@ -70,37 +70,37 @@ def _unknown(model: str) -> Profile:
 
 class Dialect(Protocol):
     """
-    The wire form of one kind of API. It holds no state: a decoder does.
+    The wire format of an API.  It is stateless: decoders have the state.
     """
 
     def path(self, request: ModelRequest) -> str:
         """
-        Return the request's path, from the base URL on; begins with a slash.
+        Return the request's path after the base URL; it begins with a slash.
         """
 
     def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
         """
-        The headers that show the key, and others that every request has.
+        Return the headers of every request, including the key.
         """
 
     def encode(
         self, request: ModelRequest, profile: Profile = DEFAULT_PROFILE
     ) -> bytes:
         """
-        Encode the body.  Of thoughts and signatures the request has only what this
-        model itself gave, as the decoder found it.
+        Encode the body.  The request has only thoughts and signatures of this model, as
+        the decoder found them.
 
-        @param profile: What this model accepts.  The fields that it refuses are not in
-            the request any more.
-
-        @raise InvalidRequest: The API has no word for something in the request.
+        @param profile: The fields that this model accepts.  The request does not have
+            the others any more.
+        @raise InvalidRequest: The API can't express a part of the request.
         """
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
         """
-        Return a decoder of an answer.
+        Return a decoder of a response.
 
-        @param refusal: Makes an error of what the provider reports within it.
+        @param refusal: Makes an error of one that the provider reports within the
+            response.
         """
 
 
@@ -125,11 +125,9 @@ class HTTPModelProvider:
         profileOf: Callable[[str], Profile] = _unknown,
     ) -> None:
         """
-        @param headers: What every request carries, the key included.
-
+        @param headers: Headers of every request, including the key.
         @param profileOf: Looks up the profile of a model by its id.
-
-        @param embeddings: What it puts on the wire for embeddings, if it has any.
+        @param embeddings: The dialect of embeddings, if the API has any.
         """
         self.name = name
         self._baseURL = baseURL.rstrip("/")
@@ -141,7 +139,7 @@ class HTTPModelProvider:
         self._plainHeaders.setRawHeaders(b"Accept", [b"application/json"])
         self._embeddings = embeddings
         self._agent = agent
-        # Headers are equal only to themselves here: there are two of them.
+        # Headers are compared by identity: there are two of them.
         self._target = lru_cache(maxsize=TARGETS)(self._makeTarget)
         self._lookUpProfile = profileOf
         self._profiles: dict[str, Profile] = {}
@@ -154,9 +152,9 @@ class HTTPModelProvider:
 
     def ask(self, request: ModelRequest, listener: ModelListener) -> IModelCall:
         """
-        Send the request.  What the dialect can't say fails the call.
+        Send the request.  If the dialect can't express it, the call fails.
         """
-        # The profile is looked up here, since the cache is not for threads.
+        # The profile is looked up here, since the cache is not thread-safe.
         profile = self._profileOf(request.model)
         if isLarge(request.messages):
             return self._askLater(request, profile, listener)
@@ -245,7 +243,7 @@ class HTTPModelProvider:
         self, request: ModelRequest, profile: Profile
     ) -> tuple[bytes, Sequence[str]]:
         """
-        @return: The body, and the names of the caller's fields that are not in it.
+        @return: The body, and the names of the caller's fields that are left out.
         """
         request, ignored = fitRequest(request, profile)
         return self._dialect.encode(request, profile), ignored
@@ -254,10 +252,10 @@ class HTTPModelProvider:
         self, request: ModelRequest, payload: bytes, error: OpenClawError
     ) -> tuple[bytes, Sequence[str]] | None:
         """
-        Encode a request without the fields for which it was refused, and remember
+        Encode a request without the fields for which it was rejected, and remember
         those.
 
-        @return: C{None} if nothing can be left out.
+        @return: C{None} if no field can be left out.
         """
         if not isinstance(error, UpstreamRefused) or not error.rejectedFields:
             return None
@@ -281,8 +279,8 @@ class HTTPModelProvider:
 
     def embed(self, request: EmbeddingRequest) -> "Deferred[EmbeddingReply]":
         """
-        See L{IEmbedder.embed}.  More inputs than the API takes at once go one part
-        after the other.
+        Create embeddings.  More inputs than the API accepts are sent in several
+        requests, one after the other.
         """
         if self._embeddings is None:
             return fail(noEmbeddings(self.name))
@@ -388,8 +386,7 @@ class HTTPModelProvider:
 
     def close(self) -> "Deferred[None]":
         """
-        Wait for the calls under way, also those that begin meanwhile, then close the
-        idle connections.
+        Wait for all calls, including new ones, then close the idle connections.
         """
         for call in list(self._calls):
             if call.done.called:
@@ -399,10 +396,10 @@ class HTTPModelProvider:
 
 class _Encoded(NamedTuple):
     """
-    A request that can be sent.
+    An encoded request.
 
     @ivar owner: The model whose thoughts it has; see L{selectThoughts}.
-    @ivar ignored: The names of the caller's fields that are not in it.
+    @ivar ignored: The names of the caller's fields that are left out.
     """
 
     owner: str
@@ -413,7 +410,7 @@ class _Encoded(NamedTuple):
 
 def noEmbeddings(provider: str) -> InvalidRequest:
     """
-    The error for those who ask a provider for embeddings that has none.
+    Return the error of a provider without embeddings.
     """
     return InvalidRequest(
         f"Provider {provider!r} has no embeddings.",

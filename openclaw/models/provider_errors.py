@@ -33,11 +33,10 @@ def providerError(
     secrets: Sequence[str] = (),
 ) -> OpenClawError:
     """
-    Make an error of an answer that is none.
+    Make an error of an HTTP error response.
 
-    @param body: As much of the answer's body as was read.
-
-    @param secrets: What must not be shown where the provider's words quote it.
+    @param body: The part of the body that was read.
+    @param secrets: Texts to hide if the provider quotes them.
     """
     complaint = parseErrorBody(body, secrets)
     said = f" It says: {complaint.message}" if complaint.message else ""
@@ -53,7 +52,7 @@ def providerError(
         )
     isIncapable = meaning is Meaning.INCAPABLE and status not in (401, 429)
     if (status in (401, 403) and not isIncapable) or meaning is Meaning.KEY:
-        # The provider's own words may quote the key.
+        # The provider's message may quote the key.
         return UpstreamAuthFailed(
             f"Provider {provider!r} refused the gateway's key.", shouldRetry=False
         )
@@ -63,7 +62,7 @@ def providerError(
             retryAfter=_retryAfter(headers),
         )
     if meaning is Meaning.TOO_LONG:
-        # Some say so with a status of 500, or within a stream without any.
+        # Some report this with a status of 500, or within a stream without any.
         return ContextTooLong(
             f"Provider {provider!r} refused the request: the conversation is longer"
             f" than the model can read.{said}"
@@ -82,7 +81,7 @@ def providerError(
 
 def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:
     """
-    Make the error for an answer that is damaged on the wire.
+    Make the error for a response that is damaged on the wire.
 
     @param reason: See L{openclaw.net.http_connection.ResponseReceiver.failed}.
     """
@@ -90,14 +89,14 @@ def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:
     what = reason.getErrorMessage() if isCoding else "an HTTP message that is damaged"
     message = f"Provider {provider!r} sent {what}."
     if reason.check(UnrequestedCoding):
-        # The next answer would have it, too.
+        # The next response would be the same.
         return UpstreamMalformed(message, shouldRetry=False)
     return UpstreamTruncated(message)
 
 
 def _retryAfter(headers: Headers) -> float | None:
     """
-    C{Retry-After} in seconds; its other form, a date, is not used by providers.
+    Return C{Retry-After} in seconds; providers do not use its other form, a date.
     """
     for value in headers.getRawHeaders(b"retry-after", []):
         try:

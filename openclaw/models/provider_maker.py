@@ -25,11 +25,10 @@ from openclaw.net.http_pool import HTTPPool
 @implementer(IModelProviderMaker)
 class HTTPProviderMaker:
     """
-    A maker that is made of strings: the dialect is imported when a provider speaks
-    it.
+    A maker given by names: the dialect is imported when a provider uses it.
 
-    @ivar dialect: The full name of a class, such as C{package.module.Class}, whose
-        objects are L{Dialect}s.
+    @ivar dialect: The full name of a class of L{Dialect}s, such as
+        C{package.module.Class}.
     @ivar embeddings: The same for L{EmbeddingDialect}s, or C{None} if the API has no
         embeddings.
     """

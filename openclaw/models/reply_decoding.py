@@ -42,37 +42,36 @@ _HARMLESS = frozenset({b"", b"null", *(ping.encode() for ping in PINGS)})
 
 class Framing(Protocol):
     """
-    Cuts a body into the JSON texts in it, as L{EventStreamDecoder} does.
+    Splits a body into its JSON texts, like L{EventStreamDecoder}.
     """
 
     def feed(self, data: bytes) -> list[bytes]:
         """
-        The texts that these bytes complete.
+        Return the texts that these bytes complete.
 
-        @raise EventTooLong: One is longer than the limit.
+        @raise EventTooLong: A text exceeds the limit.
         """
 
     def finish(self) -> list[bytes]:
         """
-        The body has ended: what it left open.
+        Return the unfinished texts at the end of the body.
         """
 
 
 class StreamedReply(AnswerContent, ABC):
     """
-    An answer in server-sent events, each of them a JSON object: bytes in, events
-    out; see L{openclaw.models.upstream_call.ReplyDecoder}.
+    A reply in server-sent events, each of them a JSON object: bytes in, events out; see
+    L{openclaw.models.upstream_call.ReplyDecoder}.
 
-    A dialect extends it with C{read}, which says what an object means by the other
-    methods.  An answer that comes as one JSON object, though a stream was asked
-    for, goes to C{read} too.
+    A dialect implements C{read}, which interprets an object with the other methods.  A
+    plain response that is one JSON object goes to C{read}, too.
 
-    An error does not raise at once: what came before it is told, however the bytes
-    were cut, and C{reply} raises it.
+    An error is not raised immediately: earlier events are sent first, however the bytes
+    were split, and C{reply} raises it.
 
     @ivar complete: Set by C{read} when nothing follows.
-    @ivar finishReason: Set by C{read} when the provider says why it stopped.  Only this
-        proves that an answer is whole.
+    @ivar finishReason: Set by C{read} from the provider's reason.  Only this proves
+        that a reply is complete.
     """
 
     def __init__(
@@ -80,10 +79,8 @@ class StreamedReply(AnswerContent, ABC):
     ) -> None:
         """
         @param provider: The provider's name, for messages.
-
-        @param refusal: Makes an error of what the provider reports in its answer.
-
-        @param lines: What cuts the body, where it is none of server-sent events.
+        @param refusal: Makes an error of one that the provider reports in its response.
+        @param lines: The framing of the body, if it is not server-sent events.
         """
         super().__init__(provider)
         self.complete = False
@@ -102,18 +99,15 @@ class StreamedReply(AnswerContent, ABC):
     @abstractmethod
     def read(self, payload: bytes) -> None:
         """
-        Understand one JSON object.
+        Decode one JSON object.
 
-        @raise OpenClawError: The provider reports an error, or makes no sense.
-        @raise msgspec.DecodeError: The latter, too.
+        @raise OpenClawError: The provider reports an error, or the object is malformed.
+        @raise msgspec.DecodeError: The object is malformed.
         """
 
-    # What a call asks of a decoder
+    # The interface for calls
 
     def feed(self, data: bytes) -> list[ModelEvent]:
-        """
-        Read the next bytes of the body.
-        """
         self._received += len(data)
         if self._received > MOST_BYTES:
             self._fail(self.tooLarge(f"of more than {MOST_BYTES} bytes"))
@@ -139,13 +133,13 @@ class StreamedReply(AnswerContent, ABC):
     @property
     def isUnstreamed(self) -> bool:
         """
-        Is the body one JSON document?
+        Return whether the body is one JSON document.
         """
         return self._unstreamed is not None
 
     def _beginBody(self, data: bytes) -> bytes:
         """
-        Find out what kind of body this is.
+        Determine the kind of the body.
 
         @return: The body so far, without a byte order mark.
         """
@@ -157,7 +151,7 @@ class StreamedReply(AnswerContent, ABC):
         self._start = b""
         self._isStarted = bool(data)
         if data[:1] == b"<":
-            # A web page: some other server answered.
+            # A web page: another server responded.
             self._fail(self.unreadable())
             return b""
         if data and data[0] in b"{[" and not self._isLines:
@@ -173,14 +167,14 @@ class StreamedReply(AnswerContent, ABC):
 
     def finish(self) -> list[ModelEvent]:
         """
-        Read what is left when the body has ended.
+        Decode the rest at the end of the body.
         """
         if not self.complete:
             whole = self._unstreamed
             left = self._stream.finish() if whole is None else [bytes(whole)]
             self._readAll(filter(None, left))
             if type(self._error) is UpstreamMalformed:
-                # Half an object: the answer broke off.
+                # An incomplete object: the response is truncated.
                 self._error, self.complete = None, False
         self.endContent()
         if self._error is None and self.finishReason in ("stop", "tool_calls"):
@@ -190,7 +184,7 @@ class StreamedReply(AnswerContent, ABC):
 
     def reply(self) -> ModelReply:
         """
-        The whole answer; only a reason to stop proves that it is whole.
+        Return the complete reply; only a finish reason proves that it is complete.
         """
         if self._error is not None:
             raise self._error
@@ -198,16 +192,15 @@ class StreamedReply(AnswerContent, ABC):
             raise self.brokenOff()
         return self.assemble(self.finishReason)
 
-    # What a dialect tells
+    # The interface for dialects
 
     def reported(self, error: Any, status: int | None = None) -> OpenClawError:
         """
-        The error that the provider reports within its answer.
+        Return the error that the provider reports within its response.
 
         @param error: Its description, of JSON types.
-
-        @param status: The HTTP status that it would have had at the start, where the
-            description does not say it.
+        @param status: The HTTP status that it would have at the start, if the
+            description has none.
         """
         if status is None:
             status = statusOf(error)
@@ -216,9 +209,9 @@ class StreamedReply(AnswerContent, ABC):
 
     def readUnknown(self, payload: bytes, known: Set[str] = frozenset()) -> None:
         """
-        Understand an event in which nothing of an answer was found.
+        Handle an event without a part of a reply.
 
-        @param known: The members of events that may say nothing.
+        @param known: The members of events that may be without meaning.
         @raise OpenClawError: It is an error.
         """
         document = parseLeniently(payload)
@@ -230,10 +223,10 @@ class StreamedReply(AnswerContent, ABC):
 
     def readLate(self, payload: bytes) -> None:
         """
-        Understand an event behind C{[DONE]}, of which only the usage counts.
+        Handle an event after C{[DONE]}, of which only the usage is read.
         """
 
-    # How it is kept
+    # Implementation
 
     def _readAll(self, payloads: Iterable[bytes]) -> None:
         remaining = iter(payloads)
@@ -262,12 +255,12 @@ class StreamedReply(AnswerContent, ABC):
 
     def _readOdd(self, payload: bytes) -> None:
         """
-        Read what is not a JSON object, or is named an error.
+        Handle data that is not a JSON object, or is named an error.
         """
         text = payload.strip()
         if text[:6] == b"[DONE]":
             self._isDone = True
-            # It proves the end of an answer, but not that there was one.
+            # It proves the end of a reply, but not that there was one.
             if self.hasContent and not self._hasUnknown:
                 self.finishReason = self.finishReason or "stop"
             self.complete = self.finishReason is None
@@ -278,7 +271,7 @@ class StreamedReply(AnswerContent, ABC):
 
     def _readBehind(self, payloads: Iterable[bytes]) -> None:
         """
-        Read what comes behind C{[DONE]}, where some servers send the usage.
+        Handle data after C{[DONE]}, where some servers send the usage.
         """
         for payload in payloads:
             if len(payload) <= LARGE_EVENT:

@@ -20,7 +20,8 @@ _SHORT_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 def encodeBody(body: dict[str, Any], profile: Profile) -> bytes:
     """
-    Encode the body of a request: without what the profile omits, and with what it adds.
+    Encode the body of a request, without the members that the profile omits, and with
+    those that it adds.
     """
     for name in profile.omitted:
         body.pop(name, None)
@@ -34,11 +35,10 @@ def encodeBody(body: dict[str, Any], profile: Profile) -> bytes:
 
 def refuseFields(sampling: Sampling, refused: Mapping[str, Any], api: str) -> None:
     """
-    Refuse what an API has no word for, rather than drop it unheard.
+    Reject fields that an API does not have, instead of dropping them silently.
 
-    @param refused: The sampling fields that the API lacks, each with the value that
-        asks for nothing, which may pass.
-
+    @param refused: The sampling fields that the API lacks, each with a value without an
+        effect, which is accepted.
     @raise openclaw.errors.InvalidRequest: The request has such a field.
     """
     for field, nothing in refused.items():
@@ -49,7 +49,7 @@ def refuseFields(sampling: Sampling, refused: Mapping[str, Any], api: str) -> No
 
 def unsupported(field: str, api: str, value: str = "") -> InvalidRequest:
     """
-    The error for a field, or one value of it, that an API has no word for.
+    Return the error for a field, or a value of it, that an API does not support.
     """
     what = f"{field} {value!r}" if value else field
     return InvalidRequest(
@@ -61,8 +61,7 @@ def unsupported(field: str, api: str, value: str = "") -> InvalidRequest:
 
 def outputLimit(request: ModelRequest) -> int | None:
     """
-    The most tokens that the request wants in the answer: never more than the model
-    can give, where that is known.
+    Return the output limit of the request, up to the model's limit if that is known.
     """
     sampling, most = request.sampling, request.maxOutputTokens
     wanted = sampling.max_completion_tokens
@@ -75,7 +74,7 @@ def outputLimit(request: ModelRequest) -> int | None:
 
 def stopSequences(sampling: Sampling) -> list[str]:
     """
-    The texts that end an answer, however they were given.
+    Return the stop sequences as a list.
     """
     stop = sampling.stop or ()
     return [stop] if isinstance(stop, str) else list(stop)
@@ -83,8 +82,8 @@ def stopSequences(sampling: Sampling) -> list[str]:
 
 def argumentsOf(call: ToolCall) -> dict[str, Any]:
     """
-    A call's arguments, for APIs that take no JSON text.  What is no JSON object
-    stands under the name C{arguments}, for the model to see what it wrote.
+    Return a call's arguments for APIs that require an object.  If they are not a JSON
+    object, their text is under the name C{arguments}.
     """
     try:
         arguments = msgspec.json.decode(call.arguments or "{}")
@@ -95,8 +94,8 @@ def argumentsOf(call: ToolCall) -> dict[str, Any]:
 
 def callID(id: str) -> str:
     """
-    A call's id in letters that every provider takes, be it another one's that made
-    it.  The same id always becomes the same.
+    Return a call's id in characters that every provider accepts.  Ids of other
+    providers may be replaced, always by the same id.
     """
     if _CALL_ID.fullmatch(id):
         return id
@@ -105,8 +104,8 @@ def callID(id: str) -> str:
 
 def shortCallID(id: str) -> str:
     """
-    Return a call's id in the form of Mistral's: nine letters and digits.  The same id
-    always becomes the same.
+    Return a call's id in Mistral's form: nine letters and digits.  The same id is
+    always replaced by the same one.
     """
     if _SHORT_CALL_ID.fullmatch(id):
         return id
@@ -115,14 +114,11 @@ def shortCallID(id: str) -> str:
 
 def resultText(message: ToolMessage) -> str:
     """
-    A tool's result, for APIs that have no field for a failure: the model has to be
-    told in the text.
+    Return a tool's result for APIs without a field for failures: the text has to show
+    it.
     """
     return f"Error: {message.content}" if message.isError else message.content
 
 
 def dataURI(image: ImagePart) -> str:
-    """
-    An image as a C{data:} URI.
-    """
     return f"data:{image.mediaType};base64,{image.data}"

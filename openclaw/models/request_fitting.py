@@ -22,7 +22,7 @@ ANY_OBJECT = {
     "json_schema": {"name": "object", "schema": {"type": "object"}},
 }
 """
-A C{response_format} for any object, for servers that want a schema.
+A C{response_format} for any object, for servers that require a schema.
 """
 
 ONE_CALL = "Call at most one tool in an answer."
@@ -36,7 +36,7 @@ def fitRequest(
     """
     Return the request as the model accepts it.
 
-    @return: With the names of the caller's fields that are left out.
+    @return: The request, and the names of the caller's fields that are left out.
     """
     if request.sampling == _NO_SAMPLING and not request.tools:
         return request, []
@@ -95,7 +95,7 @@ class _Fitting:
             self._tools, self._choice = (), "auto"
             return
         if isinstance(choice, NamedTool) and not profile.supportsNamedToolChoice:
-            # The nearest: that one tool alone, and it must be called.
+            # The nearest equivalent: only that tool, and a required call.
             self._tools = [tool for tool in self._tools if tool.name == choice.name]
             self._choice = choice = "required"
         cannot = choice == "required" and not profile.supportsToolChoice
@@ -150,7 +150,7 @@ class _Fitting:
     def _fitParallel(self, kept: dict[str, Any]) -> None:
         if self._tools and self._profile.supportsParallelToolCalls:
             return
-        # Without tools it means nothing, and OpenAI refuses it.
+        # It has no effect without tools, and OpenAI rejects it.
         parallel = kept.pop("parallel_tool_calls", None)
         if self._tools and parallel is False:
             self.dropped.add("parallel_tool_calls")
@@ -181,7 +181,8 @@ def _withoutKeywords(tool: ToolSpec, keywords: frozenset[str]) -> ToolSpec:
 
 def _pruned(schema: Any, keywords: frozenset[str], isNames: bool = False) -> Any:
     """
-    @param isNames: The members are named by the tool's author: they are no keywords.
+    @param isNames: Whether the members are names of the tool's author, and not
+        keywords.
     """
     if isinstance(schema, list):
         return [_pruned(each, keywords) for each in schema]
@@ -196,7 +197,7 @@ def _pruned(schema: Any, keywords: frozenset[str], isNames: bool = False) -> Any
 
 def fitEffort(effort: str, profile: Profile) -> str:
     """
-    Return the word of the model for a C{reasoning_effort}, or the nearest that it has.
+    Return the model's value for a C{reasoning_effort}, or the nearest one.
     """
     effort = profile.reasoningEffortMap.get(effort, effort)
     return nearestEffort(effort, profile.supportedReasoningEfforts)
@@ -204,9 +205,9 @@ def fitEffort(effort: str, profile: Profile) -> str:
 
 def nearestEffort(effort: str, supported: Sequence[str]) -> str:
     """
-    Return an effort that is supported: the next one up, else the highest.
+    Return a supported effort: the next higher one, or else the highest.
 
-    @param supported: Some of L{EFFORTS}; none stands for all.
+    @param supported: Some of L{EFFORTS}; empty for all.
     """
     if not supported or effort in supported or effort not in EFFORTS:
         return effort
@@ -220,7 +221,7 @@ def jsonInstructions(schema: Any = None) -> str:
     """
     Return the instructions for an answer in JSON, for APIs that can't enforce it.
 
-    @param schema: A JSON Schema that the answer shall follow.
+    @param schema: A JSON Schema for the answer.
     """
     if schema is None:
         return _JSON_ONLY

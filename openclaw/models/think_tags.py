@@ -30,10 +30,9 @@ _BLANKS = re.compile(r"\s*")
 
 class ThinkingSplitter:
     """
-    Some models write their reasoning into the answer, as a C{<think>} block (or
-    several) at its start.  This takes it out, with the blank text around it.  Only an
-    answer that begins with a block can have others later on: elsewhere the tag is text
-    that somebody asked for.
+    Separates the reasoning that some models write into the reply, as a C{<think>} block
+    (or several) at its start, and removes the blank text around it.  Only a reply that
+    begins with a block can have further ones: elsewhere the tag is text.
     """
 
     def __init__(self) -> None:
@@ -47,31 +46,28 @@ class ThinkingSplitter:
         self._guess: list[str] | None = None
         self.passing = False
         """
-        True once the answer has begun without a block: C{feed} then only passes text
-        on, so it need not be called any more.
+        True once the reply has begun without a block: C{feed} then only passes text on,
+        so it need not be called any more.
         """
 
     def expectThought(self, expected: bool = True) -> None:
         """
-        Take the beginning of the answer for a thought, though no tag opens it: the
-        templates of some models open it in the prompt.  An answer in which nothing
-        closes it turns out to be no thought at its end.
+        Treat the beginning of the reply as reasoning without an opening tag, which is
+        in the prompt of some models.  If no tag closes it, the reply had no reasoning.
         """
         self._isExpecting = expected
 
     def feed(self, text: str) -> list[TextEvent]:
         """
         @param text: The next piece of the model's text.
-
-        @return: What can be told of it by now.  No more is held back than could be a
+        @return: The part that is decided by now.  No more is held back than could be a
             part of a tag.
         """
         if self.passing:
             return [TextDelta(text)] if text else []
         events: list[TextEvent] = []
         text, self._held = self._held + text, ""
-        # Blocks are found where they are: to cut each off would copy the rest of a
-        # long text once for each.
+        # Blocks are found in place: removing each would copy the rest of a long text.
         at = 0
         while True:
             if self._close is not None:
@@ -88,7 +84,7 @@ class ThinkingSplitter:
         """
         Read on outside of a block, up to the next one or the end.
 
-        @return: The place behind the tag that opens it.
+        @return: The position after the opening tag.
         """
         if self._hasText:
             return self._readLaterText(text, at, events)
@@ -134,7 +130,7 @@ class ThinkingSplitter:
 
     def _isQuoted(self, text: str, place: int, start: int) -> bool:
         """
-        Does the answer mention a tag, as against having it?
+        Return whether the reply only mentions the tag.
         """
         before = text[place - 1] if place > start else self._last
         return before != "" and before in _QUOTES
@@ -142,7 +138,7 @@ class ThinkingSplitter:
     def _open(self, tag: str) -> None:
         self._close = _TAGS[tag]
         if self._hasText:
-            # Perhaps the answer only speaks of it.
+            # The reply may only mention the tag.
             self._guess = [tag]
         self._hasThought = True
         self._isExpecting = False
@@ -151,8 +147,8 @@ class ThinkingSplitter:
         """
         Read on within a block.
 
-        @return: The thought from there on, and the place behind the block.  While the
-            block goes on, what may be the beginning of its end is held back.
+        @return: The reasoning from there on, and the position after the block.  A
+            possible beginning of the closing tag is held back.
         """
         assert self._close is not None
         close = text.find(self._close, at)
@@ -160,7 +156,7 @@ class ThinkingSplitter:
             known, behind = close, close + len(self._close)
             self._close, self._guess = None, None
             self._hasThought = True
-            # The blanks around a block are one separation.
+            # The blanks around a block are one separator.
             self._skipsBlanks = self._last.isspace()
         else:
             known = len(text) - _tailThatMayBegin((self._close,), text[at:])
@@ -175,7 +171,7 @@ class ThinkingSplitter:
         """
         held, self._held = self._held, ""
         if self._guess is not None:
-            # Nothing closed it: this was a part of the answer.
+            # No tag closed it, so it was part of the reply.
             text = "".join(self._guess) + held
             self._guess, self._close, self.passing = None, None, True
             return [TextDelta(text)] if text else []
@@ -186,10 +182,10 @@ class ThinkingSplitter:
 
 def splitUnopened(text: str) -> tuple[str, str]:
     """
-    Split a whole text that has the end of a thought but no beginning.
+    Split a complete text with a closing tag and no opening one.
 
-    @return: The thought, and the answer without the blank text before it.  The thought
-        is empty if there is none, or if the answer only mentions the tag.
+    @return: The reasoning, and the reply without leading blanks.  The reasoning is
+        empty if there is none, or if the reply only mentions the tag.
     """
     if not any(tag in text for tag in _TAGS.values()):
         return "", text
@@ -205,7 +201,7 @@ def splitUnopened(text: str) -> tuple[str, str]:
 
 def _blanks(text: str, at: int) -> int:
     """
-    The place of the next character that is not blank.
+    Return the position of the next character that is not blank.
     """
     found = _BLANKS.match(text, at)
     assert found is not None

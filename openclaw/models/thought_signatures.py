@@ -1,9 +1,9 @@
 """
 Bind a model's thoughts to the provider and model that made them.
 
-A signature that a provider requires with later requests is opaque, and refused by other
-models and by the same API elsewhere.  So it is stored with the model's name, and sent
-only to that model.
+A signature that a provider requires with later requests is opaque, and rejected by
+other models and by the same API elsewhere.  So it is stored with the model's name, and
+sent only to that model.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,8 +47,8 @@ def bindThoughts(reply: ModelReply, owner: str) -> ModelReply:
 
 def selectThoughts(messages: Sequence[Message], owner: str) -> Sequence[Message]:
     """
-    Select the thoughts that a model can be sent: its own, since the last user message.
-    Older ones are not needed, and a provider that has forgotten them would refuse them.
+    Select the thoughts to send to a model: its own, since the last user message.  Older
+    ones are not needed, and the provider may reject them as unknown.
     """
     if isPlain(messages):
         return messages

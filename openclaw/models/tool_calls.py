@@ -13,26 +13,25 @@ from openclaw.messages import MOST_CALLS, ToolCall
 
 MOST_ARGUMENTS = 2 * 1024 * 1024
 """
-The longest arguments of one call, in characters, with its id and name.  An answer of
-128,000 tokens is half as long.
+Limit of the arguments of one call, in characters, including its id and name.  A reply
+of 128,000 tokens is half as long.
 """
 
 MOST_PIECES = 4096
 """
-The pieces of arguments that are kept apart; a word as a string of its own takes ten
-times its memory.
+Limit of the separate pieces of arguments; short strings take ten times their memory.
 """
 
 
 MOST_CHECKED = 65_536
 """
-The longest arguments that are checked for being whole, in characters.
+Limit of the arguments that are checked for completeness, in characters.
 """
 
 
 class CallsTooLarge(Exception):
     """
-    An answer has too many calls, or one of them is too long.
+    A reply has too many calls, or a call is too long.
     """
 
 
@@ -48,8 +47,8 @@ class _Call:
 
 class ToolCallAssembler:
     """
-    Puts the pieces of one answer's tool calls together, whatever the provider does
-    with ids and indexes.
+    Assembles the pieces of a reply's tool calls, for all ways in which providers use
+    ids and indexes.
     """
 
     def __init__(self) -> None:
@@ -59,15 +58,13 @@ class ToolCallAssembler:
 
     def begin(self, key: object, name: str, id: str | None = None) -> ToolCallDelta:
         """
-        A call begins.
+        Begin a call.
 
-        @param key: What the provider tells its pieces by, such as an index.
-
-        @param id: The provider's own id.  One is made where it has none, or has given
-            it to an earlier call: the results of two could not be told apart.
-
-        @raise CallsTooLarge: There are as many as there may be, or this one is named
-            by a text that is too long.
+        @param key: The key by which the provider identifies its pieces, such as an
+            index.
+        @param id: The provider's id.  If it is missing, or an earlier call has it, an
+            id is generated, so that results can be distinguished.
+        @raise CallsTooLarge: There are too many calls, or this one's name is too long.
         """
         size = len(name) + len(id or "")
         if len(self._calls) >= MOST_CALLS or size > MOST_ARGUMENTS:
@@ -80,29 +77,23 @@ class ToolCallAssembler:
         return ToolCallDelta(call.position, id, name, "")
 
     def knows(self, key: object) -> bool:
-        """
-        Has this call begun?
-        """
         return key in self._byKey
 
     def lacking(self) -> Sequence[object]:
         """
-        The keys of calls that have begun, of whose arguments nothing came.
+        Return the keys of the calls without arguments.
         """
         return [key for key, call in self._byKey.items() if not call.pieces]
 
     def lacks(self, key: object) -> bool:
-        """
-        Is this one of them?
-        """
         call = self._byKey.get(key)
         return call is not None and not call.pieces
 
     def isWhole(self, key: object) -> bool:
         """
-        Are the arguments of a call a whole JSON text so far?
+        Return whether the arguments of a call are a complete JSON text so far.
 
-        @raise KeyError: It has not begun.
+        @raise KeyError: The call has not begun.
         """
         text = "".join(self._byKey[key].pieces)
         if not text.endswith("}") or len(text) > MOST_CHECKED:
@@ -115,9 +106,9 @@ class ToolCallAssembler:
 
     def more(self, key: object, arguments: str) -> ToolCallDelta:
         """
-        Some more of a call's arguments.
+        Append a piece of a call's arguments.
 
-        @raise KeyError: It has not begun.
+        @raise KeyError: The call has not begun.
         @raise CallsTooLarge: They are too long.
         """
         call = self._byKey[key]
@@ -133,21 +124,21 @@ class ToolCallAssembler:
         """
         Return the signature of a call.
 
-        @raise KeyError: It has not begun.
+        @raise KeyError: The call has not begun.
         """
         self._byKey[key].signature = signature
 
     def lastID(self) -> str:
         """
-        The id of the call that began last.
+        Return the id of the latest call.
 
-        @raise IndexError: None has.
+        @raise IndexError: There is none.
         """
         return self._calls[-1].id
 
     def calls(self) -> tuple[ToolCall, ...]:
         """
-        All calls.  Arguments that were left out stand for none.
+        Return all calls.  Missing arguments are an empty object.
         """
         return tuple(
             ToolCall(call.id, call.name, "".join(call.pieces) or "{}", call.signature)

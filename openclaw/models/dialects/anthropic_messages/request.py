@@ -42,18 +42,18 @@ API = "anthropic-messages"
 
 DEFAULT_MAX_TOKENS = 4096
 """
-The bound, which the API insists on, where neither the request nor the configuration
-has one.
+The default output limit, which the API requires, if neither the request nor the
+configuration has one.
 """
 
 THINKING_MAX_TOKENS = 16384
 """
-The same for a model that thinks: its thoughts count.
+The same for a reasoning model: its reasoning counts.
 """
 
 REDACTED = "redacted:"
 """
-Stands before the signature of a thought that is nothing but its cipher.
+The prefix of the signature of redacted reasoning.
 """
 
 _REFUSED: dict[str, Any] = {
@@ -65,28 +65,27 @@ _REFUSED: dict[str, Any] = {
     "top_logprobs": 0,
 }
 """
-Fields without a counterpart in the API, with the values that ask for nothing. Mapped
-are C{temperature}, C{top_p}, C{max_tokens}, C{max_completion_tokens}, C{stop},
+Fields without an equivalent in the API, with their values without an effect. The
+request has C{temperature}, C{top_p}, C{max_tokens}, C{max_completion_tokens}, C{stop},
 C{reasoning_effort}, C{parallel_tool_calls}, C{top_k}, C{service_tier},
 C{safety_identifier}, and C{response_format} with a schema.
 """
 
 _EFFORTS = {"minimal": "low"}
 """
-The efforts that have another name here.
+The efforts with another name in the API.
 """
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
 """
-The efforts in tokens, for models that know no efforts.  The first is the least that
-the API takes.
+The efforts in tokens, for models without efforts.  The first is the minimum of the API.
 """
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 """
-Values of C{service_tier}, as the API has them; others mean its default.
+The API's values for C{service_tier}; others mean its default.
 """
 
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
@@ -96,7 +95,7 @@ _Blocks = list[dict[str, Any]]
 
 
 def _text(text: str) -> _Blocks:
-    # The API takes no text without a letter in it.
+    # The API rejects blank texts.
     return [{"type": "text", "text": text}] if text.strip() else []
 
 
@@ -148,15 +147,15 @@ def _blocks(message: Message) -> tuple[_Role, _Blocks]:
 
 def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
     """
-    The conversation as turns of the two roles, which begin with the user, take
-    turns, and have the results of calls first.
+    Return the conversation as alternating turns, which begin with the user, and in
+    which results come first.
     """
     turns: list[dict[str, Any]] = []
     for role, blocks in map(_blocks, messages):
         if not blocks:
             continue
         if not turns and role == "assistant":
-            # Such as when the oldest messages were left out.
+            # Such as if the oldest messages were left out.
             turns.append({"role": "user", "content": _text("…")})
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
@@ -197,12 +196,12 @@ def _toolFields(
     return {"tools": [_tool(tool, profile) for tool in tools], "tool_choice": encoded}
 
 
-# How much to think.
+# The reasoning effort
 
 
 def _thinksByBudget(model: str) -> bool:
     """
-    Models before Claude 4.6 are told how many tokens to think; later ones choose.
+    Return whether a model is older than Claude 4.6, and gets a budget in tokens.
     """
     found = _VERSION.search(model)
     return found is not None and (int(found[1]), int(found[2] or 0)) < (4, 6)
@@ -210,7 +209,7 @@ def _thinksByBudget(model: str) -> bool:
 
 def _mayThink(request: ModelRequest) -> bool:
     """
-    The API refuses thoughts beside some other wishes, which come first.
+    Return whether the request's other options allow reasoning; they take precedence.
     """
     sampling = request.sampling
     return (
@@ -223,8 +222,8 @@ def _mayThink(request: ModelRequest) -> bool:
 
 def _lacksThoughts(messages: Sequence[Message]) -> bool:
     """
-    Is there an answer, since the user last spoke, without its thoughts?  It was
-    another model's, or another client's.
+    Return whether a reply since the last user's message lacks its reasoning, such as
+    another model's.
     """
     for message in reversed(messages):
         if isinstance(message, UserMessage):
@@ -236,7 +235,7 @@ def _lacksThoughts(messages: Sequence[Message]) -> bool:
 
 def _thinking(request: ModelRequest, most: int) -> dict[str, Any] | None:
     """
-    @param most: The bound on the answer with the thoughts.
+    @param most: The output limit, including the reasoning.
     """
     effort = request.sampling.reasoning_effort
     if effort == "none":
@@ -276,7 +275,7 @@ def _samplingFields(sampling: Sampling) -> dict[str, Any]:
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
-        # The API refuses those that are blank.
+        # The API rejects blank ones.
         stop_sequences=[each for each in stopSequences(sampling) if each.strip()]
         or None,
         service_tier=_TIERS.get(sampling.service_tier or ""),
@@ -292,9 +291,10 @@ def _withoutThoughts(message: Message) -> Message:
 
 def _markCached(body: dict[str, Any]) -> None:
     """
-    Set the four breakpoints of U{https://platform.claude.com/docs/en/build-with-claude/prompt-caching}:
-    behind the tools, the system prompt, and the two newest turns of the user, so that
-    each request finds what the one before it has written.
+    Set the four breakpoints of
+    U{https://platform.claude.com/docs/en/build-with-claude/prompt-caching}: after the
+    tools, the system prompt, and the two newest turns of the user, so that each request
+    uses the cache that the one before it has written.
     """
     blocks = [body[name][-1] for name in ("tools", "system") if body.get(name)]
     turns = [turn for turn in body["messages"] if turn["role"] == "user"]
@@ -307,7 +307,7 @@ def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[st
     """
     Build the body of a streaming request.
 
-    @raise openclaw.errors.InvalidRequest: The request wants what the API can't do.
+    @raise openclaw.errors.InvalidRequest: The API can't express the request.
     """
     sampling = request.sampling
     thinks = request.reasoning or sampling.reasoning_effort not in (None, "none")

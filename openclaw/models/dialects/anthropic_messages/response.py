@@ -23,7 +23,7 @@ from openclaw.models.upstream_call import Refusal
 
 VERSION = "2023-06-01"
 
-# What comes back, as far as it is read.
+# Responses, as far as they are read
 
 
 class _OutputDetails(msgspec.Struct):
@@ -86,7 +86,7 @@ _UNSTREAMED = LenientDecoder(_Unstreamed)
 
 class MessagesDecoder(StreamedReply):
     """
-    An answer's bytes in, events out.
+    Decodes a response: bytes in, events out.
     """
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
@@ -97,7 +97,7 @@ class MessagesDecoder(StreamedReply):
 
     def read(self, payload: bytes) -> None:
         """
-        Understand one event.  Unknown ones are passed over, as the API asks for.
+        Decode one event.  Unknown ones are ignored, as the API requires.
         """
         try:
             event = _decodeEvent(payload)
@@ -124,8 +124,8 @@ class MessagesDecoder(StreamedReply):
 
     def _startMessage(self, message: _Message) -> None:
         """
-        Understand the start of a message.  Some proxies repeat it; another one would
-        not continue what was said.
+        Decode the start of a message.  Some proxies repeat it; a different message is
+        an error.
         """
         isOther = message.id is not None and message.id != self._messageID
         if self._messageID is not None and isOther and self.hasContent:
@@ -190,11 +190,11 @@ class MessagesDecoder(StreamedReply):
         self._end()
 
     def _count(self, usage: _Usage | None) -> None:
-        # The counts grow: the last ones are right, but not all of them come twice.
+        # Counts increase: the last ones are right, but not all are repeated.
         if usage is None:
             return
         details = usage.output_tokens_details or _OutputDetails()
-        # What goes through the cache is not in input_tokens.
+        # input_tokens does not include cached tokens.
         prompts = (
             usage.input_tokens,
             usage.cache_creation_input_tokens,
@@ -211,20 +211,14 @@ class MessagesDecoder(StreamedReply):
 
 class AnthropicMessages:
     """
-    The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL is without
-    the version, as in C{https://api.anthropic.com}.
+    The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL has no version,
+    as in C{https://api.anthropic.com}.
     """
 
     def path(self, request: ModelRequest) -> str:
-        """
-        The same for every model.
-        """
         return "/v1/messages"
 
     def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
-        """
-        The key in a header of its own, and the version of the API.
-        """
         headers = [("Accept", "text/event-stream"), ("Anthropic-Version", VERSION)]
         if key is not None:
             headers.append(("X-Api-Key", key.reveal()))
@@ -236,7 +230,4 @@ class AnthropicMessages:
         return encodeBody(bodyOf(request, profile), profile)
 
     def decoder(self, provider: str, refusal: Refusal) -> MessagesDecoder:
-        """
-        Return a decoder of an answer.
-        """
         return MessagesDecoder(provider, refusal)

@@ -37,15 +37,12 @@ class GoogleEmbeddings:
     most = 100
 
     def path(self, request: EmbeddingRequest) -> str:
-        """
-        The model is part of the path.
-        """
         name = quote(request.model.removeprefix("models/"), safe="")
         return f"/models/{name}:batchEmbedContents"
 
     def encode(self, request: EmbeddingRequest) -> bytes:
         """
-        The JSON body: each text is a request of its own in it.
+        Encode the body, in which each text is a separate request.
         """
         common: dict[str, Any] = {
             "model": f"models/{request.model.removeprefix('models/')}"
@@ -58,7 +55,7 @@ class GoogleEmbeddings:
 
     def read(self, answer: str) -> EmbeddingReply:
         """
-        The vectors, in their order.  Most models do not count tokens.
+        Return the vectors in order.  Most models do not count tokens.
         """
         found = _decodeAnswer(answer)
         usage = found.usageMetadata or _Usage()

@@ -40,18 +40,17 @@ API = "google-generative-ai"
 
 MAX_SIGNATURES = 1000
 """
-Limit of thought signatures that are remembered.
+Limit of remembered thought signatures.
 """
 
 MAX_SIGNATURE_CHARACTERS = 8 * 1024 * 1024
 """
-Limit of their characters, with the ids and names of their calls.
+Limit of their characters, including the ids and names of their calls.
 """
 
 NO_SIGNATURE = "skip_thought_signature_validator"
 """
-The value that the API takes in place of a signature that is not known, or not known any
-more.
+The value that the API accepts in place of an unknown signature.
 """
 
 
@@ -63,9 +62,9 @@ The turns of the user and the model alternate.
 
 class ThoughtSignatures:
     """
-    Signatures of thoughts. Gemini 3 and later seal their thoughts into a signature, and
-    refuse to go on from a call that lacks it. Clients that keep the conversation
-    themselves don't keep it, so it is remembered here, for the latest calls.
+    Signatures of tool calls.  Gemini 3 and later require the signature of a call back.
+    Clients that store the conversation themselves do not have it, so the latest
+    signatures are remembered here.
     """
 
     def __init__(self, limit: int = MAX_SIGNATURES) -> None:
@@ -75,7 +74,7 @@ class ThoughtSignatures:
 
     def keep(self, callID: str, name: str, signature: str) -> None:
         """
-        Remember a call's signature; the oldest is forgotten for it.
+        Remember a call's signature, and drop the oldest ones over the limit.
         """
         key = (callID, name)
         before = self._known.pop(key, None)
@@ -89,7 +88,7 @@ class ThoughtSignatures:
 
     def of(self, call: ToolCall) -> str | None:
         """
-        The signature of a call, if it is known.
+        Return the signature of a call, if it is known.
         """
         return self._known.get((call.id, call.name))
 
@@ -97,7 +96,7 @@ class ThoughtSignatures:
 def generation(model: str) -> int | None:
     """
     Return the generation of a Gemini model: 2 for C{gemini-2.5-flash}; C{None} if the
-    name does not say, as in C{gemini-flash-latest}.
+    name does not show it, as in C{gemini-flash-latest}.
     """
     found = re.search(r"gemini-(\d+)", model)
     return int(found[1]) if found else None
@@ -109,12 +108,12 @@ def _sealsThoughts(model: str) -> bool:
 
 class Conversation:
     """
-    Puts the messages of one request into the API's form.
+    Converts the messages of one request to the API's format.
     """
 
     def __init__(self, request: ModelRequest, signatures: ThoughtSignatures) -> None:
         """
-        @param signatures: Those of calls that come without, as far as they are known.
+        @param signatures: Known signatures of calls that lack them.
         """
         self._messages = fitMessages(request.messages, ALTERNATING)
         self._signatures = signatures
@@ -123,8 +122,8 @@ class Conversation:
 
     def contents(self) -> list[dict[str, Any]]:
         """
-        The C{contents}.  Results that follow each other, which answer the calls of
-        one turn, have to be one content.
+        Return the C{contents}.  Consecutive results, of the calls of one turn, must be
+        one content.
         """
         contents: list[dict[str, Any]] = []
         for isResult, group in groupby(
@@ -137,7 +136,7 @@ class Conversation:
             for message in group:
                 role = "model" if isinstance(message, AssistantMessage) else "user"
                 contents.append({"role": role, "parts": self._parts(message)})
-        # A content without parts is refused; it is a model's that said nothing.
+        # The API rejects a content without parts, as of an empty reply.
         return [content for content in contents if content["parts"]]
 
     def _parts(self, message: Message) -> list[dict[str, Any]]:
@@ -164,7 +163,7 @@ class Conversation:
             part: dict[str, Any] = {"functionCall": called}
             signature = call.signature or self._signatures.of(call)
             if not signature and self._sealed and not parts:
-                # Of the calls of one turn, only the first needs one.
+                # Of the calls of one turn, only the first requires a signature.
                 signature = NO_SIGNATURE
             if signature:
                 part["thoughtSignature"] = signature
@@ -188,7 +187,7 @@ def _wireTool(tool: ToolSpec) -> dict[str, Any]:
         "additionalProperties",
     }:
         declared["parametersJsonSchema"] = schema
-    # Else the tool has no parameters, which is said by leaving them out.
+    # A tool without parameters must lack the field.
     return declared
 
 
@@ -207,14 +206,13 @@ def _calling(request: ModelRequest) -> dict[str, Any]:
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 """
-C{reasoning_effort} in tokens, as Google's own OpenAI endpoint takes it.
+C{reasoning_effort} in tokens, as in Google's own OpenAI endpoint.
 """
 
 
 def _thinking(request: ModelRequest) -> dict[str, Any] | None:
     """
-    Build the thinking options, and ask for the thoughts: models that don't think refuse
-    either.
+    Build the reasoning options, and request the reasoning: other models reject both.
     """
     effort = request.sampling.reasoning_effort
     if effort is None:
@@ -251,7 +249,7 @@ def bodyOf(request: ModelRequest, signatures: ThoughtSignatures) -> dict[str, An
     """
     Build the body of a request.
 
-    @raise openclaw.errors.InvalidRequest: The API has no word for something in it.
+    @raise openclaw.errors.InvalidRequest: The API can't express a part of it.
     """
     refuseUnsupported(request, API)
     body: dict[str, Any] = {"contents": Conversation(request, signatures).contents()}

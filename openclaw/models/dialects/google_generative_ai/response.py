@@ -35,7 +35,7 @@ from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 from openclaw.models.whole_calls import WholeCallsReply
 
-# What comes back, as far as it is read.
+# Responses, as far as they are read
 
 
 class _FunctionCall(msgspec.Struct, rename="camel"):
@@ -106,21 +106,21 @@ _KNOWN = frozenset(
     }
 )
 """
-Members of chunks that may say nothing.
+Members of chunks that may be without meaning.
 """
 
 
 class GenerateContentDecoder(WholeCallsReply):
     """
-    An answer's bytes in, events out.  Nothing but the end of the body says that an
-    answer is complete.  Where C{alt=sse} was lost on the way, it is one JSON array.
+    Decodes a response: bytes in, events out.  Only the end of the body shows that it is
+    complete.  Without C{alt=sse} it is a JSON array.
     """
 
     def __init__(
         self, provider: str, refusal: Refusal, signatures: ThoughtSignatures
     ) -> None:
         """
-        @param signatures: Where those of the calls are left.
+        @param signatures: Receives the signatures of calls.
         """
         super().__init__(provider, refusal)
         self._signatures = signatures
@@ -129,7 +129,7 @@ class GenerateContentDecoder(WholeCallsReply):
 
     def read(self, payload: bytes) -> None:
         """
-        Understand one C{GenerateContentResponse}, or several.
+        Decode one C{GenerateContentResponse}, or several.
         """
         if payload.lstrip()[:1] == b"[":
             chunks = _CHUNKS.read(payload)
@@ -147,7 +147,7 @@ class GenerateContentDecoder(WholeCallsReply):
 
     def _readChunk(self, chunk: _Chunk) -> bool:
         """
-        @return: There was something of an answer in it.
+        @return: Whether it had a part of a reply.
         """
         if chunk.error:
             raise self.reported(chunk.error)
@@ -156,12 +156,12 @@ class GenerateContentDecoder(WholeCallsReply):
             usage.prompt_token_count is not None
             or usage.candidates_token_count is not None
         ):
-            # Each chunk has it: only the last one need be counted.
+            # Each chunk has it: only the last one is counted.
             self._uncounted = usage
         if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
             self.finishReason = "content_filter"
         for candidate in chunk.candidates or ():
-            # No more than one was asked for.
+            # Only one was requested.
             if not candidate.index:
                 self._readCandidate(candidate)
                 break
@@ -186,10 +186,10 @@ class GenerateContentDecoder(WholeCallsReply):
 
     def _stop(self, reason: str) -> None:
         """
-        Understand C{Candidate.FinishReason}.  New reasons come nearly every month, and
-        only two mean that the model came to an end of its own.
+        Interpret C{Candidate.FinishReason}.  New reasons are added often, and only two
+        are normal ends.
 
-        @raise UpstreamError: It failed.
+        @raise UpstreamError: The reply failed.
         """
         if reason == "MALFORMED_FUNCTION_CALL":
             raise UpstreamMalformed(
@@ -242,7 +242,7 @@ class GenerateContentDecoder(WholeCallsReply):
     @property
     def usage(self) -> Usage:
         """
-        The usage so far.
+        Return the usage so far.
         """
         uncounted, self._uncounted = self._uncounted, None
         if uncounted is not None:
@@ -251,7 +251,7 @@ class GenerateContentDecoder(WholeCallsReply):
 
     def _count(self, usage: _Usage) -> None:
         prompts = (usage.prompt_token_count, usage.tool_use_prompt_token_count)
-        # Google counts the thoughts beside the answer, OpenAI within it.
+        # Google counts reasoning separately, OpenAI as part of the reply.
         answers = (usage.candidates_token_count, usage.thoughts_token_count)
         self.countAtLeast(
             _sum(prompts),
@@ -266,24 +266,25 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-# What is sent.
+# Requests
 
 
 class GoogleGenerativeAI:
     """
-    Asked with C{POST {baseUrl}/models/{model}:streamGenerateContent}; see
+    The dialect, with requests to C{POST
+    {baseUrl}/models/{model}:streamGenerateContent}; see
     L{openclaw.models.provider.Dialect}.
     """
 
     def __init__(self, signatures: ThoughtSignatures | None = None) -> None:
         """
-        @param signatures: What is remembered of earlier answers; nothing at first.
+        @param signatures: Signatures of earlier responses; none at first.
         """
         self._signatures = signatures or ThoughtSignatures()
 
     def path(self, request: ModelRequest) -> str:
         """
-        The model is part of the path.  C{tunedModels/…} are named with their kind.
+        Return the path with the model.  C{tunedModels/…} include their kind.
         """
         kind, slash, name = request.model.partition("/")
         if not slash or kind not in ("models", "tunedModels"):
@@ -291,9 +292,6 @@ class GoogleGenerativeAI:
         return f"/{kind}/{quote(name, safe='')}:streamGenerateContent?alt=sse"
 
     def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
-        """
-        The key has a header of its own.
-        """
         headers = [("Accept", "text/event-stream")]
         if key is not None:
             headers.append(("X-Goog-Api-Key", key.reveal()))
@@ -305,7 +303,4 @@ class GoogleGenerativeAI:
         return encodeBody(bodyOf(request, self._signatures), profile)
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
-        """
-        Return a decoder of an answer.
-        """
         return GenerateContentDecoder(provider, refusal, self._signatures)

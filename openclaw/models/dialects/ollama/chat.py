@@ -49,7 +49,7 @@ from openclaw.raw_json import wireForm
 
 API = "ollama"
 
-# What comes back, as far as it is read.
+# Responses, as far as they are read
 
 
 class _CalledFunction(msgspec.Struct):
@@ -82,13 +82,13 @@ _LINE = LenientDecoder(_Line)
 _decodeLine = _LINE.decode
 _KNOWN = frozenset({"created_at", "message", "model"})
 """
-Members of lines that may say nothing.
+Members of lines that may be without meaning.
 """
 
 
 class OllamaDecoder(WholeCallsReply):
     """
-    An answer's bytes in, events out.
+    Decodes a response: bytes in, events out.
     """
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
@@ -96,7 +96,7 @@ class OllamaDecoder(WholeCallsReply):
 
     def read(self, payload: bytes) -> None:
         """
-        Understand one line; the one that is done is the last.
+        Decode one line; the one with C{done} is the last.
         """
         try:
             line = _decodeLine(payload)
@@ -133,7 +133,7 @@ class OllamaDecoder(WholeCallsReply):
                 self.addCall(function.name, tool.id, function.arguments)
 
 
-# What is sent.
+# Requests
 
 
 def _wireMessage(message: Message, names: dict[str, str]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _wireMessage(message: Message, names: dict[str, str]) -> dict[str, Any]:
             return {
                 "role": "tool",
                 "content": resultText(message),
-                # Older servers go by the name alone.
+                # Older servers identify results only by the name.
                 "tool_name": names.get(callID, callID),
                 "tool_call_id": callID,
             }
@@ -173,9 +173,9 @@ def _options(request: ModelRequest) -> dict[str, Any]:
         top_k=asked.top_k,
         min_p=asked.min_p,
         stop=stopSequences(asked) or None,
-        # Left out, it is a few thousand tokens, and what is more is cut off unsaid.
+        # The default is a few thousand tokens, and the rest is silently truncated.
         num_ctx=request.contextWindow,
-        # Without a bound, a model that repeats itself goes on for ever.
+        # Without a limit, a model that repeats itself never ends.
         num_predict=request.maxOutputTokens if limit is None else limit,
     )
 
@@ -185,8 +185,8 @@ _LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 
 def _think(request: ModelRequest) -> bool | str | None:
     """
-    Build the thinking option. Only gpt-oss takes a level from every server; other
-    models are told to think, or not to.
+    Build the reasoning option.  Only gpt-oss accepts a level on every server; for other
+    models it is true or false.
     """
     effort = request.sampling.reasoning_effort
     if effort is None:
@@ -199,7 +199,7 @@ def _think(request: ModelRequest) -> bool | str | None:
 
 
 def _wireTools(request: ModelRequest) -> list[dict[str, Any]]:
-    # The API has no other word for "none".
+    # The API has no other equivalent of "none".
     if request.toolChoice == "none":
         return []
     return [
@@ -217,18 +217,17 @@ def _wireTools(request: ModelRequest) -> list[dict[str, Any]]:
 
 class Ollama:
     """
-    Asked with C{POST {baseUrl}/api/chat}; see L{openclaw.models.provider.Dialect}.
+    The dialect, with requests to C{POST {baseUrl}/api/chat}; see
+    L{openclaw.models.provider.Dialect}.
     """
 
     def path(self, request: ModelRequest) -> str:
-        """
-        The same for all models.
-        """
         return "/api/chat"
 
     def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
         """
-        A local server needs no key; ollama.com, and a proxy, may.
+        Return the key's header.  A local server needs no key; ollama.com, and a proxy,
+        may.
         """
         headers = [("Accept", "application/x-ndjson")]
         if key is not None:
@@ -262,7 +261,4 @@ class Ollama:
         )
 
     def decoder(self, provider: str, refusal: Refusal) -> ReplyDecoder:
-        """
-        Return a decoder of an answer.
-        """
         return OllamaDecoder(provider, refusal)

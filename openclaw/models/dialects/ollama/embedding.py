@@ -28,15 +28,12 @@ class OllamaEmbeddings:
     most = 2048
 
     def path(self, request: EmbeddingRequest) -> str:
-        """
-        The same for every model.
-        """
         return "/api/embed"
 
     def encode(self, request: EmbeddingRequest) -> bytes:
         """
-        The JSON body.  A text that is too long shall fail: by default its end would
-        be left out, unsaid.
+        Encode the body.  A text that is too long must fail: by default it would be
+        silently truncated.
         """
         body: dict[str, Any] = {
             "model": request.model,
@@ -49,7 +46,7 @@ class OllamaEmbeddings:
 
     def read(self, answer: str) -> EmbeddingReply:
         """
-        The vectors, in their order.
+        Return the vectors in order.
         """
         found = _decodeAnswer(answer)
         return EmbeddingReply(

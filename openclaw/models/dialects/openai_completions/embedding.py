@@ -1,9 +1,9 @@
 """
 Embeddings of OpenAI's API, for C{openai-completions} and C{openai-responses}.
 
-Follows U{https://platform.openai.com/docs/api-reference/embeddings}.  What the caller
-wants is what the provider is asked for, since not every server knows base64; either
-form is understood.
+Follows U{https://platform.openai.com/docs/api-reference/embeddings}.  The provider is
+asked for the caller's format, since not every server supports base64; either format is
+decoded.
 """
 
 from typing import Any
@@ -40,14 +40,11 @@ class OpenAIEmbeddings:
     most = 2048
 
     def path(self, request: EmbeddingRequest) -> str:
-        """
-        The same for every model.
-        """
         return "/embeddings"
 
     def encode(self, request: EmbeddingRequest) -> bytes:
         """
-        The JSON body.  The encoding is named only where it is not the usual one.
+        Encode the body.  The format is only sent if it is not the default.
         """
         body: dict[str, Any] = {"model": request.model, "input": request.inputs}
         if request.dimensions is not None:
@@ -58,7 +55,7 @@ class OpenAIEmbeddings:
 
     def read(self, answer: str) -> EmbeddingReply:
         """
-        The vectors, which may come in any order.
+        Return the vectors, which may arrive in any order.
         """
         found = _decodeAnswer(answer)
         data = found.data
@@ -73,11 +70,8 @@ class OpenAIEmbeddings:
 
 class LlamaCppEmbeddings(OpenAIEmbeddings):
     """
-    The same as llama.cpp's own server understands it: it passes over C{dimensions}.
+    The dialect of llama.cpp's server, which ignores C{dimensions}.
     """
 
     def encode(self, request: EmbeddingRequest) -> bytes:
-        """
-        The JSON body.
-        """
         return super().encode(msgspec.structs.replace(request, dimensions=None))

@@ -28,7 +28,7 @@ from openclaw.transcript import PlainTranscript
 
 CACHED = {"type": "ephemeral"}
 """
-Anthropic's C{cache_control}, as OpenRouter passes it on.
+Anthropic's C{cache_control}, which OpenRouter passes on.
 """
 
 
@@ -58,7 +58,7 @@ class _Said(msgspec.Struct, omit_defaults=True):
 
 class _Messages:
     """
-    Puts the messages of one request into the API's form.
+    Converts the messages of one request to the API's format.
     """
 
     def __init__(self, request: ModelRequest, profile: Profile) -> None:
@@ -97,7 +97,7 @@ class _Messages:
         return [_Said(role, self._request.system)]
 
     def _message(self, message: Message) -> _Said | Message:
-        # Most are on the wire as they are in a transcript, and there can be a thousand.
+        # Most need no conversion, and there can be a thousand.
         if isinstance(message, UserMessage):
             return message if isinstance(message.content, str) else _withParts(message)
         if isinstance(message, ToolMessage):
@@ -162,8 +162,8 @@ def _withParts(message: UserMessage) -> _Said:
 
 def _markCached(said: list[_Said | Message]) -> None:
     """
-    Mark the system prompt and the newest user's message as worth caching, as
-    U{https://openrouter.ai/docs/features/prompt-caching} has it.
+    Mark the system prompt and the newest user's message for caching, as in
+    U{https://openrouter.ai/docs/features/prompt-caching}.
     """
     newest = max(
         (i for i, each in enumerate(said) if _roleOf(each) == "user"), default=None
@@ -200,7 +200,7 @@ def _wireTool(tool: ToolSpec, profile: Profile) -> dict[str, Any]:
 
 def _reasoningFields(effort: str, form: str) -> dict[str, Any]:
     """
-    Build the fields that say how much to reason.
+    Build the fields of the reasoning effort.
 
     @param form: See C{thinkingFormat} of L{openclaw.config.Compat}.
     """
@@ -258,7 +258,7 @@ def _toolFields(request: ModelRequest, profile: Profile) -> dict[str, Any]:
 
 def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[str, Any]:
     """
-    Return the JSON body that asks for a stream with usage.
+    Return the JSON body of a streaming request with usage.
     """
     body: dict[str, Any] = {
         "model": request.model,

@@ -1,10 +1,10 @@
 """
 Decode responses of the C{openai-completions} dialect.
 
-Follows U{https://platform.openai.com/docs/api-reference/chat}, and is lenient where
-the many servers that speak it are sloppy: fields may be C{null} or missing,
-C{[DONE]} or the C{finish_reason} (not both) may be left out, an answer may come
-unstreamed though a stream was asked for.
+Follows U{https://platform.openai.com/docs/api-reference/chat}, and accepts deviations
+of the many servers with this API: fields may be C{null} or missing, C{[DONE]} or the
+C{finish_reason} (not both) may be left out, and a response may be plain though a stream
+was requested.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal, ReplyDecoder
 
-# What comes back, as far as it is read.
+# Responses, as far as they are read
 
 
 class _PromptDetails(msgspec.Struct):
@@ -94,7 +94,7 @@ class _Chunk(msgspec.Struct):
 
 _KNOWN = frozenset({"choices", "created", "id", "model", "object", "usage", "x_groq"})
 """
-Members of chunks that may say nothing.
+Members of chunks that may be without meaning.
 """
 
 _FUNCTION_CALL = _CallDelta(index=0)
@@ -105,7 +105,8 @@ _decodeChunk = _CHUNK.decode
 
 class ChatCompletionDecoder(StreamedReply):
     """
-    An answer's bytes in, events out; see L{openclaw.models.upstream_call.ReplyDecoder}.
+    Decodes a response: bytes in, events out; see
+    L{openclaw.models.upstream_call.ReplyDecoder}.
     """
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
@@ -116,7 +117,7 @@ class ChatCompletionDecoder(StreamedReply):
 
     def read(self, payload: bytes) -> None:
         """
-        Understand one chunk, or a whole completion.
+        Decode one chunk, or a whole completion.
         """
         try:
             chunk = _decodeChunk(payload)
@@ -125,7 +126,7 @@ class ChatCompletionDecoder(StreamedReply):
         choice = None
         if chunk.choices:
             for choice in chunk.choices:
-                # No more than one was asked for.
+                # Only one was requested.
                 if not choice.index:
                     self._readChoice(choice, chunk.error)
                     break
@@ -143,7 +144,7 @@ class ChatCompletionDecoder(StreamedReply):
 
     def readLate(self, payload: bytes) -> None:
         """
-        Understand a chunk behind the end mark.
+        Decode a chunk after the end marker.
         """
         chunk = _CHUNK.read(payload)
         for each in (chunk, *(chunk.choices or ()), chunk.x_groq):
@@ -152,8 +153,8 @@ class ChatCompletionDecoder(StreamedReply):
 
     def reply(self) -> ModelReply:
         """
-        The whole answer.  DeepSeek and others insist on having the thoughts back that
-        led to calls; in place of a signature is the field in which they came.
+        Return the complete reply.  DeepSeek and others require the reasoning that led
+        to calls back; its signature is the field in which it came.
         """
         if self._thought:
             self.keepThought(self._thought.decode(), self._thoughtField)
@@ -184,14 +185,14 @@ class ChatCompletionDecoder(StreamedReply):
         if choice.finish_reason:
             self._stop(choice.finish_reason, error or choice.error)
         elif choice.message is not None and self.isUnstreamed:
-            # Snowflake gives no reason with a whole answer.
+            # Snowflake sends no reason with a plain response.
             self.finishReason = "stop"
         if choice.usage is not None:
             self._count(choice.usage)
 
     def _readParts(self, content: Any) -> None:
         """
-        Understand content that consists of parts, as Mistral's does.
+        Decode content that consists of parts, as Mistral's.
         """
         for part in content if isinstance(content, list) else [content]:
             if isinstance(part, dict) and part.get("type") in _THOUGHTS:
@@ -222,7 +223,7 @@ class ChatCompletionDecoder(StreamedReply):
         self, call: _CallDelta, function: _FunctionDelta, isWhole: bool
     ) -> None:
         """
-        @param isWhole: The answer is not streamed, so that each item is a call.
+        @param isWhole: Whether the response is plain, so that each item is a call.
         """
         id, index, name = idOf(call.id), indexOf(call.index), function.name or ""
         key = None if isWhole else self._matcher.find(id, index, name)
@@ -236,8 +237,8 @@ class ChatCompletionDecoder(StreamedReply):
 
     def _count(self, usage: _Usage) -> None:
         """
-        Take the largest counts: some providers count all tokens so far in each chunk,
-        and others send zeros before or behind the right ones.
+        Take the largest counts: some providers send the total so far in each chunk, and
+        others zeros before or after the right ones.
         """
         prompt = usage.prompt_tokens_details or _PromptDetails()
         completion = usage.completion_tokens_details or _CompletionDetails()
@@ -253,7 +254,7 @@ class ChatCompletionDecoder(StreamedReply):
 
 class OpenAICompletions:
     """
-    The dialect; see L{openclaw.models.provider.Dialect}.  The base URL is with the
+    The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL includes the
     version, as in C{https://api.openai.com/v1}.
     """
 

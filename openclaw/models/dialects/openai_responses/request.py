@@ -39,7 +39,7 @@ API = "openai-responses"
 
 MIN_OUTPUT_TOKENS = 16
 """
-The least C{max_output_tokens} that the API accepts.
+The minimum of C{max_output_tokens} in the API.
 """
 
 ENCRYPTED_THOUGHTS = "reasoning.encrypted_content"
@@ -78,7 +78,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
                 yield {"role": "user", "content": content}
         case AssistantMessage(content=text, tool_calls=calls, thoughts=thoughts):
             for thought in thoughts:
-                # Its id would be looked up in what the provider stored: nothing.
+                # The provider would look up its id, but stores nothing.
                 yield {
                     "type": "reasoning",
                     "summary": [],
@@ -107,7 +107,7 @@ def _tool(tool: ToolSpec, profile: Profile) -> dict[str, Any]:
         "name": tool.name,
         "description": tool.description,
         "parameters": wireForm(tool.parameters),
-        # Left out, it would mean yes here.
+        # The API's default is true.
         **({"strict": bool(tool.strict)} if profile.supportsStrictMode else {}),
     }
 
@@ -153,14 +153,13 @@ def _samplingFields(sampling: Sampling) -> dict[str, Any]:
 
 def _reasoningFields(request: ModelRequest) -> dict[str, Any]:
     """
-    Ask for the reasoning, its summary, and the cipher that goes back in the next
-    request.
+    Request the reasoning, its summary, and its encrypted form for the next request.
     """
     effort = request.sampling.reasoning_effort
     if effort is None and not request.reasoning:
-        # Models that don't reason refuse these.
+        # Other models reject these.
         return {}
-    # A summary is for the reader, whom only the configuration promises one.
+    # A summary is for the reader, and only promised by the configuration.
     summary = "auto" if request.reasoning and effort != "none" else None
     return {
         "include": [ENCRYPTED_THOUGHTS],
@@ -170,7 +169,7 @@ def _reasoningFields(request: ModelRequest) -> dict[str, Any]:
 
 def _format(wanted: Mapping[str, Any]) -> Any:
     """
-    As in chat completions, but without the schema's frame.
+    Convert the response format, whose schema has no wrapper here.
     """
     described = wanted.get("json_schema")
     if not isinstance(described, dict):
@@ -182,7 +181,7 @@ def bodyOf(request: ModelRequest, profile: Profile = DEFAULT_PROFILE) -> dict[st
     """
     Build the body of a streaming request.
 
-    @raise openclaw.errors.InvalidRequest: The API has no word for something in it.
+    @raise openclaw.errors.InvalidRequest: The API can't express a part of it.
     """
     sampling = request.sampling
     messages = fitMessages(request.messages, profile)

@@ -21,7 +21,7 @@ from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.request_encoding import encodeBody
 from openclaw.models.upstream_call import Refusal
 
-# What comes back, as far as it is read.
+# Responses, as far as they are read
 
 
 class _InputDetails(msgspec.Struct):
@@ -40,7 +40,7 @@ class _Usage(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
-    # The last four have other types in items that are of no interest here.
+    # The last four have other types in items that are not read.
     type: str | None = None
     id: str | None = None
     call_id: str | None = None
@@ -84,8 +84,8 @@ _NOT_WHOLE = ("cancelled", "in_progress", "queued")
 
 class ResponseDecoder(StreamedReply):
     """
-    An answer's bytes in, events out.  It consists of items (messages, calls, and
-    thoughts) that are told apart by their index; calls also by the item's id.
+    Decodes a response: bytes in, events out.  It consists of items (messages, calls,
+    and reasoning) that are identified by their index, calls also by the item's id.
     """
 
     def __init__(self, provider: str, refusal: Refusal) -> None:
@@ -96,8 +96,8 @@ class ResponseDecoder(StreamedReply):
 
     def read(self, payload: bytes) -> None:
         """
-        Understand one event.  Those that say again what others have said, and those
-        about what was not asked for, are passed over.
+        Decode one event.  Those that repeat earlier ones, or were not requested, are
+        ignored.
         """
         try:
             event = _decodeEvent(payload)
@@ -144,7 +144,7 @@ class ResponseDecoder(StreamedReply):
                 if status == "completed":
                     status = response.status or status
             case None if event.object == "response":
-                # It came whole, though a stream was asked for.
+                # It came complete, though a stream was requested.
                 response = _RESPONSE.read(payload)
                 status = response.status or "completed"
             case str(name) if name.startswith("response.") and not event.error:
@@ -174,7 +174,7 @@ class ResponseDecoder(StreamedReply):
 
     def _readItem(self, index: int | None, item: _Item) -> None:
         """
-        Tell what of a whole item was not told while it was written.
+        Send the parts of a complete item that were not sent before.
         """
         if item.type == "function_call":
             key = None
@@ -220,20 +220,14 @@ class ResponseDecoder(StreamedReply):
 
 class OpenAIResponses:
     """
-    The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL is with the
+    The dialect; see L{openclaw.models.provider.Dialect}.  Its base URL includes the
     version, as in C{https://api.openai.com/v1}.
     """
 
     def path(self, request: ModelRequest) -> str:
-        """
-        The same for every model.
-        """
         return "/responses"
 
     def headers(self, key: Secret | None) -> Sequence[tuple[str, str]]:
-        """
-        The key as a bearer token.
-        """
         headers = [("Accept", "text/event-stream")]
         if key is not None:
             headers.append(("Authorization", f"Bearer {key.reveal()}"))
@@ -245,7 +239,4 @@ class OpenAIResponses:
         return encodeBody(bodyOf(request, profile), profile)
 
     def decoder(self, provider: str, refusal: Refusal) -> ResponseDecoder:
-        """
-        Return a decoder of an answer.
-        """
         return ResponseDecoder(provider, refusal)
