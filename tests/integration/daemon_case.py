@@ -124,7 +124,7 @@ class DaemonTestCase(TestCase):
         for description in listen:
             arguments += ["--listen", description]
         daemon.serve(reactor, arguments, self.environment(**(environ or {})))
-        self.addCleanup(daemon.stop, "KILL")
+        self.addCleanup(daemon.abandon)
         return daemon
 
     def start(self, *command: str, environ: Mapping[str, str] | None = None) -> Program:
@@ -133,7 +133,7 @@ class DaemonTestCase(TestCase):
         """
         program = Program()
         program.start(reactor, command, self.environment(**(environ or {})))
-        self.addCleanup(program.stop, "KILL")
+        self.addCleanup(program.abandon)
         return program
 
     async def seenBy(self, gateway: Daemon, *command: str) -> Any:

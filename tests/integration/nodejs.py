@@ -93,7 +93,7 @@ class NodeTestCase(AgentTestCase):
         options = ["ci", "--prefix", str(FOLDER), "--no-audit", "--no-fund"]
         command = [*(npmCommand() or ()), *options, "--fetch-retries=1"]
         npm.start(reactor, command, os.environ)
-        self.addCleanup(npm.stop, "KILL")
+        self.addCleanup(npm.abandon)
         await npm.ended
         if npm.status != 0:
             raise SkipTest(f"npm could not fetch the SDK: {npm.text[-500:]}")

@@ -130,6 +130,14 @@ class Program(ProcessProtocol):
             pass
         await self.ended
 
+    async def abandon(self) -> None:
+        """
+        Kill it at the end of a test.  A test that timed out waits for a line no more:
+        to fail a second time would be reported as the error of another test.
+        """
+        self._awaited.clear()
+        await self.stop("KILL")
+
     def processEnded(self, reason: Failure) -> None:
         reason.trap(ProcessDone, ProcessTerminated)
         self.status = reason.value.exitCode

@@ -68,7 +68,7 @@ class StartTestCase(DaemonTestCase):
         program = Program()
         given = ["openclaw", "--config", str(self.config), *options]
         program.start(reactor, [*command, *given], self.environment(**environ))
-        self.addCleanup(program.stop, "KILL")
+        self.addCleanup(program.abandon)
         return program
 
     async def runBackground(self, *options: str) -> int:

@@ -232,7 +232,7 @@ class JSONLogTests(DaemonTestCase):
         config = self.configure(JSON_LOG)
         command += ["openclaw", "--config", str(config), "--listen", LOOPBACK]
         daemon.start(reactor, command, code)
-        self.addCleanup(daemon.stop, "KILL")
+        self.addCleanup(daemon.abandon)
         url = await self.urlIn(log)
         self.upstream.says("so")
         await (await self.caller(url).ask(WORDS)).whole()

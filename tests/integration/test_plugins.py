@@ -129,7 +129,7 @@ class PlugInTestCase(DaemonTestCase):
         where = ["--config", config, "--listen", LOOPBACK, *options]
         twistd = self.command("twistd", "-n", "--pidfile=", "openclaw", *where)
         daemon.start(reactor, twistd, self.environment())
-        self.addCleanup(daemon.stop, "KILL")
+        self.addCleanup(daemon.abandon)
         return daemon
 
     async def startInstalled(self, changes: Mapping[str, Any], *options: str) -> Daemon:
