@@ -70,7 +70,7 @@ def _read(descriptor: int, status: os.stat_result, maxBytes: int) -> bytes:
     if stat.S_ISFIFO(status.st_mode):
         raise UnsafeFile("is a FIFO")
     if not stat.S_ISREG(status.st_mode):
-        raise UnsafeFile("is no regular file")
+        raise UnsafeFile("is not a regular file")
     with open(descriptor, "rb", closefd=False) as file:
         # The size may change during reading, or be 0 as in /proc.
         data = file.read(maxBytes + 1)
@@ -104,11 +104,11 @@ def accessWarning(path: Path, *, secret: bool) -> str | None:
 
 def _fault(status: os.stat_result, owners: set[int]) -> str | None:
     if not stat.S_ISREG(status.st_mode):
-        return "is no regular file"
+        return "is not a regular file"
     if status.st_uid not in owners:
         return "belongs to another user"
     if status.st_mode & 0o022:
         return "can be written by others than its owner; chmod 600"
     if status.st_mode & 0o004:
-        return "can be read by everybody; chmod 600"
+        return "can be read by all users; chmod 600"
     return None

@@ -292,7 +292,7 @@ class ModelCalls:
 
 def _cacheKey(request: RunRequest) -> str:
     """
-    Return what names a session to a provider, and to nobody else.
+    Return the prompt cache key of a session, which does not reveal the session key.
     """
     if not request.stateful:
         return ""

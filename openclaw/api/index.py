@@ -1,5 +1,5 @@
 """
-The resource at C{/}, for people who open the gateway's address.
+C{/}: the service's name and paths, for people who open the gateway's address.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from openclaw.server.api_request import ApiRequest
 
 async def showIndex(request: ApiRequest) -> dict[str, Any]:
     """
-    Return the name of the service and the paths to go on with.
+    Return the name of the service and its main paths.
     """
     return {
         "name": "OpenClaw for Twisted",

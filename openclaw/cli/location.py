@@ -1,5 +1,5 @@
 """
-Finding the daemon that a command is about: its configuration and its state directory.
+Find the daemon for a command: its configuration and state directory.
 """
 
 import os
@@ -23,7 +23,7 @@ The name of the state directory that C{make serve} uses, in the directory it run
 
 SERVICE_FILE = Path("/etc/default/openclaw")
 """
-The environment of the daemon that the init script or systemd starts.
+The environment file of the init script and systemd.
 """
 
 
@@ -66,7 +66,7 @@ def locateDaemon(
 
 def _isOwn(directory: Path) -> bool:
     """
-    Return whether a directory belongs to this user.  Another's could hold a
+    Return whether a directory belongs to this user.  Another user's could contain a
     configuration that runs commands.
     """
     try:
@@ -78,8 +78,7 @@ def _isOwn(directory: Path) -> bool:
 
 def _readEnvironmentFile(path: Path) -> dict[str, str]:
     """
-    Read lines of C{NAME=value}, which may be quoted.  A file that can't be read has
-    none.
+    Read lines of C{NAME=value}, which may be quoted.  An unreadable file has none.
     """
     try:
         lines = path.read_text("utf-8").splitlines()

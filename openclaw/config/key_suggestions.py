@@ -1,5 +1,5 @@
 """
-Suggestions for unknown keys: a similar key beside it, or the place where it belongs.
+Suggestions for unknown keys: a similar key of the same mapping, or the right place.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -15,15 +15,15 @@ from openclaw.config.models import ModelRef
 
 MAX_PLACES = 2
 """
-The most places that are suggested for one key.
+Limit of the suggested places for a key.
 """
 
 
 def suggestKey(path: str, key: Hashable, value: object, kind: Any, whole: Any) -> str:
     """
-    Return advice about an unknown key, to be put behind "unknown key".
+    Return advice about an unknown key, which follows "unknown key" in the message.
 
-    @param path: The path of the mapping that holds the key.
+    @param path: The path of the key's mapping.
     @param value: The value of the key.
     @param kind: The struct of the mapping.
     @param whole: The struct of the whole configuration.

@@ -1,5 +1,5 @@
 """
-The content of an answer, as a dialect's decoder finds it piece by piece.
+The content of a reply, which a dialect's decoder adds piece by piece.
 """
 
 from collections.abc import Sequence
@@ -45,10 +45,11 @@ _REFUSAL = "refusal"
 
 class AnswerContent:
     """
-    Text, thoughts, tool calls and usage: pieces in, events and a whole reply out.
+    Collects text, reasoning, tool calls and usage: pieces in, events and a complete
+    reply out.
 
-    @ivar finishReason: The reason that the provider gives for having stopped.  Only
-        this proves that an answer is whole.
+    @ivar finishReason: The provider's finish reason.  Only this proves that a reply is
+        complete.
     """
 
     def __init__(self, provider: str) -> None:
@@ -65,7 +66,7 @@ class AnswerContent:
         self._calls = ToolCallAssembler()
         self._thoughts: list[Thought] = []
         self._content = 0
-        # In UTF-8: each word as a string of its own would take ten times as much.
+        # In UTF-8, since separate strings would take ten times as much.
         self._text = bytearray()
         self._declined = bytearray()
         self._events: list[ModelEvent] = []
@@ -73,14 +74,14 @@ class AnswerContent:
     @property
     def hasContent(self) -> bool:
         """
-        Has anything been said, thought or called?
+        Return whether there has been any text, reasoning or call.
         """
         return bool(self._text or self._content)
 
     @property
     def usage(self) -> Usage:
         """
-        The usage so far.
+        Return the usage so far.
         """
         return self._usage
 
@@ -92,9 +93,9 @@ class AnswerContent:
         reasoning: int | None = None,
     ) -> None:
         """
-        Correct the usage by later counts, and these where they are impossible.  Some
-        providers count all tokens so far in each event, and some send zeros before or
-        behind the right counts.
+        Update the usage by later counts, and correct impossible ones.  Some providers
+        send the total so far in each event, and some send zeros before or after the
+        right counts.
         """
         if prompt is completion is cached is reasoning is None:
             return
@@ -108,10 +109,10 @@ class AnswerContent:
 
     def say(self, text: str) -> None:
         """
-        The model said some more.
+        Add a piece of text.
         """
         if self._isPlain:
-            # All but the first few words of an answer.
+            # The usual case after the first few words.
             if text:
                 try:
                     self._text += text.encode()
@@ -128,9 +129,9 @@ class AnswerContent:
 
     def countContent(self, text: str) -> None:
         """
-        Count what is kept, and told later on.
+        Count content that is kept and sent later.
 
-        @raise UpstreamTooLarge: It is too much.
+        @raise UpstreamTooLarge: The reply is too large.
         """
         self._content += len(text)
         if self._content > MOST_CONTENT:
@@ -138,7 +139,7 @@ class AnswerContent:
 
     def sayWhole(self, text: str) -> None:
         """
-        The model said all of this at once.
+        Add a complete text.
         """
         thought, answer = splitUnopened(text)
         self.think(thought)
@@ -146,14 +147,14 @@ class AnswerContent:
 
     def expectThought(self) -> None:
         """
-        Take the beginning of the text for a thought, up to a tag that closes it.
+        Treat the beginning of the text as reasoning, up to a closing tag.
         """
         self._isExpecting = True
         self._splitter.expectThought()
 
     def decline(self, text: str) -> None:
         """
-        The model said some more of why it does not answer.
+        Add a piece of a refusal.
         """
         text = self._halves.join(_REFUSAL, text)
         if text:
@@ -163,7 +164,7 @@ class AnswerContent:
 
     def score(self, logprobs: Any) -> None:
         """
-        Keep the log probabilities of what was said or declined last.
+        Keep the log probabilities of the latest text or refusal.
 
         @param logprobs: As the provider sent them.
         """
@@ -175,9 +176,9 @@ class AnswerContent:
 
     def think(self, text: str) -> str:
         """
-        The model thought some more.
+        Add a piece of reasoning.
 
-        @return: What was told of it; half a character waits for the other half.
+        @return: The part that was sent; a lone surrogate waits for the other half.
         """
         if text:
             if self._isExpecting or self._halves or not text.isascii():
@@ -190,7 +191,7 @@ class AnswerContent:
 
     def _wholeThought(self, text: str) -> str:
         if self._isExpecting:
-            # The server tells the thoughts from the text.
+            # The server separates the reasoning from the text.
             self._isExpecting = False
             self._splitter.expectThought(False)
         if not self._halves:
@@ -204,12 +205,12 @@ class AnswerContent:
 
     def keepThought(self, text: str, signature: str) -> None:
         """
-        The provider wants this back with the calls that follow.
+        Keep reasoning that the provider requires back with the following calls.
 
-        @param text: What of it was told by L{think}.
+        @param text: The part of it that L{think} has sent.
         """
         signature = wellFormed(signature)
-        # Some sign what they have signed before: each time it is another copy.
+        # Some servers sign the same reasoning again: each time it is another copy.
         self._content += len(text) + len(signature)
         if len(self._thoughts) >= MOST_THOUGHTS:
             raise self.tooLarge(f"with more than {MOST_THOUGHTS} thoughts")
@@ -219,16 +220,15 @@ class AnswerContent:
 
     def beginCall(self, key: object, name: str | None, id: str | None) -> None:
         """
-        The model begins a tool call.
+        Begin a tool call.
 
-        @param key: What the dialect tells the call's pieces by.
-
+        @param key: The key by which the dialect identifies the call's pieces.
         @param id: The provider's id for it, if it has one.
         """
         if not name:
             raise self.unreadable()
         if self._calls.lacks(key):
-            # Whatever comes now under this key is not for the call that had it.
+            # Later pieces with this key are not for the earlier call.
             self.continueCall(key, "{}")
         self._keep(self._splitter.finish())
         name, id = wellFormed(name), id and wellFormed(id)
@@ -240,26 +240,26 @@ class AnswerContent:
 
     def signCall(self, key: object, signature: str) -> None:
         """
-        The provider wants this back with a call that has begun.
+        Set the signature that the provider requires back with a call.
         """
         self._content += len(signature)
         self._calls.sign(key, wellFormed(signature))
 
     def hasWholeArguments(self, key: object) -> bool:
         """
-        Are the arguments of a call that has begun a whole JSON text so far?
+        Return whether the arguments of a call are a complete JSON text so far.
         """
         return self._calls.isWhole(key)
 
     def lacksArguments(self, key: object) -> bool:
         """
-        Has this call begun, and nothing of its arguments come?
+        Return whether a call has begun and has no arguments yet.
         """
         return self._calls.lacks(key)
 
     def continueCall(self, key: object, arguments: str) -> None:
         """
-        The model wrote some more of a call's arguments.
+        Append a piece of a call's arguments.
         """
         if not self._calls.knows(key):
             raise self.unreadable()
@@ -276,10 +276,11 @@ class AnswerContent:
 
     def argumentsText(self, value: Any) -> str:
         """
-        Return a piece of a call's arguments as the text that it is, or as JSON where a
-        server sends the object itself.
+        Return a piece of a call's arguments, which some servers send as an object, as
+        text.
 
-        @raise UpstreamMalformed: It is neither; a call without it would be another.
+        @raise UpstreamMalformed: It is neither text nor an object; the call would
+            change without it.
         """
         if isinstance(value, str):
             return value
@@ -291,7 +292,7 @@ class AnswerContent:
 
     def tooLarge(self, what: str) -> OpenClawError:
         """
-        The error for an answer that is larger than any may be.
+        Return the error for a reply over a limit.
 
         @param what: Continues "an answer".
         """
@@ -302,7 +303,7 @@ class AnswerContent:
 
     def noteItem(self, seen: set[int | None], index: int | None) -> None:
         """
-        Remember an item of the answer by its index.
+        Remember an item of the reply by its index.
         """
         if len(seen) >= MOST_ITEMS:
             raise self.tooLarge(f"of more than {MOST_ITEMS} items")
@@ -310,7 +311,7 @@ class AnswerContent:
 
     def unreadable(self) -> OpenClawError:
         """
-        The error for what makes no sense.
+        Return the error for malformed data.
         """
         return UpstreamMalformed(
             f"Provider {self.provider!r} sent an invalid response."
@@ -318,16 +319,16 @@ class AnswerContent:
 
     def brokenOff(self) -> OpenClawError:
         """
-        The error for an answer that is not whole.
+        Return the error for an incomplete reply.
         """
         return UpstreamTruncated(f"The answer of provider {self.provider!r} broke off.")
 
     def endContent(self) -> None:
         """
-        Tell what was held back.
+        Send the content that was held back.
         """
         for key in list(self._halves):
-            # The other half did not come.
+            # The other half did not arrive.
             self._tellHalf(key)
         self._keep(self._splitter.finish())
 
@@ -344,22 +345,22 @@ class AnswerContent:
 
     def assemble(self, reason: FinishReason) -> ModelReply:
         """
-        Make a reply of all that was said.
+        Build the reply from all content.
         """
         calls = self._calls.calls()
         if reason in ("stop", "tool_calls"):
-            # Some say the one and mean the other.
+            # Some servers send one reason and mean the other.
             reason = "tool_calls" if calls else "stop"
         text = self._text.decode()
         if self._splitter.passing:
-            # By now it is known that this was no answer, too late for a stream.
+            # By now it is known that this was not text, too late for a stream.
             _, text = splitUnopened(text)
         return ModelReply(
             text=text,
             finishReason=reason,
             usage=self.usage,
             toolCalls=calls,
-            # After an answer that ends with words, nobody wants them back.
+            # After a reply that ends with text, it is not required back.
             thoughts=tuple(self._thoughts) if calls else (),
             refusal=self._declined.decode(),
         )

@@ -1,54 +1,53 @@
 """
-Limits of what an answer of a model may hold.
+Limits of a model's reply.
 """
 
 MOST_BYTES = 128 * 1024 * 1024
 """
-The largest body of an answer, with all that is passed over in it, such as comments.
-The longest that models can give today, of 128,000 tokens, has about 40 MB in the
-wordiest dialect.
+Limit of a response's body, including ignored parts such as comments.  The longest
+current replies, of 128,000 tokens, take about 40 MB in the most verbose dialect.
 """
 
 MOST_CONTENT = 16 * 1024 * 1024
 """
-The most that an answer may say, in bytes or characters: text, thoughts, and the
-arguments of tool calls.
+Limit of a reply's content, in bytes or characters: text, reasoning, and the arguments
+of tool calls.
 """
 
 MOST_EVENTS = 1_000_000
 """
-The most events of an answer, also those that say nothing.
+Limit of the events of a response, including those without content.
 """
 
 UNCOUNTED_BYTES = 4 * 1024 * 1024
 """
-A body of no more bytes can pass neither of these two limits: an event has eight bytes
-at least, and no byte of a body says more than two of content.
+A body of this size can't exceed these two limits: an event has at least eight bytes,
+and a byte of the body is at most two of content.
 """
 
 MOST_THOUGHTS = 1024
 """
-The most thoughts of an answer that a provider may want back.
+Limit of the pieces of reasoning that a provider may require back.
 """
 
 MOST_ITEMS = 10_000
 """
-The most items or blocks of an answer that are told apart.
+Limit of the items or blocks of a reply.
 """
 
 LARGE_EVENT = 64 * 1024
 """
-The values in an event of more bytes than this are counted before it is read.
+The values in an event over this size are counted before it is decoded.
 """
 
 MOST_TOKENS = 2**53
 """
-The largest count that every reader of JSON can tell from its neighbours.
+The largest count that every JSON reader represents exactly.
 """
 
 
 def plausible(count: int) -> int:
     """
-    A provider's count of tokens if it can be one, else the nearest that can.
+    Return a provider's count of tokens, limited to possible values.
     """
     return min(max(0, count), MOST_TOKENS)

@@ -12,7 +12,7 @@ from typing import Any
 
 MOST_CHECKS = 1024
 """
-Limit of checks in one answer for whole arguments.
+Limit of checks for complete arguments in one reply.
 """
 
 
@@ -29,13 +29,13 @@ class _Call:
 class CallMatcher:
     """
     Finds the call of each piece: by the id, then by the index; a piece with neither
-    belongs to the call that began last.
+    belongs to the latest call.
     """
 
     def __init__(self, isWhole: Callable[[object], bool]) -> None:
         """
-        @param isWhole: Returns whether the arguments of a call, by its key, are a whole
-            JSON text so far.
+        @param isWhole: Returns whether the arguments of a call, by its key, are a
+            complete JSON text so far.
         """
         self._isWhole = isWhole
         self._checks = 0
@@ -58,7 +58,7 @@ class CallMatcher:
                 return byIndex
             byID = self._byID.get(id)
             if byID is not None:
-                # Another index is another call, be the id the same.
+                # Another index is another call, even with the same id.
                 isOther = name and index is not None and byIndex is None
                 return None if isOther else byID
             if name:
@@ -70,7 +70,7 @@ class CallMatcher:
 
     def begin(self, id: str, index: int | None, name: str) -> object:
         """
-        Remember a call that begins, and return its key.
+        Add a new call, and return its key.
         """
         call = self._last = _Call(id, name)
         if id:
@@ -81,8 +81,8 @@ class CallMatcher:
 
     def _isAnother(self, known: _Call, name: str) -> bool:
         """
-        Decide whether a piece with a name but no id begins a call, or repeats the name
-        of the one before.
+        Return whether a piece with a name and without an id begins a call, or repeats
+        the name of the one before.
         """
         if name != known.name:
             return True
@@ -105,7 +105,7 @@ def indexOf(value: Any) -> int | None:
 
 def idOf(value: Any) -> str:
     """
-    Return an id that may be written as a number; an empty text if there is none.
+    Return an id that may be written as a number; an empty text if it is missing.
     """
     if isinstance(value, str):
         return value

@@ -34,10 +34,10 @@ class Phase(Enum):
 
 TRANSITIONS: Mapping[Phase, Collection[Phase]] = {
     Phase.CONNECTING: (Phase.SENT, Phase.ENDED),
-    # A pooled connection that is lost now is replaced by a new one, once.
+    # If a pooled connection is lost now, it is replaced by a new one, once.
     Phase.SENT: (Phase.CONNECTING, Phase.ANSWERING, Phase.REFUSING, Phase.ENDED),
     Phase.ANSWERING: (Phase.ENDED,),
-    # What was refused can be asked for in another way, once.
+    # A rejected request can be sent in another form, once.
     Phase.REFUSING: (Phase.CONNECTING, Phase.ENDED),
     Phase.ENDED: (Phase.CLOSED,),
     Phase.CLOSED: (),

@@ -1,5 +1,5 @@
 """
-The reasons for which models stop, in the words of providers.
+Providers' finish reasons.
 """
 
 import re
@@ -14,7 +14,7 @@ _KNOWN: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop": "stop",
     "length": "length",
-    # Google's for a language that it does not support.
+    # Google's reason for an unsupported language.
     "language": "content_filter",
     "recitation": "content_filter",
     "refusal": "content_filter",
@@ -32,9 +32,9 @@ _FILTER = re.compile(r"filter|safety|block|prohibit|policy|armor|moderat|violat|
 
 def isFailure(word: str) -> bool:
     """
-    Does a reason say that the answer is not whole?  Such are C{error} (OpenRouter),
-    C{abort} (vLLM), C{insufficient_system_resource} (DeepSeek), C{network_error}
-    (Zhipu), C{MALFORMED_FUNCTION_CALL} (Google).
+    Return whether a reason means that the reply is incomplete, such as C{error}
+    (OpenRouter), C{abort} (vLLM), C{insufficient_system_resource} (DeepSeek),
+    C{network_error} (Zhipu) and C{MALFORMED_FUNCTION_CALL} (Google).
     """
     word = _normal(word)
     return word not in _KNOWN and _FAILURE.search(word) is not None
@@ -42,9 +42,9 @@ def isFailure(word: str) -> bool:
 
 def nearestReason(word: str, otherwise: FinishReason = "stop") -> FinishReason:
     """
-    Return the reason of OpenAI's that is nearest to a provider's.
+    Return the nearest of OpenAI's reasons.
 
-    @param otherwise: For a word that says nothing.
+    @param otherwise: The result for an unknown reason.
     """
     word = _normal(word)
     if word in _KNOWN:

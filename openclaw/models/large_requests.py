@@ -1,5 +1,5 @@
 """
-Requests of so many messages that work on all of them takes long.
+Requests with so many messages that processing all of them takes long.
 
 20,000 messages with tool calls took the reactor 150 ms, a few µs for each.  In a thread
 the same work delays the reactor by a few milliseconds at a time.
@@ -12,7 +12,7 @@ from openclaw.transcript import PlainTranscript
 
 LARGE_MESSAGES = 1000
 """
-Number of messages and tool calls on which all work takes about 10 ms.
+The number of messages and tool calls that take about 10 ms to process.
 """
 
 
@@ -21,7 +21,7 @@ def isLarge(messages: Sequence[Message]) -> bool:
     Return whether work on all messages belongs in a thread.
     """
     if isinstance(messages, PlainTranscript):
-        # Its JSON is passed on undecoded.
+        # Its JSON is sent without decoding.
         return False
     count = len(messages)
     for message in messages:

@@ -1,9 +1,9 @@
 """
-Lenient decoding of JSON: a member of the wrong type is as good as absent.
+Lenient decoding of JSON: a member of the wrong type counts as absent.
 
-Providers send counts as floats or strings, lists where an object is due, C{NaN}, and
-halves of characters.  A typed decoder of L{msgspec} rejects the whole text for any of
-these.  It is tried first, since it is ten times as fast, and nearly all texts pass.
+Providers send counts as floats or strings, arrays in place of objects, C{NaN}, and lone
+surrogates.  A typed decoder of L{msgspec} rejects the whole text for any of these.  It
+is tried first, since it is ten times as fast, and nearly all texts pass.
 """
 
 import json
@@ -21,10 +21,10 @@ _MAX_DEPTH = 6
 
 class LenientDecoder(Generic[T]):
     """
-    Decodes JSON to a type made of structs, lists, and plain JSON types.
+    Decodes JSON to a type of structs, lists, and plain JSON types.
 
-    @ivar decode: The strict and fast decoder.  Raises L{msgspec.DecodeError} for what
-        C{decodeLeniently} may still be able to read.
+    @ivar decode: The strict and fast decoder.  Raises L{msgspec.DecodeError} for texts
+        that C{decodeLeniently} may still decode.
     """
 
     def __init__(self, type: type[T]) -> None:
@@ -33,7 +33,7 @@ class LenientDecoder(Generic[T]):
 
     def decodeLeniently(self, payload: bytes) -> T:
         """
-        Decode what can be decoded.
+        Decode the valid parts of a text.
 
         @raise msgspec.DecodeError: The text is not JSON, or not of the outermost type.
         """
@@ -54,8 +54,8 @@ class LenientDecoder(Generic[T]):
 
 def parseLeniently(payload: bytes) -> Any:
     """
-    Parse JSON.  C{NaN} and the infinities become C{None}, and bytes that are not UTF-8
-    U+FFFD.  Halves of surrogate pairs stay as they are.
+    Parse JSON.  C{NaN} and the infinities become C{None}, and invalid UTF-8 becomes
+    U+FFFD.  Lone surrogates are kept.
 
     @raise msgspec.DecodeError: The text is not JSON.
     """
@@ -75,7 +75,7 @@ def parseLeniently(payload: bytes) -> Any:
 
 def wellFormed(text: str) -> str:
     """
-    Join surrogate halves that are neighbours, and replace each other one by U+FFFD.
+    Join adjacent halves of surrogate pairs, and replace lone ones by U+FFFD.
     """
     if text.isascii():
         return text
@@ -107,8 +107,7 @@ _TEXTS = ("text", "content", "thinking", "reasoning", "summary")
 
 def textOf(value: Any, depth: int = 0) -> str:
     """
-    Return the text of what is written as a string, as an object that has it, or as a
-    list of either.
+    Return the text of a string, of an object that contains one, or of a list of either.
     """
     if isinstance(value, str):
         return value
@@ -123,7 +122,7 @@ def textOf(value: Any, depth: int = 0) -> str:
 
 def _fit(value: Any, kind: inspect.Type) -> Any:
     """
-    Return a value as the type has it, or C{_ABSENT}.
+    Return a value converted to the type, or C{_ABSENT}.
     """
     match kind:
         case inspect.UnionType(types=kinds):

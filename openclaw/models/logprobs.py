@@ -1,5 +1,5 @@
 """
-Log probabilities of tokens, from the forms of providers into OpenAI's.
+Convert log probabilities of tokens from providers' forms to OpenAI's.
 
 Follows C{choices[].logprobs.content} of
 U{https://platform.openai.com/docs/api-reference/chat/object}.
@@ -18,7 +18,7 @@ OpenAI's value for a token that is very unlikely.
 
 MOST_ALTERNATIVES = 20
 """
-Limit of the alternatives to a token.
+Limit of the alternatives of a token.
 """
 
 Token = Mapping[str, Any]
@@ -26,7 +26,7 @@ Token = Mapping[str, Any]
 
 def readLogprobs(value: Any) -> tuple[Token, ...]:
     """
-    Return the tokens with their log probabilities; none if there is nothing to read.
+    Return the tokens with their log probabilities; none if the form is unknown.
 
     @param value: An object with a list of tokens as C{content} or C{refusal}; that list
         itself; Google's C{logprobsResult}; or lists of tokens and of their log
@@ -79,7 +79,7 @@ def _number(value: Any) -> float:
 
 def _bytes(value: Any, token: str) -> list[int]:
     """
-    Return the token's bytes.  A token can be a part of a character, of which only the
+    Return the token's bytes.  For a token that is part of a character, only the
     provider knows the bytes.
     """
     if isinstance(value, list) and all(

@@ -1,5 +1,5 @@
 """
-Errors that a provider reports within an answer, whose HTTP status is 200.
+Errors that a provider reports within a response, whose HTTP status is 200.
 """
 
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ _STATUS = (
     }
 )
 """
-The HTTP status that fits each code or type of error; all else is the provider's fault.
+The HTTP status for each code or type of error; all others are the provider's errors.
 """
 
 _CODE_MEMBERS = ("code", "type", "status", "error_type", "error_code", "reason")
@@ -96,13 +96,13 @@ PINGS = frozenset(
     {"ping", "pong", "keepalive", "keep-alive", "keep_alive", "heartbeat"}
 )
 """
-Texts and types of events that say only that the connection is alive.
+Texts and types of events that only keep the connection alive.
 """
 
 
 def findError(document: Any) -> Any:
     """
-    Find an error in an event without any member of an answer.
+    Find an error in an event without any member of a reply.
 
     @param document: The event, of JSON types.
     @return: The error's description, or C{None} if there is none.
@@ -132,7 +132,7 @@ def findError(document: Any) -> Any:
 
 def isPing(document: Any) -> bool:
     """
-    Does an event say only that the connection is alive?
+    Return whether an event only keeps the connection alive.
     """
     return isinstance(document, dict) and any(
         isinstance(kind := document.get(name), str) and kind.lower() in PINGS
@@ -142,7 +142,7 @@ def isPing(document: Any) -> bool:
 
 def statusOf(error: Any) -> int:
     """
-    Return the HTTP status that an error would have had before the answer.
+    Return the HTTP status that an error would have before the response.
     """
     described = list(_objects(error))
     for each in described:

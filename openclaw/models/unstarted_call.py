@@ -1,5 +1,5 @@
 """
-Calls that are not started at once.
+Calls that are made later, or never.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class UnstartedCall:
     @property
     def ignoredParams(self) -> Sequence[str]:
         """
-        Known once the call is made.
+        Return the ignored fields, which are known once the call is made.
         """
         return () if self._call is None else self._call.ignoredParams
 
@@ -39,7 +39,7 @@ class UnstartedCall:
         try:
             self._call = call = makeCall()
         except Exception:
-            # A bug, which must not affect the calls that wait behind this one.
+            # A bug, which must not affect the calls that wait after this one.
             self.done.errback()
             return
         if self._paused:
@@ -84,20 +84,20 @@ class FailedCall:
 
     def cancel(self) -> None:
         """
-        It is over.
+        Do nothing.
         """
 
     def pauseProducing(self) -> None:
         """
-        There is nothing to pause.
+        Do nothing.
         """
 
     def resumeProducing(self) -> None:
         """
-        There is nothing to resume.
+        Do nothing.
         """
 
     def stopProducing(self) -> None:
         """
-        It is over.
+        Do nothing.
         """

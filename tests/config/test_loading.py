@@ -258,7 +258,7 @@ class LoadingTests(Folder):
         (self.folder / "zero.yaml").symlink_to("/dev/zero")
         for name, why in (
             ("pipe.yaml", "is a FIFO"),
-            ("zero.yaml", "is no regular file"),
+            ("zero.yaml", "is not a regular file"),
         ):
             error = self.assertRaises(ConfigError, loadConfig, self.folder / name, {})
             self.assertEqual(str(error), f"{self.folder / name}: {why}")

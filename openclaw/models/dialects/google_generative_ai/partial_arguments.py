@@ -1,8 +1,9 @@
 """
-Tool calls whose arguments come in pieces, each with the place where it belongs.
+Tool calls whose arguments arrive in pieces, each with its path.
 
-Follows U{https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling}
-as of streamed function call arguments, which a proxy may ask for.
+Follows the section on streamed function call arguments of
+U{https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling},
+which a proxy may request.
 """
 
 import re
@@ -55,7 +56,7 @@ class PartialCall(msgspec.Struct):
         """
         Return the arguments.
 
-        @raise msgspec.DecodeError: A piece has no place in them.
+        @raise msgspec.DecodeError: The path of a piece is invalid.
         """
         root: list[Any] = [{}]
         for path, value in self.pieces.items():
@@ -91,7 +92,7 @@ def _steps(path: str) -> list[str | int]:
 
 def _child(target: Any, step: str | int, fresh: Any) -> Any:
     """
-    Return a member that is an object or a list; it is made where it is missing.
+    Return a member that is an object or an array, and create it if it is missing.
     """
     known = step in target if isinstance(target, dict) else _isWithin(target, step)
     if not known:
