@@ -61,10 +61,10 @@ class ReadTests(SynchronousTestCase):
         self.assertUnsafe("symbolic link")
         self.path.unlink()
         os.mkfifo(self.path, 0o600)
-        self.assertUnsafe("no regular file")
+        self.assertUnsafe("not a regular file")
         self.path.unlink()
         self.path.mkdir()
-        self.assertUnsafe("no regular file")
+        self.assertUnsafe("not a regular file")
 
     def test_size(self) -> None:
         """
