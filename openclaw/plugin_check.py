@@ -10,6 +10,7 @@ from openclaw.config import Config
 from openclaw.models.registry import checkDialects
 from openclaw.tools.catalogue import Catalogue
 from openclaw.tools.policy import checkImplicitDefault, checkToolNames
+from openclaw.tools.sandbox import checkSandbox
 
 
 def checkInstalled(config: Config, log: Logger) -> Iterator[str]:
@@ -25,3 +26,4 @@ def checkInstalled(config: Config, log: Logger) -> Iterator[str]:
     yield from checkToolNames(config, tools)
     yield from checkDialects(config, log)
     yield from checkImplicitDefault(config, tools)
+    yield from checkSandbox(config.tools.exec)

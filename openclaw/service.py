@@ -50,6 +50,7 @@ from openclaw.server.site import GatewaySite
 from openclaw.startup_banner import (
     describeAgentChanges,
     describeAgents,
+    logSandbox,
     startupBanner,
 )
 from openclaw.state_directory import Adopt, prepareState
@@ -363,6 +364,8 @@ class GatewayService(Service):
                 )
                 self._log.info("{text}", text=text)
             self.ready.callback(None)
+            if self._launch.member is None:
+                await logSandbox(self._reactor, self._live.config, self._log)
 
     def _listenForPeers(self) -> None:
         """

@@ -5,12 +5,18 @@ Log lines for people: the banner once the daemon is ready, and the agents at a r
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
+from typing import Any
+
+from twisted.logger import Logger
 
 from openclaw.agents.agent_directory import AgentDirectory
 from openclaw.api.routes import CHAT_COMPLETIONS
-from openclaw.config import ResolvedCredential
+from openclaw.config import Config, ResolvedCredential
+from openclaw.net.threads import runInThread
 from openclaw.server.live_config import LiveConfig
 from openclaw.state_directory import tokenFile
+from openclaw.tools.policy import grantsTool
+from openclaw.tools.sandbox import describeSandbox
 
 EXAMPLE = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}'
 
@@ -104,3 +110,12 @@ def _credential(credential: ResolvedCredential, path: Path) -> tuple[str, str]:
             f' -H "Authorization: Bearer $(cat {quote(str(path))})"',
         )
     return f"the {mode} from {source}", ' -H "Authorization: Bearer YOUR_TOKEN"'
+
+
+async def logSandbox(reactor: Any, config: Config, log: Logger) -> None:
+    """
+    Log in which sandbox commands run, if an agent can run any.
+    """
+    if grantsTool(config, "exec"):
+        text = await runInThread(reactor, lambda _: describeSandbox(config.tools.exec))
+        log.info("{text}", text=text)

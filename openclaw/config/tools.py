@@ -8,9 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from openclaw.config.value_types import (
+    AbsolutePath,
+    AllBytes,
     Amount,
     Bytes,
     RemotePort,
+    SandboxMode,
     Seconds,
     ToolName,
     ToolProfile,
@@ -69,6 +72,15 @@ class ExecSettings(Struct, frozen=True, kw_only=True):
     @ivar graceSeconds: The time between SIGTERM and SIGKILL.  Default: 1.
     @ivar environment: Variables of the daemon's environment that commands get in
         addition to the usual ones.  Default: none.
+    @ivar sandbox: The sandbox of commands: C{bubblewrap}, C{none}, or C{auto} for
+        bubblewrap where it works.  Default: C{auto}.
+    @ivar network: Commands in the sandbox have the network.  Default: no.
+    @ivar readOnlyPaths: Further paths that commands in the sandbox can read.  Default:
+        none.
+    @ivar maxMemoryBytes: The limit of memory in the sandbox.  Default: 2 GiB.
+    @ivar maxProcesses: The limit of processes and threads there.  Default: 512.
+    @ivar maxFileBytes: The limit of the size of a file.  Default: 1 GiB.
+    @ivar maxDiskBytes: The limit by which the free space may shrink.  Default: 4 GiB.
     """
 
     timeoutSeconds: Seconds = 120
@@ -76,6 +88,13 @@ class ExecSettings(Struct, frozen=True, kw_only=True):
     maxOutputBytes: Bytes = 32_768
     graceSeconds: Seconds = 1
     environment: tuple[VariableName, ...] = ()
+    sandbox: SandboxMode = "auto"
+    network: bool = False
+    readOnlyPaths: tuple[AbsolutePath, ...] = ()
+    maxMemoryBytes: AllBytes = 2_147_483_648
+    maxProcesses: Amount = 512
+    maxFileBytes: AllBytes = 1_073_741_824
+    maxDiskBytes: AllBytes = 4_294_967_296
 
 
 class WebFetchSettings(Struct, frozen=True, kw_only=True):

@@ -84,6 +84,13 @@ VariableName = Annotated[
         description="the name of an environment variable",
     ),
 ]
+AbsolutePath = Annotated[
+    str,
+    Meta(
+        pattern=r"\A/[^\x00]*\Z",
+        description="an absolute path",
+    ),
+]
 HostPattern = Annotated[
     str,
     Meta(
@@ -131,4 +138,5 @@ AuthMode = Literal["token", "password", "none", "trusted-proxy"]
 Level = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["text", "json"]
 Modality = Literal["text", "image"]
+SandboxMode = Literal["auto", "bubblewrap", "none"]
 ToolProfile = Literal["none", "readonly", "coding", "full"]

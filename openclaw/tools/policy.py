@@ -60,6 +60,16 @@ def _isInProfile(name: str, profile: Profile) -> bool:
     return profile == "readonly" and name in READONLY
 
 
+def grantsTool(config: Config, name: str) -> bool:
+    """
+    Return whether any agent has a tool.
+    """
+    return any(
+        allowedTools([name], each.tools.profile, each.tools.allow, each.tools.deny)
+        for each in config.agentSettings()
+    )
+
+
 def checkToolNames(config: Config, tools: Callable[[], Collection[str]]) -> list[str]:
     """
     Find names in a configuration that are not of an installed tool.  These are errors,

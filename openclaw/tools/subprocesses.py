@@ -4,8 +4,9 @@ Running programs with limits of time and output.
 
 import os
 import signal
+from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,11 @@ from openclaw.interfaces import ToolError
 MAX_WRITTEN_BYTES = 64 * 1024 * 1024
 """
 A program that writes more than this is stopped.
+"""
+
+CONTINUATION = bytes(range(0x80, 0xC0))
+"""
+The bytes of UTF-8 that continue a character.
 """
 
 EXIT_GRACE_SECONDS = 1.0
@@ -90,9 +96,17 @@ class BoundedOutput:
         left = self.size - len(self._head) - len(tail)
         if not left:
             return (self._head + tail).decode("utf-8", "replace")
+        # A character that is cut is left out.
+        decoder = getincrementaldecoder("utf-8")("replace")
+        head = decoder.decode(self._head)
+        left += len(decoder.getstate()[0])
+        whole = tail.lstrip(CONTINUATION) if len(tail) > 4 else tail
+        if len(tail) - len(whole) < 4:
+            left += len(tail) - len(whole)
+            tail = whole
         return (
-            f"{self._head.decode('utf-8', 'replace')}\n[... {left} bytes left out"
-            f" ...]\n{tail.decode('utf-8', 'replace')}"
+            f"{head}\n[... {left} bytes left out ...]\n"
+            f"{tail.decode('utf-8', 'replace')}"
         )
 
 
@@ -114,11 +128,15 @@ class ExitStatus:
     def __str__(self) -> str:
         if self.signal is None:
             return f"exit status {self.code}"
-        try:
-            return f"ended by {signal.Signals(self.signal).name}"
-        except ValueError:
-            # Most real-time signals have no name.
-            return f"ended by signal {self.signal}"
+        return f"ended by {nameSignal(self.signal)}"
+
+
+def nameSignal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        # Most real-time signals have no name.
+        return f"signal {number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +149,8 @@ class Program:
     @ivar graceSeconds: Seconds to end once its standard input is closed; then it is
         killed.
     @ivar descriptors: Further open files: its own descriptors, from 3 on, to ours.
+    @ivar exited: Called when the program has ended, but others may still hold its
+        output.  If it returns a Deferred, its output ends when that has fired.
     """
 
     arguments: Sequence[str]
@@ -138,6 +158,7 @@ class Program:
     seconds: float
     graceSeconds: float
     descriptors: Mapping[int, int]
+    exited: "Callable[[], Deferred[None] | None]" = lambda: None
 
 
 def runProgram(
@@ -192,6 +213,7 @@ class _ProgramProtocol(ProcessProtocol):
         self._stopReason: str | None = None
         self._pid: int | None = None
         self._seconds = program.seconds
+        self._exited = program.exited
         self._timer: IDelayedCall
 
     def connectionMade(self) -> None:
@@ -238,6 +260,10 @@ class _ProgramProtocol(ProcessProtocol):
     def processExited(self, reason: Failure) -> None:
         # The process ID is not reused this soon: they are assigned in turn.
         self._killGroup()
+        cleaning = self._exited()
+        if cleaning is not None:
+            # What is left then has escaped.
+            cleaning.addBoth(lambda _: self.transport.loseConnection())
 
     def processEnded(self, reason: Failure) -> None:
         if self._timer.active():

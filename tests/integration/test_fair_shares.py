@@ -162,7 +162,7 @@ class FairShareTests(DaemonTestCase):
                 "maxConcurrent": 200,
             }
         )
-        self.upstream.answer = calls("exec", command="touch began.$$; sleep 30")
+        self.upstream.answer = calls("exec", command="mktemp began.XXXXXX; sleep 30")
         for _ in range(80):
             await self.open(self.greedy)
         while len(list(workspace.glob("began.*"))) < 48:

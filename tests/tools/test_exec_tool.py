@@ -9,9 +9,11 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from openclaw.tools.exec_tool import REAPER_PROGRAM, ExecTool
+from openclaw.config.tools import ExecSettings
+from openclaw.tools.exec_tool import ExecTool, _wrap
+from openclaw.tools.sandbox import NoSandbox, findSandbox, resolveSandbox
 from openclaw.tools.subprocesses import BoundedOutput, scrubEnvironment
 from tests.tools.tool_case import ToolTestCase, appearing, childProcesses
 
@@ -26,10 +28,43 @@ Does not end when it is asked to.
 """
 
 
+ENDLESS = f"while :; do {SLEEP}; done"
+
+STUBBORN_DAEMON = f"sh -c \"trap '' TERM HUP INT; {ENDLESS}\""
+
+DAEMON = """
+import os, signal, time
+if os.fork():
+    os.wait()
+    while not os.path.exists("pid"):
+        time.sleep(0.01)
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for descriptor in range(10):
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
+with open("pid.new", "w") as file:
+    print(os.getpid(), file=file)
+os.rename("pid.new", "pid")
+while True:
+    time.sleep(1)
+"""
+
+
 class ExecTestCase(ToolTestCase):
     """
     A test case with C{exec}.
+
+    @cvar sandbox: The setting of that name.
     """
+
+    sandbox = "none"
+    timeout = 20
 
     def tearDown(self):
         """
@@ -43,9 +78,23 @@ class ExecTestCase(ToolTestCase):
         Call the tool.
         """
         arguments = {"command": command, **more}
-        return ExecTool().run(
-            arguments, self.context(settings={"graceSeconds": 0.2, **(settings or {})})
-        )
+        given = {"graceSeconds": 0.2, "sandbox": self.sandbox, **(settings or {})}
+        return ExecTool().run(arguments, self.context(settings=given))
+
+
+class InSandbox:
+    """
+    The same in C{bubblewrap}.
+    """
+
+    sandbox = "bubblewrap"
+
+    def setUp(self):
+        try:
+            findSandbox()
+        except NoSandbox as error:
+            raise SkipTest(str(error)) from error
+        super().setUp()
 
 
 def sleepers():
@@ -99,9 +148,24 @@ class CommandTests(ExecTestCase):
         """
         The result names the signal that killed the command.
         """
-        for name in ["SIGKILL", "SIGTERM", "SIGSEGV"]:
+        for name in ["SIGKILL", "SIGTERM", "SIGSEGV", "SIGHUP", "SIGPIPE", "SIGUSR1"]:
             told = await self.exec(f"kill -{name[3:]} $$")
             self.assertEqual(told, f"[ended by {name}]")
+
+    async def test_signalNumbers(self):
+        """
+        A signal without a name has its number.
+        """
+        for number in [35, 50, 63]:
+            told = await self.exec(f"kill -{number} $$")
+            self.assertEqual(told, f"[ended by signal {number}]")
+
+    async def test_stopped(self):
+        """
+        A command that stops itself could never go on.
+        """
+        told = await self.exec(f"echo x; kill -STOP $$; {SLEEP}")
+        self.assertEqual(told, "x\n[stopped by SIGSTOP, and killed]")
 
     async def test_pipes(self):
         """
@@ -109,6 +173,30 @@ class CommandTests(ExecTestCase):
         """
         told = await self.exec("yes | head -n 1; trap")
         self.assertEqual(told, "y\n[exit status 0]")
+
+    async def test_controls(self):
+        """
+        Control characters are returned in a readable form, whatever writes them.
+        """
+        told = await self.exec(
+            r"printf 'a\0b\033[31mc\033]0;t\007\010d\177\302\233e\r\nf\rg\th\n'"
+        )
+        self.assertEqual(
+            told,
+            "a\\x00b\\x1b[31mc\\x1b]0;t\\x07\\x08d\\x7f\\x9be\r\nf\\rg\th\n"
+            "[exit status 0]",
+        )
+
+    async def test_manyControls(self):
+        """
+        Their forms are bounded, too, and the end is kept.
+        """
+        told = await self.exec(
+            "head -c 80000 /dev/zero; echo end", {"maxOutputBytes": 1_000_000}
+        )
+        self.assertLess(len(told), 91_000)
+        self.assertIn("[... the middle is left out ...]", told)
+        self.assertTrue(told.endswith("\\x00end\n[exit status 0]"), told[-50:])
 
     async def test_badBytes(self):
         """
@@ -137,8 +225,8 @@ class CommandTests(ExecTestCase):
         A missing workspace is an error.
         """
         self.workspace.rmdir()
-        told = await self.exec("echo x")
-        self.assertIn("No such file or directory\n[exit status 127]", told)
+        told = await self.failing(self.exec("echo x"))
+        self.assertEqual(told, "The workspace does not exist.")
 
     async def test_nul(self):
         """
@@ -251,8 +339,7 @@ class NothingLeftTests(ExecTestCase):
         Background processes of the shell are killed.
         """
         told = await self.exec(f"{SLEEP} & echo $!")
-        pid = int(told.split()[0])
-        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+        self.assertRegex(told, r"^\d+\n\[exit status 0\]$")
 
     async def test_daemons(self):
         """
@@ -262,8 +349,7 @@ class NothingLeftTests(ExecTestCase):
             f"mkfifo ready; setsid sh -c '({SLEEP} >/dev/null 2>&1 & echo $! >ready)'"
             " & cat ready"
         )
-        pid = int(told.split()[0])
-        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+        self.assertRegex(told, r"^\d+\n\[exit status 0\]$")
 
     async def test_stubbornDaemons(self):
         """
@@ -276,12 +362,54 @@ class NothingLeftTests(ExecTestCase):
         )
         self.assertEqual(told, "x\n[exit status 0]")
 
-    async def test_killedKeeper(self):
+    async def test_killedParent(self):
         """
-        A command that kills its reaper is killed, too.
+        A command that kills its parent is killed, too, with those that have left the
+        group and hold the output.
         """
-        told = await self.exec(f"echo x; kill -9 $PPID; {SLEEP}")
+        for left in ["", f"setsid {SLEEP} & ", f"(setsid {STUBBORN_DAEMON} &); "]:
+            told = await self.exec(f"echo x; {left}kill -9 $PPID; {SLEEP}")
+            self.assertEqual(told, "x\n[ended by SIGKILL]")
+
+    async def test_stoppedParent(self):
+        """
+        So is one that stops its parent.
+        """
+        told = await self.exec(
+            f"echo x; setsid {SLEEP} & echo y; kill -STOP $PPID; {SLEEP}"
+        )
+        self.assertEqual(told, "x\ny\n[stopped by SIGSTOP, and killed]")
+
+    async def test_killedGroup(self):
+        """
+        So is one that kills its whole group.
+        """
+        for group in ["0", "-$PPID"]:
+            told = await self.exec(f"echo x; setsid {SLEEP} & kill -9 {group}; {SLEEP}")
+            self.assertEqual(told, "x\n[ended by SIGKILL]")
+
+    async def test_killedReaper(self):
+        """
+        So is one that kills the reaper itself.
+        """
+        reaper = "$(cut -d' ' -f4 /proc/$PPID/stat)"
+        told = await self.exec(f"echo x; setsid {SLEEP} & kill -9 {reaper}; {SLEEP}")
         self.assertEqual(told, "x\n[ended by SIGKILL]")
+
+    async def test_doubleFork(self):
+        """
+        A daemon that has forked twice, closed its files and left its session is killed.
+        """
+        self.put("daemon.py", DAEMON)
+        told = await self.exec(f"{os.path.realpath(sys.executable)} daemon.py; cat pid")
+        self.assertRegex(told, r"^\d+\n\[exit status 0\]$")
+
+    async def test_stoppedChild(self):
+        """
+        A process that is stopped is killed.
+        """
+        told = await self.exec(f"{SLEEP} & kill -STOP $!; echo x")
+        self.assertEqual(told, "x\n[exit status 0]")
 
     async def test_wholeGroup(self):
         """
@@ -326,17 +454,42 @@ class NothingLeftTests(ExecTestCase):
         """
         script = (
             "import subprocess, sys, os, signal\n"
-            "child = subprocess.Popen([sys.executable, '-I', '-S', sys.argv[1], '0.2',"
-            f" '/', '/bin/sh', '-c', '{SLEEP}'], stdin=subprocess.PIPE)\n"
+            "child = subprocess.Popen(['/bin/sh', '-c', 'exec \"$@\" 3>/dev/null',"
+            " 'sh', *sys.argv[1:]], stdin=subprocess.PIPE)\n"
             "sys.stdin.read(1)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
+        settings = ExecSettings(graceSeconds=0.2, sandbox=self.sandbox)
+        arguments = _wrap(SLEEP, self.workspace, resolveSandbox(settings), settings)
         daemon = subprocess.Popen(
-            [sys.executable, "-c", script, str(REAPER_PROGRAM)], stdin=subprocess.PIPE
+            [sys.executable, "-c", script, *arguments], stdin=subprocess.PIPE
         )
         await appearing(sleepers)
         daemon.communicate(b"x")
         await appearing(lambda: not sleepers())
+
+
+class SandboxedCommandTests(InSandbox, CommandTests):
+    pass
+
+
+class SandboxedSecretsTests(InSandbox, SecretsTests):
+    pass
+
+
+class SandboxedBoundsTests(InSandbox, BoundsTests):
+    pass
+
+
+class SandboxedNothingLeftTests(InSandbox, NothingLeftTests):
+    async def test_killedReaper(self):
+        """
+        Nothing in the sandbox can kill or stop the reaper, or what is outside.
+        """
+        told = await self.exec("kill -9 1; kill -STOP 1; echo x")
+        self.assertEqual(told, "x\n[exit status 0]")
+        told = await self.exec(f"setsid {SLEEP} & kill -9 -1; {SLEEP}")
+        self.assertEqual(told, "[ended by SIGKILL]")
 
 
 class OutputTests(SynchronousTestCase):
