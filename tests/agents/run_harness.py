@@ -56,7 +56,7 @@ class HeldStore:
     """
     An open store in memory whose transactions end when the test says so.
 
-    @ivar held: The names of methods that wait for L{letGo}.
+    @ivar held: The names of methods that wait for L{release}.
     @ivar waiting: The names of the waiting calls.
     @ivar asked: The names of all calls.
     @ivar inner: The same store without waiting, as another process uses it.
@@ -74,15 +74,15 @@ class HeldStore:
     def waiting(self) -> list[str]:
         return [name for name, _, _ in self._work]
 
-    def letGo(self) -> None:
+    def release(self) -> None:
         """
         Run all waiting transactions, in order, and later ones immediately.
         """
         self.held.clear()
         while self._work:
-            self.letOneGo()
+            self.releaseOne()
 
-    def letOneGo(self) -> None:
+    def releaseOne(self) -> None:
         """
         Run the oldest waiting transaction.
         """

@@ -68,7 +68,7 @@ class RuntimeTestCase(SynchronousTestCase):
         Stop the runtime.
         """
         stopping = self.runtime.stop()
-        self.store.letGo()
+        self.store.release()
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -84,7 +84,7 @@ class _Cancelling:
         """
         Finish pending transactions, and the other runs.
         """
-        self.harness.store.letGo()
+        self.harness.store.release()
         for call in self.harness.provider.calls:
             if not call.done.called:
                 call.say("Hi.")

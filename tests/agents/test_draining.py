@@ -103,7 +103,7 @@ class DrainingTests(RuntimeTestCase):
         self.answer()
         self.clock.advance(25)
         self.assertNoResult(draining)
-        self.store.letGo()
+        self.store.release()
         self.successResultOf(draining)
         self.assertEqual(run.result.text, ANSWER)
 
@@ -135,7 +135,7 @@ class StoppingTests(RuntimeTestCase):
         stopping = self.runtime.stop()
         self.assertNoResult(stopping)
         self.assertEqual(self.store.waiting, ["endTurn", "endTurn"])
-        self.store.letGo()
+        self.store.release()
         self.successResultOf(stopping)
         for run in runs:
             self.assertIs(type(run.error), ShuttingDown)

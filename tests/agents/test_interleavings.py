@@ -163,7 +163,7 @@ class Life(RuleBasedStateMachine):
         """
         Let the store finish a transaction.
         """
-        self.store.letOneGo()
+        self.store.releaseOne()
 
     @rule(key=st.sampled_from(KEYS))
     def otherProcess(self, key: str) -> None:
@@ -246,7 +246,7 @@ class Life(RuleBasedStateMachine):
         """
         stopped: list = []
         self.runtime.stop().addCallback(stopped.append)
-        self.store.letGo()
+        self.store.release()
         assert stopped == [None]
         self.oneOutcome()
         assert self.runtime.runs == {}

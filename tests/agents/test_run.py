@@ -206,7 +206,7 @@ class KeptTests(RunTestCase):
         self.assertEqual(self.harness.kept(), [HELLO])
         atDone: list = []
         run.run.done.addCallback(lambda _: atDone.extend(self.harness.kept()))
-        self.harness.store.letGo()
+        self.harness.store.release()
         self.assertEqual(atDone, [HELLO, AssistantMessage("Hi.")])
         self.assertEqual(run.result.text, "Hi.")
         self.assertTidy()

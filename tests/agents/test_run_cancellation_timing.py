@@ -24,12 +24,12 @@ class TransactionTests(SynchronousTestCase):
         run = harness.begin()
         run.run.done.cancel()
         self.assertEqual(run.ends, [])
-        harness.store.letOneGo()
+        harness.store.releaseOne()
         self.assertEqual(harness.store.waiting, ["endTurn"])
         next_ = harness.begin()
         harness.store.held.clear()
         self.assertEqual(harness.provider.calls, [])
-        harness.store.letOneGo()
+        harness.store.releaseOne()
         self.assertEqual(len(run.ends), 1)
         self.assertEqual(next_.batches, [[RunStarted()]])
 
@@ -43,7 +43,7 @@ class TransactionTests(SynchronousTestCase):
         run = harness.begin()
         harness.clock.advance(TIMEOUT_SECONDS)
         self.assertEqual(run.outcomes, [])
-        harness.store.letGo()
+        harness.store.release()
         self.assertEqual(run.error.code, "run_timeout")
         self.assertEqual(harness.provider.calls, [])
         self.assertEqual(run.batches, [])
@@ -60,7 +60,7 @@ class TransactionTests(SynchronousTestCase):
         harness.call.say("Hi.")
         harness.call.finish()
         harness.clock.advance(TIMEOUT_SECONDS)
-        harness.store.letGo()
+        harness.store.release()
         self.assertEqual(run.result.text, "Hi.")
 
 

@@ -92,7 +92,7 @@ class WaitsAreBoundedTests(SynchronousTestCase):
         for _ in range(3):
             harness.clock.advance(CLAIM_WAIT_SECONDS / 2)
             if harness.store.waiting:
-                harness.store.letOneGo()
+                harness.store.releaseOne()
         self.assertEqual(run.error.code, "session_busy")
 
     def test_claimBecomesFree(self) -> None:

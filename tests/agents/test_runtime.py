@@ -66,7 +66,7 @@ class BeginningTests(RuntimeTestCase):
         run.run.done.cancel()
         self.assertEqual(len(run.outcomes), 1)
         self.assertEqual(len(self.runtime.runs), 1)
-        self.store.letGo()
+        self.store.release()
         self.assertEqual(self.runtime.runs, {})
 
     def test_limits(self) -> None:

@@ -133,7 +133,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
         origin = doorkeeper.origin(headers, lineFrom(host))
         return Deferred.fromCoroutine(doorkeeper.admit(headers, origin))
 
-    def admitted(
+    def authenticate(
         self, doorkeeper: Doorkeeper, *headers: bytes | None, **more: str
     ) -> ICaller:
         """
@@ -141,7 +141,7 @@ class DoorkeeperTestCase(SynchronousTestCase):
         """
         return self.successResultOf(self.asking(doorkeeper, *headers, **more))
 
-    def lockedOut(self, asking: Deferred[ICaller]) -> None:
+    def assertLockedOut(self, asking: Deferred[ICaller]) -> None:
         """
         Assert that authentication fails because of too many failures.
         """

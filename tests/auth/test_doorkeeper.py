@@ -34,7 +34,7 @@ class TokenTests(DoorkeeperTestCase):
         """
         The right token gives all scopes.
         """
-        caller = self.admitted(self.make(), b"Bearer t0ken")
+        caller = self.authenticate(self.make(), b"Bearer t0ken")
         self.assertEqual(caller.label, "operator")
         self.assertTrue(caller.hasScope("operator.write"))
 
@@ -43,7 +43,7 @@ class TokenTests(DoorkeeperTestCase):
         The scheme may have any case and more blanks.
         """
         for header in (b"bearer t0ken", b" BEARER   t0ken "):
-            self.admitted(self.make(), header)
+            self.authenticate(self.make(), header)
 
     def test_wrong(self) -> None:
         """
@@ -65,14 +65,14 @@ class TokenTests(DoorkeeperTestCase):
         A password may contain any characters.
         """
         doorkeeper = self.make(secret="pässwörd 密碼")
-        self.admitted(doorkeeper, b"Bearer " + "pässwörd 密碼".encode())
+        self.authenticate(doorkeeper, b"Bearer " + "pässwörd 密碼".encode())
         self.refused(self.asking(doorkeeper, b"Bearer " + "pässwörd".encode("latin-1")))
 
     def test_scopesDoNotMatter(self) -> None:
         """
         The header with scopes only applies to callers without a credential.
         """
-        caller = self.admitted(self.make(), b"Bearer t0ken", b"operator.read")
+        caller = self.authenticate(self.make(), b"Bearer t0ken", b"operator.read")
         self.assertTrue(caller.hasScope("operator.write"))
 
     def test_basicUnwanted(self) -> None:
@@ -103,9 +103,11 @@ class BasicTests(DoorkeeperTestCase):
         """
         doorkeeper = self.make(self.users())
         self.assertEqual(
-            self.admitted(doorkeeper, basic(b"ada", PASSWORD)).label, "user:ada"
+            self.authenticate(doorkeeper, basic(b"ada", PASSWORD)).label, "user:ada"
         )
-        self.assertEqual(self.admitted(doorkeeper, b"Bearer t0ken").label, "operator")
+        self.assertEqual(
+            self.authenticate(doorkeeper, b"Bearer t0ken").label, "operator"
+        )
 
     def test_wrong(self) -> None:
         """
@@ -161,7 +163,7 @@ class BasicTests(DoorkeeperTestCase):
         """
         checker = SlowChecker()
         checker.credentialInterfaces = (IBearerToken,)
-        self.admitted(self.make(checker), b"Bearer t0ken")
+        self.authenticate(self.make(checker), b"Bearer t0ken")
         self.assertEqual(checker.asked, [])
 
 
@@ -229,7 +231,7 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
         Every caller is accepted with all scopes, whatever it sends.
         """
         for header in (None, b"", b"Bearer anything", b"Basic !", basic(b"x", b"y")):
-            caller = self.admitted(self.doorkeeper, header)
+            caller = self.authenticate(self.doorkeeper, header)
             self.assertEqual(caller.label, "anonymous")
             self.assertTrue(caller.hasScope("operator.admin"))
 
@@ -243,7 +245,7 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
             b"operator.read other",
             b",operator.read,",
         ):
-            caller = self.admitted(self.doorkeeper, None, scopes)
+            caller = self.authenticate(self.doorkeeper, None, scopes)
             self.assertTrue(caller.hasScope("operator.read"))
             self.assertFalse(caller.hasScope("operator.write"))
 
@@ -251,7 +253,9 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
         """
         Several scopes can be given.
         """
-        caller = self.admitted(self.doorkeeper, None, b"operator.read, operator.write")
+        caller = self.authenticate(
+            self.doorkeeper, None, b"operator.read, operator.write"
+        )
         self.assertTrue(caller.hasScope("operator.write"))
         self.assertFalse(caller.hasScope("operator.admin"))
 
@@ -260,7 +264,7 @@ class NoCredentialNeededTests(DoorkeeperTestCase):
         An empty list, and one of unknown or invalid scopes, leave none.
         """
         for scopes in (b"", b" , ", b"root", b"\xff\xfe", b"OPERATOR.WRITE"):
-            caller = self.admitted(self.doorkeeper, None, scopes)
+            caller = self.authenticate(self.doorkeeper, None, scopes)
             self.assertFalse(caller.hasScope("operator.read"))
 
 

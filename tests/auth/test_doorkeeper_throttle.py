@@ -41,10 +41,10 @@ class GuessingTests(DoorkeeperTestCase):
         named = b"Bearer " + addToken(self.state, "ci").encode()
         self.guess(doorkeeper, b"Bearer wrong", 5)
         self.guess(doorkeeper, b"Bearer oct_wrong", 5)
-        self.lockedOut(self.asking(doorkeeper, b"Bearer wrong"))
-        self.lockedOut(self.asking(doorkeeper, b"Bearer oct_wrong"))
-        self.admitted(doorkeeper, b"Bearer " + LONG_TOKEN.encode())
-        self.admitted(doorkeeper, named)
+        self.assertLockedOut(self.asking(doorkeeper, b"Bearer wrong"))
+        self.assertLockedOut(self.asking(doorkeeper, b"Bearer oct_wrong"))
+        self.authenticate(doorkeeper, b"Bearer " + LONG_TOKEN.encode())
+        self.authenticate(doorkeeper, named)
         self.refused(self.asking(doorkeeper, b"Bearer wrong", host=THERE))
         self.clock.advance(300)
         self.refused(self.asking(doorkeeper, b"Bearer wrong"))
@@ -58,10 +58,10 @@ class GuessingTests(DoorkeeperTestCase):
         right = b"Bearer " + LONG_TOKEN.encode()
         self.guess(doorkeeper, b"Bearer wrong")
         for header in (right, b"Bearer wrong", b"Bearer oct_wrong"):
-            self.lockedOut(self.asking(doorkeeper, header))
-        self.admitted(doorkeeper, right, host=THERE)
+            self.assertLockedOut(self.asking(doorkeeper, header))
+        self.authenticate(doorkeeper, right, host=THERE)
         self.clock.advance(300)
-        self.admitted(doorkeeper, right)
+        self.authenticate(doorkeeper, right)
 
     def test_namedTokenAndPassword(self) -> None:
         """
@@ -70,7 +70,7 @@ class GuessingTests(DoorkeeperTestCase):
         doorkeeper = self.make(mode="password")
         named = b"Bearer " + addToken(self.state, "ci").encode()
         self.guess(doorkeeper, b"Bearer wrong")
-        self.admitted(doorkeeper, named)
+        self.authenticate(doorkeeper, named)
 
     def test_shortToken(self) -> None:
         """
@@ -84,7 +84,7 @@ class GuessingTests(DoorkeeperTestCase):
             self.guess(doorkeeper, b"Bearer wrong")
             asking = self.asking(doorkeeper, b"Bearer " + b"x" * length)
             if guessable:
-                self.lockedOut(asking)
+                self.assertLockedOut(asking)
             else:
                 self.successResultOf(asking)
 
@@ -95,8 +95,8 @@ class GuessingTests(DoorkeeperTestCase):
         doorkeeper = self.make(self.users(), secret=LONG_TOKEN)
         self.guess(doorkeeper, basic(b"ada", b"wrong"), 5)
         self.guess(doorkeeper, basic(b"bob", b"wrong"), 5)
-        self.lockedOut(self.asking(doorkeeper, basic(b"ada", PASSWORD)))
-        self.admitted(doorkeeper, b"Bearer " + LONG_TOKEN.encode())
+        self.assertLockedOut(self.asking(doorkeeper, basic(b"ada", PASSWORD)))
+        self.authenticate(doorkeeper, b"Bearer " + LONG_TOKEN.encode())
 
     def test_manyAtOnce(self) -> None:
         """
@@ -114,7 +114,7 @@ class GuessingTests(DoorkeeperTestCase):
         for each in asking[:10]:
             self.refused(each)
         for each in asking[10:]:
-            self.lockedOut(each)
+            self.assertLockedOut(each)
 
     def test_notCounted(self) -> None:
         """
@@ -132,7 +132,7 @@ class GuessingTests(DoorkeeperTestCase):
                 basic(b"a", b"b"),
             ):
                 self.guess(doorkeeper, header, 20)
-        self.admitted(doorkeeper, b"Bearer t0ken")
+        self.authenticate(doorkeeper, b"Bearer t0ken")
 
     def test_local(self) -> None:
         """
@@ -141,7 +141,7 @@ class GuessingTests(DoorkeeperTestCase):
         doorkeeper = self.make(mode="password")
         for _ in range(30):
             self.refused(self.asking(doorkeeper, b"Bearer wrong", host="127.0.0.1"))
-        self.admitted(doorkeeper, b"Bearer t0ken", host="127.0.0.1")
+        self.authenticate(doorkeeper, b"Bearer t0ken", host="127.0.0.1")
 
     def test_behindProxy(self) -> None:
         """
@@ -158,12 +158,12 @@ class GuessingTests(DoorkeeperTestCase):
                     x_forwarded_for="1.1.1.1, " + HERE,
                 )
             )
-        self.lockedOut(
+        self.assertLockedOut(
             self.asking(
                 doorkeeper, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=HERE
             )
         )
-        self.admitted(
+        self.authenticate(
             doorkeeper, b"Bearer t0ken", host="192.0.2.1", x_forwarded_for=THERE
         )
         for number in range(10):
@@ -175,7 +175,7 @@ class GuessingTests(DoorkeeperTestCase):
                     x_forwarded_for=f"1.1.1.{number}",
                 )
             )
-        self.lockedOut(self.asking(doorkeeper, b"Bearer t0ken", host=THERE))
+        self.assertLockedOut(self.asking(doorkeeper, b"Bearer t0ken", host=THERE))
 
     def test_proxy(self) -> None:
         """
@@ -203,12 +203,12 @@ class GuessingTests(DoorkeeperTestCase):
         """
         with capturedLogs() as events:
             self.guess(self.make(mode="password"), b"Bearer gu3ss")
-        refused, lockedOut = events
+        refused, assertLockedOut = events
         self.assertEqual(refused["log_namespace"], "openclaw.audit")
         self.assertEqual(
             formatEvent(refused),
             f"refused credential address={HERE} kind='password' store='gateway.auth'"
             " more_before=0",
         )
-        self.assertIn(HERE, formatEvent(lockedOut))
+        self.assertIn(HERE, formatEvent(assertLockedOut))
         self.assertNotIn("gu3ss", repr(events))

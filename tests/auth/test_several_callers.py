@@ -34,10 +34,10 @@ class NamedTokenTests(DoorkeeperTestCase):
             self.make(self.users()),
             self.make(secret=None, mode="trusted-proxy", header="X-User"),
         ):
-            caller = self.admitted(doorkeeper, header)
+            caller = self.authenticate(doorkeeper, header)
             self.assertEqual((caller.label, caller.namespace), ("token:ci",) * 2)
             self.assertFalse(caller.hasScope("operator.admin"))
-        self.assertEqual(self.admitted(self.make(secret=None)).label, "anonymous")
+        self.assertEqual(self.authenticate(self.make(secret=None)).label, "anonymous")
 
     def test_ownSecretLooksLikeOne(self) -> None:
         """
@@ -46,7 +46,7 @@ class NamedTokenTests(DoorkeeperTestCase):
         for mode in ("token", "password"):
             doorkeeper = self.make(secret="oct_pus", mode=mode)
             self.assertEqual(
-                self.admitted(doorkeeper, b"Bearer oct_pus").label, "operator"
+                self.authenticate(doorkeeper, b"Bearer oct_pus").label, "operator"
             )
             self.refused(self.asking(doorkeeper, b"Bearer oct_opus"))
 
@@ -55,7 +55,7 @@ class NamedTokenTests(DoorkeeperTestCase):
         A revoked token is invalid.
         """
         header, doorkeeper = self.named(), self.make()
-        self.admitted(doorkeeper, header)
+        self.authenticate(doorkeeper, header)
         (self.state / "tokens.json").unlink()
         self.refused(self.asking(doorkeeper, header))
 
@@ -64,7 +64,7 @@ class NamedTokenTests(DoorkeeperTestCase):
         An expired token is invalid.
         """
         header, doorkeeper = self.named(expiresAt=self.clock.seconds() + 5), self.make()
-        self.admitted(doorkeeper, header)
+        self.authenticate(doorkeeper, header)
         self.clock.advance(5)
         self.refused(self.asking(doorkeeper, header))
 
@@ -83,14 +83,14 @@ class NamedTokenTests(DoorkeeperTestCase):
         """
         header, doorkeeper = self.named(requestsPerMinute=2), self.make()
         for _ in range(2):
-            self.admitted(doorkeeper, header)
+            self.authenticate(doorkeeper, header)
         error = self.failureResultOf(
             self.asking(doorkeeper, header), QuotaExceeded
         ).value
         self.assertEqual((error.code, error.retryAfter), ("token_rate", 60))
-        self.admitted(doorkeeper, b"Bearer t0ken")
+        self.authenticate(doorkeeper, b"Bearer t0ken")
         self.clock.advance(60)
-        self.admitted(doorkeeper, header)
+        self.authenticate(doorkeeper, header)
 
 
 class ProxiedTests(DoorkeeperTestCase):
@@ -115,14 +115,14 @@ class ProxiedTests(DoorkeeperTestCase):
         """
         A user from the proxy is accepted.
         """
-        caller = self.admitted(self.doorkeeper, host="192.0.2.1", x_user="ann")
+        caller = self.authenticate(self.doorkeeper, host="192.0.2.1", x_user="ann")
         self.assertEqual(caller.label, "user:ann")
 
     def test_narrowed(self) -> None:
         """
         The proxy can reduce the scopes, and not increase them.
         """
-        caller = self.admitted(
+        caller = self.authenticate(
             self.doorkeeper,
             None,
             b"operator.read,operator.admin",
@@ -148,7 +148,7 @@ class ProxiedTests(DoorkeeperTestCase):
         authenticates no one.
         """
         for header in (b"Basic x", basic(b"ada", PASSWORD), b"Bearer eyJhbGciOi"):
-            caller = self.admitted(
+            caller = self.authenticate(
                 self.doorkeeper, header, host="192.0.2.1", x_user="ann"
             )
             self.assertEqual(caller.label, "user:ann")
@@ -159,7 +159,9 @@ class ProxiedTests(DoorkeeperTestCase):
         A request with a named token has that token's identity, or none.
         """
         token = b"Bearer " + addToken(self.state, "ci").encode()
-        caller = self.admitted(self.doorkeeper, token, host="192.0.2.1", x_user="ann")
+        caller = self.authenticate(
+            self.doorkeeper, token, host="192.0.2.1", x_user="ann"
+        )
         self.assertEqual(caller.label, "token:ci")
         self.refused(
             self.asking(
@@ -173,7 +175,7 @@ class ProxiedTests(DoorkeeperTestCase):
         """
         doorkeeper = self.make(proxies=["192.0.2.1"])
         self.refused(self.asking(doorkeeper, host="192.0.2.1", x_user="ann"))
-        caller = self.admitted(
+        caller = self.authenticate(
             doorkeeper, b"Bearer t0ken", host="192.0.2.1", x_user="ann"
         )
         self.assertEqual(caller.label, "operator")

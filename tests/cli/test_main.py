@@ -18,7 +18,7 @@ class UsageTests(SynchronousTestCase):
     The command line and its errors.
     """
 
-    def carryOut(self, *arguments: str) -> tuple[int | str | None, str, str]:
+    def runCommand(self, *arguments: str) -> tuple[int | str | None, str, str]:
         """
         Run a command line.
 
@@ -49,7 +49,7 @@ class UsageTests(SynchronousTestCase):
             (["config", "fly"], "fly"),
             (["setup", "x"], "x"),
         ):
-            status, stdout, stderr = self.carryOut(*arguments)
+            status, stdout, stderr = self.runCommand(*arguments)
             self.assertEqual((status, stdout), (2, ""), arguments)
             self.assertIn(words, stderr.splitlines()[-1])
             self.assertTrue(stderr.startswith("usage: openclaw"))
@@ -64,7 +64,7 @@ class UsageTests(SynchronousTestCase):
             ["agent", "-m", "x", "--message", "y"],
             ["agent", "-m", "x", "--config", "a", "--config", "b"],
         ):
-            status, stdout, stderr = self.carryOut(*arguments)
+            status, stdout, stderr = self.runCommand(*arguments)
             self.assertEqual((status, stdout), (2, ""), arguments)
             self.assertIn("may be given only once", stderr.splitlines()[-1])
 
@@ -73,7 +73,7 @@ class UsageTests(SynchronousTestCase):
         Each command has a help text.
         """
         for arguments in ([], ["agent"], ["config"], ["config", "check"], ["setup"]):
-            status, stdout, stderr = self.carryOut(*arguments, "--help")
+            status, stdout, stderr = self.runCommand(*arguments, "--help")
             self.assertEqual((status, stderr), (0, ""))
             self.assertTrue(stdout.startswith("usage: openclaw"))
 
@@ -81,7 +81,7 @@ class UsageTests(SynchronousTestCase):
         """
         C{--version} prints the version.
         """
-        self.assertEqual(self.carryOut("--version"), (0, f"{__version__}\n", ""))
+        self.assertEqual(self.runCommand("--version"), (0, f"{__version__}\n", ""))
 
     def test_check(self) -> None:
         """
@@ -90,11 +90,11 @@ class UsageTests(SynchronousTestCase):
         path = Path(self.mktemp()).with_suffix(".yaml").absolute()
         path.write_text("gateway: {port: 1}\n")
         self.assertEqual(
-            self.carryOut("config", "check", str(path)),
+            self.runCommand("config", "check", str(path)),
             (0, f"{path}: no errors\n", ""),
         )
         path.write_text("gateway: {port: many}\n")
-        status, stdout, stderr = self.carryOut("config", "check", str(path))
+        status, stdout, stderr = self.runCommand("config", "check", str(path))
         self.assertEqual((status, stdout), (1, ""))
         self.assertIn("gateway.port", stderr)
 
@@ -103,7 +103,7 @@ class UsageTests(SynchronousTestCase):
         An empty message is rejected before anything else.
         """
         self.assertEqual(
-            self.carryOut("agent", "--message", " \n"),
+            self.runCommand("agent", "--message", " \n"),
             (1, "", "openclaw: The message is empty.\n"),
         )
 
@@ -115,7 +115,7 @@ class ProcessTests(TestCase):
 
     timeout = 60
 
-    async def carryOut(self, state: Path, *arguments: str) -> Command:
+    async def runCommand(self, state: Path, *arguments: str) -> Command:
         """
         Run the command to its end.
         """
@@ -130,9 +130,9 @@ class ProcessTests(TestCase):
         """
         state = Path(self.mktemp()).absolute()
         for _ in range(2):
-            setup = await self.carryOut(state, "setup")
+            setup = await self.runCommand(state, "setup")
             self.assertEqual((self.status, setup.stderr), (0, ""))
-            check = await self.carryOut(state, "config", "check")
+            check = await self.runCommand(state, "config", "check")
             self.assertEqual((self.status, check.stderr), (0, ""))
             self.assertEqual(check.stdout, f"{state / 'openclaw.yaml'}: no errors\n")
 
@@ -142,6 +142,6 @@ class ProcessTests(TestCase):
         """
         path = Path(self.mktemp()).absolute()
         path.write_text("")
-        setup = await self.carryOut(path / "state", "setup")
+        setup = await self.runCommand(path / "state", "setup")
         self.assertEqual((self.status, setup.stdout), (1, ""))
         self.assertIn(str(path), setup.stderr)

@@ -25,7 +25,7 @@ class SetupTestCase(SynchronousTestCase):
         self.state = self.home / "deep" / "state"
         self.environ = {"OPENCLAW_STATE_DIR": str(self.state)}
 
-    def carryOut(self) -> tuple[int, str, str]:
+    def runCommand(self) -> tuple[int, str, str]:
         """
         Run the command.
 
@@ -59,7 +59,7 @@ class FirstTimeTests(SetupTestCase):
         A private configuration and token are written, and the command prints their
         paths, but not the token.
         """
-        status, stdout, stderr = self.carryOut()
+        status, stdout, stderr = self.runCommand()
         self.assertEqual((status, stderr), (0, ""))
         config, token = self.state / CONFIG_NAME, tokenFile(self.state)
         self.assertEqual(
@@ -85,7 +85,7 @@ class FirstTimeTests(SetupTestCase):
         Without the environment variable, the directory is in the user's home.
         """
         self.environ = {"HOME": str(self.home)}
-        self.assertEqual(self.carryOut()[0], 0)
+        self.assertEqual(self.runCommand()[0], 0)
         self.assertTrue((self.home / ".openclaw" / CONFIG_NAME).is_file())
 
     def test_configuration(self) -> None:
@@ -93,7 +93,7 @@ class FirstTimeTests(SetupTestCase):
         The configuration has no warnings.  It enables the endpoint on loopback, with a
         token and the embedded model.
         """
-        self.carryOut()
+        self.runCommand()
         loaded = loadConfig(self.state / CONFIG_NAME, self.environ)
         self.assertEqual(loaded.warnings, ())
         gateway = loaded.config.gateway
@@ -113,9 +113,9 @@ class SecondTimeTests(SetupTestCase):
         """
         The second time has the same output, and changes nothing.
         """
-        _, first, _ = self.carryOut()
+        _, first, _ = self.runCommand()
         before = self.contents()
-        status, second, stderr = self.carryOut()
+        status, second, stderr = self.runCommand()
         self.assertEqual((status, stderr), (0, ""))
         self.assertEqual(second.splitlines(), first.splitlines()[1:])
         self.assertEqual(self.contents(), before)
@@ -128,7 +128,7 @@ class SecondTimeTests(SetupTestCase):
         self.state.mkdir(parents=True)
         own = self.state / "openclaw.json"
         own.write_text("{}")
-        status, stdout, _ = self.carryOut()
+        status, stdout, _ = self.runCommand()
         self.assertEqual(status, 0)
         self.assertIn(f"configuration: {own}\n", stdout)
         self.assertEqual(own.read_text(), "{}")
@@ -141,7 +141,7 @@ class SecondTimeTests(SetupTestCase):
         own = self.home / "my.yaml"
         own.write_text("{}")
         self.environ["OPENCLAW_CONFIG_PATH"] = str(own)
-        self.assertIn(f"configuration: {own}\n", self.carryOut()[1])
+        self.assertIn(f"configuration: {own}\n", self.runCommand()[1])
         self.assertFalse((self.state / CONFIG_NAME).exists())
 
     def test_ownToken(self) -> None:
@@ -151,7 +151,7 @@ class SecondTimeTests(SetupTestCase):
         self.state.mkdir(parents=True)
         tokenFile(self.state).write_text("my-own")
         tokenFile(self.state).chmod(0o600)
-        self.carryOut()
+        self.runCommand()
         self.assertEqual(loadOrCreateToken(self.state, print).reveal(), "my-own")
         self.assertEqual((self.state / CONFIG_NAME).read_text(), FIRST_CONFIG)
 
@@ -165,7 +165,7 @@ class ImpossibleTests(SetupTestCase):
         """
         Assert that one line has the reason, and that the exit status is 1.
         """
-        status, stdout, stderr = self.carryOut()
+        status, stdout, stderr = self.runCommand()
         self.assertEqual((status, stdout), (1, ""))
         self.assertRegex(stderr, r"\Aopenclaw: [^\n]+\n\Z")
         for word in words:

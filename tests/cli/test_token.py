@@ -72,7 +72,7 @@ class TokenTestCase(SynchronousTestCase):
         """
         return self.said(revokeToken, label, self.environ)
 
-    def assertUnfit(self, reason: str, **wanted: object) -> None:
+    def assertRejected(self, reason: str, **wanted: object) -> None:
         """
         Assert that no token is created, and the reason is printed.
         """
@@ -129,7 +129,7 @@ class AddTests(TokenTestCase):
         A label can't be another caller's namespace, a path or several lines.
         """
         for label in ("", "a" * 41, "CI", "a:b", "a b", "a/b", "a\n", "\u00e4", "a_b"):
-            self.assertUnfit("label", label=label)
+            self.assertRejected("label", label=label)
 
     def test_taken(self) -> None:
         """
@@ -147,14 +147,14 @@ class AddTests(TokenTestCase):
         Invalid options create no token.
         """
         for text in ("0", "-1", "1.5", "many", "", "1000000", "\u0663"):
-            self.assertUnfit("--rpm", requestsPerMinute=text)
-            self.assertUnfit("--max-concurrent", maxConcurrent=text)
-        self.assertUnfit("--agent", agents=["a b"])
+            self.assertRejected("--rpm", requestsPerMinute=text)
+            self.assertRejected("--max-concurrent", maxConcurrent=text)
+        self.assertRejected("--agent", agents=["a b"])
         # A misspelt scope would create a token without permissions.
         self.configureAgents("main", "ops")
-        self.assertUnfit("has no agent 'mian'; it has: main, ops.", agents=["mian"])
-        self.assertUnfit("--scope", scopes=["root"])
-        self.assertUnfit("--expires", expires="soon")
+        self.assertRejected("has no agent 'mian'; it has: main, ops.", agents=["mian"])
+        self.assertRejected("--scope", scopes=["root"])
+        self.assertRejected("--expires", expires="soon")
 
 
 class ExpiryTests(SynchronousTestCase):

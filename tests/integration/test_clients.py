@@ -33,7 +33,7 @@ class ClientTestCase(AgentTestCase):
     A gateway whose agent has instructions and tools.
     """
 
-    async def startKeeper(self, changes: Mapping[str, Any] | None = None) -> Daemon:
+    async def startWithTools(self, changes: Mapping[str, Any] | None = None) -> Daemon:
         """
         Start the daemon.
         """
@@ -83,7 +83,7 @@ class PythonTests(ClientTestCase):
 
         @return: Its output.
         """
-        daemon = await self.startKeeper()
+        daemon = await self.startWithTools()
         program = self.folder / "program.py"
         program.write_text(recipe(heading, "python", f"{daemon.url}/v1"))
         self.plays(WEATHER, SAYS)
@@ -107,7 +107,7 @@ class PythonTests(ClientTestCase):
         recipe made with llama-index-llms-openai-like 0.8.1; its packages are too large
         for the tests.
         """
-        daemon = await self.startKeeper()
+        daemon = await self.startWithTools()
         compile(recipe("LlamaIndex", "python"), "recipe", "exec")
         self.plays(WEATHER, SAYS)
         caller = self.caller(daemon)
@@ -130,7 +130,7 @@ class VercelTests(ClientTestCase, NodeTestCase):
         """
         C{streamText} uses a tool and prints what the agent says.
         """
-        daemon = await self.startKeeper()
+        daemon = await self.startWithTools()
         await self.install()
         # Node looks for packages beside the program.
         (self.folder / "node_modules").symlink_to(FOLDER / "node_modules")
@@ -162,7 +162,7 @@ class LLMTests(ClientTestCase):
         """
         It sends a message, and continues the conversation.
         """
-        daemon = await self.startKeeper()
+        daemon = await self.startWithTools()
         models = self.folder / "llm" / "extra-openai-models.yaml"
         models.parent.mkdir()
         models.write_text(recipe("llm", "yaml", f"{daemon.url}/v1"))
@@ -188,7 +188,9 @@ class AliasTests(ClientTestCase):
         The agent replies to the program's model name, and to no other.
         """
         heading = "n8n, and clients with fixed model names"
-        caller = self.caller(await self.startKeeper(safe_load(recipe(heading, "yaml"))))
+        caller = self.caller(
+            await self.startWithTools(safe_load(recipe(heading, "yaml")))
+        )
         self.plays(SAYS)
         answer = await caller.ask(QUESTION, model="gpt-4o-mini")
         self.assertEqual((await answer.json())["model"], "gpt-4o-mini")
@@ -237,7 +239,7 @@ class ChatProgramTests(ClientTestCase):
         A chat of Open WebUI is a session, without its title.  The templates are filled
         in like by Open WebUI 0.10, which leaves missing values empty.
         """
-        self.daemon = await self.startKeeper()
+        self.daemon = await self.startWithTools()
         templates = loads(recipe("Open WebUI", "json"))
 
         def headers(task: str = "") -> dict[str, str]:
@@ -262,7 +264,7 @@ class ChatProgramTests(ClientTestCase):
         A conversation of LibreChat is a session, too; its titles have the same headers,
         and an unfilled template selects no session.
         """
-        self.daemon = await self.startKeeper()
+        self.daemon = await self.startWithTools()
         [endpoint] = safe_load(recipe("LibreChat", "yaml"))["endpoints"]["custom"]
         [(name, template)] = endpoint["headers"].items()
         body = "{{LIBRECHAT_BODY_CONVERSATIONID}}"

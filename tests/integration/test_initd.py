@@ -56,10 +56,10 @@ class InitScriptTestCase(DaemonTestCase):
         self.pidfile = self.folder / "openclaw.pid"
         self.logfile = self.folder / "log" / "openclaw.log"
         self.configure()
-        self.settle()
-        self.addCleanup(self.bury)
+        self.writeSettings()
+        self.addCleanup(self.killDaemon)
 
-    def settle(self, **changes: str) -> None:
+    def writeSettings(self, **changes: str) -> None:
         """
         Write the file with the script's settings.
         """
@@ -126,7 +126,7 @@ class InitScriptTestCase(DaemonTestCase):
         await self.succeed("start")
         self.url = (await self.logged(r"Ready at (\S+)/v1$"))[1]
 
-    async def bury(self) -> None:
+    async def killDaemon(self) -> None:
         """
         Leave no daemon behind.
         """
@@ -179,7 +179,7 @@ class LifeTests(InitScriptTestCase):
         wanted = 1500
         if hard < wanted:
             raise SkipTest(f"no more than {hard} files may be open here")
-        self.settle(OPENCLAW_MAX_FILES=str(wanted))
+        self.writeSettings(OPENCLAW_MAX_FILES=str(wanted))
         self.shell = f"ulimit -S -n 1024; exec /bin/sh {quote(str(SCRIPT))}"
         await self.start()
         limits = Path(f"/proc/{self.pid()}/limits").read_text()
@@ -292,14 +292,14 @@ class RefusalTests(InitScriptTestCase):
         The error has the port in use.
         """
         port = self.upstream.url.split(":")[2].removesuffix("/v1")
-        self.settle(OPENCLAW_OPTIONS=f"--listen tcp:{port}:interface=127.0.0.1")
+        self.writeSettings(OPENCLAW_OPTIONS=f"--listen tcp:{port}:interface=127.0.0.1")
         await self.assertRefused(1, f"127.0.0.1:{port}: [Errno 98] Address already")
 
     async def test_notInstalled(self) -> None:
         """
         The error has the path of the missing twistd.
         """
-        self.settle(OPENCLAW_TWISTD="/nowhere/twistd")
+        self.writeSettings(OPENCLAW_TWISTD="/nowhere/twistd")
         await self.assertRefused(5, "/nowhere/twistd does not exist")
 
     async def test_brokenStore(self) -> None:
@@ -394,7 +394,7 @@ class DrainTests(InitScriptTestCase):
         """
         A daemon that does not end in time is killed.
         """
-        self.settle(OPENCLAW_STOP_SECONDS="1")
+        self.writeSettings(OPENCLAW_STOP_SECONDS="1")
         await self.start()
         pid = self.pid()
         asking = self.ask()

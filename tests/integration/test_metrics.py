@@ -271,7 +271,7 @@ class JSONLogTests(DaemonTestCase):
         self.assertEqual(program.status, 0, program.text)
         url = await self.urlIn(log)
         pid = int(pidfile.read_text())
-        self.addCleanup(self.bury, pid)
+        self.addCleanup(self.killDaemon, pid)
         self.upstream.says("so")
         answer = await self.caller(url).ask(WORDS)
         await answer.whole()
@@ -281,7 +281,7 @@ class JSONLogTests(DaemonTestCase):
         found = self.read(log.read_text().splitlines())
         self.assertTold(found, answer.header("x-openclaw-run-id"))
 
-    def bury(self, pid: int) -> None:
+    def killDaemon(self, pid: int) -> None:
         """
         Leave no daemon behind.
         """

@@ -42,7 +42,7 @@ class Outcome:
     calls: tuple[ToolCall, ...]
     end: ModelReply | tuple[type[OpenClawError], str]
 
-    def mayBecome(self, whole: "Outcome") -> bool:
+    def isPrefixOf(self, whole: "Outcome") -> bool:
         """
         Return whether this may be the result of the beginning of the other's response.
         """

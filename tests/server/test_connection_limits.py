@@ -24,7 +24,7 @@ from tests.server.memory_gateway import (
 )
 
 
-def stranger(site, number=1):
+def connectRemotely(site, number=1):
     """
     Connect from another machine.
 
@@ -35,7 +35,7 @@ def stranger(site, number=1):
     return None if protocol is None else Line(protocol)
 
 
-class CrowdTestCase(GatewayTestCase):
+class LimitTestCase(GatewayTestCase):
     """
     A gateway with low limits.
     """
@@ -62,15 +62,15 @@ class CrowdTestCase(GatewayTestCase):
                 line.end(ConnectionDone())
         super().tearDown()
 
-    def come(self, number=1):
+    def connectFrom(self, number=1):
         """
         Connect from the machine with this number.
         """
-        line = stranger(self.site, number)
+        line = connectRemotely(self.site, number)
         self.lines.append(line)
         return line
 
-    def assertTurnedAway(self, line):
+    def assertRejected(self, line):
         """
         Assert that the connection was rejected with a response.
         """
@@ -83,7 +83,7 @@ class CrowdTestCase(GatewayTestCase):
         self.assertTrue(caller.closed)
 
 
-class AddressTests(CrowdTestCase):
+class AddressTests(LimitTestCase):
     """
     The limit per address.
     """
@@ -93,11 +93,11 @@ class AddressTests(CrowdTestCase):
         A machine over its limit is rejected; others are accepted, and so is the machine
         after it has disconnected.
         """
-        first, second = self.come(), self.come()
-        self.assertTurnedAway(self.come())
-        self.assertNotIsInstance(self.come(2).protocol, RejectedConnection)
+        first, second = self.connectFrom(), self.connectFrom()
+        self.assertRejected(self.connectFrom())
+        self.assertNotIsInstance(self.connectFrom(2).protocol, RejectedConnection)
         first.end(ConnectionDone())
-        self.assertNotIsInstance(self.come().protocol, RejectedConnection)
+        self.assertNotIsInstance(self.connectFrom().protocol, RejectedConnection)
         self.assertTrue(second.connected)
 
     def test_thisMachine(self):
@@ -110,7 +110,7 @@ class AddressTests(CrowdTestCase):
             caller.leave()
 
 
-class TokenTests(CrowdTestCase):
+class TokenTests(LimitTestCase):
     """
     The share of a token, from any address.
     """
@@ -170,7 +170,7 @@ class TokenTests(CrowdTestCase):
             caller.leave()
 
 
-class RoomTests(CrowdTestCase):
+class TotalTests(LimitTestCase):
     """
     The limit of all connections.
     """
@@ -202,9 +202,9 @@ class RoomTests(CrowdTestCase):
         If all connections are in use, the newest is rejected.
         """
         callers = [self.busy() for _ in range(4)]
-        self.assertTurnedAway(self.come())
+        self.assertRejected(self.connectFrom())
         callers[0].leave()
-        self.assertNotIsInstance(self.come().protocol, RejectedConnection)
+        self.assertNotIsInstance(self.connectFrom().protocol, RejectedConnection)
         for caller in callers:
             caller.leave()
 
@@ -216,10 +216,10 @@ class RoomTests(CrowdTestCase):
         callers = [self.busy() for _ in range(4)]
         stuck = []
         for _ in range(MAX_REJECTED):
-            line = self.come()
+            line = self.connectFrom()
             line.stuck = True
             stuck.append(line)
-        self.assertIsNone(stranger(self.site))
+        self.assertIsNone(connectRemotely(self.site))
         self.gateway.clock.advance(LINGER_SECONDS)
         for line in stuck:
             self.assertTrue(line.aborted)
@@ -243,7 +243,7 @@ class RoomTests(CrowdTestCase):
         self.assertEqual(site.connectionLimit, 4)
 
 
-class BodyTests(CrowdTestCase):
+class BodyTests(LimitTestCase):
     """
     The limit of the memory for all bodies.
     """
@@ -323,7 +323,7 @@ class BodyTests(CrowdTestCase):
         caller.leave()
 
 
-class PatienceTests(GatewayTestCase):
+class DeadlineTests(GatewayTestCase):
     """
     The deadlines of a connection.
     """

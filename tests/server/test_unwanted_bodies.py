@@ -25,7 +25,7 @@ class StrangerTests(BodyTestCase):
     Bodies of unauthenticated callers are not buffered.
     """
 
-    def assertTurnedAway(self):
+    def assertRejected(self):
         """
         Assert that the response is complete before the body.
         """
@@ -41,7 +41,7 @@ class StrangerTests(BodyTestCase):
         for headers in ([WRONG], []):
             self.caller = self.gateway.connect()
             self.begin(*headers, length(LIMIT))
-            self.assertTurnedAway()
+            self.assertRejected()
             self.caller.leave()
 
     def test_noInvitation(self):
@@ -60,7 +60,7 @@ class StrangerTests(BodyTestCase):
         for _ in range(99):
             self.caller.send(b"x" * 1000)
             self.assertEqual(self.buffered, b"")
-        self.assertTurnedAway()
+        self.assertRejected()
         self.caller.send(b"x" * 1000)
         self.assertTrue(self.caller.closed)
         self.assertFalse(self.caller.line.aborted)
@@ -71,7 +71,7 @@ class StrangerTests(BodyTestCase):
         The same applies to a body of unknown length.
         """
         self.begin(WRONG, CHUNKED)
-        self.assertTurnedAway()
+        self.assertRejected()
         for _ in range(99):
             self.caller.send(chunk(b"x" * 1000))
             self.assertEqual(self.buffered, b"")

@@ -129,7 +129,7 @@ class OpeningTests(SQLiteTestCase):
             await opening
 
 
-class LettingGoTests(SQLiteTestCase):
+class ClosingTests(SQLiteTestCase):
     """
     Closing a store leaves nothing behind, and drops nothing.
     """

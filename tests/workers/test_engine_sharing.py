@@ -40,7 +40,7 @@ class Call:
         self.failed = error
 
 
-class BorrowedTests(SynchronousTestCase):
+class LeaseTests(SynchronousTestCase):
     """
     A worker that leases the model from the daemon.
     """
@@ -122,7 +122,7 @@ class BorrowedTests(SynchronousTestCase):
         self.assertEqual(self.connected, [])
 
 
-class Lender:
+class DaemonEngine:
     """
     The daemon's engine.
     """
@@ -138,7 +138,7 @@ class Lender:
         self.waiting.append(call)
 
 
-class LendTests(SynchronousTestCase):
+class SharingTests(SynchronousTestCase):
     """
     The daemon's side.
     """
@@ -147,7 +147,7 @@ class LendTests(SynchronousTestCase):
         """
         Record replies.
         """
-        self.engine = Lender()
+        self.engine = DaemonEngine()
         self.replies = []
 
     def test_ready(self):
