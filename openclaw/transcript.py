@@ -18,9 +18,6 @@ _decode = msgspec.json.Decoder(tuple[Message, ...]).decode
 
 
 def isPlain(messages: Sequence[Message]) -> bool:
-    """
-    Return whether messages are plain texts.
-    """
     if isinstance(messages, PlainTranscript):
         return True
     # Each turn checks all messages of the request: any() takes three times as long.

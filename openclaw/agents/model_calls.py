@@ -115,9 +115,6 @@ class ModelCalls:
     # The context window
 
     def _modelsFor(self, conversation: Sequence[Message]) -> Sequence[ModelRef]:
-        """
-        Return the models that can read a conversation.
-        """
         models = self._request.models()
         seeing = [model for model in models if self._readsImages(model)]
         if len(seeing) == len(models) or not seeing or not hasImages(conversation):

@@ -39,9 +39,6 @@ class RunLimits:
 
     @property
     def semaphoreLimits(self) -> SemaphoreLimits:
-        """
-        The limits of the semaphore that all runs acquire.
-        """
         return SemaphoreLimits(
             capacity=self.running, waiting=self.queued, waitSeconds=self.waitSeconds
         )

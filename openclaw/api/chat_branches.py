@@ -123,9 +123,6 @@ def _assistantTexts(conversation: Sequence[Message]) -> list[str]:
 
 
 def _comparisonKeys(texts: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """
-    Return the comparison keys of the last texts.
-    """
     count = min(count, COMPARED_ANSWERS)
     return [_comparisonKey(answer) for answer in texts[len(texts) - count :]]
 

@@ -82,10 +82,6 @@ run.
 
 
 class CompletionEncoder:
-    """
-    Encodes the completion of one request.
-    """
-
     __slots__ = ("_format", "_head", "_logprobs", "_reasoning")
 
     def __init__(self, wireFormat: CompletionFormat) -> None:
@@ -200,9 +196,6 @@ class CompletionEncoder:
                 self._reasoning.append(event.text)
 
     def encodeCompletion(self, result: RunResult) -> bytes:
-        """
-        Encode a whole completion.
-        """
         return _encode(self.buildCompletion(result))
 
     def buildCompletion(self, result: RunResult) -> dict[str, Any]:

@@ -231,8 +231,5 @@ class _PausingProducer:
 
 
 def setStreamHeaders(response: ResponseWriter) -> None:
-    """
-    Set the headers of an event stream.
-    """
     for name, value in STREAM_HEADERS.items():
         response.setHeader(name, value)

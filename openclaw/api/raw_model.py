@@ -49,9 +49,6 @@ def parseRawModel(
 
 
 def limitRawAgent(agent: AgentSettings) -> AgentSettings:
-    """
-    Return the agent with the limits of a raw call.
-    """
     return msgspec.structs.replace(
         agent,
         timeoutSeconds=min(agent.timeoutSeconds, RAW_SECONDS),

@@ -33,9 +33,6 @@ class ReactorLag:
             self._schedule(now)
 
     def last(self) -> float:
-        """
-        Return the last lag, in seconds.
-        """
         return self._measured[-1] if self._measured else 0.0
 
     def longest(self) -> float:

@@ -344,9 +344,6 @@ class AnswerContent:
             self.continueCall(key, wellFormed(half))
 
     def assemble(self, reason: FinishReason) -> ModelReply:
-        """
-        Build the reply from all content.
-        """
         calls = self._calls.calls()
         if reason in ("stop", "tool_calls"):
             # Some servers send one reason and mean the other.

@@ -91,9 +91,6 @@ class Attempts:
 
     @property
     def model(self) -> ModelRef:
-        """
-        Return the current model.
-        """
         return self._models[0]
 
     def afterFailure(self, error: OpenClawError) -> float:

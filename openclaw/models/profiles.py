@@ -133,9 +133,6 @@ class ProfileRow(msgspec.Struct, frozen=True, kw_only=True):
     models: str = ""
 
     def applies(self, api: str, name: str, baseURL: str, model: str) -> bool:
-        """
-        Return whether the row applies to this model of this provider.
-        """
         if self.apis and api not in self.apis:
             return False
         if (self.hosts or self.names) and not (

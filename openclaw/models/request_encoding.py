@@ -73,9 +73,6 @@ def outputLimit(request: ModelRequest) -> int | None:
 
 
 def stopSequences(sampling: Sampling) -> list[str]:
-    """
-    Return the stop sequences as a list.
-    """
     stop = sampling.stop or ()
     return [stop] if isinstance(stop, str) else list(stop)
 

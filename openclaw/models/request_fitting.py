@@ -109,9 +109,6 @@ class _Fitting:
             self._tools = [_withoutKeywords(tool, keywords) for tool in self._tools]
 
     def fitSampling(self) -> None:
-        """
-        Fit the sampling fields.
-        """
         sampling, profile = self._sampling, self._profile
         fields = {
             name: value

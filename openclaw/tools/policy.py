@@ -61,9 +61,6 @@ def _isInProfile(name: str, profile: Profile) -> bool:
 
 
 def grantsTool(config: Config, name: str) -> bool:
-    """
-    Return whether any agent has a tool.
-    """
     return any(
         allowedTools([name], each.tools.profile, each.tools.allow, each.tools.deny)
         for each in config.agentSettings()

@@ -74,10 +74,6 @@ def shareEngine(
 
 
 class EngineLease:
-    """
-    The leases of a worker.
-    """
-
     def __init__(self, send: Callable[[LeaseEngine], object]) -> None:
         """
         @param send: Sends a message to the daemon.

@@ -37,9 +37,6 @@ class PartialCall(msgspec.Struct):
     pieces: dict[str, list[str] | float | int | bool | None] = {}
 
     def add(self, piece: PartialArgument) -> None:
-        """
-        Add a piece of the arguments.
-        """
         path, text = piece.json_path, piece.string_value
         if text is None:
             self.pieces[path] = (

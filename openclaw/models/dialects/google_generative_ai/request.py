@@ -87,9 +87,6 @@ class ThoughtSignatures:
             self._size -= len(oldID) + len(oldName) + len(old)
 
     def of(self, call: ToolCall) -> str | None:
-        """
-        Return the signature of a call, if it is known.
-        """
         return self._known.get((call.id, call.name))
 
 
