@@ -115,7 +115,8 @@ class ModelReply(msgspec.Struct, frozen=True):
     """
     A model's complete reply.
 
-    @ivar text: The text of all L{openclaw.events.TextDelta}s.
+    @ivar text: The text of all L{openclaw.events.TextDelta}s, without a thought at its
+        beginning of which only the end is marked.
     @ivar toolCalls: The calls of all L{openclaw.events.ToolCallDelta}s.
     @ivar thoughts: The reasoning that the provider requires back in the next request.
     @ivar refusal: The text of all L{openclaw.events.RefusalDelta}s.
