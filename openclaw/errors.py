@@ -340,9 +340,12 @@ class UpstreamRefused(UpstreamError):
 class ContextTooLong(UpstreamRefused):
     """
     The conversation exceeds the model's context window.
+
+    @ivar readableShare: The part of it that the model can read, if known.
     """
 
     code = "context_length_exceeded"
+    readableShare: float | None = None
 
 
 class UpstreamTruncated(UpstreamError):

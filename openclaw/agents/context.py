@@ -99,6 +99,16 @@ class Context:
             best = index
         return best
 
+    def estimateNewest(self, conversation: Sequence[Message]) -> int:
+        """
+        Estimate what is sent whatever is left out: the newest message that can be
+        first, and what follows it, in tokens.
+        """
+        start = len(conversation) - 1
+        while start > self.start and isinstance(conversation[start], ToolMessage):
+            start -= 1
+        return sum(map(estimateMessage, conversation[max(start, 0) :]))
+
     def summarise(self, text: str, cut: int) -> None:
         """
         Replace all messages before an index by a summary.

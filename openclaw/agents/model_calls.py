@@ -3,7 +3,7 @@ The model calls of one run: the choice of the model, its context, and the handli
 failures.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -41,6 +41,17 @@ ANSWER_SHARE = 4
 At most one part in this many of a model's context window is reserved for its reply.
 """
 
+
+MAX_ESTIMATE_ERROR = 2
+"""
+A text that is estimated to have this many times the tokens of the context window does
+not fit, whatever the tokenizer.
+"""
+
+SHRINKING_SHARE = 0.9
+"""
+Limit of the newest message's part of a conversation that is worth shortening.
+"""
 
 DEFAULT_CONTEXT_WINDOW = 200_000
 """
@@ -95,16 +106,21 @@ class ModelCalls:
         while True:
             self._stop.check()
             model = attempts.model
-            shown = await self._fitToWindow(conversation, model)
+            shown: Sequence[Message] = conversation
             try:
+                shown = await self._fitToWindow(conversation, model)
                 return await self._callModel(model, shown, listener)
-            except ContextTooLong:
-                if listener.hasOutput or not mayCompact:
+            except ContextTooLong as error:
+                if listener.hasOutput:
                     raise
-                half = estimateMessages(shown) // 2
-                if not await self._compact(conversation, model, half):
-                    raise
-                mayCompact, wait = False, 0.0
+                total, wait = estimateMessages(shown), 0.0
+                if not (
+                    mayCompact
+                    and self._canShrink(conversation, total, error.readableShare)
+                    and await self._compact(conversation, model, total // 2)
+                ):
+                    attempts.skipUnlike(self._isLarger(model), error)
+                mayCompact = False
             except OpenClawError as error:
                 if listener.hasOutput:
                     raise
@@ -134,13 +150,53 @@ class ModelCalls:
         settings = self._services.findModel(model)
         room = self._roomFor(settings)
         shown, isFitting = await self._view(conversation, room)
-        if (
-            not isFitting
-            and room is not None
-            and await self._compact(conversation, model, max(room // 2, 0))
-        ):
-            shown, _ = await self._view(conversation, None)
+        if isFitting or room is None:
+            return shown
+        # What is left out costs a call and is forgotten: both in vain if the newest
+        # message is too long by itself.
+        newest = self._context.estimateNewest(conversation)
+        if newest <= max(room, 0):
+            if await self._compact(conversation, model, max(room // 2, 0)):
+                shown, _ = await self._view(conversation, None)
+        elif settings is not None and settings.contextWindow is not None:
+            self._checkNewest(newest, model, settings.contextWindow)
         return shown
+
+    def _checkNewest(self, tokens: int, model: ModelRef, window: int) -> None:
+        """
+        @raise ContextTooLong: No estimate is so wrong that the newest message fits.
+        """
+        if tokens > window * MAX_ESTIMATE_ERROR:
+            error = ContextTooLong(
+                f"The newest message has about {tokens} tokens, and the model"
+                f" {model.model!r} can read {window}."
+            )
+            error.readableShare = 0.0
+            raise error
+
+    def _canShrink(
+        self, conversation: Sequence[Message], total: int, share: float | None
+    ) -> bool:
+        """
+        Return whether a conversation that was refused as too long can become as short
+        as the model wants it.
+
+        @param share: The part of it that the model can read, if known.
+        """
+        newest = self._context.estimateNewest(conversation)
+        return newest <= total * (SHRINKING_SHARE if share is None else share)
+
+    def _isLarger(self, model: ModelRef) -> Callable[[ModelRef], bool]:
+        """
+        Return a test of other models: whether they are known to read more than a model.
+        """
+
+        def window(each: ModelRef) -> int | None:
+            settings = self._services.findModel(each)
+            return None if settings is None else settings.contextWindow
+
+        known = window(model)
+        return lambda other: known is not None and (window(other) or 0) > known
 
     def _roomFor(self, settings: Model | None) -> int | None:
         """

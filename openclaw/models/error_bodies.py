@@ -17,6 +17,7 @@ from openclaw.models.error_wordings import (
 )
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|key|token)[-_][\w*.-]{6,}|\b[\w-]{32,}", re.I)
+_TOKENS = re.compile(r"(?<![\w.,-])(?:\d{3,9}|\d{1,3}(?:,\d{3}){1,2})(?![\w,]|\.\d)")
 _MESSAGE_CHARACTERS = 500
 _MAX_DEPTH = 8
 _MAX_FAULTS = 5
@@ -61,11 +62,14 @@ class ErrorBody(msgspec.Struct, frozen=True):
     @ivar meaning: Its meaning, independent of the status, if it is known.
     @ivar rejectedFields: Optional fields that the provider or the model does not
         support, by OpenAI's names.
+    @ivar readableShare: The part of a conversation that the model can read, if the
+        error states both numbers of tokens.
     """
 
     message: str = ""
     meaning: Meaning | None = None
     rejectedFields: Sequence[str] = ()
+    readableShare: float | None = None
 
 
 def parseErrorBody(body: bytes, secrets: Sequence[str] = ()) -> ErrorBody:
@@ -76,7 +80,7 @@ def parseErrorBody(body: bytes, secrets: Sequence[str] = ()) -> ErrorBody:
     """
     document = _decoded(body)
     if document is None:
-        return ErrorBody()
+        document = "" if body.strip() == b"null" else _plainText(body)
     text = _textOf(document)
     members = list(_objects(document))
     codes = [
@@ -90,7 +94,18 @@ def parseErrorBody(body: bytes, secrets: Sequence[str] = ()) -> ErrorBody:
         _shown(text, secrets),
         meaningOf(codes, " ".join([text, *_hints(members)])),
         tuple(fields),
+        _readableShare(text[:READ_CHARACTERS]),
     )
+
+
+def _readableShare(text: str) -> float | None:
+    """
+    Compare the two largest numbers of an error: the length of a conversation, and what
+    the model can read.
+    """
+    numbers = {int(each.replace(",", "")) for each in _TOKENS.findall(text)}
+    largest = sorted(numbers, reverse=True)[:2]
+    return largest[1] / largest[0] if len(largest) == 2 else None
 
 
 def _decoded(text: bytes | str) -> Any:
@@ -98,6 +113,17 @@ def _decoded(text: bytes | str) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
+
+
+def _plainText(body: bytes) -> str:
+    """
+    Return the words of a body that is neither JSON nor HTML, nor damaged.
+    """
+    try:
+        text = body.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return ""
+    return "" if text[:1] in ("<", "{", "[", '"') else text
 
 
 def _textOf(value: Any, depth: int = 0) -> str:

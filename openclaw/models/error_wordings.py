@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from enum import Enum
 
-READ_CHARACTERS = 16 * 1024
+READ_CHARACTERS = 4 * 1024
 """
 Limit of the characters of an error that are searched for its meaning.
 """
@@ -33,7 +33,8 @@ CODES: dict[str, Meaning] = {
     "API_KEY_INVALID": Meaning.KEY,  # Google calls a wrong key an invalid argument
     "context_length_exceeded": Meaning.TOO_LONG,  # OpenAI, Azure, Groq
     "exceed_context_size_error": Meaning.TOO_LONG,  # llama.cpp
-    "string_above_max_length": Meaning.TOO_LONG,  # OpenAI, of one message
+    "context_window_exceeded": Meaning.TOO_LONG,  # Zhipu
+    "prompt_too_long": Meaning.TOO_LONG,  # GitHub Copilot
     "model_max_prompt_tokens_exceeded": Meaning.TOO_LONG,  # GitHub Copilot
     "request_too_large": Meaning.TOO_LONG,  # Anthropic, with 413
     "model_context_window_exceeded": Meaning.TOO_LONG,  # Anthropic, Z.ai
@@ -46,12 +47,26 @@ CODES: dict[str, Meaning] = {
     "insufficient_credits": Meaning.MONEY,  # OpenRouter, Vercel
     "payment_required": Meaning.MONEY,  # Cerebras, Hugging Face
     "Arrearage": Meaning.MONEY,  # Qwen
+    "AllocationQuota.FreeTierOnly": Meaning.MONEY,  # Qwen
+    "insufficient_user_quota": Meaning.MONEY,  # New API
+    "budget_exceeded": Meaning.MONEY,  # LiteLLM
+    "credits_exhausted": Meaning.MONEY,
     "model_not_found": Meaning.UNKNOWN_MODEL,  # OpenAI, Groq, Qwen
     "invalid_model": Meaning.UNKNOWN_MODEL,  # Mistral
     "model_not_supported": Meaning.UNKNOWN_MODEL,  # GitHub Copilot
     "DeploymentNotFound": Meaning.UNKNOWN_MODEL,  # Azure
     "resource_not_found_error": Meaning.UNKNOWN_MODEL,  # Moonshot
+    "ModelNotFound": Meaning.UNKNOWN_MODEL,  # Qwen
+    "model_not_available": Meaning.UNKNOWN_MODEL,  # Together
+    "model_decommissioned": Meaning.UNKNOWN_MODEL,  # Groq
+    "model_deprecated": Meaning.UNKNOWN_MODEL,
+    "team_model_access_denied": Meaning.UNKNOWN_MODEL,  # LiteLLM, with 401
+    "key_model_access_denied": Meaning.UNKNOWN_MODEL,  # LiteLLM, with 401
+    "UnsupportedModel": Meaning.UNKNOWN_MODEL,  # Azure
+    "NOT_FOUND": Meaning.UNKNOWN_MODEL,  # Google: the path names the model
     "unsupported_api_for_model": Meaning.INCAPABLE,  # GitHub Copilot
+    "tool_calls_not_supported": Meaning.INCAPABLE,  # Groq
+    "invalid_api_key": Meaning.KEY,  # OpenAI, xAI
 }
 """
 Codes, types and reasons of errors.
@@ -61,12 +76,31 @@ TOO_LONG = (
     r"maximum context length",  # OpenAI, Azure, DeepSeek, Mistral, OpenRouter, vLLM
     r"exceed(?:s|ed)? (?:the |your |this )?(?:model'?s? )?"
     r"(?:maximum )?context (?:window|length|limit|size)",  # OpenAI, LiteLLM
-    r"(?:prompt|request|input) (?:is )?too long",  # Anthropic, Ollama
+    r"(?:prompt|request|input|conversation|context)(?: token)?(?: length)?"
+    r" (?:is )?too long",  # Anthropic, Ollama, Qwen
     r"input token count.{0,40}exceeds the maximum",  # Gemini
+    r"input token count is \d+ but model only supports",  # Vertex AI
+    r"(?:messages|input)[^'\"]{0,40}['\"]: string too long",  # OpenAI, one message
+    r"(?:request|input|prompt) exceeds the maximum (?:allowed )?(?:size|number of"
+    r" bytes)",
+    # Anthropic
+    r"must be at least 1, got -\d",  # vLLM, of the room for an answer
+    r"context (?:window|length) (?:overflow|limit reached)|context overflow",
+    # Ollama and others
+    r"reached context length of",  # LM Studio
+    r"`?inputs`? must have less than \d+ tokens",  # Hugging Face TGI
+    r"tokens in request more than max tokens allowed",  # Scaleway, Databricks
+    r"current length is \d+ while limit is",  # Cerebras
+    r"(?:sequence|prompt|input) (?:length )?\(?\d+(?: tokens)?\)? exceeds?"
+    r" (?:the )?(?:model'?s )?(?:max|limit)",  # vLLM, MLX, TensorRT-LLM
+    r"上下文(?:长度|窗口)?(?:过长|超出|超过)|超[出过](?:最大|模型)?(?:最大)?上下文"
+    r"|输入(?:过长|太长)",  # Zhipu, proxies
     r"exceeds the available context size",  # llama.cpp
     r"context size (?:has been|was) exceeded",  # llama.cpp, also with 500
-    r"input \(\d+ tokens\) is too large to process",  # llama.cpp, of embeddings
-    r"exceeded (?:max |model )?(?:context length|token limit)",  # Ollama, Moonshot
+    r"input (?:\(\d+ tokens\) )?is too large to process",  # llama.cpp, of embeddings
+    r"exceed(?:s|ed)? (?:the )?(?:max(?:imum)? |model )?(?:context length|token limit)",
+    # Ollama, Moonshot
+    r"(?<!rate )\b(?:max )?token limit exceeded",
     r"(?:greater|longer) than the (?:model'?s )?(?:maximum )?context length",
     # LM Studio, Together, SGLang
     r"context length is only \d+",  # vLLM
@@ -80,8 +114,8 @@ TOO_LONG = (
     r"input is too long for requested model",  # Bedrock
     r"exceeds? the maximum (?:allowed )?(?:input|number of input|prompt)"
     r" (?:length|tokens)",  # OpenRouter, Bedrock
-    r"too many (?:input )?tokens (?:in|for) (?:the )?(?:prompt|request|model|input)",
-    # Cohere, Bedrock
+    r"too many (?:input )?tokens(?: (?:in|for) (?:the )?(?:prompt|request|model|input)"
+    r"|\.|: size limit)",  # Cohere, Bedrock
     r"context window (?:exceeds limit|is full)",  # MiniMax
     r"prompt exceeds max length",  # Zhipu
     r"range of input length should be",  # Qwen
@@ -93,7 +127,22 @@ TOO_LONG = (
 
 MONEY = (
     r"credit balance is too low",  # Anthropic, with 400
-    r"insufficient (?:balance|credits?|funds|quota)",  # DeepSeek, OpenRouter, Moonshot
+    r"insufficient (?:\w+ ){0,4}?(?:balance|credits?|funds|quota)\b",
+    # DeepSeek, OpenRouter, Moonshot, Venice
+    r"(?:balance|credits?|funds) (?:is|are) (?:\w+ )?(?:insufficient|depleted|exhausted"
+    r"|too low|used up)",  # SiliconFlow, Google
+    r"(?:have|has|with) (?:no|zero|0)(?: \w+)? credits?\b|any credits (?:yet|left)"
+    r"|out of credits|no (?:remaining )?credits",  # xAI, and others
+    r"(?:account|token|key|wallet) balance",  # Moonshot
+    r"no payment method|add (?:a )?(?:payment method|funds)|top up your",
+    r"billing to be enabled|enable billing",  # Google
+    r"(?:over|exceeded) budget|budget has been exceeded",  # LiteLLM
+    r"key limit exceeded",  # OpenRouter, with 403
+    r"reached your specified (?:api |workspace )?usage limits",  # Anthropic, with 400
+    r"free (?:tier|quota|allocated quota)[^.]{0,40} exhausted",  # Qwen
+    r"spend(?:ing)? (?:limit|cap)(?: has been| was)? (?:reached|exceeded)",
+    # Together, Anthropic
+    r"maximum allowed monthly spending",  # Together
     r"(?:requires|need|purchase|add|buy) more credits",  # OpenRouter
     r"never purchased credits",  # OpenRouter
     r"used all available credits|monthly spending limit",  # xAI, with 403 or 429
@@ -114,19 +163,27 @@ time until a retry.
 """
 
 UNKNOWN_MODEL = (
-    r"models?\b[^.]{0,120} (?:does not exist|not exist|do(?:es)?n't exist)",
+    r"\bmodels?\b[^.]{0,120} (?:does not exist|not exist|do(?:es)?n't exist)",
     # OpenAI, vLLM, Groq, xAI, Cerebras, DeepSeek, Qwen
-    r"models?[ /:'\"`][^.]{0,120}(?:was |is |were )?not found\b",  # Ollama, Google
+    r"\bmodels?[ /:'\"`][^.]{0,120}(?:was |is |were )?not found\b",  # Ollama, Google
     r"model[_ ]not[_ ]found|not found the model|no such model",  # Moonshot
     r"(?:invalid|unknown) model\b",  # Mistral, LiteLLM
     r"is not a valid model",  # OpenRouter
     r"no endpoints found for",  # OpenRouter
     r"unable to access model",  # Together
     r"(?:does|do) not have access to (?:the )?model",  # OpenAI, with 403
+    r"supported (?:api )?model names are",  # DeepSeek
+    r"llm provider not provided|no healthy deployments? for",  # LiteLLM
+    r"not allowed to access model",  # LiteLLM
+    r"(?:could not|couldn't|can't|cannot|unable to|failed to) (?:find|load|locate)"
+    r" (?:the )?model\b",
+    r"\bmodel (?:\S+ )?(?:is )?not (?:available|loaded|deployed)\b|no models loaded",
+    # LM Studio, and others
     r"provided model identifier is invalid",  # Bedrock
     r"requested model is not supported",  # GitHub Copilot
     r"api deployment for this resource does not exist",  # Azure
-    r"model\b[^.]{0,80} (?:has been|is) (?:deprecated|decommissioned|retired)",
+    r"\bmodel\b.{0,80} (?:has been|is|was) (?:deprecated|decommissioned|retired|removed"
+    r"|shut down)",
     # Groq, OpenAI
 )
 
@@ -137,10 +194,18 @@ INCAPABLE = (
     r"|chat|tool_choice|parallel)",  # Ollama, Together, DeepSeek
     r"(?:tool|function)[ _-]?(?:use|calling|calls?|choice)`? (?:is|are) not"
     r" (?:supported|enabled|available)",  # Groq, Mistral, Gemini
-    r"(?:image|vision|audio|file|pdf|multi-?modal)s?(?: input| content|_url)?s?"
-    r" (?:is|are) (?:not|only) supported",  # llama.cpp, OpenAI
+    r"(?:image|vision|audio|video|file|pdf|document|multi-?modal)s?(?: inputs?| content"
+    r"|_url)?s?(?: modality)? (?:(?:is|are) )?(?:not|only) (?:supported|enabled"
+    r"|available)",
+    # llama.cpp, OpenAI, Google
+    r"(?:image_url|input_audio|input_image|input_file) (?:is )?(?:unsupported|not)",
+    r"developer instruction is not enabled",  # Gemma
+    r"content`?['\"]? ?:? ?(?:value )?must be a string",  # Groq, text only
+    r"does not support parameters: \[",  # LiteLLM
+    r"no endpoints (?:available )?matching your",  # OpenRouter
+    r"not supported by (?:the|this) model",
     r"no endpoints found that (?:support|can handle)",  # OpenRouter
-    r"not a (?:multimodal|multi-modal|vision|chat) model",  # vLLM
+    r"not (?:a )?(?:multimodal|multi-modal|vision|chat)\b(?: model)?",  # vLLM
     r"at most 0 (?:image|audio|video)",  # vLLM
     r"requires --(?:enable-auto-tool-choice|tool-call-parser|jinja|mmproj)",
     # vLLM, llama.cpp
@@ -151,10 +216,10 @@ INCAPABLE = (
     r"(?:this|the) model (?:does not|doesn't|cannot|can't) (?:support|accept|use)",
 )
 
-RATE_LIMIT = re.compile(r"rate.?limit|too many requests|throttl", re.I)
-"""
-Texts of a rate limit, which may also mention tokens.
-"""
+KEY = (
+    r"(?:incorrect|invalid) (?:x-)?api[ -]?key",  # OpenAI, xAI, Anthropic
+    r"api key (?:is )?(?:not valid|invalid|expired|missing)",  # Google
+)
 
 
 def _pattern(wordings: Iterable[str]) -> re.Pattern[str]:
@@ -162,6 +227,7 @@ def _pattern(wordings: Iterable[str]) -> re.Pattern[str]:
 
 
 _WORDINGS = (
+    (Meaning.KEY, _pattern(KEY)),
     (Meaning.MONEY, _pattern(MONEY)),
     (Meaning.TOO_LONG, _pattern(TOO_LONG)),
     (Meaning.UNKNOWN_MODEL, _pattern(UNKNOWN_MODEL)),

@@ -116,6 +116,20 @@ class Attempts:
         self._tries = 0
         return 0.0
 
+    def skipUnlike(
+        self, isLike: Callable[[ModelRef], bool], error: OpenClawError
+    ) -> None:
+        """
+        Go on with the next model of a kind.
+
+        @param error: Raised if there is none.
+        """
+        others = [model for model in self._models[1:] if isLike(model)]
+        if not others:
+            raise error
+        self._models = others
+        self._tries = 0
+
     def _waitFor(self, error: OpenClawError) -> float | None:
         """
         @return: C{None} if the same model would fail again.

@@ -2,6 +2,7 @@
 Translate a provider's HTTP errors to ours.
 """
 
+import re
 from collections.abc import Sequence
 
 from twisted.python.failure import Failure
@@ -24,6 +25,9 @@ from openclaw.models.error_wordings import Meaning
 from openclaw.net.content_coding import ContentError
 from openclaw.net.http_connection import UnrequestedCoding
 
+_OF_MODEL = re.compile(r"\bmodels?\b", re.I)
+_OF_FILE = re.compile(r"\b(?:image|file|audio|document|pdf)s?\b", re.I)
+
 
 def providerError(
     provider: str,
@@ -40,17 +44,17 @@ def providerError(
     """
     complaint = parseErrorBody(body, secrets)
     said = f" It says: {complaint.message}" if complaint.message else ""
-    meaning = complaint.meaning
+    meaning = complaint.meaning or _meaningOfStatus(status, complaint.message)
     if meaning is Meaning.MONEY or status == 402:
         return UpstreamOutOfFunds(
             f"Provider {provider!r} wants to be paid.{said}",
             429 if status == 429 else 402,
         )
-    if meaning is Meaning.UNKNOWN_MODEL and status not in (401, 429):
+    if meaning is Meaning.UNKNOWN_MODEL and status != 429:
         return UpstreamModelNotFound(
             f"Provider {provider!r} does not have the model.{said}"
         )
-    isIncapable = meaning is Meaning.INCAPABLE and status not in (401, 429)
+    isIncapable = meaning is Meaning.INCAPABLE and status != 429
     if (status in (401, 403) and not isIncapable) or meaning is Meaning.KEY:
         # The provider's message may quote the key.
         return UpstreamAuthFailed(
@@ -63,10 +67,12 @@ def providerError(
         )
     if meaning is Meaning.TOO_LONG:
         # Some report this with a status of 500, or within a stream without any.
-        return ContextTooLong(
+        tooLong = ContextTooLong(
             f"Provider {provider!r} refused the request: the conversation is longer"
             f" than the model can read.{said}"
         )
+        tooLong.readableShare = complaint.readableShare
+        return tooLong
     if isIncapable or status in (400, 413, 422):
         refused = UpstreamRefused(f"Provider {provider!r} refused the request.{said}")
         refused.rejectedFields = complaint.rejectedFields
@@ -77,6 +83,19 @@ def providerError(
         retryAfter=_retryAfter(headers) if status == 503 else None,
         shouldRetry=None if status >= 500 else False,
     )
+
+
+def _meaningOfStatus(status: int, words: str) -> Meaning | None:
+    """
+    Return the meaning of a status with words that have none by themselves.
+    """
+    if status in (404, 410) and _OF_MODEL.search(words):
+        return Meaning.UNKNOWN_MODEL  # Anthropic says no more than "model: name".
+    if status == 413 and not _OF_FILE.search(words):
+        # Some proxies and servers say no word.  Groq says so of a request that is
+        # larger than all tokens of a minute.
+        return Meaning.TOO_LONG
+    return None
 
 
 def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:

@@ -5,17 +5,18 @@ that exceed the model's context window.
 
 from dataclasses import replace
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.agents.compaction import INSTRUCTIONS
 from openclaw.agents.context import LEFT_OUT
 from openclaw.agents.model_calls import DEFAULT_CONTEXT_WINDOW
-from openclaw.config import Model
+from openclaw.config import Model, ModelChoice, ModelRef
 from openclaw.errors import ContextTooLong, UpstreamError, UpstreamUnreachable
 from openclaw.interfaces import Claim
 from openclaw.messages import AssistantMessage, Usage, UserMessage
 from openclaw.sessions.store.validation import MAX_LOADED_BYTES
-from tests.agents.run_harness import AGAIN, KEY, RunHarness
+from tests.agents.run_harness import AGAIN, AGENT, KEY, RunHarness
 
 LONG = "All work and no play makes Jack a dull boy. " * 20
 TURNS = 6
@@ -294,6 +295,73 @@ class RefusedTests(CompactionTestCase):
         self.harness.call.fail(tooLong())
         self.harness.begin()
         self.assertIn(SUMMARY, self.shown()[0].text)
+
+
+class NewestTests(CompactionTestCase):
+    """
+    The newest message alone is longer than the model can read.
+    """
+
+    def begin(self, tokens):
+        return self.harness.begin(
+            kept=False, opening=[*self.said, UserMessage("word" * tokens)]
+        )
+
+    def test_never(self):
+        """
+        It is refused at once: neither is a summary made nor the model called.
+        """
+        run = self.begin(3 * self.window)
+        self.assertEqual(run.error.code, "context_length_exceeded")
+        self.assertEqual(run.error.status, 400)
+        self.assertEqual(self.harness.provider.calls, [])
+
+    def test_perhaps(self):
+        """
+        The model is called with all messages if the estimate may be wrong.
+        """
+        run = self.begin(self.window + 100)
+        self.assertEqual(len(self.shown()), len(self.said) + 1)
+        self.harness.call.fail(tooLong())
+        self.summarise()
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+
+    def test_refused(self):
+        """
+        A refusal that says how much the model can read is final if the newest message
+        is longer.
+        """
+        self.window = None
+        run = self.begin(3000)
+        error = tooLong()
+        error.readableShare = 0.5
+        self.harness.call.fail(error)
+        self.assertEqual(run.error.code, "context_length_exceeded")
+        self.assertEqual(len(self.harness.provider.calls), 1)
+
+    def test_largerFallback(self):
+        """
+        A fallback that is known to read more is asked in its place.
+        """
+        windows = {"m1": self.window, "m2": 20 * self.window}
+        self.harness.services = replace(
+            self.harness.services,
+            findModel=lambda model: Model(
+                id=model.model, contextWindow=windows.get(model.model)
+            ),
+        )
+        choice = ModelChoice(
+            primary=ModelRef("scripted", "m1"), fallbacks=(ModelRef("scripted", "m2"),)
+        )
+        run = self.harness.begin(
+            kept=False,
+            opening=[UserMessage("word" * 3 * self.window)],
+            agent=msgspec.structs.replace(AGENT, model=choice),
+        )
+        self.answer()
+        self.assertEqual(run.result.text, "Yes.")
+        self.assertEqual(self.harness.provider.calls[0].request.model, "m2")
 
 
 class NoWindowTests(SynchronousTestCase):

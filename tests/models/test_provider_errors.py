@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from openclaw.errors import (
+    ContextTooLong,
     OpenClawError,
     UpstreamAuthFailed,
     UpstreamError,
@@ -68,7 +69,8 @@ class StatusTests(SynchronousTestCase):
         """
         A request that the provider calls wrong is the caller's error.
         """
-        self.assertMeans([400, 413, 422], UpstreamRefused, 400)
+        self.assertMeans([400, 422], UpstreamRefused, 400)
+        self.assertMeans([413], ContextTooLong, 400)
 
     def test_server(self) -> None:
         """
