@@ -28,19 +28,16 @@ SEED = b"""\
 
 class Folder(SynchronousTestCase):
     """
-    Tests with a directory of their own.
+    A test case with a directory.
     """
 
     def setUp(self):
-        """
-        Make the directory.
-        """
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
 
     def write(self, name, content=b""):
         """
-        Make a file, and the directories it is in.
+        Write a file, and create its directories.
         """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +52,7 @@ class LocatingTests(Folder):
 
     def setUp(self):
         """
-        An environment that points into the directory.
+        Create an environment that refers to the directory.
         """
         super().setUp()
         self.system = self.folder / "etc/openclaw.yaml"
@@ -73,7 +70,7 @@ class LocatingTests(Folder):
 
     def test_theOrder(self):
         """
-        Each place is looked at only when those before it have nothing.
+        Each place is searched only if those before it have no file.
         """
         self.assertIsNone(self.find())
         for name in (
@@ -92,7 +89,7 @@ class LocatingTests(Folder):
 
     def test_theStateDirectoryIsInHome(self):
         """
-        Without C{OPENCLAW_STATE_DIR}, C{~/.openclaw} is looked at.
+        Without C{OPENCLAW_STATE_DIR}, C{~/.openclaw} is searched.
         """
         self.write("home/.openclaw/openclaw.json")
         self.assertEqual(
@@ -101,7 +98,7 @@ class LocatingTests(Folder):
 
     def test_aNamedFileMustBeThere(self):
         """
-        A typing error in the name does not start the gateway with another file.
+        A named file must exist, so that no other one is loaded by mistake.
         """
         self.write("etc/openclaw.yaml")
         for asked, source in (
@@ -116,7 +113,7 @@ class LocatingTests(Folder):
 
     def test_pathsAreAbsolute(self):
         """
-        A daemon that changes its directory finds its files again.
+        Paths are absolute, since a daemon may change its directory.
         """
         here = os.path.relpath(self.write("a.yaml"))
         self.assertEqual(self.find(here), "a.yaml")
@@ -127,7 +124,7 @@ class LocatingTests(Folder):
 
     def test_anUnknownHomeIsOneClearLine(self):
         """
-        A path below the home of somebody unknown is no traceback.
+        A path below an unknown user's home is an error without a traceback.
         """
         error = self.assertRaises(
             ConfigError, stateDirectory, {"OPENCLAW_STATE_DIR": "~no-such-user/x"}
@@ -137,7 +134,7 @@ class LocatingTests(Folder):
 
 class LoadingTests(Folder):
     """
-    A file becomes a configuration, or one clear error.
+    A file results in a configuration, or in one clear error.
     """
 
     def load(self, name, content, **environ):
@@ -155,8 +152,7 @@ class LoadingTests(Folder):
 
     def test_theSeedEnablesTheEndpoint(self):
         """
-        The example that everybody begins with works, byte for byte, under each name
-        that JSON5 goes by.
+        The README's example works unchanged, with each extension of JSON5.
         """
         for name in ("openclaw.json", "openclaw.json5", "OPENCLAW.JSON"):
             loaded = self.load(name, SEED)
@@ -167,7 +163,7 @@ class LoadingTests(Folder):
 
     def test_yamlMeansTheSame(self):
         """
-        The seed in the other form gives the same configuration.
+        The example in the other syntax results in the same configuration.
         """
         text = b"gateway: {http: {endpoints: {chatCompletions: {enabled: on}}}}"
         self.assertEqual(
@@ -176,7 +172,7 @@ class LoadingTests(Folder):
 
     def test_noFileAndAnEmptyFileAreTheDefaults(self):
         """
-        The gateway starts with nothing at all.
+        No file, and an empty one, are the defaults.
         """
         self.assertEqual(loadConfig(None, {}).config, Config())
         self.assertIsNone(loadConfig(None, {}).path)
@@ -185,7 +181,7 @@ class LoadingTests(Folder):
 
     def test_pathsStartFromTheFile(self):
         """
-        A relative path means a neighbour of the configuration.
+        A relative path starts at the directory of the configuration.
         """
         path = self.write("deep/a.yaml", b"session: {store: s.sqlite}")
         for named in (path, Path(os.path.relpath(path))):
@@ -195,7 +191,7 @@ class LoadingTests(Folder):
 
     def test_theEnvironmentIsTheOneGiven(self):
         """
-        Variables come from the caller, so two gateways can live in one process.
+        Variables come from the caller, so that a process can have two gateways.
         """
         loaded = self.load(
             "a.yaml", b"agents: {defaults: {systemPrompt: '${P}'}}", P="x"
@@ -204,7 +200,7 @@ class LoadingTests(Folder):
 
     def test_warningsAreHandedOut(self):
         """
-        Unknown keys are for the caller to mention.
+        Unknown keys are returned as warnings.
         """
         self.assertEqual(
             self.load("a.yaml", b"gateway: {prot: 1}").warnings,
@@ -213,7 +209,7 @@ class LoadingTests(Folder):
 
     def test_faultsNameTheFile(self):
         """
-        All faults come under one line that says where they are.
+        All errors follow one line with the file.
         """
         self.assertEqual(
             self.errorIn("a.yaml", b"gateway: {port: x}\nsession: 5").splitlines(),
@@ -227,7 +223,7 @@ class LoadingTests(Folder):
 
     def test_whatIsNoConfigurationIsOneLine(self):
         """
-        Each way in which a file can't be read at all is told plainly.
+        Each kind of unreadable file is one line.
         """
         for name, content, text in (
             ("a.yaml", b"a: [\n", "a.yaml: line 2, column 1: "),
@@ -243,7 +239,7 @@ class LoadingTests(Folder):
 
     def test_aHugeFileIsOneLine(self):
         """
-        A file of any size is read no further than it may be.
+        A file over the limit is not read further.
         """
         path = self.write("huge.yaml", b"a: 1\n")
         os.truncate(path, 10 * 2**30)
@@ -252,7 +248,7 @@ class LoadingTests(Folder):
 
     def test_aPipeIsOneLine(self):
         """
-        Nobody waits for a pipe, nor reads a device without end.
+        Pipes and devices are rejected without blocking.
         """
         os.mkfifo(self.folder / "pipe.yaml")
         (self.folder / "zero.yaml").symlink_to("/dev/zero")
@@ -265,7 +261,7 @@ class LoadingTests(Folder):
 
     def test_anUnreadableFileIsOneLine(self):
         """
-        A directory in the place of the file, or no file, is told plainly.
+        A directory in place of the file, and a missing file, are one line.
         """
         (self.folder / "b.yaml").mkdir()
         for name, why in (
@@ -278,12 +274,12 @@ class LoadingTests(Folder):
 
 class CostTests(Folder):
     """
-    Reading the configuration is a small part of starting.
+    Loading the configuration is a small part of the start.
     """
 
     def test_json5IsOnlyImportedForJSON5(self):
         """
-        A YAML or plain JSON file does not pay for a parser that it has no use for.
+        YAML and plain JSON do not import the JSON5 parser.
         """
         script = (
             "import sys, pathlib, openclaw.config\n"

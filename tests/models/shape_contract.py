@@ -1,6 +1,6 @@
 """
-The contract of every dialect's decoder on the shapes of answers that providers really
-send: nothing that is not needed breaks an answer, and no failure looks like one.
+The contract of every dialect's decoder on the formats of actual providers: unneeded
+members can't break a reply, and no failure looks like a reply.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,8 +78,8 @@ ERRORS: Sequence[dict[str, Any]] = (
     {"base_resp": {"status_code": 1004, "status_msg": "No room."}},
 )
 """
-Events that are errors, as gateways, FastAPI, Mistral, MiniMax, Zhipu and others send
-them with a status of 200.
+Events with errors, as gateways, FastAPI, Mistral, MiniMax, Zhipu and others send them
+with a status of 200.
 """
 
 STATUSES: Sequence[tuple[dict[str, Any], type[UpstreamError]]] = (
@@ -97,7 +97,7 @@ STATUSES: Sequence[tuple[dict[str, Any], type[UpstreamError]]] = (
     ({"code": 200}, UpstreamError),
 )
 """
-Members by which an error says its status, and what it is.
+Members with an error's status, and their meaning.
 """
 
 TOO_LONG = b"This model's maximum context length is 8192 tokens."
@@ -110,7 +110,7 @@ UNKNOWN = (
     b'{"data":[1]}',
 )
 """
-Events that mean nothing in any dialect.
+Events without a meaning in any dialect.
 """
 
 DONE = b"[DONE]"
@@ -128,7 +128,7 @@ PINGS = (
     b'{"event":"heartbeat"}',
 )
 """
-Events that say only that the connection is alive.
+Events that only keep the connection alive.
 """
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -136,19 +136,20 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 class ShapeContract(DecoderContract):
     """
-    To be mixed into a dialect's test case.
+    A mixin for a dialect's test case.
 
-    @cvar text: A JSON text with which the model says the JSON string C{%s}.
-    @cvar thought: A JSON text with which the model thinks the JSON string C{%s}.
-    @cvar ending: JSON texts with which an answer ends for the reason C{stop}.
-    @cvar usage: A JSON text with the counts 3 and 4, each C{%s}; it may end the answer.
-    @cvar isUsageLast: It does.
-    @cvar members: The members that a dialect knows, and others that are common, by the
-        path of the object in C{text} that may have them.
-    @cvar needed: Paths of members without which an answer in C{samples} would be
-        another one: all that begin with one of these.
-    @cvar otherChoice: C{said} of an answer that was not asked for, if there may be one.
-    @cvar named: Events may have names.
+    @cvar text: A JSON text with which the model sends the JSON string C{%s}.
+    @cvar thought: A JSON text with which the model sends the JSON string C{%s} as
+        reasoning.
+    @cvar ending: JSON texts that end a reply for the reason C{stop}.
+    @cvar usage: A JSON text with the counts 3 and 4, each C{%s}; it may end the reply.
+    @cvar isUsageLast: Whether it does.
+    @cvar members: The members that a dialect reads, and other common ones, by the path
+        of their object in C{text}.
+    @cvar needed: Prefixes of paths of members without which a reply in C{samples} would
+        change.
+    @cvar otherChoice: C{said} of a choice that was not requested, if there may be one.
+    @cvar named: Whether events may have names.
     """
 
     text: bytes
@@ -163,29 +164,29 @@ class ShapeContract(DecoderContract):
 
     def ended(self, *documents: bytes) -> Outcome:
         """
-        Read an answer that ends as it should.
+        Decode a reply with a normal end.
         """
         return self.understood(self.framed(*documents, *self.ending))
 
     def assertSays(self, outcome: Outcome, text: str, what: object) -> None:
         """
-        Assert that an answer is whole, and says this.
+        Assert that a reply is complete, with this text.
         """
         self.assertTrue(isinstance(outcome.end, ModelReply), (what, outcome.end))
         self.assertEqual((outcome.text, outcome.end.finishReason), (text, "stop"), what)
 
     def assertEverySplit(self, wire: bytes, expected: Outcome, what: object) -> None:
         """
-        Assert that the reads make no difference.
+        Assert that the split into reads does not matter.
         """
         for place in range(len(wire)):
             self.assertEqual(self.understood(*cut(wire, [place])), expected, what)
 
-    # What is not needed
+    # Unneeded members
 
     def test_oddMembers(self) -> None:
         """
-        Any member that is not needed may have any value.
+        An unneeded member may have any value.
         """
         for path, names in self.members.items():
             for name in names:
@@ -195,7 +196,7 @@ class ShapeContract(DecoderContract):
 
     def test_oddSamples(self) -> None:
         """
-        So may those of real answers: the same words, thoughts and calls are understood.
+        The same applies to actual replies: texts, reasoning and calls do not change.
         """
         for sample, (wire, _) in self.samples.items():
             documents = list(_documents(wire))
@@ -230,7 +231,7 @@ class ShapeContract(DecoderContract):
 
     def test_oddText(self) -> None:
         """
-        Text of another type is as good as absent.
+        Text of another type counts as absent.
         """
         for value in ("null", "1", "1.5", "true", "false", "{}", "[]", "[1]", "NaN"):
             odd = self.text.replace(b"%s", value.encode())
@@ -249,7 +250,7 @@ class ShapeContract(DecoderContract):
 
     def test_oddUsage(self) -> None:
         """
-        Counts may be numbers of any kind; what is none is not counted.
+        Counts may be numbers of any type; other values are not counted.
         """
         for three, four, counted in (
             (b"3", b"4", (3, 4)),
@@ -274,7 +275,7 @@ class ShapeContract(DecoderContract):
 
     def test_errors(self) -> None:
         """
-        An error is one in any form, first or in the middle, whatever comes behind it.
+        An error is recognised in any form, first or in the middle, whatever follows.
         """
         for error in ERRORS:
             document = msgspec.json.encode(error)
@@ -298,7 +299,7 @@ class ShapeContract(DecoderContract):
 
     def test_namedErrors(self) -> None:
         """
-        An event that is named an error is one, whatever it holds, and so is JSON
+        An event that is named an error is one, whatever it contains, and so is JSON
         outside of events.
         """
         if not self.named:
@@ -326,7 +327,7 @@ class ShapeContract(DecoderContract):
 
     def test_statuses(self) -> None:
         """
-        An error within an answer is what it would have been before it.
+        An error within a response has the same meaning as before it.
         """
         for members, kind in STATUSES:
             error = {"message": "No room.", **members}
@@ -336,7 +337,7 @@ class ShapeContract(DecoderContract):
 
     def test_tooLongFirst(self) -> None:
         """
-        That the conversation is too long is known in any form of error.
+        A conversation that is too long is recognised in any form of error.
         """
         for error in ERRORS:
             document = msgspec.json.encode(error).replace(b"No room.", TOO_LONG)
@@ -345,8 +346,8 @@ class ShapeContract(DecoderContract):
 
     def test_unknown(self) -> None:
         """
-        An event of which nothing is understood is no proof of an end, nor is an end
-        mark behind it.  It does no harm to an answer whose end is proven.
+        An unknown event does not prove an end, and neither does an end marker after it.
+        It does not affect a reply whose end is proven.
         """
         for unknown in UNKNOWN:
             for documents in (
@@ -363,7 +364,7 @@ class ShapeContract(DecoderContract):
 
     def test_nothingButDone(self) -> None:
         """
-        An end mark alone ends nothing; behind words it is an end.
+        An end marker alone is not an end; after text it is.
         """
         for wire in (self.framed(DONE), self.framed(*PINGS, DONE)):
             self.assertIs(self.understood(wire).end[0], UpstreamTruncated)
@@ -374,7 +375,7 @@ class ShapeContract(DecoderContract):
 
     def test_pings(self) -> None:
         """
-        Signs of life say nothing.
+        Pings have no meaning.
         """
         for ping in PINGS:
             self.assertSays(self.ended(ping, self.said, ping), "Hi.", ping)
@@ -396,7 +397,7 @@ class ShapeContract(DecoderContract):
 
     def test_halves(self) -> None:
         """
-        Halves of a character in two pieces are joined; a lone one becomes U+FFFD.
+        Halves of a surrogate pair in two pieces are joined; a lone one becomes U+FFFD.
         """
         for pieces, text in (
             (("a\\ud83d", "\\ude00b"), "a😀b"),
@@ -434,14 +435,14 @@ class ShapeContract(DecoderContract):
 
     def test_controlCharacters(self) -> None:
         """
-        Raw control characters in a text are what they are.
+        Raw control characters in a text are kept.
         """
         piece = self.text.replace(b"%s", b'"a\tb"')
         self.assertSays(self.ended(piece), "a\tb", piece)
 
     def test_otherChoices(self) -> None:
         """
-        Of several answers the first is read.
+        Of several choices the first is read.
         """
         if self.otherChoice is not None:
             for documents in (

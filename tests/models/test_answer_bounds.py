@@ -1,6 +1,5 @@
 """
-Tests of the bounds of an answer: nothing that a provider sends can become large, in
-any dialect.
+Tests of the limits of a response, in each dialect.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,20 +36,20 @@ from tests.models.event_reading import decoderOf
 
 PIECE = 2**18
 """
-The bytes that one read brings.
+The bytes of one read.
 """
 
 
 def eventOf(*values: Any) -> bytes:
     """
-    Values as server-sent events.
+    Return values as server-sent events.
     """
     return b"".join(b"data: " + msgspec.json.encode(each) + b"\n\n" for each in values)
 
 
 class BoundsContract:
     """
-    To be mixed into a dialect's test case.
+    A mixin for a dialect's test case.
 
     @cvar dialect: The class of the dialect.
     """
@@ -59,25 +58,25 @@ class BoundsContract:
 
     def decoder(self) -> StreamedReply:
         """
-        Return a decoder of one answer.
+        Return a decoder of one response.
         """
         return decoderOf(self.dialect())
 
     def saying(self, text: str) -> bytes:
         """
-        An event that says some text.
+        Return an event with text.
         """
         raise NotImplementedError
 
     def thinking(self, text: str) -> bytes:
         """
-        An event that says a thought.
+        Return an event with reasoning.
         """
         raise NotImplementedError
 
     def calling(self, index: int, arguments: str) -> bytes:
         """
-        The events of a whole tool call.
+        Return the events of a complete tool call.
         """
         raise NotImplementedError
 
@@ -86,9 +85,9 @@ class BoundsContract:
 
     def read(self, wires: Iterable[bytes]) -> tuple[StreamedReply, int]:
         """
-        Read until the decoder has enough.
+        Decode until the decoder is complete.
 
-        @return: The decoder, and the bytes that it was given.
+        @return: The decoder, and the bytes that it got.
         """
         decoder, given = self.decoder(), 0
         for wire in wires:
@@ -102,7 +101,7 @@ class BoundsContract:
 
     def assertTooLarge(self, wires: Iterable[bytes], most: int) -> None:
         """
-        Assert that an answer is given up, before more than C{most} bytes are read.
+        Assert that a response is aborted, before more than C{most} bytes are read.
         """
         decoder, given = self.read(wires)
         self.assertTrue(decoder.complete, "it is still read")
@@ -115,7 +114,7 @@ class BoundsContract:
 
     def test_calls(self) -> None:
         """
-        As many calls as there may be are read, one more is too many.
+        As many calls as the limit are accepted, one more is not.
         """
         wires = [self.calling(index, "{}") for index in range(MOST_CALLS)]
         decoder, _ = self.read([*wires, self.end])
@@ -125,7 +124,7 @@ class BoundsContract:
 
     def test_arguments(self) -> None:
         """
-        The arguments of one call have a bound.
+        The arguments of one call are limited.
         """
         fit = '{"a":"%s"}' % ("x" * (MOST_ARGUMENTS - 100))
         decoder, _ = self.read([self.calling(0, fit), self.end])
@@ -137,21 +136,21 @@ class BoundsContract:
 
     def test_text(self) -> None:
         """
-        So has all that is said.
+        The text is limited.
         """
         wire = self.saying("x" * PIECE)
         self.assertTooLarge([wire] * 100, limits.MOST_CONTENT + 4 * PIECE)
 
     def test_thoughts(self) -> None:
         """
-        So has all that is thought.
+        The reasoning is limited.
         """
         wire = self.thinking("x" * PIECE)
         self.assertTooLarge([wire] * 100, limits.MOST_CONTENT + 4 * PIECE)
 
     def test_events(self) -> None:
         """
-        So have events that say nothing.
+        The number of events without content is limited.
         """
         self.patch(reply_decoding, "MOST_EVENTS", 1000)
         self.patch(reply_decoding, "UNCOUNTED_BYTES", 0)
@@ -159,7 +158,7 @@ class BoundsContract:
 
     def test_escapes(self) -> None:
         """
-        Nor is one of very many escapes, in whatever it says, or whole.
+        An event with very many escapes is not decoded, in any field or in total.
         """
         for escape in ("\\n", '\\"', "\\\\", "\\u0041"):
             text = escape * (MOST_ESCAPES + 1)
@@ -185,7 +184,7 @@ class BoundsContract:
 
     def test_valuesInStrings(self) -> None:
         """
-        Text that only looks like many values is text.
+        Text that resembles many values is text.
         """
         text = '{"[],\\"' * MOST_VALUES
         decoder, _ = self.read([self.saying(text), self.end])
@@ -217,7 +216,7 @@ class OpenAICompletionsTests(BoundsContract, SynchronousTestCase):
 
     def test_whole(self) -> None:
         """
-        An answer in one piece has the same bounds.
+        A plain response has the same limits.
         """
         call = {"id": "same", "function": {"name": "f", "arguments": "{}"}}
         message = {"tool_calls": [call] * 20_000}
@@ -228,7 +227,7 @@ class OpenAICompletionsTests(BoundsContract, SynchronousTestCase):
 
     def test_pieces(self) -> None:
         """
-        Arguments that come a character at a time are not kept so.
+        Arguments that arrive a character at a time are joined.
         """
         decoder, _ = self.read([self.calling(0, "")])
         [(key, call)] = decoder._calls._byKey.items()
@@ -265,7 +264,7 @@ class OpenAIResponsesTests(BoundsContract, SynchronousTestCase):
 
     def test_items(self) -> None:
         """
-        Items that say nothing are not remembered without end.
+        The number of remembered items is limited.
         """
         wires = (
             eventOf(
@@ -310,7 +309,7 @@ class AnthropicTests(BoundsContract, SynchronousTestCase):
 
     def test_signedAgain(self) -> None:
         """
-        A long thought that is signed again and again is not kept each time.
+        Long reasoning that is signed repeatedly is kept once.
         """
         wires = [self.thinking("x" * PIECE)] * 4
         wires += [self._delta("signature_delta", signature="s")] * 1000
@@ -318,21 +317,21 @@ class AnthropicTests(BoundsContract, SynchronousTestCase):
 
     def test_manyThoughts(self) -> None:
         """
-        The number of thoughts that are kept has a bound, too.
+        The number of kept pieces of reasoning is limited, too.
         """
         wires = [self._delta("signature_delta", signature="s")] * 3000
         self.assertTooLarge(wires, 2**20)
 
     def test_emptyThoughts(self) -> None:
         """
-        Thoughts of no text take no memory.
+        Empty reasoning takes no memory.
         """
         decoder, _ = self.read([self.thinking("")] * 1000)
         self.assertEqual(len(decoder._thought), 0)
 
     def test_otherBlocks(self) -> None:
         """
-        Blocks of other kinds are not remembered without end.
+        The number of remembered blocks of other kinds is limited.
         """
         block = {"type": "x"}
         wires = (
@@ -403,7 +402,7 @@ class GoogleTests(BoundsContract, SynchronousTestCase):
 
     def test_signatures(self) -> None:
         """
-        The signatures that are remembered for later have a bound of their own.
+        The remembered signatures have their own limit.
         """
         signatures = ThoughtSignatures()
         long = "s" * (MAX_SIGNATURE_CHARACTERS // 4)
@@ -422,7 +421,7 @@ class PartTests(SynchronousTestCase):
 
     def test_blanks(self) -> None:
         """
-        Blank text at the beginning is not held back without end.
+        Leading blank text that is held back is limited.
         """
         splitter = ThinkingSplitter()
         told = []
@@ -433,8 +432,8 @@ class PartTests(SynchronousTestCase):
 
     def test_manyBlocks(self) -> None:
         """
-        Many blocks in one text are read in one go.  When each was cut off, this took
-        hours.
+        Many blocks in one text are processed in linear time.  When each was removed,
+        this took hours.
         """
         splitter = ThinkingSplitter()
         told = splitter.feed("<think>a</think> " * 400_000 + "Hi.")
@@ -443,7 +442,7 @@ class PartTests(SynchronousTestCase):
 
     def test_dataLines(self) -> None:
         """
-        An event of very many lines is given up.
+        An event with very many lines is aborted.
         """
         decoder = decoderOf(OpenAICompletions())
         decoder.feed(b"data: x\n" * (MAX_EVENT_LINES + 1))
@@ -452,8 +451,7 @@ class PartTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Values are counted as they are in JSON: not within strings, whatever is escaped
-        in them.
+        Values are counted as in JSON: not inside strings, with any escapes.
         """
         self.assertTrue(hasTooManyValues(b"[1,2,3,4,5,6,7,8,9]", 4))
         self.assertFalse(hasTooManyValues(b'["[1,2,3,4,5,6,7,8,9]"]', 4))

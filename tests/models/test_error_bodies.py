@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.error_bodies}, and of what becomes of complaints.
+Tests of L{openclaw.models.error_bodies}, and of the resulting errors.
 """
 
 import msgspec
@@ -222,7 +222,7 @@ TOO_LONG = {
     ),
 }
 """
-By the provider's name: the status and the body of what it answers.
+By the provider's name: the status and the body of the error.
 """
 
 OTHERS: dict[str, tuple[int, object, type[OpenClawError]]] = {
@@ -249,26 +249,26 @@ OTHERS: dict[str, tuple[int, object, type[OpenClawError]]] = {
     ),
 }
 """
-Errors that resemble it, and are something else.
+Similar errors with another meaning.
 """
 
 
 def refused(status: int, body: object) -> OpenClawError:
     """
-    The error for a status and a JSON body.
+    Return the error for a status and a JSON body.
     """
     return providerError("vendor", status, Headers(), msgspec.json.encode(body))
 
 
 class TooLongTests(SynchronousTestCase):
     """
-    That a conversation is too long is told from other refusals, since something can
-    be done about it.
+    A conversation that is too long is distinguished from other errors, since it can be
+    summarised.
     """
 
     def test_everyProvider(self) -> None:
         """
-        Each provider says it in its own way, and under its own status.
+        Each provider has its own text and status.
         """
         for name, (status, body) in TOO_LONG.items():
             error = refused(status, body)
@@ -280,21 +280,21 @@ class TooLongTests(SynchronousTestCase):
 
     def test_otherTroubles(self) -> None:
         """
-        Errors with similar words are not mistaken for it.
+        Errors with similar texts are distinguished.
         """
         for name, (status, body, kind) in OTHERS.items():
             self.assertIs(type(refused(status, body)), kind, name)
 
     def test_words(self) -> None:
         """
-        The caller learns what the provider says of it.
+        The caller gets the provider's message.
         """
         error = refused(*TOO_LONG["Anthropic"])
         self.assertIn("213462 tokens > 200000 maximum", error.message)
 
     def test_limitComesFirst(self) -> None:
         """
-        An error about a limit on tokens asks to slow down, whatever its words.
+        An error about a limit of tokens per minute is a rate limit, whatever its text.
         """
         error = refused(429, {"error": {"message": "prompt is too long"}})
         self.assertIs(type(error), UpstreamRateLimited)
@@ -306,7 +306,7 @@ class TooLongTests(SynchronousTestCase):
     )
     def test_moreWords(self, name: str, more: str, status: int) -> None:
         """
-        Other numbers, words around them and other statuses change nothing.
+        Other numbers, surrounding texts and statuses do not matter.
         """
         message = parseErrorBody(msgspec.json.encode(TOO_LONG[name][1])).message
         body = {"error": {"message": f"{more} {message.upper()} {more}"}}
@@ -317,12 +317,12 @@ class TooLongTests(SynchronousTestCase):
 
 class KeyTests(SynchronousTestCase):
     """
-    A wrong key is the gateway's fault, not the caller's, whatever the status says.
+    A wrong key is the gateway's error, not the caller's, whatever the status.
     """
 
     def test_google(self) -> None:
         """
-        Google calls a wrong key an invalid argument.
+        Google reports a wrong key as an invalid argument.
         """
         info = {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -343,7 +343,7 @@ class KeyTests(SynchronousTestCase):
 
     def test_otherDetails(self) -> None:
         """
-        Other details, of whatever form, mean nothing of that kind.
+        Other details, in any form, have no such meaning.
         """
         for details in (
             None,
@@ -360,12 +360,12 @@ class KeyTests(SynchronousTestCase):
 
 class FormTests(SynchronousTestCase):
     """
-    Nothing that a provider sends breaks the reader.
+    No body breaks the parser.
     """
 
     def test_odd(self) -> None:
         """
-        Fields of the wrong types are as good as none.
+        Fields of the wrong types count as missing.
         """
         for error in (
             {"message": 1, "code": [], "type": {}},
@@ -380,6 +380,6 @@ class FormTests(SynchronousTestCase):
     @given(st.binary(max_size=60))
     def test_anything(self, body: bytes) -> None:
         """
-        Any bytes are a complaint, if an empty one.
+        Any bytes are an error, possibly with an empty message.
         """
         self.assertIsNone(parseErrorBody(body).meaning)

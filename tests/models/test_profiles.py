@@ -1,5 +1,5 @@
 """
-Tests of L{openclaw.models.profiles} and of the tables of what is known.
+Tests of L{openclaw.models.profiles} and of the tables of profiles.
 """
 
 import re
@@ -19,19 +19,19 @@ SAMPLING = {"temperature", "top_p"}
 
 class TableTests(SynchronousTestCase):
     """
-    The right rows apply.
+    The rows of the tables.
     """
 
     def test_unknown(self) -> None:
         """
-        All fields go to a server of which nothing is known.
+        An unknown server gets all fields.
         """
         self.assertEqual(profileOf(), DEFAULT_PROFILE)
 
     def test_hostOrName(self) -> None:
         """
-        A provider is known by its URL, whatever it is called, or by its name, in any
-        case; not by what only looks like either.
+        A provider is recognised by its URL, whatever its name, or by its name, in any
+        case; not by similar ones.
         """
         for name, url, isKnown in (
             ("vendor", "https://api.mistral.ai/v1", True),
@@ -46,7 +46,7 @@ class TableTests(SynchronousTestCase):
 
     def test_port(self) -> None:
         """
-        Servers on one's own machine are known by their ports.
+        Servers on this machine are recognised by their ports.
         """
         ollama = profileOf(baseUrl="http://localhost:11434/v1")
         self.assertIn("logit_bias", ollama.dropParams)
@@ -55,7 +55,8 @@ class TableTests(SynchronousTestCase):
 
     def test_unopenedThinkTag(self) -> None:
         """
-        The thoughts of some models are opened by their templates, in the prompt.
+        The templates of some models have the opening tag of the reasoning in the
+        prompt.
         """
         for model, isOpened in (
             ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", True),
@@ -70,8 +71,8 @@ class TableTests(SynchronousTestCase):
 
     def test_claude(self) -> None:
         """
-        From Opus 4.7 and Sonnet 5 on, Claude takes neither temperature nor top_p; from
-        4.1 to 4.6 only one of them, and before that both; on every API.
+        From Opus 4.7 and Sonnet 5 on, Claude accepts neither temperature nor top_p;
+        from 4.1 to 4.6 only one of them, and before that both; on every API.
         """
         for model, refusesBoth, onlyOne in (
             ("claude-opus-4-7", True, False),
@@ -97,8 +98,8 @@ class TableTests(SynchronousTestCase):
 
     def test_reasoning(self) -> None:
         """
-        OpenAI's reasoning models take no sampling fields, the later ones not while they
-        reason; models whose names look alike do.
+        OpenAI's reasoning models accept no sampling fields, the later ones not while
+        they reason; models with similar names do.
         """
         for model, always, reasoning in (
             ("o1", True, False),
@@ -145,12 +146,13 @@ class TableTests(SynchronousTestCase):
 
 class ConfiguredTests(SynchronousTestCase):
     """
-    The configuration goes before the tables, and a model's before its provider's.
+    The configuration takes precedence over the tables, and a model's over its
+    provider's.
     """
 
     def test_compat(self) -> None:
         """
-        Each key that is given replaces what is known.
+        Each given key replaces the table's value.
         """
         own = Model(id="m", compat=Compat(supportsUsageInStreaming=True))
         settings = {
@@ -177,8 +179,8 @@ class ConfiguredTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         """
-        C{dropParams} and C{extraBody} of a model and its provider add up; what no
-        request can do without stays.
+        C{dropParams} and C{extraBody} of a model and its provider are merged; required
+        fields are never dropped.
         """
         own = Model(id="m", dropParams=("seed",), extraBody={"b": 3, "c": None})
         profile = profileOf(

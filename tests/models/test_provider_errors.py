@@ -23,7 +23,7 @@ NO_HEADERS = Headers()
 
 def refusal(status: int, body: object = None, *secrets: str) -> OpenClawError:
     """
-    The error for a status and a JSON body.
+    Return the error for a status and a JSON body.
     """
     text = msgspec.json.encode(body)
     return providerError("vendor", status, NO_HEADERS, text, secrets)
@@ -31,7 +31,7 @@ def refusal(status: int, body: object = None, *secrets: str) -> OpenClawError:
 
 class StatusTests(SynchronousTestCase):
     """
-    The caller learns what the status means to the caller.
+    The meaning of statuses.
     """
 
     def assertMeans(
@@ -42,8 +42,7 @@ class StatusTests(SynchronousTestCase):
         shouldRetry: bool | None = None,
     ) -> None:
         """
-        Assert what statuses are told as, and whether a client is kept from trying
-        again.
+        Assert the error of statuses, and whether clients should retry.
         """
         for status in statuses:
             error = refusal(status)
@@ -54,33 +53,32 @@ class StatusTests(SynchronousTestCase):
 
     def test_key(self) -> None:
         """
-        That our key is refused is our fault, not the caller's, and does not change
-        by trying again.
+        A rejected API key is the gateway's error, not the caller's, and is not retried.
         """
         self.assertMeans([401, 403], UpstreamAuthFailed, 502, shouldRetry=False)
 
     def test_limit(self) -> None:
         """
-        A limit is one for the caller too.
+        A rate limit is a rate limit for the caller, too.
         """
         self.assertMeans([429], UpstreamRateLimited, 429)
 
     def test_request(self) -> None:
         """
-        A request that the provider calls wrong is the caller's error.
+        A request that the provider rejects is the caller's error.
         """
         self.assertMeans([400, 422], UpstreamRefused, 400)
         self.assertMeans([413], ContextTooLong, 400)
 
     def test_server(self) -> None:
         """
-        A provider that fails may do better the next time.
+        A failing provider may be retried.
         """
         self.assertMeans([500, 502, 503, 504, 529, 599], UpstreamError, 502)
 
     def test_others(self) -> None:
         """
-        Whatever else is no answer will be none the next time.
+        Other statuses are not retried.
         """
         statuses = [201, 204, 206, 301, 302, 307, 404, 405, 408, 451]
         self.assertMeans(statuses, UpstreamError, 502, shouldRetry=False)
@@ -101,7 +99,7 @@ class RetryAfterTests(SynchronousTestCase):
 
     def test_seconds(self) -> None:
         """
-        A useful delay is told in seconds, also in parts of one.
+        A useful delay is given in seconds, including fractions.
         """
         self.assertEqual(self.retryAfter(429, "7"), 7)
         self.assertEqual(self.retryAfter(429, "0.5"), 0.5)
@@ -111,7 +109,7 @@ class RetryAfterTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        A delay that makes no sense is not passed on.
+        An invalid delay is not passed on.
         """
         date = "Wed, 21 Oct 2026 07:28:00 GMT"
         for value in ("", "soon", "-1", "nan", "inf", "1e9", date):
@@ -121,12 +119,12 @@ class RetryAfterTests(SynchronousTestCase):
 
 class WordsTests(SynchronousTestCase):
     """
-    The provider's own words help to find what is wrong.
+    The provider's message.
     """
 
     def test_forms(self) -> None:
         """
-        Each provider wraps them in its own way.
+        Each provider has its own format.
         """
         for body in [
             {"error": {"message": "Too long", "type": "invalid_request_error"}},
@@ -145,7 +143,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_noWords(self) -> None:
         """
-        Without a message in the body, none is made up.
+        Without a message in the body, none is invented.
         """
         alone = "Provider 'vendor' refused the request."
         for body in (None, 1, [], {}, {"error": None}, {"error": {"message": 1}}, ""):
@@ -156,7 +154,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_nested(self) -> None:
         """
-        A body made to break the reader is one without words.
+        A deeply nested body has no message.
         """
         for text in (b"[" * 60_000, b'{"error":' * 7_000):
             error = providerError("vendor", 500, NO_HEADERS, text)
@@ -164,7 +162,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_oneShortLine(self) -> None:
         """
-        They are made to fit into one line of a log, and not too long a one.
+        It is converted to one short line.
         """
         body = {"error": {"message": "Too\r\n\n  long: " + "word " * 1000}}
         message = refusal(400, body).message
@@ -176,7 +174,7 @@ class WordsTests(SynchronousTestCase):
     @given(st.binary(max_size=60), st.sampled_from([400, 401, 429, 500]))
     def test_anyBody(self, body: bytes, status: int) -> None:
         """
-        Whatever the provider sends, it is a refusal.
+        Any body results in an error.
         """
         error = providerError("vendor", status, NO_HEADERS, body)
         self.assertIsInstance(error, UpstreamError)
@@ -184,12 +182,12 @@ class WordsTests(SynchronousTestCase):
 
 class SecretsTests(SynchronousTestCase):
     """
-    A provider may quote our key; nobody else does.
+    Secrets that a provider quotes are hidden.
     """
 
     def test_refusedKey(self) -> None:
         """
-        Of a key that was refused nothing is told.
+        For a rejected key no message is passed on.
         """
         for status in (401, 403):
             message = refusal(status, {"error": "Incorrect key: abc"}).message
@@ -197,7 +195,7 @@ class SecretsTests(SynchronousTestCase):
 
     def test_ownSecrets(self) -> None:
         """
-        Secrets are hidden at every place, whatever they look like.
+        Secrets are hidden at any position, in any form.
         """
         for secret in ("hush", "a/b+c==", "(.*)", "pass word"):
             for status in (400, 429, 500, 503):
@@ -207,7 +205,7 @@ class SecretsTests(SynchronousTestCase):
 
     def test_whatLooksLikeKeys(self) -> None:
         """
-        So is what looks like a key, though it is none that we know.
+        Texts that look like keys are hidden, too.
         """
         for key in [
             "sk-proj-abc123DEF456",
@@ -221,7 +219,7 @@ class SecretsTests(SynchronousTestCase):
 
     def test_ordinaryWords(self) -> None:
         """
-        Ordinary words can be read, names of models and numbers among them.
+        Ordinary text stays, including names of models and numbers.
         """
         words = "Model 'meta-llama/Llama-3.1-8B' takes 8192 tokens, a key-value store"
         self.assertIn(words, refusal(400, {"error": words}).message)
