@@ -42,15 +42,18 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Thought(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
-    A model's reasoning before tool calls, if its provider requires it back.
+    A model's reasoning before tool calls, if its provider requires it back; or another
+    part of a message that only its provider understands.
 
     @ivar text: The reasoning; empty if the provider does not show it.
     @ivar signature: The provider's signature, or the encrypted reasoning.  Other
         providers reject it.
+    @ivar lasting: Send it back in later turns, too, and also without tool calls.
     """
 
     text: str
     signature: str
+    lasting: bool = False
 
 
 class TextPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):

@@ -48,6 +48,7 @@ class ToolCallSchema(Struct):
     id: str
     type: Literal["function"]
     function: CalledFunction
+    extra_content: dict[str, Any] | UnsetType = UNSET
 
 
 class AssistantAnswer(Struct):
@@ -131,7 +132,8 @@ class ToolCallDelta(Struct):
     """
 
     index: int
-    function: FunctionDelta
+    function: FunctionDelta | UnsetType = UNSET
+    extra_content: dict[str, Any] | UnsetType = UNSET
     id: str | UnsetType = UNSET
     type: Literal["function"] | UnsetType = UNSET
 

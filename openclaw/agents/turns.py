@@ -27,6 +27,7 @@ from openclaw.messages import (
     AssistantMessage,
     FinishReason,
     Message,
+    Thought,
     ToolCall,
     ToolMessage,
     Usage,
@@ -64,6 +65,7 @@ class RunResult:
     @ivar toolCalls: Tool calls for the client.
     @ivar usage: The sum over all model calls.
     @ivar refusal: The model's reason for not answering, if it gave one.
+    @ivar thoughts: The thoughts that its provider requires back with the calls.
     """
 
     text: str
@@ -71,6 +73,7 @@ class RunResult:
     usage: Usage
     toolCalls: Sequence[ToolCall] = ()
     refusal: str = ""
+    thoughts: Sequence[Thought] = ()
 
 
 class TurnListener:
@@ -187,7 +190,7 @@ class TurnLoop:
             if own and reply.finishReason == "tool_calls":
                 await self._callTools(reply, own)
                 if clients:
-                    return self._makeResult("tool_calls", clients)
+                    return self._makeResult("tool_calls", clients, reply.thoughts)
                 continue
             said = self._text.strip() or self._refusal
             if clients or reply.finishReason != "stop" or said:
@@ -195,7 +198,7 @@ class TurnLoop:
                 self.newMessages.append(
                     AssistantMessage(content, clients, tuple(reply.thoughts))
                 )
-                return self._makeResult(reply.finishReason, clients)
+                return self._makeResult(reply.finishReason, clients, reply.thoughts)
             if nudged:
                 raise EmptyReply("The model's reply was empty.")
             nudge, nudged, blanks = (NUDGE,), True, reply.text
@@ -266,7 +269,10 @@ class TurnLoop:
             )
 
     def _makeResult(
-        self, reason: FinishReason, clients: Sequence[ToolCall]
+        self,
+        reason: FinishReason,
+        clients: Sequence[ToolCall],
+        thoughts: Sequence[Thought],
     ) -> RunResult:
         # A truncated reply might have called it.
         if reason in ("stop", "tool_calls"):
@@ -277,6 +283,7 @@ class TurnLoop:
             usage=self._usage,
             toolCalls=tuple(clients),
             refusal=self._refusal,
+            thoughts=tuple(thoughts) if clients else (),
         )
 
     def _checkChoice(self, clients: Sequence[ToolCall]) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from openclaw import __version__
 from openclaw.agents.recorded_run import RecordedRun
 from openclaw.agents.turns import RunResult
+from openclaw.api.call_state import encodeState
 from openclaw.errors import OpenClawError
 from openclaw.events import (
     LogprobsDelta,
@@ -142,11 +143,26 @@ class CompletionEncoder:
         """
         Encode the last frames of a completion.
         """
-        frames = self._chunk({}, result.finishReason)
+        frames = self._callState(result) + self._chunk({}, result.finishReason)
         if self._format.includeUsage:
             frames += self._head + b'[],"usage":' + _encode(_usageMembers(result.usage))
             frames += b"}\n\n"
         return frames + DONE
+
+    def _callState(self, result: RunResult) -> bytes:
+        """
+        Encode a frame with the state of the calls, if they have one.
+        """
+        if not result.toolCalls:
+            return b""
+        pieces = [
+            {"index": index, **members}
+            for index, members in enumerate(
+                encodeState(result.toolCalls, result.thoughts)
+            )
+            if members
+        ]
+        return self._chunk({"tool_calls": pieces}, None) if pieces else b""
 
     def encodeError(self, error: OpenClawError) -> bytes:
         """
@@ -209,7 +225,11 @@ class CompletionEncoder:
             "refusal": result.refusal or None,
         }
         if result.toolCalls:
-            message["tool_calls"] = [_toolCall(call) for call in result.toolCalls]
+            state = encodeState(result.toolCalls, result.thoughts)
+            message["tool_calls"] = [
+                {**_toolCall(call), **members}
+                for call, members in zip(result.toolCalls, state, strict=True)
+            ]
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
         choice = {

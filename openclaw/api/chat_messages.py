@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openclaw.api.body_parsing import truncate
+from openclaw.api.call_state import decodeState
 from openclaw.api.chat_schema import ImageURL, Part, WireMessage
 from openclaw.api.request_images import ImageParser
 from openclaw.errors import InvalidRequest
@@ -13,6 +14,7 @@ from openclaw.messages import (
     AssistantMessage,
     Message,
     TextPart,
+    Thought,
     ToolCall,
     ToolMessage,
     UserMessage,
@@ -88,7 +90,8 @@ def parseMessages(
                 calls = _toolCalls(wireMessage)
                 callIDs.update(call.id for call in calls)
                 content = joinRefusal(text, wireMessage.refusal or "")
-                conversation.append(AssistantMessage(content, calls))
+                thoughts = _thoughts(wireMessage)
+                conversation.append(AssistantMessage(content, calls, thoughts))
             case "tool":
                 result = _toolMessage(wireMessage, text, field)
                 if result.tool_call_id not in callIDs:
@@ -112,9 +115,21 @@ def parseMessages(
 
 def _toolCalls(wireMessage: WireMessage) -> tuple[ToolCall, ...]:
     return tuple(
-        ToolCall(call.id, call.function.name, call.function.arguments)
+        ToolCall(
+            call.id,
+            call.function.name,
+            call.function.arguments,
+            decodeState(call.extra_content)[0],
+        )
         for call in wireMessage.tool_calls or ()
     )
+
+
+def _thoughts(wireMessage: WireMessage) -> tuple[Thought, ...]:
+    for call in wireMessage.tool_calls or ():
+        if thoughts := decodeState(call.extra_content)[1]:
+            return thoughts
+    return ()
 
 
 def _toolMessage(wireMessage: WireMessage, text: str, field: str) -> ToolMessage:

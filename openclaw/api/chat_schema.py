@@ -6,7 +6,7 @@ ignored; L{openclaw.api.chat_request} lists them for the response. Each field ma
 C{null}, which is equivalent to leaving it out.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct
 
@@ -57,6 +57,7 @@ class WireToolCall(Struct):
     id: str
     function: WireFunction
     type: str | None = None
+    extra_content: dict[str, Any] | None = None
 
 
 class WireMessage(Struct):

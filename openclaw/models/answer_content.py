@@ -203,11 +203,12 @@ class AnswerContent:
                 return text
         return self._halves.join(_THOUGHT, text)
 
-    def keepThought(self, text: str, signature: str) -> None:
+    def keepThought(self, text: str, signature: str, lasting: bool = False) -> None:
         """
         Keep reasoning that the provider requires back with the following calls.
 
         @param text: The part of it that L{think} has sent.
+        @param lasting: See L{Thought}.
         """
         signature = wellFormed(signature)
         # Some servers sign the same reasoning again: each time it is another copy.
@@ -216,7 +217,7 @@ class AnswerContent:
             raise self.tooLarge(f"with more than {MOST_THOUGHTS} thoughts")
         if self._content > MOST_CONTENT:
             raise self._sayingTooMuch()
-        self._thoughts.append(Thought(text, signature))
+        self._thoughts.append(Thought(text, signature, lasting))
 
     def beginCall(self, key: object, name: str | None, id: str | None) -> None:
         """
@@ -357,8 +358,10 @@ class AnswerContent:
             finishReason=reason,
             usage=self.usage,
             toolCalls=calls,
-            # After a reply that ends with text, it is not required back.
-            thoughts=tuple(self._thoughts) if calls else (),
+            # After a reply that ends with text, most of it is not required back.
+            thoughts=tuple(
+                thought for thought in self._thoughts if calls or thought.lasting
+            ),
             refusal=self._declined.decode(),
         )
 

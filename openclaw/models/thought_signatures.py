@@ -6,7 +6,8 @@ other models and by the same API elsewhere.  So it is stored with the model's na
 sent only to that model.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from hashlib import sha256
 
 import msgspec
 
@@ -14,7 +15,6 @@ from openclaw.interfaces import ModelReply
 from openclaw.messages import (
     AssistantMessage,
     Message,
-    Thought,
     ToolCall,
     UserMessage,
 )
@@ -35,7 +35,7 @@ def bindThoughts(reply: ModelReply, owner: str) -> ModelReply:
     return msgspec.structs.replace(
         reply,
         thoughts=tuple(
-            Thought(thought.text, mark + thought.signature)
+            msgspec.structs.replace(thought, signature=mark + thought.signature)
             for thought in reply.thoughts
         ),
         toolCalls=tuple(
@@ -47,12 +47,12 @@ def bindThoughts(reply: ModelReply, owner: str) -> ModelReply:
 
 def selectThoughts(messages: Sequence[Message], owner: str) -> Sequence[Message]:
     """
-    Select the thoughts to send to a model: its own, since the last user message.  Older
-    ones are not needed, and the provider may reject them as unknown.
+    Select the thoughts to send to a model: its own, since the last user message, and
+    lasting ones.  Others are not needed, and the provider may reject them as unknown.
     """
     if isPlain(messages):
         return messages
-    mark = owner + _END
+    marks = (owner + _END, publicOwner(owner) + _END)
     latest = max(
         (
             index
@@ -62,35 +62,64 @@ def selectThoughts(messages: Sequence[Message], owner: str) -> Sequence[Message]
         default=-1,
     )
     return [
-        _select(message, mark, index > latest)
+        _select(message, marks, index > latest)
         if isinstance(message, AssistantMessage)
         else message
         for index, message in enumerate(messages)
     ]
 
 
-def _select(message: AssistantMessage, mark: str, isLate: bool) -> AssistantMessage:
+def _select(
+    message: AssistantMessage, marks: tuple[str, ...], isLate: bool
+) -> AssistantMessage:
     if not message.thoughts and not any(call.signature for call in message.tool_calls):
         return message
     return msgspec.structs.replace(
         message,
-        thoughts=tuple(_selectOwn(message.thoughts, mark)) if isLate else (),
+        thoughts=tuple(
+            msgspec.structs.replace(thought, signature=signature)
+            for thought in message.thoughts
+            if (isLate or thought.lasting)
+            and (signature := _unbound(thought.signature, marks)) is not None
+        ),
         tool_calls=tuple(
-            _withSignature(
-                call,
-                call.signature.removeprefix(mark)
-                if call.signature.startswith(mark)
-                else "",
-            )
+            _withSignature(call, _unbound(call.signature, marks) or "")
             for call in message.tool_calls
         ),
     )
 
 
-def _selectOwn(thoughts: Iterable[Thought], mark: str) -> Iterable[Thought]:
-    for thought in thoughts:
-        if thought.signature.startswith(mark):
-            yield Thought(thought.text, thought.signature.removeprefix(mark))
+def _unbound(signature: str, marks: tuple[str, ...]) -> str | None:
+    """
+    Return the provider's signature, or C{None} if it is another model's.
+    """
+    if not signature.startswith(marks):
+        return None
+    return signature.partition(_END)[2]
+
+
+def publicOwner(owner: str) -> str:
+    """
+    Return the name of a model for clients, who need not know which one it is.
+    """
+    return f"#{sha256(owner.encode()).hexdigest()[:16]}"
+
+
+def splitSignature(signature: str) -> tuple[str, str]:
+    """
+    Split a bound signature.
+
+    @return: Its owner and the provider's signature.
+    """
+    owner, _, own = signature.partition(_END)
+    return owner, own
+
+
+def joinSignature(owner: str, signature: str) -> str:
+    """
+    Bind a signature to an owner, or to what L{publicOwner} returns for it.
+    """
+    return owner + _END + signature
 
 
 def _withSignature(call: ToolCall, signature: str) -> ToolCall:

@@ -5,7 +5,7 @@ Follows U{https://platform.openai.com/docs/api-reference/chat}, and the profile 
 provider where that differs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +20,7 @@ from openclaw.messages import (
     UserMessage,
 )
 from openclaw.models.message_fitting import fitMessages, isFitting
+from openclaw.models.opaque_members import decodeCallMembers, memberOf
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.request_encoding import dataURI, resultText, shortCallID
 from openclaw.models.translation import mapToolNames
@@ -49,7 +50,7 @@ _Content = str | list[dict[str, Any]]
 class _Said(msgspec.Struct, omit_defaults=True):
     role: str
     content: _Content | msgspec.UnsetType | None
-    tool_calls: list[_ToolCall] | None = None
+    tool_calls: Sequence[_ToolCall | dict[str, Any]] | None = None
     tool_call_id: str | None = None
     name: str | None = None
     reasoning_content: str | None = None
@@ -68,7 +69,7 @@ class _Messages:
             mapToolNames(request.messages) if profile.requiresToolResultName else {}
         )
 
-    def wire(self) -> list[_Said | Message] | msgspec.Raw:
+    def wire(self) -> list[_Said | Message | dict[str, Any]] | msgspec.Raw:
         """
         Return all messages, the system prompt first.
         """
@@ -89,14 +90,14 @@ class _Messages:
             _markCached(said)
         return said
 
-    def _system(self) -> list[_Said | Message]:
+    def _system(self) -> list[_Said | Message | dict[str, Any]]:
         if not self._request.system:
             return []
         isDeveloper = self._profile.supportsDeveloperRole and self._request.reasoning
         role = "developer" if isDeveloper else "system"
         return [_Said(role, self._request.system)]
 
-    def _message(self, message: Message) -> _Said | Message:
+    def _message(self, message: Message) -> _Said | Message | dict[str, Any]:
         # Most need no conversion, and there can be a thousand.
         if isinstance(message, UserMessage):
             return message if isinstance(message.content, str) else _withParts(message)
@@ -106,7 +107,7 @@ class _Messages:
             return self._withCalls(message)
         return message
 
-    def _result(self, message: ToolMessage) -> _Said | Message:
+    def _result(self, message: ToolMessage) -> _Said | Message | dict[str, Any]:
         profile = self._profile
         if profile.requiresToolResultName or profile.requiresMistralToolIds:
             return _Said(
@@ -122,29 +123,39 @@ class _Messages:
     def _callID(self, id: str) -> str:
         return shortCallID(id) if self._profile.requiresMistralToolIds else id
 
-    def _call(self, call: ToolCall) -> _ToolCall:
-        return _ToolCall(self._callID(call.id), _Function(call.name, call.arguments))
+    def _call(self, call: ToolCall) -> _ToolCall | dict[str, Any]:
+        said = _ToolCall(self._callID(call.id), _Function(call.name, call.arguments))
+        if not call.signature or self._profile.strictMessageKeys:
+            return said
+        return {**decodeCallMembers(call.signature), **msgspec.to_builtins(said)}
 
-    def _withCalls(self, message: AssistantMessage) -> _Said:
+    def _withCalls(self, message: AssistantMessage) -> _Said | dict[str, Any]:
         profile = self._profile
         calls = [self._call(call) for call in message.tool_calls]
         content: _Content | msgspec.UnsetType | None = message.content
-        fields = {thought.signature: thought.text for thought in message.thoughts}
+        fields, members = {}, {}
+        for thought in message.thoughts:
+            member = memberOf(thought)
+            if member is None:
+                fields[thought.signature] = thought.text
+            else:
+                members[member[0]] = member[1]
         if profile.requiresThinkingAsText and fields:
             content = "\n\n".join(filter(None, [*fields.values(), message.content]))
         if profile.strictMessageKeys or profile.requiresThinkingAsText:
-            fields = {}
+            fields, members = {}, {}
         if profile.requiresReasoningContentOnAssistantMessages and calls:
             fields.setdefault("reasoning_content", "")
         if calls and not content and profile.contentBesideCalls != "empty":
             content = None if profile.contentBesideCalls == "null" else msgspec.UNSET
-        return _Said(
+        said = _Said(
             "assistant",
             content,
             calls or None,
             reasoning_content=fields.get("reasoning_content"),
             reasoning=fields.get("reasoning"),
         )
+        return {**members, **msgspec.to_builtins(said)} if members else said
 
 
 def _withParts(message: UserMessage) -> _Said:
@@ -160,7 +171,7 @@ def _withParts(message: UserMessage) -> _Said:
     )
 
 
-def _markCached(said: list[_Said | Message]) -> None:
+def _markCached(said: list[_Said | Message | dict[str, Any]]) -> None:
     """
     Mark the system prompt and the newest user's message for caching, as in
     U{https://openrouter.ai/docs/features/prompt-caching}.
@@ -180,7 +191,7 @@ def _markCached(said: list[_Said | Message]) -> None:
         said[index] = _Said(_roleOf(each), [*others, {**last, "cache_control": CACHED}])
 
 
-def _roleOf(said: _Said | Message | None) -> str:
+def _roleOf(said: _Said | Message | dict[str, Any] | None) -> str:
     if isinstance(said, _Said):
         return said.role
     return "user" if isinstance(said, UserMessage) else ""

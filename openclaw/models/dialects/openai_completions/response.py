@@ -7,7 +7,7 @@ C{finish_reason} (not both) may be left out, and a response may be plain though 
 was requested.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,15 @@ from openclaw.interfaces import ModelReply, ModelRequest
 from openclaw.models.call_matching import CallMatcher, idOf, indexOf
 from openclaw.models.dialects.openai_completions.request import bodyOf
 from openclaw.models.finish_reasons import isFailure, nearestReason
-from openclaw.models.lenient_json import LenientDecoder, textOf
+from openclaw.models.lenient_json import LenientDecoder, parseLeniently, textOf
+from openclaw.models.opaque_members import (
+    DETAILS,
+    callMembers,
+    encodeMembers,
+    joinDetails,
+    messageMembers,
+    thoughtOf,
+)
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
 from openclaw.models.reply_decoding import StreamedReply
 from openclaw.models.request_encoding import encodeBody
@@ -43,17 +51,6 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _CompletionDetails | None = None
 
 
-class _FunctionDelta(msgspec.Struct):
-    name: str | None = None
-    arguments: Any = None
-
-
-class _CallDelta(msgspec.Struct):
-    index: Any = None
-    id: Any = None
-    function: _FunctionDelta | None = None
-
-
 _Written = str | list[Any] | dict[str, Any] | None
 """
 Text, or parts of it.
@@ -66,8 +63,9 @@ class _Text(msgspec.Struct):
     reasoning: _Written = None  # OpenRouter, Ollama
     reasoning_text: _Written = None  # GitHub Copilot
     refusal: _Written = None
-    tool_calls: list[_CallDelta] | None = None
-    function_call: _FunctionDelta | None = None  # before tool_calls
+    tool_calls: list[dict[str, Any]] | None = None
+    reasoning_details: Any = None  # OpenRouter
+    function_call: dict[str, Any] | None = None  # before tool_calls
 
 
 class _Choice(msgspec.Struct):
@@ -97,7 +95,12 @@ _KNOWN = frozenset({"choices", "created", "id", "model", "object", "usage", "x_g
 Members of chunks that may be without meaning.
 """
 
-_FUNCTION_CALL = _CallDelta(index=0)
+DETAIL_CHARACTERS = 128
+"""
+Characters charged for a piece of C{reasoning_details}, whose text comes as reasoning,
+too.
+"""
+
 _THOUGHTS = frozenset({"reasoning", "thinking"})
 _CHUNK = LenientDecoder(_Chunk)
 _decodeChunk = _CHUNK.decode
@@ -114,6 +117,10 @@ class ChatCompletionDecoder(StreamedReply):
         self._thought = bytearray()
         self._thoughtField = ""
         self._matcher = CallMatcher(self.hasWholeArguments)
+        self._callMembers: dict[object, dict[str, Any]] = {}
+        self._members: dict[str, Any] = {}
+        self._details: list[Any] = []
+        self._began = False
 
     def read(self, payload: bytes) -> None:
         """
@@ -129,6 +136,8 @@ class ChatCompletionDecoder(StreamedReply):
                 # Only one was requested.
                 if not choice.index:
                     self._readChoice(choice, chunk.error)
+                    if self._mayHaveMembers(choice):
+                        self._readMembers(payload)
                     break
         if chunk.usage is not None:
             self._count(chunk.usage)
@@ -158,6 +167,13 @@ class ChatCompletionDecoder(StreamedReply):
         """
         if self._thought:
             self.keepThought(self._thought.decode(), self._thoughtField)
+            self._thought.clear()
+        members = self._members
+        if self._details:
+            members = {**members, DETAILS: joinDetails(self._details)}
+        for name, value in members.items():
+            self.keepThought(*thoughtOf(name, value))
+        self._members, self._details = {}, []
         return super().reply()
 
     def _readChoice(self, choice: _Choice, error: Any) -> None:
@@ -176,6 +192,8 @@ class ChatCompletionDecoder(StreamedReply):
                     self.say(content)
                 else:
                     self._readParts(content)
+            if details := said.reasoning_details:
+                self._keepDetails(details)
             if refusal := said.refusal:
                 self.decline(textOf(refusal))
             if said.tool_calls or said.function_call is not None:
@@ -189,6 +207,11 @@ class ChatCompletionDecoder(StreamedReply):
             self.finishReason = "stop"
         if choice.usage is not None:
             self._count(choice.usage)
+
+    def _keepDetails(self, details: Any) -> None:
+        if isinstance(details, list):
+            self._details += details
+            self._content += DETAIL_CHARACTERS * len(details)
 
     def _readParts(self, content: Any) -> None:
         """
@@ -214,26 +237,61 @@ class ChatCompletionDecoder(StreamedReply):
 
     def _readCalls(self, said: _Text, isWhole: bool) -> None:
         for call in said.tool_calls or ():
-            if call.function is not None:
-                self._readCall(call, call.function, isWhole)
+            self._readCall(call, call.get("function"), isWhole)
         if said.function_call is not None:
-            self._readCall(_FUNCTION_CALL, said.function_call, isWhole)
+            self._readCall({"index": 0}, said.function_call, isWhole)
 
-    def _readCall(
-        self, call: _CallDelta, function: _FunctionDelta, isWhole: bool
-    ) -> None:
+    def _readCall(self, call: Mapping[str, Any], function: Any, isWhole: bool) -> None:
         """
         @param isWhole: Whether the response is plain, so that each item is a call.
         """
-        id, index, name = idOf(call.id), indexOf(call.index), function.name or ""
+        if not isinstance(function, dict):
+            return
+        id, index = idOf(call.get("id")), indexOf(call.get("index"))
+        name, arguments = idOf(function.get("name")), function.get("arguments")
         key = None if isWhole else self._matcher.find(id, index, name)
         if key is None:
-            if not name and not function.arguments:
+            if not name and not arguments:
                 return
             key = self._matcher.begin(id, index, name)
             self.beginCall(key, name, id)
-        if arguments := function.arguments:
+            self._began = True
+        if arguments:
             self.continueCall(key, self.argumentsText(arguments))
+        if members := callMembers(call):
+            known = self._callMembers.setdefault(key, {})
+            known |= members
+            self.signCall(key, encodeMembers(known))
+
+    def _mayHaveMembers(self, choice: _Choice) -> bool:
+        """
+        Decide whether to look for members that only the provider understands: not in
+        the many chunks that go on with a text or a call.
+        """
+        said = choice.delta
+        if said is None:
+            return choice.message is not None
+        if said.tool_calls:
+            began, self._began = self._began, False
+            return began
+        return not (
+            said.content
+            or said.reasoning_content
+            or said.reasoning
+            or said.reasoning_text
+        )
+
+    def _readMembers(self, payload: bytes) -> None:
+        """
+        Keep what only the provider understands of a message.
+        """
+        document = parseLeniently(payload)
+        for choice in document["choices"]:
+            if isinstance(choice, dict) and not choice.get("index"):
+                message = choice.get("delta") or choice.get("message")
+                if isinstance(message, dict):
+                    self._members |= messageMembers(message)
+                return
 
     def _count(self, usage: _Usage) -> None:
         """

@@ -42,6 +42,12 @@ MIN_OUTPUT_TOKENS = 16
 The minimum of C{max_output_tokens} in the API.
 """
 
+PHASE = "phase"
+"""
+Stands in the place of a signature for the C{phase} of a message, which goes back in all
+later turns.
+"""
+
 ENCRYPTED_THOUGHTS = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
 
@@ -77,7 +83,12 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
             else:
                 yield {"role": "user", "content": content}
         case AssistantMessage(content=text, tool_calls=calls, thoughts=thoughts):
+            phase = next(
+                (each.text for each in thoughts if each.signature == PHASE), ""
+            )
             for thought in thoughts:
+                if thought.signature == PHASE:
+                    continue
                 # The provider would look up its id, but stores nothing.
                 yield {
                     "type": "reasoning",
@@ -85,7 +96,8 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
                     "encrypted_content": thought.signature,
                 }
             if text:
-                yield {"type": "message", "role": "assistant", "content": text}
+                said = {"type": "message", "role": "assistant", "content": text}
+                yield {**said, "phase": phase} if phase else said
             for call in calls:
                 yield {
                     "type": "function_call",

@@ -13,7 +13,7 @@ import msgspec
 from openclaw.config import Secret
 from openclaw.interfaces import ModelRequest
 from openclaw.models.call_matching import CallMatcher
-from openclaw.models.dialects.openai_responses.request import bodyOf
+from openclaw.models.dialects.openai_responses.request import PHASE, bodyOf
 from openclaw.models.finish_reasons import nearestReason
 from openclaw.models.lenient_json import LenientDecoder, textOf
 from openclaw.models.profiles import DEFAULT_PROFILE, Profile
@@ -48,6 +48,7 @@ class _Item(msgspec.Struct):
     arguments: Any = None
     content: Any = None
     encrypted_content: Any = None
+    phase: str | None = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -190,9 +191,12 @@ class ResponseDecoder(StreamedReply):
             self.noteItem(self._kept, index)
             if sealed := textOf(item.encrypted_content):
                 self.keepThought("", sealed)
-        elif item.type == "message" and index not in self._told:
-            self.noteItem(self._told, index)
-            self._readContent(item.content)
+        elif item.type == "message":
+            if item.phase:
+                self.keepThought(item.phase, PHASE, lasting=True)
+            if index not in self._told:
+                self.noteItem(self._told, index)
+                self._readContent(item.content)
 
     def _readContent(self, content: Any) -> None:
         for part in content if isinstance(content, list) else [content]:
