@@ -218,7 +218,7 @@ class EmbeddingRuns:
         """
         Cancel the calls for which a predicate is true.
 
-        @param why: Makes the error that they fail with.
+        @param makeReason: Makes the error with which they fail.
         """
         for reply, call in list(self._calls.items()):
             if predicate(call):

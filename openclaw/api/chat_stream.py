@@ -111,9 +111,6 @@ class CompletionStream:
     ) -> None:
         """
         Write until the run has ended, at the pace of the client.
-
-        @param request: The response.
-
         @raise OpenClawError: The run failed before the first byte.
         """
         wasPaused = subscription.paused
