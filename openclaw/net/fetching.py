@@ -238,7 +238,8 @@ class _Fetch:
 
     async def _readDocument(self, url: URL, response: IResponse) -> FetchedDocument:
         where = url.to_text()
-        if response.code != 200:
+        # A proxy may have transformed what is 203.
+        if response.code not in (200, 203):
             phrase = replaceUnprintable(response.phrase.decode("latin-1")[:100])
             raise ToolError(f"{where} answers {response.code} {phrase}.")
         contentType = _decodeHeader(response, b"content-type", "text/plain")

@@ -6,40 +6,8 @@ libxml2's, which is fast on hostile pages, too, and its licence is free.  It is 
 at its first use.
 """
 
-import codecs
 import re
 from typing import Any
-
-HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-
-TEXT_TYPES = frozenset(
-    {
-        "application/json",
-        "application/ld+json",
-        "application/markdown",
-        "application/x-ndjson",
-        "application/xml",
-        "application/yaml",
-    }
-)
-
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_META = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.I)
-_META_BYTES = 2048
-_CHARSET_ALIASES = {
-    # Browsers decode these as Windows-1252 (WHATWG Encoding Standard).
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
-}
-_EXCLUDED_CHARSETS = frozenset(
-    # Python's codecs that are not charsets of pages, or are slow.
-    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
-)
-
 
 MAX_TABLE_CHARACTERS = 16 * 1024 * 1024
 """
@@ -69,67 +37,6 @@ _TEXTLESS = ("script", "style", "template", "noscript")
 _INDENTED = ("ul", "ol", "div")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 _TABLE_PARTS = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
-
-
-def isTextType(kind: str) -> bool:
-    return (
-        kind.startswith("text/")
-        or kind in HTML_TYPES
-        or kind in TEXT_TYPES
-        or kind.endswith(("+json", "+xml"))
-    )
-
-
-def extractText(data: bytes, kind: str, charset: str | None) -> str | None:
-    """
-    Extract the text of a response.
-
-    @param kind: The media type.
-    @param charset: The charset of the Content-Type header.
-    @return: The text, or C{None} if the data is not text.
-    """
-    html = kind in HTML_TYPES
-    text = decodeText(data, charset, html)
-    if "\0" in text:
-        return None
-    return renderHTML(text) if html else text
-
-
-def decodeText(data: bytes, charset: str | None, html: bool) -> str:
-    """
-    Decode bytes by their byte order mark, the header's charset or HTML's; else as
-    UTF-8.
-
-    @param charset: The charset of the Content-Type header.
-    """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    names = [charset]
-    if html and (meta := _META.search(data[:_META_BYTES])):
-        names.append(meta[1].decode("ascii", "replace"))
-    for name in names:
-        codec = _findCodec(name)
-        if codec is not None:
-            return data.decode(codec, "replace")
-    return data.decode("utf-8", "replace")
-
-
-def _findCodec(charset: str | None) -> str | None:
-    """
-    Return Python's codec of a charset, or C{None} if it has none.
-    """
-    if not charset:
-        return None
-    try:
-        name = codecs.lookup(charset).name
-        # Some codecs do not decode bytes to text; only an attempt shows it.
-        b"x".decode(name, "replace")
-    except (LookupError, ValueError):
-        return None
-    if name in _EXCLUDED_CHARSETS:
-        return None
-    return _CHARSET_ALIASES.get(name, name)
 
 
 def renderHTML(html: str) -> str:

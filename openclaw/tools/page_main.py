@@ -8,6 +8,7 @@ of memory and time, so that no page can block or fill the daemon.
 """
 
 import json
+import os
 import resource
 import sys
 import threading
@@ -27,14 +28,23 @@ def convert(job: dict[str, object]) -> None:
     The first line written is a JSON object: C{left} is the number of characters that
     were cut off, C{error} says why there is no text.
     """
-    from openclaw.tools.html_text import extractText
+    from openclaw.tools.page_text import PDF_TYPES, extractText
+    from openclaw.tools.pdf_text import UnreadablePDF
 
     with open(3, "rb") as file:
         data = file.read()
     limit = int(str(job["limit"]))
-    text = extractText(data, str(job["kind"]), job["charset"])  # type: ignore[arg-type]
+    kind = str(job["kind"])
+    try:
+        text = extractText(data, kind, job["charset"], limit)  # type: ignore[arg-type]
+    except UnreadablePDF as error:
+        writeResult({"error": str(error)})
+        return
     if text is None:
         writeResult({"error": "is not text"})
+    elif kind in PDF_TYPES:
+        # It is bounded already, and says itself which pages are left out.
+        writeResult({"left": 0}, text.encode("utf-8", "replace"))
     else:
         left = max(0, len(text) - limit)
         writeResult({"left": left}, text[:limit].encode("utf-8", "replace"))
@@ -63,6 +73,8 @@ def main() -> None:
     Set the limits, and convert.
     """
     job = json.loads(sys.argv[1])
+    # Libraries' warnings do not belong to the result.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.path[:] = job["path"]
     for kind, limit in (
         (resource.RLIMIT_AS, job["memory"]),

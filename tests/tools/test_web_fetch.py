@@ -55,6 +55,32 @@ class ReadingTests(FetchTestCase):
         told = await self.fetch("http://site.example/")
         self.assertTrue(told.endswith('\n{"a": 1}'))
 
+    async def test_types(self):
+        """
+        Text is text by any of its media types, also if a proxy has transformed it.
+        """
+        for kind in [
+            "application/javascript",
+            "application/toml",
+            "application/x-yaml",
+        ]:
+            self.page(b"a = 1", content_type=kind)
+            self.assertTrue(
+                (await self.fetch("http://site.example/")).endswith("\na = 1")
+            )
+        self.server.pages["/"] = answer(b"text", b"203 Non-Authoritative Information")
+        self.assertTrue((await self.fetch("http://site.example/")).endswith("\ntext"))
+
+    async def test_charsets(self):
+        """
+        The header's charset is one of the WHATWG's, in small and in large pages.
+        """
+        for size in [1, 100_000]:
+            text = "\u2460\u9ad9" * size
+            self.page(text.encode("cp932"), content_type="text/plain; charset=x-sjis")
+            told = await self.fetch("http://site.example/", maxCharacters=300_000)
+            self.assertTrue(told.endswith(text))
+
     async def test_compressed(self):
         """
         A compressed page is decoded.
