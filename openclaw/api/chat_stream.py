@@ -111,6 +111,7 @@ class CompletionStream:
     ) -> None:
         """
         Write until the run has ended, at the pace of the client.
+
         @raise OpenClawError: The run failed before the first byte.
         """
         wasPaused = subscription.paused
