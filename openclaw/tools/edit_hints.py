@@ -61,9 +61,10 @@ def describeNearest(text: str, old: str) -> str:
         if len(known) % 1000 == 0 and time.monotonic() > deadline:
             break
     sought = [_simplify(line) for line in wanted]
-    found = _findAlike(known, sought, partial) or _findSimilar(known, sought, deadline)
+    found = _findAlike(known, sought, partial, deadline)
+    found = found or _findSimilar(known, sought, deadline)
     return "".join(
-        _describe(lines[start : start + len(wanted)], start, wanted, partial)
+        _describe(lines[start : start + len(wanted)], start, wanted, partial, deadline)
         for start in found
     )
 
@@ -78,7 +79,10 @@ def _simplify(line: str) -> str:
 
 
 def _findAlike(
-    known: Sequence[str], sought: Sequence[str], partial: tuple[bool, bool]
+    known: Sequence[str],
+    sought: Sequence[str],
+    partial: tuple[bool, bool],
+    deadline: float,
 ) -> list[int]:
     """
     Find the lines that are alike but for such differences.
@@ -96,8 +100,12 @@ def _findAlike(
         )
     found = []
     for start in range(len(known) - len(sought) + 1):
-        if not test(known[start]) or (
-            list(known[start + 1 : start + len(sought) - 1]) != list(sought[1:-1])
+        if not test(known[start]):
+            continue
+        if time.monotonic() > deadline:
+            break
+        if not all(
+            known[start + index] == sought[index] for index in range(1, len(sought) - 1)
         ):
             continue
         if len(sought) > 1:
@@ -133,13 +141,23 @@ def _findSimilar(
 
 
 def _describe(
-    lines: Sequence[str], start: int, wanted: Sequence[str], partial: tuple[bool, bool]
+    lines: Sequence[str],
+    start: int,
+    wanted: Sequence[str],
+    partial: tuple[bool, bool],
+    deadline: float,
 ) -> str:
     """
     Show one place, and its differences.
     """
     differences: list[str] = []
     for index, (line, old) in enumerate(zip(lines, wanted, strict=False)):
+        if line == old:
+            continue
+        if len(differences) >= MAX_DIFFERENCES or (
+            differences and time.monotonic() > deadline
+        ):
+            break
         ends = (partial[0] and index == 0, partial[1] and index == len(wanted) - 1)
         for difference in _compare(line, old, ends):
             if len(differences) < MAX_DIFFERENCES:

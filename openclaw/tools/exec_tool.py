@@ -58,7 +58,8 @@ class ExecTool:
     name = "exec"
     description = (
         "Run a shell command in the workspace and see its output.\n"
-        "It has no input. The middle of long output is left out. Background"
+        "It may be in a sandbox that has no network and can write only the workspace."
+        " It has no input. The middle of long output is left out. Background"
         " processes are killed when the command ends."
     )
     parameters: Mapping[str, Any] = {
@@ -120,6 +121,8 @@ class ExecTool:
             output = BoundedOutput(min(settings.maxOutputBytes, MAX_SHOWN))
             status = await runProgram(context.reactor, program, output)
         finally:
+            if report.cleaning is not None:
+                await report.cleaning
             report.close()
         return _formatOutput(output.text(), status, report.end, seconds)
 
@@ -173,6 +176,7 @@ class _Report:
     @ivar mark: The mark of the command's processes.
     @ivar writer: The descriptor that the reaper writes to.
     @ivar end: The report, or C{None} if the reaper was killed.
+    @ivar cleaning: Fires when the processes that it left have been killed.
     """
 
     def __init__(self, context: ToolContext) -> None:
@@ -181,6 +185,7 @@ class _Report:
         """
         self.mark = token_hex(16)
         self.end: dict[str, Any] | None = None
+        self.cleaning: Deferred[None] | None = None
         self._context = context
         try:
             self._reader, self.writer = os.pipe()
@@ -196,10 +201,10 @@ class _Report:
         try:
             self.end = json.loads(os.read(self._reader, MAX_REPORT_BYTES))
         except (BlockingIOError, ValueError):
-            return runInThread(
+            self.cleaning = runInThread(
                 self._context.reactor, lambda stop: killMarked(self.mark, stop)
             )
-        return None
+        return self.cleaning
 
     def close(self) -> None:
         os.close(self._reader)

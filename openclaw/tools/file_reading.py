@@ -23,6 +23,7 @@ from openclaw.tools.text_encoding import (
     BinaryData,
     TextEncoding,
     detectEncoding,
+    maySwitch,
 )
 
 MAX_TEXT_BYTES = 64 * 1024
@@ -61,12 +62,12 @@ class _Source:
         """
         Find the encoding of a page that may end within a character.
         """
-        if self.original is not None or page.isascii():
+        if self.original is not None or (page.isascii() and not maySwitch(page)):
             return UTF8
         if self.size <= MAX_EDIT_BYTES:
             self.file.seek(0)
             page = self.file.read(MAX_EDIT_BYTES)
-        elif _isBeginning(page):
+        elif _isBeginning(page) and not maySwitch(page):
             return UTF8
         try:
             return detectEncoding(page)

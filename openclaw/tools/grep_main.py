@@ -21,7 +21,12 @@ from typing import Any
 
 from openclaw.tools.grep_pattern import BadPattern, LinePattern
 from openclaw.tools.printable import escapeControls
-from openclaw.tools.text_encoding import SNIFF_BYTES, BinaryData, detectEncoding
+from openclaw.tools.text_encoding import (
+    SNIFF_BYTES,
+    BinaryData,
+    detectEncoding,
+    maySwitch,
+)
 
 START = 3
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -217,7 +222,8 @@ class Search:
             if literal.isascii() and literal.encode() not in data:
                 return None
             try:
-                return data.decode("utf-8-sig")
+                if not maySwitch(data):
+                    return data.decode("utf-8-sig")
             except UnicodeDecodeError:
                 pass
         try:

@@ -71,7 +71,8 @@ class Limits:
         Set the limits that the system enforces for each process.
         """
         for kind, limit in (
-            (resource.RLIMIT_NPROC, self.processes),
+            # The reaper ends the command before; this is for between its looks.
+            (resource.RLIMIT_NPROC, 2 * self.processes),
             (resource.RLIMIT_DATA, self.memory),
             (resource.RLIMIT_FSIZE, self.fileSize),
             (resource.RLIMIT_CORE, 0),

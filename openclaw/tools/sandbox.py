@@ -22,7 +22,7 @@ PROGRAM = "bwrap"
 TEMPORARY_BYTES = 256 * 1024 * 1024
 SHARED_BYTES = 64 * 1024 * 1024
 """
-Sizes of C{/tmp} and C{/dev/shm}, which are memory.
+Sizes of C{/tmp}, and of C{/var/tmp} and C{/dev/shm}, which are memory.
 """
 
 PROBE_SECONDS = 20
@@ -117,7 +117,7 @@ class Sandbox:
             *("--proc", "/proc", "--dev", "/dev"),
             *("--size", str(SHARED_BYTES), "--tmpfs", "/dev/shm"),
             *("--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp"),
-            *("--symlink", "/tmp", "/var/tmp"),
+            *("--size", str(SHARED_BYTES), "--tmpfs", "/var/tmp"),
             *_mountInterpreter(),
             *_mountReadOnly(settings.readOnlyPaths),
             *("--ro-bind", str(program), LAUNCHER),

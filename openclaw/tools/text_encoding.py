@@ -127,8 +127,17 @@ def detectEncoding(data: bytes) -> TextEncoding:
                 return TextEncoding(codec, codec.upper())
         raise BinaryData
     if _isValid(data, "utf-8"):
+        if maySwitch(data) and _isValid(data, "iso2022_jp"):
+            return TextEncoding("iso2022_jp", "ISO-2022-JP")
         return UTF8
     return _guess(data)
+
+
+def maySwitch(data: bytes) -> bool:
+    """
+    Return whether data that looks like ASCII has the escapes of ISO-2022-JP.
+    """
+    return b"\x1b$B" in data or b"\x1b$@" in data
 
 
 def _isValid(data: bytes, codec: str) -> bool:

@@ -40,6 +40,7 @@ ENCODED = [
         "\u3053\u3093\u306b\u3061\u306f\u4e16\u754c\u3002\u3053\u308c\u306f\u30c6\u30b9\u30c8\u3067\u3059\u3002\n"
         * 3,
     ),
+    ("ISO-2022-JP", "iso2022_jp", "\u65e5\u672c\u8a9e\u3067\u3059\n"),
     ("UTF-16-LE", "utf-16-le", "plain text without a mark\n"),
     ("UTF-16-BE", "utf-16-be", "plain text without a mark\n"),
 ]

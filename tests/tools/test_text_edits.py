@@ -249,6 +249,8 @@ class HintTests(FileToolTestCase):
         began = time.monotonic()
         describeNearest("some line of text here\n" * 300_000, "another line, not there")
         describeNearest("x" * 8_000_000, "y" * 2_000_000)
+        describeNearest("}\n" * 200_000, "}\n" * 50_000 + "x\n}\n")
+        describeNearest(" a\n" * 200_000, "a\n" * 100_000 + "a")
         told = describeNearest("a\u00a0" * 1_000_000, "a " * 1_000_000)
         self.assertLess(time.monotonic() - began, 20)
         self.assertLess(len(told), 2000)
