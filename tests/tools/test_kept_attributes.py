@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
@@ -144,7 +143,7 @@ class MountTests(FileToolTestCase):
             [*RUN_IN_NAMESPACE, str(self.workspace), kind],
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         if "unshare" in ran.stderr or "mount: " in ran.stderr:
             raise SkipTest("no namespaces here")
