@@ -16,6 +16,7 @@ from openclaw.events import RunListener, ToolProgress
 from openclaw.interfaces import ITool, ToolContext, ToolError, ToolSpec
 from openclaw.messages import ToolCall, ToolMessage
 from openclaw.tools.arguments import ArgumentReader
+from openclaw.tools.printable import escapeControls
 
 MAX_RESULT_CHARACTERS = 100_000
 """
@@ -194,8 +195,12 @@ class Toolbox:
 
 
 def _truncate(result: str) -> str:
+    """
+    Bound a result, and show its control characters in a readable form.
+    """
     if not isinstance(result, str):
         raise TypeError(f"a tool's result is a str, not {type(result).__name__}")
-    if len(result) <= MAX_RESULT_CHARACTERS:
-        return result
-    return f"{result[:MAX_RESULT_CHARACTERS]}\n[The rest is left out.]"
+    text = escapeControls(result[:MAX_RESULT_CHARACTERS])
+    if len(result) <= MAX_RESULT_CHARACTERS >= len(text):
+        return text
+    return f"{text[:MAX_RESULT_CHARACTERS]}\n[The rest is left out.]"

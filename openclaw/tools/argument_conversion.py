@@ -109,6 +109,8 @@ class Converter:
         converted = {}
         for name, each in value.items():
             part = properties.get(name, others)
+            if each is None and part is False:
+                continue
             if (
                 each in (None, "null")
                 and name in properties

@@ -162,6 +162,8 @@ def _describe(
         for difference in _compare(line, old, ends):
             if len(differences) < MAX_DIFFERENCES:
                 differences.append(f"line {start + 1 + index}: {difference}")
+    if not differences:
+        differences.append("only the blank lines or line ends around it differ")
     shown = "\n".join(
         f"{start + 1 + index}: {escapeControls(line[:MAX_CHARACTERS])}"
         for index, line in enumerate(lines[:MAX_LINES])

@@ -209,6 +209,8 @@ def _edit(
     @raise ToolError: The text is not found, not unique, or can't be encoded, or the
         result is too large.
     """
+    if old == new:
+        raise ToolError(f"{path}: oldText and newText are the same")
     try:
         encoding = detectEncoding(data)
     except BinaryData:

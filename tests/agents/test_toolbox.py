@@ -325,6 +325,22 @@ class FailureTests(ToolboxTestCase):
             self.box = self.boxOf(Instant("look", lambda given=wrong: succeed(given)))
             self.assertEqual(self.answerTo("look"), "The tool failed.")
 
+    def test_controls(self):
+        """
+        Control characters of any tool's result or error are shown in a readable form,
+        which is bounded, too.
+        """
+        for given, shown in [
+            ("a\0b\x1b[1mc\x9bd\re\x7f", "a\\x00b\\x1b[1mc\\x9bd\\re\\x7f"),
+            ("a\tb\r\nc\n\u00a0\u00e9\u200b", "a\tb\r\nc\n\u00a0\u00e9\u200b"),
+        ]:
+            self.box = self.boxOf(Instant("look", lambda given=given: succeed(given)))
+            self.assertEqual(self.answerTo("look"), shown)
+            self.box = self.boxOf(Instant("look", raising(ToolError(given))))
+            self.assertEqual(self.answerTo("look"), shown)
+        self.box = self.boxOf(Instant("look", lambda: succeed("\0" * 90_000)))
+        self.assertLess(len(self.answerTo("look")), MAX_RESULT_CHARACTERS + 100)
+
     def test_long(self):
         """
         A long result is truncated, with a note.

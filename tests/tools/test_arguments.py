@@ -257,8 +257,12 @@ class BadTests(ReaderTestCase):
 
     def test_unknown(self):
         """
-        The message names an unknown argument, and those that there are.
+        The message names an unknown argument, and those that there are.  One that is
+        null counts as absent.
         """
+        self.assertEqual(
+            self.reader.read('{"path": "a", "colour": null}'), {"path": "a"}
+        )
         told = self.refusal('{"path": "a", "colour": "red"}')
         self.assertEqual(
             told,

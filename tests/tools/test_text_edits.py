@@ -234,6 +234,20 @@ class HintTests(FileToolTestCase):
             "at column 18 the file has nothing, oldText has 's'",
         )
 
+    async def test_lineEnd(self):
+        """
+        The end of a file without a line end is a difference.
+        """
+        await self.check("a\nlast", "last\n", "only the blank lines or line ends")
+
+    async def test_same(self):
+        """
+        An edit that changes nothing is refused.
+        """
+        self.put("a", "text")
+        told = await self.failing(self.edit("a", "text", "text"))
+        self.assertEqual(told, "a: oldText and newText are the same")
+
     async def test_nothingLike(self):
         """
         Nothing is shown of a file that has nothing like it.
