@@ -15,6 +15,7 @@ from openclaw.tools import sandbox as sandboxes
 from openclaw.tools.exec_tool import ExecTool
 from openclaw.tools.sandbox import (
     NoSandbox,
+    checkSandbox,
     describeSandbox,
     findSandbox,
     resolveSandbox,
@@ -321,6 +322,21 @@ class ModeTests(SynchronousTestCase):
             " package bubblewrap)",
         )
         self.assertRaises(NoSandbox, resolveSandbox, ExecSettings(sandbox="bubblewrap"))
+
+    def test_checked(self):
+        """
+        A sandbox that is required and does not work is an error of the configuration.
+        """
+        self.without()
+        self.assertEqual(
+            checkSandbox(ExecSettings(sandbox="bubblewrap")),
+            [
+                "tools.exec.sandbox: bwrap is not installed (Debian's package"
+                " bubblewrap)"
+            ],
+        )
+        for mode in ("auto", "none"):
+            self.assertEqual(checkSandbox(ExecSettings(sandbox=mode)), [])
 
     def test_notPermitted(self):
         """
