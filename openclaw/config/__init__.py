@@ -46,7 +46,7 @@ from openclaw.config.tools import (
     WebFetchSettings,
     WebTools,
 )
-from openclaw.config.value_types import AuthMode, ToolProfile
+from openclaw.config.value_types import NO_PROXY, AuthMode, ToolProfile
 
 __all__ = [
     "CORS",
@@ -54,6 +54,7 @@ __all__ = [
     "LOCAL_MODEL",
     "LOCAL_PROVIDER",
     "MAIN_AGENT",
+    "NO_PROXY",
     "PASSWORD_VARIABLE",
     "TLS",
     "TOKEN_VARIABLE",

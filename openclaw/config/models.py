@@ -20,6 +20,7 @@ from openclaw.config.value_types import (
     Parallel,
     ParamName,
     ProviderName,
+    ProxyURL,
     Seconds,
     ThinkingFormat,
     Threads,
@@ -198,6 +199,9 @@ class Provider(Struct, frozen=True, kw_only=True):
         C{openai-responses}, C{anthropic-messages}, C{ollama}, C{google-generative-ai},
         or that of a plug-in.
     @ivar headers: HTTP headers to add to each request.  Default: none.
+    @ivar proxy: The proxy for its requests, such as C{http://user:password@proxy:3128},
+        or C{direct} for none.  Default: that of the environment, C{HTTPS_PROXY} and so
+        on.
     @ivar connectTimeoutSeconds: The limit of connecting.  Default: 10.
     @ivar timeoutSeconds: The limit of the time between two bytes of a response.
         Default: 120.
@@ -212,6 +216,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     apiKey: Secret | None = None
     api: Dialect = "openai-completions"
     headers: Mapping[HeaderName, Secret] = {}
+    proxy: ProxyURL | None = None
     connectTimeoutSeconds: Seconds = 10
     timeoutSeconds: Seconds = 120
     models: tuple[Model, ...] = ()

@@ -15,12 +15,14 @@ from openclaw.config.findings import describeType, describeValue
 from openclaw.config.models import ModelRef
 from openclaw.config.secret import Secret
 from openclaw.config.value_types import (
+    NO_PROXY,
     AgentID,
     BaseURL,
     Bind,
     HeaderName,
     Host,
     ProxyAddress,
+    ProxyURL,
 )
 
 _NAMED_BINDS = ("loopback", "lan", "custom")
@@ -50,7 +52,7 @@ def convert(
 
     @raise Unfit: The value can't be converted.
     """
-    hidden = hidden or kind is Secret or kind is HeaderName
+    hidden = hidden or kind in (Secret, ProxyURL, HeaderName)
     if isinstance(value, str) and not _isUnicode(value):
         raise ConversionError(
             f"expected {describeType(kind)}, got a string that is not valid Unicode"
@@ -64,6 +66,8 @@ def convert(
         )
     if kind is Secret:
         return _convertSecret(value)
+    if kind is ProxyURL:
+        return _convertProxy(value)
     if kind is Path:
         return _convertPath(value, environ, folder)
     if kind is ModelRef:
@@ -163,6 +167,29 @@ def _convertSecret(text: str) -> Secret:
         raise ConversionError("contains a line break or another unprintable character")
     if text != text.strip():
         raise ConversionError("begins or ends with a blank")
+    return Secret(text)
+
+
+def _convertProxy(text: str) -> Secret:
+    """
+    Check the URL of a proxy.  The text is never shown, since it may hold a password.
+    """
+    if text != NO_PROXY:
+        try:
+            parts = urlsplit(text)
+            isValid = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            isValid = False
+        if (
+            not isValid
+            or parts.scheme not in ("http", "https")
+            or parts.path not in ("", "/")
+            or parts.query
+            or parts.fragment
+            or text.split() != [text]
+            or not text.isascii()
+        ):
+            raise ConversionError(f"expected {describeType(ProxyURL)}")
     return Secret(text)
 
 

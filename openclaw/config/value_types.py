@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from openclaw.config.secret import Secret
+
 # At most a week: more is a typing error, and a timer too long for the operating
 # system stops the reactor.
 Seconds = Annotated[float, Meta(gt=0, le=604800)]
@@ -37,6 +39,14 @@ ProxyAddress = Annotated[
             'or "unix"'
         )
     ),
+]
+NO_PROXY = "direct"
+"""
+In place of a proxy: connect directly, whatever the environment says.
+"""
+
+ProxyURL = Annotated[
+    Secret, Meta(description=f'the URL of an http or https proxy, or "{NO_PROXY}"')
 ]
 BaseURL = Annotated[str, Meta(description="an http or https URL")]
 AgentID = Annotated[

@@ -3,8 +3,13 @@ Translate a provider's HTTP errors to ours.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from twisted.internet.error import (
+    ConnectionRefusedError,
+    DNSLookupError,
+    TCPTimedOutError,
+)
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
@@ -24,6 +29,7 @@ from openclaw.models.error_bodies import parseErrorBody
 from openclaw.models.error_wordings import Meaning
 from openclaw.net.content_coding import ContentError
 from openclaw.net.http_connection import UnrequestedCoding
+from openclaw.net.outbound_proxy import ProxyError
 
 _OF_MODEL = re.compile(r"\bmodels?\b", re.I)
 _OF_FILE = re.compile(r"\b(?:image|file|audio|document|pdf)s?\b", re.I)
@@ -96,6 +102,24 @@ def _meaningOfStatus(status: int, words: str) -> Meaning | None:
         # larger than all tokens of a minute.
         return Meaning.TOO_LONG
     return None
+
+
+_CONNECT_ERRORS: Mapping[type[Exception], str] = {
+    TCPTimedOutError: "does not answer",  # The system's time-out was shorter than ours.
+    DNSLookupError: "has an address that does not resolve",
+    ConnectionRefusedError: "refuses connections",
+}
+
+
+def describeConnectError(reason: Failure) -> str | None:
+    """
+    Return the cause of a failure to connect, as the end of a sentence, if it is known.
+    """
+    error = reason.value
+    if isinstance(error, ProxyError):
+        return f"can't be reached. {error.message.removesuffix('.')}"
+    known = reason.check(*_CONNECT_ERRORS)
+    return None if known is None else _CONNECT_ERRORS[known]
 
 
 def damagedAnswer(provider: str, reason: Failure) -> UpstreamError:

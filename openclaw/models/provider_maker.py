@@ -12,7 +12,7 @@ from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from openclaw import __version__
-from openclaw.config import Provider, Secret
+from openclaw.config import NO_PROXY, Provider, Secret
 from openclaw.interfaces import IModelProvider, IModelProviderMaker
 from openclaw.models.call_phases import Timeouts
 from openclaw.models.embedding_calls import EmbeddingDialect
@@ -20,6 +20,7 @@ from openclaw.models.profile_table import ROWS
 from openclaw.models.profiles import resolveProfile
 from openclaw.models.provider import Dialect, HTTPModelProvider
 from openclaw.net.http_pool import HTTPPool
+from openclaw.net.outbound_proxy import ProxyChooser, parseProxy, proxyOfEnvironment
 
 
 @implementer(IModelProviderMaker)
@@ -54,12 +55,23 @@ class HTTPProviderMaker:
             dialect=dialect,
             embeddings=embeddings,
             headers=_headers(settings.headers, dialect, settings.apiKey),
-            agent=HTTPPool(reactor),
+            agent=HTTPPool(reactor, _proxyChooser(settings.proxy)),
             timeouts=timeouts,
             reactor=reactor,
             log=log,
             profileOf=partial(resolveProfile, ROWS, name, settings),
         )
+
+
+def _proxyChooser(setting: Secret | None) -> ProxyChooser:
+    """
+    Return the choice of a proxy: the configured one, none, or that of the environment.
+    """
+    if setting is None:
+        return proxyOfEnvironment
+    url = setting.reveal()
+    proxy = None if url == NO_PROXY else parseProxy(url)
+    return lambda scheme, host, port: proxy
 
 
 def _headers(

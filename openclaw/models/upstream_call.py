@@ -4,16 +4,13 @@ One HTTP call to a model provider: its phases, time-outs and end.
 The wire format is handled by the dialect's L{ReplyDecoder}.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import (
     ConnectionDone,
     ConnectionLost,
-    ConnectionRefusedError,
-    DNSLookupError,
-    TCPTimedOutError,
 )
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -34,7 +31,7 @@ from openclaw.events import ModelEvent, ModelListener
 from openclaw.interfaces import IModelCall, ModelReply
 from openclaw.messages import FinishReason, Usage
 from openclaw.models.call_phases import TRANSITIONS, Phase, Timeouts
-from openclaw.models.provider_errors import damagedAnswer
+from openclaw.models.provider_errors import damagedAnswer, describeConnectError
 from openclaw.net.http_connection import Exchange, Header, ResponseReceiver
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -106,12 +103,6 @@ class ReplyDecoder(Protocol):
 
 _FINISHED = (Phase.ENDED, Phase.CLOSED)
 _ANSWERING = Phase.ANSWERING  # 0.1 µs a chunk with Python 3.11.
-
-_CONNECT_ERRORS: Mapping[type[Exception], str] = {
-    TCPTimedOutError: "does not answer",  # The system's time-out was shorter than ours.
-    DNSLookupError: "has an address that does not resolve",
-    ConnectionRefusedError: "refuses connections",
-}
 
 Send = Callable[[bytes, ResponseReceiver, bool], Exchange]
 Refusal = Callable[[int, Headers, bytes], OpenClawError]
@@ -216,8 +207,8 @@ class UpstreamCall:
                 self._fail(
                     self._makeUnreachable("closed the connection without a response")
                 )
-        elif known := reason.check(*_CONNECT_ERRORS):
-            self._fail(self._makeUnreachable(_CONNECT_ERRORS[known]))
+        elif described := describeConnectError(reason):
+            self._fail(self._makeUnreachable(described))
         else:
             self._log.error(
                 "No response from provider {provider}: {reason}",

@@ -13,9 +13,10 @@ from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identit
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
+
+from openclaw.net.twisted_internals import clientTLSOptions
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -28,12 +29,12 @@ class VerifyingConnectionCreator:
         """
         @param host: The name or the address that the certificate must have.
         """
-        self._original = optionsForClientTLS(host)
+        self._original = clientTLSOptions(host)
         address = isIPAddress(host) or isIPv6Address(host)
         self._identity = IPAddress_ID(host) if address else DNS_ID(host)
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        connection = self._original.clientConnectionForTLS(tlsProtocol)
+        connection: SSL.Connection = self._original.clientConnectionForTLS(tlsProtocol)
         required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         connection.set_verify(required, self._verify)
         return connection

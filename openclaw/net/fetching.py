@@ -14,7 +14,7 @@ from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -26,6 +26,8 @@ from openclaw.net.client_tls import VerifyingPolicy
 from openclaw.net.content_coding import ContentDecoder, replaceUnprintable
 from openclaw.net.guarded_reactor import GuardedReactor
 from openclaw.net.media_type import mediaType
+from openclaw.net.outbound_proxy import ProxyChooser, ProxyError, proxyOfEnvironment
+from openclaw.net.proxied_agent import ProxiedAgent
 
 MAX_REDIRECTS = 5
 MAX_URL_CHARACTERS = 4096
@@ -65,6 +67,7 @@ class FetchOptions:
     @ivar what: The accepted content in one word, for error messages.
     @ivar wants: Returns whether a media type is accepted.
     @ivar permitsHost: Returns whether a host may be reached.
+    @ivar chooseProxy: Chooses the proxy of a URL.
     """
 
     allowPrivate: bool
@@ -75,6 +78,7 @@ class FetchOptions:
     what: str
     wants: Callable[[str], bool] = lambda kind: True
     permitsHost: Callable[[str], bool] = lambda host: True
+    chooseProxy: ProxyChooser = proxyOfEnvironment
 
     def check(self, text: str) -> URL:
         """
@@ -170,19 +174,30 @@ class _Fetch:
             allowPrivate=options.allowPrivate,
             maxBytes=options.maxBytes + HEADER_BYTES,
         )
-        guard = cast(Any, self._guard)
-        # The guard looks up names and connects; the agent does TLS with the URL's name.
-        pool = HTTPConnectionPool(guard, persistent=False)
+        # A proxy may be in a private network.
+        self._proxyGuard = GuardedReactor(
+            reactor, allowPrivate=True, maxBytes=options.maxBytes + HEADER_BYTES
+        )
         # Imported at the first use: half a megabyte that many daemons never need.
         from treq.client import HTTPClient
 
-        policy = VerifyingPolicy()
-        agent = Agent(guard, policy, connectTimeout=CONNECT_SECONDS, pool=pool)
+        agent = ProxiedAgent(
+            self._guard,
+            self._proxyGuard,
+            VerifyingPolicy(),
+            CONNECT_SECONDS,
+            options.chooseProxy,
+        )
         self._agent = _LenientAgent(agent)
         self._http = HTTPClient(self._agent)
 
     def close(self) -> None:
         self._guard.abort()
+        self._proxyGuard.abort()
+
+    def _limitNext(self, maxBytes: int) -> None:
+        self._guard.limitNext(maxBytes)
+        self._proxyGuard.limitNext(maxBytes)
 
     async def run(self, text: str) -> FetchedDocument:
         """
@@ -196,7 +211,7 @@ class _Fetch:
             if response.code not in _REDIRECTS:
                 return await self._readDocument(url, response)
             location = _decodeHeader(response, b"location", "")
-            self._guard.abort()
+            self.close()
             if not location or len(location) > MAX_URL_CHARACTERS:
                 raise ToolError(f"{url.to_text()} redirects to an invalid URL.")
             try:
@@ -213,7 +228,7 @@ class _Fetch:
             "User-Agent": [f"openclaw/{__version__}"],
             "Accept": [self._terms.accept],
         }
-        self._guard.limitNext(HEAD_BYTES)
+        self._limitNext(HEAD_BYTES)
         try:
             response = await self._http.get(
                 url,
@@ -222,7 +237,7 @@ class _Fetch:
                 unbuffered=True,
                 reactor=cast(Any, self._guard),
             )
-            self._guard.limitNext(self._terms.maxBytes + HEADER_BYTES)
+            self._limitNext(self._terms.maxBytes + HEADER_BYTES)
             return cast(IResponse, response)
         except DNSLookupError:
             if self._guard.refused:
@@ -230,6 +245,8 @@ class _Fetch:
                     f"{url.host} is not on the public Internet and may not be reached."
                 ) from None
             raise ToolError(f"There is no host {url.host}.") from None
+        except ProxyError as error:
+            raise ToolError(f"Can't connect to {url.host}. {error.message}") from None
         except ConnectError:
             raise ToolError(f"Can't connect to {url.host}.") from None
         except Exception:
@@ -285,7 +302,7 @@ class _LenientAgent:
     @ivar codings: The content codings of the last response.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: IAgent) -> None:
         self._agent = agent
         self.codings: list[bytes] = []
 

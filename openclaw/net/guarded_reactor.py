@@ -137,6 +137,18 @@ class GuardedReactor:
     def nameResolver(self) -> IHostnameResolver:
         return _GuardedResolver(self._reactor.nameResolver, self)
 
+    @property
+    def unguardedResolver(self) -> IHostnameResolver:
+        """
+        Resolves a name to all its addresses.
+        """
+        resolver: IHostnameResolver = self._reactor.nameResolver
+        return resolver
+
+    @property
+    def permitsAll(self) -> bool:
+        return self._allowPrivate
+
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
         raise NotImplementedError
 

@@ -10,7 +10,6 @@ from hyperlink import URL
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import (
-    HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     wrapClientTLS,
@@ -27,6 +26,13 @@ from twisted.web.http_headers import Headers
 
 from openclaw.net.batched_writes import batcherFor
 from openclaw.net.http_connection import Address, Connection, Exchange, ResponseReceiver
+from openclaw.net.outbound_proxy import (
+    OutboundProxy,
+    ProxyChooser,
+    TunnelEndpoint,
+    formatAuthority,
+)
+from openclaw.net.twisted_internals import LenientHostnameEndpoint
 
 IDLE_SECONDS = 30
 """
@@ -134,9 +140,16 @@ class _ConnectionFactory(Factory):
         return self._client.buildConnection(self._address)
 
 
+def _noProxy(scheme: str, host: str, port: int) -> OutboundProxy | None:
+    return None
+
+
 class HTTPPool:
-    def __init__(self, reactor: IReactorTime) -> None:
+    def __init__(
+        self, reactor: IReactorTime, chooseProxy: ProxyChooser = _noProxy
+    ) -> None:
         self._reactor = reactor
+        self._chooseProxy = chooseProxy
         self._batcher = batcherFor(reactor)
         self._pool = _Pool(reactor)
 
@@ -163,26 +176,43 @@ class HTTPPool:
         # A server may delay the words of a compressed stream.
         sent.setRawHeaders(b"accept-encoding", [b"identity"])
         path = (parts.path or "/") + (parts.query and f"?{parts.query}")
+        proxy = self._chooseProxy(scheme, host, port)
+        if proxy is not None and scheme == "http":
+            # Many proxies allow tunnels only to port 443.
+            path = f"http://{hostHeader}{path}"
+            if proxy.authorization is not None:
+                sent.setRawHeaders(b"proxy-authorization", [proxy.authorization])
         lines = [b"POST %b HTTP/1.1" % path.encode()]
         for name, values in sent.getAllRawHeaders():
             lines += [b"%b: %b" % (name, value) for value in values]
         return HTTPTarget(
             address=(scheme, host, port),
-            endpoint=self._endpoint(scheme, host, port),
+            endpoint=self._endpoint(scheme, host, port, proxy),
             head=b"\r\n".join([*lines, b"Content-Length: "]),
         )
 
-    def _endpoint(self, scheme: str, host: str, port: int) -> IStreamClientEndpoint:
-        # An IP address needs no name resolver, which takes 2 KB a connection.
-        kind: Any = HostnameEndpoint
-        if isIPAddress(host):
-            kind = TCP4ClientEndpoint
-        elif isIPv6Address(host):
-            kind = TCP6ClientEndpoint
-        # The caller's time-out covers the look-up and TLS, too.
-        endpoint = kind(self._reactor, host, port, timeout=None)
+    def _endpoint(
+        self, scheme: str, host: str, port: int, proxy: OutboundProxy | None
+    ) -> IStreamClientEndpoint:
+        if proxy is not None:
+            endpoint = self._endpoint(proxy.scheme, proxy.host, proxy.port, None)
+            if scheme == "http":
+                return endpoint
+            address = formatAuthority(host, port)
+            endpoint = cast(
+                IStreamClientEndpoint, TunnelEndpoint(endpoint, proxy, address)
+            )
+        else:
+            # An IP address needs no name resolver, which takes 2 KB a connection.
+            kind: Any = LenientHostnameEndpoint
+            if isIPAddress(host):
+                kind = TCP4ClientEndpoint
+            elif isIPv6Address(host):
+                kind = TCP6ClientEndpoint
+            # The caller's time-out covers the look-up and TLS, too.
+            endpoint = kind(self._reactor, host, port, timeout=None)
         if scheme == "http":
-            return cast(IStreamClientEndpoint, endpoint)
+            return endpoint
         # The TLS libraries take 10 MB, which plain HTTP does not need.
         from openclaw.net.client_tls import VerifyingConnectionCreator
 

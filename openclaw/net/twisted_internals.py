@@ -6,10 +6,12 @@ L{TRIED_VERSIONS} lists the releases that pass the tests; the section on Twisted
 C{docs/release.md} says how to add one.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from twisted.internet import tcp, unix
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.web.http import HTTPChannel
 
 TRIED_VERSIONS = ("26.10",)
@@ -219,3 +221,35 @@ def adoptPort(
     constructor: Any = kind._fromListeningDescriptor
     port: _Port = constructor(reactor, descriptor, *arguments)
     return port
+
+
+class LenientHostnameEndpoint(HostnameEndpoint):
+    """
+    An endpoint that also looks up names which are not valid in the DNS, such as
+    C{llm_server}: they are common in networks of containers.
+    """
+
+    @staticmethod
+    def _hostAsBytesAndText(host: bytes | str) -> tuple[bool, bytes, str]:
+        if isinstance(host, str) and _LENIENT_NAME.fullmatch(host):
+            return False, host.encode("ascii"), host
+        return HostnameEndpoint._hostAsBytesAndText(host)
+
+
+_LENIENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}", re.ASCII)
+
+
+def clientTLSOptions(host: str) -> Any:
+    """
+    Make options for TLS like L{optionsForClientTLS
+    <twisted.internet.ssl.optionsForClientTLS>}, also for a name with C{_}.
+    """
+    # The TLS libraries take 10 MB.
+    from twisted.internet.ssl import optionsForClientTLS
+
+    if "_" not in host or not _LENIENT_NAME.fullmatch(host):
+        return optionsForClientTLS(host)
+    options: Any = optionsForClientTLS(host.replace("_", "-"))
+    options._hostname = options._hostnameASCII = host
+    options._hostnameBytes = host.encode("ascii")
+    return options
