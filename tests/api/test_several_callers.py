@@ -110,7 +110,7 @@ class ConcurrencyTests(CallerTestCase):
         self.post({**HELLO, "user": "ann"}, self.own).leave()
         self.assertEqual(self.store.waiting, ["endTurn"])
         self.assertFull()
-        self.store.letGo()
+        self.store.release()
         self.post(HELLO, self.own).leave()
 
     def test_refused(self):
