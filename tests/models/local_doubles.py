@@ -138,11 +138,11 @@ class ChildInMemory:
         """
         self.says(msgspec.json.encode(EngineListening(address)) + b"\n")
 
-    def refuses(self, reason="It is broken."):
+    def refuses(self, reason="It is broken.", missingLibrary=None):
         """
         Report that the model can't be loaded.
         """
-        self.says(msgspec.json.encode(EngineRefused(reason)) + b"\n")
+        self.says(msgspec.json.encode(EngineRefused(reason, missingLibrary)) + b"\n")
 
     def prints(self, text, childFD=STDERR):
         """

@@ -5,6 +5,7 @@ Tests for L{openclaw.models.local}: start, death and restart of the process.
 from openclaw.config import LOCAL_MODEL
 from openclaw.errors import ModelUnavailable, RunCancelled
 from openclaw.models.local.engine import HEALTHY_SECONDS
+from openclaw.models.local.engine_main import findMissingLibrary
 from openclaw.models.local.engine_process import LOAD_SECONDS
 from tests.models.local_doubles import REPLY, LocalModelTestCase
 
@@ -114,6 +115,33 @@ class FailedStartTests(LocalModelTestCase):
         self.assertFailed()
         [refusal, _] = self.lines("error")
         self.assertIn("Bad magic in /secret/path.", refusal)
+
+    def test_becauseALibraryIsMissing(self):
+        """
+        The caller gets the name of a missing library.
+        """
+        words = (
+            "libgomp.so.1: cannot open shared object file: No such file or directory"
+        )
+        library = findMissingLibrary(ImportError(words))
+        self.child.refuses(words, library)
+        self.child.ends(status=1)
+        error = self.failureResultOf(self.call.done, ModelUnavailable).value
+        self.assertIn("libgomp.so.1", error.message)
+        self.assertIn("libgomp1", error.message)
+
+    def test_otherErrorsNameNoLibrary(self):
+        """
+        Other errors of an import, and of llama.cpp, are only in the log.
+        """
+        for error in (
+            ImportError("No module named 'x'"),
+            ImportError("/secret/x.so: cannot open shared object file"),
+            RuntimeError("libgomp.so.1: cannot open shared object file"),
+        ):
+            self.assertIsNone(findMissingLibrary(error))
+        self.child.ends(status=1)
+        self.assertFailed()
 
     def test_becauseTheProcessDies(self):
         """

@@ -121,6 +121,7 @@ class Engine:
         self.onLost: Callable[[], object] = _ignore
         self.onFails: Callable[[bool], object] = lambda fails: None
         self.process: ModelProcess | None = None
+        self._missingLibrary: str | None = None
         self._order = order
         self._weights = weights
         self._atOnce = atOnce
@@ -252,6 +253,7 @@ class Engine:
             self._becomeReady(self._connect(self.address[0], Secret(order.key)))
         await process.ended
         self.process = None
+        self._missingLibrary = process.missingLibrary
         if address is not None:
             self.address = None
             self.onLost()
@@ -297,8 +299,14 @@ class Engine:
 
     def _makeStartError(self) -> ModelUnavailable:
         assert self._restartTimer is not None
+        library = self._missingLibrary
+        reason = "could not be started; see the gateway's log."
+        if library is not None:
+            reason = f"needs the library {library}, which is not installed."
+            if library.startswith("libgomp."):
+                reason += " On Debian and Ubuntu it is in the package libgomp1."
         return ModelUnavailable(
-            "The embedded model could not be started; see the gateway's log.",
+            f"The embedded model {reason}",
             retryAfter=self._restartTimer.getTime() - self._clock.seconds(),
         )
 

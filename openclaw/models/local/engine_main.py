@@ -5,6 +5,7 @@ L{openclaw.models.local.engine_process}.
 
 import fcntl
 import os
+import re
 import select
 import signal
 import sys
@@ -119,6 +120,16 @@ def serve(order: EngineOrder) -> "Server":
     return Server(params)
 
 
+def findMissingLibrary(error: Exception) -> str | None:
+    """
+    Return the shared library for want of which a module could not be imported.
+    """
+    if not isinstance(error, ImportError):
+        return None
+    found = re.match(r"(lib[\w.+-]+): cannot open shared object file", str(error))
+    return None if found is None else found[1]
+
+
 def report(answer: EngineResponse) -> None:
     """
     Report the outcome of the start to the daemon, and close the descriptor.
@@ -143,7 +154,7 @@ def main() -> int:
     try:
         server = serve(order)
     except Exception as error:
-        report(EngineRefused(str(error)))
+        report(EngineRefused(str(error), findMissingLibrary(error)))
         return 1
     report(EngineListening(server.listening_address))
     sys.stdin.buffer.read()

@@ -59,9 +59,12 @@ class EngineRefused(msgspec.Struct, frozen=True, tag="refused"):
     The model cannot be run.
 
     @ivar reason: The reason, for the log.
+    @ivar missingLibrary: The file name of a shared library that the engine needs and
+        the system does not have.
     """
 
     reason: str
+    missingLibrary: str | None = None
 
 
 EngineResponse = EngineListening | EngineRefused

@@ -67,6 +67,7 @@ class ModelProcess(ProcessProtocol):
     @ivar listening: Fires with the address of the model's HTTP server, such as
         C{http://127.0.0.1:41259}, once the model is loaded; or with C{None} once the
         process has ended without loading it.
+    @ivar missingLibrary: The shared library for want of which it could not start.
     @ivar ended: Fires with C{None} once the process is reaped, after C{listening}.  No
         descriptor and no delayed call is left then.
     """
@@ -80,6 +81,7 @@ class ModelProcess(ProcessProtocol):
         self._clock = clock
         self._log = log
         self._killTimer: IDelayedCall | None = None
+        self.missingLibrary: str | None = None
         self._stopping = False
         self._response = b""
         self._lines = {STDOUT: LineSplitter(), STDERR: LineSplitter()}
@@ -157,6 +159,7 @@ class ModelProcess(ProcessProtocol):
             self._cancelKill()
             self.listening.callback(answer.address)
         else:
+            self.missingLibrary = answer.missingLibrary
             self._log.error(
                 "The embedded model can't be run: {reason}", reason=answer.reason
             )
