@@ -53,6 +53,12 @@ The encodings that are guessed, all ASCII beside other bytes, and their WHATWG l
 With all that Python has, the library guesses those of IBM and Apple for short texts.
 """
 
+_USUAL = {
+    # Hangul and kana: without them the text is more likely Chinese.
+    "cp949": (re.compile("[\uac00-\ud7a3]"), 0.5),
+    "euc_jp": (re.compile("[\u3040-\u30ff]"), 0.2),
+}
+_LATIN = frozenset({"cp1250", "cp1252", "cp1254", "cp1257"})
 _WESTERN = "cp1252"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _BLOCK = 64 * 1024
@@ -169,7 +175,7 @@ def _guess(data: bytes) -> TextEncoding:
     """
     damaged = TextEncoding("utf-8", "UTF-8", damaged=True)
     valid, invalid = _countUTF8(data)
-    if 2 * valid >= invalid:
+    if valid >= invalid:
         return damaged
     from charset_normalizer import from_bytes
 
@@ -183,21 +189,42 @@ def _guess(data: bytes) -> TextEncoding:
         or (_WESTERN in names and len(b"".join(runs)) < 2 * len(runs))
     ):
         names.insert(0, _WESTERN)
+    if len(b"".join(runs)) >= 3 * len(runs):
+        # Whole words that are not ASCII are not of a Latin alphabet.
+        names.sort(key=_LATIN.__contains__)
+    # Thai bytes are often valid pairs; pairs are seldom valid in all lines of Thai.
+    names.sort(key="cp874".__eq__)
     for codec in [*names, _WESTERN]:
-        if codec in _GUESSED and _isValid(data, codec):
+        if codec in _GUESSED and _isValid(data, codec) and _isPlausible(sample, codec):
             return TextEncoding(codec, _GUESSED[codec])
     return damaged
 
 
+def _isPlausible(sample: bytes, codec: str) -> bool:
+    """
+    Return whether a text has the letters that are usual in the language of an encoding
+    whose bytes may also be of another language.
+    """
+    if codec not in _USUAL:
+        return True
+    letters = [each for each in sample.decode(codec, "replace") if each >= "\x80"]
+    pattern, share = _USUAL[codec]
+    usual = sum(1 for each in letters if pattern.match(each))
+    return usual >= share * len(letters)
+
+
 def _countUTF8(data: bytes) -> tuple[int, int]:
     """
-    Count the characters of a text that are not ASCII, and the bytes that are not valid
-    in UTF-8.  Only the beginning of the lines that are not ASCII is looked at.
+    Count the runs of bytes beyond ASCII that are mostly valid UTF-8, and the others.
+    Only the first lines that have such bytes are looked at.
     """
-    text = b"".join(_takeLines(data, _BLOCK)).decode("utf-8", "surrogateescape")
-    other = sum(1 for character in text if character >= "\x80")
-    invalid = sum(1 for character in text if "\udc80" <= character <= "\udcff")
-    return other - invalid, invalid
+    runs = _NOT_ASCII.findall(b"".join(_takeLines(data, _BLOCK)))
+    valid = 0
+    for run in runs:
+        text = run.decode("utf-8", "surrogateescape")
+        invalid = sum(1 for character in text if "\udc80" <= character <= "\udcff")
+        valid += 2 * invalid < len(text)
+    return valid, len(runs) - valid
 
 
 def _takeLines(data: bytes, limit: int) -> Iterator[bytes]:

@@ -21,6 +21,13 @@ GOES_ON = re.compile(
 )
 
 ENCODED = [
+    ("gb18030", "gb18030", "\u4f60\u597d\uff0c\u4e16\u754c\n" * 50),
+    (
+        "windows-1251",
+        "cp1251",
+        "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440\n",
+    ),
+    ("euc-kr", "cp949", "# \uc8fc\uc11d \uc785\ub2c8\ub2e4\n"),
     ("windows-1252", "cp1252", "caf\u00e9 cr\u00e8me, na\u00efve fa\u00e7ade\n"),
     (
         "windows-1251",
