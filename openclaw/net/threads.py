@@ -66,9 +66,15 @@ class _FairThreadPool:
         pool = self._pools.get(reactor)
         if pool is None:
             pool = self._pools[reactor] = ThreadPool(0, self._size, self._name)
-            reactor.callWhenRunning(pool.start)
+            reactor.callWhenRunning(self._start, reactor)
             reactor.addSystemEventTrigger("during", "shutdown", self._stop, reactor)
         return pool
+
+    def _start(self, reactor: ReactorBase) -> None:
+        pool = self._pools.get(reactor)
+        # It can have been stopped before the reactor ran.
+        if pool is not None:
+            pool.start()
 
     def _stop(self, reactor: ReactorBase) -> None:
         self._pools.pop(reactor).stop()

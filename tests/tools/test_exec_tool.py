@@ -325,7 +325,7 @@ class BoundsTests(ExecTestCase):
         A stopped command can clean up after SIGTERM.
         """
         command = "trap 'echo tidy; exit' TERM; echo x; while :; do sleep 0.01; done"
-        told = await self.failing(self.exec(command, timeout=0.3))
+        told = await self.failing(self.exec(command, {"graceSeconds": 5}, timeout=2))
         self.assertIn("tidy", told)
 
 
