@@ -360,7 +360,9 @@ class HTTPModelProvider:
                 idle.callback(None)
 
     def _refusal(self, status: int, headers: Headers, body: bytes) -> OpenClawError:
-        return providerError(self.name, status, headers, body, self._secrets)
+        return providerError(
+            self.name, status, headers, body, self._secrets, self._baseURL
+        )
 
     def _send(
         self,

@@ -31,6 +31,7 @@ from openclaw.net.content_coding import ContentError
 from openclaw.net.http_connection import UnrequestedCoding
 from openclaw.net.outbound_proxy import ProxyError
 
+_VERSION = re.compile(r"/v\d")
 _OF_MODEL = re.compile(r"\bmodels?\b", re.I)
 _OF_FILE = re.compile(r"\b(?:image|file|audio|document|pdf)s?\b", re.I)
 
@@ -41,12 +42,14 @@ def providerError(
     headers: Headers,
     body: bytes,
     secrets: Sequence[str] = (),
+    baseURL: str = "",
 ) -> OpenClawError:
     """
     Make an error of an HTTP error response.
 
     @param body: The part of the body that was read.
     @param secrets: Texts to hide if the provider quotes them.
+    @param baseURL: The provider's base URL, to be named if it may be wrong.
     """
     complaint = parseErrorBody(body, secrets)
     said = f" It says: {complaint.message}" if complaint.message else ""
@@ -84,8 +87,12 @@ def providerError(
         refused.rejectedFields = complaint.rejectedFields
         refused.concernsModel = isIncapable or bool(complaint.rejectedFields)
         return refused
+    hint = ""
+    if baseURL and status in (404, 405):
+        version = "" if _VERSION.search(baseURL) else ", which usually ends in /v1"
+        hint = f" Check its base URL, {baseURL}{version}."
     return UpstreamError(
-        f"Provider {provider!r} answered with status {status}.{said}",
+        f"Provider {provider!r} answered with status {status}.{said}{hint}",
         retryAfter=_retryAfter(headers) if status == 503 else None,
         shouldRetry=None if status >= 500 else False,
     )

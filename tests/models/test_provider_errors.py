@@ -85,6 +85,42 @@ class StatusTests(SynchronousTestCase):
         self.assertIn("status 404", refusal(404).message)
 
 
+class BaseURLTests(SynchronousTestCase):
+    """
+    A path that the provider does not have is often the fault of the base URL.
+    """
+
+    def told(self, status: int, body: bytes, baseURL: str) -> str:
+        """
+        Return the message for a response.
+        """
+        return providerError("vendor", status, NO_HEADERS, body, (), baseURL).message
+
+    def test_missingVersion(self) -> None:
+        """
+        The message names the base URL, and what it lacks.
+        """
+        for status in (404, 405):
+            message = self.told(status, b"not here", "http://vendor.test:8000")
+            self.assertIn("Check its base URL, http://vendor.test:8000,", message)
+            self.assertIn("which usually ends in /v1", message)
+
+    def test_otherPath(self) -> None:
+        """
+        With a version only the URL is named.
+        """
+        message = self.told(404, b"", "http://vendor.test/v1/chat")
+        self.assertTrue(message.endswith("base URL, http://vendor.test/v1/chat."))
+
+    def test_others(self) -> None:
+        """
+        Other errors say nothing of it, nor does one about the model.
+        """
+        unknown = b'{"error":{"message":"The model `x` does not exist"}}'
+        for status, body in ((500, b""), (400, b""), (404, unknown)):
+            self.assertNotIn("base URL", self.told(status, body, "http://vendor.test"))
+
+
 class RetryAfterTests(SynchronousTestCase):
     """
     A provider's retry delay is passed on.
