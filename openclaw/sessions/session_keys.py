@@ -9,6 +9,7 @@ form C{agent:<agent id>:<namespace>:<name>}.  A namespace is a kind and a name,
 separated by the only colon, so none is a prefix of another.
 """
 
+import re
 from uuid import uuid4
 
 from openclaw.errors import InvalidRequest, PermissionDenied
@@ -25,6 +26,11 @@ The namespace of callers who may use all sessions.
 """
 
 SESSION_HEADER = "x-openclaw-session-key"
+
+_WITHOUT_NAME = re.compile(r"agent\s*:[^:]*", re.I)
+"""
+A whole key that ends with the agent's id, or before it.
+"""
 
 
 def _keyPrefix(agentID: str, namespace: str) -> str:
@@ -88,7 +94,7 @@ def namedKey(agentID: str, key: str, namespace: str) -> str:
     @param key: A bare name, or a whole key of this agent.
 
     @raise InvalidRequest: The name is reserved, empty, too long, or has control
-        characters.
+        characters; or a whole key lacks its name.
 
     @raise PermissionDenied: It is a whole key outside of the caller's namespace,
         whether or not such a session exists.
@@ -98,7 +104,12 @@ def namedKey(agentID: str, key: str, namespace: str) -> str:
         key = key.split(":", 2)[2].strip()
         if namespace:
             key = _stripNamespace(key, namespace)
-    if not key:
+    elif _WITHOUT_NAME.fullmatch(key):
+        raise InvalidRequest(
+            "The session key lacks a name: a whole key is `agent:<agentId>:<name>`.",
+            param=SESSION_HEADER,
+        )
+    if not key.strip(": \t"):
         raise InvalidRequest("The session key is empty.", param=SESSION_HEADER)
     _check(key, "session key", SESSION_HEADER)
     if key.lower().startswith(RESERVED):

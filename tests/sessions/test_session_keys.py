@@ -236,8 +236,18 @@ class NamedTests(SynchronousTestCase):
         """
         An empty name is rejected.
         """
-        for key in ("", "  ", "agent:main:", "agent:main:  ", " agent:main:\t"):
+        empty = ("", "  ", ":", ": :", "agent:main:", "agent:main:  ", "agent:main::")
+        for key in (*empty, " agent:main:\t"):
             self.assertRefused(key)
+
+    def test_noName(self) -> None:
+        """
+        A whole key without a name is rejected.
+        """
+        for key in ("agent:", "agent:main", " AGENT: main ", "Agent :"):
+            self.assertRefused(key)
+        self.assertEqual(namedKey("main", "agent", OPERATOR), "agent:main:agent")
+        self.assertEqual(namedKey("main", "agents:x", OPERATOR), "agent:main:agents:x")
 
     def test_tooLong(self) -> None:
         """
