@@ -113,11 +113,14 @@ class AssistantMessage(
 
     @ivar content: The text; a refusal is text, too.  See L{joinRefusal}.
     @ivar thoughts: The reasoning that its provider requires back with it.
+    @ivar refused: The number of messages before this one that no model accepted.  They
+        and this one, which has no content, are kept in the session and not sent again.
     """
 
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     thoughts: tuple[Thought, ...] = ()
+    refused: int = 0
 
 
 def joinRefusal(text: str, refusal: str) -> str:

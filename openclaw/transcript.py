@@ -26,7 +26,7 @@ def isPlain(messages: Sequence[Message]) -> bool:
             if type(message.content) is not str:
                 return False
         elif type(message) is not AssistantMessage or (
-            message.tool_calls or message.thoughts
+            message.tool_calls or message.thoughts or message.refused
         ):
             return False
     return True

@@ -61,7 +61,7 @@ class Context:
 
     def view(self, conversation: Sequence[Message]) -> Sequence[Message]:
         shown = pairToolResults(
-            conversation[self.start :] if self.start else conversation
+            omitRefused(conversation[self.start :] if self.start else conversation)
         )
         preamble = self._formatPreamble()
         if not preamble:
@@ -167,6 +167,25 @@ def replaceImages(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _partText(part: Part) -> str:
     return part.text if isinstance(part, TextPart) else UNSEEN
+
+
+def omitRefused(messages: Sequence[Message]) -> Sequence[Message]:
+    """
+    Leave out the turns that no model accepted.  With one of them, every later request
+    of the session would be refused, too.
+    """
+    if isPlain(messages) or not any(
+        isinstance(message, AssistantMessage) and message.refused
+        for message in messages
+    ):
+        return messages
+    kept: list[Message] = []
+    for message in messages:
+        if isinstance(message, AssistantMessage) and message.refused:
+            del kept[max(0, len(kept) - message.refused) :]
+        else:
+            kept.append(message)
+    return kept
 
 
 def pairToolResults(messages: Sequence[Message]) -> Sequence[Message]:

@@ -37,11 +37,18 @@ from openclaw.errors import (
     OpenClawError,
     RunCancelled,
     SessionBusy,
+    UpstreamRefused,
     UpstreamTimeout,
 )
 from openclaw.events import RunEvent, RunListener, RunStarted
 from openclaw.interfaces import Claim, Conversation, ITool, ToolContext
-from openclaw.messages import NO_USAGE, Message, ToolCall, ToolMessage
+from openclaw.messages import (
+    NO_USAGE,
+    AssistantMessage,
+    Message,
+    ToolCall,
+    ToolMessage,
+)
 from openclaw.metrics.run_log_lines import RunLogEntry
 
 CLAIM_RETRY_SECONDS = 0.1
@@ -193,6 +200,9 @@ class AgentRun:
             self._stop.check()
             self._reportStart()
             return await self._runTurnLoop(messages)
+        except UpstreamRefused:
+            self._markRefused()
+            raise
         finally:
             claim, self.claim = self.claim, None
             assert claim is not None
@@ -201,6 +211,15 @@ class AgentRun:
             await store.endTurn(
                 claim, self._turnLoop.newMessages, self._context.newSummary
             )
+
+    def _markRefused(self) -> None:
+        """
+        Mark the messages of this turn, so that they do not spoil later ones.
+        """
+        messages = self._turnLoop.newMessages
+        count = len(self.request.following) + len(messages)
+        if count:
+            messages.append(AssistantMessage("", refused=count))
 
     async def _openTurn(self) -> Conversation:
         request, reactor = self.request, self.services.reactor

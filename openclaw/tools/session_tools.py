@@ -145,6 +145,8 @@ def _formatMessage(message: Message) -> str:
     assert isinstance(message, AssistantMessage)
     names = ", ".join(call.name for call in message.tool_calls)
     called = f"\n[called: {names}]" if names else ""
+    if not message.content and not names:
+        return "assistant: [no answer]"
     return f"assistant: {_truncate(message.content + called)}"
 
 

@@ -115,6 +115,28 @@ class ViewTests(SynchronousTestCase):
         """
         self.assertEqual(list(Context().view([ASK, REPLY])), [ASK, REPLY])
 
+    def test_refused(self):
+        """
+        Turns that no model accepted are left out: their questions, calls and results,
+        and the mark behind them; nothing before or after them.
+        """
+        bad = UserMessage("bad")
+        for turn in ([bad], [bad, bad], [bad, CALL, RESULT], [bad, CALL, RESULT, CALL]):
+            mark = AssistantMessage("", refused=len(turn))
+            view = Context().view([ASK, REPLY, *turn, mark, AGAIN])
+            self.assertEqual(list(view), [ASK, REPLY, AGAIN])
+            again = Context().view([ASK, REPLY, *turn, mark, *turn, mark, AGAIN])
+            self.assertEqual(list(again), [ASK, REPLY, AGAIN])
+        unanswered = Context().view([ASK, bad, AssistantMessage("", refused=1), AGAIN])
+        self.assertEqual(list(unanswered), [ASK, AGAIN])
+
+    def test_refusedAtTheCut(self):
+        """
+        A turn of which only the end is left is left out, too.
+        """
+        cut = [CALL, RESULT, AssistantMessage("", refused=5), AGAIN]
+        self.assertEqual(list(Context().view(cut)), [AGAIN])
+
     def test_stored(self):
         """
         The summary of earlier messages precedes the rest.

@@ -120,7 +120,8 @@ class EmptyReplyTests(SynchronousTestCase):
         self.harness.call.finish()
         self.harness.call.fail(UpstreamRefused("No."))
         self.assertIs(type(run.error), UpstreamRefused)
-        self.assertEqual(self.harness.kept(), [HELLO])
+        refused = AssistantMessage("", refused=1)
+        self.assertEqual(self.harness.kept(), [HELLO, refused])
 
     def test_usage(self) -> None:
         """

@@ -2,7 +2,7 @@
 Tests of L{openclaw.api.chat_completions}: sessions.
 """
 
-from openclaw.errors import UpstreamTruncated
+from openclaw.errors import UpstreamRefused, UpstreamTruncated
 from openclaw.messages import AssistantMessage, UserMessage
 from tests.api.chat_bodies import assistant, user
 from tests.server.memory_gateway import GatewayTestCase, configOf
@@ -117,6 +117,33 @@ class NamedTests(SessionTestCase):
         self.assertEqual(self.kept("agent:main:notes"), ["A"])
         asked, _ = self.ask(user("B"), headers=[NOTES])
         self.assertEqual(asked, ["A", "B"])
+
+    def test_refusedTurn(self):
+        """
+        A turn that a provider refuses is kept, and spoils no later one: the model is
+        not shown it again.
+        """
+        self.ask(user("A"), headers=[NOTES])
+        for text in ("bad", "worse"):
+            caller = self.gateway.post({"messages": [user(text)]}, NOTES)
+            self.gateway.call.fail(UpstreamRefused("Not this."))
+            self.assertEqual(caller.answer.status, 400)
+        asked, _ = self.ask(user("B"), headers=[NOTES])
+        self.assertEqual(asked, ["A", "Yes?", "B"])
+        self.assertEqual(
+            self.kept("agent:main:notes"),
+            ["A", "Yes?", "bad", "", "worse", "", "B", "Yes?"],
+        )
+
+    def test_refusedOpening(self):
+        """
+        So is the first turn of a session, of which the history stays.
+        """
+        history = [user("A"), {"role": "assistant", "content": "Yes?"}, user("bad")]
+        self.gateway.post({"messages": history}, NOTES)
+        self.gateway.call.fail(UpstreamRefused("Not this."))
+        asked, _ = self.ask(user("B"), headers=[NOTES])
+        self.assertEqual(asked, ["A", "Yes?", "B"])
 
     def test_kinds(self):
         """

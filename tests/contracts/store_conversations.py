@@ -91,6 +91,7 @@ class StoreKeepsConversations(OpenStore):
             ),
             ToolMessage(tool_call_id="call_1", content="],[ -- '; DROP TABLE x;"),
             AssistantMessage(content="x" * 300_000),
+            AssistantMessage(content="", refused=2),
         ]
         self.assertEqual(await self.seen("1", opening=said), said)
         await self.end("1", *said)
