@@ -286,7 +286,10 @@ class AnswerContent:
         if isinstance(value, str):
             return value
         if isinstance(value, dict):
-            return msgspec.json.encode(wellFormedJSON(value)).decode()
+            try:
+                return msgspec.json.encode(wellFormedJSON(value)).decode()
+            except RecursionError:
+                raise self.unreadable() from None
         if value is None:
             return ""
         raise self.unreadable()

@@ -20,6 +20,11 @@ DETAILS = "reasoning_details"
 OpenRouter's reasoning, which comes in pieces; U{https://openrouter.ai/docs/use-cases/reasoning-tokens}.
 """
 
+MOST_DEPTH = 32
+"""
+Limit of the nesting of what is kept.
+"""
+
 _MARK = "json:"
 _CALL_MEMBERS = frozenset(
     {"arguments", "custom", "function", "id", "index", "name", "status", "type"}
@@ -69,8 +74,19 @@ def _others(value: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return {
         name: each
         for name, each in value.items()
-        if name not in known and each not in (None, "", [], {})
+        if name not in known and each not in (None, "", [], {}) and isShallow(each)
     }
+
+
+def isShallow(value: Any, depth: int = MOST_DEPTH) -> bool:
+    """
+    Return whether a JSON value is nested no deeper than is kept.
+    """
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return True
+    return depth > 0 and all(isShallow(each, depth - 1) for each in value)
 
 
 def joinDetails(pieces: Iterable[Any]) -> list[Any]:

@@ -138,7 +138,7 @@ def _listenProblem(description: str, error: object) -> str:
         return str(error)
     address = f"{error.interface}:{error.port}"
     cause = error.socketError
-    reason = getattr(cause, "strerror", None) or str(cause)
+    reason = str(cause)
     if getattr(cause, "errno", None) == EADDRINUSE:
         reason += ". Stop the program that has it, or set another gateway.port"
     return f"{reason}." if address in description else f"{address}: {reason}."

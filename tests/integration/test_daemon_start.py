@@ -175,7 +175,8 @@ class _RefusedStartTests:
         self.configure({"gateway": {"port": int(port), "bind": "loopback"}})
         await self.refused(
             [],
-            rf"^openclaw: Can't listen on '127.0.0.1:{port}': Address already in use\."
+            rf"^openclaw: Can't listen on '127.0.0.1:{port}': \[Errno \d+\] Address"
+            r" already in use\."
             r" Stop the program that has it, or set another gateway\.port\.",
         )
 

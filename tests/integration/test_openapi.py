@@ -92,7 +92,7 @@ class GeneratedTests(DaemonTestCase):
         )
         await program.ended
         self.assertEqual(program.status, 0, program.text)
-        self.assertIn("Tested: 15", program.output)
+        self.assertIn("Tested: 16", program.output)
         tried = re.search(r"(\d+) generated, (\d+) passed", program.output)
         assert tried is not None
         self.assertEqual(tried[1], tried[2])

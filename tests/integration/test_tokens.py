@@ -212,7 +212,7 @@ class LifeTests(TokenTestCase):
         self.upstream.answer = lambda call: call.say("first ")
         answer = await ci.ask("hi", stream=True)
         await answer.body.until("first")
-        await self.command("revoke", "ci")
+        await self.command("add", "other")
         [call] = self.upstream.calls
         call.say("last")
         call.finish()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from openclaw.api.call_state import decodeState, encodeState
+from openclaw.errors import UpstreamMalformed
 from openclaw.interfaces import ModelReply, ModelRequest, ToolSpec
 from openclaw.messages import (
     AssistantMessage,
@@ -442,6 +443,37 @@ class StateTests(SynchronousTestCase):
             signature, thoughts = decodeState(value)
             self.assertIsInstance(signature, str)
             self.assertIsInstance(thoughts, tuple)
+
+
+class DepthTests(SynchronousTestCase):
+    """
+    Members that are nested too deep to be kept.
+    """
+
+    def test_leftOut(self) -> None:
+        """
+        It is left out, and the answer is understood.
+        """
+        deep = b"[" * 900 + b"]" * 900
+        for member in (b'"mark":%s', b'"reasoning_details":[%s]'):
+            wire = (
+                b'{"choices":[{"message":{"content":"Hi.",'
+                + member % deep
+                + b'},"finish_reason":"stop"}]}'
+            )
+            reply = replyTo(OpenAICompletions, wire)
+            self.assertEqual((reply.text, reply.thoughts), ("Hi.", ()))
+
+    def test_arguments(self) -> None:
+        """
+        Arguments that are too deep make the answer malformed.
+        """
+        deep = b'{"a":' * 900 + b"1" + b"}" * 900
+        wire = (
+            b'data: {"choices":[{"message":{"tool_calls":[{"function":{"name":"f",'
+            b'"arguments":%s}}]},"finish_reason":"stop"}]}\n\n' % deep
+        )
+        self.assertRaises(UpstreamMalformed, replyTo, OpenAICompletions, wire)
 
 
 class DetailsTests(SynchronousTestCase):

@@ -22,6 +22,7 @@ from openclaw.models.opaque_members import (
     DETAILS,
     callMembers,
     encodeMembers,
+    isShallow,
     joinDetails,
     messageMembers,
     thoughtOf,
@@ -210,7 +211,7 @@ class ChatCompletionDecoder(StreamedReply):
 
     def _keepDetails(self, details: Any) -> None:
         if isinstance(details, list):
-            self._details += details
+            self._details += filter(isShallow, details)
             self._content += DETAIL_CHARACTERS * len(details)
 
     def _readParts(self, content: Any) -> None:
