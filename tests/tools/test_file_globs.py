@@ -36,7 +36,7 @@ def selected(globs, base=""):
     """
     Return the files that globs select.
     """
-    include = Include(compileGlobs(globs, "/work/space"), base)
+    include = Include(compileGlobs(globs, "/srv/space"), base)
     return {
         path
         for path in FILES
@@ -68,7 +68,7 @@ class GlobTests(SynchronousTestCase):
             ("src/*.ts", {"src/a.ts", "src/[id].ts", "src/i.ts", "src/{a}.ts"}),
             ("./src/a.ts", {"src/a.ts"}),
             ("/a.ts", {"a.ts"}),
-            ("/work/space/src/a.ts", {"src/a.ts"}),
+            ("/srv/space/src/a.ts", {"src/a.ts"}),
             ("src/a.ts", {"src/a.ts"}),
             ("src/[id].ts", {"src/[id].ts", "src/i.ts"}),
             ("src/\\[id\\].ts", {"src/[id].ts"}),
